@@ -1,0 +1,1 @@
+//! Stateful work on batches: grouping, sorting, limits, changelogs.

@@ -1,0 +1,1 @@
+//! Assignment, lifecycle, hand-over of sealed tables, job statistics.

@@ -1,0 +1,1 @@
+//! Stateless work on a batch: filter, project, scalar functions.

@@ -1,0 +1,1 @@
+//! Bytes to columns and back: CSV, JSON lines, Arrow IPC and Parquet.

@@ -1,0 +1,1 @@
+//! One partition's turn, and the gather's: where the stages meet.

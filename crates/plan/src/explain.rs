@@ -1,0 +1,146 @@
+//! A physical query as indented text, sink first, the way the results flow upwards.
+
+use std::fmt::{self, Write};
+
+use crate::fragment::{Fragment, FragmentInput, Merge, PhysicalQuery, Stage};
+use crate::relation::Scan;
+use crate::{
+    AggregateSpec, Format, LimitSpec, NamedExpr, SinkConnector, SinkDef, SortSpec, SourceConnector,
+};
+
+impl fmt::Display for PhysicalQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "locality: {}", self.locality)?;
+        for reason in &self.proof {
+            writeln!(f, "  {reason}")?;
+        }
+        write_sink(f, &self.sink)?;
+        for fragment in &self.fragments {
+            write_fragment(f, fragment, 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_sink(f: &mut fmt::Formatter<'_>, sink: &SinkDef) -> fmt::Result {
+    match &sink.connector {
+        SinkConnector::File(file) => {
+            let format = format_name(&file.format);
+            writeln!(f, "sink {}: file {} ({format})", sink.name, file.path)
+        }
+        SinkConnector::Stdout(format) => {
+            let format = format.as_ref().map_or("table", format_name);
+            writeln!(f, "sink {}: standard output ({format})", sink.name)
+        }
+        SinkConnector::Discard(_) => writeln!(f, "sink {}: discard", sink.name),
+        SinkConnector::Registered => writeln!(f, "sink {}: registered", sink.name),
+    }
+}
+
+fn format_name(format: &Format) -> &'static str {
+    match format {
+        Format::Csv(_) => "csv",
+        Format::Json(_) => "json",
+        Format::Arrow => "arrow",
+        Format::Parquet => "parquet",
+    }
+}
+
+fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize) -> fmt::Result {
+    let mut depth = depth;
+    for stage in fragment.stages.iter().rev() {
+        indent(f, depth)?;
+        match stage {
+            Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
+            Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
+            Stage::Aggregate(spec) => writeln!(f, "aggregate {}", grouping(spec))?,
+            Stage::Sort(spec) => writeln!(f, "sort {}", order(spec))?,
+            Stage::Limit(spec) => writeln!(f, "limit {}", limit(spec))?,
+        }
+        depth += 1;
+    }
+    match &fragment.input {
+        FragmentInput::Scan(scan) => write_scan(f, scan, depth),
+        FragmentInput::Gather { children, merge } => {
+            indent(f, depth)?;
+            let (gathered, sealed) = match merge {
+                Merge::Groups(spec) => ("groups", format!("aggregate {}", grouping(spec))),
+                Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
+                Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
+            };
+            writeln!(f, "gather {gathered}, in partition order")?;
+            for child in children {
+                indent(f, depth + 1)?;
+                writeln!(f, "seal {sealed}")?;
+                write_fragment(f, child, depth + 2)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Result {
+    indent(f, depth)?;
+    let source = &scan.source;
+    write!(f, "scan {}: ", source.name)?;
+    match &source.connector {
+        SourceConnector::File(file) => {
+            write!(f, "file {} ({})", file.path, format_name(&file.format))?;
+        }
+        SourceConnector::Generator(g) => {
+            write!(f, "generator, {} rows, {} partitions", g.rows, g.partitions)?;
+        }
+        SourceConnector::Registered => write!(f, "registered")?,
+    }
+    let total = source.schema.fields.len();
+    let schema = scan.schema();
+    let columns: Vec<String> =
+        schema.fields.iter().map(|field| format!("{} {}", field.name, field.data_type)).collect();
+    write!(f, ", {} of {total} columns [{}]", columns.len(), columns.join(", "))?;
+    if let Some(filter) = &scan.filter {
+        write!(f, ", where {filter}")?;
+    }
+    writeln!(f)
+}
+
+fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+    (0..depth).try_for_each(|_| f.write_str("  "))
+}
+
+fn projection(columns: &[NamedExpr]) -> String {
+    let mut text = String::new();
+    for (i, column) in columns.iter().enumerate() {
+        let separator = if i == 0 { "" } else { ", " };
+        let expr = column.expr.to_string();
+        if expr == column.name {
+            let _ = write!(text, "{separator}{expr}");
+        } else {
+            let _ = write!(text, "{separator}{expr} AS {}", column.name);
+        }
+    }
+    text
+}
+
+fn grouping(spec: &AggregateSpec) -> String {
+    let calls: Vec<&str> = spec.calls.iter().map(|call| call.label.as_str()).collect();
+    format!("keys {:?}, [{}], {}", spec.keys, calls.join(", "), spec.emit)
+}
+
+fn order(spec: &SortSpec) -> String {
+    let mut text = String::new();
+    for (i, key) in spec.keys.iter().enumerate() {
+        let separator = if i == 0 { "by " } else { ", " };
+        let direction = if key.is_descending { "DESC" } else { "ASC" };
+        let nulls = if key.is_nulls_first { " NULLS FIRST" } else { "" };
+        let _ = write!(text, "{separator}#{} {direction}{nulls}", key.column);
+    }
+    if spec.limit != LimitSpec::default() {
+        let _ = write!(text, ", {}", limit(&spec.limit));
+    }
+    text
+}
+
+fn limit(spec: &LimitSpec) -> String {
+    let keep = spec.keep.map_or_else(|| "all".to_owned(), |keep| keep.to_string());
+    if spec.skip == 0 { format!("keep {keep}") } else { format!("skip {}, keep {keep}", spec.skip) }
+}

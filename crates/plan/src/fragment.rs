@@ -1,0 +1,307 @@
+//! How a query is cut into pipelines: what each partition does by itself, and what is gathered.
+
+use std::fmt;
+
+use tidemill_record::Schema;
+
+use crate::lineage::source_column;
+use crate::relation::Scan;
+use crate::{
+    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Query, Relation, SinkDef, SortSpec, SourceDef,
+    Span,
+};
+
+/// The class of a query; see `docs/ARCHITECTURE.md`, "Locality".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Locality {
+    /// Filter and project only; no state.
+    Stateless,
+    /// Each partition's results are final by themselves.
+    Local,
+    /// Partitions seal partial tables, and one pipeline merges them in partition order.
+    Gather,
+}
+
+impl fmt::Display for Locality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stateless => "stateless",
+            Self::Local => "local",
+            Self::Gather => "gather",
+        })
+    }
+}
+
+/// What is known about a source's partitions when a query is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partitioning {
+    /// How many there are; `None` while nothing has been looked at (`tidemill check`), which is
+    /// planned for as many.
+    pub partition_count: Option<u32>,
+    /// The partitions are byte ranges of one file, so that a declared `PARTITIONED BY` says
+    /// nothing about them.
+    pub is_split: bool,
+}
+
+/// A query, cut into pipelines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhysicalQuery {
+    /// Where results go.
+    pub sink: SinkDef,
+    /// Names and types of the results.
+    pub schema: Schema,
+    /// The class.
+    pub locality: Locality,
+    /// Why it is of that class: one sentence for each stateful step.
+    pub proof: Vec<String>,
+    /// One for each input of a top-level `UNION ALL`, in order; else one.
+    pub fragments: Vec<Fragment>,
+}
+
+/// The same chain of stages for every partition of one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fragment {
+    /// What flows in.
+    pub input: FragmentInput,
+    /// What is done to it, in order.
+    pub stages: Vec<Stage>,
+}
+
+/// What flows into a fragment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FragmentInput {
+    /// Records of a source: one pipeline for each partition.
+    Scan(Scan),
+    /// Sealed tables of the children's pipelines, merged in order of child, then partition: one
+    /// pipeline.
+    Gather {
+        /// Fragments whose pipelines each end in a partial table of kind `merge`.
+        children: Vec<Fragment>,
+        /// What is sealed and merged.
+        merge: Merge,
+    },
+}
+
+/// What pipelines seal and a gather merges.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Merge {
+    /// Groups; they leave in order of group key, NULL last.
+    Groups(AggregateSpec),
+    /// Rows in order.
+    Sorted(SortSpec),
+    /// The first rows, in partition order.
+    Limited(LimitSpec),
+}
+
+/// One step of a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// Keep the rows for which this is TRUE.
+    Filter(Expr),
+    /// Compute these.
+    Project(Vec<NamedExpr>),
+    /// Group; final rows leave in order of first appearance.
+    Aggregate(AggregateSpec),
+    /// Order all rows.
+    Sort(SortSpec),
+    /// Keep the first rows.
+    Limit(LimitSpec),
+}
+
+/// Why a query cannot run on the partitions as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, and what to declare or change.
+    pub message: String,
+    /// The grouping at fault.
+    pub span: Span,
+}
+
+/// Cuts a query into fragments, given what is known of each source's partitions.
+///
+/// # Errors
+/// A [`Refusal`] where a grouping must emit changes but its groups may span partitions.
+pub fn fragment(
+    query: &Query,
+    partitioning: &dyn Fn(&SourceDef) -> Partitioning,
+) -> Result<PhysicalQuery, Refusal> {
+    let mut cutter = Cutter { partitioning, locality: Locality::Stateless, proof: Vec::new() };
+    let fragments = cutter.cut(&query.relation)?;
+    if cutter.proof.is_empty() {
+        cutter.proof.push("no grouping, order or limit: no row depends on another".to_owned());
+    }
+    Ok(PhysicalQuery {
+        sink: query.sink.clone(),
+        schema: query.relation.schema(),
+        locality: cutter.locality,
+        proof: cutter.proof,
+        fragments,
+    })
+}
+
+struct Cutter<'a> {
+    partitioning: &'a dyn Fn(&SourceDef) -> Partitioning,
+    locality: Locality,
+    proof: Vec<String>,
+}
+
+impl Cutter<'_> {
+    fn cut(&mut self, relation: &Relation) -> Result<Vec<Fragment>, Refusal> {
+        Ok(match relation {
+            Relation::Scan(scan) => {
+                vec![Fragment { input: FragmentInput::Scan(scan.clone()), stages: Vec::new() }]
+            }
+            Relation::Filter { input, predicate } => {
+                with_stage(self.cut(input)?, &Stage::Filter(predicate.clone()))
+            }
+            Relation::Project { input, columns } => {
+                with_stage(self.cut(input)?, &Stage::Project(columns.clone()))
+            }
+            Relation::Union { inputs } => {
+                let mut fragments = Vec::new();
+                for input in inputs {
+                    fragments.extend(self.cut(input)?);
+                }
+                fragments
+            }
+            Relation::Aggregate { input, spec, .. } => self.cut_aggregate(input, spec)?,
+            Relation::Sort { input, spec } => {
+                let children = self.cut(input)?;
+                let gathered = Merge::Sorted(spec.clone());
+                self.cut_ordered(children, Stage::Sort(spec.clone()), gathered, "ORDER BY")
+            }
+            Relation::Limit { input, spec } => {
+                let children = self.cut(input)?;
+                self.cut_ordered(children, Stage::Limit(*spec), Merge::Limited(*spec), "LIMIT")
+            }
+        })
+    }
+
+    fn cut_aggregate(
+        &mut self,
+        input: &Relation,
+        spec: &AggregateSpec,
+    ) -> Result<Vec<Fragment>, Refusal> {
+        let children = self.cut(input)?;
+        let what = describe_keys(input, spec);
+        match self.local_reason(&children, input, spec) {
+            Ok(reason) => {
+                self.locality = self.locality.max(Locality::Local);
+                self.proof.push(format!("{what} is local: {reason}"));
+                Ok(with_stage(children, &Stage::Aggregate(spec.clone())))
+            }
+            Err(reason) if spec.emit == Emit::Final => {
+                self.locality = Locality::Gather;
+                self.proof.push(format!(
+                    "{what} is gathered: {reason}; groups leave once, at the end of input, so each \
+                     partition seals its table and one pipeline merges them in partition order"
+                ));
+                let merge = Merge::Groups(spec.clone());
+                Ok(vec![gather(children, merge)])
+            }
+            Err(reason) => Err(Refusal {
+                message: format!(
+                    "{what} with {} needs all records of a group in one partition, but {reason}; \
+                     declare PARTITIONED BY with columns of the group key if the input is \
+                     partitioned so, write the input partitioned by the key first, or use EMIT FINAL",
+                    spec.emit
+                ),
+                span: spec.span,
+            }),
+        }
+    }
+
+    /// Why each group lies in one partition, or why it may not.
+    fn local_reason(
+        &self,
+        children: &[Fragment],
+        input: &Relation,
+        spec: &AggregateSpec,
+    ) -> Result<String, String> {
+        let [child] = children else {
+            return Err("UNION ALL brings several inputs together".to_owned());
+        };
+        let scan = match &child.input {
+            FragmentInput::Gather { .. } => {
+                return Ok("its input is one gathered pipeline".to_owned());
+            }
+            FragmentInput::Scan(scan) => scan,
+        };
+        let source = &scan.source;
+        let partitioning = (self.partitioning)(source);
+        if partitioning.partition_count == Some(1) {
+            return Ok(format!("{} has a single partition", source.name));
+        }
+        if partitioning.is_split {
+            return Err(format!("{} is one file read as several splits", source.name));
+        }
+        let names = |columns: &[usize]| {
+            let fields = columns.iter().map(|&c| source.schema.fields[c].name.as_str());
+            fields.collect::<Vec<_>>().join(", ")
+        };
+        if source.partitioned_by.is_empty() {
+            return Err(format!("{} declares no PARTITIONED BY", source.name));
+        }
+        let key_sources: Vec<usize> =
+            spec.keys.iter().filter_map(|&key| source_column(input, key)).collect();
+        let missing: Vec<usize> =
+            source.partitioned_by.iter().copied().filter(|c| !key_sources.contains(c)).collect();
+        if missing.is_empty() {
+            let columns = names(&source.partitioned_by);
+            Ok(format!("{} is PARTITIONED BY ({columns}), all part of the key", source.name))
+        } else {
+            let (all, missing) = (names(&source.partitioned_by), names(&missing));
+            Err(format!(
+                "{} is PARTITIONED BY ({all}), and {missing} is not part of the key",
+                source.name
+            ))
+        }
+    }
+
+    fn cut_ordered(
+        &mut self,
+        children: Vec<Fragment>,
+        stage: Stage,
+        merge: Merge,
+        what: &str,
+    ) -> Vec<Fragment> {
+        let is_one_pipeline = match children.as_slice() {
+            [Fragment { input: FragmentInput::Gather { .. }, .. }] => true,
+            [Fragment { input: FragmentInput::Scan(scan), .. }] => {
+                (self.partitioning)(&scan.source).partition_count == Some(1)
+            }
+            _ => false,
+        };
+        if is_one_pipeline {
+            self.locality = self.locality.max(Locality::Local);
+            self.proof.push(format!("{what} is local: its input is one pipeline"));
+            with_stage(children, &stage)
+        } else {
+            self.locality = Locality::Gather;
+            self.proof.push(format!(
+                "{what} is gathered: it looks at the rows of every partition, and bounded input ends"
+            ));
+            vec![gather(children, merge)]
+        }
+    }
+}
+
+fn gather(children: Vec<Fragment>, merge: Merge) -> Fragment {
+    Fragment { input: FragmentInput::Gather { children, merge }, stages: Vec::new() }
+}
+
+fn with_stage(mut fragments: Vec<Fragment>, stage: &Stage) -> Vec<Fragment> {
+    for fragment in &mut fragments {
+        fragment.stages.push(stage.clone());
+    }
+    fragments
+}
+
+fn describe_keys(input: &Relation, spec: &AggregateSpec) -> String {
+    if spec.keys.is_empty() {
+        return "the grouping of all rows".to_owned();
+    }
+    let schema = input.schema();
+    let names: Vec<&str> = spec.keys.iter().map(|&key| schema.fields[key].name.as_str()).collect();
+    format!("GROUP BY {}", names.join(", "))
+}

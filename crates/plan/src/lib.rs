@@ -1,0 +1,31 @@
+//! The query as plain data, and the proof of where it may run.
+//!
+//! Read in this order: [`options`] (sources and sinks), [`expr`] (what one row yields),
+//! [`relation`] (what a query does to its input), [`fragment`] (how that is cut into pipelines),
+//! [`explain`] (the same as text). Absent on purpose: text parsing, I/O, and any evaluation.
+
+pub mod aggregate;
+pub mod explain;
+pub mod expr;
+pub mod fragment;
+pub mod function;
+pub mod lineage;
+pub mod options;
+pub mod relation;
+pub mod scalar;
+pub mod settings;
+pub mod span;
+
+pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
+pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
+pub use fragment::{Fragment, FragmentInput, Locality, PhysicalQuery, Refusal, Stage, fragment};
+pub use function::Function;
+pub use options::{
+    BadRecords, Compression, CsvOptions, DiscardSink, FileSink, FileSource, Format, GeneratorModel,
+    GeneratorSource, JsonOptions, OnExisting, SinkConnector, SinkDef, SourceConnector, SourceDef,
+    TimestampUnit, WatermarkRule,
+};
+pub use relation::{LimitSpec, NamedExpr, Query, Relation, Script, SortKey, SortSpec};
+pub use scalar::Scalar;
+pub use settings::{CoreSet, RuntimeChoice, Settings};
+pub use span::Span;

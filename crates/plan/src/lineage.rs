@@ -1,0 +1,23 @@
+//! Where a column comes from: the step that a locality proof is made of.
+
+use crate::{ExprKind, Relation};
+
+/// The source column that an output column is an unchanged copy of, as an index into the source's
+/// declared schema; `None` where it is computed, or where the input is a union.
+#[must_use]
+pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
+    match relation {
+        Relation::Scan(scan) => scan.columns.get(column).copied(),
+        Relation::Filter { input, .. }
+        | Relation::Sort { input, .. }
+        | Relation::Limit { input, .. } => source_column(input, column),
+        Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
+            ExprKind::Column { index, .. } => source_column(input, index),
+            _ => None,
+        },
+        Relation::Aggregate { input, spec, .. } => {
+            spec.keys.get(column).and_then(|&key| source_column(input, key))
+        }
+        Relation::Union { .. } => None,
+    }
+}

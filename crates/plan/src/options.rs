@@ -1,0 +1,288 @@
+//! Sources and sinks as the `WITH (…)` clause describes them, checked and typed.
+//!
+//! The binder (`tidemill-sql`) turns option text into these; the crates that read, decode, encode
+//! and write take them as they are and never see option text.
+
+use std::time::Duration;
+
+use tidemill_record::Schema;
+
+use crate::Span;
+
+/// A source of records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceDef {
+    /// The name it is selected by; the path for `FROM 'glob'`.
+    pub name: String,
+    /// Declared (or inferred) columns.
+    pub schema: Schema,
+    /// Columns that `PARTITIONED BY` names: equal values never stand in two partitions.
+    pub partitioned_by: Vec<usize>,
+    /// The `WATERMARK FOR` clause.
+    pub watermark: Option<WatermarkRule>,
+    /// Where the records come from.
+    pub connector: SourceConnector,
+    /// `bad.records`; `None` leaves it to the job's setting.
+    pub bad_records: Option<BadRecords>,
+    /// `dead.letter.path`; `None` leaves it to the job's setting.
+    pub dead_letter_path: Option<String>,
+    /// Where it is declared, or named in `FROM`.
+    pub span: Span,
+}
+
+/// `WATERMARK FOR column AS column - INTERVAL …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatermarkRule {
+    /// Index of the event time column.
+    pub column: usize,
+    /// How far events may be out of order, in microseconds, at least 0.
+    pub delay_us: i64,
+}
+
+/// Where a source's records come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceConnector {
+    /// `'connector' = 'file'`
+    File(FileSource),
+    /// `'connector' = 'generator'`
+    Generator(GeneratorSource),
+    /// Arrow batches that the embedding program registered under the source's name.
+    Registered,
+}
+
+/// Options of the `file` source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileSource {
+    /// `path`: a file, a directory or a glob.
+    pub path: String,
+    /// `format` and its options.
+    pub format: Format,
+    /// `splits`: byte ranges that one large uncompressed file is cut into; `None` chooses by size.
+    pub splits: Option<u32>,
+}
+
+/// Options of the `generator` source, and of `tidemill gen`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratorSource {
+    /// `schema`
+    pub model: GeneratorModel,
+    /// `rows`: over all partitions.
+    pub rows: u64,
+    /// `partitions`
+    pub partitions: u32,
+    /// `seed`
+    pub seed: u64,
+    /// `keys`: distinct symbols (trades), customers (orders) or stations (measurements).
+    pub keys: u64,
+    /// `skew`: exponent of the keys' Zipf distribution; 0 is uniform.
+    pub skew: f64,
+    /// `disorder`: how far event times are shuffled, at most, in milliseconds.
+    pub disorder_ms: u64,
+    /// `late`: fraction of records whose event time lies far behind, in `0.0..=1.0`.
+    pub late_fraction: f64,
+    /// `idle.partitions`: this many of the last partitions fall silent halfway.
+    pub idle_partitions: u32,
+}
+
+/// What the generator makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GeneratorModel {
+    /// Stock trades: 20 a millisecond of event time, 50 traders, partitioned by symbol.
+    Trades,
+    /// Customer orders.
+    Orders,
+    /// Station and temperature: the One Billion Row Challenge.
+    Measurements,
+}
+
+/// `bad.records`: what becomes of a record that does not decode or fails an expression.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadRecords {
+    /// The job stops and names the record.
+    #[default]
+    Fail,
+    /// Counted and left out.
+    Skip,
+    /// Counted, left out, and written to `dead.letter.path` with the reason.
+    DeadLetter,
+}
+
+/// How records are laid out in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Format {
+    /// `csv`
+    Csv(CsvOptions),
+    /// `json`: one object a line.
+    Json(JsonOptions),
+    /// `arrow`: an IPC stream or file.
+    Arrow,
+    /// `parquet`
+    Parquet,
+}
+
+impl Format {
+    /// The usual ending of a file's name, without the dot.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Json(_) => "jsonl",
+            Self::Arrow => "arrow",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// Options of `csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// `csv.header`: the first line of each file names the columns. Where it does, columns are
+    /// matched to the schema by name, otherwise by order.
+    pub has_header: bool,
+    /// `csv.delimiter`: one ASCII character.
+    pub delimiter: u8,
+    /// `csv.quote`: one ASCII character.
+    pub quote: u8,
+    /// `timestamp.unit`
+    pub timestamp_unit: TimestampUnit,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self {
+            has_header: true,
+            delimiter: b',',
+            quote: b'"',
+            timestamp_unit: TimestampUnit::Milliseconds,
+        }
+    }
+}
+
+/// Options of `json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JsonOptions {
+    /// `timestamp.unit`
+    pub timestamp_unit: TimestampUnit,
+}
+
+/// `timestamp.unit`: what an integer in a `TIMESTAMP` field of a text format counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampUnit {
+    /// `s`
+    Seconds,
+    /// `ms`
+    #[default]
+    Milliseconds,
+    /// `us`
+    Microseconds,
+    /// `ns`
+    Nanoseconds,
+}
+
+/// How a file's bytes are compressed, by the end of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// No known ending.
+    None,
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
+    /// `.lz4`: the frame format.
+    Lz4,
+}
+
+impl Compression {
+    /// Reads the ending of a file's name.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        match path.rsplit('.').next() {
+            Some("gz") => Self::Gzip,
+            Some("zst") => Self::Zstd,
+            Some("lz4") => Self::Lz4,
+            _ => Self::None,
+        }
+    }
+}
+
+/// A place for results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkDef {
+    /// The name it is inserted into by; `stdout` for a bare `SELECT`.
+    pub name: String,
+    /// How results leave.
+    pub connector: SinkConnector,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// How results leave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SinkConnector {
+    /// `'connector' = 'file'`
+    File(FileSink),
+    /// `'connector' = 'stdout'`; `None` leaves the choice to the program: a table on a terminal.
+    Stdout(Option<Format>),
+    /// `'connector' = 'discard'`
+    Discard(DiscardSink),
+    /// Arrow batches to what the embedding program registered under the sink's name.
+    Registered,
+}
+
+/// Options of the `file` sink.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileSink {
+    /// `path`: the directory.
+    pub path: String,
+    /// `format` and its options.
+    pub format: Format,
+    /// `rolling`: close a segment and open the next at about this many bytes; `None` never.
+    pub rolling_bytes: Option<u64>,
+    /// `on.existing`
+    pub on_existing: OnExisting,
+}
+
+/// `on.existing`: what to do where the directory already holds results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExisting {
+    /// Refuse to run.
+    #[default]
+    Fail,
+    /// Remove the earlier results as the new ones become visible.
+    Replace,
+}
+
+/// Options of the `discard` sink: none so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiscardSink {}
+
+/// A duration as the dialect writes it without quotes: `500ms`, `10s`, `5m`, `1h`, `1d`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let amount: u64 = text[..digits].parse().ok()?;
+    let millis = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    amount.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// A size as options write it: `1048576`, `64KiB`, `16MiB`, `2GiB`.
+#[must_use]
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let amount: u64 = text[..digits].parse().ok()?;
+    let shift = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        _ => return None,
+    };
+    amount.checked_mul(1_u64 << shift)
+}

@@ -1,0 +1,208 @@
+//! What a query does to its input: a tree of relations, before anything is said about cores.
+
+use std::sync::Arc;
+
+use tidemill_record::{DataType, Field, Schema};
+
+use crate::{AggregateSpec, Expr, Settings, SinkDef, SourceDef};
+
+/// A checked SQL script.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// What `SET` changed, over what the caller started with.
+    pub settings: Settings,
+    /// Every query that writes to a sink, in script order.
+    pub queries: Vec<Query>,
+}
+
+/// One query and where its results go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// Where results go.
+    pub sink: SinkDef,
+    /// What is computed.
+    pub relation: Relation,
+    /// `EXPLAIN` was asked for instead of (or, with `ANALYZE`, beside) running.
+    pub explain: Explain,
+    /// Indices of earlier queries of the script whose file sinks this one reads; it starts when
+    /// they are complete.
+    pub runs_after: Vec<usize>,
+}
+
+/// Whether a query runs, is shown, or both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Explain {
+    /// Run it.
+    #[default]
+    No,
+    /// `EXPLAIN`: show the plan, touch nothing.
+    Plan,
+    /// `EXPLAIN ANALYZE`: run it, then show the plan with what was counted.
+    Analyze,
+}
+
+/// A relation: rows with a schema.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Relation {
+    /// Records of a source.
+    Scan(Scan),
+    /// Rows for which the predicate is TRUE.
+    Filter {
+        /// Rows to choose from.
+        input: Box<Self>,
+        /// `BOOLEAN`.
+        predicate: Expr,
+    },
+    /// One row of expressions for each row.
+    Project {
+        /// Rows to compute from.
+        input: Box<Self>,
+        /// The output columns.
+        columns: Vec<NamedExpr>,
+    },
+    /// Groups.
+    Aggregate {
+        /// Rows to group.
+        input: Box<Self>,
+        /// Keys and aggregates over the input's columns.
+        spec: AggregateSpec,
+        /// Names of the output columns: keys, then calls.
+        names: Vec<String>,
+    },
+    /// All rows in order. Bounded input only.
+    Sort {
+        /// Rows to order.
+        input: Box<Self>,
+        /// The order, and how many to keep.
+        spec: SortSpec,
+    },
+    /// The first rows. Bounded input only.
+    Limit {
+        /// Rows to choose from.
+        input: Box<Self>,
+        /// How many.
+        spec: LimitSpec,
+    },
+    /// `UNION ALL`: the rows of each input, whose column types are equal.
+    Union {
+        /// Two or more; the first gives the names.
+        inputs: Vec<Self>,
+    },
+}
+
+/// Records of a source, with only the needed columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    /// The source.
+    pub source: Arc<SourceDef>,
+    /// Which of its columns, in ascending order. May be empty (`COUNT(*)`).
+    pub columns: Vec<usize>,
+    /// Predicate over those columns (by their place in `columns`), applied before all else.
+    pub filter: Option<Expr>,
+}
+
+/// An output column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedExpr {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub expr: Expr,
+}
+
+/// An order, and how much of it to keep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortSpec {
+    /// Types of all input columns.
+    pub input_types: Vec<DataType>,
+    /// Most significant first; at least one. Rows equal in all keys keep their input order.
+    pub keys: Vec<SortKey>,
+    /// Leave out the first rows, keep only so many.
+    pub limit: LimitSpec,
+}
+
+/// One key of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortKey {
+    /// Input column.
+    pub column: usize,
+    /// `DESC`
+    pub is_descending: bool,
+    /// `NULLS FIRST`; the dialect's default is last, whichever the direction.
+    pub is_nulls_first: bool,
+}
+
+/// `LIMIT` and `OFFSET`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitSpec {
+    /// Rows to leave out first.
+    pub skip: u64,
+    /// Rows to keep then; `None` keeps all.
+    pub keep: Option<u64>,
+}
+
+impl LimitSpec {
+    /// Rows of the input that can matter: `skip + keep`.
+    #[must_use]
+    pub fn needed(&self) -> Option<u64> {
+        self.keep.map(|keep| keep.saturating_add(self.skip))
+    }
+}
+
+impl Scan {
+    /// The scanned columns.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        let fields = &self.source.schema.fields;
+        Schema::new(self.columns.iter().map(|&column| fields[column].clone()).collect())
+    }
+}
+
+impl Relation {
+    /// Names and types of the output. Everything but a scanned column is said to allow NULL.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        match self {
+            Self::Scan(scan) => scan.schema(),
+            Self::Filter { input, .. } | Self::Sort { input, .. } | Self::Limit { input, .. } => {
+                input.schema()
+            }
+            Self::Project { columns, .. } => projected(columns),
+            Self::Aggregate { spec, names, .. } => {
+                let fields = names.iter().zip(spec.output_types());
+                Schema::new(fields.map(|(name, t)| Field::nullable(name, t)).collect())
+            }
+            Self::Union { inputs } => inputs[0].schema(),
+        }
+    }
+
+    /// The relations directly below.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&Self> {
+        match self {
+            Self::Scan(_) => Vec::new(),
+            Self::Filter { input, .. }
+            | Self::Project { input, .. }
+            | Self::Aggregate { input, .. }
+            | Self::Sort { input, .. }
+            | Self::Limit { input, .. } => vec![input],
+            Self::Union { inputs } => inputs.iter().collect(),
+        }
+    }
+
+    /// Every scan below, left to right.
+    #[must_use]
+    pub fn scans(&self) -> Vec<&Scan> {
+        match self {
+            Self::Scan(scan) => vec![scan],
+            other => other.inputs().into_iter().flat_map(Self::scans).collect(),
+        }
+    }
+}
+
+/// The schema of a projection.
+#[must_use]
+pub fn projected(columns: &[NamedExpr]) -> Schema {
+    let fields = columns.iter().map(|c| Field::nullable(&c.name, c.expr.data_type.clone()));
+    Schema::new(fields.collect())
+}

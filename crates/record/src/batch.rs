@@ -1,0 +1,74 @@
+//! Columns of one partition's records, in offset order.
+
+use arrow_array::{ArrayRef, UInt64Array};
+
+/// Columns of records of one partition, in offset order.
+///
+/// Every column and `offsets` hold exactly `row_count` rows. A batch may have no columns at all
+/// (`SELECT COUNT(*)`), so the row count is kept beside them. Column types are those that
+/// [`crate::DataType::arrow`] gives for the schema that the stage's plan states; the batch itself
+/// carries no names.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    columns: Vec<ArrayRef>,
+    offsets: UInt64Array,
+}
+
+impl Batch {
+    /// Makes a batch from columns and the source offset of each row (never NULL).
+    ///
+    /// # Panics
+    /// If a column's length is not that of `offsets`.
+    #[must_use]
+    pub fn new(columns: Vec<ArrayRef>, offsets: UInt64Array) -> Self {
+        for column in &columns {
+            assert_eq!(column.len(), offsets.len(), "every column has one value a row");
+        }
+        Self { columns, offsets }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// The columns, in schema order.
+    #[must_use]
+    pub fn columns(&self) -> &[ArrayRef] {
+        &self.columns
+    }
+
+    /// One column.
+    ///
+    /// # Panics
+    /// If there are not more than `index` columns.
+    #[must_use]
+    pub fn column(&self, index: usize) -> &ArrayRef {
+        &self.columns[index]
+    }
+
+    /// For each row, the [`crate::Offset`] of the input record that caused it.
+    ///
+    /// Rows that no single record caused (a group's final row) carry the offset of the last record
+    /// before they left; it is for addresses in messages, never for results.
+    #[must_use]
+    pub fn offsets(&self) -> &UInt64Array {
+        &self.offsets
+    }
+
+    /// Takes the batch apart: columns and offsets.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<ArrayRef>, UInt64Array) {
+        (self.columns, self.offsets)
+    }
+
+    /// Rows `[start, start + row_count)`, sharing the same buffers.
+    #[must_use]
+    pub fn slice(&self, start: usize, row_count: usize) -> Self {
+        Self {
+            columns: self.columns.iter().map(|c| c.slice(start, row_count)).collect(),
+            offsets: self.offsets.slice(start, row_count),
+        }
+    }
+}

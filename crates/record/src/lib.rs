@@ -1,0 +1,18 @@
+//! The words every other crate speaks: schemas, batches, frames, partitions, offsets and event time.
+//!
+//! Start with [`frames`] (bytes as a reader lends them) and [`batch`] (columns as the stages pass
+//! them on). Absent on purpose: I/O, clocks, and anything that knows about queries.
+
+pub mod bad_record;
+pub mod batch;
+pub mod event_time;
+pub mod frames;
+pub mod position;
+pub mod schema;
+
+pub use bad_record::BadRecord;
+pub use batch::Batch;
+pub use event_time::{EventTime, Watermark};
+pub use frames::{FrameBytes, Frames, Polled};
+pub use position::{Offset, PartitionId, Position};
+pub use schema::{DataType, Field, Schema};

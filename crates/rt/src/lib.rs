@@ -1,0 +1,1 @@
+//! Pinned cores, files and timers: the only crate that knows glommio and core_affinity.

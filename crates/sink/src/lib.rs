@@ -1,0 +1,1 @@
+//! Writers: files, standard output, discard and dead letters.

@@ -1,0 +1,1 @@
+//! Readers: files (with splits and decompression) and the generator.

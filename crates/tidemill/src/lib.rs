@@ -1,0 +1,1 @@
+//! Embed Tidemill: sessions, jobs, custom sources, sinks and functions.
