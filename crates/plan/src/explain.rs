@@ -53,7 +53,7 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
         match stage {
             Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
             Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
-            Stage::Aggregate(spec) => writeln!(f, "aggregate {}", grouping(spec))?,
+            Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
             Stage::Sort(spec) => writeln!(f, "sort {}", order(spec))?,
             Stage::Limit(spec) => writeln!(f, "limit {}", limit(spec))?,
         }

@@ -101,7 +101,14 @@ pub enum Stage {
     /// Compute these.
     Project(Vec<NamedExpr>),
     /// Group; final rows leave in order of first appearance.
-    Aggregate(AggregateSpec),
+    Aggregate {
+        /// Keys and aggregates.
+        spec: AggregateSpec,
+        /// Places in `spec.keys` of the source's declared partition columns; the same values of
+        /// these in two partitions break the declaration, and are reported. Empty where the proof
+        /// does not rest on a declaration.
+        audited_keys: Vec<usize>,
+    },
     /// Order all rows.
     Sort(SortSpec),
     /// Keep the first rows.
@@ -137,6 +144,18 @@ pub fn fragment(
         proof: cutter.proof,
         fragments,
     })
+}
+
+/// Why each group lies in one partition.
+struct Local {
+    reason: String,
+    audited_keys: Vec<usize>,
+}
+
+impl Local {
+    fn unaudited(reason: String) -> Self {
+        Self { reason, audited_keys: Vec::new() }
+    }
 }
 
 struct Cutter<'a> {
@@ -185,10 +204,10 @@ impl Cutter<'_> {
         let children = self.cut(input)?;
         let what = describe_keys(input, spec);
         match self.local_reason(&children, input, spec) {
-            Ok(reason) => {
+            Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
                 self.proof.push(format!("{what} is local: {reason}"));
-                Ok(with_stage(children, &Stage::Aggregate(spec.clone())))
+                Ok(with_stage(children, &Stage::Aggregate { spec: spec.clone(), audited_keys }))
             }
             Err(reason) if spec.emit == Emit::Final => {
                 self.locality = Locality::Gather;
@@ -217,20 +236,20 @@ impl Cutter<'_> {
         children: &[Fragment],
         input: &Relation,
         spec: &AggregateSpec,
-    ) -> Result<String, String> {
+    ) -> Result<Local, String> {
         let [child] = children else {
             return Err("UNION ALL brings several inputs together".to_owned());
         };
         let scan = match &child.input {
             FragmentInput::Gather { .. } => {
-                return Ok("its input is one gathered pipeline".to_owned());
+                return Ok(Local::unaudited("its input is one gathered pipeline".to_owned()));
             }
             FragmentInput::Scan(scan) => scan,
         };
         let source = &scan.source;
         let partitioning = (self.partitioning)(source);
         if partitioning.partition_count == Some(1) {
-            return Ok(format!("{} has a single partition", source.name));
+            return Ok(Local::unaudited(format!("{} has a single partition", source.name)));
         }
         if partitioning.is_split {
             return Err(format!("{} is one file read as several splits", source.name));
@@ -242,13 +261,26 @@ impl Cutter<'_> {
         if source.partitioned_by.is_empty() {
             return Err(format!("{} declares no PARTITIONED BY", source.name));
         }
-        let key_sources: Vec<usize> =
-            spec.keys.iter().filter_map(|&key| source_column(input, key)).collect();
-        let missing: Vec<usize> =
-            source.partitioned_by.iter().copied().filter(|c| !key_sources.contains(c)).collect();
+        let key_sources: Vec<Option<usize>> =
+            spec.keys.iter().map(|&key| source_column(input, key)).collect();
+        let missing: Vec<usize> = source
+            .partitioned_by
+            .iter()
+            .copied()
+            .filter(|&column| !key_sources.contains(&Some(column)))
+            .collect();
         if missing.is_empty() {
             let columns = names(&source.partitioned_by);
-            Ok(format!("{} is PARTITIONED BY ({columns}), all part of the key", source.name))
+            let is_declared = |place: &usize| {
+                key_sources[*place].is_some_and(|c| source.partitioned_by.contains(&c))
+            };
+            Ok(Local {
+                reason: format!(
+                    "{} is PARTITIONED BY ({columns}), all part of the key",
+                    source.name
+                ),
+                audited_keys: (0..spec.keys.len()).filter(is_declared).collect(),
+            })
         } else {
             let (all, missing) = (names(&source.partitioned_by), names(&missing));
             Err(format!(
