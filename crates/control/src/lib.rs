@@ -1,1 +1,18 @@
-//! Assignment, lifecycle, hand-over of sealed tables, job statistics.
+//! The control plane: which core runs which pipeline, and what happens when one ends.
+//!
+//! Start with [`run`]: it assigns a [`Wave`]'s pipelines to cores, hands sealed tables to their
+//! gathers, and gives back what is to be published. Absent on purpose: any look inside a batch. On
+//! a core it speaks to a pipeline only between turns.
+
+mod assignment;
+mod audit;
+mod core_loop;
+mod error;
+mod meter;
+mod run;
+mod wave;
+
+pub use error::ControlError;
+pub use meter::{CoreMeter, StopFlag};
+pub use run::{Cores, WaveOutcome, run};
+pub use wave::{Node, Planned, Wave};

@@ -1,1 +1,24 @@
-//! One partition's turn, and the gather's: where the stages meet.
+//! One partition's data path, from the bytes that arrive to the bytes that leave.
+//!
+//! Start with [`Pipeline::turn`]: the one place where the stages meet. [`input`] makes batches,
+//! [`processor`] applies the plan's stages to them, [`output`] writes what comes out. A gather is
+//! the same pipeline with sealed tables for input. Absent on purpose: SQL, assignment, threads,
+//! locks, atomics and channels: a pipeline shares nothing and never leaves its core.
+
+mod error;
+mod statistics;
+mod spec;
+mod input;
+mod processor;
+mod output;
+mod bad_records;
+mod pipeline;
+
+pub use error::PipelineError;
+pub use pipeline::{Outcome, Pipeline, Progress, SplitBounds};
+pub use processor::KeyAudit;
+pub use output::Delivery;
+pub use spec::{
+    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
+};
+pub use statistics::Statistics;

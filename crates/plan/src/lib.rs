@@ -18,14 +18,18 @@ pub mod span;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
-pub use fragment::{Fragment, FragmentInput, Locality, PhysicalQuery, Refusal, Stage, fragment};
+pub use fragment::{
+    Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal, Stage, fragment,
+};
 pub use function::Function;
 pub use options::{
     BadRecords, Compression, CsvOptions, DiscardSink, FileSink, FileSource, Format, GeneratorModel,
     GeneratorSource, JsonOptions, OnExisting, SinkConnector, SinkDef, SourceConnector, SourceDef,
     TimestampUnit, WatermarkRule,
 };
-pub use relation::{LimitSpec, NamedExpr, Query, Relation, Script, SortKey, SortSpec};
+pub use relation::{
+    Explain, LimitSpec, NamedExpr, Query, Relation, Scan, Script, SortKey, SortSpec,
+};
 pub use scalar::Scalar;
 pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use span::Span;

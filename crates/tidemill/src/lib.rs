@@ -1,1 +1,44 @@
-//! Embed Tidemill: sessions, jobs, custom sources, sinks and functions.
+//! Tidemill as a library: streaming SQL over files, generators and your own Arrow batches, on
+//! pinned cores.
+//!
+//! ```no_run
+//! use tidemill::Session;
+//!
+//! let mut session = Session::new();
+//! let job = session.prepare(
+//!     "INSERT INTO by_symbol SELECT symbol, COUNT(*) AS trades FROM 'trades-*.jsonl' GROUP BY symbol;
+//!      CREATE SINK by_symbol WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv');",
+//! );
+//! # let _ = job;
+//! ```
+//!
+//! Start with [`Session`]: register what the SQL may name, [`Session::prepare`] a script, run the
+//! [`Job`]. There is no global state: several sessions and jobs live side by side in a process.
+//! Absent on purpose: anything the command line alone needs, such as drawing progress bars.
+
+mod error;
+mod session;
+mod register;
+mod discovery;
+mod budget;
+mod planning;
+mod wave;
+mod job;
+mod summary;
+mod locate;
+pub mod generate;
+pub mod doctor;
+
+pub use error::Error;
+pub use job::{Job, JobProgress, RunningJob};
+pub use register::{BatchPartition, BatchSink, SourceRegistration};
+pub use session::{Session, StdoutLayout};
+pub use summary::{CoreSummary, Summary};
+
+pub use tidemill_control::StopFlag;
+pub use tidemill_plan::{
+    BadRecords, CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, JsonOptions,
+    RuntimeChoice, Settings, TimestampUnit,
+};
+pub use tidemill_record::{DataType, Field, Schema};
+pub use tidemill_sql::{SqlError, SqlErrors};

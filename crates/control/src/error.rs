@@ -1,0 +1,87 @@
+//! Why a job ended before its input did.
+
+use std::error::Error;
+use std::fmt;
+
+use tidemill_pipeline::PipelineError;
+use tidemill_record::Position;
+use tidemill_rt::RtError;
+
+/// Why a job ended before its input did. Nothing that it wrote to files is visible.
+#[derive(Debug)]
+pub enum ControlError {
+    /// A core could not be started, or ended by itself.
+    Core(RtError),
+    /// A pipeline failed.
+    Pipeline {
+        /// The sink of its query.
+        query: String,
+        /// Its source; empty for a gather.
+        source: String,
+        /// The last record it had taken in.
+        position: Position,
+        /// Why.
+        error: Box<PipelineError>,
+    },
+    /// A pipeline panicked: a bug in Tidemill or in a registered function.
+    Panicked {
+        /// The sink of its query.
+        query: String,
+        /// Its source; empty for a gather.
+        source: String,
+        /// The last record it had taken in.
+        position: Position,
+        /// What it said.
+        message: String,
+    },
+    /// A byte range of a file does not end where the next begins: a quoted field holds the newline
+    /// that the cut was made at.
+    Split {
+        /// The source.
+        source: String,
+        /// Where a range said its last record ends.
+        ends_at: u64,
+        /// Where the next said its first record begins.
+        next_begins_at: u64,
+    },
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Core(_) => f.write_str("cannot run on the chosen cores"),
+            Self::Pipeline { query, source, position, .. } => {
+                write!(f, "query {query} failed")?;
+                write_place(f, source, *position)
+            }
+            Self::Panicked { query, source, position, message } => {
+                write!(f, "query {query} panicked")?;
+                write_place(f, source, *position)?;
+                write!(f, ": {message}; this is a bug in Tidemill or in a registered function")
+            }
+            Self::Split { source, ends_at, next_begins_at } => write!(
+                f,
+                "{source} cannot be read as several splits: a record ends at byte {ends_at} where \
+                 the next split begins at byte {next_begins_at}, so a quoted field holds a line \
+                 break; set 'splits' = '1' for this source"
+            ),
+        }
+    }
+}
+
+fn write_place(f: &mut fmt::Formatter<'_>, source: &str, position: Position) -> fmt::Result {
+    if source.is_empty() {
+        return f.write_str(" in its gather");
+    }
+    write!(f, " at {source}, {position}")
+}
+
+impl Error for ControlError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Core(error) => Some(error),
+            Self::Pipeline { error, .. } => Some(error),
+            Self::Panicked { .. } | Self::Split { .. } => None,
+        }
+    }
+}

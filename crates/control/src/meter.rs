@@ -1,0 +1,55 @@
+//! What the control plane and the cores tell each other between turns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Asks every pipeline to stop reading, drain and close its outputs. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// A flag that is not set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the flag; cannot be undone. Safe to call from a signal handler.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the flag is set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far one core has come. Written by that core alone, between turns; read by whoever draws
+/// progress. Aligned so that no two cores write to the same pair of cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct CoreMeter {
+    bytes_in: AtomicU64,
+    records_in: AtomicU64,
+}
+
+impl CoreMeter {
+    /// Bytes of input consumed.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+
+    /// Records read.
+    #[must_use]
+    pub fn records_in(&self) -> u64 {
+        self.records_in.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn publish(&self, bytes_in: u64, records_in: u64) {
+        self.bytes_in.store(bytes_in, Ordering::Relaxed);
+        self.records_in.store(records_in, Ordering::Relaxed);
+    }
+}

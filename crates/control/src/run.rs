@@ -1,0 +1,196 @@
+//! One wave, from assignment to the files that are ready to be published.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use tidemill_pipeline::{Delivery, InputSpec, Outcome, PipelineSpec, Statistics};
+use tidemill_rt::{Backend, Core, launch};
+
+use crate::assignment::assign;
+use crate::audit::{check_keys, check_splits};
+use crate::core_loop::CoreLoop;
+use crate::wave::{FlatNode, flatten};
+use crate::{ControlError, CoreMeter, StopFlag, Wave};
+
+/// The CPUs a job runs on.
+#[derive(Clone, Debug)]
+pub struct Cores {
+    /// Who does their I/O.
+    pub backend: Backend,
+    /// CPU numbers, without repeats, at least one.
+    pub cpus: Vec<usize>,
+    /// One meter for each CPU.
+    pub meters: Vec<Arc<CoreMeter>>,
+}
+
+/// What a wave leaves behind.
+#[derive(Default)]
+pub struct WaveOutcome {
+    /// Files that are complete and durable but not yet visible.
+    pub deliveries: Vec<Delivery>,
+    /// What all pipelines counted, gathers included.
+    pub statistics: Statistics,
+    /// What the pipelines of each core counted, by place in [`Cores::cpus`].
+    pub per_core: Vec<Statistics>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+type TaskId = (usize, usize);
+
+/// Work for a core, and its answer.
+struct Task {
+    id: TaskId,
+    spec: PipelineSpec,
+}
+
+struct Done {
+    id: TaskId,
+    core: usize,
+    result: Option<Result<Outcome, ControlError>>,
+}
+
+/// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed.
+///
+/// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there.
+///
+/// # Errors
+/// The failure of the pipeline with the lowest partition among those that failed. No file of the
+/// wave is visible then.
+pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
+    let mut nodes = flatten(wave);
+    let mut outcomes: Vec<Vec<Option<Outcome>>> =
+        nodes.iter().map(|node| node.pipelines.iter().map(|_| None).collect()).collect();
+    let mut wave_outcome = WaveOutcome {
+        per_core: vec![Statistics::default(); cores.cpus.len()],
+        ..WaveOutcome::default()
+    };
+    let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
+    let fleet = Fleet::launch(cores, stop)?;
+    for level in 0..level_count {
+        let tasks = take_tasks(&mut nodes, &mut outcomes, level);
+        let names: Vec<(TaskId, String, String)> = tasks
+            .iter()
+            .map(|(task, _)| (task.id, task.spec.query.clone(), task.spec.source.clone()))
+            .collect();
+        for done in fleet.run(tasks)? {
+            let (node, place) = done.id;
+            let outcome = match done.result {
+                Some(result) => result?,
+                None => continue,
+            };
+            wave_outcome.per_core[done.core].add(&outcome.statistics);
+            outcomes[node][place] = Some(outcome);
+        }
+        for ((node, place), query, source) in names {
+            if place != 0 {
+                continue;
+            }
+            let of_node: Vec<Outcome> = outcomes[node].iter_mut().filter_map(Option::take).collect();
+            if nodes[node].are_splits && !stop.is_set() {
+                check_splits(&source, &of_node)?;
+            }
+            wave_outcome.warnings.extend(check_keys(&query, &source, &of_node));
+            outcomes[node] = of_node.into_iter().map(Some).collect();
+        }
+    }
+    fleet.join()?;
+    for outcome in outcomes.into_iter().flatten().flatten() {
+        wave_outcome.statistics.add(&outcome.statistics);
+        wave_outcome.deliveries.extend(outcome.deliveries);
+    }
+    Ok(wave_outcome)
+}
+
+/// The tasks of one level with their weights, in order of node, then partition; gathers receive
+/// their children's sealed tables.
+fn take_tasks(
+    nodes: &mut [FlatNode],
+    outcomes: &mut [Vec<Option<Outcome>>],
+    level: usize,
+) -> Vec<(Task, u64)> {
+    let mut tasks = Vec::new();
+    for (node_index, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.level == level) {
+        let mut sealed = Vec::new();
+        for &child in &node.children {
+            let of_child = outcomes[child].iter_mut().flatten();
+            sealed.extend(of_child.filter_map(|outcome| outcome.sealed.take()));
+        }
+        for (place, planned) in std::mem::take(&mut node.pipelines).into_iter().enumerate() {
+            let mut spec = planned.spec;
+            if let InputSpec::Sealed(tables, _) = &mut spec.input {
+                tables.append(&mut sealed);
+            }
+            tasks.push((Task { id: (node_index, place), spec }, planned.weight));
+        }
+    }
+    tasks
+}
+
+/// The cores of a job, waiting for work.
+struct Fleet {
+    cores: Vec<Core<()>>,
+    to_cores: Vec<Sender<Vec<Task>>>,
+    from_cores: Receiver<Done>,
+}
+
+impl Fleet {
+    fn launch(cores: &Cores, stop: &StopFlag) -> Result<Self, ControlError> {
+        let abandon = StopFlag::new();
+        let (done, from_cores) = channel();
+        let mut fleet = Self { cores: Vec::new(), to_cores: Vec::new(), from_cores };
+        for (core, (&cpu, meter)) in cores.cpus.iter().zip(&cores.meters).enumerate() {
+            let (to_core, work) = channel::<Vec<Task>>();
+            let done = done.clone();
+            let (stop, abandon, meter) = (stop.clone(), abandon.clone(), Arc::clone(meter));
+            let body = move || async move {
+                let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in: 0, records_in: 0 };
+                // Between levels a core has nothing else to do, so it may as well block here.
+                while let Ok(tasks) = work.recv() {
+                    for Task { id, spec } in tasks {
+                        let result = core_loop.run(spec).await;
+                        // The control plane has gone away: so has the job.
+                        if done.send(Done { id, core, result }).is_err() {
+                            return;
+                        }
+                    }
+                }
+            };
+            let launched = launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body);
+            fleet.cores.push(launched.map_err(ControlError::Core)?);
+            fleet.to_cores.push(to_core);
+        }
+        Ok(fleet)
+    }
+
+    /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
+    /// reported does not depend on which core was faster.
+    fn run(&self, tasks: Vec<(Task, u64)>) -> Result<Vec<Done>, ControlError> {
+        let task_count = tasks.len();
+        let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
+        let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
+        for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
+            let of_core =
+                places.into_iter().map(|place| tasks[place].take().expect("each task has one core"));
+            // A core that has died is noticed below, by its missing answers.
+            let _ = self.to_cores[core].send(of_core.collect());
+        }
+        let mut all_done = Vec::with_capacity(task_count);
+        while all_done.len() < task_count {
+            match self.from_cores.recv() {
+                Ok(done) => all_done.push(done),
+                Err(_) => break,
+            }
+        }
+        all_done.sort_by_key(|done| done.id);
+        Ok(all_done)
+    }
+
+    fn join(self) -> Result<(), ControlError> {
+        drop(self.to_cores);
+        for core in self.cores {
+            core.join().map_err(ControlError::Core)?;
+        }
+        Ok(())
+    }
+}

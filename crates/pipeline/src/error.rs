@@ -1,0 +1,91 @@
+//! Why a pipeline ended before its input did.
+
+use std::error::Error;
+use std::fmt;
+
+use tidemill_aggregate::AggregateError;
+use tidemill_expr::ExprError;
+use tidemill_format::FormatError;
+use tidemill_record::{BadRecord, PartitionId};
+use tidemill_sink::SinkError;
+use tidemill_source::SourceError;
+
+/// Why a pipeline ended before its input did. The caller adds which query and partition.
+#[derive(Debug)]
+pub enum PipelineError {
+    /// Reading failed.
+    Source(SourceError),
+    /// Input as a whole (not one record of it) does not decode, or results do not encode.
+    Format(FormatError),
+    /// An expression cannot be compiled.
+    Expr(ExprError),
+    /// A table passed its budget or a sum its type.
+    Aggregate(AggregateError),
+    /// Writing failed.
+    Sink(SinkError),
+    /// A record is bad, and `bad.records` is `fail`.
+    BadRecord {
+        /// The source.
+        source: String,
+        /// Its partition.
+        partition: PartitionId,
+        /// The record.
+        record: BadRecord,
+    },
+}
+
+impl fmt::Display for PipelineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(_) => f.write_str("cannot read"),
+            Self::Format(_) => f.write_str("cannot decode or encode"),
+            Self::Expr(_) => f.write_str("cannot prepare an expression"),
+            Self::Aggregate(_) => f.write_str("cannot keep the groups"),
+            Self::Sink(_) => f.write_str("cannot write"),
+            Self::BadRecord { source, partition, record } => {
+                write!(f, "bad record in {source}, partition {partition}, offset {}", record.offset)?;
+                if let Some(field) = &record.field {
+                    write!(f, ", field {field}")?;
+                }
+                write!(f, ": {}", record.reason)?;
+                if let Some(sample) = record.sample() {
+                    write!(f, "; the record: {sample}")?;
+                }
+                f.write_str(
+                    "; set 'bad.records' to 'skip' or 'dead_letter' to go on past such records",
+                )
+            }
+        }
+    }
+}
+
+impl Error for PipelineError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Source(error) => Some(error),
+            Self::Format(error) => Some(error),
+            Self::Expr(error) => Some(error),
+            Self::Aggregate(error) => Some(error),
+            Self::Sink(error) => Some(error),
+            Self::BadRecord { .. } => None,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($variant:ident($error:ty)),+ $(,)?) => {
+        $(impl From<$error> for PipelineError {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        })+
+    };
+}
+
+from!(
+    Source(SourceError),
+    Format(FormatError),
+    Expr(ExprError),
+    Aggregate(AggregateError),
+    Sink(SinkError),
+);

@@ -1,0 +1,169 @@
+//! Where a pipeline's batches come from.
+
+use tidemill_format::{Decoder, DecoderSpec};
+use tidemill_record::{BadRecord, Batch, FrameBytes, Offset, Polled};
+use tidemill_source::{ColumnReader, FileReader, Generator, RowGroupReader, TextReader, TextSpec};
+
+use crate::processor::{GatheredBatches, Processor, merge_sealed};
+use crate::{InputSpec, PipelineError, PipelineSpec};
+
+/// The source of one pipeline's batches.
+pub(crate) enum Input {
+    /// A reader lends bytes, a decoder makes columns of them.
+    Bytes(ByteInput),
+    /// Columns arrive ready-made.
+    Columns(Box<dyn ColumnReader>),
+    /// Merged tables of other pipelines.
+    Gathered(GatheredBatches),
+}
+
+/// A reader and the decoder that tells it how much of what it lent was whole records.
+pub(crate) struct ByteInput {
+    reader: FileReader,
+    decoder: Decoder,
+    /// The decoder still holds input that the reader lent.
+    is_decoding: bool,
+    bytes_in: u64,
+}
+
+impl Input {
+    /// Opens what the spec names.
+    ///
+    /// # Errors
+    /// Whatever the source, the format or a merge has to say; nothing is left open.
+    pub(crate) async fn open(
+        spec: &mut PipelineSpec,
+        processor: &mut Processor,
+    ) -> Result<Self, PipelineError> {
+        let placeholder = InputSpec::Sealed(Vec::new(), tidemill_plan::Merge::Limited(Default::default()));
+        match std::mem::replace(&mut spec.input, placeholder) {
+            InputSpec::Text(text) => {
+                let decoder = Decoder::new(&DecoderSpec {
+                    format: &text.file.format,
+                    schema: &text.file.schema,
+                    columns: &text.file.columns,
+                    batch_rows: spec.batch_rows,
+                    csv_header: text.csv_header.as_deref(),
+                })?;
+                let reader = TextReader::open(TextSpec {
+                    backend: spec.backend,
+                    file: &text.file.file,
+                    range: text.range,
+                    partition: spec.partition,
+                    record_bytes_max: text.record_bytes_max,
+                })
+                .await?;
+                Ok(Self::Bytes(ByteInput::new(FileReader::Text(reader), decoder)))
+            }
+            InputSpec::RowGroups(groups) => {
+                let decoder = Decoder::parquet(
+                    groups.footer,
+                    &groups.file.schema,
+                    &groups.file.columns,
+                    spec.batch_rows,
+                )?;
+                let reader = RowGroupReader::open(
+                    spec.backend,
+                    &groups.file.file,
+                    spec.partition,
+                    groups.row_groups,
+                )
+                .await?;
+                Ok(Self::Bytes(ByteInput::new(FileReader::RowGroups(reader), decoder)))
+            }
+            InputSpec::Columns(reader) => Ok(Self::Columns(reader)),
+            InputSpec::Generator { source, columns } => {
+                Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns))))
+            }
+            InputSpec::Sealed(tables, merge) => {
+                let merged = merge_sealed(tables, &merge, spec.table_budget_bytes)?;
+                Ok(Self::Gathered(processor.start_with(merged)?))
+            }
+        }
+    }
+
+    /// The next batch; bad records met on the way go to `bad`.
+    pub(crate) async fn next_batch(
+        &mut self,
+        rows_max: usize,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Polled<Batch>, PipelineError> {
+        match self {
+            Self::Bytes(bytes) => bytes.next_batch(bad).await,
+            Self::Columns(reader) => Ok(reader.next_batch(rows_max)?),
+            Self::Gathered(batches) => {
+                Ok(batches.next_batch()?.map_or(Polled::Ended, Polled::Ready))
+            }
+        }
+    }
+
+    /// The text of a record in the input that is being decoded now.
+    pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => bytes.decoder.raw_record(offset),
+            Self::Columns(_) | Self::Gathered(_) => None,
+        }
+    }
+
+    /// Whether the rows are records of a source, and not the results of other pipelines.
+    pub(crate) fn is_records(&self) -> bool {
+        !matches!(self, Self::Gathered(_))
+    }
+
+    /// Bytes of whole records consumed.
+    pub(crate) fn bytes_in(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.bytes_in,
+            Self::Columns(_) | Self::Gathered(_) => 0,
+        }
+    }
+
+    /// Where the first record of a byte range started, and where the first record after it starts.
+    pub(crate) fn split_bounds(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Bytes(ByteInput { reader: FileReader::Text(reader), .. }) => {
+                Some((reader.first_offset(), reader.position()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl ByteInput {
+    fn new(reader: FileReader, decoder: Decoder) -> Self {
+        Self { reader, decoder, is_decoding: false, bytes_in: 0 }
+    }
+
+    async fn next_batch(
+        &mut self,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Polled<Batch>, PipelineError> {
+        loop {
+            if self.is_decoding {
+                if let Some(batch) = self.decoder.decode(bad)? {
+                    return Ok(Polled::Ready(batch));
+                }
+                let consumed = self.decoder.consumed();
+                self.bytes_in += consumed;
+                self.reader.consume(consumed);
+                self.is_decoding = false;
+                if !bad.is_empty() {
+                    // The records' text goes with the frame, so they are dealt with first.
+                    return Ok(Polled::NotReady);
+                }
+            }
+            match self.reader.next_frames().await? {
+                Polled::Ready(frames) => {
+                    if let FrameBytes::RowGroup { ranges, .. } = &frames.bytes {
+                        let bytes = ranges.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+                        self.bytes_in += u64::try_from(bytes).expect("usize is at most 64 bits");
+                    }
+                    self.decoder.begin(frames)?;
+                    self.is_decoding = true;
+                }
+                Polled::NotReady => return Ok(Polled::NotReady),
+                Polled::Ended => return Ok(Polled::Ended),
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! One core's data path, top to bottom.
+
+use std::time::Instant;
+
+use tidemill_aggregate::Sealed;
+use tidemill_record::{BadRecord, Offset, PartitionId, Polled, Position};
+
+use crate::bad_records::BadRecordPolicy;
+use crate::input::Input;
+use crate::output::{Delivery, Output};
+use crate::processor::Processor;
+use crate::{KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics};
+
+/// The reader → processor → writer chain of one partition. Not `Send`, shares nothing, and reads
+/// top to bottom in [`Self::turn`].
+pub struct Pipeline {
+    input: Input,
+    processor: Processor,
+    output: Output,
+    bad_records: BadRecordPolicy,
+    /// Rows a batch holds at most.
+    batch_rows: usize,
+    /// Bad records of this turn; empty between turns.
+    bad: Vec<BadRecord>,
+    position: Position,
+    statistics: Statistics,
+}
+
+/// What a turn achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A batch of this many rows went through.
+    Advanced(usize),
+    /// Nothing was ready.
+    Idle,
+    /// The input has ended, or nothing more of it is wanted: time to [`Pipeline::drain`].
+    Ended,
+}
+
+/// Where a byte range of a file really began and ended, record by record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitBounds {
+    /// Byte at which the first record of the range starts.
+    pub first: u64,
+    /// Byte at which the first record after the range starts.
+    pub next: u64,
+}
+
+/// What a pipeline leaves behind.
+pub struct Outcome {
+    /// The partition it worked on.
+    pub partition: PartitionId,
+    /// The partial table, where a gather follows.
+    pub sealed: Option<Sealed>,
+    /// Files that are complete and durable but not yet visible.
+    pub deliveries: Vec<Delivery>,
+    /// Keys to hold against those of other partitions.
+    pub audits: Vec<KeyAudit>,
+    /// Where the partition's byte range really began and ended; `None` where the input has no
+    /// bytes to split, or its end was not reached because a limit was full.
+    pub split_bounds: Option<SplitBounds>,
+    /// What was counted.
+    pub statistics: Statistics,
+}
+
+impl Pipeline {
+    /// Opens every stage of a pipeline on the core that will run it.
+    ///
+    /// # Errors
+    /// A missing file, an expression that cannot be compiled, a sink that cannot be created.
+    pub async fn open(mut spec: PipelineSpec) -> Result<Self, PipelineError> {
+        let seal = match &spec.output {
+            OutputSpec::Seal(merge) => Some(merge),
+            _ => None,
+        };
+        let mut processor = Processor::new(
+            &spec.stages,
+            seal,
+            &spec.context,
+            spec.table_budget_bytes,
+            spec.batch_rows,
+        )?;
+        let input = Input::open(&mut spec, &mut processor).await?;
+        let bad_records = BadRecordPolicy::new(&spec);
+        let output = Output::open(&mut spec).await?;
+        Ok(Self {
+            input,
+            processor,
+            output,
+            bad_records,
+            batch_rows: spec.batch_rows,
+            bad: Vec::new(),
+            position: Position { partition: spec.partition, offset: Offset(0) },
+            statistics: Statistics::default(),
+        })
+    }
+
+    /// Runs one turn: at most one batch in, and every change it caused out.
+    ///
+    /// # Errors
+    /// Every error ends this pipeline; there is no retry in here. Nothing it wrote to files is
+    /// visible.
+    ///
+    /// # Cost
+    /// O(rows). Awaits only in the reader and the writer.
+    pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
+        let started = Instant::now();
+        let polled = self.input.next_batch(self.batch_rows, &mut self.bad).await?;
+        self.statistics.records_in += rows(self.bad.len());
+        let batch = match polled {
+            Polled::Ready(batch) => batch,
+            Polled::NotReady => {
+                self.settle_bad_records().await?;
+                return Ok(Progress::Idle);
+            }
+            Polled::Ended => {
+                self.settle_bad_records().await?;
+                return Ok(Progress::Ended);
+            }
+        };
+        let row_count = batch.row_count();
+        if let Some(&last) = batch.offsets().values().last() {
+            self.position.offset = Offset(last);
+        }
+
+        let changes = self.processor.apply(batch, &mut self.bad)?;
+        self.settle_bad_records().await?;
+        if let Some(changes) = changes {
+            self.output.write(&changes).await?;
+            self.statistics.rows_out += rows(changes.row_count());
+        }
+
+        self.statistics.records_in += rows(row_count);
+        let took = started.elapsed();
+        self.statistics.busy += took;
+        self.statistics
+            .batch_latency_ns
+            .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        if self.processor.is_satisfied() {
+            return Ok(Progress::Ended);
+        }
+        Ok(Progress::Advanced(row_count))
+    }
+
+    /// After the last turn, once: empties the tables through the rest of the stages, and completes
+    /// the outputs.
+    ///
+    /// # Errors
+    /// As [`Self::turn`].
+    pub async fn drain(&mut self) -> Result<Outcome, PipelineError> {
+        let deliveries = self.drain_tables().await?;
+        Ok(self.take_outcome(deliveries))
+    }
+
+    async fn drain_tables(&mut self) -> Result<Vec<Delivery>, PipelineError> {
+        let started = Instant::now();
+        while let Some(batch) = self.processor.drain(&mut self.bad)? {
+            self.settle_bad_records().await?;
+            self.output.write(&batch).await?;
+            self.statistics.rows_out += rows(batch.row_count());
+        }
+        self.settle_bad_records().await?;
+        let results = self.output.finish().await?;
+        let dead_letters = self.bad_records.finish().await?;
+        self.statistics.busy += started.elapsed();
+        Ok(results.into_iter().chain(dead_letters).collect())
+    }
+
+    fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Outcome {
+        let sealed = self.processor.take_sealed();
+        let statistics = self.statistics();
+        Outcome {
+            partition: self.position.partition,
+            sealed,
+            deliveries,
+            audits: self.processor.take_audits(),
+            split_bounds: self
+                .input
+                .split_bounds()
+                .filter(|_| !self.processor.is_satisfied())
+                .map(|(first, next)| SplitBounds { first, next }),
+            statistics,
+        }
+    }
+
+    /// Where the pipeline is: the last record it took in.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Bytes of input consumed so far.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        self.input.bytes_in()
+    }
+
+    /// Records read so far, bad ones included.
+    #[must_use]
+    pub fn records_in(&self) -> u64 {
+        self.statistics.records_in
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = self.statistics.clone();
+        statistics.bytes_in = self.input.bytes_in();
+        statistics.bytes_out = self.output.bytes_out();
+        statistics.bad_records = self.bad_records.bad_count();
+        statistics.group_count = self.processor.group_count();
+        statistics.state_bytes = self.processor.state_bytes();
+        statistics
+    }
+
+    async fn settle_bad_records(&mut self) -> Result<(), PipelineError> {
+        if self.bad.is_empty() {
+            return Ok(());
+        }
+        if self.input.is_records() {
+            for record in self.bad.iter_mut().filter(|record| record.raw.is_none()) {
+                record.raw = self.input.raw_record(record.offset).map(<[u8]>::to_vec);
+            }
+        }
+        self.bad_records.settle(&mut self.bad).await
+    }
+}
+
+fn rows(count: usize) -> u64 {
+    u64::try_from(count).expect("usize is at most 64 bits")
+}

@@ -1,0 +1,131 @@
+//! Everything a core needs to open one pipeline, as plain data that may cross to that core.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tidemill_aggregate::Sealed;
+use tidemill_format::parquet::Footer;
+use tidemill_expr::Context;
+use tidemill_plan::fragment::Merge;
+use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, Stage};
+use tidemill_record::{PartitionId, Schema};
+use tidemill_rt::Backend;
+use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutShare};
+use tidemill_source::{ColumnReader, InputFile, RowGroupPlan};
+
+/// One pipeline: what flows in, what is done to it, and where it goes.
+pub struct PipelineSpec {
+    /// The name of the query's sink, for messages.
+    pub query: String,
+    /// The name of the source, for messages; empty for a gather.
+    pub source: String,
+    /// Which partition of the output this pipeline writes, and of the input it reads.
+    pub partition: PartitionId,
+    /// Who does its I/O.
+    pub backend: Backend,
+    /// What flows in.
+    pub input: InputSpec,
+    /// What is done to it, in order.
+    pub stages: Vec<Stage>,
+    /// Where it goes.
+    pub output: OutputSpec,
+    /// What becomes of bad records.
+    pub bad_records: BadRecordSpec,
+    /// What expressions may know of the job.
+    pub context: Context,
+    /// Rows a batch holds at most, at least 1.
+    pub batch_rows: usize,
+    /// Bytes each table of this pipeline may hold.
+    pub table_budget_bytes: u64,
+}
+
+/// What flows into a pipeline.
+pub enum InputSpec {
+    /// Bytes of a file, front to back.
+    Text(TextInput),
+    /// Row groups of a Parquet file.
+    RowGroups(RowGroupInput),
+    /// Columns, without bytes to decode.
+    Columns(Box<dyn ColumnReader + Send>),
+    /// Records the generator makes.
+    Generator {
+        /// What it makes.
+        source: GeneratorSource,
+        /// Which of its columns, ascending.
+        columns: Vec<usize>,
+    },
+    /// Sealed tables of other pipelines, in merge order.
+    Sealed(Vec<Sealed>, Merge),
+}
+
+/// A file, or a byte range of it, with what is needed to decode it.
+pub struct TextInput {
+    /// The file, and how its records decode.
+    pub file: FileInput,
+    /// Records that start in this range of bytes; `None` reads the whole file.
+    pub range: Option<Range<u64>>,
+    /// The header of the file, where the range does not begin with it.
+    pub csv_header: Option<Vec<String>>,
+    /// The longest record, in bytes.
+    pub record_bytes_max: usize,
+}
+
+/// Row groups of one Parquet file.
+pub struct RowGroupInput {
+    /// The file, and how its records decode.
+    pub file: FileInput,
+    /// Which row groups, ascending, with the byte ranges that the needed columns take.
+    pub row_groups: Vec<RowGroupPlan>,
+    /// The file's footer, which says how its row groups decode.
+    pub footer: Arc<Footer>,
+}
+
+/// A file and how its records decode.
+pub struct FileInput {
+    /// The file, as it was when it was found.
+    pub file: InputFile,
+    /// How its records are laid out.
+    pub format: Format,
+    /// The source's declared columns.
+    pub schema: Schema,
+    /// Which of them the query needs, ascending.
+    pub columns: Vec<usize>,
+}
+
+/// Where a pipeline's rows go.
+pub enum OutputSpec {
+    /// Into a partial table that a gather merges.
+    Seal(Merge),
+    /// Into files.
+    File {
+        /// Format and rolling.
+        sink: FileSink,
+        /// Names and types of the rows.
+        schema: Schema,
+        /// The directory, shared by all pipelines that write there.
+        directory: Arc<OutputDirectory>,
+        /// Number in the names of this pipeline's files; no other pipeline of the directory has it.
+        file_number: u32,
+    },
+    /// To standard output.
+    Stdout {
+        /// How rows are laid out; `None` draws a table.
+        format: Option<Format>,
+        /// Names and types of the rows.
+        schema: Schema,
+        /// This pipeline's place in the order of writing.
+        share: StdoutShare,
+    },
+    /// To something that takes columns: the discard sink, or a sink of the embedding program.
+    Columns(Box<dyn ColumnWriter + Send>),
+}
+
+/// What becomes of this pipeline's bad records.
+#[derive(Clone, Debug)]
+pub struct BadRecordSpec {
+    /// The policy.
+    pub policy: BadRecords,
+    /// Where `dead_letter` writes: the directory, and the number in the names of this pipeline's
+    /// files.
+    pub dead_letters: Option<(Arc<OutputDirectory>, u32)>,
+}

@@ -1,0 +1,60 @@
+//! What one pipeline counted.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Counts of one pipeline since it was opened; plain numbers that its owner adds up.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// Records read from the source, bad ones included.
+    pub records_in: u64,
+    /// Bytes of input consumed, after decompression; 0 where the source has no bytes.
+    pub bytes_in: u64,
+    /// Rows written to the sink.
+    pub rows_out: u64,
+    /// Bytes written to the sink; 0 where the sink takes columns.
+    pub bytes_out: u64,
+    /// Records (or result rows) that were bad.
+    pub bad_records: u64,
+    /// Groups in the tables when the input ended.
+    pub group_count: u64,
+    /// Bytes the tables held when the input ended.
+    pub state_bytes: u64,
+    /// Time from a batch's first byte wanted to its last change written, in nanoseconds.
+    pub batch_latency_ns: Histogram<u64>,
+    /// Time spent in turns.
+    pub busy: Duration,
+}
+
+impl Default for Statistics {
+    fn default() -> Self {
+        Self {
+            records_in: 0,
+            bytes_in: 0,
+            rows_out: 0,
+            bytes_out: 0,
+            bad_records: 0,
+            group_count: 0,
+            state_bytes: 0,
+            batch_latency_ns: Histogram::new(2).expect("2 is within the 0..=5 digits allowed"),
+            busy: Duration::ZERO,
+        }
+    }
+}
+
+impl Statistics {
+    /// Adds another pipeline's counts to these.
+    pub fn add(&mut self, other: &Self) {
+        self.records_in += other.records_in;
+        self.bytes_in += other.bytes_in;
+        self.rows_out += other.rows_out;
+        self.bytes_out += other.bytes_out;
+        self.bad_records += other.bad_records;
+        self.group_count += other.group_count;
+        self.state_bytes += other.state_bytes;
+        self.busy += other.busy;
+        // An auto-resizing histogram takes any value, so adding another cannot fail.
+        let _ = self.batch_latency_ns.add(&other.batch_latency_ns);
+    }
+}

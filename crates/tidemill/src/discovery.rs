@@ -1,0 +1,225 @@
+//! What a source's partitions are, before anything is read: files, splits, row groups.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_lite::future::block_on;
+use tidemill_format::parquet::Footer;
+use tidemill_plan::{
+    Compression, CsvOptions, FileSource, Format, GeneratorSource, Partitioning, SourceConnector,
+    SourceDef,
+};
+use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
+use tidemill_rt::Backend;
+use tidemill_source::{InputFile, SourceError, TextReader, TextSpec, discover, splits};
+
+use crate::Error;
+use crate::register::RegisteredSource;
+
+/// A source and the partitions it was found to have.
+pub(crate) struct Discovered {
+    pub(crate) partitions: Vec<Partition>,
+    /// The partitions are pieces of one file.
+    pub(crate) is_split: bool,
+}
+
+/// One partition of a source.
+pub(crate) enum Partition {
+    /// A text or Arrow file, or a byte range of one.
+    Text {
+        file: InputFile,
+        range: Option<Range<u64>>,
+        /// The header, where the range does not begin with it.
+        csv_header: Option<Vec<String>>,
+    },
+    /// Consecutive row groups of a Parquet file.
+    RowGroups { file: InputFile, footer: Arc<Footer>, groups: Range<usize> },
+    /// One of the generator's.
+    Generator(GeneratorSource),
+    /// One of the embedding program's.
+    Registered(Arc<RegisteredSource>, usize),
+}
+
+impl Partition {
+    /// Bytes to read, or rows to make: only ratios within a job matter.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Text { file, range, .. } => {
+                range.as_ref().map_or(file.byte_count, |range| range.end - range.start)
+            }
+            Self::RowGroups { footer, groups, .. } => {
+                groups.clone().map(|group| footer.row_group_bytes(group)).sum()
+            }
+            Self::Generator(source) => source.rows / u64::from(source.partitions.max(1)),
+            Self::Registered(..) => 1,
+        }
+    }
+
+    /// The file it is read from.
+    pub(crate) fn file(&self) -> Option<&InputFile> {
+        match self {
+            Self::Text { file, .. } | Self::RowGroups { file, .. } => Some(file),
+            Self::Generator(_) | Self::Registered(..) => None,
+        }
+    }
+}
+
+impl Discovered {
+    /// What the planner needs to know.
+    pub(crate) fn partitioning(&self) -> Partitioning {
+        let count = u32::try_from(self.partitions.len()).expect("partitions are numbered in u32");
+        Partitioning { partition_count: Some(count), is_split: self.is_split }
+    }
+
+    /// Looks at a source's input. `may_split` allows one large file to become several partitions.
+    pub(crate) fn of(
+        source: &SourceDef,
+        registered: Option<&Arc<RegisteredSource>>,
+        may_split: bool,
+    ) -> Result<Self, Error> {
+        let whole = |partitions| Self { partitions, is_split: false };
+        match &source.connector {
+            SourceConnector::File(options) => discover_files(options, may_split),
+            SourceConnector::Generator(options) => Ok(whole(
+                (0..options.partitions).map(|_| Partition::Generator(options.clone())).collect(),
+            )),
+            SourceConnector::Registered => {
+                let registered = registered.ok_or_else(|| {
+                    Error::Usage(format!("source {} is not registered", source.name))
+                })?;
+                let count = usize::try_from(registered.partition_count)
+                    .expect("a vector of this length exists");
+                let partition = |index| Partition::Registered(Arc::clone(registered), index);
+                Ok(whole((0..count).map(partition).collect()))
+            }
+        }
+    }
+}
+
+fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, Error> {
+    let files = discover(options)?;
+    let is_one_file = files.len() == 1;
+    let mut partitions = Vec::new();
+    for file in files {
+        match &options.format {
+            Format::Parquet => {
+                let footer = Arc::new(read_footer(&file)?);
+                let wanted = if may_split && is_one_file {
+                    splits(file.byte_count, options.splits).len()
+                } else {
+                    1
+                };
+                for groups in cut_evenly(footer.row_group_count(), wanted) {
+                    let (file, footer) = (file.clone(), Arc::clone(&footer));
+                    partitions.push(Partition::RowGroups { file, footer, groups });
+                }
+            }
+            Format::Csv(_) | Format::Json(_)
+                if may_split && is_one_file && file.compression == Compression::None =>
+            {
+                let ranges = splits(file.byte_count, options.splits);
+                let is_cut = ranges.len() > 1;
+                let csv_header = match &options.format {
+                    Format::Csv(csv) if is_cut && csv.has_header => Some(read_header(&file, csv)?),
+                    _ => None,
+                };
+                for range in ranges {
+                    partitions.push(Partition::Text {
+                        file: file.clone(),
+                        csv_header: csv_header.clone().filter(|_| range.start > 0),
+                        range: is_cut.then_some(range),
+                    });
+                }
+            }
+            _ => partitions.push(Partition::Text { file, range: None, csv_header: None }),
+        }
+    }
+    Ok(Discovered { is_split: is_one_file && partitions.len() > 1, partitions })
+}
+
+/// `[0, count)` as at most `pieces` ranges of about equal length, at least one.
+fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
+    let pieces = pieces.clamp(1, count.max(1));
+    (0..pieces).map(|i| count * i / pieces..count * (i + 1) / pieces).collect()
+}
+
+/// Infers the schema of what a path means, from the head (or footer) of its first file that is not
+/// empty.
+pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, Error> {
+    let source =
+        FileSource { path: path.display().to_string(), format: format.clone(), splits: None };
+    let files = discover(&source)?;
+    let sample = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
+    if matches!(format, Format::Parquet) {
+        return read_footer(sample)?.schema().map_err(|error| at(sample, error));
+    }
+    let (head, is_whole) = read_head(sample)?;
+    tidemill_format::infer_schema(format, &head, is_whole).map_err(|error| at(sample, error))
+}
+
+fn read_header(file: &InputFile, options: &CsvOptions) -> Result<Vec<String>, Error> {
+    let (head, _) = read_head(file)?;
+    tidemill_format::csv_header(options, &head).map_err(|error| at(file, error))
+}
+
+/// The first piece of a file, decompressed, and whether that is all of it.
+fn read_head(file: &InputFile) -> Result<(Vec<u8>, bool), Error> {
+    const RECORD_BYTES_MAX: usize = 16 << 20;
+    let head = block_on(async {
+        let mut reader = TextReader::open(TextSpec {
+            backend: Backend::Std,
+            file,
+            range: None,
+            partition: PartitionId(0),
+            record_bytes_max: RECORD_BYTES_MAX,
+        })
+        .await?;
+        reader.next_frames().await
+    })?;
+    Ok(match head {
+        Polled::Ready(frames) => match frames.bytes {
+            FrameBytes::Sequential { bytes, is_last, .. } => (bytes.to_vec(), is_last),
+            FrameBytes::RowGroup { .. } => unreachable!("a text reader lends sequential bytes"),
+        },
+        Polled::NotReady | Polled::Ended => (Vec::new(), true),
+    })
+}
+
+/// Reads and parses the footer of a Parquet file.
+pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
+    let fail = |operation| {
+        let path = input.path.clone();
+        move |source| Error::Source(SourceError::Io { path, operation, source })
+    };
+    let mut file = File::open(&input.path).map_err(fail("open"))?;
+    let mut wanted = Footer::TAIL_BYTES.min(input.byte_count);
+    loop {
+        let start = input.byte_count - wanted;
+        file.seek(SeekFrom::Start(start)).map_err(fail("seek in"))?;
+        let mut tail = Vec::new();
+        file.by_ref().take(wanted).read_to_end(&mut tail).map_err(fail("read"))?;
+        match Footer::bytes_needed(&tail, input.byte_count).map_err(|error| at(input, error))? {
+            needed if needed > wanted => wanted = needed,
+            _ => return Footer::parse(&tail, input.byte_count).map_err(|error| at(input, error)),
+        }
+    }
+}
+
+fn at(file: &InputFile, error: tidemill_format::FormatError) -> Error {
+    Error::Format { path: file.path.clone(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut_evenly;
+
+    #[test]
+    fn row_groups_are_cut_into_consecutive_ranges() {
+        assert_eq!(cut_evenly(5, 2), [0..2, 2..5]);
+        assert_eq!(cut_evenly(1, 8), [0..1]);
+        assert_eq!(cut_evenly(0, 4), [0..0]);
+    }
+}

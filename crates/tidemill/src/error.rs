@@ -1,0 +1,117 @@
+//! Everything that can go wrong between a script and its results.
+
+use std::error;
+use std::fmt;
+use std::path::PathBuf;
+
+use tidemill_control::ControlError;
+use tidemill_format::FormatError;
+use tidemill_rt::RtError;
+use tidemill_sink::SinkError;
+use tidemill_source::SourceError;
+use tidemill_sql::SqlErrors;
+
+/// Why a script was refused or a job failed.
+#[derive(Debug)]
+pub enum Error {
+    /// The SQL is wrong. The text is rendered with line, column and caret.
+    Sql {
+        /// Every finding, ready to print.
+        rendered: String,
+        /// The same, as data.
+        errors: SqlErrors,
+    },
+    /// A setting, a registration or an argument is wrong.
+    Usage(String),
+    /// The input cannot be found or looked at.
+    Source(SourceError),
+    /// The head or footer of a file cannot be understood.
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: FormatError,
+    },
+    /// The chosen cores or I/O backend cannot be had.
+    Runtime(RtError),
+    /// A sink cannot be prepared or published.
+    Sink(SinkError),
+    /// The job failed while running. Nothing that it wrote to files is visible.
+    Run {
+        /// Why.
+        error: Box<ControlError>,
+        /// The file and line of the record at fault, where there is one.
+        place: Option<String>,
+    },
+}
+
+impl Error {
+    /// Whether the script or the arguments are at fault, rather than what happened while running.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Sql { .. } | Self::Usage(_))
+    }
+
+    /// The message with all its causes, one after another.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        if let Self::Run { place: Some(place), .. } = self {
+            text.push_str("\n  at ");
+            text.push_str(place);
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sql { rendered, .. } => f.write_str(rendered.trim_end()),
+            Self::Usage(message) => f.write_str(message),
+            Self::Source(_) => f.write_str("cannot use the input"),
+            Self::Format { path, .. } => write!(f, "cannot use {}", path.display()),
+            Self::Runtime(_) => f.write_str("cannot start"),
+            Self::Sink(_) => f.write_str("cannot use the sink"),
+            Self::Run { error, .. } => write!(f, "{error}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Sql { .. } | Self::Usage(_) => None,
+            Self::Source(error) => Some(error),
+            Self::Format { error, .. } => Some(error),
+            Self::Runtime(error) => Some(error),
+            Self::Sink(error) => Some(error),
+            // The control plane's message is printed as this error's own.
+            Self::Run { error, .. } => error::Error::source(&**error),
+        }
+    }
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<RtError> for Error {
+    fn from(error: RtError) -> Self {
+        Self::Runtime(error)
+    }
+}
+
+impl From<SinkError> for Error {
+    fn from(error: SinkError) -> Self {
+        Self::Sink(error)
+    }
+}

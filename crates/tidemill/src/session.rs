@@ -1,0 +1,182 @@
+//! Where an embedding program begins: names, functions and settings, then scripts.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use tidemill_expr::{Context, evaluate_constant};
+use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
+use tidemill_record::{DataType, EventTime};
+use tidemill_sql::{Catalog, SqlErrors};
+
+use crate::discovery::infer_file_schema;
+use crate::register::{BatchSink, RegisteredSource, SourceRegistration};
+use crate::{Error, Job};
+
+/// How a bare `SELECT` looks on standard output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StdoutLayout {
+    /// A format, whole and in partition order.
+    Format(tidemill_plan::Format),
+    /// A table for people; rows past the first `rows_max` are left out and the summary says so.
+    Table {
+        /// Rows shown at most, at least 1.
+        rows_max: u64,
+    },
+}
+
+/// Everything a script may refer to. No state is shared between sessions.
+pub struct Session {
+    settings: Settings,
+    stdout: StdoutLayout,
+    sources: HashMap<String, Arc<RegisteredSource>>,
+    sinks: HashMap<String, Arc<BatchSink>>,
+    functions: HashMap<String, Arc<UserFunction>>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// A session with default settings and nothing registered. Bare `SELECT`s print CSV.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            settings: Settings::default(),
+            stdout: StdoutLayout::Format(tidemill_plan::Format::Csv(Default::default())),
+            sources: HashMap::new(),
+            sinks: HashMap::new(),
+            functions: HashMap::new(),
+        }
+    }
+
+    /// The settings that scripts start with; `SET` in a script changes them for that script.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Chooses how bare `SELECT`s print.
+    pub fn set_stdout(&mut self, layout: StdoutLayout) {
+        self.stdout = layout;
+    }
+
+    /// Puts Arrow batches behind a name that scripts can select from. The name is matched as
+    /// unquoted SQL names are: give it in lower case.
+    ///
+    /// # Errors
+    /// A column type that SQL has no word for, an unknown partition column, no partition, or a
+    /// name that is taken.
+    pub fn register_source(
+        &mut self,
+        name: &str,
+        registration: SourceRegistration,
+    ) -> Result<(), Error> {
+        if self.sources.contains_key(name) {
+            return Err(taken("source", name));
+        }
+        let source = RegisteredSource::new(name, registration)?;
+        self.sources.insert(name.to_owned(), Arc::new(source));
+        Ok(())
+    }
+
+    /// Puts a receiver of Arrow batches behind a name that scripts can insert into. `sink` is
+    /// called once for each partition of the results, for the receiver of that partition.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub fn register_sink(
+        &mut self,
+        name: &str,
+        sink: impl Fn(u32) -> crate::register::BatchReceiver + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        if self.sinks.contains_key(name) {
+            return Err(taken("sink", name));
+        }
+        self.sinks.insert(name.to_owned(), Arc::new(sink));
+        Ok(())
+    }
+
+    /// Adds a scalar function: arrays in, array out, row by row the same for the same arguments.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub fn register_function(
+        &mut self,
+        name: &str,
+        argument_types: Vec<DataType>,
+        return_type: DataType,
+        body: impl Fn(&[arrow_array::ArrayRef], usize) -> Result<arrow_array::ArrayRef, String>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<(), Error> {
+        let name = name.to_lowercase();
+        if self.functions.contains_key(&name) {
+            return Err(taken("function", &name));
+        }
+        let function = UserFunction {
+            name: name.clone(),
+            argument_types,
+            return_type,
+            body: Box::new(body),
+        };
+        self.functions.insert(name, Arc::new(function));
+        Ok(())
+    }
+
+    /// Checks a script against this session. Looks at the head of files whose schema must be
+    /// inferred; touches nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] with every finding, or why a file's schema cannot be inferred.
+    pub fn prepare(&self, sql: &str) -> Result<Job, Error> {
+        self.prepare_named(sql, "sql")
+    }
+
+    /// As [`Self::prepare`], with the name that errors give for the script, such as its path.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_named(&self, sql: &str, origin: &str) -> Result<Job, Error> {
+        let refuse = |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
+        let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
+        let mut inferred = HashMap::new();
+        for file in parsed.file_paths() {
+            let schema = infer_file_schema(Path::new(&file.path), &file.format)?;
+            inferred.insert(file.path, schema);
+        }
+        let catalog = Catalog {
+            settings: self.settings.clone(),
+            inferred,
+            registered_sources: self
+                .sources
+                .iter()
+                .map(|(name, source)| (name.clone(), source.def.clone()))
+                .collect(),
+            registered_sinks: self.sinks.keys().cloned().collect::<HashSet<_>>(),
+            functions: self.functions.clone(),
+            fold: fold_constant,
+        };
+        let script = parsed.bind(&catalog).map_err(refuse)?;
+        Ok(Job::new(
+            script,
+            sql.to_owned(),
+            origin.to_owned(),
+            self.stdout.clone(),
+            self.sources.clone(),
+            self.sinks.clone(),
+        ))
+    }
+}
+
+fn taken(what: &str, name: &str) -> Error {
+    Error::Usage(format!("a {what} named {name} is already registered in this session"))
+}
+
+/// The binder never folds `NOW()`, so the start of the job does not matter here.
+fn fold_constant(expr: &Expr) -> Result<Scalar, String> {
+    evaluate_constant(expr, &Context { job_start: EventTime(0) })
+}

@@ -1,0 +1,159 @@
+//! What a job did, as numbers.
+
+use std::fmt;
+use std::time::Duration;
+
+use tidemill_pipeline::Statistics;
+use tidemill_rt::Backend;
+
+/// What a job did, from start to published results.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Who did the I/O.
+    pub backend: Backend,
+    /// Why the portable backend was taken where io_uring was wanted.
+    pub backend_reason: Option<String>,
+    /// What all pipelines counted.
+    pub statistics: Statistics,
+    /// What each core counted.
+    pub cores: Vec<CoreSummary>,
+    /// From the start of the job to the published results.
+    pub elapsed: Duration,
+    /// What a person should know, such as keys that stand in two partitions.
+    pub warnings: Vec<String>,
+    /// Plans that `EXPLAIN` statements of the script asked for, in script order.
+    pub explanations: Vec<String>,
+    /// The job was asked to stop before its input ended: results cover what was read.
+    pub is_stopped: bool,
+}
+
+/// What one core counted.
+#[derive(Clone, Debug)]
+pub struct CoreSummary {
+    /// The CPU's number.
+    pub cpu: usize,
+    /// What its pipelines counted.
+    pub statistics: Statistics,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = &self.statistics;
+        let seconds = self.elapsed.as_secs_f64();
+        let (rows_out, state) = (grouped(all.rows_out), bytes(all.state_bytes));
+        writeln!(
+            f,
+            "{} records ({}) in {seconds:.3} s, {} records/s",
+            grouped(all.records_in),
+            bytes(all.bytes_in),
+            rate(all.records_in, self.elapsed),
+        )?;
+        writeln!(f, "{rows_out} rows out ({})", bytes(all.bytes_out))?;
+        if all.group_count > 0 {
+            writeln!(f, "{} groups, {state} of state", grouped(all.group_count))?;
+        }
+        if all.bad_records > 0 {
+            writeln!(f, "{} bad records", grouped(all.bad_records))?;
+        }
+        for core in &self.cores {
+            let busy = core.statistics.busy;
+            writeln!(
+                f,
+                "core {}: {} records, {} records/s while busy ({:.0} % of the time)",
+                core.cpu,
+                grouped(core.statistics.records_in),
+                rate(core.statistics.records_in, busy),
+                100.0 * busy.as_secs_f64() / seconds.max(1e-9),
+            )?;
+        }
+        let latency = &all.batch_latency_ns;
+        if !latency.is_empty() {
+            writeln!(
+                f,
+                "batch latency: p50 {}, p99 {}, max {}",
+                micros(latency.value_at_quantile(0.5)),
+                micros(latency.value_at_quantile(0.99)),
+                micros(latency.max()),
+            )?;
+        }
+        let backend = match self.backend {
+            Backend::Glommio => "io_uring (glommio)",
+            Backend::Std => "portable (std)",
+        };
+        write!(f, "backend: {backend}")?;
+        if let Some(reason) = &self.backend_reason {
+            write!(f, ", because {reason}")?;
+        }
+        writeln!(f)?;
+        if self.is_stopped {
+            writeln!(f, "stopped before the end of the input: results cover what was read")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+fn bytes(value: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value as f64;
+    let mut unit = 0;
+    while scaled >= 1024.0 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{value} B") } else { format!("{scaled:.1} {}", UNITS[unit]) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+fn rate(records: u64, time: Duration) -> String {
+    let per_second = records as f64 / time.as_secs_f64().max(1e-9);
+    if per_second >= 1e6 {
+        format!("{:.2} M", per_second / 1e6)
+    } else if per_second >= 1e3 {
+        format!("{:.1} K", per_second / 1e3)
+    } else {
+        format!("{per_second:.0}")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+fn micros(nanos: u64) -> String {
+    let micros = nanos as f64 / 1e3;
+    if micros >= 1e3 { format!("{:.1} ms", micros / 1e3) } else { format!("{micros:.0} µs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, grouped};
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn bytes_take_the_largest_unit_that_leaves_one_or_more() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+    }
+}
