@@ -1,2 +1,49 @@
-//! The tidemill command.
-fn main() {}
+//! The `tidemill` command: a thin user of the library.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed
+//! while running, 2 wrong SQL or usage.
+#![expect(clippy::print_stderr, reason = "a command line program reports on standard error")]
+
+mod arguments;
+mod check;
+mod doctor;
+mod explain;
+mod generate;
+mod output;
+mod progress;
+mod run;
+mod script;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::{Arguments, Command};
+
+/// The script or the arguments are wrong.
+pub(crate) const EXIT_USAGE: u8 = 2;
+/// The job failed while running, or was stopped before its input ended.
+pub(crate) const EXIT_FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Command::Run(run) => run::run(&run),
+        Command::Explain(explain) => explain::explain(&explain),
+        Command::Check(check) => check::check(&check),
+        Command::Gen(generate) => generate::generate(&generate),
+        Command::Doctor(doctor) => doctor::doctor(&doctor),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tidemill", &mut script);
+            output::print(&script)
+        }
+    }
+}
+
+/// Reports an error and gives the exit code it calls for.
+pub(crate) fn fail(error: &tidemill::Error) -> ExitCode {
+    eprintln!("error: {}", error.report());
+    ExitCode::from(if error.is_usage() { EXIT_USAGE } else { EXIT_FAILED })
+}

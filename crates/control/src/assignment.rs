@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn balances_by_weight() {
-// 10 | 9, then 8 to the lighter: 10 | 17, 2: 12 | 17, 1: 13 | 17.
+        // 10 | 9, then 8 to the lighter: 10 | 17, 2: 12 | 17, 1: 13 | 17.
         assert_eq!(assign(&[10, 9, 8, 1, 2], 2), vec![vec![0, 3, 4], vec![1, 2]]);
     }
 

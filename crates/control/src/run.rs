@@ -86,7 +86,8 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
             if place != 0 {
                 continue;
             }
-            let of_node: Vec<Outcome> = outcomes[node].iter_mut().filter_map(Option::take).collect();
+            let of_node: Vec<Outcome> =
+                outcomes[node].iter_mut().filter_map(Option::take).collect();
             if nodes[node].are_splits && !stop.is_set() {
                 check_splits(&source, &of_node)?;
             }
@@ -170,8 +171,9 @@ impl Fleet {
         let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
         let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
         for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
-            let of_core =
-                places.into_iter().map(|place| tasks[place].take().expect("each task has one core"));
+            let of_core = places
+                .into_iter()
+                .map(|place| tasks[place].take().expect("each task has one core"));
             // A core that has died is noticed below, by its missing answers.
             let _ = self.to_cores[core].send(of_core.collect());
         }

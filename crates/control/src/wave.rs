@@ -57,11 +57,6 @@ fn flatten_node(node: Node, flat: &mut Vec<FlatNode>) -> usize {
             ),
         "a node with children is one gather pipeline",
     );
-    flat.push(FlatNode {
-        pipelines: node.pipelines,
-        children,
-        are_splits: node.are_splits,
-        level,
-    });
+    flat.push(FlatNode { pipelines: node.pipelines, children, are_splits: node.are_splits, level });
     flat.len() - 1
 }

@@ -43,7 +43,11 @@ impl fmt::Display for PipelineError {
             Self::Aggregate(_) => f.write_str("cannot keep the groups"),
             Self::Sink(_) => f.write_str("cannot write"),
             Self::BadRecord { source, partition, record } => {
-                write!(f, "bad record in {source}, partition {partition}, offset {}", record.offset)?;
+                write!(
+                    f,
+                    "bad record in {source}, partition {partition}, offset {}",
+                    record.offset
+                )?;
                 if let Some(field) = &record.field {
                     write!(f, ", field {field}")?;
                 }

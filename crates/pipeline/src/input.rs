@@ -35,7 +35,8 @@ impl Input {
         spec: &mut PipelineSpec,
         processor: &mut Processor,
     ) -> Result<Self, PipelineError> {
-        let placeholder = InputSpec::Sealed(Vec::new(), tidemill_plan::Merge::Limited(Default::default()));
+        let placeholder =
+            InputSpec::Sealed(Vec::new(), tidemill_plan::Merge::Limited(Default::default()));
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
                 let decoder = Decoder::new(&DecoderSpec {

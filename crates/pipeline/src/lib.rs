@@ -5,19 +5,19 @@
 //! the same pipeline with sealed tables for input. Absent on purpose: SQL, assignment, threads,
 //! locks, atomics and channels: a pipeline shares nothing and never leaves its core.
 
-mod error;
-mod statistics;
-mod spec;
-mod input;
-mod processor;
-mod output;
 mod bad_records;
+mod error;
+mod input;
+mod output;
 mod pipeline;
+mod processor;
+mod spec;
+mod statistics;
 
 pub use error::PipelineError;
+pub use output::Delivery;
 pub use pipeline::{Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
-pub use output::Delivery;
 pub use spec::{
     BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };

@@ -39,7 +39,11 @@ pub struct KeyAudit {
 enum Step {
     Filter(Filter),
     Project(Project),
-    Aggregate { table: AggTable, emit: Emit, audited_keys: Vec<usize> },
+    Aggregate {
+        table: AggTable,
+        emit: Emit,
+        audited_keys: Vec<usize>,
+    },
     Sort(SortTable),
     Limit(Limit),
     /// A table that has been emptied.
@@ -140,9 +144,10 @@ impl Processor {
     pub(crate) fn is_satisfied(&self) -> bool {
         let is_full = |step: &Step| matches!(step, Step::Limit(limit) if limit.is_satisfied());
         // A limit behind a grouping or an order says nothing of the input before it.
-        let until_table = self.steps.iter().take_while(|step| {
-            matches!(step, Step::Filter(_) | Step::Project(_) | Step::Limit(_))
-        });
+        let until_table = self
+            .steps
+            .iter()
+            .take_while(|step| matches!(step, Step::Filter(_) | Step::Project(_) | Step::Limit(_)));
         let mut step_count = 0;
         for step in until_table {
             if is_full(step) {
@@ -278,4 +283,3 @@ pub(crate) fn merge_sealed(
 fn count(value: usize) -> u64 {
     u64::try_from(value).expect("usize is at most 64 bits")
 }
-

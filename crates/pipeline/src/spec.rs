@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tidemill_aggregate::Sealed;
-use tidemill_format::parquet::Footer;
 use tidemill_expr::Context;
+use tidemill_format::parquet::Footer;
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, Stage};
 use tidemill_record::{PartitionId, Schema};

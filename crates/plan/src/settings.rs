@@ -59,3 +59,63 @@ impl Default for Settings {
         }
     }
 }
+
+impl std::str::FromStr for CoreSet {
+    type Err = String;
+
+    /// Reads `all`, a count (`4`), or a list of CPU numbers and ranges (`0,2,4-7`). A single number
+    /// is a count; one CPU by number is `3-3`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("{text} is neither a count such as 4 nor a list such as 0,2,4-7");
+        let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
+        if text.eq_ignore_ascii_case("all") {
+            return Ok(Self::All);
+        }
+        if !text.contains([',', '-']) {
+            return match number(text)? {
+                0 => Err("a job needs at least one core".to_owned()),
+                count => Ok(Self::Count(count)),
+            };
+        }
+        let mut cpus = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = match part.split_once('-') {
+                Some((first, last)) => (number(first)?, number(last)?),
+                None => (number(part)?, number(part)?),
+            };
+            if first > last || last > CPU_NUMBER_MAX {
+                return Err(wrong());
+            }
+            cpus.extend(first..=last);
+        }
+        let mut sorted = cpus.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("CPU {} is named twice in {text}", pair[0])),
+            None => Ok(Self::List(cpus)),
+        }
+    }
+}
+
+/// Larger than any CPU number Linux gives out; keeps a mistyped range from filling memory.
+const CPU_NUMBER_MAX: usize = 65_535;
+
+#[cfg(test)]
+mod tests {
+    use super::CoreSet;
+
+    #[test]
+    fn counts_lists_and_ranges() {
+        assert_eq!("4".parse(), Ok(CoreSet::Count(4)));
+        assert_eq!("all".parse(), Ok(CoreSet::All));
+        assert_eq!("0,2,4-7".parse(), Ok(CoreSet::List(vec![0, 2, 4, 5, 6, 7])));
+        assert_eq!("3-3".parse(), Ok(CoreSet::List(vec![3])));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for text in ["", "0", "x", "1,1", "7-4", "1-", "-1", "0-99999999999"] {
+            assert!(text.parse::<CoreSet>().is_err(), "{text}");
+        }
+    }
+}

@@ -16,18 +16,18 @@
 //! [`Job`]. There is no global state: several sessions and jobs live side by side in a process.
 //! Absent on purpose: anything the command line alone needs, such as drawing progress bars.
 
-mod error;
-mod session;
-mod register;
-mod discovery;
 mod budget;
-mod planning;
-mod wave;
-mod job;
-mod summary;
-mod locate;
-pub mod generate;
+mod discovery;
 pub mod doctor;
+mod error;
+pub mod generate;
+mod job;
+mod locate;
+mod planning;
+mod register;
+mod session;
+mod summary;
+mod wave;
 
 pub use error::Error;
 pub use job::{Job, JobProgress, RunningJob};
@@ -36,6 +36,7 @@ pub use session::{Session, StdoutLayout};
 pub use summary::{CoreSummary, Summary};
 
 pub use tidemill_control::StopFlag;
+pub use tidemill_plan::options::parse_bytes;
 pub use tidemill_plan::{
     BadRecords, CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, JsonOptions,
     RuntimeChoice, Settings, TimestampUnit,

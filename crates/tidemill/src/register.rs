@@ -1,9 +1,10 @@
 //! What an embedding program can put behind the names in its SQL.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use tidemill_plan::{SourceConnector, SourceDef, Span};
 use tidemill_record::{Batch, DataType, Field, Schema};
 use tidemill_sink::{ColumnWriter, SinkError};
@@ -35,9 +36,9 @@ pub type BatchReceiver = Box<dyn FnMut(RecordBatch) -> Result<(), String> + Send
 /// A registered source whose partitions have not been read yet.
 pub(crate) struct RegisteredSource {
     pub(crate) def: SourceDef,
-    pub(crate) schema: SchemaRef,
-    /// Taken by the first job that reads the source.
-    pub(crate) partitions: Mutex<Option<Vec<BatchPartition>>>,
+    schema: SchemaRef,
+    /// Each taken by the first pipeline that reads it.
+    partitions: Mutex<Vec<Option<BatchPartition>>>,
     pub(crate) partition_count: u32,
 }
 
@@ -89,10 +90,55 @@ impl RegisteredSource {
                 span: Span::default(),
             },
             schema: registration.schema,
-            partitions: Mutex::new(Some(registration.partitions)),
+            partitions: Mutex::new(registration.partitions.into_iter().map(Some).collect()),
             partition_count,
         })
     }
+
+    /// Takes a partition's batches, with every column cast to the type that SQL knows it by.
+    ///
+    /// # Errors
+    /// A partition can be read once; a second query (or a second mention in one query) is refused.
+    pub(crate) fn take(&self, index: usize) -> Result<BatchPartition, Error> {
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = partitions.get_mut(index).and_then(Option::take).ok_or_else(|| {
+            Error::Usage(format!(
+                "source {} has been read already: its batches can be read once; register them \
+                 again under another name",
+                self.def.name
+            ))
+        })?;
+        let (given, wanted) = (Arc::clone(&self.schema), self.def.schema.arrow());
+        Ok(Box::new(
+            batches.map(move |batch| batch.and_then(|batch| cast(&batch, &given, &wanted))),
+        ))
+    }
+}
+
+/// Casts a batch of the registered schema to the types of batches inside the engine.
+fn cast(batch: &RecordBatch, given: &SchemaRef, wanted: &SchemaRef) -> Result<RecordBatch, String> {
+    if batch.num_columns() != given.fields().len() {
+        let (found, declared) = (batch.num_columns(), given.fields().len());
+        return Err(format!("a batch has {found} columns, and {declared} are registered"));
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let mut columns = Vec::with_capacity(batch.num_columns());
+    for (place, column) in batch.columns().iter().enumerate() {
+        let (registered, sql) = (given.field(place), wanted.field(place));
+        if column.data_type() != registered.data_type() {
+            let (found, name) = (column.data_type(), registered.name());
+            let declared = registered.data_type();
+            return Err(format!("column {name} is {found}, and {declared} is registered"));
+        }
+        let cast = cast_with_options(column, sql.data_type(), &options);
+        columns.push(cast.map_err(|error| format!("column {}: {error}", sql.name()))?);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    // NOT NULL is held by the reader, which names the column; here every column may hold NULL.
+    let lenient: Vec<_> =
+        wanted.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(lenient)), columns, &options)
+        .map_err(|error| error.to_string())
 }
 
 /// Hands result rows to a registered sink.
@@ -111,11 +157,9 @@ impl RegisteredWriter {
 impl ColumnWriter for RegisteredWriter {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         let columns = batch.columns().to_vec();
-        let options =
-            arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.row_count()));
-        let rows =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-                .expect("the plan's schema is that of its batches");
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.row_count()));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .expect("the plan's schema is that of its batches");
         (self.receiver)(rows)
             .map_err(|message| SinkError::Registered { sink: self.name.clone(), message })
     }

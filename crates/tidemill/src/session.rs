@@ -117,12 +117,8 @@ impl Session {
         if self.functions.contains_key(&name) {
             return Err(taken("function", &name));
         }
-        let function = UserFunction {
-            name: name.clone(),
-            argument_types,
-            return_type,
-            body: Box::new(body),
-        };
+        let function =
+            UserFunction { name: name.clone(), argument_types, return_type, body: Box::new(body) };
         self.functions.insert(name, Arc::new(function));
         Ok(())
     }
@@ -141,7 +137,8 @@ impl Session {
     /// # Errors
     /// As [`Self::prepare`].
     pub fn prepare_named(&self, sql: &str, origin: &str) -> Result<Job, Error> {
-        let refuse = |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
+        let refuse =
+            |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
         let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
         let mut inferred = HashMap::new();
         for file in parsed.file_paths() {

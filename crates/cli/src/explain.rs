@@ -1,0 +1,21 @@
+//! `tidemill explain`.
+
+use std::process::ExitCode;
+
+use tidemill::{Error, Session};
+
+use crate::arguments::Explain;
+use crate::script::Script;
+use crate::{fail, output};
+
+pub(crate) fn explain(arguments: &Explain) -> ExitCode {
+    match plan(arguments) {
+        Ok(text) => output::print(text.as_bytes()),
+        Err(error) => fail(&error),
+    }
+}
+
+fn plan(arguments: &Explain) -> Result<String, Error> {
+    let script = Script::read(&arguments.source)?;
+    Session::new().prepare_named(&script.text, &script.origin)?.explain()
+}

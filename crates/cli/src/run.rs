@@ -1,0 +1,63 @@
+//! `tidemill run`.
+
+use std::io::{IsTerminal, stdout};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use tidemill::{
+    CsvOptions, Error, Format, JsonOptions, RunningJob, Session, StdoutLayout, Summary,
+};
+
+use crate::arguments::{ResultFormat, Run};
+use crate::progress::{Bar, INTERVAL};
+use crate::script::Script;
+use crate::{EXIT_FAILED, fail, output, signals};
+
+pub(crate) fn run(arguments: &Run) -> ExitCode {
+    match run_script(arguments) {
+        Ok(summary) => {
+            for explanation in &summary.explanations {
+                output::print(explanation.as_bytes());
+            }
+            if !arguments.quiet {
+                eprint!("{summary}");
+            }
+            if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS }
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn run_script(arguments: &Run) -> Result<Summary, Error> {
+    let script = Script::read(&arguments.source)?;
+    let mut session = Session::new();
+    arguments.placement.apply(session.settings_mut());
+    session.set_stdout(layout(arguments));
+    let job = session.prepare_named(&script.text, &script.origin)?;
+    if arguments.explain {
+        eprint!("{}", job.explain()?);
+    }
+    let asked = signals::catch()
+        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
+    let running: RunningJob = job.start();
+    let bar = Bar::new(!arguments.quiet);
+    while !running.wait_at_most(INTERVAL) {
+        if asked.load(Ordering::Relaxed) {
+            running.stop();
+        }
+        bar.show(running.progress());
+    }
+    bar.clear();
+    running.wait()
+}
+
+fn layout(arguments: &Run) -> StdoutLayout {
+    let format = arguments.format.unwrap_or_else(|| {
+        if stdout().is_terminal() { ResultFormat::Table } else { ResultFormat::Csv }
+    });
+    match format {
+        ResultFormat::Table => StdoutLayout::Table { rows_max: arguments.max_rows },
+        ResultFormat::Csv => StdoutLayout::Format(Format::Csv(CsvOptions::default())),
+        ResultFormat::Json => StdoutLayout::Format(Format::Json(JsonOptions::default())),
+    }
+}

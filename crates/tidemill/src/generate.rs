@@ -1,0 +1,262 @@
+//! Making data: the generator's records, encoded into one file for each partition.
+//!
+//! The same reader, encoder and writer as a job's, on the same pinned cores, without SQL between
+//! them; and, where asked for, records that are broken on purpose.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidemill_format::Encoder;
+use tidemill_plan::{CoreSet, Format, GeneratorModel, GeneratorSource, OnExisting};
+use tidemill_record::{Batch, PartitionId, Polled};
+use tidemill_rt::{Backend, Choice, CpuChoice, launch, probe, select_cpus, yield_if_needed};
+use tidemill_sink::{FileWriter, Finished, OutputDirectory, SinkError};
+use tidemill_source::{ColumnReader, Generator};
+
+use crate::Error;
+
+/// What to make, and where.
+#[derive(Clone, Debug)]
+pub struct GenerateSpec {
+    /// The records.
+    pub source: GeneratorSource,
+    /// How they are laid out.
+    pub format: Format,
+    /// The directory of the files.
+    pub directory: PathBuf,
+    /// Fraction of records that do not decode, in `0.0..=1.0`; text formats only. They stand
+    /// between the good ones and are not counted among `source.rows`.
+    pub bad_fraction: f64,
+    /// CPUs to work on.
+    pub cores: CoreSet,
+}
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// Good records.
+    pub rows: u64,
+    /// Of these, how many are late on purpose.
+    pub late_rows: u64,
+    /// Records that do not decode, beside the good ones.
+    pub bad_rows: u64,
+    /// Bytes in all files.
+    pub bytes: u64,
+    /// From start to published files.
+    pub elapsed: Duration,
+    /// The files, in order of partition.
+    pub files: Vec<PathBuf>,
+}
+
+/// Rows made at a time.
+const BATCH_ROWS: usize = 8192;
+
+/// What one partition came to.
+struct PartitionResult {
+    finished: Finished,
+    rows: u64,
+    late_rows: u64,
+    bad_rows: u64,
+}
+
+/// Makes the files. They appear under their names when all are complete.
+///
+/// # Errors
+/// Fractions out of range, a directory that already holds such files, and what the disk says.
+pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
+    let started = Instant::now();
+    check(spec)?;
+    let prefix = match spec.source.model {
+        GeneratorModel::Trades => "trades-",
+        GeneratorModel::Orders => "orders-",
+        GeneratorModel::Measurements => "measurements-",
+    };
+    let directory =
+        Arc::new(OutputDirectory::open_named(&spec.directory, OnExisting::Fail, prefix)?);
+    let backend = probe(Choice::Auto)?.backend;
+    let cpus = select_cpus(&match &spec.cores {
+        CoreSet::All => CpuChoice::All,
+        CoreSet::Count(count) => CpuChoice::Count(*count),
+        CoreSet::List(cpus) => CpuChoice::List(cpus.clone()),
+    })?;
+    let mut cores = Vec::new();
+    let stride = u32::try_from(cpus.len()).expect("CPUs are numbered in u32");
+    for (first, &cpu) in (0..).zip(&cpus) {
+        let (spec, directory) = (spec.clone(), Arc::clone(&directory));
+        cores.push(launch(backend, cpu, &format!("tidemill-gen-{cpu}"), move || async move {
+            let mut results = Vec::new();
+            let mut partition = first;
+            while partition < spec.source.partitions {
+                let made = make_partition(&spec, backend, Arc::clone(&directory), partition).await;
+                results.push(made?);
+                partition += stride;
+            }
+            Ok::<_, Error>(results)
+        })?);
+    }
+    let mut generated = Generated {
+        rows: 0,
+        late_rows: 0,
+        bad_rows: 0,
+        bytes: 0,
+        elapsed: Duration::ZERO,
+        files: Vec::new(),
+    };
+    let mut finished = Vec::new();
+    for core in cores {
+        for result in core.join()?? {
+            generated.rows += result.rows;
+            generated.late_rows += result.late_rows;
+            generated.bad_rows += result.bad_rows;
+            finished.push(result.finished);
+        }
+    }
+    let published = directory.publish(finished)?;
+    generated.bytes = published.byte_count;
+    generated.files = published.files;
+    generated.elapsed = started.elapsed();
+    Ok(generated)
+}
+
+fn check(spec: &GenerateSpec) -> Result<(), Error> {
+    let fractions = [("late", spec.source.late_fraction), ("bad", spec.bad_fraction)];
+    for (name, fraction) in fractions {
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err(Error::Usage(format!("{name} is a fraction from 0 to 1, not {fraction}")));
+        }
+    }
+    if !(0.0..=10.0).contains(&spec.source.skew) {
+        let skew = spec.source.skew;
+        return Err(Error::Usage(format!("skew is an exponent from 0 to 10, not {skew}")));
+    }
+    if spec.source.partitions == 0 || spec.source.keys == 0 {
+        return Err(Error::Usage("there is at least one partition and one key".to_owned()));
+    }
+    if spec.bad_fraction > 0.0 && matches!(spec.format, Format::Arrow | Format::Parquet) {
+        return Err(Error::Usage(
+            "records that do not decode can be made in csv and json only: in arrow and parquet \
+             they would break the whole file"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn make_partition(
+    spec: &GenerateSpec,
+    backend: Backend,
+    directory: Arc<OutputDirectory>,
+    partition: u32,
+) -> Result<PartitionResult, Error> {
+    let schema = spec.source.model.schema();
+    let columns: Vec<usize> = (0..schema.fields.len()).collect();
+    let mut generator = Generator::new(&spec.source, PartitionId(partition), &columns);
+    let mut encoder = Encoder::new(&spec.format, &schema).map_err(|error| at(spec, error))?;
+    let extension = spec.format.extension();
+    let mut writer = FileWriter::create(backend, directory, partition, extension, None).await?;
+    let mut breaker = Breaker::new(spec, partition);
+    let mut bytes = Vec::new();
+    let mut rows = 0;
+    loop {
+        match generator.next_batch(BATCH_ROWS)? {
+            Polled::Ready(batch) => {
+                rows += u64::try_from(batch.row_count()).expect("usize is at most 64 bits");
+                breaker
+                    .encode(&batch, &mut encoder, &mut bytes)
+                    .map_err(|error| at(spec, error))?;
+            }
+            Polled::NotReady => {}
+            Polled::Ended => break,
+        }
+        write(&mut writer, &mut bytes).await?;
+        yield_if_needed().await;
+    }
+    encoder.finish(&mut bytes).map_err(|error| at(spec, error))?;
+    write(&mut writer, &mut bytes).await?;
+    let finished = writer.finish().await?;
+    let (late_rows, bad_rows) = (generator.late_count(), breaker.bad_count);
+    Ok(PartitionResult { finished, rows, late_rows, bad_rows })
+}
+
+async fn write(writer: &mut FileWriter, bytes: &mut Vec<u8>) -> Result<(), SinkError> {
+    writer.write(bytes).await?;
+    bytes.clear();
+    Ok(())
+}
+
+fn at(spec: &GenerateSpec, error: tidemill_format::FormatError) -> Error {
+    Error::Format { path: spec.directory.clone(), error }
+}
+
+/// Puts records that do not decode between the good ones.
+struct Breaker {
+    /// A row is followed by a bad record when its hash is below this; 2^64 stands for always.
+    threshold: u128,
+    seed: u64,
+    is_json: bool,
+    bad_count: u64,
+}
+
+impl Breaker {
+    fn new(spec: &GenerateSpec, partition: u32) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the fraction is in 0..=1, so the product is in 0..=2^64"
+        )]
+        let threshold = (spec.bad_fraction * 18_446_744_073_709_551_616.0) as u128;
+        Self {
+            threshold,
+            seed: spec.source.seed ^ mix(u64::from(partition) + 1),
+            is_json: matches!(spec.format, Format::Json(_)),
+            bad_count: 0,
+        }
+    }
+
+    fn encode(
+        &mut self,
+        batch: &Batch,
+        encoder: &mut Encoder,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), tidemill_format::FormatError> {
+        if self.threshold == 0 {
+            return encoder.encode(batch, bytes);
+        }
+        let mut start = 0;
+        for (row, &offset) in batch.offsets().values().iter().enumerate() {
+            if u128::from(mix(self.seed ^ offset)) < self.threshold {
+                encoder.encode(&batch.slice(start, row + 1 - start), bytes)?;
+                bytes.extend_from_slice(self.bad_record(offset));
+                self.bad_count += 1;
+                start = row + 1;
+            }
+        }
+        if start < batch.row_count() {
+            encoder.encode(&batch.slice(start, batch.row_count() - start), bytes)?;
+        }
+        Ok(())
+    }
+
+    /// One of the ways in which real records go wrong, by turns.
+    fn bad_record(&self, offset: u64) -> &'static [u8] {
+        match (self.is_json, mix(offset) % 3) {
+            (true, 0) => b"{\"trade_id\":12,\"symbol\":\"cut off\n",
+            (true, 1) => b"not json at all\n",
+            (true, _) => b"{\"a\":1}}\n",
+            (false, 0) => b"one field\n",
+            (false, 1) => b"a,b,c,d,e,f,g,h,i,j\n",
+            (false, _) => b"\"closed\"too early,1\n",
+        }
+    }
+}
+
+/// A good mixture of all bits.
+///
+/// Source: Sebastiano Vigna, SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

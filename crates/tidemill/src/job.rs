@@ -1,0 +1,335 @@
+//! A checked script, and its run from the first wave to the published results.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tidemill_control::{ControlError, CoreMeter, Cores, StopFlag, Wave, WaveOutcome};
+use tidemill_expr::Context;
+use tidemill_pipeline::{Delivery, PipelineError, Statistics};
+use tidemill_plan::relation::Explain;
+use tidemill_plan::{CoreSet, RuntimeChoice, Script};
+use tidemill_record::EventTime;
+use tidemill_rt::{Choice, CpuChoice, Probe, probe, select_cpus};
+use tidemill_sink::{Finished, OutputDirectory};
+
+use crate::budget::default_budget_bytes;
+use crate::locate::line_of;
+use crate::planning::{PlannedQuery, Surroundings, WaveBuilder};
+use crate::register::{BatchSink, RegisteredSource};
+use crate::summary::{CoreSummary, Summary};
+use crate::wave::waves;
+use crate::{Error, StdoutLayout};
+
+/// A checked script, ready to run.
+pub struct Job {
+    script: Script,
+    around: Surroundings,
+}
+
+/// A job on its way.
+pub struct RunningJob {
+    stop: StopFlag,
+    progress: Arc<Progress>,
+    /// Closed by the job's thread as it ends.
+    ended: Receiver<()>,
+    thread: JoinHandle<Result<Summary, Error>>,
+}
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobProgress {
+    /// Bytes (or generated rows) to read; 0 until the input has been looked at.
+    pub input_total: u64,
+    /// Bytes (or generated rows) read so far.
+    pub input_done: u64,
+    /// Records read so far.
+    pub records_in: u64,
+}
+
+#[derive(Default)]
+struct Progress {
+    input_total: AtomicU64,
+    meters: OnceLock<Vec<Arc<CoreMeter>>>,
+}
+
+impl Job {
+    pub(crate) fn new(
+        script: Script,
+        sql: String,
+        origin: String,
+        stdout: StdoutLayout,
+        sources: HashMap<String, Arc<RegisteredSource>>,
+        sinks: HashMap<String, Arc<BatchSink>>,
+    ) -> Self {
+        Self { script, around: Surroundings { stdout, sources, sinks, sql, origin } }
+    }
+
+    /// The plan of every query, as `EXPLAIN` prints it. Looks at the input, touches nothing.
+    ///
+    /// # Errors
+    /// Input that is missing, and queries that cannot run on its partitions.
+    pub fn explain(&self) -> Result<String, Error> {
+        let mut text = String::new();
+        for query in &self.script.queries {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&PlannedQuery::plan(query, &self.around)?.explain());
+        }
+        Ok(text)
+    }
+
+    /// Whether every query can run on its input as it is now. Input that is not there yet is not
+    /// held against it.
+    ///
+    /// # Errors
+    /// Queries that cannot run on the partitions of their input.
+    pub fn check(&self) -> Result<(), Error> {
+        for query in &self.script.queries {
+            match PlannedQuery::plan(query, &self.around) {
+                Ok(_) | Err(Error::Source(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs to the end of the input on the calling thread and the job's cores.
+    ///
+    /// # Errors
+    /// [`Error`]; no result of a failed wave is visible.
+    pub fn run(self) -> Result<Summary, Error> {
+        self.run_with(&StopFlag::new(), &Progress::default())
+    }
+
+    /// Runs in the background.
+    ///
+    /// # Panics
+    /// If the host cannot start a thread.
+    #[must_use]
+    pub fn start(self) -> RunningJob {
+        let stop = StopFlag::new();
+        let progress = Arc::new(Progress::default());
+        let (ending, ended) = channel();
+        let thread = std::thread::Builder::new()
+            .name("tidemill-job".to_owned())
+            .spawn({
+                let (stop, progress) = (stop.clone(), Arc::clone(&progress));
+                move || {
+                    let _ending: Sender<()> = ending;
+                    self.run_with(&stop, &progress)
+                }
+            })
+            .expect("the host can start a thread");
+        RunningJob { stop, progress, ended, thread }
+    }
+
+    fn run_with(self, stop: &StopFlag, progress: &Progress) -> Result<Summary, Error> {
+        let started = Instant::now();
+        let settings = &self.script.settings;
+        let Probe { backend, reason } = probe(match settings.runtime {
+            RuntimeChoice::Auto => Choice::Auto,
+            RuntimeChoice::Glommio => Choice::Glommio,
+            RuntimeChoice::Std => Choice::Std,
+        })?;
+        let cpus = select_cpus(&match &settings.cores {
+            CoreSet::All => CpuChoice::All,
+            CoreSet::Count(count) => CpuChoice::Count(*count),
+            CoreSet::List(cpus) => CpuChoice::List(cpus.clone()),
+        })?;
+        let meters: Vec<Arc<CoreMeter>> = cpus.iter().map(|_| Arc::default()).collect();
+        let _ = progress.meters.set(meters.clone());
+        let cores = Cores { backend, cpus, meters };
+        let mut summary = Summary {
+            backend,
+            backend_reason: reason.map(|error| error.to_string()),
+            statistics: Statistics::default(),
+            cores: cores
+                .cpus
+                .iter()
+                .map(|&cpu| CoreSummary { cpu, statistics: Statistics::default() })
+                .collect(),
+            elapsed: started.elapsed(),
+            warnings: Vec::new(),
+            explanations: Vec::new(),
+            is_stopped: false,
+        };
+        self.explain_into(&mut summary)?;
+        let context = Context { job_start: now() };
+        for wave in waves(&self.script.queries, |query| query.explain != Explain::Plan) {
+            if stop.is_set() {
+                break;
+            }
+            self.run_wave(&wave, &cores, &context, stop, progress, &mut summary)?;
+        }
+        summary.is_stopped = stop.is_set();
+        summary.elapsed = started.elapsed();
+        Ok(summary)
+    }
+
+    fn explain_into(&self, summary: &mut Summary) -> Result<(), Error> {
+        for query in &self.script.queries {
+            if query.explain == Explain::Plan {
+                summary.explanations.push(PlannedQuery::plan(query, &self.around)?.explain());
+            }
+        }
+        Ok(())
+    }
+
+    fn run_wave(
+        &self,
+        wave: &[usize],
+        cores: &Cores,
+        context: &Context,
+        stop: &StopFlag,
+        progress: &Progress,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        let settings = &self.script.settings;
+        let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
+        let query_count = u64::try_from(wave.len().max(1)).unwrap_or(u64::MAX);
+        let planned = wave
+            .iter()
+            .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut builder = WaveBuilder::new(
+            &self.around,
+            settings,
+            cores.backend,
+            context.clone(),
+            cores.cpus.len(),
+            budget_bytes / query_count,
+        );
+        let mut roots = Vec::new();
+        for query in &planned {
+            roots.extend(builder.nodes(query)?);
+        }
+        let total: u64 = roots.iter().map(scan_weight).sum();
+        progress.input_total.fetch_add(total, Ordering::Relaxed);
+
+        let before = Instant::now();
+        let outcome = tidemill_control::run(Wave { roots }, cores, stop)
+            .map_err(|error| self.located(error, &planned))?;
+        let WaveOutcome { deliveries, statistics, per_core, warnings } = outcome;
+        publish(deliveries)?;
+        for (&index, query) in wave.iter().zip(&planned) {
+            if self.script.queries[index].explain == Explain::Analyze {
+                let took = before.elapsed().as_secs_f64();
+                let (records, rows) = (statistics.records_in, statistics.rows_out);
+                let counted =
+                    format!("ran in {took:.3} s: {records} records in, {rows} rows out\n");
+                summary.explanations.push(query.explain() + &counted);
+            }
+        }
+        summary.statistics.add(&statistics);
+        for (core, counted) in summary.cores.iter_mut().zip(&per_core) {
+            core.statistics.add(counted);
+        }
+        summary.warnings.extend(warnings);
+        Ok(())
+    }
+
+    /// Adds the file and line to a failure that a record caused.
+    fn located(&self, error: ControlError, planned: &[PlannedQuery]) -> Error {
+        let place = match &error {
+            ControlError::Pipeline { error, .. } => match &**error {
+                PipelineError::BadRecord { source, partition, record } => {
+                    planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
+                        let index = usize::try_from(partition.0).ok()?;
+                        let file = found.partitions.get(index)?.file()?;
+                        let path = file.path.display();
+                        let bytes_max = self.script.settings.record_bytes_max;
+                        let is_text = record.raw.is_some();
+                        let line = is_text.then(|| line_of(file, record.offset.0, bytes_max));
+                        Some(match line.flatten() {
+                            Some(line) => format!("{path}, line {line}"),
+                            None => format!("{path}"),
+                        })
+                    })
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Error::Run { error: Box::new(error), place }
+    }
+}
+
+impl RunningJob {
+    /// Asks the job to stop reading, drain and close its outputs.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// The flag that [`Self::stop`] sets, for a signal handler.
+    #[must_use]
+    pub fn stop_flag(&self) -> StopFlag {
+        self.stop.clone()
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> JobProgress {
+        let meters = self.progress.meters.get().map_or(&[][..], Vec::as_slice);
+        let records_in = meters.iter().map(|meter| meter.records_in()).sum();
+        let bytes_in: u64 = meters.iter().map(|meter| meter.bytes_in()).sum();
+        JobProgress {
+            input_total: self.progress.input_total.load(Ordering::Relaxed),
+            input_done: if bytes_in > 0 { bytes_in } else { records_in },
+            records_in,
+        }
+    }
+
+    /// Waits until it has ended or `time` has passed; whether it has ended.
+    #[must_use]
+    pub fn wait_at_most(&self, time: Duration) -> bool {
+        matches!(self.ended.recv_timeout(time), Err(RecvTimeoutError::Disconnected))
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// As [`Job::run`].
+    ///
+    /// # Panics
+    /// If the job's control plane panicked, which is a bug.
+    pub fn wait(self) -> Result<Summary, Error> {
+        match self.thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn now() -> EventTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EventTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// What the scans below a node weigh.
+fn scan_weight(node: &tidemill_control::Node) -> u64 {
+    if node.children.is_empty() {
+        node.pipelines.iter().map(|planned| planned.weight).sum()
+    } else {
+        node.children.iter().map(scan_weight).sum()
+    }
+}
+
+/// Makes the files of a wave visible, directory by directory.
+fn publish(deliveries: Vec<Delivery>) -> Result<(), Error> {
+    let mut by_directory: Vec<(Arc<OutputDirectory>, Vec<Finished>)> = Vec::new();
+    for Delivery { directory, finished } in deliveries {
+        match by_directory.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
+            Some((_, files)) => files.push(finished),
+            None => by_directory.push((directory, vec![finished])),
+        }
+    }
+    for (directory, files) in by_directory {
+        directory.publish(files)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,413 @@
+//! From checked queries to the pipelines of a wave.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidemill_control::{Node, Planned};
+use tidemill_expr::Context;
+use tidemill_pipeline::{
+    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
+};
+use tidemill_plan::{
+    BadRecords, Expr, FileSink, Format, Fragment, FragmentInput, LimitSpec, Locality, Merge,
+    PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector, SourceConnector, SourceDef,
+    Stage, fragment,
+};
+use tidemill_record::{PartitionId, Schema};
+use tidemill_rt::Backend;
+use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutShare};
+use tidemill_source::{RegisteredReader, RowGroupPlan};
+use tidemill_sql::{SqlError, SqlErrors};
+
+use crate::discovery::{Discovered, Partition};
+use crate::register::{BatchSink, RegisteredSource, RegisteredWriter};
+use crate::{Error, StdoutLayout};
+
+/// What a query's names stand for, outside of its text.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) stdout: StdoutLayout,
+    pub(crate) sources: HashMap<String, Arc<RegisteredSource>>,
+    pub(crate) sinks: HashMap<String, Arc<BatchSink>>,
+    /// The script, for errors that point into it.
+    pub(crate) sql: String,
+    pub(crate) origin: String,
+}
+
+/// A query with its input looked at.
+pub(crate) struct PlannedQuery {
+    pub(crate) physical: PhysicalQuery,
+    /// By source name.
+    pub(crate) sources: HashMap<String, Discovered>,
+}
+
+impl PlannedQuery {
+    /// Looks at a query's input and cuts the query into fragments.
+    ///
+    /// One large file is read as several splits only where that leaves the results the same: where
+    /// a gather merges them, or where the rows go to files anyway.
+    pub(crate) fn plan(query: &Query, around: &Surroundings) -> Result<Self, Error> {
+        let shown = shown_on_terminal(query, around);
+        let query = shown.as_ref().unwrap_or(query);
+        let split = Self::plan_with(query, around, true);
+        let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
+        match split {
+            Ok(planned) if !planned.is_split() => Ok(planned),
+            Ok(planned) if planned.physical.locality == Locality::Gather => Ok(planned),
+            Ok(planned) if planned.physical.locality == Locality::Stateless && !is_in_order => {
+                Ok(planned)
+            }
+            Ok(_) | Err(Error::Sql { .. }) => Self::plan_with(query, around, false),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn plan_with(query: &Query, around: &Surroundings, may_split: bool) -> Result<Self, Error> {
+        let mut sources = HashMap::new();
+        for scan in query.relation.scans() {
+            let source = &scan.source;
+            if !sources.contains_key(&source.name) {
+                let registered = around.sources.get(&source.name);
+                sources.insert(source.name.clone(), Discovered::of(source, registered, may_split)?);
+            }
+        }
+        let partitioning = |source: &SourceDef| sources[&source.name].partitioning();
+        let physical = fragment(query, &partitioning).map_err(|refusal| {
+            let error = SqlError { message: refusal.message, span: refusal.span, hint: None };
+            let errors = SqlErrors(vec![error]);
+            Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors }
+        })?;
+        Ok(Self { physical, sources })
+    }
+
+    fn is_split(&self) -> bool {
+        self.sources.values().any(|source| source.is_split)
+    }
+
+    /// The plan as text, with what was found of the input.
+    pub(crate) fn explain(&self) -> String {
+        let mut text = self.physical.to_string();
+        let mut names: Vec<&String> = self.sources.keys().collect();
+        names.sort_unstable();
+        for name in names {
+            let source = &self.sources[name];
+            let count = source.partitions.len();
+            let what = if source.is_split { "split(s) of one file" } else { "partition(s)" };
+            text.push_str(&format!("input {name}: {count} {what}\n"));
+        }
+        text
+    }
+}
+
+/// For a terminal, the same query cut off after the rows that are shown.
+fn shown_on_terminal(query: &Query, around: &Surroundings) -> Option<Query> {
+    let StdoutLayout::Table { rows_max } = around.stdout else { return None };
+    if !matches!(query.sink.connector, SinkConnector::Stdout(None)) {
+        return None;
+    }
+    let spec = LimitSpec { skip: 0, keep: Some(rows_max) };
+    let relation = Relation::Limit { input: Box::new(query.relation.clone()), spec };
+    Some(Query { relation, ..query.clone() })
+}
+
+/// Turns planned queries into the pipelines of one wave.
+pub(crate) struct WaveBuilder<'a> {
+    pub(crate) around: &'a Surroundings,
+    pub(crate) settings: &'a Settings,
+    pub(crate) backend: Backend,
+    pub(crate) context: Context,
+    pub(crate) core_count: usize,
+    /// Bytes that one query's tables may hold together.
+    pub(crate) query_budget_bytes: u64,
+    /// Directories that the wave writes to, by path, with the next free file number.
+    directories: HashMap<String, (Arc<OutputDirectory>, u32)>,
+}
+
+/// Where the rows of a fragment go.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Seal(&'a Merge),
+    Sink,
+}
+
+impl<'a> WaveBuilder<'a> {
+    pub(crate) fn new(
+        around: &'a Surroundings,
+        settings: &'a Settings,
+        backend: Backend,
+        context: Context,
+        core_count: usize,
+        query_budget_bytes: u64,
+    ) -> Self {
+        let directories = HashMap::new();
+        Self { around, settings, backend, context, core_count, query_budget_bytes, directories }
+    }
+
+    /// The nodes of one query.
+    pub(crate) fn nodes(&mut self, query: &PlannedQuery) -> Result<Vec<Node>, Error> {
+        let roots = &query.physical.fragments;
+        let writer_count = roots.iter().map(|root| pipeline_count(root, query)).sum();
+        let sealing_count: usize = roots.iter().map(|root| sealing_count(root, query)).sum();
+        let mut building = QueryBuilder {
+            table_budget_bytes: self.query_budget_bytes
+                / u64::try_from(sealing_count.max(self.core_count).max(1)).unwrap_or(u64::MAX),
+            shares: match query.physical.sink.connector {
+                SinkConnector::Stdout(_) => StdoutOrder::shares(writer_count).into_iter(),
+                _ => Vec::new().into_iter(),
+            },
+            registered_count: 0,
+            query,
+            wave: self,
+        };
+        roots.iter().map(|root| building.node(root, End::Sink)).collect()
+    }
+
+    /// The directory at a path and a file number that nobody else in the wave has.
+    fn directory(
+        &mut self,
+        path: &str,
+        open: impl FnOnce() -> Result<OutputDirectory, Error>,
+    ) -> Result<(Arc<OutputDirectory>, u32), Error> {
+        if !self.directories.contains_key(path) {
+            self.directories.insert(path.to_owned(), (Arc::new(open()?), 0));
+        }
+        let (directory, next) =
+            self.directories.get_mut(path).expect("the directory was just put there");
+        *next += 1;
+        Ok((Arc::clone(directory), *next - 1))
+    }
+}
+
+struct QueryBuilder<'w, 'a> {
+    wave: &'w mut WaveBuilder<'a>,
+    query: &'w PlannedQuery,
+    table_budget_bytes: u64,
+    shares: std::vec::IntoIter<StdoutShare>,
+    /// Receivers made so far of a registered sink.
+    registered_count: u32,
+}
+
+impl QueryBuilder<'_, '_> {
+    fn node(&mut self, fragment: &Fragment, end: End<'_>) -> Result<Node, Error> {
+        match &fragment.input {
+            FragmentInput::Scan(scan) => self.scan_node(scan, &fragment.stages, end),
+            FragmentInput::Gather { children, merge } => {
+                let children = children
+                    .iter()
+                    .map(|child| self.node(child, End::Seal(merge)))
+                    .collect::<Result<_, _>>()?;
+                let input = InputSpec::Sealed(Vec::new(), merge.clone());
+                let bad = BadRecordSpec { policy: BadRecords::Fail, dead_letters: None };
+                let spec =
+                    self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
+                // What is merged may come from every pipeline at once.
+                let table_budget_bytes = self.wave.query_budget_bytes;
+                let pipelines =
+                    vec![Planned { spec: PipelineSpec { table_budget_bytes, ..spec }, weight: 1 }];
+                Ok(Node { pipelines, children, are_splits: false })
+            }
+        }
+    }
+
+    fn scan_node(&mut self, scan: &Scan, stages: &[Stage], end: End<'_>) -> Result<Node, Error> {
+        let query = self.query;
+        let discovered = &query.sources[&scan.source.name];
+        let filter = scan.filter.clone().map(Stage::Filter);
+        let stages: Vec<Stage> = filter.into_iter().chain(stages.iter().cloned()).collect();
+        let mut pipelines = Vec::new();
+        for (index, partition) in discovered.partitions.iter().enumerate() {
+            let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
+            let (input, weight) = self.input(scan, id, partition)?;
+            let bad = self.bad_records(&scan.source)?;
+            let spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
+            pipelines.push(Planned { spec, weight });
+        }
+        let is_text = |partition: &Partition| matches!(partition, Partition::Text { .. });
+        let are_splits = discovered.is_split && discovered.partitions.iter().all(is_text);
+        Ok(Node { pipelines, children: Vec::new(), are_splits })
+    }
+
+    fn spec(
+        &mut self,
+        source: &str,
+        partition: PartitionId,
+        input: InputSpec,
+        stages: Vec<Stage>,
+        end: End<'_>,
+        bad_records: BadRecordSpec,
+    ) -> Result<PipelineSpec, Error> {
+        Ok(PipelineSpec {
+            query: self.query.physical.sink.name.clone(),
+            source: source.to_owned(),
+            partition,
+            backend: self.wave.backend,
+            input,
+            stages,
+            output: self.output(end)?,
+            bad_records,
+            context: self.wave.context.clone(),
+            batch_rows: self.wave.settings.batch_rows,
+            table_budget_bytes: self.table_budget_bytes,
+        })
+    }
+
+    fn input(
+        &self,
+        scan: &Scan,
+        id: PartitionId,
+        partition: &Partition,
+    ) -> Result<(InputSpec, u64), Error> {
+        let source = &scan.source;
+        let file_input = |file: &tidemill_source::InputFile| {
+            let SourceConnector::File(options) = &source.connector else {
+                unreachable!("only a file source has files");
+            };
+            FileInput {
+                file: file.clone(),
+                format: options.format.clone(),
+                schema: source.schema.clone(),
+                columns: scan.columns.clone(),
+            }
+        };
+        Ok(match partition {
+            Partition::Text { file, range, csv_header } => {
+                let input = TextInput {
+                    file: file_input(file),
+                    range: range.clone(),
+                    csv_header: csv_header.clone(),
+                    record_bytes_max: self.wave.settings.record_bytes_max,
+                };
+                (InputSpec::Text(input), partition.weight())
+            }
+            Partition::RowGroups { file, footer, groups } => {
+                let row_groups = row_group_plans(scan, file, footer, groups.clone())?;
+                let weight = row_groups
+                    .iter()
+                    .flat_map(|group| &group.ranges)
+                    .map(|range| range.end - range.start)
+                    .sum();
+                let (file, footer) = (file_input(file), Arc::clone(footer));
+                (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
+            }
+            Partition::Generator(options) => {
+                let (options, columns) = (options.clone(), scan.columns.clone());
+                (InputSpec::Generator { source: options, columns }, partition.weight())
+            }
+            Partition::Registered(registered, index) => {
+                let reader = RegisteredReader::new(
+                    source.name.clone(),
+                    id,
+                    source.schema.clone(),
+                    scan.columns.clone(),
+                    registered.take(*index)?,
+                );
+                (InputSpec::Columns(Box::new(reader)), partition.weight())
+            }
+        })
+    }
+
+    fn output(&mut self, end: End<'_>) -> Result<OutputSpec, Error> {
+        let physical = &self.query.physical;
+        let schema = physical.schema.clone();
+        Ok(match (end, &physical.sink.connector) {
+            (End::Seal(merge), _) => OutputSpec::Seal(merge.clone()),
+            (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
+            (End::Sink, SinkConnector::Stdout(format)) => OutputSpec::Stdout {
+                format: self.stdout_format(format.as_ref()),
+                schema,
+                share: self.shares.next().expect("one share was made for each writing pipeline"),
+            },
+            (End::Sink, SinkConnector::Discard(_)) => {
+                OutputSpec::Columns(Box::new(Discard::default()))
+            }
+            (End::Sink, SinkConnector::Registered) => {
+                let name = &physical.sink.name;
+                let sink = self
+                    .wave
+                    .around
+                    .sinks
+                    .get(name)
+                    .ok_or_else(|| Error::Usage(format!("sink {name} is not registered")))?;
+                let number = self.registered_count;
+                self.registered_count += 1;
+                OutputSpec::Columns(Box::new(RegisteredWriter::new(name, &schema, sink, number)))
+            }
+        })
+    }
+
+    fn file_output(&mut self, sink: &FileSink, schema: Schema) -> Result<OutputSpec, Error> {
+        let (directory, file_number) = self.wave.directory(&sink.path, || {
+            Ok(OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?)
+        })?;
+        Ok(OutputSpec::File { sink: sink.clone(), schema, directory, file_number })
+    }
+
+    fn stdout_format(&self, declared: Option<&Format>) -> Option<Format> {
+        match (declared, &self.wave.around.stdout) {
+            (Some(format), _) => Some(format.clone()),
+            (None, StdoutLayout::Format(format)) => Some(format.clone()),
+            (None, StdoutLayout::Table { .. }) => None,
+        }
+    }
+
+    fn bad_records(&mut self, source: &SourceDef) -> Result<BadRecordSpec, Error> {
+        let policy = source.bad_records.unwrap_or(self.wave.settings.bad_records);
+        if policy != BadRecords::DeadLetter {
+            return Ok(BadRecordSpec { policy, dead_letters: None });
+        }
+        let path = source
+            .dead_letter_path
+            .as_ref()
+            .or(self.wave.settings.dead_letter_path.as_ref())
+            .ok_or_else(|| {
+                Error::Usage(format!(
+                    "source {} sets bad records aside, but no 'dead.letter.path' says where: set \
+                     it for the source or with SET",
+                    source.name
+                ))
+            })?;
+        let dead_letters =
+            self.wave.directory(path, || Ok(OutputDirectory::open_dead_letters(path.as_ref())?))?;
+        Ok(BadRecordSpec { policy, dead_letters: Some(dead_letters) })
+    }
+}
+
+/// The row groups that can hold rows the query wants, and which of their bytes it needs.
+fn row_group_plans(
+    scan: &Scan,
+    file: &tidemill_source::InputFile,
+    footer: &tidemill_format::parquet::Footer,
+    groups: std::ops::Range<usize>,
+) -> Result<Vec<RowGroupPlan>, Error> {
+    let at = |error| Error::Format { path: file.path.clone(), error };
+    let filter: Option<&Expr> = scan.filter.as_ref();
+    let mut plans = Vec::new();
+    for index in groups {
+        let group =
+            footer.row_group(index, &scan.source.schema, &scan.columns, filter).map_err(at)?;
+        if let Some(group) = group {
+            let (start_row, ranges) = (group.start_row, group.ranges);
+            plans.push(RowGroupPlan { index, start_row, ranges });
+        }
+    }
+    Ok(plans)
+}
+
+/// Pipelines of a fragment that write to the sink.
+fn pipeline_count(root: &Fragment, query: &PlannedQuery) -> usize {
+    match &root.input {
+        FragmentInput::Scan(scan) => query.sources[&scan.source.name].partitions.len(),
+        FragmentInput::Gather { .. } => 1,
+    }
+}
+
+/// Pipelines below a fragment whose tables live until they are gathered.
+fn sealing_count(root: &Fragment, query: &PlannedQuery) -> usize {
+    match &root.input {
+        FragmentInput::Scan(_) => 0,
+        FragmentInput::Gather { children, .. } => children
+            .iter()
+            .map(|child| pipeline_count(child, query) + sealing_count(child, query))
+            .sum(),
+    }
+}
