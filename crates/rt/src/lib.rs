@@ -8,6 +8,7 @@ mod backend;
 mod cpus;
 mod directory;
 mod error;
+mod exact;
 mod file;
 mod launch;
 mod sequential;
