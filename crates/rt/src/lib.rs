@@ -1,1 +1,24 @@
 //! Pinned cores, files and timers: the only crate that knows glommio and core_affinity.
+//!
+//! Start with [`probe`] (which backend this host allows), then [`launch`] (a body on a pinned core),
+//! then [`File`] and [`SequentialReads`]. Absent on purpose: formats, partitions, and any notion of a
+//! query; sockets and channels, since no record ever leaves its core.
+
+mod backend;
+mod cpus;
+mod directory;
+mod error;
+mod exact;
+mod file;
+mod launch;
+mod sequential;
+mod yielding;
+
+pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
+pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
+pub use directory::{rename, sync_directory};
+pub use error::{FileChange, IoUringRefusal, RtError};
+pub use file::{File, FileIdentity};
+pub use launch::{Core, launch};
+pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
+pub use yielding::yield_if_needed;

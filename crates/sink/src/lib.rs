@@ -1,1 +1,16 @@
 //! Writers: files, standard output, discard and dead letters.
+//!
+//! Start with [`OutputDirectory`] (what a file sink owns), then [`FileWriter`] (one partition's
+//! segments) and [`OutputDirectory::publish`] (the one moment at which results become visible).
+//! Absent on purpose: what the bytes mean, and any knowledge of which core writes.
+
+mod dead_letter;
+mod directory;
+mod error;
+mod file_writer;
+mod text;
+
+pub use dead_letter::{DeadLetter, DeadLetterWriter};
+pub use directory::{Finished, OutputDirectory, Published};
+pub use error::SinkError;
+pub use file_writer::{FileWriter, WRITE_BYTES};

@@ -1,1 +1,22 @@
-//! Readers: files (with splits and decompression) and the generator.
+//!
+//! Start with [`discover()`] (which files a path means), then [`TextReader`] and [`RowGroupReader`],
+//! which lend bytes, then [`ColumnReader`], whose implementors make columns. Absent on purpose: what
+//! the bytes mean, threads, and any decision about which core reads what.
+
+mod column_reader;
+mod compressed;
+mod discover;
+mod error;
+mod file_reader;
+mod lz4_walk;
+mod row_groups;
+mod split;
+mod text;
+
+pub use column_reader::{BatchIterator, ColumnReader, RegisteredReader};
+pub use discover::{InputFile, discover};
+pub use error::SourceError;
+pub use file_reader::FileReader;
+pub use row_groups::{RowGroupPlan, RowGroupReader};
+pub use split::{SPLIT_BYTES_MIN, SPLIT_COUNT_MAX, splits};
+pub use text::{PIECE_BYTES, TextReader, TextSpec};

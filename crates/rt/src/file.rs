@@ -1,0 +1,340 @@
+//! One file, by position. Reads of cached data never block and never allocate.
+//!
+//! Files are opened by ordinary calls, so that both backends report the same errors; what differs is
+//! who waits for the device. Absent on purpose: streams with a position of their own, and glommio's
+//! stream writers, which drop the results of fsync and ignore short writes.
+
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use glommio::GlommioError;
+use glommio::io::{BufferedFile, ReadResult};
+
+use crate::{Backend, FileChange};
+
+/// A file, opened for one core. Not `Send`.
+#[derive(Debug)]
+pub struct File {
+    handle: Handle,
+    /// The file system refuses `RWF_NOWAIT`: remembered, so that it is asked once.
+    is_nowait_refused: Cell<bool>,
+}
+
+#[derive(Debug)]
+enum Handle {
+    Glommio(Rc<BufferedFile>),
+    Std(fs::File),
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Length in bytes.
+    pub byte_count: u64,
+    /// Modification time, nanoseconds since the Unix epoch.
+    pub modified_ns: i128,
+    /// Names the file has; 0 once it has been removed.
+    pub link_count: u64,
+}
+
+impl FileIdentity {
+    /// Identity of what has this name now.
+    ///
+    /// # Errors
+    /// What stat said.
+    pub fn of_path(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|metadata| Self::of(&metadata))
+    }
+
+    /// Identity from what stat has already said.
+    #[must_use]
+    pub fn of(metadata: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        const NS_PER_SECOND: i128 = 1_000_000_000;
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            byte_count: metadata.size(),
+            modified_ns: i128::from(metadata.mtime()) * NS_PER_SECOND
+                + i128::from(metadata.mtime_nsec()),
+            link_count: metadata.nlink(),
+        }
+    }
+
+    /// How the file became `later`; `None` if it has not changed. Another link to it is no change.
+    #[must_use]
+    pub fn change_to(&self, later: &Self) -> Option<FileChange> {
+        let (before, after) = (self.byte_count, later.byte_count);
+        if (self.device, self.inode) != (later.device, later.inode) {
+            Some(FileChange::Replaced)
+        } else if later.link_count == 0 {
+            Some(FileChange::Removed)
+        } else if after < before {
+            Some(FileChange::Shrank(before, after))
+        } else if after > before {
+            Some(FileChange::Grew(before, after))
+        } else if self.modified_ns != later.modified_ns {
+            Some(FileChange::Rewritten)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a read that must not wait came to.
+pub(crate) enum Immediate {
+    /// So many bytes; 0 only at the end of the file.
+    Read(usize),
+    /// The data is not in memory.
+    WouldWait,
+}
+
+impl File {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// What open said.
+    #[expect(clippy::unused_async, reason = "opening may wait in a later backend")]
+    pub async fn open(backend: Backend, path: &Path) -> io::Result<Self> {
+        let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_CLOEXEC).open(path)?;
+        Ok(Self::from_std(backend, file))
+    }
+
+    /// Creates a file for reading and writing; it must not exist.
+    ///
+    /// # Errors
+    /// What open said: EEXIST if there is such a file.
+    #[expect(clippy::unused_async, reason = "opening may wait in a later backend")]
+    pub async fn create(backend: Backend, path: &Path) -> io::Result<Self> {
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Self::from_std(backend, file))
+    }
+
+    fn from_std(backend: Backend, file: fs::File) -> Self {
+        let handle = match backend {
+            Backend::Std => Handle::Std(file),
+            // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
+            Backend::Glommio => {
+                Handle::Glommio(Rc::new(unsafe { BufferedFile::from_raw_fd(file.into_raw_fd()) }))
+            }
+        };
+        Self { handle, is_nowait_refused: Cell::new(false) }
+    }
+
+    fn raw_fd(&self) -> RawFd {
+        match &self.handle {
+            Handle::Glommio(file) => file.as_raw_fd(),
+            Handle::Std(file) => file.as_raw_fd(),
+        }
+    }
+
+    /// Reads at a position into the caller's buffer; returns how many bytes, 0 only at the end of the
+    /// file or for an empty buffer. May return fewer than asked for.
+    ///
+    /// Cached data is copied without waiting or allocating. What is not cached is read by io_uring
+    /// into a buffer of glommio's and copied, or waited for in the portable backend.
+    ///
+    /// # Errors
+    /// What read said; interruptions are retried.
+    pub async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &self.handle {
+            Handle::Std(_) => self.read_at_blocking(buffer, offset),
+            Handle::Glommio(file) => {
+                if let Immediate::Read(count) = self.try_read_at(buffer, offset)? {
+                    return Ok(count);
+                }
+                let bytes = read_ring(Rc::clone(file), offset, buffer.len()).await?;
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    /// As [`Self::read_at`], but waits on the core for what is not cached. For readers that cannot
+    /// await, such as decompressors.
+    ///
+    /// # Errors
+    /// What read said; interruptions are retried.
+    pub fn read_at_blocking(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            let offset = file_offset(offset)?;
+            // SAFETY: the descriptor is open, and `buffer` is writable for its length.
+            let count = unsafe {
+                libc::pread(self.raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset)
+            };
+            match usize::try_from(count) {
+                Ok(count) => return Ok(count),
+                Err(_) => retry_if_interrupted()?,
+            }
+        }
+    }
+
+    /// Reads what is in memory. In the portable backend nothing is worth asking for twice: it waits.
+    pub(crate) fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Immediate> {
+        if matches!(self.handle, Handle::Std(_)) {
+            return self.read_at_blocking(buffer, offset).map(Immediate::Read);
+        }
+        if self.is_nowait_refused.get() {
+            return Ok(Immediate::WouldWait);
+        }
+        let offset = file_offset(offset)?;
+        let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        loop {
+            // SAFETY: the descriptor is open, and `part` describes `buffer`, which is writable.
+            let count = unsafe {
+                libc::preadv2(self.raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT)
+            };
+            if let Ok(count) = usize::try_from(count) {
+                return Ok(Immediate::Read(count));
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN) => return Ok(Immediate::WouldWait),
+                Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL) => {
+                    self.is_nowait_refused.set(true);
+                    return Ok(Immediate::WouldWait);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// A read by io_uring that owns all it needs; it starts when first polled. `None` in the portable
+    /// backend.
+    pub(crate) fn ring_read(
+        &self,
+        offset: u64,
+        byte_count: usize,
+    ) -> Option<impl Future<Output = io::Result<ReadResult>> + 'static> {
+        match &self.handle {
+            Handle::Std(_) => None,
+            Handle::Glommio(file) => Some(read_ring(Rc::clone(file), offset, byte_count)),
+        }
+    }
+
+    /// Writes all bytes at a position.
+    ///
+    /// Under glommio they are copied once, because the kernel must own them while it writes.
+    ///
+    /// # Errors
+    /// What write said (ENOSPC, EIO, EDQUOT); some of the bytes may have been written. A write of no
+    /// bytes is `WriteZero`.
+    pub async fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        let file = match &self.handle {
+            Handle::Std(file) => return file.write_all_at(bytes, offset),
+            Handle::Glommio(file) => file,
+        };
+        let mut written = 0;
+        while written < bytes.len() {
+            let at = offset + u64::try_from(written).expect("a usize fits u64");
+            file_offset(at)?;
+            match file.write_at(bytes[written..].to_vec(), at).await.map_err(io_error) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes contents and length durable (`fdatasync`).
+    ///
+    /// # Errors
+    /// What fsync said. It must not be repeated: what it covered may be lost.
+    pub async fn fsync(&self) -> io::Result<()> {
+        match &self.handle {
+            Handle::Std(file) => file.sync_data(),
+            Handle::Glommio(file) => file.fdatasync().await.map_err(io_error),
+        }
+    }
+
+    /// Length, place and modification time, by fstat: true of the open file whatever becomes of its
+    /// name.
+    ///
+    /// # Errors
+    /// What fstat said.
+    pub fn identity(&self) -> io::Result<FileIdentity> {
+        // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
+        let borrowed = std::mem::ManuallyDrop::new(unsafe { fs::File::from_raw_fd(self.raw_fd()) });
+        borrowed.metadata().map(|metadata| FileIdentity::of(&metadata))
+    }
+
+    /// Length in bytes, by fstat.
+    ///
+    /// # Errors
+    /// What fstat said.
+    pub fn byte_count(&self) -> io::Result<u64> {
+        self.identity().map(|identity| identity.byte_count)
+    }
+
+    /// Tells the kernel that the file is read from front to back, so that it reads further ahead.
+    pub fn expect_sequential(&self) {
+        // SAFETY: the descriptor is open; the call takes no memory. Advice may be ignored, and so is
+        // its result.
+        unsafe { libc::posix_fadvise(self.raw_fd(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) };
+    }
+
+    /// Closes the file and says whether that went well. Dropping it closes it too.
+    ///
+    /// # Errors
+    /// What close said; the file is closed all the same.
+    pub async fn close(self) -> io::Result<()> {
+        match self.handle {
+            Handle::Std(file) => {
+                // SAFETY: the descriptor is open and owned; `into_raw_fd` gives the ownership up.
+                match unsafe { libc::close(file.into_raw_fd()) } {
+                    0 => Ok(()),
+                    _ => Err(io::Error::last_os_error()),
+                }
+            }
+            // A read still in flight holds the file too; whoever is last closes it.
+            Handle::Glommio(file) => match Rc::try_unwrap(file) {
+                Ok(file) => file.close().await.map_err(io_error),
+                Err(_) => Ok(()),
+            },
+        }
+    }
+}
+
+async fn read_ring(
+    file: Rc<BufferedFile>,
+    offset: u64,
+    byte_count: usize,
+) -> io::Result<ReadResult> {
+    file_offset(offset)?;
+    loop {
+        match file.read_at(offset, byte_count).await.map_err(io_error) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn file_offset(offset: u64) -> io::Result<libc::off_t> {
+    libc::off_t::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))
+}
+
+fn retry_if_interrupted() -> io::Result<()> {
+    let error = io::Error::last_os_error();
+    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+}
+
+/// glommio wraps errors in text of its own; the error number is what callers act on.
+fn io_error(error: GlommioError<()>) -> io::Error {
+    match error.raw_os_error() {
+        Some(errno) => io::Error::from_raw_os_error(errno),
+        None => error.into(),
+    }
+}

@@ -1,0 +1,152 @@
+//! A body on a core of its own.
+//!
+//! Both backends run it on a thread that is made here, pinned and named, so that every failure (no
+//! thread, no ring, no such CPU) is known before [`launch`] returns, and a panic becomes an error.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_lite::FutureExt;
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+
+use crate::{Backend, RtError, yielding};
+
+/// Memory that glommio registers with its rings, in bytes: its minimum. It serves direct I/O only,
+/// which we do not use, and it counts against the memlock limit three times a core.
+const IO_MEMORY_BYTES: usize = 64 * 1024;
+
+/// How often glommio takes the core from a task that asks [`crate::yield_if_needed`].
+const PREEMPT_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A running core; join it for what its body returns.
+#[derive(Debug)]
+pub struct Core<T> {
+    name: String,
+    cpu: usize,
+    thread: JoinHandle<Result<T, String>>,
+}
+
+impl<T> Core<T> {
+    /// The name it was launched with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The CPU it is pinned to.
+    #[must_use]
+    pub fn cpu(&self) -> usize {
+        self.cpu
+    }
+
+    /// Whether the body has returned (or panicked), so that [`Self::join`] does not wait.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits until the body has returned.
+    ///
+    /// # Errors
+    /// [`RtError::Panicked`] with the message, if it panicked.
+    pub fn join(self) -> Result<T, RtError> {
+        let outcome = self.thread.join().unwrap_or_else(|payload| Err(message_of(&*payload)));
+        outcome.map_err(|message| RtError::Panicked { name: self.name, message })
+    }
+}
+
+/// Runs a body on a thread pinned to `cpu`, and returns once it has started.
+///
+/// The future never leaves that thread, so it need not be `Send`. Under glommio, tasks that the body
+/// leaves behind are dropped with the executor: await them.
+///
+/// # Errors
+/// [`RtError::CpuNotAllowed`] for a CPU outside the affinity mask of the calling thread,
+/// [`RtError::Launch`] where the thread, the pinning or the executor fails. Probe first: glommio ends
+/// the process where io_uring is missing.
+pub fn launch<T, F, Fut>(
+    backend: Backend,
+    cpu: usize,
+    name: &str,
+    body: F,
+) -> Result<Core<T>, RtError>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let allowed = crate::allowed_cpus();
+    if !allowed.contains(&cpu) {
+        return Err(RtError::CpuNotAllowed { cpu, allowed });
+    }
+    let failed = |reason: String| RtError::Launch { name: name.to_owned(), cpu, reason };
+    let (report, started) = mpsc::channel::<Result<(), String>>();
+    let thread_name = name.to_owned();
+    let thread = std::thread::Builder::new()
+        .name(thread_name.clone())
+        .spawn(move || {
+            let executor = match set_up(backend, cpu, &thread_name) {
+                Ok(executor) => executor,
+                Err(reason) => {
+                    // The receiver waits for exactly one message; if it is gone, nobody asks.
+                    let _ = report.send(Err(reason.clone()));
+                    return Err(reason);
+                }
+            };
+            let _ = report.send(Ok(()));
+            drop(report);
+            // glommio aborts or hangs on a panic inside a task: nothing unwinds past this.
+            let guarded = async move {
+                let future = catch_unwind(AssertUnwindSafe(body))?;
+                AssertUnwindSafe(future).catch_unwind().await
+            };
+            let outcome = match executor {
+                Some(executor) => executor.run(guarded),
+                None => futures_lite::future::block_on(guarded),
+            };
+            outcome.map_err(|payload| message_of(&*payload))
+        })
+        .map_err(|error| failed(format!("no thread: {error}")))?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(Core { name: name.to_owned(), cpu, thread }),
+        Ok(Err(reason)) => Err(failed(reason)),
+        Err(mpsc::RecvError) => Err(failed("its thread ended before it said anything".to_owned())),
+    }
+}
+
+/// Pins the calling thread and makes its executor; `None` for the portable backend.
+fn set_up(backend: Backend, cpu: usize, name: &str) -> Result<Option<LocalExecutor>, String> {
+    if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
+        return Err(format!("it cannot be pinned: {}", std::io::Error::last_os_error()));
+    }
+    yielding::set_current(backend);
+    if backend == Backend::Std {
+        return Ok(None);
+    }
+    let build = || {
+        LocalExecutorBuilder::new(Placement::Fixed(cpu))
+            .name(name)
+            .io_memory(IO_MEMORY_BYTES)
+            .preempt_timer(PREEMPT_INTERVAL)
+            .make()
+    };
+    match catch_unwind(build) {
+        Ok(Ok(executor)) => Ok(Some(executor)),
+        Ok(Err(error)) => Err(format!("glommio: {error}")),
+        Err(payload) => Err(format!("glommio panicked: {}", message_of(&*payload))),
+    }
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "no message".to_owned()
+    }
+}

@@ -1,0 +1,81 @@
+//! Hosts that refuse io_uring: little locked memory, and a seccomp filter. Each case runs in a process
+//! of its own, since neither can be taken back.
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "a test without a harness reports by itself")]
+
+use std::process::Command;
+
+use tidemill_rt::{
+    Backend, Choice, IoUringRefusal, RtError, allowed_cpus, launch, memlock_limit_bytes, probe,
+};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("child-memlock") => memlock(),
+        Some("child-seccomp") => seccomp(),
+        _ => {
+            for child in ["child-memlock", "child-seccomp"] {
+                let status =
+                    Command::new(std::env::current_exe().unwrap()).arg(child).status().unwrap();
+                assert!(status.success(), "{child}: {status}");
+                println!("{child}: ok");
+            }
+        }
+    }
+}
+
+fn memlock() {
+    let limit = libc::rlimit { rlim_cur: 64 * 1024, rlim_max: 64 * 1024 };
+    // SAFETY: `limit` is a valid rlimit.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) }, 0);
+    assert_eq!(memlock_limit_bytes(), 65_536);
+    let error = probe(Choice::Glommio).unwrap_err();
+    assert!(matches!(error, RtError::MemlockTooSmall { limit_bytes: 65_536, .. }), "{error}");
+    assert!(error.to_string().contains("ulimit -l"), "{error}");
+    falls_back();
+}
+
+fn seccomp() {
+    refuse_io_uring(libc::EPERM);
+    let error = probe(Choice::Glommio).unwrap_err();
+    assert!(matches!(error, RtError::IoUring(IoUringRefusal::Forbidden)), "{error}");
+    assert!(error.to_string().contains("seccomp"), "{error}");
+    falls_back();
+}
+
+/// `Auto` takes the portable backend, says why, and that backend works.
+fn falls_back() {
+    let probe = probe(Choice::Auto).unwrap();
+    assert_eq!(probe.backend, Backend::Std);
+    assert!(probe.reason.is_some());
+    let core = launch(probe.backend, allowed_cpus()[0], "fallback", || async { 41 + 1 });
+    assert_eq!(core.unwrap().join().unwrap(), 42);
+}
+
+/// Installs a filter that answers io_uring_setup with `errno` and lets everything else pass.
+fn refuse_io_uring(errno: i32) {
+    let load_number = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let jump_if_equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let give = libc::BPF_RET | libc::BPF_K;
+    let step = |code: u32, if_true, k: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: if_true,
+        jf: 0,
+        k,
+    };
+    let setup = u32::try_from(libc::SYS_io_uring_setup).unwrap();
+    let mut program = [
+        step(load_number, 0, 0), // offset of `nr` in struct seccomp_data
+        step(jump_if_equal, 1, setup),
+        step(give, 0, libc::SECCOMP_RET_ALLOW),
+        step(give, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned()),
+    ];
+    let filter = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
+    // SAFETY: `filter` describes `program`, which outlives both calls.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let mode = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter), 0);
+    }
+}

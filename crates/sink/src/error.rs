@@ -1,0 +1,147 @@
+//! What can go wrong on the way out. Every message names the path and a remedy.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// An error of a sink.
+#[derive(Debug)]
+pub enum SinkError {
+    /// The directory already holds results, and `on.existing` is `fail`.
+    Existing {
+        /// One of the results.
+        path: PathBuf,
+    },
+    /// Another job writes to the directory.
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The path of the sink is not a directory.
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The disk, or a quota on it, is full (ENOSPC, EDQUOT).
+    Full {
+        /// The file being written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The device failed (EIO).
+    Device {
+        /// The file being written.
+        path: PathBuf,
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A path may not be written (EACCES, EPERM, EROFS).
+    Denied {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another call on a path failed.
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Whoever read standard output has gone (EPIPE). A caller may take this for success.
+    Closed,
+    /// Another pipeline that writes to the same standard output ended early.
+    Aborted,
+}
+
+impl SinkError {
+    /// Whether this says only that nobody reads the results any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    /// Names a failed call on a path.
+    pub(crate) fn of(path: impl Into<PathBuf>, operation: &'static str, source: io::Error) -> Self {
+        let path = path.into();
+        match source.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT) => Self::Full { path, source },
+            Some(libc::EIO) => Self::Device { path, operation, source },
+            Some(libc::EACCES | libc::EPERM | libc::EROFS) => Self::Denied { path, source },
+            Some(libc::EPIPE) => Self::Closed,
+            _ => Self::Io { path, operation, source },
+        }
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errno = |source: &io::Error| {
+            source.raw_os_error().map_or(String::new(), |errno| format!(" (errno {errno})"))
+        };
+        match self {
+            Self::Existing { path } => write!(
+                f,
+                "the sink's directory already holds results ({}); move them away, choose another \
+                 path, or say 'on.existing' = 'replace'",
+                path.display()
+            ),
+            Self::Locked { path } => write!(
+                f,
+                "another job is writing to {}; wait for it, or choose another path",
+                path.display()
+            ),
+            Self::NotADirectory { path } => write!(
+                f,
+                "{} is not a directory, and a file sink writes a directory of segments; choose \
+                 another path",
+                path.display()
+            ),
+            Self::Full { path, source } => write!(
+                f,
+                "no space is left for {}{}; make room or choose a path on another disk, and run again: \
+                 nothing of this run has been published",
+                path.display(),
+                errno(source)
+            ),
+            Self::Device { path, operation, source } => write!(
+                f,
+                "the device failed to {operation} {}{}; look at the kernel's log before trusting \
+                 that disk again",
+                path.display(),
+                errno(source)
+            ),
+            Self::Denied { path, source } => write!(
+                f,
+                "{} may not be written{}; give this user write permission on the directory",
+                path.display(),
+                errno(source)
+            ),
+            Self::Io { path, operation, source } => {
+                write!(f, "cannot {operation} {}{}", path.display(), errno(source))
+            }
+            Self::Closed => f.write_str("standard output was closed by its reader"),
+            Self::Aborted => f.write_str(
+                "standard output is left incomplete because another pipeline ended early",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SinkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Full { source, .. }
+            | Self::Device { source, .. }
+            | Self::Denied { source, .. }
+            | Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One partition's series of segments: `part-<partition>-<segment>.<ext>.open` until published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidemill_rt::{Backend, File};
+
+use crate::SinkError;
+use crate::directory::{Finished, OutputDirectory, open_name};
+
+/// Bytes collected before they are written: one call to the kernel each.
+pub const WRITE_BYTES: usize = 256 * 1024;
+
+/// Writes the results of one partition.
+///
+/// The first segment is made at once, so that a directory that cannot be written stops the job before
+/// it has read anything, and so that a partition without results is visible as an empty file. Later
+/// ones are made when there is something to write. Dropping an unfinished writer removes its files.
+#[derive(Debug)]
+pub struct FileWriter {
+    // Fixed at construction.
+    backend: Backend,
+    directory: Arc<OutputDirectory>,
+    partition: u32,
+    extension: String,
+    rolling_bytes: Option<u64>,
+    // Changes with every write.
+    /// Segments made so far; the last one may be open.
+    finished: Finished,
+    open: Option<Open>,
+    /// Not yet written; shorter than [`WRITE_BYTES`] between calls.
+    pending: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    path: PathBuf,
+    byte_count: u64,
+}
+
+impl FileWriter {
+    /// Makes the first segment of a partition.
+    ///
+    /// `partition` is in `0..100_000` for names to sort; `rolling_bytes` is the length at which
+    /// [`Self::wants_roll`] says so, `None` for never.
+    ///
+    /// # Errors
+    /// [`SinkError::Denied`], [`SinkError::Full`], [`SinkError::Io`].
+    pub async fn create(
+        backend: Backend,
+        directory: Arc<OutputDirectory>,
+        partition: u32,
+        extension: &str,
+        rolling_bytes: Option<u64>,
+    ) -> Result<Self, SinkError> {
+        let mut writer = Self {
+            backend,
+            directory,
+            partition,
+            extension: extension.to_owned(),
+            rolling_bytes,
+            finished: Finished::default(),
+            open: None,
+            pending: Vec::with_capacity(WRITE_BYTES),
+        };
+        writer.open_segment().await?;
+        Ok(writer)
+    }
+
+    /// Adds bytes to the current segment.
+    ///
+    /// # Errors
+    /// [`SinkError::Full`], [`SinkError::Device`], [`SinkError::Io`]; the writer is then of no more
+    /// use.
+    ///
+    /// # Cost
+    /// Copies the bytes; awaits a write for every [`WRITE_BYTES`]. More than that at once is written
+    /// as it is.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SinkError> {
+        if self.open.is_none() && !bytes.is_empty() {
+            self.open_segment().await?;
+        }
+        while !bytes.is_empty() {
+            if self.pending.is_empty() && bytes.len() >= WRITE_BYTES {
+                return self.write_through(bytes).await;
+            }
+            let count = bytes.len().min(WRITE_BYTES - self.pending.len());
+            self.pending.extend_from_slice(&bytes[..count]);
+            bytes = &bytes[count..];
+            if self.pending.len() == WRITE_BYTES {
+                self.write_pending().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the current segment has reached the length at which it is to be closed.
+    #[must_use]
+    pub fn wants_roll(&self) -> bool {
+        let pending = u64::try_from(self.pending.len()).expect("a usize fits u64");
+        match (&self.open, self.rolling_bytes) {
+            (Some(open), Some(limit)) => open.byte_count + pending >= limit,
+            _ => false,
+        }
+    }
+
+    /// Closes the current segment; the next write begins another. Let the encoder finish first.
+    ///
+    /// # Errors
+    /// As [`Self::write`], and what fsync said.
+    pub async fn roll(&mut self) -> Result<(), SinkError> {
+        self.write_pending().await?;
+        let Some(Open { file, path, byte_count }) = self.open.take() else { return Ok(()) };
+        file.fsync().await.map_err(|error| SinkError::of(&path, "sync", error))?;
+        file.close().await.map_err(|error| SinkError::of(&path, "close", error))?;
+        self.finished.byte_count += byte_count;
+        Ok(())
+    }
+
+    /// Closes the last segment and gives the series over, to be published with those of the other
+    /// partitions.
+    ///
+    /// # Errors
+    /// As [`Self::roll`].
+    pub async fn finish(mut self) -> Result<Finished, SinkError> {
+        self.roll().await?;
+        Ok(std::mem::take(&mut self.finished))
+    }
+
+    /// Bytes written and pending, in all segments.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        let pending = u64::try_from(self.pending.len()).expect("a usize fits u64");
+        self.finished.byte_count + self.open.as_ref().map_or(0, |open| open.byte_count) + pending
+    }
+
+    async fn open_segment(&mut self) -> Result<(), SinkError> {
+        let number = u32::try_from(self.finished.segments.len()).expect("fewer than 2^32 segments");
+        let segment = self.directory.segment(self.partition, number, &self.extension);
+        let path = open_name(&segment);
+        let file = File::create(self.backend, &path).await;
+        let file = file.map_err(|error| SinkError::of(&path, "create", error))?;
+        // From here on it is removed when this writer is dropped.
+        self.finished.segments.push(segment);
+        self.open = Some(Open { file, path, byte_count: 0 });
+        Ok(())
+    }
+
+    async fn write_pending(&mut self) -> Result<(), SinkError> {
+        let pending = std::mem::take(&mut self.pending);
+        let outcome = self.write_through(&pending).await;
+        self.pending = pending;
+        self.pending.clear();
+        outcome
+    }
+
+    async fn write_through(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let open = self.open.as_mut().expect("a segment is open while bytes are pending");
+        let written = open.file.write_all_at(bytes, open.byte_count).await;
+        written.map_err(|error| SinkError::of(&open.path, "write", error))?;
+        open.byte_count += u64::try_from(bytes.len()).expect("a usize fits u64");
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! Readers that make columns themselves, so that there is nothing to decode.
+
+use std::fmt;
+
+use arrow_array::{RecordBatch, UInt64Array};
+use tidemill_record::{Batch, PartitionId, Polled, Schema};
+
+use crate::SourceError;
+
+/// A reader of columns: the generator, and batches of the embedding program.
+pub trait ColumnReader {
+    /// Gives the next rows, at most `rows_max` (at least 1) and never none.
+    ///
+    /// # Errors
+    /// Every error ends this reader.
+    ///
+    /// # Cost
+    /// O(rows). Does not await.
+    fn next_batch(&mut self, rows_max: usize) -> Result<Polled<Batch>, SourceError>;
+}
+
+/// Batches of one partition, as the embedding program hands them over. An `Err` ends the job with its
+/// text.
+pub type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch, String>> + Send>;
+
+/// Reads what the embedding program registered.
+pub struct RegisteredReader {
+    // Fixed at construction.
+    name: String,
+    partition: PartitionId,
+    schema: Schema,
+    /// Which columns of the schema to give, ascending.
+    columns: Vec<usize>,
+    // Changes with every batch.
+    batches: BatchIterator,
+    /// What is left of the last batch.
+    rest: Option<RecordBatch>,
+    /// Row number of the next row.
+    position: u64,
+}
+
+impl fmt::Debug for RegisteredReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredReader")
+            .field("name", &self.name)
+            .field("partition", &self.partition)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RegisteredReader {
+    /// Makes a reader that gives `columns` (indices into `schema`) of every batch.
+    #[must_use]
+    pub fn new(
+        name: String,
+        partition: PartitionId,
+        schema: Schema,
+        columns: Vec<usize>,
+        batches: BatchIterator,
+    ) -> Self {
+        Self { name, partition, schema, columns, batches, rest: None, position: 0 }
+    }
+
+    fn failure(&self, reason: String) -> SourceError {
+        SourceError::Registered { name: self.name.clone(), partition: self.partition.0, reason }
+    }
+
+    /// Holds a batch to the declared schema: number and types of columns, and no NULL where none is
+    /// allowed.
+    fn check(&self, batch: &RecordBatch) -> Result<(), SourceError> {
+        let fields = &self.schema.fields;
+        if batch.num_columns() != fields.len() {
+            let (found, wanted) = (batch.num_columns(), fields.len());
+            return Err(
+                self.failure(format!("a batch has {found} columns, and {wanted} are declared"))
+            );
+        }
+        for (column, field) in batch.columns().iter().zip(fields) {
+            let (found, wanted) = (column.data_type(), field.data_type.arrow());
+            let name = &field.name;
+            if *found != wanted {
+                return Err(self.failure(format!(
+                    "column {name} is {found}, and {wanted} is declared; cast it first"
+                )));
+            }
+            if !field.is_nullable && column.null_count() > 0 {
+                return Err(self.failure(format!("column {name} is NOT NULL and has NULLs")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ColumnReader for RegisteredReader {
+    fn next_batch(&mut self, rows_max: usize) -> Result<Polled<Batch>, SourceError> {
+        let batch = match self.rest.take() {
+            Some(rest) => rest,
+            None => loop {
+                match self.batches.next() {
+                    None => return Ok(Polled::Ended),
+                    Some(Err(reason)) => return Err(self.failure(reason)),
+                    Some(Ok(batch)) if batch.num_rows() == 0 => {}
+                    Some(Ok(batch)) => {
+                        self.check(&batch)?;
+                        break batch;
+                    }
+                }
+            },
+        };
+        let row_count = batch.num_rows().min(rows_max.max(1));
+        let given = batch.slice(0, row_count);
+        if row_count < batch.num_rows() {
+            self.rest = Some(batch.slice(row_count, batch.num_rows() - row_count));
+        }
+        let start = self.position;
+        self.position += u64::try_from(row_count).expect("a usize fits u64");
+        let columns = self.columns.iter().map(|&column| given.column(column).clone()).collect();
+        let offsets = UInt64Array::from_iter_values(start..self.position);
+        Ok(Polled::Ready(Batch::new(columns, offsets)))
+    }
+}

@@ -1,0 +1,200 @@
+//! What can go wrong on the way in. Every message names the path and a remedy.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use tidemill_plan::Compression;
+use tidemill_rt::RtError;
+
+/// An error of a source.
+#[derive(Debug)]
+pub enum SourceError {
+    /// There is no such file or directory.
+    NotFound {
+        /// The path asked for.
+        path: PathBuf,
+        /// An existing path whose name is like it.
+        nearest: Option<PathBuf>,
+    },
+    /// The path may not be looked at or read.
+    Denied {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path is neither a regular file nor a directory.
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory without a file, or a glob without a match.
+    NoFiles {
+        /// The directory or glob.
+        path: PathBuf,
+        /// Whether it is a glob.
+        is_glob: bool,
+    },
+    /// A glob that cannot be read.
+    BadGlob {
+        /// The glob.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A call on a path failed.
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading failed, or the file changed meanwhile.
+    Rt(RtError),
+    /// Compressed bytes that do not decompress, or stop short.
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// How it is compressed.
+        compression: Compression,
+        /// How many bytes came out before, in bytes.
+        offset: u64,
+        /// What the decompressor said.
+        source: io::Error,
+    },
+    /// A record is longer than `record.max_bytes`.
+    RecordTooLong {
+        /// The file.
+        path: PathBuf,
+        /// Where the record starts, after decompression.
+        offset: u64,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The decoder left bytes behind at the end of the input.
+    LeftOver {
+        /// The file.
+        path: PathBuf,
+        /// The first of them.
+        offset: u64,
+    },
+    /// A byte range of a Parquet file lies outside the file.
+    OutOfFile {
+        /// The file.
+        path: PathBuf,
+        /// End of the range, in bytes.
+        range_end: u64,
+        /// Length of the file, in bytes.
+        file_bytes: u64,
+    },
+    /// The generator's options contradict each other.
+    Generator {
+        /// How.
+        reason: String,
+    },
+    /// Batches of the embedding program do not fit the declared schema, or their iterator failed.
+    Registered {
+        /// The source.
+        name: String,
+        /// Its partition.
+        partition: u32,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { path, nearest: Some(nearest) } => {
+                write!(f, "{} does not exist; did you mean {}?", path.display(), nearest.display())
+            }
+            Self::NotFound { path, nearest: None } => write!(
+                f,
+                "{} does not exist; check the path, which is relative to the working directory",
+                path.display()
+            ),
+            Self::Denied { path, .. } => write!(
+                f,
+                "{} may not be read; give this user read permission on it and on every directory \
+                 above it",
+                path.display()
+            ),
+            Self::NotAFile { path } => write!(
+                f,
+                "{} is neither a regular file nor a directory; write its contents to a file first",
+                path.display()
+            ),
+            Self::NoFiles { path, is_glob: true } => write!(
+                f,
+                "no file matches {}; names that start with a dot or end in .open or .tmp do not count",
+                path.display()
+            ),
+            Self::NoFiles { path, is_glob: false } => write!(
+                f,
+                "{} holds no files; directories in it, and names that start with a dot or end in \
+                 .open or .tmp, do not count: use a glob such as {}/**/*",
+                path.display(),
+                path.display()
+            ),
+            Self::BadGlob { pattern, reason } => {
+                write!(f, "{pattern} is not a glob: {reason}; allowed are *, ?, [a-z] and **")
+            }
+            Self::Io { path, operation, source } => {
+                write!(f, "cannot {operation} {}", path.display())?;
+                source.raw_os_error().map_or(Ok(()), |errno| write!(f, " (errno {errno})"))
+            }
+            Self::Rt(error) => write!(f, "{error}"),
+            Self::Corrupt { path, compression, offset, .. } => write!(
+                f,
+                "{} is not whole {compression:?} data: it breaks off after {offset} decompressed \
+                 bytes; make or copy the file again",
+                path.display()
+            ),
+            Self::RecordTooLong { path, offset, bytes_max } => write!(
+                f,
+                "the record at offset {offset} of {} is longer than {bytes_max} bytes; raise \
+                 record.max_bytes, or look for an unclosed quote there",
+                path.display()
+            ),
+            Self::LeftOver { path, offset } => write!(
+                f,
+                "the bytes of {} from offset {offset} on are not a whole record; the file may have \
+                 been cut short",
+                path.display()
+            ),
+            Self::OutOfFile { path, range_end, file_bytes } => write!(
+                f,
+                "the footer of {} speaks of byte {range_end}, and the file has {file_bytes}; make or \
+                 copy the file again",
+                path.display()
+            ),
+            Self::Generator { reason } => write!(f, "the generator cannot run: {reason}"),
+            Self::Registered { name, partition, reason } => {
+                write!(f, "registered source {name}, partition {partition}: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SourceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Denied { source, .. }
+            | Self::Io { source, .. }
+            | Self::Corrupt { source, .. } => Some(source),
+            // Displayed as the runtime's error itself, so the cause is that error's.
+            Self::Rt(error) => std::error::Error::source(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<RtError> for SourceError {
+    fn from(error: RtError) -> Self {
+        Self::Rt(error)
+    }
+}

@@ -1,0 +1,120 @@
+//! The needed byte ranges of a Parquet file, one row group at a time.
+//!
+//! Knows nothing of Parquet: the ranges come from the footer, which `format` reads.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use arrow_buffer::Buffer;
+use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
+use tidemill_rt::{Backend, File, FileIdentity, RtError};
+
+use crate::{InputFile, SourceError};
+
+/// What to read of one row group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowGroupPlan {
+    /// Its index within the file, from zero.
+    pub index: usize,
+    /// Row number of its first row within the file.
+    pub start_row: u64,
+    /// File positions of the needed column chunks, ascending and disjoint.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// Lends row groups of one file, in order.
+#[derive(Debug)]
+pub struct RowGroupReader {
+    file: File,
+    path: PathBuf,
+    identity: FileIdentity,
+    partition: PartitionId,
+    groups: std::vec::IntoIter<RowGroupPlan>,
+    /// Groups lent so far, and the row number of the next.
+    position: u64,
+}
+
+impl RowGroupReader {
+    /// Opens a file for the given row groups.
+    ///
+    /// # Errors
+    /// [`SourceError::Io`] from open; [`SourceError::Rt`] if the file is not as it was found;
+    /// [`SourceError::OutOfFile`] for a range beyond its end.
+    pub async fn open(
+        backend: Backend,
+        file: &InputFile,
+        partition: PartitionId,
+        groups: Vec<RowGroupPlan>,
+    ) -> Result<Self, SourceError> {
+        let path = file.path.clone();
+        let fail = |operation| {
+            let path = path.clone();
+            move |source| SourceError::Io { path, operation, source }
+        };
+        let opened = File::open(backend, &path).await.map_err(fail("open"))?;
+        let identity = opened.identity().map_err(fail("look at"))?;
+        if let Some(change) = file.identity.change_to(&identity) {
+            return Err(RtError::FileChanged { path, change }.into());
+        }
+        let ends = groups.iter().flat_map(|group| group.ranges.iter().map(|range| range.end));
+        let range_end = ends.max().unwrap_or(0);
+        if range_end > identity.byte_count {
+            let file_bytes = identity.byte_count;
+            return Err(SourceError::OutOfFile { path, range_end, file_bytes });
+        }
+        let groups = groups.into_iter();
+        Ok(Self { file: opened, path, identity, partition, groups, position: 0 })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Row number of the first row of the group lent last.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Lends the next row group.
+    ///
+    /// # Errors
+    /// What reading says; [`RtError::FileChanged`] if somebody changed the file meanwhile.
+    ///
+    /// # Cost
+    /// Awaits what is not cached, with several reads in flight. Allocates the ranges.
+    pub async fn next_frames(&mut self) -> Result<Polled<Frames>, SourceError> {
+        let Some(group) = self.groups.next() else {
+            self.check_unchanged()?;
+            return Ok(Polled::Ended);
+        };
+        let mut ranges = Vec::with_capacity(group.ranges.len());
+        for range in group.ranges {
+            let byte_count = usize::try_from(range.end.saturating_sub(range.start));
+            let mut bytes = vec![0; byte_count.expect("a file that fits memory, on 64 bits")];
+            if let Err(source) = self.file.read_exact_at(&mut bytes, range.start).await {
+                self.check_unchanged()?;
+                return Err(self.failure("read", source));
+            }
+            ranges.push((range.start, Buffer::from_vec(bytes)));
+        }
+        self.position = group.start_row;
+        let start = Offset(group.start_row);
+        let bytes = FrameBytes::RowGroup { index: group.index, start, ranges };
+        Ok(Polled::Ready(Frames { partition: self.partition, bytes }))
+    }
+
+    fn check_unchanged(&self) -> Result<(), SourceError> {
+        let now = self.file.identity().map_err(|source| self.failure("look at", source))?;
+        match self.identity.change_to(&now) {
+            None => Ok(()),
+            Some(change) => Err(RtError::FileChanged { path: self.path.clone(), change }.into()),
+        }
+    }
+
+    fn failure(&self, operation: &'static str, source: std::io::Error) -> SourceError {
+        SourceError::Io { path: self.path.clone(), operation, source }
+    }
+}

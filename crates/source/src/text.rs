@@ -1,0 +1,326 @@
+//! Bytes of text (or Arrow IPC) from front to back: a whole file, or one byte range of it.
+//!
+//! A byte range `[start, end)` stands for the records that start in it. The reader finds the first of
+//! them and goes on past `end` until the last is whole, so that ranges that touch share no record and
+//! lose none, wherever they are cut. It looks at nothing but newlines, so a quoted newline in CSV can
+//! mislead it: compare [`TextReader::position`] at the end of one range with
+//! [`TextReader::first_offset`] of the next.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::Path;
+
+use arrow_buffer::Buffer;
+use tidemill_plan::Compression;
+use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
+use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
+
+use crate::compressed::CompressedReads;
+use crate::{InputFile, SourceError};
+
+/// Bytes lent at a time, about; more only where a record is longer.
+pub const PIECE_BYTES: usize = READ_BYTES;
+
+/// Bytes read at once beyond the end of the range, to complete its last record.
+const OVERRUN_BYTES: u64 = 16 * 1024;
+
+/// Buffers kept for reuse at most, lest a decoder that holds on to them keeps them all alive twice.
+const BUFFERS_KEPT_MAX: usize = 4;
+
+/// What a [`TextReader`] is to read.
+#[derive(Clone, Debug)]
+pub struct TextSpec<'a> {
+    /// Which backend reads.
+    pub backend: Backend,
+    /// The file.
+    pub file: &'a InputFile,
+    /// Records that start in here; `None` for all. Only uncompressed files can be cut.
+    pub range: Option<Range<u64>>,
+    /// The partition it stands for.
+    pub partition: PartitionId,
+    /// The longest record, in bytes: `record.max_bytes`.
+    pub record_bytes_max: usize,
+}
+
+/// Lends the bytes of one file, or of one byte range of it.
+pub struct TextReader {
+    // Fixed at construction.
+    partition: PartitionId,
+    record_bytes_max: usize,
+    /// Records that start here or later are not ours; `u64::MAX` for a whole file.
+    end: u64,
+    first_offset: u64,
+    // Changes with every piece.
+    input: Input,
+    /// What was lent last.
+    lent: Option<Buffer>,
+    /// How much of it has been consumed, in bytes.
+    consumed: usize,
+    /// Offset of the first byte that is not consumed.
+    position: u64,
+    /// Lent earlier, and reused once nobody holds them.
+    kept: VecDeque<Buffer>,
+    /// The input has no more bytes.
+    is_drained: bool,
+    /// The piece that was lent last said that it is the last.
+    has_lent_last: bool,
+}
+
+enum Input {
+    Plain(SequentialReads),
+    Compressed(CompressedReads),
+}
+
+impl std::fmt::Debug for TextReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextReader")
+            .field("path", &self.path())
+            .field("position", &self.position)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TextReader {
+    /// Opens the file and finds the first record of the range.
+    ///
+    /// # Errors
+    /// [`SourceError::Rt`] where open or read fails or the file is not as it was found;
+    /// [`SourceError::Io`] for compressed files.
+    pub async fn open(spec: TextSpec<'_>) -> Result<Self, SourceError> {
+        let InputFile { path, compression, identity, .. } = spec.file;
+        assert!(
+            spec.range.is_none() || *compression == Compression::None,
+            "only uncompressed files are cut into ranges"
+        );
+        let range = spec.range.unwrap_or(0..u64::MAX);
+        let runs_to_end = range.end >= identity.byte_count;
+        let end = if runs_to_end { u64::MAX } else { range.end };
+        // A record starts after a newline, so the byte before the range decides about its first.
+        let start = range.start.saturating_sub(1);
+        let input =
+            match CompressedReads::open(spec.backend, path, *compression, Some(*identity)).await? {
+                Some(compressed) => Input::Compressed(compressed),
+                None => Input::Plain(
+                    SequentialReads::open(spec.backend, path, start, end, Some(*identity)).await?,
+                ),
+            };
+        let mut reader = Self {
+            partition: spec.partition,
+            record_bytes_max: spec.record_bytes_max,
+            end,
+            first_offset: 0,
+            input,
+            lent: None,
+            consumed: 0,
+            position: start,
+            kept: VecDeque::new(),
+            is_drained: false,
+            has_lent_last: false,
+        };
+        if range.start > 0 {
+            reader.find_first_record().await?;
+        }
+        Ok(reader)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match &self.input {
+            Input::Plain(reads) => reads.path(),
+            Input::Compressed(reads) => reads.path(),
+        }
+    }
+
+    /// Offset of the first record of this range; the start of the next range's first record if none
+    /// starts in this one.
+    #[must_use]
+    pub fn first_offset(&self) -> u64 {
+        self.first_offset
+    }
+
+    /// Offset of the first byte that is not consumed. After the end: where the next range's first
+    /// record starts, or the length of the text.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Lends the next piece: the bytes that were not consumed, and new ones behind them.
+    ///
+    /// Decode all whole records of a piece, and [`Self::consume`] them, before asking for the next: a
+    /// remainder longer than `record.max_bytes` is taken for one record that is too long.
+    ///
+    /// # Errors
+    /// [`SourceError::RecordTooLong`], [`SourceError::LeftOver`], [`SourceError::Corrupt`], and what
+    /// reading says.
+    ///
+    /// # Cost
+    /// Awaits what is not cached. Copies the remainder. Allocates only while earlier pieces are still
+    /// held by others, or to grow.
+    pub async fn next_frames(&mut self) -> Result<Polled<Frames>, SourceError> {
+        if self.position >= self.end {
+            self.check_unchanged()?;
+            return Ok(Polled::Ended);
+        }
+        let tail = self.lent.as_ref().map_or(0, |lent| lent.len() - self.consumed);
+        if self.has_lent_last && tail > 0 {
+            let path = self.path().to_owned();
+            return Err(SourceError::LeftOver { path, offset: self.position });
+        }
+        if tail > self.record_bytes_max {
+            return Err(SourceError::RecordTooLong {
+                path: self.path().to_owned(),
+                offset: self.position,
+                bytes_max: self.record_bytes_max,
+            });
+        }
+        let room = self.room_for(tail);
+        let mut bytes = self.take_buffer(tail);
+        self.fill(&mut bytes, tail, tail + room).await?;
+        if bytes.is_empty() {
+            return Ok(Polled::Ended);
+        }
+        let bytes = Buffer::from_vec(bytes);
+        self.lent = Some(bytes.clone());
+        self.consumed = 0;
+        self.has_lent_last = self.is_drained;
+        Ok(Polled::Ready(Frames {
+            partition: self.partition,
+            bytes: FrameBytes::Sequential {
+                bytes,
+                start: Offset(self.position),
+                end: Offset(self.end),
+                is_last: self.is_drained,
+            },
+        }))
+    }
+
+    /// Says that the first `byte_count` bytes of what was lent last are done with. May be called more
+    /// than once for a piece; the counts add up.
+    ///
+    /// # Panics
+    /// If that is more than was lent.
+    pub fn consume(&mut self, byte_count: u64) {
+        let lent = self.lent.as_ref().map_or(0, Buffer::len);
+        let count = usize::try_from(byte_count).unwrap_or(usize::MAX);
+        assert!(count <= lent - self.consumed, "no more is consumed than was lent");
+        self.consumed += count;
+        self.position += byte_count;
+    }
+
+    /// New bytes to read behind a remainder: at least as many as it has, so that a long record costs
+    /// a linear amount of copying.
+    fn room_for(&self, tail: usize) -> usize {
+        let room = PIECE_BYTES.saturating_sub(tail).max(tail);
+        let tail_bytes = u64::try_from(tail).expect("a usize fits u64");
+        // Beyond the end of the range only the last record is wanted.
+        let wanted = self
+            .end
+            .saturating_sub(self.position.saturating_add(tail_bytes))
+            .saturating_add(OVERRUN_BYTES.max(tail_bytes));
+        usize::try_from(wanted).map_or(room, |wanted| wanted.min(room)).max(1)
+    }
+
+    /// A buffer whose first `tail` bytes are the unconsumed ones: the one that was lent, if nobody
+    /// holds it any more, else an earlier one, else a new one. What follows them is left over from
+    /// earlier use, so that it need not be zeroed again.
+    fn take_buffer(&mut self, tail: usize) -> Vec<u8> {
+        let Some(lent) = self.lent.take() else { return Vec::new() };
+        let consumed = self.consumed;
+        match lent.into_vec::<u8>() {
+            Ok(mut bytes) => {
+                bytes.copy_within(consumed.., 0);
+                bytes
+            }
+            Err(lent) => {
+                let mut bytes = self.reclaim().unwrap_or_default();
+                if bytes.len() < tail {
+                    bytes.resize(tail, 0);
+                }
+                bytes[..tail].copy_from_slice(&lent.as_slice()[consumed..]);
+                if self.kept.len() == BUFFERS_KEPT_MAX {
+                    self.kept.pop_front();
+                }
+                self.kept.push_back(lent);
+                bytes
+            }
+        }
+    }
+
+    fn reclaim(&mut self) -> Option<Vec<u8>> {
+        for _ in 0..self.kept.len() {
+            match self.kept.pop_front()?.into_vec::<u8>() {
+                Ok(bytes) => return Some(bytes),
+                Err(held) => self.kept.push_back(held),
+            }
+        }
+        None
+    }
+
+    /// Reads until `bytes` has `filled_end` bytes or the input ends. The first `filled` stay.
+    async fn fill(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        mut filled: usize,
+        filled_end: usize,
+    ) -> Result<(), SourceError> {
+        if bytes.len() < filled_end {
+            bytes.resize(filled_end, 0);
+        }
+        while filled < filled_end {
+            let count = self.read(&mut bytes[filled..filled_end]).await?;
+            if count == 0 {
+                break;
+            }
+            filled += count;
+        }
+        bytes.truncate(filled);
+        Ok(())
+    }
+
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let count = match &mut self.input {
+            Input::Compressed(reads) => reads.read(buffer)?,
+            Input::Plain(reads) => {
+                let count = reads.read(buffer).await?;
+                // Its length is known, so the last piece is known to be the last.
+                if count > 0 && reads.position() == reads.file_bytes() {
+                    reads.check_unchanged()?;
+                    self.is_drained = true;
+                }
+                count
+            }
+        };
+        self.is_drained |= count == 0;
+        Ok(count)
+    }
+
+    async fn find_first_record(&mut self) -> Result<(), SourceError> {
+        loop {
+            let mut bytes = Vec::new();
+            let piece = usize::try_from(OVERRUN_BYTES).expect("a constant that fits");
+            self.fill(&mut bytes, 0, piece).await?;
+            let newline = memchr::memchr(b'\n', &bytes);
+            let skipped = newline.map_or(bytes.len(), |newline| newline + 1);
+            self.position += u64::try_from(skipped).expect("a usize fits u64");
+            self.first_offset = self.position;
+            if newline.is_some() {
+                self.lent = Some(Buffer::from_vec(bytes));
+                self.consumed = skipped;
+                return Ok(());
+            }
+            if self.is_drained {
+                return Ok(());
+            }
+        }
+    }
+
+    fn check_unchanged(&self) -> Result<(), SourceError> {
+        match &self.input {
+            Input::Plain(reads) => reads.check_unchanged().map_err(SourceError::from),
+            Input::Compressed(_) => Ok(()),
+        }
+    }
+}
