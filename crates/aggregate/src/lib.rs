@@ -1,1 +1,30 @@
 //! Stateful work on batches: grouping, sorting, limits, changelogs.
+//!
+//! Read in this order: [`keys`] (how key values are stored and compared), [`intern`] (keys to
+//! dense group indices), [`state`] (columns of states behind those indices), [`states`] (the
+//! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
+//! leave), then [`sort`], [`limit`] and [`sealed`] (what a gather is given).
+//!
+//! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
+//! Windows and watermarks are not here: a table holds groups for as long as it lives.
+
+pub mod changes;
+mod compact;
+pub mod error;
+pub mod groups;
+mod intern;
+mod keys;
+pub mod limit;
+pub mod sealed;
+pub mod sort;
+mod sort_order;
+mod state;
+mod states;
+pub mod table;
+
+pub use error::AggregateError;
+pub use groups::{GroupBatches, GroupOrder};
+pub use limit::{Limit, LimitTable};
+pub use sealed::Sealed;
+pub use sort::SortTable;
+pub use table::AggTable;

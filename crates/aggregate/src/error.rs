@@ -1,0 +1,81 @@
+//! Everything that can stop a grouping, a sort or a limit.
+
+use std::fmt;
+
+use tidemill_record::DataType;
+
+/// Why a table cannot go on. Each ends the pipeline: the table's contents are unspecified
+/// afterwards, though still safe to drop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AggregateError {
+    /// A grouping's state passed its memory budget.
+    BudgetExceeded {
+        /// Bytes the table holds.
+        state_bytes: u64,
+        /// Bytes it may hold.
+        budget_bytes: u64,
+        /// Groups it holds.
+        group_count: usize,
+    },
+    /// The rows that a sort or a limit must keep passed its memory budget.
+    RowBudgetExceeded {
+        /// Bytes the table holds.
+        state_bytes: u64,
+        /// Bytes it may hold.
+        budget_bytes: u64,
+        /// Rows it holds.
+        row_count: usize,
+    },
+    /// A sum that is about to leave does not fit its result type.
+    SumOverflow {
+        /// The aggregate call as SQL text.
+        label: String,
+        /// The result type.
+        data_type: DataType,
+        /// The group's key values as SQL literals, separated by commas; empty without keys.
+        group_key: String,
+    },
+    /// More groups, or more distinct values of one `DISTINCT` aggregate, than a `u32` can number.
+    TooManyGroups,
+    /// More rows to sort than a `u32` can number.
+    TooManyRows,
+    /// A key or argument of a type that the operation is not defined for.
+    Unsupported {
+        /// The operation: `GROUP BY`, `ORDER BY`, or an aggregate call as SQL text.
+        what: String,
+        /// The type it was given.
+        data_type: DataType,
+    },
+}
+
+impl fmt::Display for AggregateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BudgetExceeded { state_bytes, budget_bytes, group_count } => write!(
+                f,
+                "the state of {group_count} groups takes {state_bytes} bytes, over its budget of \
+                 {budget_bytes} bytes"
+            ),
+            Self::RowBudgetExceeded { state_bytes, budget_bytes, row_count } => write!(
+                f,
+                "the {row_count} rows kept take {state_bytes} bytes, over their budget of \
+                 {budget_bytes} bytes"
+            ),
+            Self::SumOverflow { label, data_type, group_key } if group_key.is_empty() => {
+                write!(f, "{label} is out of range for {data_type}")
+            }
+            Self::SumOverflow { label, data_type, group_key } => {
+                write!(f, "{label} is out of range for {data_type} in group ({group_key})")
+            }
+            Self::TooManyGroups => {
+                write!(f, "more groups or distinct values than the {} supported", u32::MAX)
+            }
+            Self::TooManyRows => write!(f, "more rows to sort than the {} supported", u32::MAX),
+            Self::Unsupported { what, data_type } => {
+                write!(f, "{what} is not supported for type {data_type}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AggregateError {}

@@ -1,0 +1,149 @@
+//! Group keys to dense indices: hash the columns of a batch, then probe row by row.
+//!
+//! One pass computes every row's hash, one looks each up. A single key of text or of up to eight
+//! bytes has a loop of its own; everything else compares column by column.
+
+use arrow_array::ArrayRef;
+use hashbrown::HashTable;
+use tidemill_record::DataType;
+
+use crate::AggregateError;
+use crate::keys::{KeyColumn, KeyInput, KeyStore, hash};
+
+/// Numbers distinct keys from zero in order of first appearance.
+pub(crate) struct Interner {
+    columns: Vec<KeyColumn>,
+    /// Group indices by hash. Hashes are not stored: growing recomputes them, which is cheaper
+    /// than eight bytes a group.
+    index: HashTable<u32>,
+    /// Reused from batch to batch.
+    hashes: Vec<u64>,
+    /// In `0..=u32::MAX`.
+    group_count: usize,
+}
+
+impl Interner {
+    /// No groups yet, except that without columns there is always one. `None` if a type cannot be
+    /// a key.
+    pub(crate) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Option<Self> {
+        let columns: Vec<KeyColumn> =
+            types.into_iter().map(KeyColumn::new).collect::<Option<_>>()?;
+        let group_count = usize::from(columns.is_empty());
+        Some(Self { columns, index: HashTable::new(), hashes: Vec::new(), group_count })
+    }
+
+    /// Number of groups.
+    pub(crate) fn group_count(&self) -> usize {
+        self.group_count
+    }
+
+    /// The key columns; each holds one value per group.
+    pub(crate) fn columns(&self) -> &[KeyColumn] {
+        &self.columns
+    }
+
+    /// Finds or makes the group of every row; replaces `group_indices` by one index a row.
+    ///
+    /// `arrays` are the key columns, in order, all of `row_count` rows.
+    ///
+    /// # Errors
+    /// [`AggregateError::TooManyGroups`].
+    pub(crate) fn intern(
+        &mut self,
+        arrays: &[&ArrayRef],
+        row_count: usize,
+        group_indices: &mut Vec<u32>,
+    ) -> Result<(), AggregateError> {
+        group_indices.clear();
+        if self.columns.is_empty() {
+            group_indices.resize(row_count, 0);
+            return Ok(());
+        }
+        let inputs: Vec<KeyInput<'_>> =
+            self.columns.iter().zip(arrays).map(|(column, array)| column.input(array)).collect();
+        self.hashes.clear();
+        inputs[0].hash_rows(row_count, &mut self.hashes);
+        for input in &inputs[1..] {
+            input.combine_rows(&mut self.hashes);
+        }
+        let (index, hashes) = (&mut self.index, &self.hashes);
+        let count = &mut self.group_count;
+        if let [input] = inputs.as_slice() {
+            let column = &mut self.columns[0];
+            if let (KeyInput::Bytes(input), Some(store)) = (input, column.as_bytes_mut()) {
+                return probe(index, store, input, hashes, count, group_indices);
+            }
+            if let (KeyInput::Fixed(input), Some(store)) = (input, column.as_fixed_mut()) {
+                return probe(index, store, input, hashes, count, group_indices);
+            }
+        }
+        probe(index, &mut self.columns, &inputs, hashes, count, group_indices)
+    }
+
+    /// Hash of a group's key, or of some of its columns: the same in every table.
+    pub(crate) fn fingerprint(&self, group: usize, columns: &[usize]) -> u64 {
+        let hashes = columns.iter().map(|&column| self.columns[column].hash_group(group));
+        hashes.reduce(hash::combine).unwrap_or(hash::NULL)
+    }
+
+    /// Some columns of a group's key as SQL literals, separated by commas.
+    pub(crate) fn key_text(&self, group: usize, columns: impl Iterator<Item = usize>) -> String {
+        let texts = columns.map(|column| self.columns[column].scalar(group).to_string());
+        texts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>()
+            + self.index.allocation_size()
+            + self.hashes.capacity() * size_of::<u64>()
+    }
+}
+
+impl KeyStore for Vec<KeyColumn> {
+    type Input<'a> = Vec<KeyInput<'a>>;
+
+    #[inline]
+    fn equals(&self, group: usize, input: &Vec<KeyInput<'_>>, row: usize) -> bool {
+        self.iter().zip(input).all(|(column, input)| column.equals(group, input, row))
+    }
+
+    fn push(&mut self, input: &Vec<KeyInput<'_>>, row: usize) {
+        for (column, input) in self.iter_mut().zip(input) {
+            column.push(input, row);
+        }
+    }
+
+    #[inline]
+    fn hash_group(&self, group: usize) -> u64 {
+        let hashes = self.iter().map(|column| column.hash_group(group));
+        hashes.reduce(hash::combine).unwrap_or(hash::NULL)
+    }
+}
+
+fn probe<S: KeyStore>(
+    index: &mut HashTable<u32>,
+    store: &mut S,
+    input: &S::Input<'_>,
+    hashes: &[u64],
+    group_count: &mut usize,
+    group_indices: &mut Vec<u32>,
+) -> Result<(), AggregateError> {
+    group_indices.reserve(hashes.len());
+    for (row, &hash) in hashes.iter().enumerate() {
+        let found = index.find(hash, |&group| store.equals(group as usize, input, row));
+        let group = match found {
+            Some(&group) => group,
+            None => {
+                let group = u32::try_from(*group_count).ok().filter(|&group| group < u32::MAX);
+                let group = group.ok_or(AggregateError::TooManyGroups)?;
+                store.push(input, row);
+                *group_count += 1;
+                index.insert_unique(hash, group, |&group| store.hash_group(group as usize));
+                group
+            }
+        };
+        group_indices.push(group);
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Interned values of fixed width: up to eight bytes as `u64`, decimals and intervals as `i128`.
+
+use std::borrow::Cow;
+
+use arrow_buffer::NullBuffer;
+
+use super::{KeyStore, NullBits, hash};
+use crate::state::push_tight;
+
+/// The bits a value is stored as.
+pub(crate) trait Word: Copy + Eq + Default + 'static {
+    /// Hash of one value.
+    fn hash(self) -> u64;
+}
+
+impl Word for u64 {
+    #[inline]
+    fn hash(self) -> u64 {
+        hash::of_u64(self)
+    }
+}
+
+impl Word for i128 {
+    #[inline]
+    fn hash(self) -> u64 {
+        hash::of_u128(self.cast_unsigned())
+    }
+}
+
+/// One batch's values of a fixed-width column.
+pub(crate) struct FixedInput<'a, W: Word> {
+    /// One a row, equal exactly where the SQL values are; unspecified where NULL.
+    pub(crate) canonical: Cow<'a, [W]>,
+    /// For floats, the bits as they came: -0.0 and the payloads of NaN.
+    pub(crate) original: Option<Cow<'a, [W]>>,
+    /// Absent where no row is NULL.
+    pub(crate) nulls: Option<NullBuffer>,
+}
+
+impl<W: Word> FixedInput<'_, W> {
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// Hash of the row's value.
+    #[inline]
+    pub(crate) fn hash(&self, row: usize) -> u64 {
+        if self.is_null(row) { hash::NULL } else { self.canonical[row].hash() }
+    }
+}
+
+/// Interned values of a fixed-width column.
+#[derive(Debug, Default)]
+pub(crate) struct FixedColumn<W: Word> {
+    canonical: Vec<W>,
+    /// Values whose bits are not the canonical ones, by index, ascending: an interned float stays
+    /// what it was when it first appeared.
+    original: Vec<(usize, W)>,
+    pub(crate) nulls: NullBits,
+}
+
+impl<W: Word> FixedColumn<W> {
+    /// The value's canonical bits; unspecified where NULL.
+    #[inline]
+    pub(crate) fn canonical(&self, index: usize) -> W {
+        self.canonical[index]
+    }
+
+    /// The value's bits as it first came.
+    #[inline]
+    pub(crate) fn original(&self, index: usize) -> W {
+        if self.original.is_empty() {
+            return self.canonical[index];
+        }
+        match self.original.binary_search_by_key(&index, |(at, _)| *at) {
+            Ok(at) => self.original[at].1,
+            Err(_) => self.canonical[index],
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.canonical.capacity() * size_of::<W>()
+            + self.original.capacity() * size_of::<(usize, W)>()
+            + self.nulls.heap_bytes()
+    }
+}
+
+impl<W: Word> KeyStore for FixedColumn<W> {
+    type Input<'a> = FixedInput<'a, W>;
+
+    #[inline]
+    fn equals(&self, group: usize, input: &FixedInput<'_, W>, row: usize) -> bool {
+        match (self.nulls.is_null(group), input.is_null(row)) {
+            (false, false) => self.canonical[group] == input.canonical[row],
+            (left, right) => left == right,
+        }
+    }
+
+    fn push(&mut self, input: &FixedInput<'_, W>, row: usize) {
+        let index = self.canonical.len();
+        if input.is_null(row) {
+            push_tight(&mut self.canonical, W::default());
+            self.nulls.set(index);
+            return;
+        }
+        let canonical = input.canonical[row];
+        push_tight(&mut self.canonical, canonical);
+        if let Some(original) = &input.original
+            && original[row] != canonical
+        {
+            self.original.push((index, original[row]));
+        }
+    }
+
+    #[inline]
+    fn hash_group(&self, group: usize) -> u64 {
+        if self.nulls.is_null(group) { hash::NULL } else { self.canonical[group].hash() }
+    }
+}

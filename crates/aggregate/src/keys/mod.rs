@@ -1,0 +1,31 @@
+//! Columns of interned values: stored once, compared and hashed in place.
+//!
+//! Start with [`column`], which chooses between [`fixed`] (everything of fixed width) and
+//! [`bytes`] (text and bytes). [`hash`] fixes the hash, so that neither results nor memory vary
+//! from run to run. Values of type `ARRAY` cannot be interned.
+
+pub(crate) mod bytes;
+pub(crate) mod column;
+pub(crate) mod fixed;
+pub(crate) mod hash;
+pub(crate) mod nulls;
+
+pub(crate) use column::{KeyColumn, KeyInput};
+pub(crate) use nulls::NullBits;
+
+/// A store of interned values, one per group, and its view of a batch.
+///
+/// `Input` is the batch's side: the same values as `self` holds, by row instead of by group.
+pub(crate) trait KeyStore {
+    /// One batch's key values.
+    type Input<'a>;
+
+    /// Whether the group's key is the row's: NULL equals NULL, NaN equals NaN, -0.0 equals 0.0.
+    fn equals(&self, group: usize, input: &Self::Input<'_>, row: usize) -> bool;
+
+    /// Appends the row's key as that of the next group.
+    fn push(&mut self, input: &Self::Input<'_>, row: usize);
+
+    /// The hash that [`Self::hash_rows`] gave for the group's key.
+    fn hash_group(&self, group: usize) -> u64;
+}

@@ -1,0 +1,305 @@
+//! One column of states per aggregate, behind dense group indices.
+//!
+//! [`State`] is what a table sees: one dynamic call per batch and aggregate. [`Cells`] gives all
+//! of it to any [`Accumulator`], whose loops are compiled for its types. What does not fit one
+//! state per group and one value per row (`ARRAY_AGG`, `DISTINCT`) implements [`State`] itself.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder, PrimitiveBuilder};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
+use arrow_buffer::BooleanBuffer;
+use tidemill_record::DataType;
+
+use crate::AggregateError;
+
+/// A batch's rows as one aggregate sees them.
+pub(crate) struct Rows<'a> {
+    /// The group of each row.
+    pub(crate) groups: &'a [u32],
+    /// The argument, one value a row; absent for `COUNT(*)`.
+    pub(crate) argument: Option<&'a ArrayRef>,
+    /// Rows that `FILTER` (or `DISTINCT`) lets through; absent where all are.
+    pub(crate) selected: Option<BooleanBuffer>,
+}
+
+impl Rows<'_> {
+    /// Rows that count: selected and, if NULLs are skipped, not NULL. `None` where all do.
+    pub(crate) fn counted(&self, skips_nulls: bool) -> Option<BooleanBuffer> {
+        let nulls = self.argument.filter(|_| skips_nulls).and_then(|array| array.logical_nulls());
+        match (nulls.filter(|nulls| nulls.null_count() > 0), &self.selected) {
+            (None, selected) => selected.clone(),
+            (Some(nulls), None) => Some(nulls.into_inner()),
+            (Some(nulls), Some(selected)) => Some(nulls.inner() & selected),
+        }
+    }
+}
+
+/// A group's result does not fit the result type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overflow {
+    /// The group.
+    pub(crate) group: u32,
+}
+
+/// A column of states.
+pub(crate) trait State: Send {
+    /// Makes room for groups up to `group_count`; never shrinks.
+    fn grow(&mut self, group_count: usize);
+
+    /// Adds a batch's rows, whose groups all have room.
+    ///
+    /// # Errors
+    /// [`AggregateError::TooManyGroups`], of the values of a `DISTINCT`.
+    fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError>;
+
+    /// Adds a batch's rows and gives, for every row, its group's result just after that row.
+    ///
+    /// # Errors
+    /// As [`Self::update`]; the inner result as [`Self::finish`].
+    fn update_running(
+        &mut self,
+        rows: &Rows<'_>,
+    ) -> Result<Result<ArrayRef, Overflow>, AggregateError>;
+
+    /// Adds the states of a later partition, group `i` of which is group `groups[i]` here.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    ///
+    /// # Panics
+    /// If `later` is of another call.
+    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError>;
+
+    /// Results of these groups, in this order, without changing anything.
+    ///
+    /// # Errors
+    /// [`Overflow`] for the first group whose result does not fit.
+    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow>;
+
+    /// Bytes held. O(1) in the number of groups.
+    fn heap_bytes(&self) -> usize;
+
+    /// For [`Self::merge`].
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// How one aggregate function treats one group: what [`Cells`] needs to know.
+pub(crate) trait Accumulator: Send + Sized + 'static {
+    /// Whether NULL arguments are left out.
+    const SKIPS_NULLS: bool = true;
+    /// Whether a group without any counted row must be told apart; costs a byte a group.
+    const TRACKS_SEEN: bool = true;
+    /// What is kept per group; the default is that of a group without rows.
+    type State: Clone + Default + Send;
+    /// The argument of a batch, ready to be read by row.
+    type Column<'a>;
+    /// Where results are collected.
+    type Output: Output;
+
+    /// Reads the argument.
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> Self::Column<'a>;
+
+    /// Adds one counted row; `is_first` if the group had none. Gives the heap bytes gained.
+    fn add(
+        &self,
+        state: &mut Self::State,
+        is_first: bool,
+        column: &Self::Column<'_>,
+        row: usize,
+    ) -> usize;
+
+    /// Adds a later partition's state of a group that had rows there; `is_first` if it had none
+    /// here. Gives the heap bytes gained.
+    fn merge(&self, state: &mut Self::State, is_first: bool, later: Self::State) -> usize;
+
+    /// Makes room for results.
+    fn output(&self, row_count: usize, data_type: &DataType) -> Self::Output;
+
+    /// Appends a group's result; `is_seen` if it had counted rows (always, unless tracked). False
+    /// if the result does not fit.
+    fn append(&self, output: &mut Self::Output, state: &Self::State, is_seen: bool) -> bool;
+}
+
+/// Results being collected.
+pub(crate) trait Output {
+    /// The finished column.
+    fn into_array(self) -> ArrayRef;
+}
+
+impl<T: ArrowPrimitiveType> Output for PrimitiveBuilder<T> {
+    fn into_array(mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+}
+
+impl Output for BooleanBuilder {
+    fn into_array(mut self) -> ArrayRef {
+        Arc::new(self.finish())
+    }
+}
+
+/// Results of type `VARCHAR` or `VARBINARY`.
+pub(crate) struct BytesOutput {
+    pub(crate) builder: BinaryViewBuilder,
+    pub(crate) is_text: bool,
+}
+
+impl BytesOutput {
+    pub(crate) fn new(row_count: usize, data_type: &DataType) -> Self {
+        let is_text = *data_type == DataType::Varchar;
+        Self { builder: BinaryViewBuilder::with_capacity(row_count), is_text }
+    }
+}
+
+impl Output for BytesOutput {
+    fn into_array(mut self) -> ArrayRef {
+        let array = self.builder.finish();
+        if self.is_text {
+            Arc::new(array.to_string_view().expect("made of whole values of text"))
+        } else {
+            Arc::new(array)
+        }
+    }
+}
+
+/// One state per group of one accumulator.
+pub(crate) struct Cells<A: Accumulator> {
+    accumulator: A,
+    data_type: DataType,
+    states: Vec<A::State>,
+    /// Empty unless [`Accumulator::TRACKS_SEEN`].
+    seen: Vec<bool>,
+    /// What the states hold outside of themselves.
+    outside_bytes: usize,
+}
+
+impl<A: Accumulator> Cells<A> {
+    /// No groups yet. `data_type` is that of the result.
+    pub(crate) fn boxed(accumulator: A, data_type: &DataType) -> Box<dyn State> {
+        Box::new(Self {
+            accumulator,
+            data_type: data_type.clone(),
+            states: Vec::new(),
+            seen: Vec::new(),
+            outside_bytes: 0,
+        })
+    }
+
+    #[inline]
+    fn add(&mut self, group: u32, column: &A::Column<'_>, row: usize) {
+        let index = group as usize;
+        let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
+        self.outside_bytes += self.accumulator.add(&mut self.states[index], is_first, column, row);
+    }
+
+    #[inline]
+    fn append(&self, group: u32, output: &mut A::Output) -> Result<(), Overflow> {
+        let index = group as usize;
+        let is_seen = !A::TRACKS_SEEN || self.seen[index];
+        let fits = self.accumulator.append(output, &self.states[index], is_seen);
+        if fits { Ok(()) } else { Err(Overflow { group }) }
+    }
+}
+
+impl<A: Accumulator> State for Cells<A> {
+    fn grow(&mut self, group_count: usize) {
+        resize_tight(&mut self.states, group_count, A::State::default());
+        if A::TRACKS_SEEN {
+            resize_tight(&mut self.seen, group_count, false);
+        }
+    }
+
+    fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
+        let column = self.accumulator.open(rows.argument);
+        if let Some(counted) = rows.counted(A::SKIPS_NULLS) {
+            for row in counted.set_indices() {
+                self.add(rows.groups[row], &column, row);
+            }
+        } else {
+            for (row, &group) in rows.groups.iter().enumerate() {
+                self.add(group, &column, row);
+            }
+        }
+        Ok(())
+    }
+
+    fn update_running(
+        &mut self,
+        rows: &Rows<'_>,
+    ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
+        let column = self.accumulator.open(rows.argument);
+        let counted = rows.counted(A::SKIPS_NULLS);
+        let mut output = self.accumulator.output(rows.groups.len(), &self.data_type);
+        for (row, &group) in rows.groups.iter().enumerate() {
+            if counted.as_ref().is_none_or(|counted| counted.value(row)) {
+                self.add(group, &column, row);
+            }
+            if let Err(overflow) = self.append(group, &mut output) {
+                return Ok(Err(overflow));
+            }
+        }
+        Ok(Ok(output.into_array()))
+    }
+
+    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError> {
+        let later: Box<Self> = downcast(later);
+        for (at, (state, &group)) in later.states.into_iter().zip(groups).enumerate() {
+            if !A::TRACKS_SEEN || later.seen[at] {
+                let index = group as usize;
+                let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
+                self.outside_bytes +=
+                    self.accumulator.merge(&mut self.states[index], is_first, state);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {
+        let mut output = self.accumulator.output(groups.len(), &self.data_type);
+        for &group in groups {
+            self.append(group, &mut output)?;
+        }
+        Ok(output.into_array())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.states.capacity() * size_of::<A::State>() + self.seen.capacity() + self.outside_bytes
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// The state of a later partition as what it must be.
+///
+/// # Panics
+/// If it is of another call: tables of different queries are being merged.
+pub(crate) fn downcast<S: State + 'static>(later: Box<dyn State>) -> Box<S> {
+    later.into_any().downcast().expect("both tables are of one query")
+}
+
+/// Appends to a column of groups, growing it by an eighth rather than by doubling: a table's
+/// memory is counted in bytes a group.
+#[inline]
+pub(crate) fn push_tight<T>(column: &mut Vec<T>, value: T) {
+    if column.len() == column.capacity() {
+        reserve_tight(column, 1);
+    }
+    column.push(value);
+}
+
+fn resize_tight<T: Clone>(column: &mut Vec<T>, len: usize, value: T) {
+    if len > column.capacity() {
+        reserve_tight(column, len - column.len());
+    }
+    column.resize(len.max(column.len()), value);
+}
+
+#[cold]
+fn reserve_tight<T>(column: &mut Vec<T>, additional: usize) {
+    const GROUPS_MIN: usize = 64;
+    column.reserve_exact(additional.max(column.len() / 8).max(GROUPS_MIN));
+}

@@ -1,0 +1,160 @@
+//! `ARRAY_AGG`: every value of a group, in record order, NULLs included. NULL without rows.
+//!
+//! The values of all groups are interned in one column, in arrival order, and each group keeps
+//! their places; a result is gathered from those.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, ListArray};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_schema::Field;
+use tidemill_record::DataType;
+
+use crate::AggregateError;
+use crate::keys::{KeyColumn, KeyStore};
+use crate::state::{Overflow, Rows, State, downcast};
+
+/// The state for an argument type; `None` for `ARRAY`.
+pub(crate) fn state(argument: &DataType) -> Option<Box<dyn State>> {
+    let values = KeyColumn::new(argument)?;
+    Some(Box::new(ArrayAgg {
+        item_type: argument.clone(),
+        values,
+        value_count: 0,
+        places: Vec::new(),
+        places_bytes: 0,
+    }))
+}
+
+struct ArrayAgg {
+    item_type: DataType,
+    /// Every value of every group, in arrival order.
+    values: KeyColumn,
+    value_count: u32,
+    /// Per group, the indices of its values, in its own order.
+    places: Vec<Vec<u32>>,
+    places_bytes: usize,
+}
+
+impl ArrayAgg {
+    fn push_place(&mut self, group: u32, place: u32) {
+        let places = &mut self.places[group as usize];
+        let capacity_before = places.capacity();
+        places.push(place);
+        self.places_bytes += (places.capacity() - capacity_before) * size_of::<u32>();
+    }
+
+    /// Appends every value of an array; gives the place of the first.
+    fn push_values(&mut self, array: &ArrayRef) -> Result<u32, AggregateError> {
+        let start = self.value_count;
+        let added = u32::try_from(array.len()).ok();
+        let end = added.and_then(|added| start.checked_add(added));
+        self.value_count = end.ok_or(AggregateError::TooManyGroups)?;
+        let input = self.values.input(array);
+        for row in 0..array.len() {
+            self.values.push(&input, row);
+        }
+        Ok(start)
+    }
+}
+
+impl State for ArrayAgg {
+    fn grow(&mut self, group_count: usize) {
+        if group_count > self.places.len() {
+            self.places.resize_with(group_count, Vec::new);
+        }
+    }
+
+    fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
+        let argument = rows.argument.expect("only COUNT goes without an argument");
+        match &rows.selected {
+            None => {
+                let start = self.push_values(argument)?;
+                for (place, &group) in (start..).zip(rows.groups) {
+                    self.push_place(group, place);
+                }
+            }
+            Some(selected) => {
+                let input = self.values.input(argument);
+                for row in selected.set_indices() {
+                    let place = self.value_count;
+                    self.value_count = place.checked_add(1).ok_or(AggregateError::TooManyGroups)?;
+                    self.values.push(&input, row);
+                    self.push_place(rows.groups[row], place);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn update_running(
+        &mut self,
+        rows: &Rows<'_>,
+    ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
+        // Results are gathered at the end from how long each group's list was after each row.
+        let mut lens = Vec::with_capacity(rows.groups.len());
+        let before: Vec<u32> = rows.groups.to_vec();
+        let mut added: Vec<usize> = Vec::with_capacity(before.len());
+        let starts: Vec<usize> =
+            before.iter().map(|&group| self.places[group as usize].len()).collect();
+        self.update(rows)?;
+        let mut seen_in_batch =
+            hashbrown::HashMap::<u32, usize, foldhash::fast::FixedState>::default();
+        for (row, &group) in rows.groups.iter().enumerate() {
+            let is_selected = rows.selected.as_ref().is_none_or(|selected| selected.value(row));
+            let count = seen_in_batch.entry(group).or_default();
+            *count += usize::from(is_selected);
+            added.push(*count);
+        }
+        for (start, added) in starts.iter().zip(&added) {
+            lens.push(start + added);
+        }
+        Ok(Ok(self.gather(rows.groups, |row, _| lens[row])))
+    }
+
+    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError> {
+        let later: Box<Self> = downcast(later);
+        let all: Vec<u32> = (0..later.value_count).collect();
+        let start = self.push_values(&later.values.gather(&all))?;
+        for (places, &group) in later.places.into_iter().zip(groups) {
+            for place in places {
+                self.push_place(group, start + place);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {
+        Ok(self.gather(groups, |_, places| places))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.values.heap_bytes()
+            + self.places.capacity() * size_of::<Vec<u32>>()
+            + self.places_bytes
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+impl ArrayAgg {
+    /// One list per entry of `groups`: the first `len(entry, all)` of the group's values.
+    fn gather(&self, groups: &[u32], len: impl Fn(usize, usize) -> usize) -> ArrayRef {
+        let mut gathered = Vec::new();
+        let mut lens = Vec::with_capacity(groups.len());
+        for (at, &group) in groups.iter().enumerate() {
+            let places = &self.places[group as usize];
+            let places = &places[..len(at, places.len())];
+            gathered.extend_from_slice(places);
+            lens.push(places.len());
+        }
+        let valid: NullBuffer = lens.iter().map(|&len| len > 0).collect();
+        let nulls = Some(valid).filter(|valid| valid.null_count() > 0);
+        let field = Arc::new(Field::new_list_field(self.item_type.arrow(), true));
+        let offsets = OffsetBuffer::from_lengths(lens);
+        Arc::new(ListArray::new(field, offsets, self.values.gather(&gathered), nulls))
+    }
+}

@@ -1,0 +1,174 @@
+//! `AVG`: always a `DOUBLE`; integers and decimals are summed exactly and divided once.
+
+use std::marker::PhantomData;
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::Float64Builder;
+use arrow_array::types::{
+    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type,
+};
+use tidemill_record::DataType;
+
+use super::exact::{ExactSum, mean};
+use super::sum::values;
+use crate::state::{Accumulator, Cells, State};
+
+/// The state for an argument type; `None` if it has no average.
+pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn State>> {
+    Some(match argument {
+        DataType::TinyInt => Cells::boxed(AvgIntegers::<Int8Type>(PhantomData), result),
+        DataType::SmallInt => Cells::boxed(AvgIntegers::<Int16Type>(PhantomData), result),
+        DataType::Integer => Cells::boxed(AvgIntegers::<Int32Type>(PhantomData), result),
+        DataType::BigInt => Cells::boxed(AvgIntegers::<Int64Type>(PhantomData), result),
+        DataType::Real => Cells::boxed(AvgFloats::<Float32Type>(PhantomData), result),
+        DataType::Double => Cells::boxed(AvgFloats::<Float64Type>(PhantomData), result),
+        DataType::Decimal { scale, .. } => {
+            let unit = 10.0_f64.powi(i32::from(*scale));
+            Cells::boxed(AvgDecimals { unit }, result)
+        }
+        _ => return None,
+    })
+}
+
+/// A sum of integers and how many there were; packed, because alignment to sixteen bytes would
+/// cost eight bytes a group.
+#[derive(Clone, Copy, Default)]
+#[repr(C, packed(8))]
+struct IntegerMean {
+    sum: i128,
+    count: u64,
+}
+
+struct AvgIntegers<T>(PhantomData<fn() -> T>);
+
+impl<T: ArrowPrimitiveType> Accumulator for AvgIntegers<T>
+where
+    T::Native: Into<i64>,
+{
+    const TRACKS_SEEN: bool = false;
+    type State = IntegerMean;
+    type Column<'a> = &'a [T::Native];
+    type Output = Float64Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
+        values::<T>(argument)
+    }
+
+    #[inline]
+    fn add(&self, state: &mut IntegerMean, _: bool, column: &&[T::Native], row: usize) -> usize {
+        state.sum += i128::from(column[row].into());
+        state.count += 1;
+        0
+    }
+
+    fn merge(&self, state: &mut IntegerMean, _: bool, later: IntegerMean) -> usize {
+        state.sum += later.sum;
+        state.count += later.count;
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
+        Float64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    fn append(&self, output: &mut Float64Builder, state: &IntegerMean, _: bool) -> bool {
+        let IntegerMean { sum, count } = *state;
+        output.append_option((count > 0).then(|| mean(sum, count, 1.0)));
+        true
+    }
+}
+
+/// A sum of floats in record order and how many there were.
+#[derive(Clone, Copy, Default)]
+struct FloatMean {
+    sum: f64,
+    count: u64,
+}
+
+struct AvgFloats<T>(PhantomData<fn() -> T>);
+
+impl<T: ArrowPrimitiveType> Accumulator for AvgFloats<T>
+where
+    T::Native: Into<f64>,
+{
+    const TRACKS_SEEN: bool = false;
+    type State = FloatMean;
+    type Column<'a> = &'a [T::Native];
+    type Output = Float64Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
+        values::<T>(argument)
+    }
+
+    #[inline]
+    fn add(&self, state: &mut FloatMean, _: bool, column: &&[T::Native], row: usize) -> usize {
+        state.sum += column[row].into();
+        state.count += 1;
+        0
+    }
+
+    fn merge(&self, state: &mut FloatMean, _: bool, later: FloatMean) -> usize {
+        state.sum += later.sum;
+        state.count += later.count;
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
+        Float64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
+    fn append(&self, output: &mut Float64Builder, state: &FloatMean, _: bool) -> bool {
+        output.append_option((state.count > 0).then(|| state.sum / state.count as f64));
+        true
+    }
+}
+
+/// Decimals of one scale.
+struct AvgDecimals {
+    /// 10^scale.
+    unit: f64,
+}
+
+impl Accumulator for AvgDecimals {
+    const TRACKS_SEEN: bool = false;
+    type State = (ExactSum, u64);
+    type Column<'a> = &'a [i128];
+    type Output = Float64Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [i128] {
+        values::<Decimal128Type>(argument)
+    }
+
+    #[inline]
+    fn add(
+        &self,
+        (sum, count): &mut (ExactSum, u64),
+        _: bool,
+        column: &&[i128],
+        row: usize,
+    ) -> usize {
+        sum.add(column[row]);
+        *count += 1;
+        0
+    }
+
+    fn merge(&self, (sum, count): &mut (ExactSum, u64), _: bool, later: (ExactSum, u64)) -> usize {
+        sum.add_sum(later.0);
+        *count += later.1;
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
+        Float64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    fn append(&self, output: &mut Float64Builder, (sum, count): &(ExactSum, u64), _: bool) -> bool {
+        output.append_option((*count > 0).then(|| sum.mean(*count, self.unit)));
+        true
+    }
+}

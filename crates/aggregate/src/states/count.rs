@@ -1,0 +1,40 @@
+//! `COUNT(*)` and `COUNT(x)`.
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::Int64Builder;
+use tidemill_record::DataType;
+
+use crate::state::Accumulator;
+
+/// Counts the rows that count; which those are is [`crate::state::Rows::counted`]'s business.
+pub(crate) struct Count;
+
+impl Accumulator for Count {
+    const TRACKS_SEEN: bool = false;
+    type State = i64;
+    type Column<'a> = ();
+    type Output = Int64Builder;
+
+    fn open(&self, _: Option<&ArrayRef>) {}
+
+    #[inline]
+    fn add(&self, state: &mut i64, _: bool, (): &(), _: usize) -> usize {
+        *state += 1;
+        0
+    }
+
+    fn merge(&self, state: &mut i64, _: bool, later: i64) -> usize {
+        *state += later;
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Int64Builder {
+        Int64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    fn append(&self, output: &mut Int64Builder, state: &i64, _: bool) -> bool {
+        output.append_value(*state);
+        true
+    }
+}

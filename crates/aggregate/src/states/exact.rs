@@ -1,0 +1,89 @@
+//! A sum of decimals that cannot overflow: whether the total fits is asked when it leaves.
+
+/// `low + wraps * 2^128`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ExactSum {
+    low: i128,
+    wraps: i64,
+}
+
+impl ExactSum {
+    /// Adds one value.
+    #[inline]
+    pub(crate) fn add(&mut self, value: i128) {
+        let (low, has_wrapped) = self.low.overflowing_add(value);
+        self.low = low;
+        if has_wrapped {
+            self.wraps += if value < 0 { -1 } else { 1 };
+        }
+    }
+
+    /// Adds another sum.
+    pub(crate) fn add_sum(&mut self, other: Self) {
+        self.add(other.low);
+        self.wraps += other.wraps;
+    }
+
+    /// The total, if it has at most 38 digits.
+    #[inline]
+    pub(crate) fn total(self) -> Option<i128> {
+        const DIGITS_38: u128 = 10_u128.pow(38);
+        (self.wraps == 0 && self.low.unsigned_abs() < DIGITS_38).then_some(self.low)
+    }
+
+    /// The total divided by `count * unit`, to the nearest `DOUBLE` or its neighbour.
+    #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
+    pub(crate) fn mean(self, count: u64, unit: f64) -> f64 {
+        if self.wraps == 0 {
+            return mean(self.low, count, unit);
+        }
+        let wraps = self.wraps as f64 * 2.0_f64.powi(128);
+        (wraps + self.low as f64) / (count as f64 * unit)
+    }
+}
+
+/// `sum / (count * unit)`, to the nearest `DOUBLE` or its neighbour.
+///
+/// A sum beyond 2^53 is divided as an integer first, so that nothing is lost that the result
+/// could hold; `DuckDB` divides in extended precision to the same end.
+#[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
+pub(crate) fn mean(sum: i128, count: u64, unit: f64) -> f64 {
+    const EXACT_MAX: u128 = 1 << 53;
+    if sum.unsigned_abs() <= EXACT_MAX {
+        return sum as f64 / (count as f64 * unit);
+    }
+    let divisor = i128::from(count);
+    let (whole, rest) = (sum / divisor, sum % divisor);
+    (whole as f64 + rest as f64 / count as f64) / unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_that_comes_back_into_range_is_exact() {
+        let large = 10_i128.pow(38) - 1;
+        let mut sum = ExactSum::default();
+        for _ in 0..10 {
+            sum.add(large);
+        }
+        assert_eq!(sum.total(), None);
+        for _ in 0..9 {
+            sum.add(-large);
+        }
+        assert_eq!(sum.total(), Some(large));
+        sum.add(1);
+        assert_eq!(sum.total(), None, "10^38 has 39 digits");
+    }
+
+    #[test]
+    fn means_of_sums_beyond_two_to_the_128() {
+        let large = 10_i128.pow(38) - 1;
+        let mut sum = ExactSum::default();
+        for _ in 0..4 {
+            sum.add(large);
+        }
+        assert_eq!(sum.mean(4, 1.0), 1e38);
+    }
+}

@@ -1,0 +1,183 @@
+//! `FIRST_VALUE` and `LAST_VALUE`: of the group's first or last record, NULL included.
+
+use std::marker::PhantomData;
+
+use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray,
+};
+use tidemill_record::DataType;
+
+use super::for_primitive;
+use super::min_max::{bytes_of, overwrite};
+use super::rank::Ranked;
+use crate::state::{Accumulator, BytesOutput, Cells, State};
+
+/// The state for an argument type; `None` for `ARRAY`.
+pub(crate) fn state<const IS_LAST: bool>(
+    argument: &DataType,
+    result: &DataType,
+) -> Option<Box<dyn State>> {
+    Some(match argument {
+        DataType::Boolean => Cells::boxed(EdgeBoolean::<IS_LAST>, result),
+        DataType::Varchar | DataType::Varbinary => Cells::boxed(EdgeBytes::<IS_LAST>, result),
+        _ => for_primitive!(
+            argument,
+            T => Cells::boxed(Edge::<T, IS_LAST>(PhantomData), result),
+            _ => return None
+        ),
+    })
+}
+
+struct Edge<T, const IS_LAST: bool>(PhantomData<fn() -> T>);
+
+impl<T: ArrowPrimitiveType, const IS_LAST: bool> Accumulator for Edge<T, IS_LAST>
+where
+    T::Native: Ranked,
+{
+    const SKIPS_NULLS: bool = false;
+    type State = Option<T::Native>;
+    type Column<'a> = &'a PrimitiveArray<T>;
+    type Output = PrimitiveBuilder<T>;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a PrimitiveArray<T> {
+        argument.expect("only COUNT goes without an argument").as_primitive()
+    }
+
+    #[inline]
+    fn add(
+        &self,
+        state: &mut Option<T::Native>,
+        is_first: bool,
+        column: &&PrimitiveArray<T>,
+        row: usize,
+    ) -> usize {
+        self.merge(state, is_first, column.is_valid(row).then(|| column.value(row)))
+    }
+
+    #[inline]
+    fn merge(
+        &self,
+        state: &mut Option<T::Native>,
+        is_first: bool,
+        later: Option<T::Native>,
+    ) -> usize {
+        if is_first || IS_LAST {
+            *state = later;
+        }
+        0
+    }
+
+    fn output(&self, row_count: usize, data_type: &DataType) -> PrimitiveBuilder<T> {
+        PrimitiveBuilder::with_capacity(row_count).with_data_type(data_type.arrow())
+    }
+
+    #[inline]
+    fn append(&self, output: &mut PrimitiveBuilder<T>, state: &Option<T::Native>, _: bool) -> bool {
+        output.append_option(*state);
+        true
+    }
+}
+
+struct EdgeBoolean<const IS_LAST: bool>;
+
+impl<const IS_LAST: bool> Accumulator for EdgeBoolean<IS_LAST> {
+    const SKIPS_NULLS: bool = false;
+    type State = Option<bool>;
+    type Column<'a> = &'a BooleanArray;
+    type Output = BooleanBuilder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a BooleanArray {
+        argument.expect("only COUNT goes without an argument").as_boolean()
+    }
+
+    #[inline]
+    fn add(
+        &self,
+        state: &mut Option<bool>,
+        is_first: bool,
+        column: &&BooleanArray,
+        row: usize,
+    ) -> usize {
+        self.merge(state, is_first, column.is_valid(row).then(|| column.value(row)))
+    }
+
+    #[inline]
+    fn merge(&self, state: &mut Option<bool>, is_first: bool, later: Option<bool>) -> usize {
+        if is_first || IS_LAST {
+            *state = later;
+        }
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> BooleanBuilder {
+        BooleanBuilder::with_capacity(row_count)
+    }
+
+    #[inline]
+    fn append(&self, output: &mut BooleanBuilder, state: &Option<bool>, _: bool) -> bool {
+        output.append_option(*state);
+        true
+    }
+}
+
+struct EdgeBytes<const IS_LAST: bool>;
+
+impl<const IS_LAST: bool> EdgeBytes<IS_LAST> {
+    fn take(state: &mut BytesEdge, is_first: bool, value: Option<&[u8]>) -> usize {
+        if !is_first && !IS_LAST {
+            return 0;
+        }
+        state.is_null = value.is_none();
+        value.map_or(0, |bytes| overwrite(&mut state.bytes, bytes))
+    }
+}
+
+/// A value whose buffer is kept when NULL takes its place.
+#[derive(Clone, Default)]
+struct BytesEdge {
+    bytes: Vec<u8>,
+    is_null: bool,
+}
+
+impl BytesEdge {
+    fn value(&self) -> Option<&[u8]> {
+        (!self.is_null).then_some(&self.bytes[..])
+    }
+}
+
+impl<const IS_LAST: bool> Accumulator for EdgeBytes<IS_LAST> {
+    const SKIPS_NULLS: bool = false;
+    type State = BytesEdge;
+    type Column<'a> = BinaryViewArray;
+    type Output = BytesOutput;
+
+    fn open(&self, argument: Option<&ArrayRef>) -> BinaryViewArray {
+        bytes_of(argument)
+    }
+
+    #[inline]
+    fn add(
+        &self,
+        state: &mut BytesEdge,
+        is_first: bool,
+        column: &BinaryViewArray,
+        row: usize,
+    ) -> usize {
+        Self::take(state, is_first, column.is_valid(row).then(|| column.value(row)))
+    }
+
+    fn merge(&self, state: &mut BytesEdge, is_first: bool, later: BytesEdge) -> usize {
+        Self::take(state, is_first, later.value())
+    }
+
+    fn output(&self, row_count: usize, data_type: &DataType) -> BytesOutput {
+        BytesOutput::new(row_count, data_type)
+    }
+
+    fn append(&self, output: &mut BytesOutput, state: &BytesEdge, is_seen: bool) -> bool {
+        output.builder.append_option(state.value().filter(|_| is_seen));
+        true
+    }
+}

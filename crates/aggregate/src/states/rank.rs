@@ -1,0 +1,52 @@
+//! The order of values: as in SQL for most types, and total for floats.
+
+use std::cmp::Ordering;
+
+use arrow_buffer::IntervalMonthDayNano;
+
+/// A total order in which NaN is greatest and equal to itself, and -0.0 equals 0.0.
+pub(crate) trait Ranked: Copy + Default + Send + 'static {
+    /// Compares two values.
+    fn rank(&self, other: &Self) -> Ordering;
+
+    /// Whether this value comes strictly before the other.
+    #[inline]
+    fn precedes(self, other: Self) -> bool {
+        self.rank(&other) == Ordering::Less
+    }
+}
+
+macro_rules! ranked_by_ord {
+    ($($native:ty),*) => {$(
+        impl Ranked for $native {
+            #[inline]
+            fn rank(&self, other: &Self) -> Ordering {
+                self.cmp(other)
+            }
+        }
+    )*};
+}
+
+// Intervals compare by months, then days, then nanoseconds; the parts do not carry.
+ranked_by_ord!(bool, i8, i16, i32, i64, i128, IntervalMonthDayNano);
+
+macro_rules! ranked_float {
+    ($($native:ty),*) => {$(
+        impl Ranked for $native {
+            #[inline]
+            fn rank(&self, other: &Self) -> Ordering {
+                match self.partial_cmp(other) {
+                    Some(ordering) => ordering,
+                    None => self.is_nan().cmp(&other.is_nan()),
+                }
+            }
+
+            #[inline]
+            fn precedes(self, other: Self) -> bool {
+                self < other || (other.is_nan() && !self.is_nan())
+            }
+        }
+    )*};
+}
+
+ranked_float!(f32, f64);

@@ -1,0 +1,148 @@
+//! `SUM`: integers exactly, floats in record order, decimals exactly.
+
+use std::marker::PhantomData;
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::{Decimal128Builder, Float64Builder, Int64Builder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type,
+};
+use tidemill_record::DataType;
+
+use super::exact::ExactSum;
+use crate::state::{Accumulator, Cells, State};
+
+/// The state for an argument type; `None` if it has no sum.
+pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn State>> {
+    Some(match argument {
+        DataType::TinyInt => Cells::boxed(SumIntegers::<Int8Type>(PhantomData), result),
+        DataType::SmallInt => Cells::boxed(SumIntegers::<Int16Type>(PhantomData), result),
+        DataType::Integer => Cells::boxed(SumIntegers::<Int32Type>(PhantomData), result),
+        DataType::BigInt => Cells::boxed(SumIntegers::<Int64Type>(PhantomData), result),
+        DataType::Real => Cells::boxed(SumFloats::<Float32Type>(PhantomData), result),
+        DataType::Double => Cells::boxed(SumFloats::<Float64Type>(PhantomData), result),
+        DataType::Decimal { .. } => Cells::boxed(SumDecimals, result),
+        _ => return None,
+    })
+}
+
+/// The argument column that the accumulator was made for.
+///
+/// # Panics
+/// If there is none: the plan gives every function but `COUNT` an argument.
+pub(crate) fn values<T: ArrowPrimitiveType>(argument: Option<&ArrayRef>) -> &[T::Native] {
+    argument.expect("only COUNT goes without an argument").as_primitive::<T>().values()
+}
+
+/// Integers, in 128 bits: 2^64 values cannot overflow it. Whether the total is a `BIGINT` is
+/// asked when it leaves.
+struct SumIntegers<T>(PhantomData<fn() -> T>);
+
+impl<T: ArrowPrimitiveType> Accumulator for SumIntegers<T>
+where
+    T::Native: Into<i64>,
+{
+    type State = i128;
+    type Column<'a> = &'a [T::Native];
+    type Output = Int64Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
+        values::<T>(argument)
+    }
+
+    #[inline]
+    fn add(&self, state: &mut i128, _: bool, column: &&[T::Native], row: usize) -> usize {
+        *state += i128::from(column[row].into());
+        0
+    }
+
+    fn merge(&self, state: &mut i128, _: bool, later: i128) -> usize {
+        *state += later;
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Int64Builder {
+        Int64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    fn append(&self, output: &mut Int64Builder, state: &i128, is_seen: bool) -> bool {
+        let total = i64::try_from(*state);
+        output.append_option(total.ok().filter(|_| is_seen));
+        total.is_ok()
+    }
+}
+
+/// Floats, in `DOUBLE`, in record order.
+struct SumFloats<T>(PhantomData<fn() -> T>);
+
+impl<T: ArrowPrimitiveType> Accumulator for SumFloats<T>
+where
+    T::Native: Into<f64>,
+{
+    type State = f64;
+    type Column<'a> = &'a [T::Native];
+    type Output = Float64Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
+        values::<T>(argument)
+    }
+
+    #[inline]
+    fn add(&self, state: &mut f64, _: bool, column: &&[T::Native], row: usize) -> usize {
+        *state += column[row].into();
+        0
+    }
+
+    fn merge(&self, state: &mut f64, _: bool, later: f64) -> usize {
+        *state += later;
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
+        Float64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    fn append(&self, output: &mut Float64Builder, state: &f64, is_seen: bool) -> bool {
+        output.append_option(is_seen.then_some(*state));
+        true
+    }
+}
+
+/// Decimals of one scale, exactly. Whether the total has 38 digits is asked when it leaves.
+struct SumDecimals;
+
+impl Accumulator for SumDecimals {
+    type State = ExactSum;
+    type Column<'a> = &'a [i128];
+    type Output = Decimal128Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [i128] {
+        values::<Decimal128Type>(argument)
+    }
+
+    #[inline]
+    fn add(&self, state: &mut ExactSum, _: bool, column: &&[i128], row: usize) -> usize {
+        state.add(column[row]);
+        0
+    }
+
+    fn merge(&self, state: &mut ExactSum, _: bool, later: ExactSum) -> usize {
+        state.add_sum(later);
+        0
+    }
+
+    fn output(&self, row_count: usize, data_type: &DataType) -> Decimal128Builder {
+        Decimal128Builder::with_capacity(row_count).with_data_type(data_type.arrow())
+    }
+
+    #[inline]
+    fn append(&self, output: &mut Decimal128Builder, state: &ExactSum, is_seen: bool) -> bool {
+        let total = state.total();
+        output.append_option(total.filter(|_| is_seen));
+        total.is_some()
+    }
+}

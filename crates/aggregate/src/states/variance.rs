@@ -1,0 +1,99 @@
+//! `STDDEV` and `VARIANCE`, of a population and of a sample.
+//!
+//! Source: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and
+//! Products", Technometrics 4(3), 1962, one value at a time; T. F. Chan, G. H. Golub and
+//! R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances",
+//! 1979, for two partitions. The order of operations is `DuckDB`'s, so that results agree to the
+//! last bit within one partition.
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::Float64Builder;
+use arrow_array::types::Float64Type;
+use tidemill_plan::AggregateFunction;
+use tidemill_record::DataType;
+
+use super::sum::values;
+use crate::state::{Accumulator, Cells, State};
+
+/// The state for one of the four functions; `None` unless the argument is `DOUBLE`.
+pub(crate) fn state(
+    function: &AggregateFunction,
+    argument: &DataType,
+    result: &DataType,
+) -> Option<Box<dyn State>> {
+    use AggregateFunction as F;
+    let is_sample = matches!(function, F::StddevSamp | F::VarSamp);
+    let is_root = matches!(function, F::StddevPop | F::StddevSamp);
+    let variance = Variance { is_sample, is_root };
+    (*argument == DataType::Double).then(|| Cells::boxed(variance, result))
+}
+
+struct Variance {
+    /// Divides by one less than the count.
+    is_sample: bool,
+    /// Takes the square root.
+    is_root: bool,
+}
+
+/// Moments of the values so far.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    count: u64,
+    mean: f64,
+    /// Sum of the squared distances to the mean.
+    squares: f64,
+}
+
+impl Accumulator for Variance {
+    const TRACKS_SEEN: bool = false;
+    type State = Moments;
+    type Column<'a> = &'a [f64];
+    type Output = Float64Builder;
+
+    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [f64] {
+        values::<Float64Type>(argument)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 cannot be reached")]
+    fn add(&self, state: &mut Moments, _: bool, column: &&[f64], row: usize) -> usize {
+        let value = column[row];
+        state.count += 1;
+        let mean = state.mean + (value - state.mean) / state.count as f64;
+        state.squares += (value - mean) * (value - state.mean);
+        state.mean = mean;
+        0
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 cannot be reached")]
+    fn merge(&self, state: &mut Moments, _: bool, later: Moments) -> usize {
+        if state.count == 0 {
+            *state = later;
+        } else if later.count > 0 {
+            let (here, there) = (state.count as f64, later.count as f64);
+            let all = here + there;
+            let delta = later.mean - state.mean;
+            state.mean = (there * later.mean + here * state.mean) / all;
+            state.squares += later.squares + delta * delta * there * here / all;
+            state.count += later.count;
+        }
+        0
+    }
+
+    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
+        Float64Builder::with_capacity(row_count)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 cannot be reached")]
+    fn append(&self, output: &mut Float64Builder, state: &Moments, _: bool) -> bool {
+        let least = if self.is_sample { 2 } else { 1 };
+        let variance = (state.count >= least).then(|| {
+            let divisor = if self.is_sample { state.count - 1 } else { state.count };
+            // A population of one does not vary, even if its value is not finite.
+            if state.count == 1 { 0.0 } else { state.squares / divisor as f64 }
+        });
+        output.append_option(variance.map(|v| if self.is_root { v.sqrt() } else { v }));
+        true
+    }
+}

@@ -1,0 +1,261 @@
+//! Running aggregates of one partition: interned keys, and one column of states per aggregate.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::BooleanBuffer;
+use tidemill_plan::AggregateSpec;
+use tidemill_record::Batch;
+
+use crate::AggregateError;
+use crate::changes::Pending;
+use crate::groups::{GroupBatches, GroupOrder};
+use crate::intern::Interner;
+use crate::state::{Overflow, Rows, State};
+use crate::states::state_of;
+
+/// Groups that are handed on at a time in a merge.
+const MERGE_GROUPS: usize = 8192;
+
+/// Running aggregates of one partition.
+///
+/// A batch costs one pass over the keys and one over the argument of each aggregate; the state
+/// of a group is one entry in each column of states, behind the group's dense index.
+///
+/// Invariant: every column of states has room for `group_count` groups. Without keys there is
+/// one group from the start.
+///
+/// Source: key and state columns as in `DataFusion`'s `GroupsAccumulator`.
+pub struct AggTable {
+    // Fixed at construction.
+    pub(crate) spec: AggregateSpec,
+    budget_bytes: u64,
+    // Changes with every batch.
+    pub(crate) interner: Interner,
+    /// One per call, in order.
+    pub(crate) states: Vec<Box<dyn State>>,
+    /// The group of each row of the last batch; reused.
+    pub(crate) group_indices: Vec<u32>,
+    /// What `EMIT CHANGES EVERY n` has not emitted.
+    pub(crate) pending: Pending,
+    /// Offset of the last row seen.
+    pub(crate) last_offset: u64,
+    /// Why no batch can be taken: a type of the query is not supported.
+    refusal: Option<AggregateError>,
+}
+
+impl AggTable {
+    /// An empty table that may hold `budget_bytes` of state.
+    ///
+    /// A query with a key or argument whose type is not supported (`ARRAY`) makes a table whose
+    /// every operation gives [`AggregateError::Unsupported`].
+    #[must_use]
+    pub fn new(spec: AggregateSpec, budget_bytes: u64) -> Self {
+        let mut refusal = None;
+        let interner = Interner::new(spec.keys.iter().map(|&key| &spec.input_types[key]));
+        let interner = interner.unwrap_or_else(|| {
+            let types = spec.keys.iter().map(|&key| &spec.input_types[key]);
+            let mut types = types.filter(|t| matches!(t, tidemill_record::DataType::Array(_)));
+            refusal = types.next().map(|data_type| AggregateError::Unsupported {
+                what: "GROUP BY".to_owned(),
+                data_type: data_type.clone(),
+            });
+            Interner::new([]).expect("no keys are always supported")
+        });
+        let mut states = Vec::with_capacity(spec.calls.len());
+        for call in &spec.calls {
+            match state_of(call, &spec.input_types) {
+                Some(mut state) => {
+                    state.grow(interner.group_count());
+                    states.push(state);
+                }
+                None => {
+                    let argument = call.argument.map(|at| spec.input_types[at].clone());
+                    refusal = Some(AggregateError::Unsupported {
+                        what: call.label.clone(),
+                        data_type: argument.unwrap_or_else(|| call.data_type.clone()),
+                    });
+                }
+            }
+        }
+        Self {
+            spec,
+            budget_bytes,
+            interner,
+            states,
+            group_indices: Vec::new(),
+            pending: Pending::default(),
+            last_offset: 0,
+            refusal,
+        }
+    }
+
+    /// Number of groups; without keys always one.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.interner.group_count()
+    }
+
+    /// Bytes held: keys, index, states, and what the states hold elsewhere.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        let states: usize = self.states.iter().map(|state| state.heap_bytes()).sum();
+        let scratch = self.group_indices.capacity() * size_of::<u32>();
+        let total = self.interner.heap_bytes() + states + scratch + self.pending.heap_bytes();
+        total as u64
+    }
+
+    /// Adds a batch for [`tidemill_plan::Emit::Final`].
+    ///
+    /// # Errors
+    /// [`AggregateError::BudgetExceeded`] once the batch is in, and the errors of
+    /// [`AggregateError`] that concern groups; the table is of no use afterwards.
+    ///
+    /// # Cost
+    /// O(rows), plus O(groups) when a new group makes a column or the index grow.
+    pub fn update(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        self.intern(batch)?;
+        self.update_states(batch)?;
+        self.check_budget()
+    }
+
+    /// Finds or makes the group of every row, and makes room for their states.
+    pub(crate) fn intern(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        let keys: Vec<&ArrayRef> = self.spec.keys.iter().map(|&key| batch.column(key)).collect();
+        self.interner.intern(&keys, batch.row_count(), &mut self.group_indices)?;
+        for state in &mut self.states {
+            state.grow(self.interner.group_count());
+        }
+        if let Some(&offset) = batch.offsets().values().last() {
+            self.last_offset = self.last_offset.max(offset);
+        }
+        Ok(())
+    }
+
+    /// Adds an interned batch to every column of states.
+    pub(crate) fn update_states(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        for (state, call) in self.states.iter_mut().zip(&self.spec.calls) {
+            state.update(&Rows {
+                groups: &self.group_indices,
+                argument: call.argument.map(|column| batch.column(column)),
+                selected: call.filter.and_then(|column| selected(batch.column(column))),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Adds the groups of a later partition: those known here are combined, the others follow in
+    /// their own order. Floating-point sums add `later`'s to this one's.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    ///
+    /// # Panics
+    /// If `later` is of another query.
+    pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        assert_eq!(self.spec.keys.len(), later.spec.keys.len(), "both tables are of one query");
+        assert_eq!(self.states.len(), later.states.len(), "both tables are of one query");
+        let there: Vec<u32> = (0..).take(later.group_count()).collect();
+        let mut here = Vec::with_capacity(there.len());
+        for groups in there.chunks(MERGE_GROUPS) {
+            let keys: Vec<ArrayRef> =
+                later.interner.columns().iter().map(|column| column.gather(groups)).collect();
+            let keys: Vec<&ArrayRef> = keys.iter().collect();
+            self.interner.intern(&keys, groups.len(), &mut self.group_indices)?;
+            here.extend_from_slice(&self.group_indices);
+        }
+        for (state, later) in self.states.iter_mut().zip(later.states) {
+            state.grow(self.interner.group_count());
+            state.merge(later, &here)?;
+        }
+        self.last_offset = later.last_offset;
+        self.check_budget()
+    }
+
+    /// Ends the table: its final rows, in batches of at most `batch_rows` (at least one).
+    ///
+    /// Columns are the keys, then the calls. The offset of every row is the last one seen.
+    ///
+    /// # Errors
+    /// [`AggregateError::Unsupported`]; the iterator gives [`AggregateError::SumOverflow`] for
+    /// the first group whose sum does not fit.
+    ///
+    /// # Cost
+    /// Four bytes a group, and for [`GroupOrder::Key`] a sort; then O(rows) a batch.
+    pub fn into_batches(
+        self,
+        order: GroupOrder,
+        batch_rows: usize,
+    ) -> Result<GroupBatches, AggregateError> {
+        match self.refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(GroupBatches::new(self, order, batch_rows)),
+        }
+    }
+
+    /// Hashes of the given key positions (indices into the key, not into the input), one for each
+    /// distinct value among the groups, ascending. Equal values have equal hashes in every table.
+    #[must_use]
+    pub fn key_fingerprints(&self, keys: &[usize]) -> Vec<u64> {
+        let groups = 0..self.group_count();
+        let mut hashes: Vec<u64> =
+            groups.map(|group| self.interner.fingerprint(group, keys)).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes
+    }
+
+    /// The values behind a hash of [`Self::key_fingerprints`], as SQL literals separated by
+    /// commas; `None` if no group has it.
+    #[must_use]
+    pub fn key_text(&self, fingerprint: u64, keys: &[usize]) -> Option<String> {
+        let mut groups = 0..self.group_count();
+        let group = groups.find(|&group| self.interner.fingerprint(group, keys) == fingerprint)?;
+        Some(self.interner.key_text(group, keys.iter().copied()))
+    }
+
+    /// Keys and results of these groups, in this order.
+    pub(crate) fn rows_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, AggregateError> {
+        let mut columns: Vec<ArrayRef> =
+            self.interner.columns().iter().map(|column| column.gather(groups)).collect();
+        for (call, state) in self.states.iter().enumerate() {
+            let column = state.finish(groups);
+            columns.push(column.map_err(|overflow| self.sum_overflow(call, overflow))?);
+        }
+        Ok(columns)
+    }
+
+    pub(crate) fn sum_overflow(&self, call: usize, overflow: Overflow) -> AggregateError {
+        let call = &self.spec.calls[call];
+        let keys = 0..self.spec.keys.len();
+        AggregateError::SumOverflow {
+            label: call.label.clone(),
+            data_type: call.data_type.clone(),
+            group_key: self.interner.key_text(overflow.group as usize, keys),
+        }
+    }
+
+    pub(crate) fn check_budget(&self) -> Result<(), AggregateError> {
+        let state_bytes = self.state_bytes();
+        if state_bytes <= self.budget_bytes {
+            return Ok(());
+        }
+        let (budget_bytes, group_count) = (self.budget_bytes, self.group_count());
+        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+}
+
+/// Rows where a condition is TRUE; `None` where all are.
+pub(crate) fn selected(condition: &ArrayRef) -> Option<BooleanBuffer> {
+    let condition = condition.as_boolean();
+    let is_true = match condition.nulls() {
+        Some(nulls) => condition.values() & nulls.inner(),
+        None => condition.values().clone(),
+    };
+    is_true.has_false().then_some(is_true)
+}
