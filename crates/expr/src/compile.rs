@@ -1,13 +1,18 @@
 //! From the plan's expressions to kernels.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
+use arrow_array::new_null_array;
 use tidemill_plan::{BinaryOp, Expr, ExprKind, UnaryOp};
 use tidemill_record::DataType;
 
 use crate::lazy::Lazy;
 use crate::node::{Kernel, Node};
-use crate::{Context, ExprError, arithmetic, boolean, cast, comparison, constant};
+use crate::{
+    Context, ExprError, arithmetic, boolean, cast, comparison, constant, function, in_list, like,
+    user,
+};
 
 /// Compiles an expression. Recursion is as deep as the expression, which the binder bounds.
 ///
@@ -41,7 +46,39 @@ pub(crate) fn compile(expr: &Expr, context: &Context) -> Result<Node, ExprError>
             let kernel = cast::kernel(operand.data_type(), &expr.data_type, *is_try);
             apply(expr, kernel, vec![operand])?
         }
-        _ => return Err(types(expr, "not supported")),
+        ExprKind::Case { branches, otherwise } => {
+            case(expr, branches, otherwise.as_deref(), context)?
+        }
+        ExprKind::InList { operand, list, is_negated } => {
+            let operand = compile(operand, context)?;
+            let kernel = in_list::kernel(operand.data_type(), list, *is_negated);
+            apply(expr, kernel, vec![operand])?
+        }
+        ExprKind::Like { operand, pattern, is_negated, is_case_insensitive, escape } => {
+            let style = like::Style {
+                is_negated: *is_negated,
+                is_case_insensitive: *is_case_insensitive,
+                escape: *escape,
+            };
+            let arguments = vec![compile(operand, context)?, compile(pattern, context)?];
+            let are_texts = arguments.iter().all(|node| *node.data_type() == DataType::Varchar);
+            let kernel = are_texts
+                .then(|| like::kernel(&arguments[1], style))
+                .transpose()
+                .map_err(|reason| argument(expr, reason))?;
+            apply(expr, kernel, arguments)?
+        }
+        ExprKind::Call { function, arguments } => {
+            function::compile(expr, *function, compile_all(arguments, context)?, context)?
+        }
+        ExprKind::CallUser { function, arguments } => {
+            let arguments = compile_all(arguments, context)?;
+            let given = arguments.iter().map(Node::data_type);
+            let kernel = (given.eq(&function.argument_types)
+                && function.return_type == expr.data_type)
+                .then(|| user::kernel(Arc::clone(function)));
+            apply(expr, kernel, arguments)?
+        }
     };
     if *node.data_type() == expr.data_type {
         return Ok(node);
@@ -75,6 +112,39 @@ pub(crate) fn apply(
     }
 }
 
+fn compile_all(exprs: &[Expr], context: &Context) -> Result<Vec<Node>, ExprError> {
+    exprs.iter().map(|expr| compile(expr, context)).collect()
+}
+
+fn case(
+    expr: &Expr,
+    branches: &[(Expr, Expr)],
+    otherwise: Option<&Expr>,
+    context: &Context,
+) -> Result<Node, ExprError> {
+    let compile_branch = |(condition, result): &(Expr, Expr)| {
+        Ok((compile(condition, context)?, compile(result, context)?))
+    };
+    let branches: Vec<(Node, Node)> =
+        branches.iter().map(compile_branch).collect::<Result<_, _>>()?;
+    let otherwise = match otherwise {
+        Some(otherwise) => compile(otherwise, context)?,
+        None => {
+            let null = new_null_array(&expr.data_type.arrow(), 1);
+            Node::constant(null, expr.data_type.clone())
+        }
+    };
+    if branches.iter().any(|(condition, _)| *condition.data_type() != DataType::Boolean) {
+        return Err(types(expr, "every condition must be BOOLEAN"));
+    }
+    let is_other = |result: &Node| *result.data_type() != expr.data_type;
+    if branches.iter().any(|(_, result)| is_other(result)) || is_other(&otherwise) {
+        return Err(types(expr, "its results must be of one type"));
+    }
+    let lazy = Lazy::Case { branches, otherwise: Box::new(otherwise) };
+    Ok(Node::lazy(lazy, expr.data_type.clone()))
+}
+
 fn unary(op: UnaryOp, operand: &DataType) -> Option<Kernel> {
     let is_boolean = *operand == DataType::Boolean;
     match op {
@@ -105,8 +175,7 @@ fn connective(
     context: &Context,
     lazy: impl Fn(Vec<Node>) -> Lazy,
 ) -> Result<Node, ExprError> {
-    let nodes: Vec<Node> =
-        terms.iter().map(|term| compile(term, context)).collect::<Result<_, _>>()?;
+    let nodes = compile_all(terms, context)?;
     if nodes.iter().any(|node| *node.data_type() != DataType::Boolean) {
         return Err(types(expr, "every term must be BOOLEAN"));
     }

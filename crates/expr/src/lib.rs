@@ -24,7 +24,12 @@ mod calendar;
 mod cast;
 mod comparison;
 mod decimal;
+mod function;
+mod hash;
+mod in_list;
 mod interval;
+mod like;
+mod user;
 
 pub use constant::evaluate_constant;
 pub use context::Context;

@@ -37,6 +37,11 @@ impl Kernel {
         Self { is_fallible: true, body: Box::new(body) }
     }
 
+    /// Runs the body; see the type for what it is given and yields.
+    pub(crate) fn run(&self, values: &[Value], row_count: usize) -> Result<ArrayRef, Failure> {
+        (self.body)(values, row_count)
+    }
+
     /// The same operation, with a closer judgement on whether rows may fail.
     pub(crate) fn with_fallible(self, is_fallible: bool) -> Self {
         Self { is_fallible, ..self }
@@ -132,10 +137,10 @@ impl Node {
                 if !values.is_empty() && values.iter().all(Value::is_scalar) {
                     let single: Vec<Value> =
                         values.into_iter().map(|v| Value::column(v.array().clone())).collect();
-                    let array = (kernel.body)(&single, 1)?;
+                    let array = kernel.run(&single, 1)?;
                     return Ok(Value::scalar(array));
                 }
-                let array = (kernel.body)(&values, rows.row_count())?;
+                let array = kernel.run(&values, rows.row_count())?;
                 debug_assert_eq!(array.len(), rows.row_count(), "one value a row");
                 Ok(Value::column(array))
             }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use arrow_array::{Array, ArrayAccessor, ArrayRef, BooleanArray, Datum, UInt32Array};
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    Array, ArrayAccessor, ArrayRef, BooleanArray, Datum, Int64Array, StringViewArray, UInt32Array,
+};
 use arrow_schema::ArrowError;
 use arrow_select::{filter::FilterBuilder, take::take};
 
@@ -149,4 +152,14 @@ impl<'a> Rows<'a> {
         }
         Ok(Rows { columns: Cow::Owned(columns), row_count: predicate.count() })
     }
+}
+
+/// Access to a `VARCHAR` value.
+pub(crate) fn text_lane(value: &Value) -> Lane<&StringViewArray> {
+    Lane::new(value, value.array.as_string_view())
+}
+
+/// Access to a `BIGINT` value.
+pub(crate) fn integer_lane(value: &Value) -> Lane<&Int64Array> {
+    Lane::new(value, value.array.as_primitive())
 }
