@@ -1,0 +1,261 @@
+//! A scanner over one JSON text (RFC 8259) that checks it and finds values in it.
+//!
+//! It keeps values as they are written and never recurses, so depth costs no stack. Building
+//! values is absent on purpose.
+
+use std::borrow::Cow;
+
+/// The text of a JSON string without quotes and escapes. A surrogate without its partner becomes
+/// the replacement character.
+pub(super) fn unescape(quoted: &str) -> Cow<'_, str> {
+    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(quoted);
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    match serde_json::from_str::<String>(quoted) {
+        Ok(text) => Cow::Owned(text),
+        Err(_) => Cow::Owned(inner.replace("\\u", "\u{fffd}u")),
+    }
+}
+
+/// A place in a JSON text.
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Stands at the start of the text.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Whether exactly one value follows, and nothing after it.
+    pub(super) fn is_document(mut self) -> bool {
+        if !self.skip_value() {
+            return false;
+        }
+        self.skip_space();
+        self.at == self.text.len()
+    }
+
+    /// The text of the value that follows.
+    pub(super) fn value(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let start = self.at;
+        self.skip_value().then(|| &self.text[start..self.at])
+    }
+
+    /// Moves into the first member of this name, if an object with one follows. The text must have
+    /// been checked.
+    pub(super) fn enter_member(&mut self, name: &str) -> bool {
+        self.skip_space();
+        if !self.skip(b'{') {
+            return false;
+        }
+        loop {
+            self.skip_space();
+            let start = self.at;
+            if !self.skip_string() {
+                return false;
+            }
+            let is_it = unescape(&self.text[start..self.at]) == name;
+            self.skip_space();
+            self.skip(b':');
+            if is_it {
+                return true;
+            }
+            if !self.skip_value() || !self.skip_comma() {
+                return false;
+            }
+        }
+    }
+
+    /// Moves into an element, if an array that has it follows. The text must have been checked.
+    pub(super) fn enter_element(&mut self, index: i64) -> bool {
+        self.skip_space();
+        if !self.skip(b'[') {
+            return false;
+        }
+        let start = self.at;
+        let mut skipped = index;
+        if index < 0 {
+            let Some(from_front) = self.element_count().checked_add(index) else { return false };
+            (self.at, skipped) = (start, from_front);
+        }
+        if skipped < 0 || self.peek_past_space() == Some(b']') {
+            return false;
+        }
+        for _ in 0..skipped {
+            if !self.skip_value() || !self.skip_comma() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn element_count(&mut self) -> i64 {
+        if self.peek_past_space() == Some(b']') {
+            return 0;
+        }
+        let mut count = 0;
+        while self.skip_value() {
+            count += 1;
+            if !self.skip_comma() {
+                break;
+            }
+        }
+        count
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn peek_past_space(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.peek()
+    }
+
+    fn skip(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn skip_comma(&mut self) -> bool {
+        self.skip_space();
+        self.skip(b',')
+    }
+
+    /// Skips one value of any depth; `false` if none follows.
+    fn skip_value(&mut self) -> bool {
+        // The closing brackets that are due.
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            match self.peek_past_space() {
+                Some(b'{') => {
+                    self.at += 1;
+                    if self.peek_past_space() != Some(b'}') {
+                        open.push(b'}');
+                        if !self.skip_key() {
+                            return false;
+                        }
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                Some(b'[') => {
+                    self.at += 1;
+                    if self.peek_past_space() != Some(b']') {
+                        open.push(b']');
+                        continue;
+                    }
+                    self.at += 1;
+                }
+                Some(_) if self.skip_scalar() => {}
+                _ => return false,
+            }
+            // A value has ended: close what ends with it, then go on to the next one.
+            loop {
+                let Some(&closing) = open.last() else { return true };
+                self.skip_space();
+                if self.skip(b',') {
+                    if closing == b'}' && !self.skip_key() {
+                        return false;
+                    }
+                    break;
+                }
+                if !self.skip(closing) {
+                    return false;
+                }
+                open.pop();
+            }
+        }
+    }
+
+    fn skip_key(&mut self) -> bool {
+        self.skip_space();
+        if !self.skip_string() {
+            return false;
+        }
+        self.skip_space();
+        self.skip(b':')
+    }
+
+    fn skip_scalar(&mut self) -> bool {
+        match self.peek() {
+            Some(b'"') => self.skip_string(),
+            Some(b't') => self.skip_word("true"),
+            Some(b'f') => self.skip_word("false"),
+            Some(b'n') => self.skip_word("null"),
+            _ => self.skip_number(),
+        }
+    }
+
+    fn skip_word(&mut self, word: &str) -> bool {
+        let is_next = self.text[self.at..].starts_with(word);
+        self.at += if is_next { word.len() } else { 0 };
+        is_next
+    }
+
+    fn skip_string(&mut self) -> bool {
+        if !self.skip(b'"') {
+            return false;
+        }
+        while let Some(byte) = self.peek() {
+            self.at += 1;
+            match byte {
+                b'"' => return true,
+                b'\\' => {
+                    let Some(escape) = self.peek() else { return false };
+                    self.at += 1;
+                    match escape {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                        b'u' if self.skip_hex() => {}
+                        _ => return false,
+                    }
+                }
+                0..0x20 => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn skip_hex(&mut self) -> bool {
+        let digits = self.text.as_bytes().get(self.at..self.at + 4);
+        let is_hex = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        self.at += if is_hex { 4 } else { 0 };
+        is_hex
+    }
+
+    fn skip_digits(&mut self) -> usize {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn skip_number(&mut self) -> bool {
+        self.skip(b'-');
+        if !self.skip(b'0') && self.skip_digits() == 0 {
+            return false;
+        }
+        if self.skip(b'.') && self.skip_digits() == 0 {
+            return false;
+        }
+        if self.skip(b'e') || self.skip(b'E') {
+            let _ = self.skip(b'+') || self.skip(b'-');
+            return self.skip_digits() > 0;
+        }
+        true
+    }
+}

@@ -1,0 +1,294 @@
+//! `REGEXP_LIKE` and `REGEXP_REPLACE`.
+//!
+//! Constant patterns are compiled once. Patterns follow RE2: `\d`, `\w`, `\s` and `\b` know ASCII
+//! only, and `$` is the end of the text. Flags: `i` any case, `c` exact case, `s` lets `.` match a
+//! newline, `m` keeps it from that (the default), `l` takes the pattern literally, and `g`, for
+//! `REGEXP_REPLACE` only, replaces every match. In a replacement `\0` is the match, `\1` to `\9`
+//! are its groups and `\\` is a backslash.
+
+use regex::{Regex, RegexBuilder};
+use tidemill_record::DataType;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+
+use super::text_output::{TEXT_BYTES_MAX, tested, too_long, written};
+use super::{Compiled, Problem};
+use crate::node::{Kernel, Node};
+use crate::value::{Failure, Value, text_lane};
+
+/// What flags ask for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flags {
+    is_case_insensitive: bool,
+    is_dot_any: bool,
+    is_literal: bool,
+    is_global: bool,
+}
+
+impl Flags {
+    fn parse(text: &str, allows_global: bool) -> Result<Self, String> {
+        let mut flags = Self::default();
+        for flag in text.chars() {
+            match flag {
+                'i' => flags.is_case_insensitive = true,
+                'c' => flags.is_case_insensitive = false,
+                's' => flags.is_dot_any = true,
+                'm' | 'n' | 'p' => flags.is_dot_any = false,
+                'l' => flags.is_literal = true,
+                'g' if allows_global => flags.is_global = true,
+                _ => return Err(format!("unknown regular expression flag '{flag}'")),
+            }
+        }
+        Ok(flags)
+    }
+
+    fn compile(self, pattern: &str) -> Result<Regex, regex::Error> {
+        let pattern = if self.is_literal { regex::escape(pattern) } else { ascii_classes(pattern) };
+        RegexBuilder::new(&pattern)
+            .case_insensitive(self.is_case_insensitive)
+            .dot_matches_new_line(self.is_dot_any)
+            .build()
+    }
+}
+
+/// Rewrites the classes that Rust's regexes extend to Unicode to their ASCII meaning.
+fn ascii_classes(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            None => out.push('\\'),
+            Some('d') => out.push_str("[0-9]"),
+            Some('D') => out.push_str("[^0-9]"),
+            Some('w') => out.push_str("[0-9A-Za-z_]"),
+            Some('W') => out.push_str("[^0-9A-Za-z_]"),
+            Some('s') => out.push_str(r"[\t\n\f\r ]"),
+            Some('S') => out.push_str(r"[^\t\n\f\r ]"),
+            Some('b') => out.push_str(r"(?-u:\b)"),
+            Some(other) => out.extend(['\\', other]),
+        }
+    }
+    out
+}
+
+/// The text of a constant argument.
+enum Constant<'a> {
+    Text(&'a str),
+    Null,
+    /// It is not constant.
+    Varies,
+}
+
+fn constant<'a>(node: Option<&'a Node>, default: &'static str) -> Constant<'a> {
+    let Some(node) = node else { return Constant::Text(default) };
+    match node.as_constant() {
+        None => Constant::Varies,
+        Some(array) if array.is_null(0) => Constant::Null,
+        Some(array) => Constant::Text(array.as_string_view().value(0)),
+    }
+}
+
+/// A pattern that is compiled once, or once a run of rows with the same pattern and flags.
+enum Source {
+    Fixed(Box<Regex>, Flags),
+    Varying { allows_global: bool },
+}
+
+impl Source {
+    fn new(pattern: &Node, flags: Option<&Node>, allows_global: bool) -> Result<Self, Problem> {
+        let parsed = match constant(flags, "") {
+            Constant::Null => return Err("flags are NULL".to_owned().into()),
+            Constant::Varies => return Ok(Self::Varying { allows_global }),
+            Constant::Text(text) => Flags::parse(text, allows_global)?,
+        };
+        match constant(Some(pattern), "") {
+            Constant::Text(text) => Ok(Self::Fixed(Box::new(parsed.compile(text)?), parsed)),
+            Constant::Null | Constant::Varies => Ok(Self::Varying { allows_global }),
+        }
+    }
+
+    fn is_fixed(&self) -> bool {
+        matches!(self, Self::Fixed(..))
+    }
+
+    fn reader<'a>(&'a self, pattern: &'a Value, flags: Option<&'a Value>) -> Patterns<'a> {
+        Patterns { source: self, pattern, flags, last: None }
+    }
+}
+
+/// Gives each row its pattern.
+struct Patterns<'a> {
+    source: &'a Source,
+    pattern: &'a Value,
+    flags: Option<&'a Value>,
+    last: Option<(&'a str, &'a str, Regex, Flags)>,
+}
+
+impl<'a> Patterns<'a> {
+    /// `None` if the pattern or its flags are NULL.
+    fn get(&mut self, row: usize) -> Result<Option<(&Regex, Flags)>, Failure> {
+        let allows_global = match self.source {
+            Source::Fixed(regex, flags) => return Ok(Some((regex, *flags))),
+            Source::Varying { allows_global } => *allows_global,
+        };
+        let flags = match self.flags {
+            None => "",
+            Some(flags) => match at(flags, row) {
+                None => return Ok(None),
+                Some(flags) => flags,
+            },
+        };
+        let Some(pattern) = at(self.pattern, row) else { return Ok(None) };
+        let is_same = |last: &(&str, &str, Regex, Flags)| last.0 == pattern && last.1 == flags;
+        if !self.last.as_ref().is_some_and(is_same) {
+            let parsed = Flags::parse(flags, allows_global).map_err(Failure::row)?;
+            let regex = parsed
+                .compile(pattern)
+                .map_err(|_| Failure::row(format!("invalid regular expression '{pattern}'")))?;
+            self.last = Some((pattern, flags, regex, parsed));
+        }
+        Ok(self.last.as_ref().map(|(_, _, regex, flags)| (regex, *flags)))
+    }
+}
+
+fn at(value: &Value, row: usize) -> Option<&str> {
+    let (array, index) = (value.array().as_string_view(), value.index_of(row));
+    array.is_valid(index).then(|| array.value(index))
+}
+
+fn are_texts(arguments: &[Node]) -> bool {
+    arguments.iter().all(|node| *node.data_type() == DataType::Varchar)
+}
+
+/// `REGEXP_LIKE(text, pattern [, flags])`
+pub(super) fn like(arguments: &[Node]) -> Compiled {
+    let ([_, pattern] | [_, pattern, _]) = arguments else { return Err(Problem::Types) };
+    if !are_texts(arguments) {
+        return Err(Problem::Types);
+    }
+    let source = Source::new(pattern, arguments.get(2), false)?;
+    let is_fallible = !source.is_fixed();
+    let kernel = Kernel::partial(move |v, rows| {
+        let texts = text_lane(&v[0]);
+        if let Source::Fixed(regex, _) = &source {
+            return Ok(tested(rows, |row| texts.get(row).map(|text| regex.is_match(text))));
+        }
+        let mut patterns = source.reader(&v[1], v.get(2));
+        let mut failure = None;
+        let holds = tested(rows, |row| {
+            let text = texts.get(row)?;
+            match patterns.get(row) {
+                Ok(pattern) => pattern.map(|(regex, _)| regex.is_match(text)),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    None
+                }
+            }
+        });
+        failure.map_or(Ok(holds), Err)
+    });
+    Ok((kernel.with_fallible(is_fallible), DataType::Boolean))
+}
+
+/// One element of a replacement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Group(usize),
+}
+
+/// Parses a replacement for a pattern with `group_count` groups, the whole match not counted.
+fn parse_replacement(text: &str, group_count: usize) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            literal.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('\\') => literal.push('\\'),
+            Some(digit @ '0'..='9') => {
+                let group = usize::try_from(u32::from(digit) - u32::from('0')).unwrap_or(0);
+                if group > group_count {
+                    return Err(format!("the replacement asks for group {group} of {group_count}"));
+                }
+                pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                pieces.push(Piece::Group(group));
+            }
+            _ => return Err("a backslash in a replacement takes a digit or a backslash".to_owned()),
+        }
+    }
+    pieces.push(Piece::Text(literal));
+    Ok(pieces)
+}
+
+/// `REGEXP_REPLACE(text, pattern, replacement [, flags])`
+pub(super) fn replace(arguments: &[Node]) -> Compiled {
+    let ([_, pattern, replacement] | [_, pattern, replacement, _]) = arguments else {
+        return Err(Problem::Types);
+    };
+    if !are_texts(arguments) {
+        return Err(Problem::Types);
+    }
+    let source = Source::new(pattern, arguments.get(3), true)?;
+    let fixed = match (&source, constant(Some(replacement), "")) {
+        (Source::Fixed(regex, _), Constant::Text(text)) => {
+            Some(parse_replacement(text, regex.captures_len() - 1)?)
+        }
+        _ => None,
+    };
+    let kernel = Kernel::partial(move |v, rows| {
+        let (texts, replacements) = (text_lane(&v[0]), text_lane(&v[2]));
+        let mut patterns = source.reader(&v[1], v.get(3));
+        written(rows, |row, out| {
+            let (Some(text), Some(replacement)) = (texts.get(row), replacements.get(row)) else {
+                return Ok(false);
+            };
+            let Some((regex, flags)) = patterns.get(row)? else { return Ok(false) };
+            match &fixed {
+                Some(pieces) => replace_one(regex, flags, text, pieces, out)?,
+                None => {
+                    let pieces = parse_replacement(replacement, regex.captures_len() - 1)
+                        .map_err(Failure::row)?;
+                    replace_one(regex, flags, text, &pieces, out)?;
+                }
+            }
+            Ok(true)
+        })
+    });
+    Ok((kernel, DataType::Varchar))
+}
+
+fn replace_one(
+    regex: &Regex,
+    flags: Flags,
+    text: &str,
+    pieces: &[Piece],
+    out: &mut String,
+) -> Result<(), Failure> {
+    let match_count_max = if flags.is_global { usize::MAX } else { 1 };
+    let mut from = 0;
+    for captures in regex.captures_iter(text).take(match_count_max) {
+        let Some(whole) = captures.get(0) else { break };
+        out.push_str(&text[from..whole.start()]);
+        for piece in pieces {
+            out.push_str(match piece {
+                Piece::Text(text) => text,
+                Piece::Group(group) => captures.get(*group).map_or("", |group| group.as_str()),
+            });
+        }
+        if out.len() > TEXT_BYTES_MAX {
+            return Err(too_long());
+        }
+        from = whole.end();
+    }
+    out.push_str(&text[from..]);
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! `ROUND`, `FLOOR` and `CEIL` for each numeric type.
+//!
+//! `ROUND` goes half away from zero. Negative digits round to tens, hundreds and so on.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+};
+use arrow_array::{ArrowPrimitiveType, Decimal128Array, PrimitiveArray};
+use tidemill_plan::Function;
+use tidemill_record::DataType;
+
+use super::{Compiled, Problem};
+use crate::decimal::{DecimalShape, divide_rounded, power_of_ten, rescale, shaped, within};
+use crate::node::{Kernel, Node};
+use crate::value::{Failure, Lane, Value, integer_lane};
+
+/// Compiles a function of this file; `result` is the type the plan states.
+pub(super) fn kernel(function: Function, arguments: &[Node], result: &DataType) -> Compiled {
+    let types: Vec<&DataType> = arguments.iter().map(Node::data_type).collect();
+    match (function, types.as_slice()) {
+        (Function::Round, [data_type] | [data_type, DataType::BigInt | DataType::Integer]) => {
+            round(data_type, result)
+        }
+        (Function::Floor, [data_type]) => whole(data_type, result, false),
+        (Function::Ceil, [data_type]) => whole(data_type, result, true),
+        _ => Err(Problem::Types),
+    }
+}
+
+/// The digits of each row: 0 without a second argument.
+fn digits(values: &[Value]) -> impl Fn(usize) -> Option<i64> + '_ {
+    let narrow = values.get(1).and_then(|value| {
+        let array = value.array().as_primitive_opt::<Int32Type>()?;
+        Some(Lane::new(value, array))
+    });
+    let wide = if narrow.is_some() { None } else { values.get(1).map(integer_lane) };
+    move |row| match (&narrow, &wide) {
+        (Some(lane), _) => lane.get(row).map(i64::from),
+        (None, Some(lane)) => lane.get(row),
+        (None, None) => Some(0),
+    }
+}
+
+/// Applies `f` to each value and its digits; NULL if either is, and a failure if `f` has no value.
+fn each<T: ArrowPrimitiveType>(
+    f: impl Fn(T::Native, i64) -> Option<T::Native> + Send + Sync + 'static,
+) -> Kernel {
+    Kernel::partial(move |v, rows| Ok(Arc::new(round_rows::<T>(v, rows, &f)?)))
+}
+
+fn round_rows<T: ArrowPrimitiveType>(
+    values: &[Value],
+    rows: usize,
+    f: &impl Fn(T::Native, i64) -> Option<T::Native>,
+) -> Result<PrimitiveArray<T>, Failure> {
+    let numbers = Lane::new(&values[0], values[0].array().as_primitive::<T>());
+    let digits = digits(values);
+    let rounded = (0..rows).map(|row| {
+        let (Some(number), Some(digits)) = (numbers.get(row), digits(row)) else {
+            return Ok(None);
+        };
+        f(number, digits).map(Some).ok_or_else(|| Failure::row("overflow in rounding"))
+    });
+    rounded.collect()
+}
+
+fn round(data_type: &DataType, result: &DataType) -> Compiled {
+    let kernel = match data_type {
+        DataType::TinyInt => {
+            each::<Int8Type>(|v, d| i8::try_from(round_integer(v.into(), d)?).ok())
+        }
+        DataType::SmallInt => {
+            each::<Int16Type>(|v, d| i16::try_from(round_integer(v.into(), d)?).ok())
+        }
+        DataType::Integer => {
+            each::<Int32Type>(|v, d| i32::try_from(round_integer(v.into(), d)?).ok())
+        }
+        DataType::BigInt => {
+            each::<Int64Type>(|v, d| i64::try_from(round_integer(v.into(), d)?).ok())
+        }
+        DataType::Real => {
+            each::<Float32Type>(|v, d| Some(narrow(round_double(v.into(), d)))).with_fallible(false)
+        }
+        DataType::Double => {
+            each::<Float64Type>(|v, d| Some(round_double(v, d))).with_fallible(false)
+        }
+        DataType::Decimal { precision, scale } => {
+            let from = DecimalShape { precision: *precision, scale: *scale };
+            return Ok(decimals(from, result, move |value, digits| {
+                round_decimal(value, from.scale, digits)
+            }));
+        }
+        _ => return Err(Problem::Types),
+    };
+    Ok((kernel, data_type.clone()))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the nearest REAL is what is asked for")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+fn round_integer(value: i128, digits: i64) -> Option<i128> {
+    if digits >= 0 {
+        return Some(value);
+    }
+    match u32::try_from(digits.unsigned_abs()).ok().and_then(power_of_ten) {
+        // Beyond every digit the value has.
+        None => Some(0),
+        Some(unit) => divide_rounded(value, unit).checked_mul(unit),
+    }
+}
+
+/// Scales, rounds and scales back; a value that scaling would push past the range is as round as
+/// it gets.
+fn round_double(value: f64, digits: i64) -> f64 {
+    const EXPONENT_MAX: i64 = 400;
+    if !value.is_finite() {
+        return value;
+    }
+    // Past the exponent range of a DOUBLE nothing changes any more.
+    let clamped = digits.clamp(-EXPONENT_MAX, EXPONENT_MAX);
+    let unit = 10_f64.powi(i32::try_from(clamped.abs()).unwrap_or(0));
+    if digits >= 0 {
+        let rounded = (value * unit).round() / unit;
+        if rounded.is_finite() { rounded } else { value }
+    } else {
+        let rounded = (value / unit).round() * unit;
+        if rounded.is_finite() { rounded } else { 0.0 }
+    }
+}
+
+/// The value rounded at `digits` after the point, still at its own scale.
+fn round_decimal(value: i128, scale: u8, digits: i64) -> Option<i128> {
+    let dropped = i64::from(scale).saturating_sub(digits);
+    if dropped <= 0 {
+        return Some(value);
+    }
+    match u32::try_from(dropped).ok().and_then(power_of_ten) {
+        None => Some(0),
+        Some(unit) => divide_rounded(value, unit).checked_mul(unit),
+    }
+}
+
+/// A decimal kernel with the result's precision and scale.
+fn decimals(
+    from: DecimalShape,
+    result: &DataType,
+    f: impl Fn(i128, i64) -> Option<i128> + Send + Sync + 'static,
+) -> (Kernel, DataType) {
+    let to = match result {
+        DataType::Decimal { precision, scale } => {
+            DecimalShape { precision: *precision, scale: *scale }
+        }
+        _ => from,
+    };
+    let kernel = Kernel::partial(move |v, rows| {
+        let fit = |value: i128, digits: i64| {
+            within(rescale(f(value, digits)?, from.scale, to.scale)?, to.precision)
+        };
+        let array: Decimal128Array = round_rows::<Decimal128Type>(v, rows, &fit)?;
+        shaped(array, to)
+    });
+    (kernel, DataType::Decimal { precision: to.precision, scale: to.scale })
+}
+
+fn whole(data_type: &DataType, result: &DataType, is_up: bool) -> Compiled {
+    let kernel = match data_type {
+        integer if integer.is_integer() => Kernel::total(|v, _| Ok(v[0].array().clone())),
+        DataType::Real => Kernel::total(move |v, _| {
+            let round = if is_up { f32::ceil } else { f32::floor };
+            Ok(Arc::new(v[0].array().as_primitive::<Float32Type>().unary::<_, Float32Type>(round)))
+        }),
+        DataType::Double => Kernel::total(move |v, _| {
+            let round = if is_up { f64::ceil } else { f64::floor };
+            Ok(Arc::new(v[0].array().as_primitive::<Float64Type>().unary::<_, Float64Type>(round)))
+        }),
+        DataType::Decimal { precision, scale } => {
+            let from = DecimalShape { precision: *precision, scale: *scale };
+            return Ok(decimals(from, result, move |value, _| {
+                let unit = power_of_ten(from.scale.into())?;
+                let floor = value.div_euclid(unit);
+                let step = i128::from(is_up && value.rem_euclid(unit) != 0);
+                floor.checked_add(step)?.checked_mul(unit)
+            }));
+        }
+        _ => return Err(Problem::Types),
+    };
+    Ok((kernel, data_type.clone()))
+}

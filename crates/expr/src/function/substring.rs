@@ -1,0 +1,167 @@
+//! Functions that take characters of a text by their place: `SUBSTRING`, `LEFT`, `RIGHT`, padding,
+//! `SPLIT_PART`. A character is a Unicode scalar value.
+
+use tidemill_plan::Function;
+use tidemill_record::DataType;
+
+use super::text_output::{TEXT_BYTES_MAX, sliced, too_long, written};
+use super::{Compiled, Problem};
+use crate::node::{Kernel, Node};
+use crate::value::{Failure, integer_lane, text_lane};
+
+/// Compiles a function of this file.
+pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    use DataType::{BigInt, Varchar};
+    let types: Vec<&DataType> = arguments.iter().map(Node::data_type).collect();
+    let kernel = match (function, types.as_slice()) {
+        (Function::Substring, [Varchar, BigInt] | [Varchar, BigInt, BigInt]) => substring(),
+        (Function::Left, [Varchar, BigInt]) => ends(|text, n| char_range(text, 0, n)),
+        (Function::Right, [Varchar, BigInt]) => ends(|text, n| {
+            let count = char_count(text);
+            if n >= 0 {
+                char_range(text, count.saturating_sub(n).max(0), count)
+            } else {
+                char_range(text, n.saturating_neg(), count)
+            }
+        }),
+        (Function::SplitPart, [Varchar, Varchar, BigInt]) => split_part(),
+        (Function::Lpad, [Varchar, BigInt] | [Varchar, BigInt, Varchar]) => pad(true),
+        (Function::Rpad, [Varchar, BigInt] | [Varchar, BigInt, Varchar]) => pad(false),
+        _ => return Err(Problem::Types),
+    };
+    Ok((kernel, Varchar))
+}
+
+fn char_count(text: &str) -> i64 {
+    let count = if text.is_ascii() { text.len() } else { text.chars().count() };
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Characters `[start, end)`, counted from 0; what lies outside the text is left out. A negative
+/// end counts from the end of the text.
+fn char_range(text: &str, start: i64, end: i64) -> &str {
+    let end = if end < 0 { char_count(text).saturating_add(end) } else { end };
+    let (Ok(start), Ok(end)) = (usize::try_from(start.max(0)), usize::try_from(end)) else {
+        return "";
+    };
+    if start >= end {
+        return "";
+    }
+    if text.is_ascii() {
+        return &text[start.min(text.len())..end.min(text.len())];
+    }
+    let mut places = text.char_indices().map(|(at, _)| at);
+    let first = places.nth(start).unwrap_or(text.len());
+    let last = places.nth(end - start - 1).unwrap_or(text.len());
+    &text[first..last]
+}
+
+fn ends(part: impl Fn(&str, i64) -> &str + Send + Sync + 'static) -> Kernel {
+    Kernel::total(move |v, rows| {
+        let (texts, counts) = (text_lane(&v[0]), integer_lane(&v[1]));
+        Ok(sliced(rows, |row| Some(part(texts.get(row)?, counts.get(row)?))))
+    })
+}
+
+fn substring() -> Kernel {
+    Kernel::total(|v, rows| {
+        let (texts, starts) = (text_lane(&v[0]), integer_lane(&v[1]));
+        let lengths = v.get(2).map(integer_lane);
+        Ok(sliced(rows, |row| {
+            let (text, start) = (texts.get(row)?, starts.get(row)?);
+            let length = match &lengths {
+                None => None,
+                Some(lengths) => Some(lengths.get(row)?),
+            };
+            Some(substring_of(text, start, length))
+        }))
+    })
+}
+
+/// Positions count from 1; 0 is the place before the first character, and a negative one counts
+/// from the end. A negative length takes the characters before the position.
+fn substring_of(text: &str, start: i64, length: Option<i64>) -> &str {
+    let first =
+        if start < 0 { char_count(text).saturating_add(start) } else { start.saturating_sub(1) };
+    let (first, last) = match length {
+        None => (first, i64::MAX),
+        Some(length) if length >= 0 => (first, first.saturating_add(length)),
+        Some(length) => (first.saturating_add(length), first),
+    };
+    if last <= 0 { "" } else { char_range(text, first, last) }
+}
+
+/// Texts between separators. An empty separator splits into characters.
+fn split_part() -> Kernel {
+    Kernel::total(|v, rows| {
+        let (texts, separators) = (text_lane(&v[0]), text_lane(&v[1]));
+        let indices = integer_lane(&v[2]);
+        Ok(sliced(rows, |row| {
+            Some(part_of(texts.get(row)?, separators.get(row)?, indices.get(row)?))
+        }))
+    })
+}
+
+fn part_of<'a>(text: &'a str, separator: &str, index: i64) -> &'a str {
+    if index == 0 {
+        return "";
+    }
+    if separator.is_empty() {
+        let first = if index > 0 { index - 1 } else { char_count(text).saturating_add(index) };
+        return if first < 0 { "" } else { char_range(text, first, first.saturating_add(1)) };
+    }
+    let part_count = || text.split(separator).count();
+    let skipped = if index > 0 {
+        usize::try_from(index - 1).ok()
+    } else {
+        usize::try_from(index.unsigned_abs()).ok().and_then(|back| part_count().checked_sub(back))
+    };
+    skipped.and_then(|skipped| text.split(separator).nth(skipped)).unwrap_or("")
+}
+
+/// Fills up to a number of characters, or cuts to it.
+fn pad(at_start: bool) -> Kernel {
+    Kernel::partial(move |v, rows| {
+        let (texts, counts) = (text_lane(&v[0]), integer_lane(&v[1]));
+        let fills = v.get(2).map(text_lane);
+        written(rows, |row, out| {
+            let (Some(text), Some(count)) = (texts.get(row), counts.get(row)) else {
+                return Ok(false);
+            };
+            let fill = match &fills {
+                None => " ",
+                Some(fills) => match fills.get(row) {
+                    None => return Ok(false),
+                    Some(fill) => fill,
+                },
+            };
+            pad_one(text, count, fill, at_start, out)?;
+            Ok(true)
+        })
+    })
+}
+
+fn pad_one(
+    text: &str,
+    count: i64,
+    fill: &str,
+    at_start: bool,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let kept = char_range(text, 0, count.max(0));
+    let missing = usize::try_from(count.saturating_sub(char_count(text))).unwrap_or(0);
+    if missing > 0 && fill.is_empty() {
+        return Err(Failure::row("padding with empty text"));
+    }
+    if missing.saturating_add(kept.len()) > TEXT_BYTES_MAX {
+        return Err(too_long());
+    }
+    if !at_start {
+        out.push_str(kept);
+    }
+    out.extend(fill.chars().cycle().take(missing));
+    if at_start {
+        out.push_str(kept);
+    }
+    Ok(())
+}
