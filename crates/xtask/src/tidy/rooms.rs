@@ -171,6 +171,9 @@ impl Absent {
     }
 }
 
+/// The page whose table people read.
+const MAP: &str = "docs/ARCHITECTURE.md";
+
 /// Holds the table against every crate.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let workspace = tree.text("Cargo.toml").map(Manifest::read).unwrap_or_default();
@@ -189,6 +192,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                      to a crate that exists"
                 ),
             )),
+        }
+        let row = format!("| `{folder}` |");
+        if tree.text(MAP).is_some_and(|map| !map.contains(&row)) {
+            let message = format!("crate `{folder}` has no row in {MAP}, \"Crates\"; add one");
+            findings.push(Finding::new(path, 0, message));
         }
     }
     for (path, text) in tree.sources().filter(|(path, _)| !is_test_file(path)) {

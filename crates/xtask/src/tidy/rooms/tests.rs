@@ -121,6 +121,15 @@ fn a_crate_must_be_in_the_table_and_bear_its_name() {
 }
 
 #[test]
+fn a_crate_must_be_on_the_map() {
+    let text = "[package]\nname = \"tidemill-expr\"\n[lints]\nworkspace = true\n";
+    let with =
+        |map: &str| check(&Tree::from_texts(&[("crates/expr/Cargo.toml", text), (MAP, map)])).len();
+    assert_eq!(with("| `expr` | stateless work |\n"), 0);
+    assert_eq!(with("| `sql` | text to plan, for `expr` |\n"), 1);
+}
+
+#[test]
 fn words_of_the_outside_are_found_in_code_but_not_in_tests() {
     let planted = [
         ("crates/format/src/csv.rs", "use std::fs::File;"),
