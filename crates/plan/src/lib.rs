@@ -1,7 +1,7 @@
 //! The query as plain data, and the proof of where it may run.
 //!
 //! Read in this order: [`options`] (sources and sinks), [`expr`] (what one row yields),
-//! [`relation`] (what a query does to its input), [`fragment`] (how that is cut into pipelines),
+//! [`relation`] (what a query does to its input), [`mod@fragment`] (how that is cut into pipelines),
 //! [`explain`] (the same as text). Absent on purpose: text parsing, I/O, and any evaluation.
 
 pub mod aggregate;
