@@ -91,7 +91,13 @@ impl CompressedReads {
             _ if self.identity.byte_count == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             Decompressor::Gzip(decoder) => decoder.read(buffer),
             Decompressor::Zstd(decoder) => decoder.read(buffer),
-            Decompressor::Lz4(decoder) => decoder.read(buffer),
+            // It gives nothing at the end of each frame, of which a file may have several.
+            Decompressor::Lz4(decoder) => loop {
+                match decoder.read(buffer) {
+                    Ok(0) if !decoder.get_ref().is_at_end() => {}
+                    outcome => break outcome,
+                }
+            },
         };
         // A file that changes under a decompressor looks corrupt; say which of the two it is.
         if !matches!(outcome, Ok(1..)) {

@@ -1,3 +1,4 @@
+//! Readers: files (with splits and decompression), the generator, and batches of the embedding program.
 //!
 //! Start with [`discover()`] (which files a path means), then [`TextReader`] and [`RowGroupReader`],
 //! which lend bytes, then [`ColumnReader`], whose implementors make columns. Absent on purpose: what
@@ -8,6 +9,7 @@ mod compressed;
 mod discover;
 mod error;
 mod file_reader;
+mod generator;
 mod lz4_walk;
 mod row_groups;
 mod split;
@@ -17,6 +19,7 @@ pub use column_reader::{BatchIterator, ColumnReader, RegisteredReader};
 pub use discover::{InputFile, discover};
 pub use error::SourceError;
 pub use file_reader::FileReader;
+pub use generator::Generator;
 pub use row_groups::{RowGroupPlan, RowGroupReader};
 pub use split::{SPLIT_BYTES_MIN, SPLIT_COUNT_MAX, splits};
 pub use text::{PIECE_BYTES, TextReader, TextSpec};

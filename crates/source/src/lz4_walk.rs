@@ -15,6 +15,7 @@ pub(crate) struct Lz4Walk<R> {
     part_bytes: usize,
     has_block_checksum: bool,
     has_content_checksum: bool,
+    is_at_end: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,13 @@ impl<R: Read> Lz4Walk<R> {
             part_bytes: 0,
             has_block_checksum: false,
             has_content_checksum: false,
+            is_at_end: false,
         }
+    }
+
+    /// Whether the bytes have ended, and with them a frame.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.is_at_end
     }
 
     pub(crate) fn inner(&self) -> &R {
@@ -120,6 +127,7 @@ impl<R: Read> Read for Lz4Walk<R> {
         if count == 0 && !buffer.is_empty() {
             let is_between = self.expected == Expected::Frame && self.part_bytes == 0;
             // Not `UnexpectedEof`: that is what lz4_flex takes for an end.
+            self.is_at_end = is_between;
             return if is_between {
                 Ok(0)
             } else {

@@ -1,0 +1,339 @@
+//! Made-up records for benchmarks and tests: trades, orders, measurements.
+//!
+//! Every value is a function of the options, the partition and the row number: the same on every
+//! machine, for every batch size, whichever columns are asked for. Absent on purpose: a rate limit,
+//! and anything random that is drawn one after another.
+
+mod clock;
+mod keys;
+mod names;
+mod random;
+
+use std::sync::Arc;
+
+use arrow_array::builder::make_view;
+use arrow_array::{
+    ArrayRef, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+};
+use arrow_buffer::{Buffer, ScalarBuffer};
+use tidemill_plan::{GeneratorModel, GeneratorSource};
+use tidemill_record::{Batch, PartitionId, Polled};
+
+use self::clock::Clock;
+use self::keys::{Keys, row_counts};
+use self::random::{Stream, scale, scale_u32};
+use crate::{ColumnReader, SourceError};
+
+/// Distinct keys at most: their names are kept in memory.
+const KEY_COUNT_MAX: u64 = 100_000_000;
+
+/// Traders of the trades.
+const TRADER_COUNT: u32 = 50;
+
+/// States of an order; the later ones are what most orders have come to.
+const STATUSES: [&str; 8] =
+    ["shipped", "shipped", "shipped", "shipped", "paid", "paid", "new", "cancelled"];
+
+/// Makes the rows of one partition.
+#[derive(Debug)]
+pub struct Generator {
+    // Fixed at construction.
+    columns: Vec<Column>,
+    keys: Keys,
+    clock: Clock,
+    streams: Streams,
+    /// Rows of this partition.
+    row_count: u64,
+    /// Rows of the partitions before it.
+    rows_before: u64,
+    key_names: Names,
+    trader_names: Names,
+    status_names: Names,
+    /// For each key, its base price in cents or its mean temperature in tenths of a degree.
+    key_bases: Vec<u32>,
+    // Changes with every batch.
+    position: u64,
+    late_count: u64,
+    /// Key of each row of the batch being made.
+    drawn: Vec<u32>,
+}
+
+/// One sequence of random numbers for each purpose.
+#[derive(Debug)]
+struct Streams {
+    key: Stream,
+    value: Stream,
+    quantity: Stream,
+    name: Stream,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    RowId,
+    EventTime,
+    Trader,
+    KeyName,
+    Price,
+    Quantity,
+    KeyId,
+    Amount,
+    Status,
+    Temperature,
+}
+
+/// The columns of a model, in the order of `GeneratorModel::schema`.
+fn columns_of(model: GeneratorModel) -> &'static [Column] {
+    match model {
+        GeneratorModel::Trades => &[
+            Column::RowId,
+            Column::EventTime,
+            Column::Trader,
+            Column::KeyName,
+            Column::Price,
+            Column::Quantity,
+        ],
+        GeneratorModel::Orders => {
+            &[Column::RowId, Column::KeyId, Column::EventTime, Column::Amount, Column::Status]
+        }
+        GeneratorModel::Measurements => &[Column::KeyName, Column::Temperature],
+    }
+}
+
+impl Generator {
+    /// Makes the generator of one partition, giving `columns` (indices into the model's schema).
+    ///
+    /// # Errors
+    /// [`SourceError::Generator`] for no partitions, a partition beyond them, no or too many keys, a
+    /// fraction outside `0.0..=1.0`, a negative skew, or a column that the model does not have.
+    ///
+    /// # Cost
+    /// O(keys): names and, where skewed, frequencies are kept.
+    pub fn new(
+        source: &GeneratorSource,
+        partition: PartitionId,
+        columns: &[usize],
+    ) -> Result<Self, SourceError> {
+        check(source, partition)?;
+        let all = columns_of(source.model);
+        let columns = columns
+            .iter()
+            .map(|&column| all.get(column).copied())
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| refuse(format!("its schema has {} columns", all.len())))?;
+        let number = partition.0;
+        let shares = row_counts(
+            source.rows,
+            source.keys,
+            source.partitions,
+            source.skew,
+            source.idle_partitions,
+        );
+        let row_count = shares[number as usize];
+        let rows_before = shares[..number as usize].iter().sum();
+        let keys = Keys::new(source.keys, number, source.partitions, source.skew);
+        let stream = |purpose| Stream::new(source.seed, number, purpose);
+        let is_idle = number + source.idle_partitions >= source.partitions;
+        let clock = Clock::new(
+            (source.rows, row_count),
+            is_idle,
+            source.disorder_ms,
+            source.late_fraction,
+            (stream(5), stream(6)),
+        );
+        let key_range = 0..keys.count();
+        let key_names = if columns.contains(&Column::KeyName) {
+            Names::new(key_range.clone().map(|own| name_of(source, keys.global(own))))
+        } else {
+            Names::default()
+        };
+        let key_bases = key_range.map(|own| base_of(source, keys.global(own))).collect();
+        Ok(Self {
+            columns,
+            clock,
+            streams: Streams {
+                key: stream(1),
+                value: stream(2),
+                quantity: stream(3),
+                name: stream(4),
+            },
+            row_count,
+            rows_before,
+            key_names,
+            trader_names: Names::new((0..TRADER_COUNT).map(names::trader)),
+            status_names: Names::new(STATUSES.into_iter().map(str::to_owned)),
+            key_bases,
+            keys,
+            position: 0,
+            late_count: 0,
+            drawn: Vec::new(),
+        })
+    }
+
+    /// Rows that this partition has in all.
+    #[must_use]
+    pub fn row_count(&self) -> u64 {
+        self.row_count
+    }
+
+    /// Rows given so far whose event time lies far behind. Whether a window then counts them as late
+    /// is the query's business.
+    #[must_use]
+    pub fn late_count(&self) -> u64 {
+        self.late_count
+    }
+
+    fn column(&self, column: Column, rows: std::ops::Range<u64>) -> ArrayRef {
+        let Streams { value, quantity, name, .. } = self.streams;
+        let drawn = &self.drawn;
+        match column {
+            Column::RowId => {
+                let first = self.rows_before + 1;
+                Arc::new(Int64Array::from_iter_values(rows.map(|r| (first + r).cast_signed())))
+            }
+            Column::EventTime => Arc::new(TimestampMicrosecondArray::from_iter_values(
+                rows.map(|row| self.clock.event_time_us(row)),
+            )),
+            Column::Trader => {
+                self.trader_names.gather(rows.map(|row| scale_u32(name.at(row), TRADER_COUNT)))
+            }
+            Column::KeyName => self.key_names.gather(drawn.iter().copied()),
+            Column::Price => doubles(drawn.iter().zip(rows).map(|(&key, row)| {
+                // Within five per cent of the symbol's base price.
+                let base = self.key_bases[key as usize];
+                let span = base / 10;
+                f64::from(base - span / 2 + scale_u32(value.at(row), span + 1)) / 100.0
+            })),
+            Column::Quantity => Arc::new(Int64Array::from_iter_values(
+                rows.map(|row| 1 + scale(quantity.at(row), 1000).cast_signed()),
+            )),
+            Column::KeyId => Arc::new(Int64Array::from_iter_values(
+                drawn.iter().map(|&key| (self.keys.global(key) + 1).cast_signed()),
+            )),
+            Column::Amount => {
+                doubles(rows.map(|row| f64::from(100 + scale_u32(value.at(row), 49_901)) / 100.0))
+            }
+            Column::Status => self.status_names.gather(rows.map(|row| scale_u32(name.at(row), 8))),
+            Column::Temperature => doubles(drawn.iter().zip(rows).map(|(&key, row)| {
+                let mean = self.key_bases[key as usize];
+                f64::from(mean.cast_signed() + spread_tenths(value.at(row))) / 10.0
+            })),
+        }
+    }
+}
+
+impl ColumnReader for Generator {
+    fn next_batch(&mut self, rows_max: usize) -> Result<Polled<Batch>, SourceError> {
+        let left = usize::try_from(self.row_count - self.position).unwrap_or(usize::MAX);
+        let count = left.min(rows_max.max(1));
+        if count == 0 {
+            return Ok(Polled::Ended);
+        }
+        let end = self.position + u64::try_from(count).expect("a usize fits u64");
+        let rows = self.position..end;
+        let mut drawn = std::mem::take(&mut self.drawn);
+        drawn.resize(count, 0);
+        self.keys.draw(self.streams.key, self.position, &mut drawn);
+        self.drawn = drawn;
+        let columns = self.columns.iter().map(|&c| self.column(c, rows.clone())).collect();
+        if self.clock.has_late() {
+            let late = rows.clone().filter(|&row| self.clock.is_late(row)).count();
+            self.late_count += u64::try_from(late).expect("a usize fits u64");
+        }
+        self.position = end;
+        Ok(Polled::Ready(Batch::new(columns, UInt64Array::from_iter_values(rows))))
+    }
+}
+
+fn check(source: &GeneratorSource, partition: PartitionId) -> Result<(), SourceError> {
+    let GeneratorSource { partitions, keys, skew, late_fraction, .. } = *source;
+    if partition.0 >= partitions {
+        return Err(refuse(format!("partition {partition} of {partitions} does not exist")));
+    }
+    if !(1..=KEY_COUNT_MAX).contains(&keys) {
+        return Err(refuse(format!("keys = {keys} is not in 1..={KEY_COUNT_MAX}")));
+    }
+    if !(0.0..=1.0).contains(&late_fraction) {
+        return Err(refuse(format!("late = {late_fraction} is not in 0.0..=1.0")));
+    }
+    if !(0.0..=10.0).contains(&skew) {
+        return Err(refuse(format!("skew = {skew} is not in 0.0..=10.0")));
+    }
+    if source.rows > i64::MAX.cast_unsigned() {
+        return Err(refuse(format!("rows = {} does not fit BIGINT", source.rows)));
+    }
+    if source.disorder_ms > 1 << 40 {
+        return Err(refuse(format!(
+            "disorder = {} ms is longer than 34 years",
+            source.disorder_ms
+        )));
+    }
+    Ok(())
+}
+
+fn refuse(reason: String) -> SourceError {
+    SourceError::Generator { reason }
+}
+
+fn name_of(source: &GeneratorSource, key: u64) -> String {
+    match source.model {
+        GeneratorModel::Trades | GeneratorModel::Orders => names::symbol(key, source.keys),
+        GeneratorModel::Measurements => names::station(key),
+    }
+}
+
+/// A key's base price in cents, 5.00 to 900.00, or mean temperature in tenths, -30.0 to 40.0 as the
+/// bits of an `i32`: a function of the seed and the key, whatever the partition.
+fn base_of(source: &GeneratorSource, key: u64) -> u32 {
+    let random = random::mix(source.seed ^ random::mix(key.wrapping_add(1)));
+    match source.model {
+        GeneratorModel::Trades | GeneratorModel::Orders => 500 + scale_u32(random, 89_501),
+        GeneratorModel::Measurements => {
+            (scale_u32(random, 701).cast_signed() - 300).cast_unsigned()
+        }
+    }
+}
+
+/// A displacement of about ten degrees (standard deviation), 34.4 at most, in tenths: four uniform
+/// numbers added.
+fn spread_tenths(random: u64) -> i32 {
+    const WIDTH: u64 = 173;
+    let parts = [0, 16, 32, 48].map(|shift| ((random >> shift) & 0xffff) * WIDTH >> 16);
+    let sum: u64 = parts.iter().sum();
+    i32::try_from(sum).expect("at most 4 * 172") - 344
+}
+
+fn doubles(values: impl Iterator<Item = f64>) -> ArrayRef {
+    Arc::new(Float64Array::from_iter_values(values))
+}
+
+/// A table of texts, and views of them to gather from.
+#[derive(Debug, Default)]
+struct Names {
+    /// Arrow string views: short texts inside, long ones in `bytes`.
+    views: Vec<u128>,
+    bytes: Option<Buffer>,
+}
+
+impl Names {
+    fn new(names: impl Iterator<Item = String>) -> Self {
+        const INLINE_BYTES_MAX: usize = 12;
+        let mut bytes = Vec::new();
+        let views = names
+            .map(|name| {
+                let start = u32::try_from(bytes.len()).expect("at most 26 bytes a key");
+                if name.len() > INLINE_BYTES_MAX {
+                    bytes.extend_from_slice(name.as_bytes());
+                }
+                make_view(name.as_bytes(), 0, start)
+            })
+            .collect();
+        Self { views, bytes: (!bytes.is_empty()).then(|| Buffer::from_vec(bytes)) }
+    }
+
+    fn gather(&self, indices: impl Iterator<Item = u32>) -> ArrayRef {
+        let views: Vec<u128> = indices.map(|index| self.views[index as usize]).collect();
+        let bytes: Vec<Buffer> = self.bytes.iter().cloned().collect();
+        Arc::new(StringViewArray::new(ScalarBuffer::from(views), bytes, None))
+    }
+}

@@ -1,0 +1,395 @@
+//! Text readers: every byte once, wherever the file is cut, however it is compressed, and every
+//! change of the file noticed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::future::Future;
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use tidemill_plan::{FileSource, Format, JsonOptions};
+use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
+use tidemill_rt::{Backend, Choice, FileChange, RtError, allowed_cpus, launch, probe};
+use tidemill_source::{
+    FileReader, InputFile, PIECE_BYTES, RowGroupPlan, RowGroupReader, SourceError, TextReader,
+    TextSpec, discover, splits,
+};
+
+fn backends() -> Vec<Backend> {
+    match probe(Choice::Auto).unwrap().backend {
+        Backend::Glommio => vec![Backend::Std, Backend::Glommio],
+        Backend::Std => vec![Backend::Std],
+    }
+}
+
+fn on_core<T, F, Fut>(backend: Backend, body: F) -> T
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    launch(backend, allowed_cpus()[0], "test", body).unwrap().join().unwrap()
+}
+
+fn input(path: &Path) -> InputFile {
+    let source = FileSource {
+        path: path.to_str().unwrap().to_owned(),
+        format: Format::Json(JsonOptions::default()),
+        splits: None,
+    };
+    discover(&source).unwrap().pop().unwrap()
+}
+
+/// What one reader gave: its whole records, and where it began and ended.
+#[derive(Debug, PartialEq)]
+struct Given {
+    records: Vec<u8>,
+    first: u64,
+    last: u64,
+}
+
+/// Reads a file or a range of it as a decoder of lines does. `hold` keeps every piece alive, as
+/// columns with views into it would.
+async fn read_lines(
+    backend: Backend,
+    file: InputFile,
+    range: Option<Range<u64>>,
+    record_bytes_max: usize,
+    hold: bool,
+) -> Result<Given, SourceError> {
+    let partition = PartitionId(3);
+    let spec = TextSpec { backend, file: &file, range, partition, record_bytes_max };
+    let mut reader = FileReader::Text(TextReader::open(spec).await?);
+    let mut given =
+        Given { records: Vec::new(), first: reader.first_offset(), last: reader.position() };
+    let mut held = Vec::new();
+    while let Polled::Ready(frames) = reader.next_frames().await? {
+        assert_eq!(frames.partition, partition);
+        let FrameBytes::Sequential { bytes, start, end, is_last } = frames.bytes else {
+            panic!("text is lent as sequential bytes");
+        };
+        assert_eq!(start, Offset(reader.position()));
+        let mut consumed = 0;
+        while consumed < bytes.len() && start.0 + (consumed as u64) < end.0 {
+            let rest = &bytes.as_slice()[consumed..];
+            match rest.iter().position(|&byte| byte == b'\n') {
+                Some(newline) => consumed += newline + 1,
+                None if is_last => consumed = bytes.len(),
+                None => break,
+            }
+        }
+        given.records.extend_from_slice(&bytes.as_slice()[..consumed]);
+        reader.consume(consumed as u64);
+        if hold {
+            held.push(bytes);
+        }
+    }
+    given.last = reader.position();
+    Ok(given)
+}
+
+fn read_file(backend: Backend, path: &Path, hold: bool) -> Result<Given, SourceError> {
+    let file = input(path);
+    on_core(backend, move || read_lines(backend, file, None, 1 << 20, hold))
+}
+
+/// Lines of many lengths, some empty, some long, the last without a newline.
+fn lines(byte_count: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut n: usize = 1;
+    while text.len() < byte_count {
+        n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let length = (n >> 33) % 150;
+        text.extend(std::iter::repeat_n(b'a' + (n >> 60) as u8, length));
+        text.push(b'\n');
+    }
+    text.extend_from_slice(b"the end");
+    text
+}
+
+#[test]
+fn a_file_is_lent_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let cases: [&[u8]; 6] =
+        [b"", b"\n", b"a", b"a\nb\n", &lines(3 * PIECE_BYTES), &lines(PIECE_BYTES)[..PIECE_BYTES]];
+    for (number, text) in cases.into_iter().enumerate() {
+        let path = directory.path().join(number.to_string());
+        fs::write(&path, text).unwrap();
+        for backend in backends() {
+            for hold in [false, true] {
+                let given = read_file(backend, &path, hold).unwrap();
+                assert!(given.records == text, "case {number} on {backend:?}");
+                assert_eq!((given.first, given.last), (0, text.len() as u64));
+            }
+        }
+    }
+}
+
+#[test]
+fn splits_share_no_record_and_lose_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let short = b"one\ntwo\n\n\nthree and a bit\nx\n\nlast".to_vec();
+    fs::write(&path, &short).unwrap();
+    let file = input(&path);
+    for backend in backends() {
+        let file = file.clone();
+        let text = short.clone();
+        on_core(backend, move || async move {
+            let size = text.len() as u64;
+            // Every pair of cut points, which includes ranges inside one record and empty ones.
+            for a in 0..=size {
+                for b in a..=size {
+                    let mut all = Vec::new();
+                    let mut next = 0;
+                    for range in [0..a, a..b, b..size] {
+                        if range.is_empty() {
+                            continue;
+                        }
+                        let given = read_lines(backend, file.clone(), Some(range), 1 << 20, false);
+                        let given = given.await.unwrap();
+                        assert_eq!(given.first, next, "cut at {a} and {b}");
+                        next = given.last;
+                        all.extend_from_slice(&given.records);
+                    }
+                    assert!(all == text, "cut at {a} and {b}");
+                    assert_eq!(next, size);
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn large_splits_meet_where_they_should() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let mut text = lines(2 * PIECE_BYTES);
+    // A record longer than a piece and than a split.
+    text.extend(std::iter::repeat_n(b'x', 700_000));
+    text.push(b'\n');
+    text.extend_from_slice(&lines(PIECE_BYTES));
+    fs::write(&path, &text).unwrap();
+    let file = input(&path);
+    for backend in backends() {
+        for requested in [1, 2, 3, 7, 16] {
+            let (file, text) = (file.clone(), text.clone());
+            on_core(backend, move || async move {
+                let (mut all, mut next) = (Vec::new(), 0);
+                for range in splits(file.byte_count, Some(requested)) {
+                    let given = read_lines(backend, file.clone(), Some(range), 1 << 20, false);
+                    let given = given.await.unwrap();
+                    assert_eq!(given.first, next);
+                    next = given.last;
+                    all.extend_from_slice(&given.records);
+                }
+                assert!(all == text, "{requested} splits on {backend:?}");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_record_longer_than_the_limit_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("long");
+    let mut text = b"short\n".to_vec();
+    text.extend(std::iter::repeat_n(b'x', 3 * PIECE_BYTES));
+    text.extend_from_slice(b"\nshort\n");
+    fs::write(&path, &text).unwrap();
+    for backend in backends() {
+        let file = input(&path);
+        let fits = file.clone();
+        let error = on_core(backend, move || read_lines(backend, file, None, 300_000, false));
+        let error = error.unwrap_err();
+        assert!(
+            matches!(&error, SourceError::RecordTooLong { path: named, offset: 6, bytes_max: 300_000 }
+                if *named == path),
+            "{error}"
+        );
+        assert!(error.to_string().contains("record.max_bytes"));
+        let given =
+            on_core(backend, move || read_lines(backend, fits, None, 3 * PIECE_BYTES + 10, false));
+        assert!(given.unwrap().records == text);
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 1).unwrap()
+}
+
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let info = lz4_flex::frame::FrameInfo::new()
+        .block_checksums(true)
+        .content_checksum(true)
+        .block_size(lz4_flex::frame::BlockSize::Max64KB);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+type Compress = fn(&[u8]) -> Vec<u8>;
+const COMPRESSIONS: [(&str, Compress); 3] = [("gz", gzip), ("zst", zstd), ("lz4", lz4)];
+
+#[test]
+fn compressed_files_give_the_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = lines(3 * PIECE_BYTES);
+    let (head, tail) = text.split_at(300_000);
+    for (ending, compress) in COMPRESSIONS {
+        let path = directory.path().join(format!("whole.jsonl.{ending}"));
+        fs::write(&path, compress(&text)).unwrap();
+        // Several members, as `cat a.gz b.gz` makes them.
+        let joined = directory.path().join(format!("joined.jsonl.{ending}"));
+        fs::write(&joined, [compress(head), compress(tail)].concat()).unwrap();
+        for backend in backends() {
+            for path in [&path, &joined] {
+                let given = read_file(backend, path, true).unwrap();
+                assert!(given.records == text, "{} on {backend:?}", path.display());
+                assert_eq!(given.last, text.len() as u64);
+            }
+        }
+    }
+}
+
+#[test]
+fn compressed_files_cut_short_or_damaged_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = b"a line of text\n".repeat(10_000);
+    for (ending, compress) in COMPRESSIONS {
+        let whole = compress(&text);
+        let path = directory.path().join(format!("cut.{ending}"));
+        // Every length for a small file's worth of cuts at both ends, and some between.
+        let lengths = (0..whole.len()).filter(|&l| l < 64 || l + 64 > whole.len() || l % 97 == 0);
+        for length in lengths {
+            fs::write(&path, &whole[..length]).unwrap();
+            let error = read_file(Backend::Std, &path, false).unwrap_err();
+            assert!(matches!(error, SourceError::Corrupt { .. }), "{ending} {length}: {error}");
+        }
+        let mut damaged = whole.clone();
+        let middle = whole.len() / 2;
+        damaged[middle] ^= 0x55;
+        damaged[middle + 1] ^= 0x55;
+        fs::write(&path, &damaged).unwrap();
+        let outcome = read_file(Backend::Std, &path, false);
+        let is_refused = matches!(outcome, Err(SourceError::Corrupt { .. }));
+        // zstd -1 writes no content checksum here, so damage may decompress to other text.
+        assert!(is_refused || ending == "zst", "{ending}");
+    }
+}
+
+#[test]
+fn a_file_that_changed_since_it_was_found_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    for ending in ["txt", "gz"] {
+        let path = directory.path().join(format!("file.{ending}"));
+        fs::write(&path, gzip(b"one\n")).unwrap();
+        let file = input(&path);
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"two\n").unwrap();
+        let error = on_core(Backend::Std, move || async move {
+            read_lines(Backend::Std, file, None, 100, false).await.unwrap_err()
+        });
+        let SourceError::Rt(RtError::FileChanged { change: FileChange::Grew(..), .. }) = error
+        else {
+            panic!("{error}");
+        };
+    }
+}
+
+#[test]
+fn a_file_cut_while_it_is_read_is_refused_and_named() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, compress) in [("plain", None), ("packed.gz", Some(gzip as Compress))] {
+        let path: PathBuf = directory.path().join(name);
+        // Text that does not compress well, so that the decompressor has not read it all at once.
+        let mut n = 1_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (n >> 56) as u8
+        })
+        .take(8 * PIECE_BYTES)
+        .collect();
+        fs::write(&path, compress.map_or_else(|| noise.clone(), |compress| compress(&noise)))
+            .unwrap();
+        for backend in backends() {
+            let file = input(&path);
+            let at = path.clone();
+            let length = file.byte_count;
+            let error = on_core(backend, move || async move {
+                let partition = PartitionId(0);
+                let record_bytes_max = 1 << 24;
+                let spec =
+                    TextSpec { backend, file: &file, range: None, partition, record_bytes_max };
+                let mut reader = TextReader::open(spec).await.unwrap();
+                assert!(matches!(reader.next_frames().await, Ok(Polled::Ready(_))));
+                let handle = fs::OpenOptions::new().write(true).open(&at).unwrap();
+                handle.set_len(PIECE_BYTES as u64).unwrap();
+                loop {
+                    reader.consume(0);
+                    match reader.next_frames().await {
+                        Ok(Polled::Ready(_)) => {}
+                        Ok(_) => panic!("the cut went unnoticed"),
+                        Err(error) => return error,
+                    }
+                }
+            });
+            let SourceError::Rt(RtError::FileChanged { path: named, change }) = error else {
+                panic!("{name} on {backend:?}: {error}");
+            };
+            assert_eq!(named, path);
+            assert_eq!(change, FileChange::Shrank(length, PIECE_BYTES as u64));
+            fs::write(&path, compress.map_or_else(|| noise.clone(), |compress| compress(&noise)))
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn row_groups_are_lent_with_their_ranges() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file.parquet");
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 253) as u8).collect();
+    fs::write(&path, &bytes).unwrap();
+    let plan = vec![
+        RowGroupPlan { index: 0, start_row: 0, ranges: vec![4..10, 100..1_500_000] },
+        RowGroupPlan { index: 2, start_row: 70, ranges: vec![1_500_000..3_000_000] },
+    ];
+    for backend in backends() {
+        let (file, groups) = (input(&path), plan.clone());
+        let frames = on_core(backend, move || async move {
+            let opened = RowGroupReader::open(backend, &file, PartitionId(1), groups);
+            let mut reader = FileReader::RowGroups(opened.await.unwrap());
+            let mut all = Vec::new();
+            while let Polled::Ready(frames) = reader.next_frames().await.unwrap() {
+                all.push(frames);
+            }
+            all
+        });
+        assert_eq!(frames.len(), plan.len());
+        for (frames, expected) in frames.iter().zip(&plan) {
+            let FrameBytes::RowGroup { index, start, ranges } = &frames.bytes else {
+                panic!("row groups are lent as row groups");
+            };
+            assert_eq!((*index, *start), (expected.index, Offset(expected.start_row)));
+            assert_eq!(ranges.len(), expected.ranges.len());
+            for ((at, found), range) in ranges.iter().zip(&expected.ranges) {
+                assert_eq!(*at, range.start);
+                let range = range.start as usize..range.end as usize;
+                assert!(found.as_slice() == &bytes[range]);
+            }
+        }
+        let beyond = vec![RowGroupPlan { index: 0, start_row: 0, ranges: vec![0..3_000_001] }];
+        let file = input(&path);
+        let error = on_core(backend, move || async move {
+            RowGroupReader::open(backend, &file, PartitionId(1), beyond).await.unwrap_err()
+        });
+        assert!(matches!(error, SourceError::OutOfFile { range_end: 3_000_001, .. }), "{error}");
+    }
+}
