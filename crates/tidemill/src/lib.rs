@@ -1,15 +1,18 @@
 //! Tidemill as a library: streaming SQL over files, generators and your own Arrow batches, on
 //! pinned cores.
 //!
-//! ```no_run
+//! ```
 //! use tidemill::Session;
 //!
-//! let mut session = Session::new();
+//! let session = Session::new();
 //! let job = session.prepare(
-//!     "INSERT INTO by_symbol SELECT symbol, COUNT(*) AS trades FROM 'trades-*.jsonl' GROUP BY symbol;
-//!      CREATE SINK by_symbol WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv');",
-//! );
-//! # let _ = job;
+//!     "CREATE SOURCE trades WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '1000');
+//!      CREATE SINK nowhere WITH ('connector' = 'discard');
+//!      INSERT INTO nowhere SELECT symbol, COUNT(*) AS trades FROM trades GROUP BY symbol;",
+//! )?;
+//! let summary = job.run()?;
+//! assert_eq!(summary.statistics.records_in, 1000);
+//! # Ok::<(), tidemill::Error>(())
 //! ```
 //!
 //! Start with [`Session`]: register what the SQL may name, [`Session::prepare`] a script, run the
