@@ -25,6 +25,6 @@ pub mod table;
 pub use error::AggregateError;
 pub use groups::{GroupBatches, GroupOrder};
 pub use limit::{Limit, LimitTable};
-pub use sealed::Sealed;
+pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;

@@ -1,6 +1,12 @@
 //! What a pipeline gives away when its partition has ended.
 
-use crate::{AggTable, AggregateError, LimitTable, SortTable};
+use tidemill_plan::Merge;
+use tidemill_record::Batch;
+
+use crate::{AggTable, AggregateError, GroupOrder, LimitTable, SortTable};
+
+/// The rows of a table, batch by batch.
+pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
 
 /// A finished partial table of one partition, on its way to the pipeline that gathers it.
 ///
@@ -16,6 +22,30 @@ pub enum Sealed {
 }
 
 impl Sealed {
+    /// An empty table of the kind that a gather merges.
+    #[must_use]
+    pub fn new(merge: &Merge, budget_bytes: u64) -> Self {
+        match merge {
+            Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
+            Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
+            Merge::Limited(spec) => {
+                Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes))
+            }
+        }
+    }
+
+    /// Takes in a batch.
+    ///
+    /// # Errors
+    /// As the table's own `update`.
+    pub fn update(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        match self {
+            Self::Groups(table) => table.update(batch),
+            Self::Sorted(table) => table.update(batch),
+            Self::Limited(table) => table.update(batch),
+        }
+    }
+
     /// Adds the table of a later partition. Call in partition order: the result depends on it.
     ///
     /// # Errors
@@ -29,6 +59,27 @@ impl Sealed {
             (Self::Sorted(table), Self::Sorted(later)) => table.merge(later),
             (Self::Limited(table), Self::Limited(later)) => table.merge(later),
             _ => panic!("a gather is given tables of one kind"),
+        }
+    }
+
+    /// The rows of the merged table: groups in order of their key.
+    ///
+    /// # Errors
+    /// As the table's own `into_batches`.
+    pub fn into_batches(self, batch_rows: usize) -> Result<TableBatches, AggregateError> {
+        Ok(match self {
+            Self::Groups(table) => Box::new(table.into_batches(GroupOrder::Key, batch_rows)?),
+            Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
+            Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
+        })
+    }
+
+    /// Groups held; 0 for tables of rows.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        match self {
+            Self::Groups(table) => table.group_count(),
+            Self::Sorted(_) | Self::Limited(_) => 0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where a pipeline's batches come from.
 
 use tidemill_format::{Decoder, DecoderSpec};
+use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Offset, Polled};
 use tidemill_source::{ColumnReader, FileReader, Generator, RowGroupReader, TextReader, TextSpec};
 
@@ -57,12 +58,14 @@ impl Input {
                 Ok(Self::Bytes(ByteInput::new(FileReader::Text(reader), decoder)))
             }
             InputSpec::RowGroups(groups) => {
-                let decoder = Decoder::parquet(
-                    groups.footer,
-                    &groups.file.schema,
-                    &groups.file.columns,
-                    spec.batch_rows,
-                )?;
+                let decoder_spec = DecoderSpec {
+                    format: &groups.file.format,
+                    schema: &groups.file.schema,
+                    columns: &groups.file.columns,
+                    batch_rows: spec.batch_rows,
+                    csv_header: None,
+                };
+                let decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
                 let reader = RowGroupReader::open(
                     spec.backend,
                     &groups.file.file,
@@ -74,7 +77,7 @@ impl Input {
             }
             InputSpec::Columns(reader) => Ok(Self::Columns(reader)),
             InputSpec::Generator { source, columns } => {
-                Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns))))
+                Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns)?)))
             }
             InputSpec::Sealed(tables, merge) => {
                 let merged = merge_sealed(tables, &merge, spec.table_budget_bytes)?;

@@ -1,8 +1,6 @@
 //! The plan's stages, applied to one batch after another.
 
-use tidemill_aggregate::{
-    AggTable, AggregateError, GroupOrder, Limit, LimitTable, Sealed, SortTable,
-};
+use tidemill_aggregate::{AggTable, GroupOrder, Limit, Sealed, SortTable, TableBatches};
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{Emit, Stage};
@@ -16,7 +14,7 @@ pub(crate) struct Processor {
     /// The partial table that everything ends in, where a gather follows.
     seal: Option<Sealed>,
     /// The step that is being emptied at the end of input, and what is left of it.
-    draining: Option<(usize, BatchIterator)>,
+    draining: Option<(usize, TableBatches)>,
     /// Steps before this one have been emptied.
     drained_count: usize,
     batch_rows: usize,
@@ -24,8 +22,6 @@ pub(crate) struct Processor {
     group_count: u64,
     state_bytes: u64,
 }
-
-type BatchIterator = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
 
 /// Fingerprints of the declared partition columns that a local grouping saw in one partition.
 #[derive(Clone, Debug)]
@@ -76,7 +72,7 @@ impl Processor {
             .collect::<Result<_, PipelineError>>()?;
         Ok(Self {
             steps,
-            seal: seal.map(|merge| empty_table(merge, budget_bytes)),
+            seal: seal.map(|merge| Sealed::new(merge, budget_bytes)),
             draining: None,
             drained_count: 0,
             batch_rows,
@@ -193,7 +189,7 @@ impl Processor {
         if matches!(step, Step::Filter(_) | Step::Project(_) | Step::Limit(_)) {
             return Ok(());
         }
-        let batches: BatchIterator = match std::mem::replace(step, Step::Drained) {
+        let batches: TableBatches = match std::mem::replace(step, Step::Drained) {
             Step::Aggregate { mut table, emit, audited_keys } => {
                 self.group_count += count(table.group_count());
                 self.state_bytes += table.state_bytes();
@@ -209,7 +205,7 @@ impl Processor {
             }
             Step::Sort(table) => {
                 self.state_bytes += table.state_bytes();
-                Box::new(table.into_batches(self.batch_rows)?)
+                Box::new(table.into_batches(self.batch_rows)?.map(Ok))
             }
             Step::Filter(_) | Step::Project(_) | Step::Limit(_) | Step::Drained => {
                 unreachable!("only tables are emptied, and each once")
@@ -221,15 +217,15 @@ impl Processor {
 
     /// Feeds merged tables to the stages: what a gather starts from.
     pub(crate) fn start_with(&mut self, merged: Sealed) -> Result<GatheredBatches, PipelineError> {
-        self.group_count += count(merged.row_count());
+        self.group_count += count(merged.group_count());
         self.state_bytes += merged.state_bytes();
-        Ok(GatheredBatches(Box::new(merged.into_batches(self.batch_rows)?)))
+        Ok(GatheredBatches(merged.into_batches(self.batch_rows)?))
     }
 
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Option<Sealed> {
         if let Some(sealed) = &self.seal {
-            self.group_count += count(sealed.row_count());
+            self.group_count += count(sealed.group_count());
             self.state_bytes += sealed.state_bytes();
         }
         self.seal.take()
@@ -249,20 +245,11 @@ impl Processor {
 }
 
 /// The rows of merged tables, batch by batch.
-pub(crate) struct GatheredBatches(BatchIterator);
+pub(crate) struct GatheredBatches(TableBatches);
 
 impl GatheredBatches {
     pub(crate) fn next_batch(&mut self) -> Result<Option<Batch>, PipelineError> {
         Ok(self.0.next().transpose()?)
-    }
-}
-
-/// An empty partial table of the kind a gather merges.
-fn empty_table(merge: &Merge, budget_bytes: u64) -> Sealed {
-    match merge {
-        Merge::Groups(spec) => Sealed::Groups(AggTable::new(spec.clone(), budget_bytes)),
-        Merge::Sorted(spec) => Sealed::Sorted(SortTable::new(spec.clone(), budget_bytes)),
-        Merge::Limited(spec) => Sealed::Limited(LimitTable::new(*spec)),
     }
 }
 
@@ -273,7 +260,7 @@ pub(crate) fn merge_sealed(
     budget_bytes: u64,
 ) -> Result<Sealed, PipelineError> {
     let mut tables = tables.into_iter();
-    let mut merged = tables.next().unwrap_or_else(|| empty_table(merge, budget_bytes));
+    let mut merged = tables.next().unwrap_or_else(|| Sealed::new(merge, budget_bytes));
     for table in tables {
         merged.merge(table)?;
     }

@@ -151,7 +151,7 @@ async fn make_partition(
 ) -> Result<PartitionResult, Error> {
     let schema = spec.source.model.schema();
     let columns: Vec<usize> = (0..schema.fields.len()).collect();
-    let mut generator = Generator::new(&spec.source, PartitionId(partition), &columns);
+    let mut generator = Generator::new(&spec.source, PartitionId(partition), &columns)?;
     let mut encoder = Encoder::new(&spec.format, &schema).map_err(|error| at(spec, error))?;
     let extension = spec.format.extension();
     let mut writer = FileWriter::create(backend, directory, partition, extension, None).await?;
