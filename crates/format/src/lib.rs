@@ -1,1 +1,22 @@
 //! Bytes to columns and back: CSV, JSON lines, Arrow IPC and Parquet.
+//!
+//! Start with [`Decoder`] and [`Encoder`], which choose by format; each format's folder holds both
+//! directions, and `text` what CSV and JSON lines share. Absent on purpose: I/O, clocks, async, and
+//! compression of whole files (a reader undoes it before bytes come here).
+
+mod arrow;
+mod csv;
+mod decoder;
+mod encoder;
+mod error;
+mod infer;
+mod json;
+pub mod parquet;
+mod table;
+mod text;
+
+pub use decoder::{Decoder, DecoderSpec};
+pub use encoder::Encoder;
+pub use error::FormatError;
+pub use infer::infer_schema;
+pub use table::TableRenderer;

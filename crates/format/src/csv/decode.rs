@@ -1,0 +1,219 @@
+//! CSV to columns.
+//!
+//! A record without quotes and with the right number of fields, which is nearly every one, takes
+//! its field boundaries straight from [`Structure`]; any other goes through [`record::split`].
+
+use tidemill_plan::CsvOptions;
+use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
+
+use super::record::{self, Ending, RawField, Style};
+use super::structure::Structure;
+use super::{check_options, header};
+use crate::text::slot::Tag;
+use crate::text::{NextRecord, Rows, Slot, TextFrame};
+use crate::{DecoderSpec, FormatError};
+
+/// Decodes one partition of CSV.
+pub(crate) struct CsvDecoder {
+    // Fixed at construction.
+    options: CsvOptions,
+    schema: Schema,
+    columns: Vec<usize>,
+    // Changes once, with the header.
+    layout: Option<Layout>,
+    /// The header given for partitions that start inside their file.
+    given_header: Option<Vec<String>>,
+    /// Whether the first frame began at offset 0; `None` before it came.
+    is_from_head: Option<bool>,
+    // Changes with every frame.
+    frame: TextFrame,
+    structure: Structure,
+    rows: Rows,
+    fields: Vec<RawField>,
+}
+
+/// What the header says, once it is known.
+struct Layout {
+    /// Fields of a whole record, at least 1.
+    field_count: usize,
+    /// For each needed column, its field.
+    fields: Vec<usize>,
+}
+
+impl CsvDecoder {
+    pub(crate) fn new(spec: &DecoderSpec<'_>, options: &CsvOptions) -> Result<Self, FormatError> {
+        check_options(options)?;
+        let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
+        let layout = (!options.has_header).then(|| Layout {
+            field_count: spec.schema.fields.len(),
+            fields: spec.columns.to_vec(),
+        });
+        Ok(Self {
+            options: options.clone(),
+            schema: spec.schema.clone(),
+            columns: spec.columns.to_vec(),
+            layout,
+            given_header: spec.csv_header.map(<[String]>::to_vec),
+            is_from_head: None,
+            frame: TextFrame::default(),
+            structure: Structure::new(options.delimiter, options.quote),
+            rows,
+            fields: Vec::new(),
+        })
+    }
+
+    pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
+        self.frame = TextFrame::new(frames)?;
+        let is_from_head = *self.is_from_head.get_or_insert(self.frame.start == 0);
+        if self.layout.is_none() && !is_from_head {
+            let header = self.given_header.take().ok_or(FormatError::HeaderUnknown)?;
+            self.layout = Some(self.layout_of(&header)?);
+        }
+        self.structure.begin(0);
+        Ok(())
+    }
+
+    pub(crate) fn decode(
+        &mut self,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Option<Batch>, FormatError> {
+        if !self.frame.skip_byte_order_mark() {
+            return Ok(None);
+        }
+        if self.layout.is_none() && !self.read_header()? {
+            return Ok(None);
+        }
+        let Some(layout) = &self.layout else { return Ok(None) };
+        let mut parser = RecordParser {
+            options: &self.options,
+            layout,
+            structure: &mut self.structure,
+            fields: &mut self.fields,
+        };
+        Ok(self
+            .rows
+            .decode(&mut self.frame, bad, |frame, slots, side| parser.next(frame, slots, side)))
+    }
+
+    pub(crate) fn frame(&self) -> &TextFrame {
+        &self.frame
+    }
+
+    /// The bytes of the record at `offset`, without its newline.
+    pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
+        let start = self.frame.from_offset(offset)?;
+        let mut fields = Vec::new();
+        let bytes = &self.frame.bytes;
+        match record::split(bytes, start, self.frame.is_last, &self.options, &mut fields) {
+            Ending::Whole { end, .. } => Some(&bytes[start..end]),
+            Ending::Partial => None,
+        }
+    }
+
+    /// Reads the header at the frame's position; `false` if the frame does not hold all of it.
+    fn read_header(&mut self) -> Result<bool, FormatError> {
+        let TextFrame { bytes, position, is_last, .. } = &self.frame;
+        if *position == bytes.len() {
+            return Ok(false);
+        }
+        match record::split(bytes, *position, *is_last, &self.options, &mut self.fields) {
+            Ending::Partial => Ok(false),
+            Ending::Whole { fault: Some(fault), .. } => {
+                Err(FormatError::Header { reason: fault.to_owned() })
+            }
+            Ending::Whole { next, .. } => {
+                let names = header::names(bytes, &self.fields, &self.options)?;
+                self.layout = Some(self.layout_of(&names)?);
+                self.frame.position = next;
+                self.structure.skip_to(next);
+                Ok(true)
+            }
+        }
+    }
+
+    fn layout_of(&self, header: &[String]) -> Result<Layout, FormatError> {
+        header::refuse_duplicates(header)?;
+        let fields = header::matched(header, &self.schema, &self.columns)?;
+        Ok(Layout { field_count: header.len(), fields })
+    }
+}
+
+/// Parses one record after the other.
+struct RecordParser<'a> {
+    options: &'a CsvOptions,
+    layout: &'a Layout,
+    structure: &'a mut Structure,
+    fields: &'a mut Vec<RawField>,
+}
+
+impl RecordParser<'_> {
+    #[inline]
+    fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
+        let start = frame.position;
+        let bytes = frame.bytes.as_slice();
+        let count = self.layout.field_count;
+        if let Some(stops) = self.structure.peek(bytes, count) {
+            let last = stops[count - 1] as usize;
+            let is_plain = bytes[last] == b'\n'
+                && stops[..count - 1]
+                    .iter()
+                    .all(|at| bytes[*at as usize] == self.options.delimiter);
+            if is_plain {
+                let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
+                for (slot, &field) in slots.iter_mut().zip(&self.layout.fields) {
+                    let from = if field == 0 { start } else { stops[field - 1] as usize + 1 };
+                    let to = (stops[field] as usize).min(end);
+                    if from < to {
+                        *slot = Slot::new(Tag::Text, from, to);
+                    }
+                }
+                self.structure.take(count);
+                return NextRecord::Row { end, next: last + 1 };
+            }
+        }
+        self.next_careful(frame, slots, side)
+    }
+
+    #[cold]
+    fn next_careful(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut [Slot],
+        side: &mut Vec<u8>,
+    ) -> NextRecord {
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        let ending = record::split(bytes, start, frame.is_last, self.options, self.fields);
+        let Ending::Whole { end, next, fault } = ending else { return NextRecord::Partial };
+        self.structure.skip_to(next);
+        if end == start && self.layout.field_count > 1 {
+            return NextRecord::Blank { next };
+        }
+        if let Some(fault) = fault {
+            return NextRecord::Bad { end, next, reason: fault.to_owned() };
+        }
+        if self.fields.len() != self.layout.field_count {
+            let reason = self.wrong_count();
+            return NextRecord::Bad { end, next, reason };
+        }
+        for (slot, &field) in slots.iter_mut().zip(&self.layout.fields) {
+            let RawField { start, end, style } = self.fields[field];
+            *slot = match style {
+                Style::Bare if start == end => Slot::NULL,
+                Style::Bare | Style::Quoted => Slot::new(Tag::Text, start, end),
+                Style::Escaped => {
+                    let from = side.len();
+                    record::unescape(&bytes[start..end], self.options.quote, side);
+                    Slot::new(Tag::Unescaped, from, side.len())
+                }
+            };
+        }
+        NextRecord::Row { end, next }
+    }
+
+    fn wrong_count(&self) -> String {
+        let (found, expected) = (self.fields.len(), self.layout.field_count);
+        let fields = if found == 1 { "field" } else { "fields" };
+        let whole = if self.options.has_header { "header" } else { "schema" };
+        format!("{found} {fields} where the {whole} has {expected}")
+    }
+}

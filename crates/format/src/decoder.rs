@@ -1,0 +1,132 @@
+//! The decoder of whichever format.
+
+use std::sync::Arc;
+
+use tidemill_plan::Format;
+use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
+
+use crate::FormatError;
+use crate::arrow::decode::ArrowDecoder;
+use crate::csv::decode::CsvDecoder;
+use crate::json::decode::JsonDecoder;
+use crate::parquet::{Footer, ParquetDecoder};
+
+/// What a decoder is to make of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct DecoderSpec<'a> {
+    /// The format and its options.
+    pub format: &'a Format,
+    /// All columns of the source, as declared or inferred.
+    pub schema: &'a Schema,
+    /// Which of them are needed, ascending; a batch's columns are these, in this order. May be
+    /// empty.
+    pub columns: &'a [usize],
+    /// Rows a batch holds at most; at least 1.
+    pub batch_rows: usize,
+    /// The header of the file, for a CSV partition that starts inside it. A partition that starts
+    /// at offset 0 reads its own.
+    pub csv_header: Option<&'a [String]>,
+}
+
+/// Turns one partition's frames into batches.
+///
+/// The calls are: [`Self::begin`] with a frame, [`Self::decode`] until it gives `None`, then the
+/// next frame, which has to begin [`Self::consumed`] bytes behind the start of this one. The rows
+/// and the bad records are the same however the input is cut into frames, and whatever
+/// `batch_rows` is; how rows fall into batches is not.
+pub struct Decoder {
+    kind: Kind,
+}
+
+/// One per format.
+enum Kind {
+    Csv(Box<CsvDecoder>),
+    Json(Box<JsonDecoder>),
+    Arrow(Box<ArrowDecoder>),
+    Parquet(Box<ParquetDecoder>),
+}
+
+impl Decoder {
+    /// Makes a decoder for one partition.
+    ///
+    /// # Errors
+    /// [`FormatError::UnsupportedColumn`] where a needed column's type cannot be read from the
+    /// format, [`FormatError::Options`], and [`FormatError::FooterUnknown`] for Parquet, which takes
+    /// [`Self::for_parquet`].
+    pub fn new(spec: &DecoderSpec<'_>) -> Result<Self, FormatError> {
+        let kind = match spec.format {
+            Format::Csv(options) => Kind::Csv(Box::new(CsvDecoder::new(spec, options)?)),
+            Format::Json(options) => Kind::Json(Box::new(JsonDecoder::new(spec, options)?)),
+            Format::Arrow => Kind::Arrow(Box::new(ArrowDecoder::new(spec))),
+            Format::Parquet => return Err(FormatError::FooterUnknown),
+        };
+        Ok(Self { kind })
+    }
+
+    /// Makes a decoder for the row groups of the Parquet file with this footer.
+    ///
+    /// # Errors
+    /// [`FormatError::MissingColumn`], [`FormatError::UnsupportedColumn`] and
+    /// [`FormatError::TypeMismatch`] where the file does not have a needed column as declared.
+    pub fn for_parquet(spec: &DecoderSpec<'_>, footer: Arc<Footer>) -> Result<Self, FormatError> {
+        Ok(Self { kind: Kind::Parquet(Box::new(ParquetDecoder::new(spec, footer)?)) })
+    }
+
+    /// Takes over new input; what the decoder held of the last frame is let go.
+    ///
+    /// # Errors
+    /// [`FormatError::Frames`] where the frame has the wrong shape for the format or is larger than
+    /// 256 MiB of text, [`FormatError::HeaderUnknown`], and for Parquet what a damaged row group
+    /// gives.
+    pub fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.begin(frames),
+            Kind::Json(decoder) => decoder.begin(frames),
+            Kind::Arrow(decoder) => decoder.begin(frames),
+            Kind::Parquet(decoder) => decoder.begin(frames),
+        }
+    }
+
+    /// The next batch, of at least one row; `None` when more input is needed or there is none.
+    ///
+    /// Bad records are pushed in order of offset with their bytes where the format is text.
+    ///
+    /// # Errors
+    /// The input as a whole cannot be read: a CSV header without a needed column, a damaged Arrow
+    /// or Parquet file. The decoder is of no use afterwards.
+    ///
+    /// # Cost
+    /// O(bytes). Allocates the batch's buffers; strings longer than 12 bytes are views into the
+    /// frame.
+    pub fn decode(&mut self, bad: &mut Vec<BadRecord>) -> Result<Option<Batch>, FormatError> {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.decode(bad),
+            Kind::Json(decoder) => Ok(decoder.decode(bad)),
+            Kind::Arrow(decoder) => decoder.decode(bad),
+            Kind::Parquet(decoder) => decoder.decode(bad),
+        }
+    }
+
+    /// How many bytes of the current sequential frame are whole records that [`Self::decode`] has
+    /// handled, those of another split not counted. Zero for row groups.
+    #[must_use]
+    pub fn consumed(&self) -> u64 {
+        match &self.kind {
+            Kind::Csv(decoder) => decoder.frame().position as u64,
+            Kind::Json(decoder) => decoder.frame().position as u64,
+            Kind::Arrow(decoder) => decoder.consumed(),
+            Kind::Parquet(_) => 0,
+        }
+    }
+
+    /// A text record of the current frame by its offset, without its newline; `None` for formats
+    /// that are not text and for offsets outside the frame.
+    #[must_use]
+    pub fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Csv(decoder) => decoder.raw_record(offset),
+            Kind::Json(decoder) => decoder.raw_record(offset),
+            Kind::Arrow(_) | Kind::Parquet(_) => None,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The encoder of whichever format.
+
+use tidemill_plan::Format;
+use tidemill_record::{Batch, Schema};
+
+use crate::FormatError;
+use crate::arrow::encode::ArrowEncoder;
+use crate::csv::encode::CsvEncoder;
+use crate::json::encode::JsonEncoder;
+use crate::parquet::ParquetEncoder;
+
+/// Turns batches into bytes, a segment at a time.
+///
+/// A segment is one whole file: [`Self::encode`] any number of times, then [`Self::finish`].
+/// What is encoded after that is the next segment, header and all.
+pub struct Encoder {
+    kind: Kind,
+}
+
+/// One per format.
+enum Kind {
+    Csv(Box<CsvEncoder>),
+    Json(Box<JsonEncoder>),
+    Arrow(Box<ArrowEncoder>),
+    Parquet(Box<ParquetEncoder>),
+}
+
+impl Encoder {
+    /// Makes an encoder for batches of the schema.
+    ///
+    /// # Errors
+    /// [`FormatError::UnsupportedColumn`] where the format has no such type,
+    /// [`FormatError::DuplicateColumn`] where it has no two columns of one name (JSON and Parquet),
+    /// [`FormatError::Options`].
+    pub fn new(format: &Format, schema: &Schema) -> Result<Self, FormatError> {
+        let kind = match format {
+            Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema)?)),
+            Format::Json(_) => Kind::Json(Box::new(JsonEncoder::new(schema)?)),
+            Format::Arrow => Kind::Arrow(Box::new(ArrowEncoder::new(schema))),
+            Format::Parquet => Kind::Parquet(Box::new(ParquetEncoder::new(schema)?)),
+        };
+        Ok(Self { kind })
+    }
+
+    /// Appends what of the segment is now ready to `out`. The columns are those of the schema.
+    ///
+    /// Text and Arrow appear at once; Parquet a row group at a time, of about a million rows or
+    /// 64 MiB, which it holds until then.
+    ///
+    /// # Errors
+    /// What the Arrow or Parquet writer refuses. The segment is then of no use.
+    ///
+    /// # Cost
+    /// O(bytes written); text allocates nothing for a value.
+    pub fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        match &mut self.kind {
+            Kind::Csv(encoder) => encoder.encode(batch, out),
+            Kind::Json(encoder) => encoder.encode(batch, out),
+            Kind::Arrow(encoder) => encoder.encode(batch, out)?,
+            Kind::Parquet(encoder) => encoder.encode(batch, out)?,
+        }
+        Ok(())
+    }
+
+    /// Appends the rest of the segment. A segment without rows is still a readable file: a CSV
+    /// header, an Arrow schema, a Parquet footer.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        match &mut self.kind {
+            Kind::Csv(encoder) => encoder.finish(out),
+            Kind::Json(_) => {}
+            Kind::Arrow(encoder) => encoder.finish(out)?,
+            Kind::Parquet(encoder) => encoder.finish(out)?,
+        }
+        Ok(())
+    }
+}

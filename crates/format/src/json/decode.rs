@@ -1,0 +1,203 @@
+//! JSON lines to columns.
+//!
+//! Records of one source tend to have the same keys in the same order, so the key at each place is
+//! first compared with the one that stood there in the record before; only another key is looked
+//! up by name.
+
+use memchr::memchr;
+use tidemill_plan::JsonOptions;
+use tidemill_record::{BadRecord, Batch, Frames, Offset};
+
+use super::scan::{Fault, Scanner};
+use crate::text::slot::Tag;
+use crate::text::{NextRecord, Rows, Slot, TextFrame};
+use crate::{DecoderSpec, FormatError};
+
+/// Decodes one partition of JSON lines.
+pub(crate) struct JsonDecoder {
+    frame: TextFrame,
+    rows: Rows,
+    keys: Keys,
+}
+
+impl JsonDecoder {
+    pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
+        let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
+        let names = spec.columns.iter().map(|&column| spec.schema.fields[column].name.clone());
+        Ok(Self { frame: TextFrame::default(), rows, keys: Keys::new(names.collect()) })
+    }
+
+    pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
+        self.frame = TextFrame::new(frames)?;
+        Ok(())
+    }
+
+    pub(crate) fn decode(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        if !self.frame.skip_byte_order_mark() {
+            return None;
+        }
+        let keys = &mut self.keys;
+        self.rows.decode(&mut self.frame, bad, |frame, slots, side| next(frame, keys, slots, side))
+    }
+
+    pub(crate) fn frame(&self) -> &TextFrame {
+        &self.frame
+    }
+
+    /// The line at `offset`, without its newline.
+    pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
+        let rest = &self.frame.bytes[self.frame.from_offset(offset)?..];
+        match memchr(b'\n', rest) {
+            Some(end) => Some(&rest[..end]),
+            None => self.frame.is_last.then_some(rest),
+        }
+    }
+}
+
+/// Parses the line at the frame's position.
+#[inline]
+fn next(frame: &TextFrame, keys: &mut Keys, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
+    let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+    let (end, next) = match memchr(b'\n', &bytes[start..]) {
+        Some(len) => (start + len, start + len + 1),
+        None if frame.is_last => (bytes.len(), bytes.len()),
+        None => return NextRecord::Partial,
+    };
+    let scanner = Scanner { bytes, end };
+    let at = scanner.skip_blank(start);
+    if at == end {
+        return NextRecord::Blank { next };
+    }
+    match object(scanner, at, keys, slots, side) {
+        Ok(()) => NextRecord::Row { end, next },
+        Err(Fault { at, what }) => {
+            let reason = format!("not a JSON object: {what} at byte {} of the record", at - start);
+            NextRecord::Bad { end, next, reason }
+        }
+    }
+}
+
+/// Fills the slots from the object at `at`, which has to take the rest of the record.
+#[inline]
+fn object(
+    scanner: Scanner<'_>,
+    at: usize,
+    keys: &mut Keys,
+    slots: &mut [Slot],
+    side: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let mut at = scanner.skip_blank(scanner.expect(at, b'{', "'{' was expected")?);
+    if scanner.byte(at) == Some(b'}') {
+        return scanner.expect_end(at + 1);
+    }
+    let mut place = 0;
+    loop {
+        at = scanner.expect(at, b'"', "a key was expected")?;
+        let needed;
+        (needed, at) = keys.find(scanner, at, place, side)?;
+        place += 1;
+        at = scanner.expect(scanner.skip_blank(at), b':', "':' was expected")?;
+        let side_len = side.len();
+        let value;
+        (value, at) = scanner.value(scanner.skip_blank(at), side)?;
+        match needed {
+            Some(column) => slots[column] = value,
+            None => side.truncate(side_len),
+        }
+        at = scanner.skip_blank(at);
+        match scanner.byte(at) {
+            Some(b',') => at = scanner.skip_blank(at + 1),
+            Some(b'}') => return scanner.expect_end(at + 1),
+            _ => return Err(Fault { at, what: "',' or '}' was expected" }),
+        }
+    }
+}
+
+/// The keys of the needed columns, and those of the record before, in order.
+struct Keys {
+    /// Name of each needed column.
+    names: Vec<String>,
+    /// What stood at each place of the record before.
+    expected: Vec<Expected>,
+}
+
+/// A short key that was seen, with the quote behind it, as 16 bytes.
+#[derive(Clone, Copy)]
+struct Expected {
+    /// The key and its closing quote, little-endian, zero behind.
+    bytes: u128,
+    /// Ones where `bytes` counts.
+    mask: u128,
+    /// Bytes of the key and its closing quote, in `1..=16`.
+    len: usize,
+    /// The needed column of that name.
+    column: Option<usize>,
+}
+
+impl Keys {
+    /// Places behind this many are looked up by name each time.
+    const PLACES_MAX: usize = 256;
+
+    fn new(names: Vec<String>) -> Self {
+        Self { names, expected: Vec::new() }
+    }
+
+    /// The needed column of the key whose opening quote is behind, and the position behind its
+    /// closing one.
+    #[inline]
+    fn find(
+        &mut self,
+        scanner: Scanner<'_>,
+        at: usize,
+        place: usize,
+        side: &mut Vec<u8>,
+    ) -> Result<(Option<usize>, usize), Fault> {
+        if let Some(expected) = self.expected.get(place)
+            && let Some(loaded) = scanner.bytes.get(at..at + 16)
+        {
+            let loaded = u128::from_le_bytes(loaded.try_into().expect("sixteen bytes"));
+            // A newline cannot be part of a seen key, so a match lies within the record.
+            if loaded & expected.mask == expected.bytes {
+                return Ok((expected.column, at + expected.len));
+            }
+        }
+        self.look_up(scanner, at, place, side)
+    }
+
+    #[cold]
+    fn look_up(
+        &mut self,
+        scanner: Scanner<'_>,
+        at: usize,
+        place: usize,
+        side: &mut Vec<u8>,
+    ) -> Result<(Option<usize>, usize), Fault> {
+        let side_len = side.len();
+        let (slot, next) = scanner.string(at, side)?;
+        let is_plain = slot.tag() == Tag::Text;
+        let key = if is_plain { &scanner.bytes[at..next - 1] } else { &side[side_len..] };
+        let column = self.names.iter().position(|name| name.as_bytes() == key);
+        side.truncate(side_len);
+        let len = next - at;
+        if is_plain && len <= 16 && place < Self::PLACES_MAX {
+            let mut bytes = [0; 16];
+            bytes[..len].copy_from_slice(&scanner.bytes[at..next]);
+            let mask = u128::MAX >> (8 * (16 - len));
+            let expected = Expected { bytes: u128::from_le_bytes(bytes), mask, len, column };
+            self.expect_at(place, expected);
+        } else if place == self.expected.len() && place < Self::PLACES_MAX {
+            // A long key keeps its place, so that those behind it stay predictable: an empty mask
+            // with bytes that are not zero matches nothing.
+            self.expected.push(Expected { bytes: 1, mask: 0, len: 1, column: None });
+        }
+        Ok((column, next))
+    }
+
+    fn expect_at(&mut self, place: usize, expected: Expected) {
+        if place < self.expected.len() {
+            self.expected[place] = expected;
+        } else if place == self.expected.len() {
+            self.expected.push(expected);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A schema from the head of a JSON lines file.
+
+use memchr::memchr;
+use tidemill_record::{DataType, Field, Schema};
+
+use super::scan::{Fault, Scanner};
+use crate::FormatError;
+use crate::infer::{TextTypes, is_plain_integer};
+use crate::text::Slot;
+use crate::text::slot::{FRAME_BYTES_MAX, Tag};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What has been seen under one key.
+struct Column {
+    name: String,
+    has_truth: bool,
+    has_integer: bool,
+    has_float: bool,
+    has_nested: bool,
+    /// `None` while there was no string.
+    strings: Option<TextTypes>,
+}
+
+pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> {
+    let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
+    let mut columns: Vec<Column> = Vec::new();
+    let (mut position, mut record_count, mut first_fault) = (0, 0_usize, None);
+    while position < bytes.len() {
+        let (end, next) = match memchr(b'\n', &bytes[position..]) {
+            Some(len) => (position + len, position + len + 1),
+            None if is_whole => (bytes.len(), bytes.len()),
+            None => break,
+        };
+        let scanner = Scanner { bytes, end };
+        let start = scanner.skip_blank(position);
+        let is_text = simdutf8::basic::from_utf8(&bytes[position..end]).is_ok();
+        if start < end && is_text {
+            record_count += 1;
+            if let Err(Fault { at, what }) = see_record(scanner, start, &mut columns) {
+                first_fault.get_or_insert_with(|| format!("{what} at byte {at} of the input"));
+            }
+        }
+        position = next;
+    }
+    match first_fault {
+        _ if !columns.is_empty() => {}
+        Some(reason) => return Err(FormatError::Sample { reason }),
+        None if record_count == 0 && !is_whole => {
+            let reason = "the first record is longer than the sample".to_owned();
+            return Err(FormatError::Sample { reason });
+        }
+        None => return Err(FormatError::EmptySample),
+    }
+    let field = |column: Column| {
+        let data_type = column.data_type();
+        Field::nullable(column.name, data_type)
+    };
+    Ok(Schema::new(columns.into_iter().map(field).collect()))
+}
+
+/// Takes a record into account; one that is not JSON leaves no trace.
+fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Vec<Column>) -> Result<(), Fault> {
+    let mut entries: Vec<(String, Slot)> = Vec::new();
+    let mut side = Vec::new();
+    scanner.object(at, &mut side, |key, value| {
+        entries.push((String::from_utf8_lossy(key).into_owned(), value));
+    })?;
+    for (name, value) in entries {
+        let index = columns.iter().position(|column| column.name == name).unwrap_or_else(|| {
+            columns.push(Column::new(name));
+            columns.len() - 1
+        });
+        let bytes = if value.tag() == Tag::Unescaped { &side } else { scanner.bytes };
+        columns[index].see(value.tag(), &bytes[value.start()..value.start() + value.len()]);
+    }
+    Ok(())
+}
+
+impl Column {
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            has_truth: false,
+            has_integer: false,
+            has_float: false,
+            has_nested: false,
+            strings: None,
+        }
+    }
+
+    fn see(&mut self, tag: Tag, text: &[u8]) {
+        match tag {
+            Tag::Null => {}
+            Tag::Text | Tag::Unescaped => {
+                self.strings.get_or_insert(TextTypes::NONE_SEEN).see_time(text);
+            }
+            Tag::Number if is_plain_integer(text) => self.has_integer = true,
+            Tag::Number => self.has_float = true,
+            Tag::Truth => self.has_truth = true,
+            Tag::Nested => self.has_nested = true,
+        }
+    }
+
+    fn data_type(&self) -> DataType {
+        let has_number = self.has_integer || self.has_float;
+        match (self.has_truth, has_number, self.strings, self.has_nested) {
+            (true, false, None, false) => DataType::Boolean,
+            (false, true, None, false) if self.has_float => DataType::Double,
+            (false, true, None, false) => DataType::BigInt,
+            (false, false, Some(strings), false) => strings.time_type(),
+            _ => DataType::Varchar,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! JSON lines: one object a line, as `serde_json` would accept it.
+//!
+//! - A record is a line; lines of nothing but white space are skipped.
+//! - The whole line is checked, needed or not: grammar, escapes, surrogate pairs, UTF-8, and a
+//!   nesting depth of at most 127.
+//! - Of several equal keys the last one counts. Keys are compared after unescaping.
+//! - `null` and a missing key are NULL. In a VARCHAR column a value that is no string keeps its own
+//!   JSON text. A string in a numeric or BOOLEAN column is read as CSV would.
+//!
+//! [`scan`] is the grammar, [`decode`] finds the needed values in it, [`encode`] writes.
+
+pub(crate) mod decode;
+pub(crate) mod encode;
+pub(crate) mod infer;
+pub(crate) mod scan;

@@ -1,0 +1,85 @@
+//! Batches to Parquet files, Zstandard-compressed.
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use arrow_schema::SchemaRef;
+use tidemill_record::{Batch, DataType, Schema};
+
+use crate::FormatError;
+use crate::arrow::encode::record_batch;
+use crate::csv::header::refuse_duplicates;
+
+/// A row group is closed at whichever comes first.
+const GROUP_ROWS_MAX: usize = 1 << 20;
+const GROUP_BYTES_MAX: usize = 64 << 20;
+
+/// Encodes segments that are one file each.
+pub(crate) struct ParquetEncoder {
+    schema: SchemaRef,
+    /// Writes into a buffer that is emptied after each call; `None` between segments.
+    writer: Option<ArrowWriter<Vec<u8>>>,
+}
+
+impl ParquetEncoder {
+    /// # Errors
+    /// [`FormatError::DuplicateColumn`]; [`FormatError::UnsupportedColumn`] for `INTERVAL`, whose
+    /// Parquet form has no nanoseconds.
+    pub(crate) fn new(schema: &Schema) -> Result<Self, FormatError> {
+        let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
+        refuse_duplicates(&names)?;
+        match schema.fields.iter().find(|field| holds_interval(&field.data_type)) {
+            Some(field) => Err(FormatError::UnsupportedColumn {
+                column: field.name.clone(),
+                reason: "INTERVAL cannot be written to Parquet".to_owned(),
+            }),
+            None => Ok(Self { schema: schema.arrow(), writer: None }),
+        }
+    }
+
+    pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let rows = record_batch(&self.schema, batch).map_err(|source| refused(source.into()))?;
+        let writer = self.writer()?;
+        writer.write(&rows).map_err(refused)?;
+        writer.sync().map_err(|source| refused(source.into()))?;
+        out.append(writer.inner_mut());
+        Ok(())
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let writer = self.writer()?;
+        writer.finish().map_err(refused)?;
+        out.append(writer.inner_mut());
+        self.writer = None;
+        Ok(())
+    }
+
+    fn writer(&mut self) -> Result<&mut ArrowWriter<Vec<u8>>, FormatError> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => {
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::ZSTD(ZstdLevel::default()))
+                    .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
+                    .set_max_row_group_bytes(Some(GROUP_BYTES_MAX))
+                    .build();
+                ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties))
+                    .map_err(refused)?
+            }
+        };
+        Ok(self.writer.insert(writer))
+    }
+}
+
+fn holds_interval(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Interval => true,
+        DataType::Array(item) => holds_interval(item),
+        _ => false,
+    }
+}
+
+fn refused(source: ParquetError) -> FormatError {
+    FormatError::Parquet { what: "writing Parquet".to_owned(), position: 0, source }
+}

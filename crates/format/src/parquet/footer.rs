@@ -1,0 +1,264 @@
+//! The footer: schema, row groups, and where their columns' bytes are.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::{FooterTail, ParquetMetaDataReader};
+use arrow_schema as arrow;
+use tidemill_plan::Expr;
+use tidemill_record::Schema;
+
+use super::prune;
+use crate::FormatError;
+use crate::arrow::convert::Conversion;
+use crate::arrow::sql_schema;
+
+/// How many bytes at the end of a file say how long its footer is.
+pub const FOOTER_TAIL_BYTES: u64 = 8;
+
+/// Ranges closer together than this are read as one: seeking past fewer bytes gains nothing.
+const GAP_BYTES_MAX: u64 = 64 << 10;
+
+/// What the last bytes of a file gave.
+#[derive(Clone, Debug)]
+pub enum ParsedFooter {
+    /// The footer.
+    Whole(Box<Footer>),
+    /// So many bytes from the end of the file are needed.
+    NeedsTail {
+        /// At least [`FOOTER_TAIL_BYTES`], at most the length of the file.
+        byte_count: u64,
+    },
+}
+
+/// One row group of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowGroup {
+    /// Its place in the file, from zero.
+    pub index: usize,
+    /// Row number of its first row within the file.
+    pub start_row: u64,
+    /// Its rows.
+    pub row_count: u64,
+}
+
+/// What a Parquet file says about itself. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Footer {
+    metadata: ArrowReaderMetadata,
+    row_groups: Vec<RowGroup>,
+    file_bytes: u64,
+}
+
+impl Footer {
+    /// Reads the footer from the last bytes of a file of `file_bytes` bytes.
+    ///
+    /// Ask first with [`FOOTER_TAIL_BYTES`] or any guess, such as 64 KiB.
+    ///
+    /// # Errors
+    /// [`FormatError::Corrupt`], [`FormatError::Parquet`] with what is wrong.
+    pub fn parse(tail: &[u8], file_bytes: u64) -> Result<ParsedFooter, FormatError> {
+        let corrupt = |reason: &str| FormatError::Corrupt {
+            what: "Parquet footer".to_owned(),
+            position: file_bytes.saturating_sub(FOOTER_TAIL_BYTES),
+            reason: reason.to_owned(),
+        };
+        if file_bytes < FOOTER_TAIL_BYTES {
+            return Err(corrupt("the file is shorter than a footer"));
+        }
+        let Some((front, end)) = tail.split_last_chunk::<8>() else {
+            return Ok(ParsedFooter::NeedsTail { byte_count: FOOTER_TAIL_BYTES });
+        };
+        let end = FooterTail::try_new(end).map_err(|source| refused(source, file_bytes))?;
+        if end.is_encrypted_footer() {
+            return Err(corrupt("the footer is encrypted, which is not supported"));
+        }
+        let length = end.metadata_length() as u64;
+        let needed = length.saturating_add(FOOTER_TAIL_BYTES);
+        if needed > file_bytes {
+            return Err(corrupt("the footer is said to be longer than the file"));
+        }
+        if needed > tail.len() as u64 {
+            return Ok(ParsedFooter::NeedsTail { byte_count: needed });
+        }
+        let metadata = &front[front.len() - end.metadata_length()..];
+        // The footer is untrusted thrift; `parquet` checks it, but a slip there must not bring the
+        // process down.
+        let footer = catch_unwind(AssertUnwindSafe(|| Self::from_metadata(metadata, file_bytes)))
+            .map_err(|_| corrupt("it contradicts itself"))?;
+        Ok(ParsedFooter::Whole(Box::new(footer?)))
+    }
+
+    fn from_metadata(bytes: &[u8], file_bytes: u64) -> Result<Self, FormatError> {
+        let refused = |source| refused(source, file_bytes);
+        let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(bytes).map_err(refused)?);
+        let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
+            .map_err(refused)?;
+        let options = ArrowReaderOptions::new().with_schema(with_views(plain.schema()));
+        // Text and bytes are read as views straight away where the reader can.
+        let metadata =
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), options).unwrap_or(plain);
+        let mut row_groups = Vec::new();
+        let mut start_row = 0_u64;
+        for (index, group) in metadata.metadata().row_groups().iter().enumerate() {
+            let row_count = u64::try_from(group.num_rows()).map_err(|_| FormatError::Corrupt {
+                what: "Parquet footer".to_owned(),
+                position: file_bytes,
+                reason: format!("row group {index} has a negative number of rows"),
+            })?;
+            row_groups.push(RowGroup { index, start_row, row_count });
+            start_row = start_row.saturating_add(row_count);
+        }
+        Ok(Self { metadata, row_groups, file_bytes })
+    }
+
+    /// The columns that have a SQL type, in order; others are left out.
+    ///
+    /// # Errors
+    /// [`FormatError::UnsupportedColumn`] if no column has one.
+    pub fn schema(&self) -> Result<Schema, FormatError> {
+        sql_schema(self.metadata.schema())
+    }
+
+    /// The row groups, in order.
+    #[must_use]
+    pub fn row_groups(&self) -> &[RowGroup] {
+        &self.row_groups
+    }
+
+    /// Rows of the whole file.
+    #[must_use]
+    pub fn row_count(&self) -> u64 {
+        self.row_groups.iter().map(|group| group.row_count).fold(0, u64::saturating_add)
+    }
+
+    /// Byte ranges of the file that hold the needed columns of a row group: ascending, disjoint,
+    /// and none where no column is needed.
+    ///
+    /// # Errors
+    /// [`FormatError::MissingColumn`], [`FormatError::UnsupportedColumn`],
+    /// [`FormatError::TypeMismatch`], and [`FormatError::Corrupt`] for a range outside the file.
+    ///
+    /// # Panics
+    /// If there is no such row group.
+    pub fn ranges(
+        &self,
+        row_group: usize,
+        schema: &Schema,
+        columns: &[usize],
+    ) -> Result<Vec<Range<u64>>, FormatError> {
+        let conversion = self.conversion(schema, columns)?;
+        let mask = self.projection(&conversion);
+        let group = self.metadata.metadata().row_group(row_group);
+        let corrupt = || FormatError::Corrupt {
+            what: format!("Parquet row group {row_group}"),
+            position: self.row_groups[row_group].start_row,
+            reason: "a column is said to lie outside the file".to_owned(),
+        };
+        let mut ranges = Vec::new();
+        for (leaf, chunk) in group.columns().iter().enumerate() {
+            if !mask.leaf_included(leaf) {
+                continue;
+            }
+            // `byte_range` panics on negative numbers.
+            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+            let start = u64::try_from(start).map_err(|_| corrupt())?;
+            let length = u64::try_from(chunk.compressed_size()).map_err(|_| corrupt())?;
+            let end = start.checked_add(length).filter(|end| *end <= self.file_bytes);
+            ranges.push(start..end.ok_or_else(corrupt)?);
+        }
+        Ok(coalesced(ranges))
+    }
+
+    /// Whether a row group may hold a row for which `filter` is TRUE, or a bad record.
+    ///
+    /// `false` is a proof, from the statistics of the columns that `filter` compares with
+    /// constants; `filter` is over the needed columns by their place in `columns`.
+    ///
+    /// # Panics
+    /// If there is no such row group.
+    #[must_use]
+    pub fn may_match(
+        &self,
+        row_group: usize,
+        filter: &Expr,
+        schema: &Schema,
+        columns: &[usize],
+    ) -> bool {
+        prune::may_match(&self.metadata, row_group, filter, schema, columns)
+    }
+
+    pub(super) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
+    pub(super) fn conversion(
+        &self,
+        schema: &Schema,
+        columns: &[usize],
+    ) -> Result<Conversion, FormatError> {
+        Conversion::new(self.metadata.schema(), schema, columns)
+    }
+
+    pub(super) fn projection(&self, conversion: &Conversion) -> ProjectionMask {
+        ProjectionMask::roots(self.metadata.parquet_schema(), conversion.positions())
+    }
+
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+}
+
+/// The schema with text and bytes at the top level as views.
+fn with_views(schema: &arrow::Schema) -> arrow::SchemaRef {
+    let field = |field: &arrow::FieldRef| {
+        let data_type = match field.data_type() {
+            arrow::DataType::Utf8 | arrow::DataType::LargeUtf8 => arrow::DataType::Utf8View,
+            arrow::DataType::Binary | arrow::DataType::LargeBinary => arrow::DataType::BinaryView,
+            other => other.clone(),
+        };
+        field.as_ref().clone().with_data_type(data_type)
+    };
+    let fields: Vec<arrow::Field> = schema.fields().iter().map(field).collect();
+    Arc::new(arrow::Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// Sorts ranges and joins those that overlap or nearly touch.
+fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end.saturating_add(GAP_BYTES_MAX) => {
+                last.end = last.end.max(range.end);
+            }
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+fn refused(source: ParquetError, file_bytes: u64) -> FormatError {
+    FormatError::Parquet {
+        what: "reading the Parquet footer".to_owned(),
+        position: file_bytes,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_become_one() {
+        assert_eq!(coalesced(vec![100..200, 0..10, 150..160]), [0..200]);
+        let far = 200 + GAP_BYTES_MAX + 1;
+        assert_eq!(coalesced(vec![far..far + 1, 0..200]), [0..200, far..far + 1]);
+        assert_eq!(coalesced(Vec::new()), []);
+    }
+}

@@ -1,0 +1,17 @@
+//! What CSV and JSON lines share: values as text, in both directions.
+//!
+//! A text decoder finds where each record and each needed field stands and notes it in a [`slot`];
+//! [`rows`] gathers them and has [`column`] convert a few hundred records at a time, one column
+//! after the other, with the leaf parsers of [`number`], [`time`] and [`literal`]. [`cell`] is the
+//! way back.
+
+pub(crate) mod cell;
+pub(crate) mod column;
+pub(crate) mod literal;
+pub(crate) mod number;
+pub(crate) mod rows;
+pub(crate) mod slot;
+pub(crate) mod time;
+
+pub(crate) use rows::{NextRecord, Rows, TextFrame};
+pub(crate) use slot::Slot;

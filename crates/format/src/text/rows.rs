@@ -1,0 +1,288 @@
+//! Records of a text format on their way into a batch, and the loop that both formats share.
+
+use arrow_array::{BooleanArray, UInt64Array};
+use arrow_buffer::Buffer;
+use arrow_select::filter::filter;
+use tidemill_plan::TimestampUnit;
+use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
+
+use super::column::{Chunk, Misfit, TextColumn};
+use super::slot::{FRAME_BYTES_MAX, Slot, narrow};
+use crate::FormatError;
+
+/// Records are converted so many at a time, so that their slots stay in L1.
+const CHUNK_ROWS: usize = 256;
+
+/// The sequential bytes a text decoder works on.
+pub(crate) struct TextFrame {
+    /// The bytes.
+    pub(crate) bytes: Buffer,
+    /// Offset of the first one.
+    pub(crate) start: u64,
+    /// Records at or after this offset are not ours.
+    pub(crate) end: u64,
+    /// Nothing follows.
+    pub(crate) is_last: bool,
+    /// Where the next record begins, within the bytes.
+    pub(crate) position: usize,
+}
+
+impl Default for TextFrame {
+    fn default() -> Self {
+        let bytes = Buffer::from_vec(Vec::<u8>::new());
+        Self { bytes, start: 0, end: u64::MAX, is_last: false, position: 0 }
+    }
+}
+
+impl TextFrame {
+    /// # Errors
+    /// [`FormatError::Frames`] for a row group or more than 256 MiB.
+    pub(crate) fn new(frames: Frames) -> Result<Self, FormatError> {
+        let FrameBytes::Sequential { bytes, start, end, is_last } = frames.bytes else {
+            return Err(FormatError::Frames {
+                reason: "text is decoded from sequential frames, not from row groups".to_owned(),
+            });
+        };
+        if bytes.len() > FRAME_BYTES_MAX {
+            return Err(FormatError::Frames {
+                reason: format!("a frame of {} bytes is longer than 256 MiB", bytes.len()),
+            });
+        }
+        Ok(Self { bytes, start: start.0, end: end.0, is_last, position: 0 })
+    }
+
+    /// Whether there is a record of ours, whole or not, at the position.
+    pub(crate) fn has_more(&self) -> bool {
+        self.position < self.bytes.len() && self.offset() < self.end
+    }
+
+    /// Offset of the next record.
+    pub(crate) fn offset(&self) -> u64 {
+        self.start.saturating_add(self.position as u64)
+    }
+
+    /// The bytes from an offset on, if it lies within the frame.
+    pub(crate) fn from_offset(&self, offset: Offset) -> Option<usize> {
+        let position = usize::try_from(offset.0.checked_sub(self.start)?).ok()?;
+        (position < self.bytes.len()).then_some(position)
+    }
+
+    /// Steps over a byte order mark at the very start of the partition. `false` means that more
+    /// bytes are needed to tell.
+    pub(crate) fn skip_byte_order_mark(&mut self) -> bool {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        if self.start == 0 && self.position == 0 {
+            if self.bytes.starts_with(MARK) {
+                self.position = MARK.len();
+            } else if MARK.starts_with(&self.bytes) && !self.is_last {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// What a format's record parser found at the frame's position.
+pub(crate) enum NextRecord {
+    /// A record; its slots are open in [`Rows`].
+    Row {
+        /// End of the record without its newline, within the frame.
+        end: usize,
+        /// Where the next one begins.
+        next: usize,
+    },
+    /// A record that does not parse.
+    Bad {
+        /// As for `Row`.
+        end: usize,
+        /// As for `Row`.
+        next: usize,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing to be counted, such as a blank line.
+    Blank {
+        /// Where the next record begins.
+        next: usize,
+    },
+    /// The frame ends inside the record.
+    Partial,
+}
+
+/// The records of the batch being gathered.
+pub(crate) struct Rows {
+    // Fixed at construction.
+    columns: Vec<TextColumn>,
+    batch_rows: usize,
+    // Changes with every record.
+    /// Slots of the records that are not converted yet, row by row.
+    slots: Vec<Slot>,
+    /// Position of each record in the frame, `[start, end)`.
+    places: Vec<(u32, u32)>,
+    /// How many of `places` are converted.
+    converted: usize,
+    /// Unescaped text.
+    side: Vec<u8>,
+    /// Records left out.
+    bad: Vec<Bad>,
+    /// Rows among `places` to be left out.
+    dropped: Vec<usize>,
+    misfits: Vec<Misfit>,
+}
+
+/// A bad record, still without its bytes.
+struct Bad {
+    place: (u32, u32),
+    field: Option<String>,
+    reason: String,
+}
+
+impl Rows {
+    /// # Errors
+    /// [`FormatError::UnsupportedColumn`]
+    pub(crate) fn new(
+        schema: &Schema,
+        columns: &[usize],
+        unit: TimestampUnit,
+        batch_rows: usize,
+    ) -> Result<Self, FormatError> {
+        let columns = columns
+            .iter()
+            .map(|&column| TextColumn::new(&schema.fields[column], unit))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            columns,
+            batch_rows: batch_rows.max(1),
+            slots: Vec::new(),
+            places: Vec::new(),
+            converted: 0,
+            side: Vec::new(),
+            bad: Vec::new(),
+            dropped: Vec::new(),
+            misfits: Vec::new(),
+        })
+    }
+
+    /// Decodes up to a batch from the frame. `next` parses the record at the frame's position: on
+    /// [`NextRecord::Row`] it has filled the slots that it was given, which start out NULL.
+    #[inline]
+    pub(crate) fn decode(
+        &mut self,
+        frame: &mut TextFrame,
+        bad: &mut Vec<BadRecord>,
+        mut next: impl FnMut(&TextFrame, &mut [Slot], &mut Vec<u8>) -> NextRecord,
+    ) -> Option<Batch> {
+        let stride = self.columns.len();
+        while self.places.len() - self.dropped.len() < self.batch_rows && frame.has_more() {
+            let open = self.slots.len();
+            self.slots.resize(open + stride, Slot::NULL);
+            let start = frame.position;
+            match next(frame, &mut self.slots[open..], &mut self.side) {
+                NextRecord::Row { end, next } => {
+                    self.places.push((narrow(start), narrow(end)));
+                    frame.position = next;
+                    let gathered = self.places.len() - self.dropped.len();
+                    let pending = self.places.len() - self.converted;
+                    if pending >= CHUNK_ROWS || gathered >= self.batch_rows {
+                        self.convert(&frame.bytes);
+                    }
+                }
+                NextRecord::Bad { end, next, reason } => {
+                    self.slots.truncate(open);
+                    let place = (narrow(start), narrow(end));
+                    self.bad.push(Bad { place, field: None, reason });
+                    frame.position = next;
+                }
+                NextRecord::Blank { next } => {
+                    self.slots.truncate(open);
+                    frame.position = next;
+                }
+                NextRecord::Partial => {
+                    self.slots.truncate(open);
+                    break;
+                }
+            }
+        }
+        self.convert(&frame.bytes);
+        self.finish(frame, bad)
+    }
+
+    /// Parses the values of the records gathered since the last time.
+    fn convert(&mut self, frame: &[u8]) {
+        if self.converted == self.places.len() {
+            return;
+        }
+        let chunk =
+            Chunk { slots: &self.slots, stride: self.columns.len(), frame, side: &self.side };
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            column.append(index, &chunk, &mut self.misfits);
+            for misfit in self.misfits.drain(..) {
+                let row = self.converted + misfit.row;
+                let field = Some(column.name().to_owned());
+                self.bad.push(Bad { place: self.places[row], field, reason: misfit.reason });
+                self.dropped.push(row);
+            }
+        }
+        self.check_utf8(frame);
+        self.dropped.sort_unstable();
+        self.dropped.dedup();
+        self.converted = self.places.len();
+        self.slots.clear();
+    }
+
+    /// Drops the records of the chunk that are not UTF-8 as a whole, needed columns or not.
+    fn check_utf8(&mut self, frame: &[u8]) {
+        let pending = &self.places[self.converted..];
+        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return };
+        if simdutf8::basic::from_utf8(&frame[first.0 as usize..last.1 as usize]).is_ok() {
+            return;
+        }
+        for row in self.converted..self.places.len() {
+            let place = self.places[row];
+            let record = &frame[place.0 as usize..place.1 as usize];
+            if let Err(error) = simdutf8::compat::from_utf8(record) {
+                let reason = format!("invalid UTF-8 at byte {} of the record", error.valid_up_to());
+                self.bad.push(Bad { place, field: None, reason });
+                self.dropped.push(row);
+                self.columns.iter_mut().for_each(|column| column.blank(row));
+            }
+        }
+    }
+
+    /// Makes the batch, and hands out the bad records in order, one reason each: that of the record
+    /// as a whole before that of a field, and of an earlier field before that of a later one.
+    fn finish(&mut self, frame: &TextFrame, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        self.bad.sort_by_key(|bad| (bad.place.0, bad.field.is_some()));
+        self.bad.dedup_by_key(|bad| bad.place.0);
+        bad.extend(self.bad.drain(..).map(|bad| BadRecord {
+            offset: Offset(frame.start + u64::from(bad.place.0)),
+            field: bad.field,
+            reason: bad.reason,
+            raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
+        }));
+        let row_count = self.places.len();
+        if row_count == 0 {
+            self.side.clear();
+            return None;
+        }
+        let offsets: Vec<u64> =
+            self.places.iter().map(|place| frame.start + u64::from(place.0)).collect();
+        let mut offsets = UInt64Array::from(offsets);
+        let side = Buffer::from_vec(std::mem::take(&mut self.side));
+        let mut columns: Vec<_> =
+            self.columns.iter_mut().map(|column| column.finish(&frame.bytes, &side)).collect();
+        if !self.dropped.is_empty() {
+            let mut keep = vec![true; row_count];
+            self.dropped.drain(..).for_each(|row| keep[row] = false);
+            let keep = BooleanArray::from(keep);
+            for column in &mut columns {
+                *column = filter(column, &keep).expect("as many rows as the filter");
+            }
+            let kept = filter(&offsets, &keep).expect("as many rows as the filter");
+            offsets = UInt64Array::from(kept.to_data());
+        }
+        self.places.clear();
+        self.converted = 0;
+        (!offsets.is_empty()).then(|| Batch::new(columns, offsets))
+    }
+}

@@ -1,0 +1,512 @@
+//! Dates, timestamps and intervals as text.
+//!
+//! Read: `YYYY-MM-DD`, then `T` or a space and `HH:MM[:SS[.fraction]]`, then nothing, `Z` or an
+//! offset `±hh[[:]mm]`, which is taken off so that the result is UTC (DuckDB's TIMESTAMP ignores
+//! it). Digits after the microseconds are cut off. Years have four to seven digits and may be
+//! negative (ISO 8601: year 0 is 1 BC). An integer in place of a timestamp counts units since the
+//! epoch.
+
+use tidemill_plan::TimestampUnit;
+
+use super::number::{self, Fault};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// A timestamp in microseconds since the epoch.
+#[inline]
+pub(crate) fn timestamp(text: &[u8], unit: TimestampUnit) -> Result<i64, Fault> {
+    if text.len() > 4 && text[4] == b'-' {
+        return match common_timestamp(text) {
+            Some(micros) => Ok(micros),
+            None => any_timestamp(text),
+        };
+    }
+    match number::integer(text) {
+        Ok(count) => from_unit(count, unit),
+        Err(Fault::Syntax) => any_timestamp(text),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether text is a date or timestamp in writing, not a count.
+pub(crate) fn is_timestamp(text: &[u8]) -> bool {
+    any_timestamp(text).is_ok()
+}
+
+/// Units since the epoch as microseconds; nanoseconds round down.
+#[inline]
+pub(crate) fn from_unit(count: i64, unit: TimestampUnit) -> Result<i64, Fault> {
+    match unit {
+        TimestampUnit::Seconds => count.checked_mul(MICROS_PER_SECOND),
+        TimestampUnit::Milliseconds => count.checked_mul(1000),
+        TimestampUnit::Microseconds => Some(count),
+        TimestampUnit::Nanoseconds => Some(count.div_euclid(1000)),
+    }
+    .ok_or(Fault::Range)
+}
+
+/// `YYYY-MM-DD[T ]HH:MM:SS[.f{1,6}][Z]`; `None` for whatever else.
+#[inline]
+fn common_timestamp(text: &[u8]) -> Option<i64> {
+    let (fixed, rest) = text.split_first_chunk::<19>()?;
+    let separators = fixed[7] == b'-'
+        && matches!(fixed[10], b'T' | b' ')
+        && fixed[13] == b':'
+        && fixed[16] == b':';
+    let century = two(fixed[0], fixed[1])?;
+    let year = i64::from(century * 100 + two(fixed[2], fixed[3])?);
+    let (month, day) = (two(fixed[5], fixed[6])?, two(fixed[8], fixed[9])?);
+    let (hour, minute) = (two(fixed[11], fixed[12])?, two(fixed[14], fixed[15])?);
+    let second = two(fixed[17], fixed[18])?;
+    if !separators || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_from_civil(year, month, day)?;
+    let rest = rest.strip_suffix(b"Z").unwrap_or(rest);
+    let micros = match rest {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=6).contains(&digits.len()) => {
+            let mut value = 0;
+            for index in 0..6 {
+                let digit = digits.get(index).map_or(0, |byte| byte.wrapping_sub(b'0'));
+                if digit > 9 {
+                    return None;
+                }
+                value = value * 10 + i64::from(digit);
+            }
+            value
+        }
+        _ => return None,
+    };
+    let seconds = i64::from(hour * 3600 + minute * 60 + second);
+    Some(days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND + micros)
+}
+
+/// Two digits.
+#[inline]
+fn two(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
+}
+
+/// Every form the module doc names.
+#[cold]
+fn any_timestamp(text: &[u8]) -> Result<i64, Fault> {
+    let text = number::trimmed(text);
+    let (days, rest) = leading_date(text).ok_or(Fault::Syntax)?;
+    let micros = match rest {
+        [] => 0,
+        [b'T' | b't' | b' ', rest @ ..] => time_and_zone(rest).ok_or(Fault::Syntax)?,
+        _ => return Err(Fault::Syntax),
+    };
+    let micros = i128::from(days) * i128::from(MICROS_PER_DAY) + i128::from(micros);
+    i64::try_from(micros).map_err(|_| Fault::Range)
+}
+
+/// `HH:MM[:SS[.fraction]]` and a zone, as microseconds after midnight UTC. `24:00:00` is the next
+/// midnight.
+fn time_and_zone(text: &[u8]) -> Option<i64> {
+    let (hour, rest) = leading_two(text)?;
+    let (minute, mut rest) = leading_two(rest.strip_prefix(b":")?)?;
+    let (mut second, mut micros) = (0, 0);
+    if let Some(after) = rest.strip_prefix(b":") {
+        (second, rest) = leading_two(after)?;
+        if let Some(fraction) = rest.strip_prefix(b".") {
+            let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+            if digits == 0 {
+                return None;
+            }
+            micros = fraction_of(&fraction[..digits], 6);
+            rest = &fraction[digits..];
+        }
+    }
+    let is_midnight_after = hour == 24 && minute == 0 && second == 0 && micros == 0;
+    if (hour > 23 && !is_midnight_after) || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = i64::from(hour * 3600 + minute * 60 + second) - zone_seconds(rest)?;
+    Some(seconds * MICROS_PER_SECOND + micros)
+}
+
+/// What is to be taken off for `Z`, `±hh`, `±hhmm`, `±hh:mm` or nothing.
+fn zone_seconds(text: &[u8]) -> Option<i64> {
+    let (sign, text) = match text {
+        [] | [b'Z' | b'z'] => return Some(0),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let (hours, rest) = leading_two(text)?;
+    let minutes = match rest {
+        [] => 0,
+        _ => {
+            let (minutes, rest) = leading_two(rest.strip_prefix(b":").unwrap_or(rest))?;
+            if !rest.is_empty() {
+                return None;
+            }
+            minutes
+        }
+    };
+    (hours <= 23 && minutes <= 59).then(|| sign * i64::from(hours * 3600 + minutes * 60))
+}
+
+fn leading_two(text: &[u8]) -> Option<(u32, &[u8])> {
+    match text {
+        [tens, ones, rest @ ..] => Some((two(*tens, *ones)?, rest)),
+        _ => None,
+    }
+}
+
+/// The first `places` digits after a point, as if there were exactly so many.
+fn fraction_of(digits: &[u8], places: usize) -> i64 {
+    (0..places).fold(0, |value, index| {
+        value * 10 + digits.get(index).map_or(0, |byte| i64::from(byte - b'0'))
+    })
+}
+
+/// A date in days since the epoch.
+#[inline]
+pub(crate) fn date(text: &[u8]) -> Result<i32, Fault> {
+    let text = number::trimmed(text);
+    match leading_date(text) {
+        Some((days, [])) => i32::try_from(days).map_err(|_| Fault::Range),
+        _ => Err(Fault::Syntax),
+    }
+}
+
+/// `[-]Y{4,7}-MM-DD` and what follows it.
+#[inline]
+fn leading_date(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (is_negative, rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let digits = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+    if !(4..=7).contains(&digits) {
+        return None;
+    }
+    let year = rest[..digits].iter().fold(0_i64, |year, byte| year * 10 + i64::from(byte - b'0'));
+    let (month, rest) = leading_two(rest[digits..].strip_prefix(b"-")?)?;
+    let (day, rest) = leading_two(rest.strip_prefix(b"-")?)?;
+    Some((days_from_civil(if is_negative { -year } else { year }, month, day)?, rest))
+}
+
+/// Days since the epoch of a date of the proleptic Gregorian calendar; `None` if there is no such
+/// day.
+///
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+#[inline]
+fn days_from_civil(year: i64, month: u32, day: u32) -> Option<i64> {
+    const MONTH_DAYS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let month_days = *MONTH_DAYS.get((month as usize).wrapping_sub(1))?;
+    if day == 0 || day > month_days {
+        return None;
+    }
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if month == 2 && day == 29 && !is_leap {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_shifted = i64::from((month + 9) % 12);
+    let day_of_year = (153 * month_shifted + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+/// An interval: `[n year[s]] [n month[s]] [n day[s]] [[-]H:MM:SS[.fraction]]`, in that order, at
+/// least one part, each with a sign of its own. Months, days and nanoseconds.
+pub(crate) fn interval(text: &[u8]) -> Result<(i32, i32, i64), Fault> {
+    let text = str::from_utf8(text).map_err(|_| Fault::Syntax)?;
+    let mut words = text.split_ascii_whitespace().peekable();
+    let (mut months, mut days, mut nanos) = (0_i32, 0_i32, 0_i64);
+    let mut last_rank = 0;
+    while let Some(word) = words.next() {
+        let rank = if word.contains(':') {
+            nanos = clock_nanos(word)?;
+            4
+        } else {
+            let count: i32 = word.parse().map_err(|_| Fault::Syntax)?;
+            match words.next() {
+                Some("year" | "years") => {
+                    months = count.checked_mul(12).ok_or(Fault::Range)?;
+                    1
+                }
+                Some("month" | "months" | "mon" | "mons") => {
+                    months = months.checked_add(count).ok_or(Fault::Range)?;
+                    2
+                }
+                Some("day" | "days") => {
+                    days = count;
+                    3
+                }
+                _ => return Err(Fault::Syntax),
+            }
+        };
+        if rank <= last_rank {
+            return Err(Fault::Syntax);
+        }
+        last_rank = rank;
+    }
+    if last_rank == 0 { Err(Fault::Syntax) } else { Ok((months, days, nanos)) }
+}
+
+/// `[-]H:MM:SS[.fraction]` in nanoseconds.
+fn clock_nanos(word: &str) -> Result<i64, Fault> {
+    let (is_negative, word) = match word.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, word),
+    };
+    let mut parts = word.splitn(3, ':');
+    let mut part = || parts.next().ok_or(Fault::Syntax);
+    let (hours, minutes, seconds) = (part()?, part()?, part()?);
+    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let is_digits = |text: &str, len_max: usize| {
+        !text.is_empty() && text.len() <= len_max && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    let fits = is_digits(hours, 10) && is_digits(fraction, 9);
+    if !fits || [minutes, seconds].iter().any(|text| text.len() != 2 || !is_digits(text, 2)) {
+        return Err(Fault::Syntax);
+    }
+    let number = |text: &str| text.parse::<i128>().map_err(|_| Fault::Syntax);
+    let (minutes, seconds) = (number(minutes)?, number(seconds)?);
+    if minutes > 59 || seconds > 59 {
+        return Err(Fault::Syntax);
+    }
+    let whole = (number(hours)? * 3600 + minutes * 60 + seconds) * 1_000_000_000;
+    let nanos = whole + i128::from(fraction_of(fraction.as_bytes(), 9));
+    i64::try_from(if is_negative { -nanos } else { nanos }).map_err(|_| Fault::Range)
+}
+
+/// Appends `YYYY-MM-DD`.
+pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
+    let (year, month, day) = civil_from_days(days);
+    if year < 0 {
+        out.push(b'-');
+    }
+    let year = year.unsigned_abs();
+    if year < 10_000 {
+        write_two(year / 100, out);
+        write_two(year % 100, out);
+    } else {
+        out.extend_from_slice(itoa::Buffer::new().format(year).as_bytes());
+    }
+    out.push(b'-');
+    write_two(month, out);
+    out.push(b'-');
+    write_two(day, out);
+}
+
+/// Appends `YYYY-MM-DD HH:MM:SS`, and `.mmm` or `.uuuuuu` where the fraction is not zero.
+pub(crate) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
+    write_date(micros.div_euclid(MICROS_PER_DAY), out);
+    let of_day = micros.rem_euclid(MICROS_PER_DAY).unsigned_abs();
+    let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
+    out.push(b' ');
+    write_two(seconds / 3600, out);
+    out.push(b':');
+    write_two(seconds / 60 % 60, out);
+    out.push(b':');
+    write_two(seconds % 60, out);
+    if fraction != 0 {
+        let is_millis = fraction.is_multiple_of(1000);
+        write_fraction(
+            if is_millis { fraction / 1000 } else { fraction },
+            if is_millis { 3 } else { 6 },
+            out,
+        );
+    }
+}
+
+/// Appends what [`interval`] reads: the parts that are not zero, and at least `00:00:00`.
+pub(crate) fn write_interval(months: i32, days: i32, nanos: i64, out: &mut Vec<u8>) {
+    let start = out.len();
+    for (count, unit) in [(months, &b" months"[..]), (days, &b" days"[..])] {
+        if count != 0 {
+            if out.len() > start {
+                out.push(b' ');
+            }
+            out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+            out.extend_from_slice(unit);
+        }
+    }
+    if nanos == 0 && out.len() > start {
+        return;
+    }
+    if out.len() > start {
+        out.push(b' ');
+    }
+    if nanos < 0 {
+        out.push(b'-');
+    }
+    let nanos = nanos.unsigned_abs();
+    let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    let hours = seconds / 3600;
+    if hours < 10 {
+        out.push(b'0');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(hours).as_bytes());
+    out.push(b':');
+    write_two(seconds / 60 % 60, out);
+    out.push(b':');
+    write_two(seconds % 60, out);
+    match fraction {
+        0 => {}
+        _ if fraction.is_multiple_of(1000) => write_fraction(fraction / 1000, 6, out),
+        _ => write_fraction(fraction, 9, out),
+    }
+}
+
+fn write_fraction(value: u64, places: usize, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    out.push(b'.');
+    out.resize(out.len() + places - digits.len(), b'0');
+    out.extend_from_slice(digits);
+}
+
+/// Appends a number below 100 as two digits.
+fn write_two(value: u64, out: &mut Vec<u8>) {
+    let digit = |value: u64| b'0' + u8::try_from(value % 10).expect("one digit");
+    out.extend_from_slice(&[digit(value / 10), digit(value)]);
+}
+
+/// Year, month and day of a day since the epoch.
+///
+/// Source: as [`days_from_civil`], `civil_from_days`.
+fn civil_from_days(days: i64) -> (i64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097).unsigned_abs();
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
+    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
+    let year = year_of_era.cast_signed() + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: TimestampUnit = TimestampUnit::Milliseconds;
+    /// 2024-01-01 00:00:00 UTC, by `date -ud 2024-01-01 +%s`.
+    const NEW_YEAR: i64 = 1_704_067_200_000_000;
+
+    #[test]
+    fn timestamps_of_every_form() {
+        let cases = [
+            ("2024-01-01", NEW_YEAR),
+            ("2024-01-01 00:00:01", NEW_YEAR + 1_000_000),
+            ("2024-01-01T00:00:00.5Z", NEW_YEAR + 500_000),
+            ("2024-01-01 00:00:00.123456", NEW_YEAR + 123_456),
+            ("2024-01-01 00:00:00.123456789", NEW_YEAR + 123_456),
+            ("2024-01-01T05:30:00+05:30", NEW_YEAR),
+            ("2024-01-01T05:30:00+0530", NEW_YEAR),
+            ("2023-12-31 19:00-05", NEW_YEAR),
+            (" 2024-01-01 ", NEW_YEAR),
+            ("2023-12-31 24:00:00", NEW_YEAR),
+            ("1704067200000", NEW_YEAR),
+            ("-1", -1000),
+            ("1969-12-31 23:59:59.999999", -1),
+            ("0000-01-01", -62_167_219_200_000_000),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(timestamp(text.as_bytes(), MS), Ok(expected), "{text}");
+        }
+        for text in [
+            "2024-02-30",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-01-01 25:00:00",
+            "2024-01-01 10:60:00",
+            "2024-01-01 10:00:60",
+            "2024-01-01 10",
+            "2024-01-01X10:00:00",
+            "24-01-01",
+            "",
+            "now",
+            "2024-01-01 10:00:00.",
+            "2024-01-01 10:00:00 Z",
+            "2024-01-01 10:00:00+5",
+            "2024-1-1",
+            "2024-01-01 10:00:0x",
+            "2024-01-0110:00:00",
+        ] {
+            assert_eq!(timestamp(text.as_bytes(), MS), Err(Fault::Syntax), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_count_units_and_never_wrap() {
+        assert_eq!(timestamp(b"1704067200", TimestampUnit::Seconds), Ok(NEW_YEAR));
+        assert_eq!(timestamp(b"1704067200000000", TimestampUnit::Microseconds), Ok(NEW_YEAR));
+        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds), Ok(-1));
+        assert_eq!(timestamp(b"9223372036854775807", MS), Err(Fault::Range));
+        assert_eq!(timestamp(b"300000-01-01", MS), Err(Fault::Range));
+    }
+
+    #[test]
+    fn every_timestamp_is_read_back_as_written() {
+        let mut micros = vec![i64::MIN, i64::MAX, 0, -1, NEW_YEAR, NEW_YEAR + 1, NEW_YEAR + 1000];
+        let mut state = 1_u64;
+        for shift in 0..2000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            micros.push(state.cast_signed() >> (shift % 24));
+        }
+        for micros in micros {
+            let mut text = Vec::new();
+            write_timestamp(micros, &mut text);
+            let shown = String::from_utf8_lossy(&text);
+            assert_eq!(timestamp(&text, MS), Ok(micros), "{shown}");
+            let days = i32::try_from(micros >> 32).unwrap_or(0);
+            text.clear();
+            write_date(i64::from(days), &mut text);
+            assert_eq!(date(&text), Ok(days));
+        }
+    }
+
+    #[test]
+    fn written_timestamps_keep_only_the_fraction_they_need() {
+        let written = |micros| {
+            let mut text = Vec::new();
+            write_timestamp(micros, &mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        assert_eq!(written(NEW_YEAR), "2024-01-01 00:00:00");
+        assert_eq!(written(NEW_YEAR + 120_000), "2024-01-01 00:00:00.120");
+        assert_eq!(written(NEW_YEAR + 1), "2024-01-01 00:00:00.000001");
+        assert_eq!(written(-1), "1969-12-31 23:59:59.999999");
+    }
+
+    #[test]
+    fn intervals_are_read_back_as_written() {
+        for (parts, expected) in [
+            ((0, 0, 0), "00:00:00"),
+            ((14, -3, 0), "14 months -3 days"),
+            ((0, 1, -3_600_000_000_001), "1 days -01:00:00.000000001"),
+            ((0, 0, 360_000_500_000_000), "100:00:00.500000"),
+            (
+                (i32::MIN, i32::MAX, i64::MIN),
+                "-2147483648 months 2147483647 days -2562047:47:16.854775808",
+            ),
+        ] {
+            let mut text = Vec::new();
+            write_interval(parts.0, parts.1, parts.2, &mut text);
+            assert_eq!(String::from_utf8_lossy(&text), expected);
+            assert_eq!(interval(&text), Ok(parts));
+        }
+        assert_eq!(
+            interval(b"1 year 2 months 3 days 04:05:06.789"),
+            Ok((14, 3, 14_706_789_000_000))
+        );
+        for text in ["", "1", "1 day 1 month", "1:2:3", "x days", "1 day 1 day", "1:00"] {
+            assert_eq!(interval(text.as_bytes()), Err(Fault::Syntax), "{text}");
+        }
+    }
+}
