@@ -15,6 +15,7 @@ pub mod parquet;
 mod table;
 mod text;
 
+pub use csv::header::csv_header;
 pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;

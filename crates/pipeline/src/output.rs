@@ -42,7 +42,8 @@ pub(crate) struct FileOutput {
 /// Encodes into a buffer that goes to standard output.
 pub(crate) struct StdoutOutput {
     layout: Layout,
-    writer: StdoutWriter,
+    /// Taken when the output is finished.
+    writer: Option<StdoutWriter>,
     bytes: Vec<u8>,
     bytes_out: u64,
 }
@@ -77,12 +78,12 @@ impl Output {
                     bytes_out: 0,
                 })
             }
-            OutputSpec::Stdout { format, schema, share } => Self::Stdout(StdoutOutput {
+            OutputSpec::Stdout { format, schema, writer } => Self::Stdout(StdoutOutput {
                 layout: match format {
                     Some(format) => Layout::Encoded(Encoder::new(&format, &schema)?),
                     None => Layout::Table(TableRenderer::new(&schema)),
                 },
-                writer: StdoutWriter::new(share),
+                writer: Some(writer),
                 bytes: Vec::with_capacity(WRITE_BYTES),
                 bytes_out: 0,
             }),
@@ -169,7 +170,8 @@ impl StdoutOutput {
     }
 
     fn flush(&mut self) -> Result<(), PipelineError> {
-        self.writer.write(&self.bytes)?;
+        let writer = self.writer.as_mut().expect("the writer stays until the output is finished");
+        writer.write(&self.bytes)?;
         self.bytes_out += byte_count(&self.bytes);
         self.bytes.clear();
         Ok(())
@@ -181,7 +183,8 @@ impl StdoutOutput {
             Layout::Table(table) => table.finish(&mut self.bytes)?,
         }
         self.flush()?;
-        Ok(self.writer.finish()?)
+        let writer = self.writer.take().expect("an output is finished once");
+        Ok(writer.finish()?)
     }
 }
 

@@ -10,7 +10,7 @@ use tidemill_plan::fragment::Merge;
 use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, Stage};
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
-use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutShare};
+use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
 use tidemill_source::{ColumnReader, InputFile, RowGroupPlan};
 
 /// One pipeline: what flows in, what is done to it, and where it goes.
@@ -114,7 +114,7 @@ pub enum OutputSpec {
         /// Names and types of the rows.
         schema: Schema,
         /// This pipeline's place in the order of writing.
-        share: StdoutShare,
+        writer: StdoutWriter,
     },
     /// To something that takes columns: the discard sink, or a sink of the embedding program.
     Columns(Box<dyn ColumnWriter + Send>),

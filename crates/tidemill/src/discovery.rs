@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
-use tidemill_format::parquet::Footer;
+use tidemill_format::parquet::{Footer, ParsedFooter};
 use tidemill_plan::{
     Compression, CsvOptions, FileSource, Format, GeneratorSource, Partitioning, SourceConnector,
     SourceDef,
@@ -51,7 +51,7 @@ impl Partition {
                 range.as_ref().map_or(file.byte_count, |range| range.end - range.start)
             }
             Self::RowGroups { footer, groups, .. } => {
-                groups.clone().map(|group| footer.row_group_bytes(group)).sum()
+                footer.row_groups()[groups.clone()].iter().map(|group| group.row_count).sum()
             }
             Self::Generator(source) => source.rows / u64::from(source.partitions.max(1)),
             Self::Registered(..) => 1,
@@ -112,7 +112,7 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
                 } else {
                     1
                 };
-                for groups in cut_evenly(footer.row_group_count(), wanted) {
+                for groups in cut_evenly(footer.row_groups().len(), wanted) {
                     let (file, footer) = (file.clone(), Arc::clone(&footer));
                     partitions.push(Partition::RowGroups { file, footer, groups });
                 }
@@ -188,6 +188,9 @@ fn read_head(file: &InputFile) -> Result<(Vec<u8>, bool), Error> {
     })
 }
 
+/// A first guess at how long a footer is, its file's tail included.
+const TAIL_BYTES: u64 = 64 << 10;
+
 /// Reads and parses the footer of a Parquet file.
 pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
     let fail = |operation| {
@@ -195,15 +198,15 @@ pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
         move |source| Error::Source(SourceError::Io { path, operation, source })
     };
     let mut file = File::open(&input.path).map_err(fail("open"))?;
-    let mut wanted = Footer::TAIL_BYTES.min(input.byte_count);
+    let mut wanted = TAIL_BYTES.min(input.byte_count);
     loop {
         let start = input.byte_count - wanted;
         file.seek(SeekFrom::Start(start)).map_err(fail("seek in"))?;
         let mut tail = Vec::new();
         file.by_ref().take(wanted).read_to_end(&mut tail).map_err(fail("read"))?;
-        match Footer::bytes_needed(&tail, input.byte_count).map_err(|error| at(input, error))? {
-            needed if needed > wanted => wanted = needed,
-            _ => return Footer::parse(&tail, input.byte_count).map_err(|error| at(input, error)),
+        match Footer::parse(&tail, input.byte_count).map_err(|error| at(input, error))? {
+            ParsedFooter::Whole(footer) => return Ok(*footer),
+            ParsedFooter::NeedsTail { byte_count } => wanted = byte_count,
         }
     }
 }

@@ -9,13 +9,13 @@ use tidemill_pipeline::{
     BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };
 use tidemill_plan::{
-    BadRecords, Expr, FileSink, Format, Fragment, FragmentInput, LimitSpec, Locality, Merge,
+    BadRecords, CsvOptions, FileSink, Format, Fragment, FragmentInput, LimitSpec, Locality, Merge,
     PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector, SourceConnector, SourceDef,
     Stage, fragment,
 };
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
-use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutShare};
+use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
 use tidemill_source::{RegisteredReader, RowGroupPlan};
 use tidemill_sql::{SqlError, SqlErrors};
 
@@ -146,16 +146,12 @@ impl<'a> WaveBuilder<'a> {
     /// The nodes of one query.
     pub(crate) fn nodes(&mut self, query: &PlannedQuery) -> Result<Vec<Node>, Error> {
         let roots = &query.physical.fragments;
-        let writer_count = roots.iter().map(|root| pipeline_count(root, query)).sum();
         let sealing_count: usize = roots.iter().map(|root| sealing_count(root, query)).sum();
         let mut building = QueryBuilder {
             table_budget_bytes: self.query_budget_bytes
                 / u64::try_from(sealing_count.max(self.core_count).max(1)).unwrap_or(u64::MAX),
-            shares: match query.physical.sink.connector {
-                SinkConnector::Stdout(_) => StdoutOrder::shares(writer_count).into_iter(),
-                _ => Vec::new().into_iter(),
-            },
-            registered_count: 0,
+            stdout: StdoutOrder::new(),
+            writer_count: 0,
             query,
             wave: self,
         };
@@ -182,9 +178,9 @@ struct QueryBuilder<'w, 'a> {
     wave: &'w mut WaveBuilder<'a>,
     query: &'w PlannedQuery,
     table_budget_bytes: u64,
-    shares: std::vec::IntoIter<StdoutShare>,
-    /// Receivers made so far of a registered sink.
-    registered_count: u32,
+    stdout: Arc<StdoutOrder>,
+    /// Pipelines made so far that write to the sink.
+    writer_count: u32,
 }
 
 impl QueryBuilder<'_, '_> {
@@ -312,11 +308,14 @@ impl QueryBuilder<'_, '_> {
         Ok(match (end, &physical.sink.connector) {
             (End::Seal(merge), _) => OutputSpec::Seal(merge.clone()),
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
-            (End::Sink, SinkConnector::Stdout(format)) => OutputSpec::Stdout {
-                format: self.stdout_format(format.as_ref()),
-                schema,
-                share: self.shares.next().expect("one share was made for each writing pipeline"),
-            },
+            (End::Sink, SinkConnector::Stdout(format)) => {
+                let number = self.next_writer();
+                OutputSpec::Stdout {
+                    format: self.stdout_format(format.as_ref(), number),
+                    schema,
+                    writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
+                }
+            }
             (End::Sink, SinkConnector::Discard(_)) => {
                 OutputSpec::Columns(Box::new(Discard::default()))
             }
@@ -328,8 +327,7 @@ impl QueryBuilder<'_, '_> {
                     .sinks
                     .get(name)
                     .ok_or_else(|| Error::Usage(format!("sink {name} is not registered")))?;
-                let number = self.registered_count;
-                self.registered_count += 1;
+                let number = self.next_writer();
                 OutputSpec::Columns(Box::new(RegisteredWriter::new(name, &schema, sink, number)))
             }
         })
@@ -342,12 +340,23 @@ impl QueryBuilder<'_, '_> {
         Ok(OutputSpec::File { sink: sink.clone(), schema, directory, file_number })
     }
 
-    fn stdout_format(&self, declared: Option<&Format>) -> Option<Format> {
-        match (declared, &self.wave.around.stdout) {
-            (Some(format), _) => Some(format.clone()),
-            (None, StdoutLayout::Format(format)) => Some(format.clone()),
-            (None, StdoutLayout::Table { .. }) => None,
-        }
+    fn next_writer(&mut self) -> u32 {
+        self.writer_count += 1;
+        self.writer_count - 1
+    }
+
+    /// The layout of one pipeline's part of standard output: the header stands at its head only.
+    fn stdout_format(&self, declared: Option<&Format>, number: u32) -> Option<Format> {
+        let format = match (declared, &self.wave.around.stdout) {
+            (Some(format), _) | (None, StdoutLayout::Format(format)) => format,
+            (None, StdoutLayout::Table { .. }) => return None,
+        };
+        Some(match format {
+            Format::Csv(csv) if number > 0 => {
+                Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
+            }
+            other => other.clone(),
+        })
     }
 
     fn bad_records(&mut self, source: &SourceDef) -> Result<BadRecordSpec, Error> {
@@ -380,14 +389,17 @@ fn row_group_plans(
     groups: std::ops::Range<usize>,
 ) -> Result<Vec<RowGroupPlan>, Error> {
     let at = |error| Error::Format { path: file.path.clone(), error };
-    let filter: Option<&Expr> = scan.filter.as_ref();
+    let (schema, columns) = (&scan.source.schema, &scan.columns);
     let mut plans = Vec::new();
-    for index in groups {
-        let group =
-            footer.row_group(index, &scan.source.schema, &scan.columns, filter).map_err(at)?;
-        if let Some(group) = group {
-            let (start_row, ranges) = (group.start_row, group.ranges);
-            plans.push(RowGroupPlan { index, start_row, ranges });
+    for group in &footer.row_groups()[groups] {
+        let index = group.index;
+        let may_match = scan
+            .filter
+            .as_ref()
+            .is_none_or(|filter| footer.may_match(index, filter, schema, columns));
+        if may_match {
+            let ranges = footer.ranges(index, schema, columns).map_err(at)?;
+            plans.push(RowGroupPlan { index, start_row: group.start_row, ranges });
         }
     }
     Ok(plans)

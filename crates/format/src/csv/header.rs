@@ -3,8 +3,12 @@
 use tidemill_plan::CsvOptions;
 use tidemill_record::Schema;
 
-use super::record::{RawField, Style, unescape};
+use super::check_options;
+use super::record::{Ending, RawField, Style, split, unescape};
 use crate::FormatError;
+
+/// What some editors put before the first byte of a UTF-8 file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The column names that a header record spells.
 ///
@@ -29,6 +33,28 @@ pub(crate) fn names(
     }
     refuse_duplicates(&names)?;
     Ok(names)
+}
+
+/// The column names in the first record of a file that begins with `head`; for partitions that
+/// start inside the file, which take it as [`crate::DecoderSpec::csv_header`].
+///
+/// # Errors
+/// [`FormatError::Options`]; [`FormatError::Header`] where `head` does not hold the whole record or
+/// a name is not UTF-8; [`FormatError::DuplicateColumn`].
+pub fn csv_header(options: &CsvOptions, head: &[u8]) -> Result<Vec<String>, FormatError> {
+    check_options(options)?;
+    let start = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let mut fields = Vec::new();
+    match split(head, start, false, options, &mut fields) {
+        Ending::Whole { fault: None, .. } => names(head, &fields, options),
+        Ending::Whole { fault: Some(fault), .. } => {
+            Err(FormatError::Header { reason: fault.to_owned() })
+        }
+        Ending::Partial => {
+            let reason = format!("it does not end within {} bytes", head.len());
+            Err(FormatError::Header { reason })
+        }
+    }
 }
 
 /// # Errors
