@@ -6,11 +6,15 @@
 
 mod dead_letter;
 mod directory;
+mod discard;
 mod error;
 mod file_writer;
+mod stdout;
 mod text;
 
 pub use dead_letter::{DeadLetter, DeadLetterWriter};
 pub use directory::{Finished, OutputDirectory, Published};
+pub use discard::{Discard, DiscardTotals};
 pub use error::SinkError;
 pub use file_writer::{FileWriter, WRITE_BYTES};
+pub use stdout::{SPOOL_BYTES_MAX, StdoutOrder, StdoutWriter};

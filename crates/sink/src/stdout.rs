@@ -1,0 +1,227 @@
+//! Standard output of several pipelines, in partition order.
+//!
+//! The lowest unfinished partition writes through; later ones spool in memory, and wait once the
+//! spools together are full. Waiting blocks the core, and cannot deadlock as long as every core runs
+//! its partitions one after another in ascending order: the lowest unfinished partition of the job is
+//! then the one that its core is at, it never waits here, and as it finishes the next takes its place.
+//! A pipeline that ends without finishing releases all who wait.
+//!
+//! This is the one sink with a lock: there is one standard output. It is taken once a piece of output,
+//! never once a record.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::RawFd;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::SinkError;
+
+/// Bytes that all spools hold together before later partitions wait.
+pub const SPOOL_BYTES_MAX: usize = 64 << 20;
+
+/// Who may write to standard output, and what the others have waiting.
+#[derive(Debug)]
+pub struct StdoutOrder {
+    fd: RawFd,
+    spool_bytes_max: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The lowest unfinished partition.
+    head: u32,
+    /// Output of later partitions, and whether they have finished.
+    spools: BTreeMap<u32, Spool>,
+    /// Bytes in all spools.
+    spooled_bytes: usize,
+    /// A pipeline ended without finishing, or the reader has gone.
+    stop: Option<Stop>,
+}
+
+#[derive(Debug, Default)]
+struct Spool {
+    bytes: Vec<u8>,
+    is_finished: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    Aborted,
+    Closed,
+}
+
+impl StdoutOrder {
+    /// Orders output to standard output itself.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Self::with(libc::STDOUT_FILENO, SPOOL_BYTES_MAX)
+    }
+
+    /// Orders output to a descriptor that stays open for as long as this value lives.
+    #[must_use]
+    pub fn with(fd: RawFd, spool_bytes_max: usize) -> Arc<Self> {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Arc::new(Self { fd, spool_bytes_max, state, changed })
+    }
+
+    /// A state is whole between any two statements that could panic, so poison means nothing.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, stop: Stop) {
+        let mut state = self.lock();
+        state.stop.get_or_insert(stop);
+        state.spools.clear();
+        state.spooled_bytes = 0;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Writes to the descriptor; a failure stops all the others too.
+    fn write_out(&self, bytes: &[u8]) -> Result<(), SinkError> {
+        let outcome = write_all(self.fd, bytes);
+        if let Err(error) = &outcome {
+            self.stop(if error.is_closed() { Stop::Closed } else { Stop::Aborted });
+        }
+        outcome
+    }
+
+    fn write(&self, partition: u32, bytes: &[u8]) -> Result<(), SinkError> {
+        let mut state = self.lock();
+        while state.stop.is_none()
+            && state.head != partition
+            && state.spooled_bytes + bytes.len() > self.spool_bytes_max
+        {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.check()?;
+        if state.head != partition {
+            state.spools.entry(partition).or_default().bytes.extend_from_slice(bytes);
+            state.spooled_bytes += bytes.len();
+            return Ok(());
+        }
+        let earlier = state.take_spool(partition);
+        drop(state);
+        // Nobody else writes: only this partition can move the head on.
+        if !earlier.is_empty() {
+            self.write_out(&earlier)?;
+            self.changed.notify_all();
+        }
+        self.write_out(bytes)
+    }
+
+    fn finish(&self, partition: u32) -> Result<(), SinkError> {
+        let mut state = self.lock();
+        state.check()?;
+        state.spools.entry(partition).or_default().is_finished = true;
+        if state.head != partition {
+            return Ok(());
+        }
+        // The head moves past everything that is finished; what the new head has spooled so far it
+        // writes itself, with its next piece.
+        while state.spools.get(&state.head).is_some_and(|spool| spool.is_finished) {
+            let finished = state.head;
+            let bytes = state.take_spool(finished);
+            drop(state);
+            self.write_out(&bytes)?;
+            state = self.lock();
+            state.head += 1;
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+}
+
+impl State {
+    fn check(&self) -> Result<(), SinkError> {
+        match self.stop {
+            None => Ok(()),
+            Some(Stop::Aborted) => Err(SinkError::Aborted),
+            Some(Stop::Closed) => Err(SinkError::Closed),
+        }
+    }
+
+    fn take_spool(&mut self, partition: u32) -> Vec<u8> {
+        let bytes = self.spools.remove(&partition).unwrap_or_default().bytes;
+        self.spooled_bytes -= bytes.len();
+        bytes
+    }
+}
+
+/// One partition's way to standard output.
+#[derive(Debug)]
+pub struct StdoutWriter {
+    order: Arc<StdoutOrder>,
+    partition: u32,
+    is_finished: bool,
+}
+
+impl StdoutWriter {
+    /// Makes the writer of a partition. Partitions are numbered from zero without gaps, and each has
+    /// exactly one writer: a partition without one holds all later ones up for ever.
+    #[must_use]
+    pub fn new(order: Arc<StdoutOrder>, partition: u32) -> Self {
+        Self { order, partition, is_finished: false }
+    }
+
+    /// Adds bytes to this partition's output.
+    ///
+    /// # Errors
+    /// [`SinkError::Closed`] once whoever read has gone; [`SinkError::Aborted`] if another pipeline
+    /// ended early; what write said otherwise.
+    ///
+    /// # Cost
+    /// Blocks the core while the reader is slow, or the spools are full.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        if bytes.is_empty() { Ok(()) } else { self.order.write(self.partition, bytes) }
+    }
+
+    /// Says that this partition has no more output.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn finish(mut self) -> Result<(), SinkError> {
+        let outcome = self.order.finish(self.partition);
+        self.is_finished = outcome.is_ok();
+        outcome
+    }
+}
+
+impl Drop for StdoutWriter {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.order.stop(Stop::Aborted);
+        }
+    }
+}
+
+fn write_all(fd: RawFd, mut bytes: &[u8]) -> Result<(), SinkError> {
+    while !bytes.is_empty() {
+        // SAFETY: `bytes` is readable for its length; the descriptor is the caller's to keep open.
+        let count = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+        match usize::try_from(count) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => wait_until_writable(fd),
+                    _ => return Err(SinkError::of(Path::new("standard output"), "write", error)),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// For a descriptor that somebody has made non-blocking, as terminals sometimes are.
+fn wait_until_writable(fd: RawFd) {
+    let mut poll = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `poll` is one valid pollfd. A failure only means that write is tried again sooner.
+    unsafe { libc::poll(&raw mut poll, 1, -1) };
+}

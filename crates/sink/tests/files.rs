@@ -1,0 +1,297 @@
+//! File sinks: nothing is visible before the job is whole, and nothing is left of one that fails.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::CString;
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidemill_plan::OnExisting;
+use tidemill_record::{BadRecord, Offset};
+use tidemill_rt::{Backend, Choice, allowed_cpus, launch, probe};
+use tidemill_sink::{
+    DeadLetterWriter, FileWriter, Finished, OutputDirectory, SinkError, WRITE_BYTES,
+};
+
+fn backends() -> Vec<Backend> {
+    match probe(Choice::Auto).unwrap().backend {
+        Backend::Glommio => vec![Backend::Std, Backend::Glommio],
+        Backend::Std => vec![Backend::Std],
+    }
+}
+
+fn on_core<T, F, Fut>(backend: Backend, body: F) -> T
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    launch(backend, allowed_cpus()[0], "test", body).unwrap().join().unwrap()
+}
+
+fn open(path: &Path, on_existing: OnExisting) -> Arc<OutputDirectory> {
+    Arc::new(OutputDirectory::open(path, on_existing).unwrap())
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Writes the pieces as one partition, rolling when the writer wants to.
+async fn write(
+    backend: Backend,
+    directory: Arc<OutputDirectory>,
+    partition: u32,
+    rolling_bytes: Option<u64>,
+    pieces: Vec<Vec<u8>>,
+) -> Result<Finished, SinkError> {
+    let mut writer =
+        FileWriter::create(backend, directory, partition, "csv", rolling_bytes).await?;
+    for piece in pieces {
+        writer.write(&piece).await?;
+        if writer.wants_roll() {
+            writer.roll().await?;
+        }
+    }
+    writer.finish().await
+}
+
+fn run(
+    backend: Backend,
+    directory: &Arc<OutputDirectory>,
+    partition: u32,
+    rolling_bytes: Option<u64>,
+    pieces: Vec<Vec<u8>>,
+) -> Result<Finished, SinkError> {
+    let directory = Arc::clone(directory);
+    on_core(backend, move || write(backend, directory, partition, rolling_bytes, pieces))
+}
+
+#[test]
+fn results_appear_at_once_and_whole() {
+    let root = tempfile::tempdir().unwrap();
+    for backend in backends() {
+        let path = root.path().join(format!("{backend:?}/out"));
+        let directory = open(&path, OnExisting::Fail);
+        // Pieces below, at and above the size of a write.
+        let pieces: Vec<Vec<u8>> =
+            [1, 1000, WRITE_BYTES - 1, WRITE_BYTES, 3 * WRITE_BYTES + 5, 0, 7]
+                .into_iter()
+                .zip(b'a'..)
+                .map(|(byte_count, letter)| vec![letter; byte_count])
+                .collect();
+        let expected = pieces.concat();
+        let first = run(backend, &directory, 0, None, pieces).unwrap();
+        let second = run(backend, &directory, 1, None, Vec::new()).unwrap();
+        assert_eq!(first.byte_count(), expected.len() as u64);
+        assert_eq!(names(&path), ["part-00000-000000.csv.open", "part-00001-000000.csv.open"]);
+        let published = directory.publish(vec![first, second]).unwrap();
+        assert_eq!(names(&path), ["part-00000-000000.csv", "part-00001-000000.csv"]);
+        assert_eq!(published.byte_count, expected.len() as u64);
+        assert_eq!(published.files[0], path.join("part-00000-000000.csv"));
+        assert!(fs::read(&published.files[0]).unwrap() == expected, "{backend:?}");
+        assert_eq!(fs::read(&published.files[1]).unwrap(), b"");
+    }
+}
+
+#[test]
+fn segments_roll_by_size() {
+    let root = tempfile::tempdir().unwrap();
+    for backend in backends() {
+        let path = root.path().join(format!("{backend:?}"));
+        let directory = open(&path, OnExisting::Fail);
+        let pieces = vec![vec![b'a'; 60], vec![b'b'; 60], vec![b'c'; 200], vec![b'd'; 1]];
+        let finished = run(backend, &directory, 12, Some(100), pieces).unwrap();
+        assert_eq!((finished.segment_count(), finished.byte_count()), (3, 321));
+        let published = directory.publish(vec![finished]).unwrap();
+        let lengths: Vec<_> =
+            published.files.iter().map(|file| fs::metadata(file).unwrap().len()).collect();
+        assert_eq!(lengths, [120, 200, 1]);
+        assert_eq!(names(&path)[2], "part-00012-000002.csv");
+    }
+}
+
+#[test]
+fn a_failed_job_shows_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    for backend in backends() {
+        let directory = open(root.path(), OnExisting::Fail);
+        let finished = run(backend, &directory, 0, None, vec![b"x".to_vec()]).unwrap();
+        let unfinished = Arc::clone(&directory);
+        on_core(backend, move || async move {
+            let mut writer =
+                FileWriter::create(backend, unfinished, 1, "csv", Some(1)).await.unwrap();
+            writer.write(b"one").await.unwrap();
+            writer.roll().await.unwrap();
+            writer.write(b"two").await.unwrap();
+        });
+        assert_eq!(names(root.path()), ["part-00000-000000.csv.open"]);
+        drop(finished);
+        assert_eq!(names(root.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn earlier_results_are_kept_or_replaced_as_asked() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    for name in
+        ["part-00000-000000.csv", "part-00007-000000.csv", "part-00001-000000.csv.open", "notes"]
+    {
+        fs::write(path.join(name), "earlier").unwrap();
+    }
+    let error = OutputDirectory::open(path, OnExisting::Fail).unwrap_err();
+    assert!(
+        matches!(&error, SinkError::Existing { path: found }
+            if *found == path.join("part-00000-000000.csv")),
+        "{error}"
+    );
+    assert!(error.to_string().contains("on.existing"), "{error}");
+    assert_eq!(names(path).len(), 4);
+
+    let directory = open(path, OnExisting::Replace);
+    // What an earlier crash left unfinished has gone; results stay until the new ones are whole.
+    assert_eq!(names(path), ["notes", "part-00000-000000.csv", "part-00007-000000.csv"]);
+    let finished = run(Backend::Std, &directory, 0, None, vec![b"new".to_vec()]).unwrap();
+    assert_eq!(fs::read(path.join("part-00000-000000.csv")).unwrap(), b"earlier");
+    let published = directory.publish(vec![finished]).unwrap();
+    assert_eq!(published.removed_count, 1);
+    assert_eq!(names(path), ["notes", "part-00000-000000.csv"]);
+    assert_eq!(fs::read(path.join("part-00000-000000.csv")).unwrap(), b"new");
+}
+
+#[test]
+fn two_jobs_do_not_share_a_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let first = open(root.path(), OnExisting::Replace);
+    let error = OutputDirectory::open(root.path(), OnExisting::Replace).unwrap_err();
+    assert!(matches!(error, SinkError::Locked { .. }), "{error}");
+    drop(first);
+    OutputDirectory::open(root.path(), OnExisting::Replace).unwrap();
+}
+
+#[test]
+fn a_file_in_place_of_the_directory_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("file");
+    fs::write(&path, "").unwrap();
+    for at in [path.clone(), path.join("below")] {
+        let error = OutputDirectory::open(&at, OnExisting::Fail).unwrap_err();
+        assert!(matches!(&error, SinkError::NotADirectory { path } if *path == at), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let locked = root.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    let out = locked.join("out");
+    let body = move || OutputDirectory::open(&out, OnExisting::Fail).map(|_| ());
+    let thread = std::thread::spawn(move || {
+        // SAFETY: this changes the thread's own identity only, and the thread ends here.
+        unsafe { libc::setfsuid(65_534) };
+        body()
+    });
+    let permissions = fs::metadata(root.path()).unwrap().permissions();
+    assert!(!permissions.readonly());
+    let error = thread.join().unwrap().unwrap_err();
+    assert!(matches!(error, SinkError::Denied { .. }), "{error}");
+    assert!(error.to_string().contains("write permission"), "{error}");
+}
+
+/// A file system of 64 KiB; `None` where this user may not mount one.
+struct TinyDisk(PathBuf);
+
+impl TinyDisk {
+    fn mount(path: PathBuf) -> Option<Self> {
+        let text = |text: &str| CString::new(text).unwrap();
+        let (target, kind, data) = (text(path.to_str().unwrap()), text("tmpfs"), text("size=64k"));
+        // SAFETY: all are C strings that outlive the call.
+        let result = unsafe {
+            libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, data.as_ptr().cast())
+        };
+        (result == 0).then_some(Self(path))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let target = CString::new(self.0.to_str().unwrap()).unwrap();
+        // SAFETY: a C string that outlives the call.
+        unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let Some(disk) = TinyDisk::mount(root.path().to_owned()) else {
+        // Only root may mount; elsewhere the standard output test has /dev/full.
+        return;
+    };
+    for backend in backends() {
+        let directory = open(&disk.0.join("out"), OnExisting::Fail);
+        let error = run(backend, &directory, 0, None, vec![vec![b'x'; 300_000]]).unwrap_err();
+        assert!(
+            matches!(&error, SinkError::Full { path, .. }
+            if path.ends_with("part-00000-000000.csv.open")),
+            "{backend:?}: {error}"
+        );
+        assert!(error.to_string().contains("(errno 28)"), "{error}");
+        assert_eq!(names(directory.path()), Vec::<String>::new());
+        // And what fits goes through when there is room again.
+        let finished = run(backend, &directory, 0, None, vec![vec![b'x'; 40_000]]).unwrap();
+        assert_eq!(directory.publish(vec![finished]).unwrap().byte_count, 40_000);
+        fs::remove_dir_all(directory.path()).unwrap();
+    }
+}
+
+#[test]
+fn dead_letters_lose_no_byte() {
+    let root = tempfile::tempdir().unwrap();
+    let bad = |offset, field: Option<&str>, raw: Option<&[u8]>| BadRecord {
+        offset: Offset(offset),
+        field: field.map(str::to_owned),
+        reason: "not a \"number\"".to_owned(),
+        raw: raw.map(<[u8]>::to_vec),
+    };
+    let letters = vec![
+        bad(7, Some("price"), Some(b"{\"price\":\"x\"}\t")),
+        bad(9, None, Some(b"a\xff\x00")),
+        bad(11, None, None),
+    ];
+    // The last two by hand: 0x61 0xff 0x00 is "Yf8A" in base64.
+    let expected = concat!(
+        r#"{"source":"trades","partition":3,"offset":7,"field":"price","#,
+        r#""reason":"not a \"number\"","record":"{\"price\":\"x\"}\t"}"#,
+        "\n",
+        r#"{"source":"trades","partition":3,"offset":9,"field":null,"reason":"not a \"number\"","#,
+        r#""record":"a�\u0000","record_base64":"Yf8A"}"#,
+        "\n",
+        r#"{"source":"trades","partition":3,"offset":11,"field":null,"reason":"not a \"number\"","#,
+        r#""record":null}"#,
+        "\n",
+    );
+    for backend in backends() {
+        let directory = Arc::new(OutputDirectory::open_dead_letters(root.path()).unwrap());
+        let (at, letters) = (Arc::clone(&directory), letters.clone());
+        let finished = on_core(backend, move || async move {
+            let clean = DeadLetterWriter::new(backend, Arc::clone(&at), "trades".to_owned(), 2, 0);
+            let mut writer = DeadLetterWriter::new(backend, at, "trades".to_owned(), 3, 1);
+            for letter in &letters {
+                writer.write(letter).await.unwrap();
+            }
+            assert_eq!(writer.letter_count(), 3);
+            vec![clean.finish().await.unwrap(), writer.finish().await.unwrap()]
+        });
+        let published = directory.publish(finished).unwrap();
+        assert_eq!(published.files, [root.path().join("dead-00001-000000.jsonl")]);
+        assert_eq!(fs::read_to_string(&published.files[0]).unwrap(), expected);
+    }
+}
