@@ -28,9 +28,7 @@ impl Sealed {
         match merge {
             Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
             Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
-            Merge::Limited(spec) => {
-                Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes))
-            }
+            Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes)),
         }
     }
 

@@ -38,7 +38,12 @@ fn every_golden_file_holds() {
     for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "slt")) {
         block_count += check_file(path, &mut failures);
     }
-    assert!(failures.is_empty(), "{} of {block_count} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {block_count} failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 fn check_file(path: &Path, failures: &mut Vec<String>) -> usize {
@@ -60,7 +65,8 @@ fn check_file(path: &Path, failures: &mut Vec<String>) -> usize {
                 !output.status.success() && block.expected.iter().all(|line| found.contains(line))
             }
             "query" | "script" => {
-                output.status.success() && found.lines().eq(block.expected.iter().map(String::as_str))
+                output.status.success()
+                    && found.lines().eq(block.expected.iter().map(String::as_str))
             }
             other => panic!("{}: unknown block {other}", path.display()),
         };

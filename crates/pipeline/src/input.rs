@@ -9,6 +9,7 @@ use crate::processor::{GatheredBatches, Processor, merge_sealed};
 use crate::{InputSpec, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
+#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
 pub(crate) enum Input {
     /// A reader lends bytes, a decoder makes columns of them.
     Bytes(ByteInput),
@@ -36,8 +37,7 @@ impl Input {
         spec: &mut PipelineSpec,
         processor: &mut Processor,
     ) -> Result<Self, PipelineError> {
-        let placeholder =
-            InputSpec::Sealed(Vec::new(), tidemill_plan::Merge::Limited(Default::default()));
+        let placeholder = InputSpec::Sealed(Vec::new(), Merge::Limited(LimitSpec::default()));
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
                 let decoder = Decoder::new(&DecoderSpec {

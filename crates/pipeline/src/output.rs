@@ -117,6 +117,13 @@ impl Output {
         }
     }
 
+    pub(crate) fn checksum(&self) -> Option<u64> {
+        match self {
+            Self::Columns(writer) => writer.checksum(),
+            Self::Sealed | Self::File(_) | Self::Stdout(_) => None,
+        }
+    }
+
     pub(crate) fn bytes_out(&self) -> u64 {
         match self {
             Self::File(file) => file.bytes_out,
@@ -164,7 +171,7 @@ impl StdoutOutput {
     fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
         match &mut self.layout {
             Layout::Encoded(encoder) => encoder.encode(batch, &mut self.bytes)?,
-            Layout::Table(table) => table.encode(batch, &mut self.bytes)?,
+            Layout::Table(table) => table.encode(batch, &mut self.bytes),
         }
         self.flush()
     }
@@ -180,7 +187,7 @@ impl StdoutOutput {
     fn finish(&mut self) -> Result<(), PipelineError> {
         match &mut self.layout {
             Layout::Encoded(encoder) => encoder.finish(&mut self.bytes)?,
-            Layout::Table(table) => table.finish(&mut self.bytes)?,
+            Layout::Table(table) => table.finish(&mut self.bytes),
         }
         self.flush()?;
         let writer = self.writer.take().expect("an output is finished once");

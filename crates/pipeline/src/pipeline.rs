@@ -207,6 +207,7 @@ impl Pipeline {
         let mut statistics = self.statistics.clone();
         statistics.bytes_in = self.input.bytes_in();
         statistics.bytes_out = self.output.bytes_out();
+        statistics.checksum = self.output.checksum();
         statistics.bad_records = self.bad_records.bad_count();
         statistics.group_count = self.processor.group_count();
         statistics.state_bytes = self.processor.state_bytes();

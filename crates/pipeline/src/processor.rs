@@ -32,6 +32,10 @@ pub struct KeyAudit {
     pub fingerprints: Vec<u64>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are a few for each pipeline, and they stay put"
+)]
 enum Step {
     Filter(Filter),
     Project(Project),

@@ -21,6 +21,8 @@ pub struct Statistics {
     pub group_count: u64,
     /// Bytes the tables held when the input ended.
     pub state_bytes: u64,
+    /// Sum, modulo 2^64, of a hash of each row that went to a discard sink.
+    pub checksum: Option<u64>,
     /// Time from a batch's first byte wanted to its last change written, in nanoseconds.
     pub batch_latency_ns: Histogram<u64>,
     /// Time spent in turns.
@@ -37,6 +39,7 @@ impl Default for Statistics {
             bad_records: 0,
             group_count: 0,
             state_bytes: 0,
+            checksum: None,
             batch_latency_ns: Histogram::new(2).expect("2 is within the 0..=5 digits allowed"),
             busy: Duration::ZERO,
         }
@@ -54,6 +57,10 @@ impl Statistics {
         self.group_count += other.group_count;
         self.state_bytes += other.state_bytes;
         self.busy += other.busy;
+        self.checksum = match (self.checksum, other.checksum) {
+            (Some(one), Some(another)) => Some(one.wrapping_add(another)),
+            (one, another) => one.or(another),
+        };
         // An auto-resizing histogram takes any value, so adding another cannot fail.
         let _ = self.batch_latency_ns.add(&other.batch_latency_ns);
     }

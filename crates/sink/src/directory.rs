@@ -16,15 +16,18 @@ use crate::SinkError;
 /// Ending of a segment while it is written.
 pub(crate) const OPEN_SUFFIX: &str = ".open";
 
-/// What every kind of result file begins with.
-const PREFIXES: [&str; 2] = ["part-", "dead-"];
+/// What names of result files begin with.
+const RESULT_PREFIX: &str = "part-";
+
+/// What names of dead letter files begin with.
+const DEAD_LETTER_PREFIX: &str = "dead-";
 
 /// A directory that this process alone writes results to, for as long as this value lives.
 #[derive(Debug)]
 pub struct OutputDirectory {
     path: PathBuf,
-    /// First part of the names of its files: `part-` for results, `dead-` for dead letters.
-    prefix: &'static str,
+    /// First part of the names of its files.
+    prefix: String,
     on_existing: OnExisting,
     /// Holds the exclusive lock; closing it gives it up.
     _lock: fs::File,
@@ -60,7 +63,7 @@ impl OutputDirectory {
     /// [`SinkError::Locked`] if another job writes there; [`SinkError::NotADirectory`]; what the
     /// system said otherwise.
     pub fn open(path: &Path, on_existing: OnExisting) -> Result<Self, SinkError> {
-        Self::open_for(path, on_existing, PREFIXES[0])
+        Self::open_named(path, on_existing, RESULT_PREFIX)
     }
 
     /// Opens the directory for dead letters. Those of earlier runs are replaced when this one
@@ -69,13 +72,18 @@ impl OutputDirectory {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_dead_letters(path: &Path) -> Result<Self, SinkError> {
-        Self::open_for(path, OnExisting::Replace, PREFIXES[1])
+        Self::open_named(path, OnExisting::Replace, DEAD_LETTER_PREFIX)
     }
 
-    fn open_for(
+    /// Opens the directory for files whose names begin with `prefix`; those of other names are left
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_named(
         path: &Path,
         on_existing: OnExisting,
-        prefix: &'static str,
+        prefix: &str,
     ) -> Result<Self, SinkError> {
         match fs::create_dir_all(path) {
             Err(error)
@@ -97,7 +105,8 @@ impl OutputDirectory {
                 _ => SinkError::of(path, "lock", error),
             });
         }
-        let directory = Self { path: path.to_owned(), prefix, on_existing, _lock: lock };
+        let directory =
+            Self { path: path.to_owned(), prefix: prefix.to_owned(), on_existing, _lock: lock };
         let results = directory.list(|name| !name.ends_with(OPEN_SUFFIX))?;
         if let (Some(earlier), OnExisting::Fail) = (results.into_iter().next(), on_existing) {
             return Err(SinkError::Existing { path: earlier });
@@ -163,7 +172,7 @@ impl OutputDirectory {
         for entry in fs::read_dir(&self.path).map_err(fail)? {
             let name = entry.map_err(fail)?.file_name();
             let Some(name) = name.to_str() else { continue };
-            if name.starts_with(self.prefix) && passes(name) {
+            if name.starts_with(&self.prefix) && passes(name) {
                 paths.push(self.path.join(name));
             }
         }

@@ -58,6 +58,13 @@ pub enum SinkError {
     Closed,
     /// Another pipeline that writes to the same standard output ended early.
     Aborted,
+    /// A sink of the embedding program refused a batch.
+    Registered {
+        /// Its name.
+        sink: String,
+        /// What it said.
+        message: String,
+    },
 }
 
 impl SinkError {
@@ -97,6 +104,9 @@ impl fmt::Display for SinkError {
                 "another job is writing to {}; wait for it, or choose another path",
                 path.display()
             ),
+            Self::Registered { sink, message } => {
+                write!(f, "the registered sink {sink} refused a batch: {message}")
+            }
             Self::NotADirectory { path } => write!(
                 f,
                 "{} is not a directory, and a file sink writes a directory of segments; choose \

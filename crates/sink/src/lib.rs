@@ -4,6 +4,7 @@
 //! segments) and [`OutputDirectory::publish`] (the one moment at which results become visible).
 //! Absent on purpose: what the bytes mean, and any knowledge of which core writes.
 
+mod column_writer;
 mod dead_letter;
 mod directory;
 mod discard;
@@ -12,6 +13,7 @@ mod file_writer;
 mod stdout;
 mod text;
 
+pub use column_writer::ColumnWriter;
 pub use dead_letter::{DeadLetter, DeadLetterWriter};
 pub use directory::{Finished, OutputDirectory, Published};
 pub use discard::{Discard, DiscardTotals};

@@ -29,7 +29,9 @@ fn main() -> Result<(), Error> {
         SourceRegistration {
             schema: Arc::clone(&schema),
             partitions: vec![
-                Box::new(vec![batch(vec!["Oslo", "Oslo"], vec![Some(-3.0), Some(1.0)])].into_iter()),
+                Box::new(
+                    vec![batch(vec!["Oslo", "Oslo"], vec![Some(-3.0), Some(1.0)])].into_iter(),
+                ),
                 Box::new(vec![batch(vec!["Lima", "Lima"], vec![Some(19.5), None])].into_iter()),
             ],
             partitioned_by: vec!["city".to_owned()],
@@ -47,11 +49,7 @@ fn main() -> Result<(), Error> {
             let averages = batch.column(2).as_primitive::<Float64Type>();
             let mut rows = rows.lock().map_err(|error| error.to_string())?;
             for row in 0..batch.num_rows() {
-                rows.push((
-                    cities.value(row).to_owned(),
-                    counts.value(row),
-                    averages.value(row),
-                ));
+                rows.push((cities.value(row).to_owned(), counts.value(row), averages.value(row)));
             }
             Ok(())
         })

@@ -49,6 +49,9 @@ impl fmt::Display for Summary {
             rate(all.records_in, self.elapsed),
         )?;
         writeln!(f, "{rows_out} rows out ({})", bytes(all.bytes_out))?;
+        if let Some(checksum) = all.checksum {
+            writeln!(f, "checksum {checksum:016x}")?;
+        }
         if all.group_count > 0 {
             writeln!(f, "{} groups, {state} of state", grouped(all.group_count))?;
         }

@@ -1,0 +1,40 @@
+//! Sinks that take columns, so that nothing is encoded.
+
+use tidemill_record::Batch;
+
+use crate::{Discard, SinkError};
+
+/// Takes the results of one partition as columns: the discard sink, and sinks of the embedding
+/// program.
+pub trait ColumnWriter {
+    /// Takes a batch, in order.
+    ///
+    /// # Errors
+    /// Every error ends the pipeline.
+    fn write(&mut self, batch: &Batch) -> Result<(), SinkError>;
+
+    /// Says that no more will come.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn finish(&mut self) -> Result<(), SinkError>;
+
+    /// An order-independent checksum of all rows, where one is kept; those of all partitions add up,
+    /// modulo 2^64, to that of the job.
+    fn checksum(&self) -> Option<u64>;
+}
+
+impl ColumnWriter for Discard {
+    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        self.consume(batch);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn checksum(&self) -> Option<u64> {
+        Some(self.totals().checksum)
+    }
+}
