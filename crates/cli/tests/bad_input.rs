@@ -1,0 +1,251 @@
+//! Broken, missing and forbidden input, under each `bad.records` policy: a clear error or a count,
+//! never a panic, and nothing half-published.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use support::{Host, Ran};
+
+/// Reads `n BIGINT, name VARCHAR` from `path` under a policy, into the sink `out`.
+fn read(host: &Host, format: &str, path: &str, policy: &str) -> Ran {
+    host.tidemill(&[
+        "run",
+        "-e",
+        &format!(
+            "CREATE SOURCE t (n BIGINT, name VARCHAR) WITH ('connector' = 'file', \
+             'path' = '{path}', 'format' = '{format}', 'bad.records' = '{policy}', \
+             'dead.letter.path' = 'dead'); \
+             CREATE SINK out WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+             INSERT INTO out SELECT n, name FROM t;"
+        ),
+    ])
+}
+
+fn published(host: &Host) -> Option<String> {
+    fs::read_to_string(host.path("out/part-00000-000000.csv")).ok()
+}
+
+/// One bad record among three: what each policy makes of it.
+#[track_caller]
+fn check_policies(format: &str, file: &str, content: &str, line: u64, reason: &str, bad: &str) {
+    let host = Host::new();
+    host.write(file, content);
+    let failed = read(&host, format, file, "fail").fails(1);
+    for part in [reason, &format!("{file}, line {line}"), "bad.records"] {
+        assert!(failed.contains(part), "{part:?} is not in:\n{failed}");
+    }
+    assert_eq!(published(&host), None, "a failed job shows nothing");
+
+    let skipped = read(&host, format, file, "skip");
+    skipped.succeeds();
+    assert!(skipped.stderr().contains("1 bad records"), "{}", skipped.stderr());
+    assert_eq!(published(&host).unwrap(), "n,name\n1,one\n3,three\n");
+    assert!(!host.path("dead").exists());
+
+    fs::remove_dir_all(host.path("out")).unwrap();
+    read(&host, format, file, "dead_letter").succeeds();
+    assert_eq!(published(&host).unwrap(), "n,name\n1,one\n3,three\n");
+    let letters = fs::read_to_string(host.path("dead/dead-00000-000000.jsonl")).unwrap();
+    assert_eq!(letters.lines().count(), 1, "{letters}");
+    assert!(letters.contains(bad), "{letters}");
+}
+
+#[test]
+fn csv_field_of_the_wrong_type() {
+    check_policies("csv", "t.csv", "n,name\n1,one\nx,two\n3,three\n", 3, "field n", "x,two");
+}
+
+#[test]
+fn csv_record_with_too_few_fields() {
+    check_policies("csv", "t.csv", "n,name\n1,one\n2\n3,three\n", 3, "field", "\"record\":\"2\"");
+}
+
+#[test]
+fn csv_quote_that_closes_too_early() {
+    check_policies("csv", "t.csv", "n,name\n1,one\n2,\"t\"wo\n3,three\n", 3, "quote", "wo");
+}
+
+#[test]
+fn json_that_is_cut_off() {
+    let content = "{\"n\":1,\"name\":\"one\"}\n{\"n\":2,\"na\n{\"n\":3,\"name\":\"three\"}\n";
+    check_policies("json", "t.jsonl", content, 2, "t.jsonl", "{\\\"n\\\":2,\\\"na");
+}
+
+#[test]
+fn json_number_out_of_range() {
+    let content = "{\"n\":1,\"name\":\"one\"}\n{\"n\":9223372036854775808,\"name\":\"two\"}\n{\"n\":3,\"name\":\"three\"}\n";
+    check_policies("json", "t.jsonl", content, 2, "field n", "9223372036854775808");
+}
+
+#[test]
+fn invalid_utf8_in_a_needed_field() {
+    let host = Host::new();
+    host.write("t.csv", b"n,name\n1,one\n2,\xff\xfe\n3,three\n");
+    read(&host, "csv", "t.csv", "fail").fails(1);
+    read(&host, "csv", "t.csv", "dead_letter").succeeds();
+    assert_eq!(published(&host).unwrap(), "n,name\n1,one\n3,three\n");
+    let letters = fs::read_to_string(host.path("dead/dead-00000-000000.jsonl")).unwrap();
+    assert!(letters.contains("record_base64"), "{letters}");
+}
+
+#[test]
+fn an_expression_that_fails_names_its_record() {
+    let host = Host::new();
+    host.write("t.csv", "a,b\n6,3\n1,0\n8,2\n");
+    let source = |policy: &str| {
+        format!(
+            "CREATE SOURCE t (a BIGINT, b BIGINT) WITH ('connector' = 'file', 'path' = 't.csv', \
+             'format' = 'csv', 'bad.records' = '{policy}'); SELECT a / b AS q FROM t"
+        )
+    };
+    let failed = host.sql(&source("fail")).fails(1);
+    assert!(failed.contains("t.csv, line 3") && failed.contains("1,0"), "{failed}");
+    assert_eq!(host.sql(&source("skip")).succeeds(), "q\n2\n4\n");
+}
+
+#[test]
+fn damaged_arrow_and_parquet_files_are_errors_that_name_the_file() {
+    for format in ["arrow", "parquet"] {
+        let host = Host::new();
+        host.tidemill(&["gen", "trades", "--rows", "3000", "--format", format, "--out", "data"])
+            .succeeds();
+        let name = format!("data/trades-00000-000000.{format}");
+        let whole = fs::read(host.path(&name)).unwrap();
+        let query = format!("SELECT COUNT(*) AS n, MAX(price) AS p, MIN(symbol) AS s FROM '{name}'");
+        assert!(host.sql(&query).succeeds().contains("3000"));
+        let mut damaged = vec![Vec::new(), whole[..whole.len() / 2].to_vec(), whole[1..].to_vec()];
+        for place in [10, 100, whole.len() / 3, whole.len() - 20] {
+            let mut flipped = whole.clone();
+            for byte in &mut flipped[place..place + 8] {
+                *byte = !*byte;
+            }
+            damaged.push(flipped);
+        }
+        for (index, bytes) in damaged.iter().enumerate() {
+            fs::write(host.path(&name), bytes).unwrap();
+            let ran = host.sql(&query);
+            // Flipped bits inside values may go unnoticed; a panic or a hang may not.
+            let code = ran.output.status.code();
+            assert!(matches!(code, Some(0 | 1)), "{format} {index}: {code:?}\n{}", ran.stderr());
+            assert!(!ran.stderr().contains("panicked"), "{format} {index}: {}", ran.stderr());
+            if index < 2 {
+                assert!(ran.fails(1).contains(&name), "{format} {index}: {}", ran.stderr());
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_files_and_empty_directories() {
+    let host = Host::new();
+    host.write("data/trades.csv", "n\n1\n");
+    let missing = host.sql("SELECT * FROM 'data/trade.csv'").fails(1);
+    assert!(missing.contains("data/trade.csv") && missing.contains("trades.csv"), "{missing}");
+    let unmatched = host.sql("SELECT * FROM 'data/*.jsonl'").fails(1);
+    assert!(unmatched.contains("data/*.jsonl"), "{unmatched}");
+    fs::create_dir(host.path("empty")).unwrap();
+    let empty = read(&host, "csv", "empty", "fail").fails(1);
+    assert!(empty.contains("empty"), "{empty}");
+}
+
+#[test]
+fn no_permission_to_read_or_write() {
+    const NOBODY: u32 = 65_534;
+    let host = Host::new();
+    host.write("t.csv", "n,name\n1,one\n");
+    fs::set_permissions(host.path("t.csv"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(host.path("."), fs::Permissions::from_mode(0o755)).unwrap();
+    // Root may read anything, so the command runs as somebody who may not. An ordinary user cannot
+    // become another: there the files themselves are closed.
+    let as_other = |sql: &str| {
+        let mut command = host.command(&["run", "--quiet", "-e", sql]);
+        // SAFETY: geteuid takes nothing and cannot fail.
+        if unsafe { libc::geteuid() } == 0 {
+            command.uid(NOBODY).gid(NOBODY);
+        } else {
+            fs::set_permissions(host.path("t.csv"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(host.path("."), fs::Permissions::from_mode(0o555)).unwrap();
+        }
+        let output = command.output();
+        fs::set_permissions(host.path("."), fs::Permissions::from_mode(0o755)).unwrap();
+        String::from_utf8_lossy(&output.unwrap().stderr).into_owned()
+    };
+    let unreadable = as_other("SELECT * FROM 't.csv'");
+    assert!(unreadable.contains("t.csv") && unreadable.contains("ermission"), "{unreadable}");
+    let unwritable = as_other(
+        "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'orders', 'rows' = '10'); \
+         CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+         INSERT INTO s SELECT * FROM g",
+    );
+    assert!(unwritable.contains("out") && unwritable.contains("ermission"), "{unwritable}");
+    assert!(!host.path("out").exists());
+}
+
+#[test]
+fn an_unknown_option_is_refused_with_the_nearest_name() {
+    let host = Host::new();
+    let script = "CREATE SOURCE t (n BIGINT) WITH ('connector' = 'file', 'pth' = 't.csv', 'format' = 'csv'); SELECT n FROM t";
+    let refused = host.sql(script).fails(2);
+    assert!(refused.contains("pth") && refused.contains("path"), "{refused}");
+}
+
+#[test]
+fn results_that_are_there_are_not_overwritten_unless_asked() {
+    let host = Host::new();
+    host.write("t.csv", "n,name\n1,one\n");
+    read(&host, "csv", "t.csv", "fail").succeeds();
+    host.write("t.csv", "n,name\n2,two\n");
+    let refused = read(&host, "csv", "t.csv", "fail").fails(1);
+    assert!(refused.contains("on.existing"), "{refused}");
+    assert_eq!(published(&host).unwrap(), "n,name\n1,one\n");
+    host.sql(
+        "CREATE SINK out WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv', \
+         'on.existing' = 'replace'); INSERT INTO out SELECT * FROM 't.csv'",
+    )
+    .succeeds();
+    assert_eq!(published(&host).unwrap(), "n,name\n2,two\n");
+}
+
+#[test]
+fn a_table_past_its_budget_stops_the_job_with_the_numbers() {
+    let host = Host::new();
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '200000'); \
+         SELECT trade_id, COUNT(*) AS n FROM g GROUP BY trade_id";
+    let ran = host.tidemill(&["run", "--memory", "1MiB", "--format", "csv", "-e", script]);
+    let refused = ran.fails(1);
+    for part in ["query stdout", "budget", "groups", "partition 0"] {
+        assert!(refused.contains(part), "{part:?} is not in:\n{refused}");
+    }
+}
+
+#[test]
+fn a_full_disk_stops_the_job_and_publishes_nothing() {
+    let host = Host::new();
+    let mount = host.path("small");
+    fs::create_dir(&mount).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&mount)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        // Without the right to mount there is no small disk; the sink's own tests write to
+        // /dev/full, which everybody can.
+        return;
+    }
+    let ran = host.sql(
+        "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '200000'); \
+         CREATE SINK s WITH ('connector' = 'file', 'path' = 'small/out', 'format' = 'csv'); \
+         INSERT INTO s SELECT * FROM g",
+    );
+    let left: Vec<_> = fs::read_dir(mount.join("out")).unwrap().collect();
+    let unmounted = std::process::Command::new("umount").arg(&mount).status();
+    assert!(unmounted.unwrap().success());
+    let failed = ran.fails(1);
+    assert!(failed.contains("no space") && failed.contains("small/out"), "{failed}");
+    assert!(left.is_empty(), "{left:?}");
+}

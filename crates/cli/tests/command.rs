@@ -1,0 +1,167 @@
+//! The command itself: exit codes, where output goes, help, signals.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use support::Host;
+
+#[test]
+fn results_go_to_standard_output_and_the_summary_to_standard_error() {
+    let host = Host::new();
+    host.write("t.csv", "k,v\na,1\nb,2\na,3\n");
+    let ran = host.tidemill(&["run", "-e", "SELECT k, SUM(v) AS s FROM 't.csv' GROUP BY k"]);
+    assert_eq!(ran.succeeds(), "k,s\na,4\nb,2\n");
+    assert!(ran.stderr().contains("3 records"), "{}", ran.stderr());
+    let table = host
+        .tidemill(&["run", "-q", "--format", "table", "-e", "SELECT k FROM 't.csv' ORDER BY v"])
+        .succeeds();
+    assert!(table.contains('│') || table.contains('|'), "{table}");
+    let json = host
+        .tidemill(&["run", "-q", "--format", "json", "-e", "SELECT v FROM 't.csv' LIMIT 1"])
+        .succeeds();
+    assert_eq!(json, "{\"v\":1}\n");
+}
+
+#[test]
+fn wrong_sql_and_wrong_usage_end_with_2() {
+    let host = Host::new();
+    host.write("t.csv", "k,v\na,1\n");
+    let wrong = host.sql("SELECT kk FROM 't.csv'").fails(2);
+    assert!(wrong.contains("sql:1:8") && wrong.contains('^') && wrong.contains('k'), "{wrong}");
+    host.tidemill(&["run"]).fails(2);
+    host.tidemill(&["run", "nowhere.sql"]).fails(2);
+    host.tidemill(&["run", "--cores", "x", "-e", "SELECT 1"]).fails(2);
+    host.tidemill(&["frobnicate"]).fails(2);
+}
+
+#[test]
+fn a_script_comes_from_a_file_or_standard_input() {
+    let host = Host::new();
+    host.write("t.csv", "k\na\n");
+    host.write("job.sql", "SELECT k\nFROM 't.csv';\n");
+    assert_eq!(host.tidemill(&["run", "-q", "job.sql"]).succeeds(), "k\na\n");
+    let mut child = host
+        .command(&["run", "-q", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"SELECT k FROM 't.csv'").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "k\na\n");
+}
+
+#[test]
+fn check_and_explain_write_nothing() {
+    let host = Host::new();
+    host.write("t.csv", "k\na\n");
+    let script = "CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+                  INSERT INTO s SELECT k, COUNT(*) AS n FROM 't.csv' GROUP BY k";
+    let checked = host.tidemill(&["check", "-e", script]);
+    checked.succeeds();
+    assert!(checked.stderr().contains("no errors"));
+    let plan = host.tidemill(&["explain", "-e", script]).succeeds();
+    assert!(plan.contains("locality: local") && plan.contains("COUNT(*)"), "{plan}");
+    let also = host.tidemill(&["run", "-e", &format!("EXPLAIN {}", "SELECT k FROM 't.csv'")]);
+    assert!(also.succeeds().contains("locality: stateless"), "{}", also.stdout());
+    assert!(!host.path("out").exists());
+}
+
+#[test]
+fn help_teaches_by_example_and_completions_are_printed() {
+    let host = Host::new();
+    assert!(host.tidemill(&["--help"]).succeeds().contains("tidemill run -e"));
+    assert!(host.tidemill(&["run", "--help"]).succeeds().contains("Examples"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(host.tidemill(&["completions", shell]).succeeds().contains("tidemill"));
+    }
+}
+
+#[test]
+fn doctor_gives_every_finding_a_verdict() {
+    let host = Host::new();
+    let text = host.tidemill(&["doctor"]).stdout();
+    for subject in
+        ["kernel", "io_uring", "memlock", "cpus", "smt", "governor", "huge pages", "file system"]
+    {
+        assert!(text.contains(subject), "{subject} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let host = Host::new();
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'orders', 'rows' = '2000000'); SELECT * FROM g";
+    let mut child = host
+        .command(&["run", "-q", "-e", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut head = [0; 100];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut head).unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}
+
+#[test]
+fn an_interrupt_drains_and_says_so() {
+    let host = Host::new();
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '100000000000', 'partitions' = '2'); \
+                  CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+                  INSERT INTO s SELECT symbol, COUNT(*) AS n FROM g GROUP BY symbol";
+    let child =
+        host.command(&["run", "-e", script]).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    // The sink's first segment is made when the pipelines are open, so a signal now finds them busy.
+    while fs::read_dir(host.path("out")).map_or(0, Iterator::count) < 2 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the job never opened its sink");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: the child is ours and has not been waited for, so its number is still its own.
+    let sent = unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGINT) };
+    assert_eq!(sent, 0);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("stopped before the end"), "{stderr}");
+    assert!(host.path("out/part-00001-000000.csv").exists(), "outputs are closed and visible");
+}
+
+#[test]
+fn a_later_statement_reads_what_an_earlier_one_wrote() {
+    let host = Host::new();
+    host.write("t.csv", "k,v\na,1\nb,2\na,3\n");
+    let script = "CREATE STREAM sums WITH ('connector' = 'file', 'path' = 'sums', 'format' = 'json') \
+                  AS SELECT k, SUM(v) AS total FROM 't.csv' GROUP BY k; \
+                  SELECT k FROM sums WHERE total > 3;";
+    assert_eq!(host.sql(script).succeeds(), "k\na\n");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_data() {
+    let host = Host::new();
+    for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
+        host.tidemill(&[
+            "gen", "measurements", "--rows", "5000", "--partitions", "3", "--format", "csv",
+            "--seed", seed, "--skew", "1.1", "--out", out,
+        ])
+        .succeeds();
+    }
+    let read = |directory: &str| {
+        (0..3)
+            .map(|i| fs::read(host.path(&format!("{directory}/measurements-0000{i}-000000.csv"))).unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(read("a"), read("b"));
+    assert_ne!(read("a"), read("c"));
+    assert_eq!(read("a").concat().iter().filter(|&&byte| byte == b'\n').count(), 5000);
+}

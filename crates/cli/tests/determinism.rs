@@ -1,0 +1,116 @@
+//! The same input gives the same bytes, whatever the batch size, the cores and the backend.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use support::Host;
+
+/// Stateless, local, gathered, emitting changes, ordered: one query for each way through.
+const QUERIES: [&str; 6] = [
+    "SELECT symbol, price * quantity AS value, UPPER(trader_id) AS trader FROM t WHERE quantity % 3 = 0",
+    "SELECT symbol, COUNT(*) AS n, AVG(price) AS a, STDDEV(price) AS s, SUM(price * quantity) AS v FROM t GROUP BY symbol",
+    "SELECT trader_id, COUNT(*) AS n, SUM(price) AS p, FIRST_VALUE(symbol) AS f, STRING_AGG(symbol, '') AS all_symbols FROM t GROUP BY trader_id",
+    "SELECT symbol, COUNT(*) AS n, MAX(price) AS m FROM t GROUP BY symbol EMIT CHANGES",
+    "SELECT symbol, COUNT(*) AS n, SUM(price) AS p FROM t GROUP BY symbol EMIT CHANGES EVERY 97 ROWS",
+    "SELECT trade_id, price FROM t ORDER BY price DESC, trade_id LIMIT 500",
+];
+
+/// What a run left in its sinks: file name to bytes.
+type Results = BTreeMap<String, Vec<u8>>;
+
+fn run(host: &Host, label: &str, flags: &[&str]) -> Results {
+    let mut script = "CREATE SOURCE t (trade_id BIGINT, trade_time TIMESTAMP NOT NULL, \
+         trader_id VARCHAR, symbol VARCHAR NOT NULL, price DOUBLE, quantity BIGINT) \
+         PARTITIONED BY (symbol) \
+         WITH ('connector' = 'file', 'path' = 'data', 'format' = 'csv', 'bad.records' = 'skip');\n"
+        .to_owned();
+    for (i, query) in QUERIES.iter().enumerate() {
+        script.push_str(&format!(
+            "CREATE SINK s{i} WITH ('connector' = 'file', 'path' = '{label}/s{i}', 'format' = 'csv');\n\
+             INSERT INTO s{i} {query};\n"
+        ));
+    }
+    let mut arguments = vec!["run", "--quiet", "-e", &script];
+    arguments.extend(flags);
+    host.tidemill(&arguments).succeeds();
+    let mut results = Results::new();
+    for i in 0..QUERIES.len() {
+        for entry in fs::read_dir(host.path(&format!("{label}/s{i}"))).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("s{i}/{}", path.file_name().unwrap().to_string_lossy());
+            results.insert(name, fs::read(path).unwrap());
+        }
+    }
+    results
+}
+
+#[test]
+fn batch_size_cores_and_backend_leave_the_bytes_alone() {
+    let host = Host::new();
+    host.tidemill(&[
+        "gen", "trades", "--rows", "20000", "--partitions", "4", "--format", "csv", "--out", "data",
+        "--disorder", "50", "--bad", "0.01",
+    ])
+    .succeeds();
+    let expected = run(&host, "expected", &["--cores", "1"]);
+    assert_eq!(expected.len(), 4 * 4 + 2, "four files where each partition writes, one where gathered");
+    assert!(expected.values().all(|bytes| bytes.len() > 100), "no file is empty");
+    let variants: [(&str, &[&str]); 7] = [
+        ("rows1", &["--batch-rows", "1"]),
+        ("rows7", &["--batch-rows", "7"]),
+        ("rows1000", &["--batch-rows", "1000"]),
+        ("rows8192", &["--batch-rows", "8192", "--runtime", "std"]),
+        ("std", &["--runtime", "std"]),
+        ("glommio", &["--runtime", "glommio"]),
+        ("std7", &["--runtime", "std", "--batch-rows", "7", "--cores", "1"]),
+    ];
+    for (label, flags) in variants {
+        let found = run(&host, label, flags);
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{label}");
+        for (name, bytes) in &found {
+            assert!(*bytes == expected[name], "{label}: {name} differs");
+        }
+    }
+}
+
+#[test]
+fn splits_of_one_file_agree_with_the_whole() {
+    let host = Host::new();
+    host.tidemill(&["gen", "trades", "--rows", "30000", "--format", "json", "--out", "data"]).succeeds();
+    let count = |splits: &str| {
+        let script = format!(
+            "CREATE SOURCE t (symbol VARCHAR, price DOUBLE, quantity BIGINT) WITH \
+             ('connector' = 'file', 'path' = 'data', 'format' = 'json', 'splits' = '{splits}'); \
+             SELECT symbol, COUNT(*) AS n, SUM(quantity) AS q, MIN(price) AS low, MAX(price) AS high, \
+             COUNT(DISTINCT price) AS prices FROM t GROUP BY symbol ORDER BY symbol"
+        );
+        host.tidemill(&["run", "--quiet", "-e", &script]).succeeds()
+    };
+    let whole = count("1");
+    assert_eq!(whole.lines().count(), 201);
+    for splits in ["2", "4", "7"] {
+        assert_eq!(count(splits), whole, "{splits} splits");
+    }
+}
+
+#[test]
+fn a_newline_in_quotes_across_a_split_is_an_error() {
+    let host = Host::new();
+    // Cut in half, the file is cut inside the long quoted field, whose lines look like records.
+    let field = "x,1\n".repeat(2000);
+    host.write("t.csv", &format!("name,n\na,1\n\"{field}\",2\nb,3\n"));
+    let script = |splits: &str| {
+        format!(
+            "CREATE SOURCE t (name VARCHAR, n BIGINT) WITH ('connector' = 'file', 'path' = 't.csv', \
+             'format' = 'csv', 'splits' = '{splits}', 'bad.records' = 'skip'); \
+             SELECT COUNT(*) AS n FROM t"
+        )
+    };
+    let refused = host.tidemill(&["run", "--quiet", "-e", &script("2")]).fails(1);
+    assert!(refused.contains("'splits' = '1'"), "{refused}");
+    assert_eq!(host.tidemill(&["run", "--quiet", "-e", &script("1")]).succeeds(), "n\n3\n");
+}
