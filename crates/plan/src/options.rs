@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tidemill_record::Schema;
+use tidemill_record::{DataType, Field, Schema};
 
 use crate::Span;
 
@@ -93,6 +93,46 @@ pub enum GeneratorModel {
     Orders,
     /// Station and temperature: the One Billion Row Challenge.
     Measurements,
+}
+
+impl GeneratorModel {
+    /// The columns of the records it makes. None of them is ever NULL.
+    #[must_use]
+    pub fn schema(self) -> Schema {
+        let columns: &[(&str, DataType)] = match self {
+            Self::Trades => &[
+                ("trade_id", DataType::BigInt),
+                ("trade_time", DataType::Timestamp),
+                ("trader_id", DataType::Varchar),
+                ("symbol", DataType::Varchar),
+                ("price", DataType::Double),
+                ("quantity", DataType::BigInt),
+            ],
+            Self::Orders => &[
+                ("order_id", DataType::BigInt),
+                ("customer_id", DataType::BigInt),
+                ("order_date", DataType::Timestamp),
+                ("total_amount", DataType::Double),
+                ("status", DataType::Varchar),
+            ],
+            Self::Measurements => {
+                &[("station", DataType::Varchar), ("temperature", DataType::Double)]
+            }
+        };
+        let field =
+            |(name, data_type): &(&str, DataType)| Field::required(*name, data_type.clone());
+        Schema::new(columns.iter().map(field).collect())
+    }
+
+    /// Index of the column whose equal values all lie in one partition.
+    #[must_use]
+    pub fn partition_column(self) -> usize {
+        match self {
+            Self::Trades => 3,
+            Self::Orders => 1,
+            Self::Measurements => 0,
+        }
+    }
 }
 
 /// `bad.records`: what becomes of a record that does not decode or fails an expression.

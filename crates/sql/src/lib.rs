@@ -1,1 +1,47 @@
 //! SQL text to a checked plan, with errors that point at the text.
+//!
+//! Read in this order: [`parse()`] (text to statements), [`Catalog`] (what the caller knows),
+//! [`Parsed::bind`] (statements to a [`tidemill_plan::Script`]), [`SqlErrors`] (what was wrong,
+//! and where). Absent on purpose: evaluation (the caller supplies constant folding), I/O (the
+//! caller infers the schemas of files), and every other crate's view of `sqlparser`: this is the
+//! only crate that knows it.
+
+mod catalog;
+mod deep_stack;
+mod dialect;
+mod error;
+mod parse;
+mod position;
+mod scan;
+mod suggest;
+mod syntax;
+
+mod options;
+
+mod coercion;
+mod equality;
+mod literal;
+mod report;
+mod scope;
+mod types;
+
+mod bind_expr;
+mod bind_operators;
+mod fold;
+mod functions;
+
+mod aggregates;
+mod grouping;
+mod order;
+mod query;
+mod script;
+mod select;
+mod tables;
+
+mod optimize;
+mod prune;
+mod pushdown;
+
+pub use catalog::Catalog;
+pub use error::{SqlError, SqlErrors};
+pub use parse::{FilePath, Parsed, parse};

@@ -1,0 +1,476 @@
+//! Syntax trees of expressions to typed expressions: the walk, names, literals and casts.
+//!
+//! Operators are in `bind_operators`, functions in `functions`, aggregates in `aggregates`.
+
+use std::collections::HashMap;
+
+use sqlparser::ast::{self, Spanned, Value};
+use tidemill_plan::{Expr, ExprKind, Function, Scalar, Span};
+use tidemill_record::DataType;
+
+use crate::aggregates::AggregateCalls;
+use crate::coercion::{is_castable, unify};
+use crate::fold::{constant, folded};
+use crate::literal;
+use crate::parse::fold_name;
+use crate::position::union;
+use crate::report::Bind;
+use crate::scope::{Scope, Session};
+use crate::types::data_type;
+
+/// Deepest expression: the plan's readers recurse too.
+const DEPTH_MAX: usize = 300;
+
+/// A bound expression, and how freely its type may still be chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) expr: Expr,
+    pub(crate) flex: Flex,
+}
+
+/// Literals take the type of what they meet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Flex {
+    /// Not a literal: only the widening casts.
+    Fixed,
+    /// NULL: any type.
+    Null,
+    /// A string: any type it can be read as.
+    Text,
+    /// An integer: any numeric type that holds it.
+    Integer,
+    /// A number with a point or an exponent, as written: `DOUBLE`, unless it meets another.
+    Point(String),
+}
+
+/// What may be named besides columns.
+pub(crate) type Aliases<'q> = HashMap<String, &'q ast::Expr>;
+
+/// Binds expressions over one scope.
+pub(crate) struct ExprBinder<'b, 'a, 'q> {
+    pub(crate) session: &'b mut Session<'a>,
+    pub(crate) scope: &'b Scope,
+    /// Aliases of the SELECT list, where they may be used.
+    pub(crate) aliases: Option<&'b Aliases<'q>>,
+    /// Where aggregates go; `None` where none may stand.
+    pub(crate) aggregates: Option<&'b mut AggregateCalls>,
+    /// The clause, for messages.
+    pub(crate) clause: &'static str,
+    /// How deep the walk is.
+    pub(crate) depth: usize,
+    /// In how many constructs that may never evaluate what is inside.
+    pub(crate) laziness: usize,
+}
+
+impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
+    /// A binder for a clause without aggregates or aliases.
+    pub(crate) fn new(
+        session: &'b mut Session<'a>,
+        scope: &'b Scope,
+        clause: &'static str,
+    ) -> Self {
+        Self { session, scope, aliases: None, aggregates: None, clause, depth: 0, laziness: 0 }
+    }
+
+    /// Binds an expression with the type it has by itself.
+    pub(crate) fn bind(&mut self, expr: &ast::Expr) -> Bind<Expr> {
+        Ok(self.bind_flexible(expr)?.expr)
+    }
+
+    /// Binds a condition.
+    pub(crate) fn bind_condition(&mut self, expr: &ast::Expr) -> Bind<Expr> {
+        let bound = self.bind_flexible(expr)?;
+        self.adapt(bound, &DataType::Boolean, self.clause)
+    }
+
+    /// Binds an expression whose type its surroundings may still choose.
+    pub(crate) fn bind_flexible(&mut self, expr: &ast::Expr) -> Bind<Bound> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            self.depth -= 1;
+            let span = self.session.span(leftmost_span(expr));
+            return self.session.fail_with(
+                span,
+                format!("the expression nests deeper than {DEPTH_MAX} levels"),
+                "compute parts of it in a subquery",
+            );
+        }
+        let bound = self.session.spend(1, Span::default()).and_then(|()| self.bind_node(expr));
+        self.depth -= 1;
+        bound
+    }
+
+    fn bind_node(&mut self, expr: &ast::Expr) -> Bind<Bound> {
+        use ast::Expr as Sql;
+        let fixed = match expr {
+            Sql::Nested(inner) => return self.bind_flexible(inner),
+            Sql::Value(value) => return self.bind_value(value),
+            Sql::Identifier(ident) => return self.bind_identifier(ident),
+            Sql::UnaryOp { op, expr: operand } => return self.bind_unary(*op, operand, expr),
+            Sql::CompoundIdentifier(parts) => self.bind_qualified(parts),
+            Sql::BinaryOp { .. } => self.bind_binary(expr),
+            Sql::IsNull(operand)
+            | Sql::IsNotNull(operand)
+            | Sql::IsTrue(operand)
+            | Sql::IsNotTrue(operand)
+            | Sql::IsFalse(operand)
+            | Sql::IsNotFalse(operand)
+            | Sql::IsUnknown(operand)
+            | Sql::IsNotUnknown(operand) => self.bind_is(expr, operand),
+            Sql::IsDistinctFrom(left, right) => self.bind_distinct(left, right, false),
+            Sql::IsNotDistinctFrom(left, right) => self.bind_distinct(left, right, true),
+            Sql::InList { expr: operand, list, negated } => {
+                self.bind_in_list(operand, list, *negated)
+            }
+            Sql::Between { expr: operand, negated, low, high } => {
+                self.bind_between(operand, low, high, *negated)
+            }
+            Sql::Like { negated, any, expr: operand, pattern, escape_char } => {
+                self.bind_like(operand, pattern, escape_char.as_deref(), *any, [*negated, false])
+            }
+            Sql::ILike { negated, any, expr: operand, pattern, escape_char } => {
+                self.bind_like(operand, pattern, escape_char.as_deref(), *any, [*negated, true])
+            }
+            Sql::Case { case_token, end_token, operand, conditions, else_result } => {
+                let span = self.session.span(case_token.0.span.union(&end_token.0.span));
+                self.bind_case(operand.as_deref(), conditions, else_result.as_deref(), span)
+            }
+            Sql::Cast { kind, expr: operand, data_type, format } => {
+                self.bind_cast(kind, operand, data_type, format.as_ref())
+            }
+            Sql::TypedString(typed) => self.bind_typed_string(typed),
+            Sql::Interval(interval) => self.bind_interval(interval),
+            _ => self.bind_call(expr),
+        };
+        Ok(Bound { expr: fixed?, flex: Flex::Fixed })
+    }
+
+    fn bind_value(&mut self, value: &ast::ValueWithSpan) -> Bind<Bound> {
+        let span = self.session.span(value.span);
+        let (scalar, flex) = match &value.value {
+            Value::Null => (Scalar::Null(DataType::Integer), Flex::Null),
+            Value::Boolean(value) => (Scalar::Boolean(*value), Flex::Fixed),
+            Value::SingleQuotedString(text) => (Scalar::Varchar(text.clone()), Flex::Text),
+            Value::HexStringLiteral(text) => match literal::hex(text) {
+                Some(bytes) => (Scalar::Varbinary(bytes), Flex::Fixed),
+                None => return self.session.fail(span, "X'…' takes two hexadecimal digits a byte"),
+            },
+            Value::Number(text, false) => return self.bind_number(text, span),
+            other => {
+                return self.session.fail(span, format!("not supported: the literal {other}"));
+            }
+        };
+        Ok(Bound { expr: constant(scalar, span), flex })
+    }
+
+    fn bind_number(&mut self, text: &str, span: Span) -> Bind<Bound> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return match literal::integer(text) {
+                Some(value) => {
+                    let is_integer = value.data_type().is_integer();
+                    let flex = if is_integer { Flex::Integer } else { Flex::Fixed };
+                    Ok(Bound { expr: constant(value, span), flex })
+                }
+                None => self.session.fail(span, "the number has more than 38 digits"),
+            };
+        }
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Bound {
+                expr: constant(Scalar::Double(value), span),
+                flex: Flex::Point(text.to_owned()),
+            }),
+            _ => self.session.fail(span, format!("not a number in the range of DOUBLE: {text}")),
+        }
+    }
+
+    fn bind_identifier(&mut self, ident: &ast::Ident) -> Bind<Bound> {
+        let name = fold_name(ident, self.session.positions);
+        if ident.quote_style == Some('\'') {
+            let expr = constant(Scalar::Varchar(name.text), name.span);
+            return Ok(Bound { expr, flex: Flex::Text });
+        }
+        if !self.scope.has(&name.text) {
+            if let Some(alias) = self.aliases.and_then(|aliases| aliases.get(&name.text)) {
+                let aliases = self.aliases.take();
+                let bound = self.bind_flexible(alias);
+                self.aliases = aliases;
+                return bound;
+            }
+            if ident.quote_style.is_none()
+                && let Some(expr) = self.bind_niladic(&name.text, name.span)?
+            {
+                return Ok(Bound { expr, flex: Flex::Fixed });
+            }
+        }
+        let expr = self.scope.resolve(self.session, None, &name.text, name.span)?;
+        Ok(Bound { expr, flex: Flex::Fixed })
+    }
+
+    fn bind_qualified(&mut self, parts: &[ast::Ident]) -> Bind<Expr> {
+        let names: Vec<_> =
+            parts.iter().map(|part| fold_name(part, self.session.positions)).collect();
+        match names.as_slice() {
+            [table, column] => {
+                let span = union(table.span, column.span);
+                self.scope.resolve(self.session, Some(&table.text), &column.text, span)
+            }
+            _ => {
+                let span = names.iter().fold(Span::default(), |all, name| union(all, name.span));
+                self.session.fail(span, "not supported: a name of several parts")
+            }
+        }
+    }
+
+    fn bind_cast(
+        &mut self,
+        kind: &ast::CastKind,
+        operand: &ast::Expr,
+        target: &ast::DataType,
+        format: Option<&ast::CastFormat>,
+    ) -> Bind<Expr> {
+        let bound = self.bind_flexible(operand)?;
+        let span = bound.expr.span;
+        if format.is_some() {
+            return self.session.fail(span, "not supported: CAST … FORMAT");
+        }
+        let is_try = match kind {
+            ast::CastKind::Cast | ast::CastKind::DoubleColon => false,
+            ast::CastKind::TryCast | ast::CastKind::SafeCast => true,
+        };
+        let target = match data_type(target) {
+            Ok(target) => target,
+            Err((message, hint)) => return Err(self.session.report.add(span, message, hint)),
+        };
+        if bound.flex == Flex::Null {
+            return Ok(constant(Scalar::Null(target), span));
+        }
+        if let (Flex::Point(text), DataType::Decimal { .. }) = (&bound.flex, &target)
+            && let Some(exact) = literal::decimal(text)
+        {
+            return self.cast(constant(exact, span), &target, is_try);
+        }
+        self.cast(bound.expr, &target, is_try)
+    }
+
+    /// `DATE '…'`, `TIMESTAMP '…'`.
+    fn bind_typed_string(&mut self, typed: &ast::TypedString) -> Bind<Expr> {
+        let ast::TypedString { data_type: name, value, uses_odbc_syntax } = typed;
+        let span = self.session.span(value.span);
+        let text = match &value.value {
+            Value::SingleQuotedString(text) if !uses_odbc_syntax => text.clone(),
+            other => {
+                return self.session.fail(span, format!("not supported: the literal {other}"));
+            }
+        };
+        let target = match data_type(name) {
+            Ok(target) => target,
+            Err((message, hint)) => return Err(self.session.report.add(span, message, hint)),
+        };
+        self.cast(constant(Scalar::Varchar(text), span), &target, false)
+    }
+
+    fn bind_interval(&mut self, interval: &ast::Interval) -> Bind<Expr> {
+        let ast::Interval {
+            value,
+            leading_field,
+            leading_precision,
+            last_field,
+            fractional_seconds_precision,
+        } = interval;
+        let span = self.session.span(leftmost_span(value));
+        if leading_precision.or(*fractional_seconds_precision).is_some() || last_field.is_some() {
+            return self.session.fail(span, "not supported: INTERVAL … TO, and precisions");
+        }
+        let (text, is_negative) = match value.as_ref() {
+            ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => (expr.as_ref(), true),
+            other => (other, false),
+        };
+        let text = match text {
+            ast::Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) | Value::Number(text, false) => text,
+                _ => return self.session.fail(span, "INTERVAL takes a constant in quotes"),
+            },
+            _ => return self.session.fail(span, "not supported: INTERVAL of a computed amount"),
+        };
+        let text = if is_negative { format!("-{text}") } else { text.clone() };
+        let unit = leading_field.as_ref().map(ToString::to_string);
+        match literal::interval(&text, unit.as_deref()) {
+            Some(value) => Ok(constant(value, span)),
+            None => self.session.fail_with(
+                span,
+                "not an interval",
+                "write INTERVAL '5' SECOND or INTERVAL '1 day 2 hours'",
+            ),
+        }
+    }
+
+    /// An explicit cast.
+    pub(crate) fn cast(&mut self, operand: Expr, to: &DataType, is_try: bool) -> Bind<Expr> {
+        if operand.data_type == *to {
+            return Ok(operand);
+        }
+        let span = operand.span;
+        if !is_castable(&operand.data_type, to) {
+            let from = &operand.data_type;
+            return self.session.fail(span, format!("no cast from {from} to {to}"));
+        }
+        let kind = ExprKind::Cast { operand: Box::new(operand), is_try };
+        self.finish(Expr { kind, data_type: to.clone(), span })
+    }
+
+    /// Gives an expression a type without being asked: literals adapt, others only widen.
+    pub(crate) fn adapt(&mut self, bound: Bound, to: &DataType, what: &str) -> Bind<Expr> {
+        let Bound { expr, flex } = bound;
+        if expr.data_type == *to {
+            return Ok(expr);
+        }
+        let (span, from) = (expr.span, expr.data_type.clone());
+        match flex {
+            Flex::Null => return Ok(constant(Scalar::Null(to.clone()), span)),
+            Flex::Text if is_castable(&from, to) => return self.cast(expr, to, false),
+            Flex::Integer if to.is_numeric() => return self.cast(expr, to, false),
+            Flex::Point(text) if to.is_numeric() && !to.is_integer() => {
+                let exact = literal::decimal(&text);
+                return match (to, exact) {
+                    (DataType::Decimal { .. }, Some(exact)) => {
+                        self.cast(constant(exact, span), to, false)
+                    }
+                    _ => self.cast(expr, to, false),
+                };
+            }
+            _ => {}
+        }
+        if unify(&from, to).as_ref() == Some(to) {
+            return self.cast(expr, to, false);
+        }
+        let message = format!("{what} takes {to}, but this is {from}");
+        let hint = is_castable(&from, to).then(|| format!("write CAST(… AS {to}) if it is meant"));
+        Err(self.session.report.add(span, message, hint))
+    }
+
+    /// Gives several expressions their common type.
+    pub(crate) fn adapt_all(
+        &mut self,
+        bounds: Vec<Bound>,
+        what: &str,
+    ) -> Bind<(Vec<Expr>, DataType)> {
+        let common = match common_type(&bounds) {
+            Ok(common) => common,
+            Err(at) => {
+                let found = &bounds[at].expr;
+                let (span, found) = (found.span, found.data_type.clone());
+                let others = bounds.iter().enumerate().filter(|(i, _)| *i != at);
+                let other = others.map(|(_, bound)| &bound.expr.data_type).next();
+                let other = other.map_or_else(String::new, |other| format!(" and {other}"));
+                return self.session.fail_with(
+                    span,
+                    format!("{what} of different types: {found}{other}"),
+                    "convert one with CAST",
+                );
+            }
+        };
+        let adapted: Vec<Bind<Expr>> =
+            bounds.into_iter().map(|bound| self.adapt(bound, &common, what)).collect();
+        Ok((adapted.into_iter().collect::<Bind<Vec<Expr>>>()?, common))
+    }
+
+    /// Folds a node whose children are done.
+    pub(crate) fn finish(&mut self, expr: Expr) -> Bind<Expr> {
+        folded(self.session, expr, self.laziness > 0)
+    }
+
+    /// A built-in function's call.
+    pub(crate) fn call(
+        &mut self,
+        function: Function,
+        arguments: Vec<Expr>,
+        data_type: DataType,
+        span: Span,
+    ) -> Bind<Expr> {
+        let span = arguments.iter().fold(span, |all, argument| union(all, argument.span));
+        let kind = ExprKind::Call { function, arguments };
+        self.finish(Expr { kind, data_type, span })
+    }
+}
+
+/// The type that all can take; else the index of the first that does not fit those before it.
+pub(crate) fn common_type(bounds: &[Bound]) -> Result<DataType, usize> {
+    let mut common: Option<DataType> = None;
+    for (at, bound) in bounds.iter().enumerate().filter(|(_, b)| b.flex == Flex::Fixed) {
+        let found = &bound.expr.data_type;
+        common = Some(match &common {
+            None => found.clone(),
+            Some(so_far) => unify(so_far, found).ok_or(at)?,
+        });
+    }
+    for (at, bound) in bounds.iter().enumerate() {
+        if let Some(needed) = number_type(bound, common.as_ref()) {
+            match &common {
+                None => common = Some(needed),
+                Some(so_far) => common = Some(unify(so_far, &needed).ok_or(at)?),
+            }
+        }
+    }
+    let text = bounds.iter().find(|bound| bound.flex == Flex::Text);
+    Ok(match (common, text) {
+        (Some(common), _) => common,
+        (None, Some(_)) => DataType::Varchar,
+        (None, None) => DataType::Integer,
+    })
+}
+
+/// The type a number literal needs among others of a type; `None` for what is not one.
+fn number_type(bound: &Bound, among: Option<&DataType>) -> Option<DataType> {
+    let is_decimal = matches!(among, Some(DataType::Decimal { .. }));
+    match (&bound.flex, among) {
+        (Flex::Integer, Some(DataType::Real | DataType::Double)) => among.cloned(),
+        (Flex::Integer, Some(integer)) if integer.is_integer() => {
+            let value = integer_value(&bound.expr)?;
+            let fits = match integer {
+                DataType::TinyInt => i8::try_from(value).is_ok(),
+                DataType::SmallInt => i16::try_from(value).is_ok(),
+                DataType::Integer => i32::try_from(value).is_ok(),
+                _ => true,
+            };
+            Some(if fits { integer.clone() } else { bound.expr.data_type.clone() })
+        }
+        (Flex::Integer, _) if is_decimal => {
+            Some(literal::decimal(&integer_value(&bound.expr)?.to_string())?.data_type())
+        }
+        (Flex::Integer, _) => Some(bound.expr.data_type.clone()),
+        (Flex::Point(_), Some(DataType::Real)) => Some(DataType::Real),
+        (Flex::Point(text), _) if is_decimal => {
+            Some(literal::decimal(text).map_or(DataType::Double, |exact| exact.data_type()))
+        }
+        (Flex::Point(_), _) => Some(DataType::Double),
+        (Flex::Fixed | Flex::Null | Flex::Text, _) => None,
+    }
+}
+
+/// The value of an integer constant.
+pub(crate) fn integer_value(expr: &Expr) -> Option<i64> {
+    match expr.kind {
+        ExprKind::Literal(Scalar::TinyInt(value)) => Some(i64::from(value)),
+        ExprKind::Literal(Scalar::SmallInt(value)) => Some(i64::from(value)),
+        ExprKind::Literal(Scalar::Integer(value)) => Some(i64::from(value)),
+        ExprKind::Literal(Scalar::BigInt(value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// Where an expression starts, found without walking all of it: chains are long on the left.
+pub(crate) fn leftmost_span(expr: &ast::Expr) -> sqlparser::tokenizer::Span {
+    let mut at = expr;
+    loop {
+        at = match at {
+            ast::Expr::BinaryOp { left, .. } => left,
+            ast::Expr::Nested(inner)
+            | ast::Expr::UnaryOp { expr: inner, .. }
+            | ast::Expr::IsNull(inner)
+            | ast::Expr::IsNotNull(inner)
+            | ast::Expr::Cast { expr: inner, .. } => inner,
+            ast::Expr::Value(value) => return value.span,
+            other => return other.span(),
+        };
+    }
+}

@@ -1,0 +1,163 @@
+//! Options of sources and sinks, by connector.
+
+use tidemill_plan::options::{parse_bytes, parse_duration};
+use tidemill_plan::{
+    BadRecords, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource, OnExisting,
+    SinkConnector, SourceConnector, Span,
+};
+
+use super::Options;
+use super::format::format;
+use super::format_by_name_ending;
+use crate::report::{Bind, Report, Reported};
+use crate::suggest::did_you_mean;
+use crate::syntax::OptionEntry;
+
+/// What the options of `CREATE SOURCE` say.
+pub(crate) struct Source {
+    pub(crate) connector: SourceConnector,
+    pub(crate) bad_records: Option<BadRecords>,
+    pub(crate) dead_letter_path: Option<String>,
+}
+
+const MODELS: &[(&str, GeneratorModel)] = &[
+    ("trades", GeneratorModel::Trades),
+    ("orders", GeneratorModel::Orders),
+    ("measurements", GeneratorModel::Measurements),
+];
+
+/// Names of what `bad.records` takes.
+pub(super) const BAD_RECORDS: &[(&str, BadRecords)] = &[
+    ("fail", BadRecords::Fail),
+    ("skip", BadRecords::Skip),
+    ("dead_letter", BadRecords::DeadLetter),
+];
+
+/// Reads the options of a source.
+pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -> Bind<Source> {
+    let mut options = Options::new(entries, span, report);
+    let connector = match connector(&mut options, &["file", "generator"])? {
+        "file" => file_source(&mut options).map(SourceConnector::File),
+        _ => generator(&mut options).map(SourceConnector::Generator),
+    };
+    let bad_records = options.one_of("bad.records", BAD_RECORDS);
+    let dead_letter_path = options.text("dead.letter.path").map(|(path, _)| path.to_owned());
+    options.finish()?;
+    let connector = connector.ok_or(Reported)?;
+    Ok(Source { connector, bad_records, dead_letter_path })
+}
+
+/// Reads the options of a sink.
+pub(crate) fn sink(
+    entries: &[OptionEntry],
+    span: Span,
+    report: &mut Report,
+) -> Bind<SinkConnector> {
+    let mut options = Options::new(entries, span, report);
+    let sink = match connector(&mut options, &["file", "stdout", "discard"])? {
+        "file" => file_sink(&mut options).map(SinkConnector::File),
+        "stdout" => Some(SinkConnector::Stdout(format(&mut options, None))),
+        _ => Some(SinkConnector::Discard(DiscardSink {})),
+    };
+    options.finish()?;
+    sink.ok_or(Reported)
+}
+
+fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static str> {
+    let list = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let (text, span) = options.required("connector", names[0]).ok_or(Reported)?;
+    let lower = text.to_ascii_lowercase();
+    if let Some(name) = names.iter().find(|name| **name == lower) {
+        return Ok(name);
+    }
+    if lower == "kafka" {
+        options.fail(span, "not supported yet: the connector 'kafka'", None);
+    } else {
+        let hint = did_you_mean(&lower, names.iter().copied())
+            .unwrap_or_else(|| format!("connectors here are {list}"));
+        options.fail(span, format!("unknown connector '{text}'"), Some(hint));
+    }
+    Err(Reported)
+}
+
+fn path<'a>(options: &mut Options<'a>, example: &str) -> Option<&'a str> {
+    let (path, span) = options.required("path", example)?;
+    if path.is_empty() {
+        options.fail(span, "option 'path' is empty", None);
+        return None;
+    }
+    Some(path)
+}
+
+fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
+    let path = path(options, "data/*.jsonl");
+    let by_ending = path.and_then(format_by_name_ending);
+    let is_named = options.text("format").is_some();
+    let format = format(options, by_ending);
+    let splits = options.parsed("splits", "a number from 1 to 65536", |text| {
+        text.parse().ok().filter(|splits| (1..=65_536).contains(splits))
+    });
+    if format.is_none() && !is_named && path.is_some() {
+        options.required("format", "json");
+    }
+    Some(FileSource { path: path?.to_owned(), format: format?, splits })
+}
+
+fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
+    options.required("schema", "trades");
+    let model = options.one_of("schema", MODELS);
+    let rows = options.parsed("rows", "a number from 0", |text| text.parse().ok());
+    let partitions = options.parsed("partitions", "a number from 1 to 65536", |text| {
+        text.parse().ok().filter(|count| (1..=65_536).contains(count))
+    });
+    let seed = options.parsed("seed", "a number from 0", |text| text.parse().ok());
+    let keys = options.parsed("keys", "a number from 1", |text| {
+        text.parse().ok().filter(|&keys: &u64| keys >= 1)
+    });
+    let skew = options.parsed("skew", "a number from 0 to 10", |text| {
+        text.parse().ok().filter(|skew| (0.0..=10.0).contains(skew))
+    });
+    let disorder =
+        options.parsed("disorder", "a duration such as '500ms', or milliseconds", |text| {
+            let as_duration = || u64::try_from(parse_duration(text)?.as_millis()).ok();
+            text.parse().ok().or_else(as_duration)
+        });
+    let late = options.parsed("late", "a fraction from 0 to 1", |text| {
+        text.parse().ok().filter(|late| (0.0..=1.0).contains(late))
+    });
+    let partitions: u32 = partitions.unwrap_or(1);
+    let idle = options.parsed("idle.partitions", "a number up to that of the partitions", |text| {
+        text.parse().ok().filter(|&idle: &u32| idle <= partitions)
+    });
+    Some(GeneratorSource {
+        model: model?,
+        rows: rows.unwrap_or(1_000_000),
+        partitions,
+        seed: seed.unwrap_or(42),
+        keys: keys.unwrap_or(200),
+        skew: skew.unwrap_or(0.0),
+        disorder_ms: disorder.unwrap_or(0),
+        late_fraction: late.unwrap_or(0.0),
+        idle_partitions: idle.unwrap_or(0),
+    })
+}
+
+fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
+    let path = path(options, "out/");
+    options.required("format", "csv");
+    let format = format(options, None);
+    let rolling_bytes = options.parsed("rolling", "a size such as '64MiB', or 'off'", |text| {
+        if text.eq_ignore_ascii_case("off") {
+            return Some(None);
+        }
+        parse_bytes(text).filter(|&bytes| bytes > 0).map(Some)
+    });
+    let on_existing = options
+        .one_of("on.existing", &[("fail", OnExisting::Fail), ("replace", OnExisting::Replace)]);
+    Some(FileSink {
+        path: path?.to_owned(),
+        format: format?,
+        rolling_bytes: rolling_bytes.flatten(),
+        on_existing: on_existing.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,110 @@
+//! `format` and its options.
+
+use tidemill_plan::{CsvOptions, Format, JsonOptions, TimestampUnit};
+
+use super::Options;
+
+/// The format that the end of a path names, before the ending of its compression.
+pub(crate) fn format_by_name_ending(path: &str) -> Option<Format> {
+    let lower = path.to_ascii_lowercase();
+    let plain = [".gz", ".zst", ".lz4"]
+        .into_iter()
+        .find_map(|ending| lower.strip_suffix(ending))
+        .unwrap_or(&lower);
+    let (_, ending) = plain.rsplit_once('.')?;
+    Some(match ending {
+        "csv" => Format::Csv(CsvOptions::default()),
+        "tsv" => Format::Csv(CsvOptions { delimiter: b'\t', ..CsvOptions::default() }),
+        "json" | "jsonl" | "ndjson" => Format::Json(JsonOptions::default()),
+        "arrow" | "arrows" | "ipc" | "feather" => Format::Arrow,
+        "parquet" => Format::Parquet,
+        _ => return None,
+    })
+}
+
+/// Names of the formats, without their options.
+const NAMES: &[(&str, Name)] =
+    &[("csv", Name::Csv), ("json", Name::Json), ("arrow", Name::Arrow), ("parquet", Name::Parquet)];
+
+#[derive(Clone, Copy)]
+enum Name {
+    Csv,
+    Json,
+    Arrow,
+    Parquet,
+}
+
+/// Reads `format` and the options of that format; `default` applies where there is none.
+pub(super) fn format(options: &mut Options<'_>, default: Option<Format>) -> Option<Format> {
+    let named = options.one_of("format", NAMES);
+    let format = match (named, default) {
+        (Some(Name::Csv), Some(csv @ Format::Csv(_))) => csv,
+        (Some(Name::Csv), _) => Format::Csv(CsvOptions::default()),
+        (Some(Name::Json), _) => Format::Json(JsonOptions::default()),
+        (Some(Name::Arrow), _) => Format::Arrow,
+        (Some(Name::Parquet), _) => Format::Parquet,
+        (None, default) => default?,
+    };
+    Some(match format {
+        Format::Csv(csv) => Format::Csv(csv_options(options, csv)),
+        Format::Json(_) => Format::Json(JsonOptions {
+            timestamp_unit: timestamp_unit(options).unwrap_or_default(),
+        }),
+        other => other,
+    })
+}
+
+fn csv_options(options: &mut Options<'_>, default: CsvOptions) -> CsvOptions {
+    let has_header = options.one_of("csv.header", &[("true", true), ("false", false)]);
+    let delimiter = character(options, "csv.delimiter");
+    let quote = character(options, "csv.quote");
+    CsvOptions {
+        has_header: has_header.unwrap_or(default.has_header),
+        delimiter: delimiter.unwrap_or(default.delimiter),
+        quote: quote.unwrap_or(default.quote),
+        timestamp_unit: timestamp_unit(options).unwrap_or_default(),
+    }
+}
+
+fn character(options: &mut Options<'_>, key: &'static str) -> Option<u8> {
+    let (text, span) = options.text(key)?;
+    match text.as_bytes() {
+        [byte] if byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t') => Some(*byte),
+        b"\\t" => Some(b'\t'),
+        _ => {
+            let hint = Some("it takes one ASCII character, or '\\t' for a tabulator".to_owned());
+            options.fail(span, format!("option '{key}' cannot be '{text}'"), hint);
+            None
+        }
+    }
+}
+
+fn timestamp_unit(options: &mut Options<'_>) -> Option<TimestampUnit> {
+    options.one_of(
+        "timestamp.unit",
+        &[
+            ("s", TimestampUnit::Seconds),
+            ("ms", TimestampUnit::Milliseconds),
+            ("us", TimestampUnit::Microseconds),
+            ("ns", TimestampUnit::Nanoseconds),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings() {
+        assert_eq!(
+            format_by_name_ending("a/b-*.jsonl.gz"),
+            Some(Format::Json(JsonOptions::default()))
+        );
+        assert_eq!(format_by_name_ending("a.PARQUET"), Some(Format::Parquet));
+        let tsv = Format::Csv(CsvOptions { delimiter: b'\t', ..CsvOptions::default() });
+        assert_eq!(format_by_name_ending("a.tsv.zst"), Some(tsv));
+        assert_eq!(format_by_name_ending("a.gz"), None);
+        assert_eq!(format_by_name_ending("dir/"), None);
+    }
+}

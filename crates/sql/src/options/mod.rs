@@ -1,0 +1,169 @@
+//! The `WITH (…)` clause and `SET`: text to the typed options of `plan`, each value checked at
+//! its place.
+
+mod connector;
+mod format;
+mod settings;
+
+pub(crate) use connector::{sink, source};
+pub(crate) use format::format_by_name_ending;
+pub(crate) use settings::set;
+
+use std::cell::Cell;
+
+use sqlparser::ast;
+use tidemill_plan::{SourceConnector, Span};
+
+use crate::parse::FilePath;
+use crate::position::Positions;
+use crate::report::{Bind, Report};
+use crate::suggest::did_you_mean;
+use crate::syntax::{OptionEntry, Statement, StatementKind};
+
+/// Options of later features: refused by name instead of as unknown.
+const LATER: &[&str] = &[
+    "follow",
+    "rate",
+    "topic",
+    "key.fields",
+    "delivery",
+    "allowed.lateness",
+    "late.records",
+    "watermark.max_ahead",
+    "idle.timeout",
+    "scan.startup.mode",
+];
+
+/// The options of one clause; every one must be asked for.
+pub(crate) struct Options<'a> {
+    entries: Vec<(&'a OptionEntry, Cell<bool>)>,
+    /// The statement, for what is missing.
+    span: Span,
+    /// Names that were asked for: what is allowed.
+    known: Vec<&'static str>,
+    pub(crate) report: &'a mut Report,
+    pub(crate) has_failed: bool,
+}
+
+impl<'a> Options<'a> {
+    pub(crate) fn new(entries: &'a [OptionEntry], span: Span, report: &'a mut Report) -> Self {
+        let mut options = Self {
+            entries: Vec::with_capacity(entries.len()),
+            span,
+            known: Vec::new(),
+            report,
+            has_failed: false,
+        };
+        for entry in entries {
+            if options.entries.iter().any(|(other, _)| other.key.text == entry.key.text) {
+                let message = format!("option '{}' is given twice", entry.key.text);
+                options.fail(entry.key.span, message, None);
+            }
+            options.entries.push((entry, Cell::new(false)));
+        }
+        options
+    }
+
+    pub(crate) fn fail(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
+        self.report.add(span, message, hint);
+        self.has_failed = true;
+    }
+
+    /// An option's text and place.
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<(&'a str, Span)> {
+        self.known.push(key);
+        let (entry, is_used) = self.entries.iter().find(|(entry, _)| entry.key.text == key)?;
+        is_used.set(true);
+        Some((entry.value.text.as_str(), entry.value.span))
+    }
+
+    /// An option that must be there.
+    pub(crate) fn required(&mut self, key: &'static str, example: &str) -> Option<(&'a str, Span)> {
+        let found = self.text(key);
+        if found.is_none() {
+            let hint = format!("add '{key}' = '{example}'");
+            self.fail(self.span, format!("option '{key}' is missing"), Some(hint));
+        }
+        found
+    }
+
+    /// An option read by `parse`; `allowed` says what it takes.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let (text, span) = self.text(key)?;
+        let value = parse(text.trim());
+        if value.is_none() {
+            let message = format!("option '{key}' cannot be '{text}'");
+            self.fail(span, message, Some(format!("it takes {allowed}")));
+        }
+        value
+    }
+
+    /// An option that is one of a few words.
+    pub(crate) fn one_of<T: Copy>(&mut self, key: &'static str, values: &[(&str, T)]) -> Option<T> {
+        let allowed: Vec<String> = values.iter().map(|(name, _)| format!("'{name}'")).collect();
+        self.parsed(key, &allowed.join(", "), |text| {
+            values.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|entry| entry.1)
+        })
+    }
+
+    /// Refuses every option that was not asked for.
+    pub(crate) fn finish(mut self) -> Bind<()> {
+        let unused: Vec<&OptionEntry> = self
+            .entries
+            .iter()
+            .filter(|(_, is_used)| !is_used.get())
+            .map(|(entry, _)| *entry)
+            .collect();
+        for entry in unused {
+            let key = entry.key.text.as_str();
+            if LATER.contains(&key) || key.starts_with("properties.") {
+                self.fail(entry.key.span, format!("not supported yet: option '{key}'"), None);
+            } else {
+                let hint = did_you_mean(key, self.known.iter().copied())
+                    .unwrap_or_else(|| format!("options here are {}", self.known.join(", ")));
+                self.fail(entry.key.span, format!("unknown option '{key}'"), Some(hint));
+            }
+        }
+        if self.has_failed { Err(crate::report::Reported) } else { Ok(()) }
+    }
+}
+
+/// Every file whose schema is not in the text.
+pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec<FilePath> {
+    let mut paths = Vec::new();
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Source(create) if create.columns.is_none() => {
+                // What is wrong with the options is said when the script is bound.
+                let mut unseen = Report::default();
+                let Ok(source) = source(&create.options, statement.span, &mut unseen) else {
+                    continue;
+                };
+                if let SourceConnector::File(file) = source.connector {
+                    let entry = create.options.iter().find(|entry| entry.key.text == "path");
+                    let span = entry.map_or(statement.span, |entry| entry.value.span);
+                    paths.push(FilePath { path: file.path, format: file.format, span });
+                }
+            }
+            StatementKind::Query(query) => {
+                let _ = ast::visit_relations(&*query.query, |name| {
+                    if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
+                        && ident.quote_style == Some('\'')
+                        && let Some(format) = format_by_name_ending(&ident.value)
+                    {
+                        let span = positions.span(ident.span).unwrap_or_default();
+                        paths.push(FilePath { path: ident.value.clone(), format, span });
+                    }
+                    std::ops::ControlFlow::<()>::Continue(())
+                });
+            }
+            _ => {}
+        }
+    }
+    paths
+}

@@ -1,0 +1,96 @@
+//! `SET 'key' = 'value'`.
+
+use tidemill_plan::options::parse_bytes;
+use tidemill_plan::{CoreSet, RuntimeChoice, Settings};
+
+use super::Options;
+use super::connector::BAD_RECORDS;
+use crate::report::{Bind, Report};
+use crate::syntax::{Name, OptionEntry};
+
+/// Applies one `SET` to the settings.
+pub(crate) fn set(
+    key: &Name,
+    value: &Name,
+    settings: &mut Settings,
+    report: &mut Report,
+) -> Bind<()> {
+    let entries = [OptionEntry { key: key.clone(), value: value.clone() }];
+    let mut options = Options::new(&entries, key.span, report);
+    let runtime = options.one_of(
+        "runtime",
+        &[
+            ("auto", RuntimeChoice::Auto),
+            ("glommio", RuntimeChoice::Glommio),
+            ("std", RuntimeChoice::Std),
+        ],
+    );
+    let cores = options.parsed("cores", "a count ('4'), a list ('0,2,4-7') or 'all'", cores);
+    let batch_rows = options.parsed("batch.rows", "a number from 1 to 65536", |text| {
+        text.parse().ok().filter(|rows| (1..=65_536).contains(rows))
+    });
+    let budget = options.parsed("memory.budget", "a size such as '2GiB', or 'auto'", |text| {
+        if text.eq_ignore_ascii_case("auto") {
+            return Some(None);
+        }
+        parse_bytes(text).filter(|&bytes| bytes > 0).map(Some)
+    });
+    let bad_records = options.one_of("bad.records", BAD_RECORDS);
+    let dead_letter_path = options.text("dead.letter.path").map(|(path, _)| path.to_owned());
+    let record_bytes = options.parsed("record.max_bytes", "a size such as '16MiB'", |text| {
+        parse_bytes(text).and_then(|bytes| usize::try_from(bytes).ok()).filter(|&bytes| bytes > 0)
+    });
+    options.finish()?;
+    settings.runtime = runtime.unwrap_or(settings.runtime);
+    settings.cores = cores.unwrap_or_else(|| settings.cores.clone());
+    settings.batch_rows = batch_rows.unwrap_or(settings.batch_rows);
+    settings.memory_budget_bytes = budget.unwrap_or(settings.memory_budget_bytes);
+    settings.bad_records = bad_records.unwrap_or(settings.bad_records);
+    settings.record_bytes_max = record_bytes.unwrap_or(settings.record_bytes_max);
+    if dead_letter_path.is_some() {
+        settings.dead_letter_path = dead_letter_path;
+    }
+    Ok(())
+}
+
+/// `all`, a count, or a list of CPU numbers and ranges.
+fn cores(text: &str) -> Option<CoreSet> {
+    const CPUS_MAX: usize = 4096;
+    if text.eq_ignore_ascii_case("all") {
+        return Some(CoreSet::All);
+    }
+    if let Ok(count) = text.parse::<usize>() {
+        return (1..=CPUS_MAX).contains(&count).then_some(CoreSet::Count(count));
+    }
+    let mut list = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last >= CPUS_MAX || first > last {
+            return None;
+        }
+        for cpu in first..=last {
+            if list.contains(&cpu) {
+                return None;
+            }
+            list.push(cpu);
+        }
+    }
+    Some(CoreSet::List(list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn core_sets() {
+        assert_eq!(cores("4"), Some(CoreSet::Count(4)));
+        assert_eq!(cores("0,2,4-6"), Some(CoreSet::List(vec![0, 2, 4, 5, 6])));
+        assert_eq!(cores("all"), Some(CoreSet::All));
+        assert_eq!(cores("0"), None);
+        assert_eq!(cores("3-1"), None);
+        assert_eq!(cores("1,1"), None);
+        assert_eq!(cores("0-999999999"), None);
+    }
+}

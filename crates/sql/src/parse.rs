@@ -1,0 +1,539 @@
+//! Tokens to statements. Our statements are parsed here; queries, expressions and types by
+//! `sqlparser`, within them.
+
+use sqlparser::ast;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+use tidemill_plan::relation::Explain;
+use tidemill_plan::{Format, Script, Span};
+
+use crate::catalog::Catalog;
+use crate::deep_stack;
+use crate::dialect::TidemillDialect;
+use crate::error::SqlErrors;
+use crate::options;
+use crate::position::{Positions, union};
+use crate::report::{Bind, Report};
+use crate::scan::{Chunk, EmitClause, lower_first, scan};
+use crate::script::bind_script;
+use crate::suggest::did_you_mean;
+use crate::syntax::{
+    ColumnSyntax, CreateSource, Name, OptionEntry, QueryStatement, Statement, StatementKind,
+    Target, WatermarkSyntax,
+};
+
+/// Recursion that `sqlparser` may use; brackets are bounded more tightly before.
+const RECURSION_MAX: usize = 400;
+
+/// Text that parsed, not yet bound.
+///
+/// It keeps the text alone: a syntax tree lives and dies on the thread that walks it.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    text: String,
+    file_paths: Vec<FilePath>,
+}
+
+/// Files whose schema the caller has to infer before binding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilePath {
+    /// A file, a directory or a glob, as it is written.
+    pub path: String,
+    /// How they are laid out: as declared, or by the extension of the path.
+    pub format: Format,
+    /// Where the path stands.
+    pub span: Span,
+}
+
+/// Parses a script of statements separated by `;`.
+///
+/// # Errors
+/// Every syntax error found, one a statement at most.
+///
+/// # Cost
+/// O(text), on a thread of its own whose stack fits what the text can nest.
+pub fn parse(text: &str) -> Result<Parsed, SqlErrors> {
+    let file_paths = deep_stack::run(text, || {
+        let mut report = Report::default();
+        let statements = statements(text, &mut report);
+        let file_paths = options::file_paths(&statements, &Positions::new(text));
+        report.finish(file_paths)
+    })?;
+    Ok(Parsed { text: text.to_owned(), file_paths })
+}
+
+impl Parsed {
+    /// Every file whose schema is not declared: `FROM 'path'`, and file sources without columns.
+    #[must_use]
+    pub fn file_paths(&self) -> Vec<FilePath> {
+        self.file_paths.clone()
+    }
+
+    /// Checks names and types, and plans every query.
+    ///
+    /// # Errors
+    /// Everything found wrong with the script.
+    pub fn bind(&self, catalog: &Catalog) -> Result<Script, SqlErrors> {
+        // The catalog holds functions that are shared between threads but not its own lifetime.
+        deep_stack::run(&self.text, || {
+            let mut report = Report::default();
+            let statements = statements(&self.text, &mut report);
+            let script =
+                bind_script(&statements, &Positions::new(&self.text), catalog, &mut report);
+            report.finish(script)
+        })
+    }
+}
+
+/// Parses every statement; what does not parse is reported and left out.
+fn statements(text: &str, report: &mut Report) -> Vec<Statement> {
+    let positions = Positions::new(text);
+    let mut statements = Vec::new();
+    for chunk in scan(text, &positions, report) {
+        if chunk.tokens.is_empty() {
+            continue;
+        }
+        let Chunk { tokens, emit, span, is_refused } = chunk;
+        let declared = declared_name(&tokens, &positions);
+        let parser = Parser::new(&TidemillDialect)
+            .with_recursion_limit(RECURSION_MAX)
+            .with_tokens_with_locations(tokens);
+        let mut parsing = Parsing { parser, positions: &positions, report, span, emit };
+        let kind = match parsing.statement() {
+            Ok(kind) => kind,
+            Err(_) => match declared {
+                Some(name) => StatementKind::Broken(name),
+                None => continue,
+            },
+        };
+        statements.push(Statement { kind, span, is_refused });
+    }
+    statements
+}
+
+/// The name that a `CREATE …` declares.
+fn declared_name(tokens: &[TokenWithSpan], positions: &Positions) -> Option<Name> {
+    let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
+        Some(Token::Word(word)) => Some(word),
+        _ => None,
+    };
+    word(0).filter(|first| first.keyword == Keyword::CREATE)?;
+    word(1)?;
+    let name = word(2)?;
+    let text = match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    };
+    Some(Name { text, span: positions.span(tokens[2].span).unwrap_or_default() })
+}
+
+struct Parsing<'a> {
+    parser: Parser<'a>,
+    positions: &'a Positions,
+    report: &'a mut Report,
+    span: Span,
+    emit: Option<EmitClause>,
+}
+
+impl Parsing<'_> {
+    fn statement(&mut self) -> Bind<StatementKind> {
+        let mut explain = Explain::No;
+        if self.take_word("EXPLAIN") {
+            explain = if self.take_word("ANALYZE") { Explain::Analyze } else { Explain::Plan };
+        }
+        let kind = if self.take_word("CREATE") {
+            self.create(explain)?
+        } else if self.take_word("INSERT") {
+            self.insert(explain)?
+        } else if self.take_word("SET") {
+            self.set()?
+        } else if self.starts_query() {
+            self.query(Target::Stdout, explain)?
+        } else {
+            let token = self.parser.peek_token();
+            let hint = match &token.token {
+                Token::Word(word) => did_you_mean(
+                    &word.value,
+                    ["SELECT", "CREATE", "INSERT", "EXPLAIN", "SET", "WITH"],
+                ),
+                _ => None,
+            };
+            let message = format!("not supported: a statement that starts with {}", token.token);
+            let hint = hint.or_else(|| {
+                Some("statements are CREATE SOURCE | SINK | STREAM, INSERT INTO, SELECT, EXPLAIN, SET".to_owned())
+            });
+            return Err(self.report.add(self.token_span(&token), message, hint));
+        };
+        let next = self.parser.peek_token();
+        if next.token != Token::EOF {
+            let message = format!("unexpected {} after the end of the statement", next.token);
+            return Err(self.report.add(self.token_span(&next), message, None));
+        }
+        self.check_placement(&kind, explain)?;
+        Ok(kind)
+    }
+
+    fn check_placement(&mut self, kind: &StatementKind, explain: Explain) -> Bind<()> {
+        if matches!(kind, StatementKind::Query(_)) {
+            return Ok(());
+        }
+        if explain != Explain::No {
+            let message = "EXPLAIN needs a query: SELECT, INSERT INTO or CREATE STREAM";
+            return Err(self.report.add(self.span, message, None));
+        }
+        match self.emit {
+            Some(clause) => Err(self.report.add(clause.span, "EMIT belongs to a query", None)),
+            None => Ok(()),
+        }
+    }
+
+    fn starts_query(&self) -> bool {
+        match self.parser.peek_token().token {
+            Token::LParen => true,
+            Token::Word(word) => {
+                word.quote_style.is_none()
+                    && matches!(
+                        word.keyword,
+                        Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE
+                    )
+            }
+            _ => false,
+        }
+    }
+
+    fn create(&mut self, explain: Explain) -> Bind<StatementKind> {
+        if self.take_word("SOURCE") {
+            return self.create_source().map(StatementKind::Source);
+        }
+        if self.take_word("SINK") {
+            let name = self.name()?;
+            let options = self.options()?;
+            return Ok(StatementKind::Sink { name, options });
+        }
+        if self.take_word("STREAM") {
+            let name = self.name()?;
+            let options = self.options()?;
+            self.expect_word("AS")?;
+            return self.query(Target::Stream { name, options }, explain);
+        }
+        let token = self.parser.peek_token();
+        let hint = match &token.token {
+            Token::Word(word) => did_you_mean(&word.value, ["SOURCE", "SINK", "STREAM"]),
+            _ => None,
+        };
+        let hint = hint.or_else(|| Some("CREATE is followed by SOURCE, SINK or STREAM".to_owned()));
+        let message = format!("not supported: CREATE {}", token.token);
+        Err(self.report.add(self.token_span(&token), message, hint))
+    }
+
+    fn create_source(&mut self) -> Bind<CreateSource> {
+        let name = self.name()?;
+        let mut source = CreateSource {
+            name,
+            columns: None,
+            watermark: None,
+            partitioned_by: Vec::new(),
+            options: Vec::new(),
+        };
+        if self.parser.consume_token(&Token::LParen) {
+            self.columns(&mut source)?;
+        }
+        if self.take_word("PARTITIONED") {
+            self.expect_word("BY")?;
+            self.expect(&Token::LParen)?;
+            loop {
+                source.partitioned_by.push(self.name()?);
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.expect(&Token::RParen)?;
+        }
+        source.options = self.options()?;
+        Ok(source)
+    }
+
+    /// The column list, after its opening bracket.
+    fn columns(&mut self, source: &mut CreateSource) -> Bind<()> {
+        let columns = source.columns.get_or_insert_default();
+        loop {
+            let next = self.parser.peek_nth_token(1);
+            let is_watermark =
+                matches!(&next.token, Token::Word(word) if word.keyword == Keyword::FOR);
+            if is_watermark && self.take_word("WATERMARK") {
+                let watermark = self.watermark()?;
+                if source.watermark.is_some() {
+                    return Err(self.report.add(watermark.span, "a second WATERMARK clause", None));
+                }
+                source.watermark = Some(watermark);
+            } else {
+                columns.push(self.column()?);
+            }
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect(&Token::RParen)
+    }
+
+    fn column(&mut self) -> Bind<ColumnSyntax> {
+        let name = self.name()?;
+        let start = self.token_span(&self.parser.peek_token());
+        let parsed = self.parser.parse_data_type();
+        let data_type = self.checked(parsed)?;
+        let end = self.token_span(self.parser.get_current_token());
+        let mut is_nullable = true;
+        if self.take_word("NOT") {
+            self.expect_word("NULL")?;
+            is_nullable = false;
+        } else {
+            self.take_word("NULL");
+        }
+        let next = self.parser.peek_token();
+        if !matches!(next.token, Token::Comma | Token::RParen) {
+            let message = format!("not supported: {} after a column's type", next.token);
+            let hint = Some("a column is a name, a type, and NOT NULL where it applies".to_owned());
+            return Err(self.report.add(self.token_span(&next), message, hint));
+        }
+        Ok(ColumnSyntax { name, data_type, type_span: union(start, end), is_nullable })
+    }
+
+    /// `FOR column AS expression`, after `WATERMARK`.
+    fn watermark(&mut self) -> Bind<WatermarkSyntax> {
+        let start = self.token_span(self.parser.get_current_token());
+        self.expect_word("FOR")?;
+        let column = self.name()?;
+        self.expect_word("AS")?;
+        let parsed = self.parser.parse_expr();
+        let expr = self.checked(parsed)?;
+        let end = self.token_span(self.parser.get_current_token());
+        Ok(WatermarkSyntax { column, expr, span: union(start, end) })
+    }
+
+    fn insert(&mut self, explain: Explain) -> Bind<StatementKind> {
+        self.expect_word("INTO")?;
+        let name = self.name()?;
+        if !self.starts_query() || self.parser.peek_token().token == Token::LParen {
+            let token = self.parser.peek_token();
+            if token.token == Token::LParen {
+                let message = "not supported: a column list after INSERT INTO";
+                let hint = Some("name the columns in the SELECT".to_owned());
+                return Err(self.report.add(self.token_span(&token), message, hint));
+            }
+        }
+        self.query(Target::Sink(name), explain)
+    }
+
+    fn set(&mut self) -> Bind<StatementKind> {
+        let key = self.option_key()?;
+        if !self.parser.consume_token(&Token::Eq) {
+            self.expect_word("TO")?;
+        }
+        let value = self.option_value()?;
+        Ok(StatementKind::Set { key, value })
+    }
+
+    fn query(&mut self, target: Target, explain: Explain) -> Bind<StatementKind> {
+        if !self.starts_query() {
+            let token = self.parser.peek_token();
+            let message = format!("expected a query, found {}", token.token);
+            return Err(self.report.add(self.token_span(&token), message, None));
+        }
+        let parsed = self.parser.parse_query();
+        let query = self.checked(parsed)?;
+        let emit = self.emit;
+        Ok(StatementKind::Query(QueryStatement { target, query, emit, explain }))
+    }
+
+    /// `WITH ('key' = 'value', …)`; none where there is no `WITH`.
+    fn options(&mut self) -> Bind<Vec<OptionEntry>> {
+        let mut entries = Vec::new();
+        if !self.take_word("WITH") {
+            return Ok(entries);
+        }
+        self.expect(&Token::LParen)?;
+        if self.parser.consume_token(&Token::RParen) {
+            return Ok(entries);
+        }
+        loop {
+            let key = self.option_key()?;
+            self.expect(&Token::Eq)?;
+            let value = self.option_value()?;
+            entries.push(OptionEntry { key, value });
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.expect(&Token::RParen)?;
+        Ok(entries)
+    }
+
+    /// A quoted key, or words joined by points.
+    fn option_key(&mut self) -> Bind<Name> {
+        let token = self.parser.next_token();
+        let mut span = self.token_span(&token);
+        let mut text = match token.token {
+            Token::SingleQuotedString(text) => return Ok(Name { text: text.to_lowercase(), span }),
+            Token::Word(word) => word.value.to_lowercase(),
+            other => {
+                let message = format!("expected an option's name, found {other}");
+                return Err(self.report.add(span, message, None));
+            }
+        };
+        while self.parser.consume_token(&Token::Period) {
+            let token = self.parser.next_token();
+            span = union(span, self.token_span(&token));
+            match token.token {
+                Token::Word(word) => {
+                    text.push('.');
+                    text.push_str(&word.value.to_lowercase());
+                }
+                other => {
+                    let message = format!("expected an option's name, found {other}");
+                    return Err(self.report.add(span, message, None));
+                }
+            }
+        }
+        Ok(Name { text, span })
+    }
+
+    /// A string, a number or a word, as text.
+    fn option_value(&mut self) -> Bind<Name> {
+        let token = self.parser.next_token();
+        let span = self.token_span(&token);
+        match token.token {
+            Token::SingleQuotedString(text) | Token::Number(text, _) => Ok(Name { text, span }),
+            Token::Word(word) => Ok(Name { text: word.value, span }),
+            Token::Minus => {
+                let rest = self.option_value()?;
+                Ok(Name { text: format!("-{}", rest.text), span: union(span, rest.span) })
+            }
+            other => {
+                let message = format!("expected an option's value in quotes, found {other}");
+                Err(self.report.add(span, message, None))
+            }
+        }
+    }
+
+    /// An unqualified name.
+    fn name(&mut self) -> Bind<Name> {
+        let token = self.parser.next_token();
+        let span = self.token_span(&token);
+        let name = match token.token {
+            Token::Word(word) if word.quote_style.is_some() => Name { text: word.value, span },
+            Token::Word(word) => Name { text: word.value.to_lowercase(), span },
+            other => {
+                let message = format!("expected a name, found {other}");
+                return Err(self.report.add(span, message, None));
+            }
+        };
+        if self.parser.peek_token().token == Token::Period {
+            let message = "not supported: a name of several parts";
+            return Err(self.report.add(span, message, None));
+        }
+        Ok(name)
+    }
+
+    fn take_word(&mut self, expected: &str) -> bool {
+        let found = matches!(
+            &self.parser.peek_token_ref().token,
+            Token::Word(word)
+                if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected)
+        );
+        if found {
+            self.parser.next_token();
+        }
+        found
+    }
+
+    fn expect_word(&mut self, expected: &str) -> Bind<()> {
+        if self.take_word(expected) {
+            return Ok(());
+        }
+        let token = self.parser.peek_token();
+        let message = format!("expected {expected}, found {}", token.token);
+        Err(self.report.add(self.token_span(&token), message, None))
+    }
+
+    fn expect(&mut self, expected: &Token) -> Bind<()> {
+        if self.parser.consume_token(expected) {
+            return Ok(());
+        }
+        let token = self.parser.peek_token();
+        let message = format!("expected {expected}, found {}", token.token);
+        Err(self.report.add(self.token_span(&token), message, None))
+    }
+
+    /// Where a token stands; the end of the statement for the token after the last.
+    fn token_span(&self, token: &TokenWithSpan) -> Span {
+        let end = Span { start: self.span.end, end: self.span.end };
+        match token.token {
+            Token::EOF => end,
+            _ => self.positions.span(token.span).unwrap_or(end),
+        }
+    }
+
+    /// Reports a syntax error of `sqlparser` at the place its message names.
+    fn checked<T>(&mut self, parsed: Result<T, ParserError>) -> Bind<T> {
+        let error = match parsed {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let message = match error {
+            ParserError::RecursionLimitExceeded => {
+                let span = Span { start: self.span.start, end: self.span.start + 1 };
+                return Err(self.report.add(span, "the statement nests too deeply", None));
+            }
+            ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+        };
+        let (message, location) = split_location(&message);
+        let at_token = self.token_span(&self.parser.peek_token());
+        let start = location.and_then(|location| self.positions.byte(location));
+        let span = match start {
+            Some(start) => self.word_at(start),
+            None => at_token,
+        };
+        let message = lower_first(message.trim_start_matches("sql parser error: "));
+        Err(self.report.add(span, message, None))
+    }
+
+    /// The range of the token that starts at a byte.
+    fn word_at(&self, start: usize) -> Span {
+        let mut back = 0_usize;
+        loop {
+            let index = self.parser.index();
+            let Some(at) = index.checked_sub(back) else { break };
+            let token = self.parser.token_at(at);
+            if let Some(span) = self.positions.span(token.span)
+                && span.start == start
+            {
+                return span;
+            }
+            back += 1;
+            if back > 64 {
+                break;
+            }
+        }
+        Span { start, end: start + 1 }
+    }
+}
+
+/// Cuts ` at Line: 1, Column: 8` off a message of `sqlparser`.
+fn split_location(message: &str) -> (&str, Option<Location>) {
+    let Some((head, tail)) = message.rsplit_once(" at Line: ") else { return (message, None) };
+    let Some((line, column)) = tail.split_once(", Column: ") else { return (message, None) };
+    match (line.parse(), column.parse()) {
+        (Ok(line), Ok(column)) => (head, Some(Location { line, column })),
+        _ => (message, None),
+    }
+}
+
+/// Folds an identifier of `sqlparser` into a name.
+pub(crate) fn fold_name(ident: &ast::Ident, positions: &Positions) -> Name {
+    let text = match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    };
+    Name { text, span: positions.span(ident.span).unwrap_or_default() }
+}

@@ -1,0 +1,98 @@
+//! Predicates move towards the scan: through projections, unions and orders, and below a
+//! grouping where they only read its keys.
+
+use tidemill_plan::{Emit, Expr, LimitSpec, Relation, Span};
+
+use crate::equality::{is_leaf, node_count, reads_columns};
+use crate::fold::{conjunction, conjuncts, refolded};
+use crate::optimize::{Fold, substituted};
+
+/// Largest predicate that may come of replacing columns by what computes them.
+const NODES_MAX: usize = 200;
+
+/// Rewrites a relation so that `predicates`, over its columns, apply as early as they can.
+pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fold) -> Relation {
+    match relation {
+        Relation::Scan(mut scan) => {
+            let mut all = scan.filter.take().map(conjuncts).unwrap_or_default();
+            all.extend(predicates);
+            scan.filter = joined(all);
+            Relation::Scan(scan)
+        }
+        Relation::Filter { input, predicate } => {
+            // What stood below is tested first, as it was written.
+            let mut all = conjuncts(predicate);
+            all.append(&mut predicates);
+            push_down(*input, all, fold)
+        }
+        Relation::Project { input, columns } => {
+            let mut below = Vec::new();
+            let mut above = Vec::new();
+            for predicate in predicates {
+                let mut is_cheap = true;
+                predicate.for_each_column(&mut |index| is_cheap &= is_leaf(&columns[index].expr));
+                let mut node_total = node_count(&predicate);
+                predicate.for_each_column(&mut |index| {
+                    node_total = node_total.saturating_add(node_count(&columns[index].expr));
+                });
+                if is_cheap || node_total <= NODES_MAX {
+                    below.push(refolded(substituted(predicate, &columns), fold));
+                } else {
+                    above.push(predicate);
+                }
+            }
+            let input = Box::new(push_down(*input, below, fold));
+            filtered(Relation::Project { input, columns }, above)
+        }
+        Relation::Union { inputs } => {
+            let push = |input| push_down(input, predicates.clone(), fold);
+            Relation::Union { inputs: inputs.into_iter().map(push).collect() }
+        }
+        Relation::Aggregate { input, spec, names } => {
+            // EVERY n counts the records that reach the grouping: they must stay as many.
+            let counts_records = matches!(spec.emit, Emit::ChangesEvery(_));
+            let (mut below, above): (Vec<Expr>, Vec<Expr>) =
+                predicates.into_iter().partition(|predicate| {
+                    let mut keys_only = reads_columns(predicate) && !counts_records;
+                    predicate.for_each_column(&mut |index| keys_only &= index < spec.keys.len());
+                    keys_only
+                });
+            for predicate in &mut below {
+                predicate.remap_columns(&|index| spec.keys[index]);
+            }
+            let input = Box::new(push_down(*input, below, fold));
+            filtered(Relation::Aggregate { input, spec, names }, above)
+        }
+        Relation::Sort { input, spec } => {
+            let (below, above) = match spec.limit == LimitSpec::default() {
+                true => (predicates, Vec::new()),
+                false => (Vec::new(), predicates),
+            };
+            let input = Box::new(push_down(*input, below, fold));
+            filtered(Relation::Sort { input, spec }, above)
+        }
+        Relation::Limit { input, spec } => {
+            let input = Box::new(push_down(*input, Vec::new(), fold));
+            filtered(Relation::Limit { input, spec }, predicates)
+        }
+    }
+}
+
+fn filtered(input: Relation, predicates: Vec<Expr>) -> Relation {
+    match joined(predicates) {
+        Some(predicate) => Relation::Filter { input: Box::new(input), predicate },
+        None => input,
+    }
+}
+
+/// One predicate of several; `None` if it is always TRUE.
+fn joined(predicates: Vec<Expr>) -> Option<Expr> {
+    if predicates.is_empty() {
+        return None;
+    }
+    let all = conjunction(predicates, Span::default());
+    match &all.kind {
+        tidemill_plan::ExprKind::Literal(tidemill_plan::Scalar::Boolean(true)) => None,
+        _ => Some(all),
+    }
+}

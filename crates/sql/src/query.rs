@@ -1,0 +1,528 @@
+//! Queries: `WITH`, set operations, `FROM`, and what comes after the body.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use sqlparser::ast::{self, Spanned};
+use tidemill_plan::relation::Scan;
+use tidemill_plan::{Emit, ExprKind, LimitSpec, NamedExpr, Relation, Scalar, Span};
+use tidemill_record::{DataType, Schema};
+
+use crate::bind_expr::{Bound, ExprBinder, Flex, common_type};
+use crate::equality::node_count;
+use crate::parse::fold_name;
+use crate::report::Bind;
+use crate::scan::EmitClause;
+use crate::scope::{Scope, Session};
+use crate::tables::Tables;
+
+/// Deepest tree of relations: what runs them recurses too.
+const RELATION_DEPTH_MAX: usize = 200;
+
+/// Binds the query of a statement, and says which earlier queries it reads.
+pub(crate) fn bind_root(
+    session: &mut Session<'_>,
+    tables: &Tables,
+    query: &ast::Query,
+    emit: Option<EmitClause>,
+) -> Bind<(Relation, Vec<usize>)> {
+    let mut binder = QueryBinder { session, tables, ctes: Vec::new(), runs_after: BTreeSet::new() };
+    let mut relation = binder.bind_query(query)?;
+    if let Some(clause) = emit {
+        let has_grouping = apply_emit(binder.session, &mut relation, clause)?;
+        if !has_grouping && matches!(clause.emit, Emit::ChangesEvery(_)) {
+            let message = "EMIT CHANGES EVERY n ROWS needs a grouping whose changes it coalesces";
+            return binder.session.fail(clause.span, message);
+        }
+    }
+    Ok((relation, binder.runs_after.into_iter().collect()))
+}
+
+/// Sets the emit mode of every grouping whose rows are the query's results; `false` if there is
+/// none.
+fn apply_emit(
+    session: &mut Session<'_>,
+    relation: &mut Relation,
+    clause: EmitClause,
+) -> Bind<bool> {
+    match relation {
+        Relation::Scan(_) => Ok(false),
+        Relation::Filter { input, .. }
+        | Relation::Project { input, .. }
+        | Relation::Limit { input, .. } => apply_emit(session, input, clause),
+        Relation::Sort { input, .. } => {
+            if clause.emit != Emit::Final {
+                let message = "ORDER BY needs all results, so that EMIT CHANGES cannot apply";
+                return session.fail(clause.span, message);
+            }
+            apply_emit(session, input, clause)
+        }
+        Relation::Union { inputs } => {
+            let mut found = false;
+            for input in inputs {
+                found |= apply_emit(session, input, clause)?;
+            }
+            Ok(found)
+        }
+        Relation::Aggregate { spec, .. } => {
+            if clause.emit != Emit::Final && spec.calls.is_empty() {
+                let message = "EMIT CHANGES needs an aggregate: the rows of DISTINCT, or of GROUP \
+                               BY alone, never change";
+                return session.fail(clause.span, message);
+            }
+            spec.emit = clause.emit;
+            Ok(true)
+        }
+    }
+}
+
+/// Binds queries of one statement.
+pub(crate) struct QueryBinder<'b, 'a> {
+    pub(crate) session: &'b mut Session<'a>,
+    tables: &'b Tables,
+    /// Named queries of the enclosing `WITH` clauses, innermost last; `None` for a broken one.
+    ctes: Vec<HashMap<String, Option<Rc<Relation>>>>,
+    runs_after: BTreeSet<usize>,
+}
+
+/// Rows and how their columns are named.
+pub(crate) struct Input {
+    pub(crate) relation: Relation,
+    pub(crate) scope: Scope,
+}
+
+impl QueryBinder<'_, '_> {
+    /// Binds a query with everything before and after its body.
+    pub(crate) fn bind_query(&mut self, query: &ast::Query) -> Bind<Relation> {
+        let ast::Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
+        let refused = [
+            (fetch.is_some(), "FETCH; LIMIT does the same"),
+            (!locks.is_empty(), "FOR UPDATE and FOR SHARE"),
+            (for_clause.is_some(), "FOR XML, JSON and BROWSE"),
+            (settings.is_some(), "SETTINGS"),
+            (format_clause.is_some(), "FORMAT"),
+            (!pipe_operators.is_empty(), "pipe operators (|>)"),
+        ];
+        for (_, what) in refused.iter().filter(|(is_there, _)| *is_there) {
+            let span = self.session.span(query.span());
+            return self.session.fail(first_word(span), format!("not supported: {what}"));
+        }
+        let has_with = with.is_some();
+        if let Some(with) = with {
+            self.bind_with(with)?;
+        }
+        let limit = match limit_clause {
+            Some(clause) => self.bind_limit(clause),
+            None => Ok(LimitSpec::default()),
+        };
+        let bound = self.bind_body(body, order_by.as_ref(), &limit);
+        if has_with {
+            self.ctes.pop();
+        }
+        let relation = bound?;
+        limit?;
+        if depth(&relation) > RELATION_DEPTH_MAX {
+            let message = format!("subqueries nest deeper than {RELATION_DEPTH_MAX} steps");
+            let span = self.session.span(body.span());
+            return self.session.fail(first_word(span), message);
+        }
+        Ok(relation)
+    }
+
+    fn bind_with(&mut self, with: &ast::With) -> Bind<()> {
+        let ast::With { with_token, recursive, cte_tables } = with;
+        if *recursive {
+            let span = self.session.span(with_token.0.span);
+            return self.session.fail(span, "not supported: WITH RECURSIVE");
+        }
+        self.ctes.push(HashMap::new());
+        for cte in cte_tables {
+            let ast::Cte { alias, query, from, materialized, closing_paren_token: _ } = cte;
+            let name = fold_name(&alias.name, self.session.positions);
+            let mut bound = self.bind_query(query);
+            if from.is_some() || materialized.is_some() {
+                let message = "not supported: MATERIALIZED in WITH";
+                bound = self.session.fail(name.span, message);
+            }
+            let bound = bound.and_then(|relation| self.renamed(relation, alias));
+            if let Some(scope) = self.ctes.last_mut()
+                && scope.insert(name.text.clone(), bound.ok().map(Rc::new)).is_some()
+            {
+                let message = format!("WITH names \"{}\" twice", name.text);
+                self.session.report.add(name.span, message, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn bind_body(
+        &mut self,
+        body: &ast::SetExpr,
+        order_by: Option<&ast::OrderBy>,
+        limit: &Bind<LimitSpec>,
+    ) -> Bind<Relation> {
+        let limit = *limit.as_ref().unwrap_or(&LimitSpec::default());
+        match body {
+            ast::SetExpr::Select(select) => self.bind_select(select, order_by, limit),
+            ast::SetExpr::Query(query) => {
+                let relation = self.bind_query(query)?;
+                self.order_output(relation, order_by, limit)
+            }
+            ast::SetExpr::SetOperation { .. } => {
+                let relation = self.bind_union(body)?;
+                self.order_output(relation, order_by, limit)
+            }
+            other => {
+                let what = match other {
+                    ast::SetExpr::Values(_) => "VALUES",
+                    ast::SetExpr::Table(_) => "TABLE name; SELECT * FROM name does the same",
+                    _ => "a statement that changes data, inside a query",
+                };
+                let span = self.session.span(other.span());
+                self.session.fail(first_word(span), format!("not supported: {what}"))
+            }
+        }
+    }
+
+    /// `a UNION ALL b UNION ALL …`, which `sqlparser` nests to the left.
+    fn bind_union(&mut self, body: &ast::SetExpr) -> Bind<Relation> {
+        let mut parts = Vec::new();
+        let mut at = body;
+        while let ast::SetExpr::SetOperation { left, op, set_quantifier, right } = at {
+            let is_all = matches!(set_quantifier, ast::SetQuantifier::All);
+            if *op != ast::SetOperator::Union || !is_all {
+                let what = match op {
+                    ast::SetOperator::Union => format!("UNION {set_quantifier}"),
+                    other => other.to_string(),
+                };
+                let span = self.session.span(right.span());
+                let what = what.trim_end();
+                let message = format!("not supported: {what}; UNION ALL is");
+                return self.session.fail(first_word(span), message);
+            }
+            parts.push(right.as_ref());
+            at = left;
+        }
+        parts.push(at);
+        let mut inputs = Vec::with_capacity(parts.len());
+        for part in parts.into_iter().rev() {
+            inputs.push((
+                self.bind_body(part, None, &Ok(LimitSpec::default())),
+                self.session.span(part.span()),
+            ));
+        }
+        let mut bound = Vec::with_capacity(inputs.len());
+        for (input, span) in inputs {
+            bound.push((input?, span));
+        }
+        self.unify_union(bound)
+    }
+
+    /// Casts the columns of each input to the types they have in common.
+    fn unify_union(&mut self, inputs: Vec<(Relation, Span)>) -> Bind<Relation> {
+        let schemas: Vec<Schema> = inputs.iter().map(|(input, _)| input.schema()).collect();
+        let width = schemas[0].fields.len();
+        for (schema, (_, span)) in schemas.iter().zip(&inputs) {
+            if schema.fields.len() != width {
+                let message = format!(
+                    "UNION ALL brings together results of {width} and of {} columns",
+                    schema.fields.len()
+                );
+                return self.session.fail(first_word(*span), message);
+            }
+        }
+        let mut types: Vec<DataType> = Vec::with_capacity(width);
+        for column in 0..width {
+            let bounds: Vec<Bound> = inputs
+                .iter()
+                .zip(&schemas)
+                .map(|((input, _), schema)| output_column(input, schema, column))
+                .collect();
+            match common_type(&bounds) {
+                Ok(common) => types.push(common),
+                Err(at) => {
+                    let name = &schemas[0].fields[column].name;
+                    let (a, b) = (&bounds[0].expr.data_type, &bounds[at].expr.data_type);
+                    let message = format!("column \"{name}\" of UNION ALL is {a} and {b}");
+                    let span = first_word(inputs[at].1);
+                    return self.session.fail_with(span, message, "convert one with CAST");
+                }
+            }
+        }
+        let mut relations = Vec::with_capacity(inputs.len());
+        for ((input, span), schema) in inputs.into_iter().zip(&schemas) {
+            relations.push(self.cast_columns(input, schema, &types, span)?);
+        }
+        // Flat, so that one UNION ALL of many is not a deep tree.
+        let mut flat = Vec::with_capacity(relations.len());
+        for relation in relations {
+            match relation {
+                Relation::Union { inputs } => flat.extend(inputs),
+                other => flat.push(other),
+            }
+        }
+        Ok(Relation::Union { inputs: flat })
+    }
+
+    fn cast_columns(
+        &mut self,
+        input: Relation,
+        schema: &Schema,
+        types: &[DataType],
+        span: Span,
+    ) -> Bind<Relation> {
+        if schema.fields.iter().zip(types).all(|(field, to)| field.data_type == *to) {
+            return Ok(input);
+        }
+        let scope = Scope::new("", schema);
+        let mut columns = Vec::with_capacity(types.len());
+        for (index, to) in types.iter().enumerate() {
+            let Bound { flex, .. } = output_column(&input, schema, index);
+            let column = Bound { expr: scope.column(index, first_word(span)), flex };
+            let name = schema.fields[index].name.clone();
+            let mut binder = ExprBinder::new(self.session, &scope, "UNION ALL");
+            let expr = match column.flex {
+                Flex::Null => binder.cast(column.expr, to, false)?,
+                _ => binder.adapt(column, to, "UNION ALL")?,
+            };
+            columns.push(NamedExpr { name, expr });
+        }
+        Ok(Relation::Project { input: Box::new(input), columns })
+    }
+
+    /// The one table of a `FROM` clause.
+    pub(crate) fn bind_from(&mut self, from: &[ast::TableWithJoins], select: Span) -> Bind<Input> {
+        let table = match from {
+            [] => {
+                return self.session.fail(select, "not supported: SELECT without FROM");
+            }
+            [ast::TableWithJoins { relation, joins }] => {
+                if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
+                    let span = self.session.span(relation.span());
+                    return self.session.fail(first_word(span), "not supported: JOIN");
+                }
+                relation
+            }
+            [_, second, ..] => {
+                let span = self.session.span(second.relation.span());
+                let message = "not supported: JOIN (several tables in FROM)";
+                return self.session.fail(first_word(span), message);
+            }
+        };
+        match table {
+            ast::TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                let span = self.session.span(name.span());
+                let refused = [
+                    (args.is_some(), "a table function"),
+                    (!with_hints.is_empty() || !index_hints.is_empty(), "table hints"),
+                    (version.is_some(), "a version of a table"),
+                    (*with_ordinality, "WITH ORDINALITY"),
+                    (!partitions.is_empty(), "PARTITION (…) after a table"),
+                    (json_path.is_some(), "a path after a table"),
+                    (sample.is_some(), "TABLESAMPLE"),
+                ];
+                if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
+                    return self.session.fail(span, format!("not supported: {what}"));
+                }
+                let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+                    return self.session.fail(span, "not supported: a name of several parts");
+                };
+                self.bind_table(ident, alias.as_ref())
+            }
+            ast::TableFactor::Derived { lateral, subquery, alias, sample } => {
+                let span = self.session.span(subquery.span());
+                if *lateral || sample.is_some() {
+                    let what = if *lateral { "LATERAL" } else { "TABLESAMPLE" };
+                    let message = format!("not supported: {what}");
+                    return self.session.fail(first_word(span), message);
+                }
+                let relation = self.bind_query(subquery)?;
+                self.aliased(relation, String::new(), alias.as_ref())
+            }
+            other => {
+                let span = self.session.span(other.span());
+                let message = format!("not supported: {}", refused_table(other));
+                self.session.fail(first_word(span), message)
+            }
+        }
+    }
+
+    fn bind_table(&mut self, ident: &ast::Ident, alias: Option<&ast::TableAlias>) -> Bind<Input> {
+        let name = fold_name(ident, self.session.positions);
+        if ident.quote_style != Some('\'') {
+            let cte = self.ctes.iter().rev().find_map(|scope| scope.get(&name.text)).cloned();
+            if let Some(cte) = cte {
+                let cte = cte.ok_or(crate::report::Reported)?;
+                self.session.spend(relation_nodes(&cte), name.span)?;
+                return self.aliased((*cte).clone(), name.text, alias);
+            }
+        }
+        let found = match ident.quote_style {
+            Some('\'') => Tables::files(self.session, &name)?,
+            _ => self.tables.find(self.session, &name)?,
+        };
+        self.runs_after.extend(found.runs_after);
+        let columns = (0..found.source.schema.fields.len()).collect();
+        let scan = Scan { source: found.source, columns, filter: None };
+        self.aliased(Relation::Scan(scan), name.text, alias)
+    }
+
+    fn aliased(
+        &mut self,
+        relation: Relation,
+        name: String,
+        alias: Option<&ast::TableAlias>,
+    ) -> Bind<Input> {
+        let (relation, name) = match alias {
+            None => (relation, name),
+            Some(alias) => {
+                let name = fold_name(&alias.name, self.session.positions).text;
+                (self.renamed(relation, alias)?, name)
+            }
+        };
+        let scope = Scope::new(name, &relation.schema());
+        Ok(Input { relation, scope })
+    }
+
+    /// Applies the column names of `alias (a, b, …)`.
+    fn renamed(&mut self, relation: Relation, alias: &ast::TableAlias) -> Bind<Relation> {
+        let ast::TableAlias { explicit: _, name, columns, at } = alias;
+        let span = self.session.span(name.span);
+        if at.is_some() {
+            return self.session.fail(span, "not supported: AT after a table's alias");
+        }
+        if columns.is_empty() {
+            return Ok(relation);
+        }
+        let schema = relation.schema();
+        if columns.len() > schema.fields.len() {
+            let (given, there) = (columns.len(), schema.fields.len());
+            let message = format!("{given} column names for {there} columns");
+            return self.session.fail(span, message);
+        }
+        let mut named = Vec::with_capacity(schema.fields.len());
+        for (index, field) in schema.fields.iter().enumerate() {
+            let name = match columns.get(index) {
+                Some(ast::TableAliasColumnDef { name, data_type: None }) => {
+                    fold_name(name, self.session.positions).text
+                }
+                Some(_) => {
+                    return self.session.fail(span, "not supported: types after a table's alias");
+                }
+                None => field.name.clone(),
+            };
+            let expr =
+                tidemill_plan::Expr::column(index, field.name.clone(), field.data_type.clone());
+            named.push(NamedExpr { name, expr });
+        }
+        Ok(Relation::Project { input: Box::new(relation), columns: named })
+    }
+
+    fn bind_limit(&mut self, clause: &ast::LimitClause) -> Bind<LimitSpec> {
+        let (limit, offset) = match clause {
+            ast::LimitClause::LimitOffset { limit, offset, limit_by } => {
+                if let Some(by) = limit_by.first() {
+                    let span = self.session.span(by.span());
+                    return self.session.fail(span, "not supported: LIMIT … BY");
+                }
+                let offset = offset.as_ref().map(|ast::Offset { value, rows: _ }| value);
+                (limit.as_ref(), offset)
+            }
+            ast::LimitClause::OffsetCommaLimit { offset, limit: _ } => {
+                let span = self.session.span(offset.span());
+                let message = "not supported: LIMIT offset, count; LIMIT count OFFSET offset is";
+                return self.session.fail(span, message);
+            }
+        };
+        let keep = limit.map(|limit| self.row_count(limit, "LIMIT")).transpose();
+        let skip = offset.map(|offset| self.row_count(offset, "OFFSET")).transpose();
+        Ok(LimitSpec { keep: keep?.flatten(), skip: skip?.flatten().unwrap_or(0) })
+    }
+
+    /// A constant number of rows; NULL is no limit.
+    fn row_count(&mut self, expr: &ast::Expr, clause: &'static str) -> Bind<Option<u64>> {
+        let scope = Scope::new("", &Schema::default());
+        let mut binder = ExprBinder::new(self.session, &scope, clause);
+        let bound = binder.bind_flexible(expr)?;
+        let span = bound.expr.span;
+        let count = binder.adapt(bound, &DataType::BigInt, clause)?;
+        match count.kind {
+            ExprKind::Literal(Scalar::Null(_)) => Ok(None),
+            ExprKind::Literal(Scalar::BigInt(count)) if count >= 0 => {
+                Ok(Some(count.unsigned_abs()))
+            }
+            _ => self.session.fail(span, format!("{clause} takes a constant number of rows")),
+        }
+    }
+}
+
+/// A result column as something to find a common type with: literals stay flexible.
+fn output_column(relation: &Relation, schema: &Schema, index: usize) -> Bound {
+    let field = &schema.fields[index];
+    let expr = tidemill_plan::Expr::column(index, field.name.clone(), field.data_type.clone());
+    let is_null = match relation {
+        Relation::Project { columns, .. } => {
+            matches!(columns[index].expr.kind, ExprKind::Literal(Scalar::Null(_)))
+        }
+        _ => false,
+    };
+    Bound { expr, flex: if is_null { Flex::Null } else { Flex::Fixed } }
+}
+
+/// The first bytes of a long range: carets under a whole query say little.
+pub(crate) fn first_word(span: Span) -> Span {
+    Span { start: span.start, end: span.end.min(span.start + 8) }
+}
+
+fn depth(relation: &Relation) -> usize {
+    1 + relation.inputs().into_iter().map(depth).max().unwrap_or(0)
+}
+
+fn relation_nodes(relation: &Relation) -> usize {
+    let own = match relation {
+        Relation::Scan(scan) => scan.columns.len(),
+        Relation::Filter { predicate, .. } => node_count(predicate),
+        Relation::Project { columns, .. } => {
+            columns.iter().map(|column| node_count(&column.expr)).sum()
+        }
+        Relation::Aggregate { spec, .. } => spec.keys.len() + spec.calls.len(),
+        Relation::Sort { spec, .. } => spec.keys.len(),
+        Relation::Limit { .. } | Relation::Union { .. } => 0,
+    };
+    1 + own + relation.inputs().into_iter().map(relation_nodes).sum::<usize>()
+}
+
+fn refused_table(table: &ast::TableFactor) -> &'static str {
+    use ast::TableFactor as T;
+    match table {
+        T::NestedJoin { .. } => "JOIN",
+        T::TableFunction { .. } | T::Function { .. } => "a table function",
+        T::UNNEST { .. } => "UNNEST",
+        T::Pivot { .. } => "PIVOT",
+        T::Unpivot { .. } | T::UnpivotExpr { .. } => "UNPIVOT",
+        T::MatchRecognize { .. } => "MATCH_RECOGNIZE",
+        _ => "this in FROM",
+    }
+}

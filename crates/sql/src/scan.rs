@@ -1,0 +1,315 @@
+//! Text to the tokens of each statement: limits, the split at `;`, and the clauses that
+//! `sqlparser` has no grammar for.
+//!
+//! `EMIT …` is cut out of the tokens and kept beside them; window clauses are refused here, by
+//! name. Limits are enforced before anything recurses.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+use tidemill_plan::{Emit, Span};
+
+use crate::dialect::TidemillDialect;
+use crate::position::Positions;
+use crate::report::Report;
+
+/// Longest script, in bytes.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of brackets and `CASE … END`.
+const NESTING_MAX: usize = 64;
+/// Most tokens between two commas, brackets, `AND`s, `OR`s or clauses. Statements without such a
+/// break are chains (`1+1+1…`), which make a tree as deep as they are long.
+const CHAIN_TOKENS_MAX: usize = 10_000;
+
+/// The tokens of one statement, white space and comments left out.
+pub(crate) struct Chunk {
+    /// Never empty.
+    pub(crate) tokens: Vec<TokenWithSpan>,
+    /// The `EMIT` clause that was cut out.
+    pub(crate) emit: Option<EmitClause>,
+    /// From the first token to the last.
+    pub(crate) span: Span,
+    /// A finding was reported, so that binding it would only repeat that.
+    pub(crate) is_refused: bool,
+}
+
+/// `EMIT FINAL`, `EMIT CHANGES`, `EMIT CHANGES EVERY n ROWS`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EmitClause {
+    /// When results leave.
+    pub(crate) emit: Emit,
+    /// The clause.
+    pub(crate) span: Span,
+}
+
+/// Splits a script into statements.
+pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Vec<Chunk> {
+    if text.len() > TEXT_BYTES_MAX {
+        let span = Span { start: 0, end: 0 };
+        let message = format!("the script has {} bytes; at most 1 MiB is read", text.len());
+        report.add(span, message, None);
+        return Vec::new();
+    }
+    let tokens = match Tokenizer::new(&TidemillDialect, text).tokenize_with_location() {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            let start = positions.byte(error.location).unwrap_or(0);
+            let message = lower_first(&error.message);
+            report.add(Span { start, end: start + 1 }, message, None);
+            return Vec::new();
+        }
+    };
+    let mut chunks = Vec::new();
+    let mut current = Vec::new();
+    for token in tokens {
+        match token.token {
+            Token::Whitespace(_) | Token::EOF => {}
+            Token::SemiColon => {
+                finish(std::mem::take(&mut current), positions, report, &mut chunks)
+            }
+            _ => current.push(token),
+        }
+    }
+    finish(current, positions, report, &mut chunks);
+    chunks
+}
+
+fn finish(
+    tokens: Vec<TokenWithSpan>,
+    positions: &Positions,
+    report: &mut Report,
+    chunks: &mut Vec<Chunk>,
+) {
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
+    let start = positions.span(first.span).map_or(0, |span| span.start);
+    let end = positions.span(last.span).map_or(start, |span| span.end);
+    let mut scanner = Scanner {
+        positions,
+        report,
+        kept: Vec::with_capacity(tokens.len()),
+        emit: None,
+        nesting: 0,
+        chain: 0,
+        is_refused: false,
+    };
+    scanner.run(&tokens);
+    let Scanner { kept, emit, is_refused, .. } = scanner;
+    chunks.push(Chunk { tokens: kept, emit, span: Span { start, end }, is_refused });
+}
+
+struct Scanner<'a> {
+    positions: &'a Positions,
+    report: &'a mut Report,
+    kept: Vec<TokenWithSpan>,
+    emit: Option<EmitClause>,
+    nesting: usize,
+    chain: usize,
+    is_refused: bool,
+}
+
+impl Scanner<'_> {
+    fn run(&mut self, tokens: &[TokenWithSpan]) {
+        let mut at = 0;
+        while at < tokens.len() {
+            if !self.check_limits(&tokens[at]) {
+                return;
+            }
+            let taken = self.take_emit(tokens, at).max(self.refuse_window(tokens, at));
+            if taken > 0 {
+                at += taken;
+                continue;
+            }
+            let previous = at.checked_sub(1).map(|before| &tokens[before].token);
+            self.kept.push(path_as_word(&tokens[at], previous));
+            at += 1;
+        }
+    }
+
+    /// Counts nesting and chains; `false` after the first limit that is passed.
+    fn check_limits(&mut self, token: &TokenWithSpan) -> bool {
+        self.chain += 1;
+        match &token.token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                self.nesting += 1;
+                self.chain = 0;
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                self.nesting = self.nesting.saturating_sub(1);
+            }
+            Token::Comma => self.chain = 0,
+            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::CASE => {
+                    self.nesting += 1;
+                    self.chain = 0;
+                }
+                Keyword::END => self.nesting = self.nesting.saturating_sub(1),
+                Keyword::AND | Keyword::OR | Keyword::WHEN | Keyword::THEN | Keyword::UNION => {
+                    self.chain = 0;
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        if self.nesting > NESTING_MAX {
+            let message = format!("nests deeper than {NESTING_MAX} brackets");
+            self.refuse(token, message);
+            return false;
+        }
+        if self.chain > CHAIN_TOKENS_MAX {
+            let message = format!("an expression of more than {CHAIN_TOKENS_MAX} tokens in a row");
+            self.refuse(token, message);
+            return false;
+        }
+        true
+    }
+
+    fn refuse(&mut self, token: &TokenWithSpan, message: String) {
+        let span = self.positions.span(token.span).unwrap_or_default();
+        self.report.add(span, message, None);
+        self.is_refused = true;
+        self.kept.clear();
+    }
+
+    /// How many tokens the `EMIT` clause at `at` has; 0 where there is none.
+    fn take_emit(&mut self, tokens: &[TokenWithSpan], at: usize) -> usize {
+        let follows = at > 0 && !matches!(tokens[at - 1].token, Token::Comma | Token::Period);
+        if !follows || !is_word(tokens, at, "EMIT") {
+            return 0;
+        }
+        let (emit, taken) = if is_word(tokens, at + 1, "FINAL") {
+            (Emit::Final, 2)
+        } else if is_word(tokens, at + 1, "CHANGES") {
+            match every(tokens, at + 2) {
+                None => (Emit::Changes, 2),
+                Some((Some(count), taken)) => (Emit::ChangesEvery(count), 2 + taken),
+                Some((None, taken)) => {
+                    let span = self.span_of(&tokens[at..at + 2 + taken]);
+                    self.add(span, "expected EMIT CHANGES EVERY n ROWS, n a number from 1");
+                    return 2 + taken;
+                }
+            }
+        } else {
+            return 0;
+        };
+        let span = self.span_of(&tokens[at..at + taken]);
+        if self.nesting > 0 {
+            self.add(span, "not supported: EMIT in a subquery; it belongs at the end of the query");
+        } else if self.emit.is_some() {
+            self.add(span, "a second EMIT clause");
+        } else {
+            self.emit = Some(EmitClause { emit, span });
+        }
+        taken
+    }
+
+    /// How many tokens the window clause at `at` has, refusing it; 0 where there is none.
+    fn refuse_window(&mut self, tokens: &[TokenWithSpan], at: usize) -> usize {
+        const KINDS: [&str; 4] = ["TUMBLING", "HOPPING", "SLIDING", "SESSION"];
+        if is_word(tokens, at, "ROWS") && is_word(tokens, at + 1, "WINDOW") {
+            let span = self.span_of(&tokens[at..at + 2]);
+            self.add(span, "not supported yet: OVER (ROWS WINDOW BUFFER n ROWS …)");
+            return if is_word(tokens, at + 2, "BUFFER") { 5.min(tokens.len() - at) } else { 0 };
+        }
+        if is_word(tokens, at, "WINDOW") {
+            let Some(kind) = KINDS.iter().find(|kind| is_word(tokens, at + 1, kind)) else {
+                return 0;
+            };
+            let taken = 2 + balanced(&tokens[at + 2..]);
+            let span = self.span_of(&tokens[at..at + taken]);
+            self.add(span, &format!("not supported yet: WINDOW {kind}"));
+            return taken;
+        }
+        if is_word(tokens, at, "TABLE") && is_token(tokens, at + 1, &Token::LParen) {
+            const FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "SESSION", "CUMULATE"];
+            let Some(name) = FUNCTIONS.iter().find(|name| is_word(tokens, at + 2, name)) else {
+                return 0;
+            };
+            let taken = 1 + balanced(&tokens[at + 1..]);
+            let span = self.span_of(&tokens[at..at + taken]);
+            self.add(span, &format!("not supported yet: TABLE({name}(…))"));
+            // A table stands here, or the rest would be a syntax error too.
+            let word =
+                Word { value: "t".to_owned(), quote_style: None, keyword: Keyword::NoKeyword };
+            self.kept.push(TokenWithSpan::new(Token::Word(word), tokens[at].span));
+            return taken;
+        }
+        0
+    }
+
+    fn add(&mut self, span: Span, message: &str) {
+        self.report.add(span, message, None);
+        self.is_refused = true;
+    }
+
+    fn span_of(&self, tokens: &[TokenWithSpan]) -> Span {
+        let first = tokens.first().and_then(|token| self.positions.span(token.span));
+        let last = tokens.last().and_then(|token| self.positions.span(token.span));
+        match (first, last) {
+            (Some(first), Some(last)) => Span { start: first.start, end: last.end },
+            _ => Span::default(),
+        }
+    }
+}
+
+/// `EVERY n ROWS` at `at`: n, and how many tokens it has.
+fn every(tokens: &[TokenWithSpan], at: usize) -> Option<(Option<u64>, usize)> {
+    if !is_word(tokens, at, "EVERY") {
+        return None;
+    }
+    let count = match tokens.get(at + 1).map(|token| &token.token) {
+        Some(Token::Number(digits, false)) => digits.parse().ok().filter(|&count| count >= 1),
+        _ => None,
+    };
+    let ends = is_word(tokens, at + 2, "ROWS") || is_word(tokens, at + 2, "ROW");
+    let taken = 3.min(tokens.len() - at);
+    Some((count.filter(|_| ends), taken))
+}
+
+/// Tokens from an opening bracket through its partner; 0 if there is none.
+fn balanced(tokens: &[TokenWithSpan]) -> usize {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate() {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth <= 1 => return index + 1,
+            Token::RParen => depth -= 1,
+            _ if depth == 0 => return 0,
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+/// `FROM 'path'`: the path becomes a word quoted by `'`, which keeps its place in the text
+/// through `sqlparser`, where a string used as a name loses it.
+fn path_as_word(token: &TokenWithSpan, previous: Option<&Token>) -> TokenWithSpan {
+    let after_from = matches!(previous, Some(Token::Word(word)) if word.keyword == Keyword::FROM);
+    match &token.token {
+        Token::SingleQuotedString(path) if after_from => {
+            let word =
+                Word { value: path.clone(), quote_style: Some('\''), keyword: Keyword::NoKeyword };
+            TokenWithSpan::new(Token::Word(word), token.span)
+        }
+        _ => token.clone(),
+    }
+}
+
+fn is_word(tokens: &[TokenWithSpan], at: usize, expected: &str) -> bool {
+    matches!(
+        tokens.get(at).map(|token| &token.token),
+        Some(Token::Word(word))
+            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected)
+    )
+}
+
+fn is_token(tokens: &[TokenWithSpan], at: usize, expected: &Token) -> bool {
+    tokens.get(at).is_some_and(|token| token.token == *expected)
+}
+
+/// Our messages start in lower case; sqlparser's do not.
+pub(crate) fn lower_first(message: &str) -> String {
+    let mut chars = message.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,400 @@
+//! One `SELECT`: its clauses in the order they take effect.
+
+use sqlparser::ast::{self, Spanned};
+use tidemill_plan::{AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Relation, Span};
+
+use crate::aggregates::AggregateCalls;
+use crate::bind_expr::{Aliases, ExprBinder, integer_value};
+use crate::fold::literal;
+use crate::grouping::Grouping;
+use crate::order::{Ordering, project_and_sort};
+use crate::parse::fold_name;
+use crate::query::{QueryBinder, first_word};
+use crate::report::Bind;
+use crate::scope::Scope;
+
+/// A result column before it is bound.
+pub(crate) struct Item<'q> {
+    pub(crate) name: String,
+    value: ItemValue<'q>,
+    has_alias: bool,
+}
+
+enum ItemValue<'q> {
+    /// From `*`: a column of the input.
+    Column(usize, Span),
+    Expr(&'q ast::Expr),
+}
+
+/// Longest name given to a column that has none of its own, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
+impl QueryBinder<'_, '_> {
+    /// Binds a `SELECT`, with the `ORDER BY` and `LIMIT` of its query.
+    pub(crate) fn bind_select(
+        &mut self,
+        select: &ast::Select,
+        order_by: Option<&ast::OrderBy>,
+        limit: LimitSpec,
+    ) -> Bind<Relation> {
+        let span = self.session.span(select.select_token.0.span);
+        let refused = self.refuse_clauses(select, span);
+        let input = self.bind_from(&select.from, span)?;
+        refused?;
+        let (mut relation, scope) = (input.relation, input.scope);
+        let predicate = select.selection.as_ref().map(|predicate| {
+            ExprBinder::new(self.session, &scope, "WHERE").bind_condition(predicate)
+        });
+        let items = self.expand_items(&select.projection, &scope)?;
+        let keys = self.bind_group_by(&select.group_by, &items, &scope);
+
+        let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
+        let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
+        let bound = self.bind_items(&items, &scope, &mut calls);
+        let having = select.having.as_ref().map(|having| {
+            let mut binder = ExprBinder::new(self.session, &scope, "HAVING");
+            binder.aggregates = Some(&mut calls);
+            binder.aliases = Some(&aliases);
+            binder.bind_condition(having)
+        });
+        let names: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
+        let order = self.bind_order(order_by, &names, &scope, &aliases, &mut calls);
+
+        if let Some(predicate) = predicate.transpose()? {
+            relation = Relation::Filter { input: Box::new(relation), predicate };
+        }
+        let (keys, mut bound, having) = (keys?, bound?, having.transpose()?);
+        let mut order = order?;
+        let is_grouped = !keys.is_empty() || !calls.calls.is_empty() || having.is_some();
+        if is_grouped {
+            let names: Vec<Option<&str>> =
+                items.iter().map(|item| item.has_alias.then_some(item.name.as_str())).collect();
+            let grouping = Grouping::new(keys, calls, &bound, &names);
+            bound = self.rewrite_all(&grouping, bound)?;
+            let having = match having {
+                Some(having) => Some(grouping.rewrite(self.session, having)?),
+                None => None,
+            };
+            for key in &mut order {
+                key.rewrite(self.session, &grouping)?;
+            }
+            let group_span = group_span(&select.group_by).map(|span| self.session.span(span));
+            relation = grouping.build(relation, group_span.unwrap_or(span));
+            if let Some(predicate) = having {
+                relation = Relation::Filter { input: Box::new(relation), predicate };
+            }
+        }
+        let columns = items
+            .into_iter()
+            .zip(bound)
+            .map(|(item, expr)| NamedExpr { name: item.name, expr })
+            .collect();
+        match &select.distinct {
+            None | Some(ast::Distinct::All) => {
+                Ok(project_and_sort(relation, columns, &order, limit))
+            }
+            Some(ast::Distinct::Distinct) => self.distinct(relation, columns, order, limit, span),
+            Some(ast::Distinct::On(_)) => self.session.fail(span, "not supported: DISTINCT ON"),
+        }
+    }
+
+    /// `SELECT DISTINCT`: a grouping by every column.
+    fn distinct(
+        &mut self,
+        relation: Relation,
+        columns: Vec<NamedExpr>,
+        order: Vec<Ordering>,
+        limit: LimitSpec,
+        span: Span,
+    ) -> Bind<Relation> {
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        let types: Vec<_> = columns.iter().map(|column| column.expr.data_type.clone()).collect();
+        let mut keys = Vec::with_capacity(order.len());
+        for key in order {
+            match key.output_index(&columns) {
+                Some(index) => keys.push(key.at_output(index)),
+                None => {
+                    return self.session.fail(
+                        key.span,
+                        "ORDER BY of SELECT DISTINCT takes columns that are selected",
+                    );
+                }
+            }
+        }
+        let input = Relation::Project { input: Box::new(relation), columns };
+        let spec = AggregateSpec {
+            input_types: types,
+            keys: (0..names.len()).collect(),
+            calls: Vec::new(),
+            emit: Emit::Final,
+            span,
+        };
+        let relation = Relation::Aggregate { input: Box::new(input), spec, names };
+        Ok(crate::order::sort(relation, &keys, limit))
+    }
+
+    fn rewrite_all(&mut self, grouping: &Grouping, exprs: Vec<Expr>) -> Bind<Vec<Expr>> {
+        let rewritten: Vec<Bind<Expr>> =
+            exprs.into_iter().map(|expr| grouping.rewrite(self.session, expr)).collect();
+        rewritten.into_iter().collect()
+    }
+
+    fn bind_items(
+        &mut self,
+        items: &[Item<'_>],
+        scope: &Scope,
+        calls: &mut AggregateCalls,
+    ) -> Bind<Vec<Expr>> {
+        let mut bound = Vec::with_capacity(items.len());
+        for item in items {
+            bound.push(match item.value {
+                ItemValue::Column(index, span) => Ok(scope.column(index, span)),
+                ItemValue::Expr(expr) => {
+                    let mut binder = ExprBinder::new(self.session, scope, "SELECT");
+                    binder.aggregates = Some(&mut *calls);
+                    binder.bind(expr)
+                }
+            });
+        }
+        bound.into_iter().collect()
+    }
+
+    /// Replaces `*` and `t.*`, and names every column.
+    fn expand_items<'q>(
+        &mut self,
+        projection: &'q [ast::SelectItem],
+        scope: &Scope,
+    ) -> Bind<Vec<Item<'q>>> {
+        let mut items = Vec::with_capacity(projection.len());
+        for item in projection {
+            match item {
+                ast::SelectItem::UnnamedExpr(expr) => {
+                    let name = self.default_name(expr);
+                    items.push(Item { name, value: ItemValue::Expr(expr), has_alias: false });
+                }
+                ast::SelectItem::ExprWithAlias { expr, alias } => {
+                    let name = fold_name(alias, self.session.positions).text;
+                    items.push(Item { name, value: ItemValue::Expr(expr), has_alias: true });
+                }
+                ast::SelectItem::ExprWithAliases { expr, aliases: _ } => {
+                    let span = self.session.span(expr.span());
+                    return self.session.fail(span, "not supported: several aliases");
+                }
+                ast::SelectItem::Wildcard(options) => {
+                    self.expand_star(None, options, scope, &mut items)?;
+                }
+                ast::SelectItem::QualifiedWildcard(kind, options) => match kind {
+                    ast::SelectItemQualifiedWildcardKind::ObjectName(name) => {
+                        self.expand_star(Some(name), options, scope, &mut items)?;
+                    }
+                    ast::SelectItemQualifiedWildcardKind::Expr(expr) => {
+                        let span = self.session.span(expr.span());
+                        return self.session.fail(span, "not supported: * of an expression");
+                    }
+                },
+            }
+        }
+        self.session.spend(items.len(), Span::default())?;
+        Ok(items)
+    }
+
+    fn expand_star(
+        &mut self,
+        table: Option<&ast::ObjectName>,
+        options: &ast::WildcardAdditionalOptions,
+        scope: &Scope,
+        items: &mut Vec<Item<'_>>,
+    ) -> Bind<()> {
+        let ast::WildcardAdditionalOptions {
+            wildcard_token,
+            opt_ilike,
+            opt_exclude,
+            opt_except,
+            opt_replace,
+            opt_rename,
+            opt_alias,
+        } = options;
+        let mut span = self.session.span(wildcard_token.0.span);
+        if let Some(table) = table {
+            span = self.session.span(table.span());
+            let known = match table.0.as_slice() {
+                [ast::ObjectNamePart::Identifier(ident)] => {
+                    fold_name(ident, self.session.positions).text == scope.table()
+                }
+                _ => false,
+            };
+            if !known {
+                return self.session.fail(span, format!("unknown table {table}"));
+            }
+        }
+        let refused = [
+            (opt_ilike.is_some(), "* ILIKE"),
+            (opt_exclude.is_some(), "* EXCLUDE"),
+            (opt_except.is_some(), "* EXCEPT"),
+            (opt_replace.is_some(), "* REPLACE"),
+            (opt_rename.is_some(), "* RENAME"),
+            (opt_alias.is_some(), "an alias of *"),
+        ];
+        if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
+            return self.session.fail(span, format!("not supported: {what}"));
+        }
+        items.extend((0..scope.len()).map(|index| Item {
+            name: scope.name(index).to_owned(),
+            value: ItemValue::Column(index, span),
+            has_alias: false,
+        }));
+        Ok(())
+    }
+
+    /// The name of a column without an alias: its own, or its text.
+    fn default_name(&self, expr: &ast::Expr) -> String {
+        match expr {
+            ast::Expr::Identifier(ident) => fold_name(ident, self.session.positions).text,
+            ast::Expr::CompoundIdentifier(parts) => match parts.last() {
+                Some(last) => fold_name(last, self.session.positions).text,
+                None => String::new(),
+            },
+            other => other.to_string().chars().take(NAME_CHARS_MAX).collect(),
+        }
+    }
+
+    /// The keys of a grouping: columns, then aliases of the SELECT list, ordinals, expressions.
+    fn bind_group_by(
+        &mut self,
+        group_by: &ast::GroupByExpr,
+        items: &[Item<'_>],
+        scope: &Scope,
+    ) -> Bind<Vec<Expr>> {
+        let exprs = match group_by {
+            ast::GroupByExpr::Expressions(exprs, modifiers) if modifiers.is_empty() => exprs,
+            ast::GroupByExpr::Expressions(exprs, modifiers) => {
+                let span = exprs.first().map_or(Span::default(), |e| self.session.span(e.span()));
+                let message = format!("not supported: GROUP BY … {}", modifiers[0]);
+                return self.session.fail(span, message);
+            }
+            ast::GroupByExpr::All(_) => {
+                return self.session.fail(Span::default(), "not supported: GROUP BY ALL");
+            }
+        };
+        let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
+        let mut keys: Vec<Bind<Expr>> = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            keys.push(self.bind_group_key(expr, items, &aliases, scope));
+        }
+        let keys = keys.into_iter().collect::<Bind<Vec<Expr>>>()?;
+        for key in &keys {
+            if matches!(key.data_type, tidemill_record::DataType::Array(_)) {
+                let message = format!("not supported: GROUP BY of {}", key.data_type);
+                return self.session.fail(key.span, message);
+            }
+        }
+        Ok(keys)
+    }
+
+    fn bind_group_key(
+        &mut self,
+        expr: &ast::Expr,
+        items: &[Item<'_>],
+        aliases: &Aliases<'_>,
+        scope: &Scope,
+    ) -> Bind<Expr> {
+        let mut binder = ExprBinder::new(self.session, scope, "GROUP BY");
+        binder.aliases = Some(aliases);
+        let bound = binder.bind(expr)?;
+        let is_number = matches!(expr, ast::Expr::Value(_));
+        let Some(ordinal) =
+            literal(&bound).and_then(|_| integer_value(&bound)).filter(|_| is_number)
+        else {
+            return Ok(bound);
+        };
+        let item = usize::try_from(ordinal).ok().and_then(|at| items.get(at.checked_sub(1)?));
+        match item.map(|item| &item.value) {
+            Some(ItemValue::Column(index, span)) => Ok(scope.column(*index, *span)),
+            Some(ItemValue::Expr(expr)) => {
+                ExprBinder::new(self.session, scope, "GROUP BY").bind(expr)
+            }
+            None => {
+                let message = format!("GROUP BY {ordinal}: there are {} columns", items.len());
+                self.session.fail(bound.span, message)
+            }
+        }
+    }
+
+    /// Refuses by name every clause that is parsed but not supported.
+    fn refuse_clauses(&mut self, select: &ast::Select, span: Span) -> Bind<()> {
+        let ast::Select {
+            select_token: _,
+            optimizer_hints,
+            distinct: _,
+            select_modifiers,
+            top,
+            top_before_distinct: _,
+            projection,
+            exclude,
+            into,
+            from: _,
+            lateral_views,
+            prewhere,
+            selection: _,
+            connect_by,
+            group_by: _,
+            cluster_by,
+            distribute_by,
+            sort_by,
+            having: _,
+            named_window,
+            qualify,
+            window_before_qualify: _,
+            value_table_mode,
+            flavor,
+        } = select;
+        let refused = [
+            (!optimizer_hints.is_empty(), "optimizer hints"),
+            (select_modifiers.is_some(), "modifiers of SELECT"),
+            (top.is_some(), "TOP; LIMIT does the same"),
+            (projection.is_empty(), "SELECT without columns"),
+            (exclude.is_some(), "EXCLUDE"),
+            (into.is_some(), "SELECT … INTO; INSERT INTO sink SELECT … does the same"),
+            (!lateral_views.is_empty(), "LATERAL VIEW"),
+            (prewhere.is_some(), "PREWHERE"),
+            (!connect_by.is_empty(), "CONNECT BY"),
+            (!cluster_by.is_empty(), "CLUSTER BY"),
+            (!distribute_by.is_empty(), "DISTRIBUTE BY"),
+            (!sort_by.is_empty(), "SORT BY"),
+            (!named_window.is_empty(), "WINDOW name AS (…)"),
+            (qualify.is_some(), "QUALIFY"),
+            (value_table_mode.is_some(), "SELECT AS STRUCT and AS VALUE"),
+            (!matches!(flavor, ast::SelectFlavor::Standard), "FROM before SELECT"),
+        ];
+        let mut result = Ok(());
+        for (_, what) in refused.iter().filter(|(is_there, _)| *is_there) {
+            let at = match *what {
+                "QUALIFY" => qualify.as_ref().map(|expr| self.session.span(expr.span())),
+                "PREWHERE" => prewhere.as_ref().map(|expr| self.session.span(expr.span())),
+                _ => None,
+            };
+            let at = first_word(at.unwrap_or(span));
+            result = self.session.fail(at, format!("not supported: {what}"));
+        }
+        result
+    }
+}
+
+impl<'q> Item<'q> {
+    fn alias(&self) -> Option<(String, &'q ast::Expr)> {
+        match self.value {
+            ItemValue::Expr(expr) if self.has_alias => Some((self.name.clone(), expr)),
+            _ => None,
+        }
+    }
+}
+
+fn group_span(group_by: &ast::GroupByExpr) -> Option<sqlparser::tokenizer::Span> {
+    match group_by {
+        ast::GroupByExpr::Expressions(exprs, _) => {
+            let first = exprs.first()?.span();
+            Some(exprs.last().map_or(first, |last| first.union(&last.span())))
+        }
+        ast::GroupByExpr::All(_) => None,
+    }
+}

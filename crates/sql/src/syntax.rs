@@ -1,0 +1,88 @@
+//! The statements of the dialect as they were written, before names mean anything.
+
+use sqlparser::ast;
+use tidemill_plan::Span;
+use tidemill_plan::relation::Explain;
+
+use crate::scan::EmitClause;
+
+/// A name and its place; folded to lower case unless it was quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// One statement.
+pub(crate) struct Statement {
+    pub(crate) kind: StatementKind,
+    pub(crate) span: Span,
+    /// Findings were already reported: only its names matter.
+    pub(crate) is_refused: bool,
+}
+
+/// What a statement asks for.
+pub(crate) enum StatementKind {
+    Source(CreateSource),
+    Sink {
+        name: Name,
+        options: Vec<OptionEntry>,
+    },
+    Query(QueryStatement),
+    Set {
+        key: Name,
+        value: Name,
+    },
+    /// A declaration that does not parse: its name is taken all the same.
+    Broken(Name),
+}
+
+/// `CREATE SOURCE`.
+pub(crate) struct CreateSource {
+    pub(crate) name: Name,
+    /// `None` where there is no column list.
+    pub(crate) columns: Option<Vec<ColumnSyntax>>,
+    pub(crate) watermark: Option<WatermarkSyntax>,
+    pub(crate) partitioned_by: Vec<Name>,
+    pub(crate) options: Vec<OptionEntry>,
+}
+
+/// A column of `CREATE SOURCE`.
+pub(crate) struct ColumnSyntax {
+    pub(crate) name: Name,
+    pub(crate) data_type: ast::DataType,
+    pub(crate) type_span: Span,
+    pub(crate) is_nullable: bool,
+}
+
+/// `WATERMARK FOR column AS expression`.
+pub(crate) struct WatermarkSyntax {
+    pub(crate) column: Name,
+    pub(crate) expr: ast::Expr,
+    pub(crate) span: Span,
+}
+
+/// `'key' = 'value'` in a `WITH` clause.
+#[derive(Clone, Debug)]
+pub(crate) struct OptionEntry {
+    pub(crate) key: Name,
+    pub(crate) value: Name,
+}
+
+/// A query and where its results go.
+pub(crate) struct QueryStatement {
+    pub(crate) target: Target,
+    pub(crate) query: Box<ast::Query>,
+    pub(crate) emit: Option<EmitClause>,
+    pub(crate) explain: Explain,
+}
+
+/// Where results go.
+pub(crate) enum Target {
+    /// A bare `SELECT`.
+    Stdout,
+    /// `INSERT INTO name`.
+    Sink(Name),
+    /// `CREATE STREAM name WITH (…) AS`.
+    Stream { name: Name, options: Vec<OptionEntry> },
+}

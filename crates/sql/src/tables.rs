@@ -1,0 +1,131 @@
+//! What `FROM` may name: declared sources, files by path, and what earlier statements wrote.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef};
+use tidemill_record::Schema;
+
+use crate::options::format_by_name_ending;
+use crate::report::Bind;
+use crate::scope::Session;
+use crate::suggest::did_you_mean;
+use crate::syntax::Name;
+
+/// Names that statements of the script declared, in the order of the script.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) sources: HashMap<String, Arc<SourceDef>>,
+    pub(crate) sinks: HashMap<String, Sink>,
+    /// Names whose declaration is wrong: using them is not another error.
+    pub(crate) broken: HashSet<String>,
+}
+
+/// A sink, and who wrote to it.
+pub(crate) struct Sink {
+    pub(crate) def: SinkDef,
+    /// The query that writes it, and what it writes.
+    pub(crate) written: Option<(usize, Schema)>,
+}
+
+/// A source that was found, and the query that must be complete before it is read.
+pub(crate) struct Found {
+    pub(crate) source: Arc<SourceDef>,
+    pub(crate) runs_after: Option<usize>,
+}
+
+impl Tables {
+    /// Whether a name is taken.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.sources.contains_key(name)
+            || self.sinks.contains_key(name)
+            || self.broken.contains(name)
+    }
+
+    /// Finds what `FROM name` reads.
+    pub(crate) fn find(&self, session: &mut Session<'_>, name: &Name) -> Bind<Found> {
+        if let Some(source) = self.sources.get(&name.text) {
+            return Ok(Found { source: source.clone(), runs_after: None });
+        }
+        if let Some(sink) = self.sinks.get(&name.text) {
+            return read_back(session, name, sink);
+        }
+        if let Some(source) = session.catalog.registered_sources.get(&name.text) {
+            return Ok(Found { source: Arc::new(source.clone()), runs_after: None });
+        }
+        if self.broken.contains(&name.text) {
+            return Err(crate::report::Reported);
+        }
+        let registered = session.catalog.registered_sources.keys();
+        let known = self.sources.keys().chain(self.sinks.keys()).chain(registered);
+        let mut known: Vec<&str> = known.map(String::as_str).collect();
+        known.sort_unstable();
+        let hint = did_you_mean(&name.text, known.iter().copied()).unwrap_or_else(|| {
+            if known.is_empty() {
+                "declare it with CREATE SOURCE, or read files with FROM 'path'".to_owned()
+            } else {
+                format!("tables are {}", known.join(", "))
+            }
+        });
+        session.fail_with(name.span, format!("unknown table \"{}\"", name.text), hint)
+    }
+
+    /// The files that `FROM 'path'` reads.
+    pub(crate) fn files(session: &mut Session<'_>, name: &Name) -> Bind<Found> {
+        let path = &name.text;
+        let Some(format) = format_by_name_ending(path) else {
+            return session.fail_with(
+                name.span,
+                "the format of these files is not known by their ending",
+                "endings are .csv .tsv .json .jsonl .ndjson .arrow .arrows .ipc .feather .parquet, \
+                 then .gz .zst .lz4; or declare the files with CREATE SOURCE",
+            );
+        };
+        let Some(schema) = session.catalog.inferred.get(path) else {
+            return session.fail(name.span, format!("no columns are known of '{path}'"));
+        };
+        let source = SourceDef {
+            name: path.clone(),
+            schema: schema.clone(),
+            partitioned_by: Vec::new(),
+            watermark: None,
+            connector: SourceConnector::File(FileSource {
+                path: path.clone(),
+                format,
+                splits: None,
+            }),
+            bad_records: None,
+            dead_letter_path: None,
+            span: name.span,
+        };
+        Ok(Found { source: Arc::new(source), runs_after: None })
+    }
+}
+
+/// A sink of files that an earlier statement wrote, as a source.
+fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found> {
+    let SinkConnector::File(file) = &sink.def.connector else {
+        let message =
+            format!("\"{}\" cannot be read: its results are not kept in files", name.text);
+        return session.fail(name.span, message);
+    };
+    let Some((query, schema)) = &sink.written else {
+        let message = format!("\"{}\" is not written by an earlier statement", name.text);
+        return session.fail(name.span, message);
+    };
+    let source = SourceDef {
+        name: name.text.clone(),
+        schema: schema.clone(),
+        partitioned_by: Vec::new(),
+        watermark: None,
+        connector: SourceConnector::File(FileSource {
+            path: file.path.clone(),
+            format: file.format.clone(),
+            splits: None,
+        }),
+        bad_records: None,
+        dead_letter_path: None,
+        span: name.span,
+    };
+    Ok(Found { source: Arc::new(source), runs_after: Some(*query) })
+}
