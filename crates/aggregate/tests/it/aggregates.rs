@@ -9,7 +9,11 @@ use crate::groups::{call, final_rows, spec};
 use crate::values::{batch, lines};
 
 /// Results of calls over one column, without keys.
-fn results(data_type: DataType, functions: &[(F, DataType)], values: &[Scalar]) -> String {
+pub(crate) fn results(
+    data_type: DataType,
+    functions: &[(F, DataType)],
+    values: &[Scalar],
+) -> String {
     let calls = functions.iter().map(|(f, t)| call(f.clone(), Some(0), t.clone())).collect();
     let spec = spec(vec![data_type.clone()], Vec::new(), calls);
     let types = spec.output_types();

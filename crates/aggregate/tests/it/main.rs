@@ -7,6 +7,7 @@
 
 mod aggregates;
 mod changes;
+mod duckdb;
 mod groups;
 mod limit;
 mod memory;

@@ -147,7 +147,9 @@ fn moments(function: &F, values: &[f64]) -> String {
         let mut sorted = values.to_vec();
         sorted.sort_by(|a, b| compare(&Scalar::Double(*a), &Scalar::Double(*b)));
         let place = (count - 1.0) * fraction;
-        let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+        // The value at a place is the first with as many values before it.
+        let at = |place: f64| sorted[(0..sorted.len()).find(|&n| n as f64 == place).unwrap()];
+        let (low, high) = (at(place.floor()), at(place.ceil()));
         let weight = place - place.floor();
         let between = if weight == 0.0 { low } else { low * (1.0 - weight) + high * weight };
         return Scalar::Double(between).to_string();
