@@ -92,11 +92,9 @@ impl Interner {
         texts.collect::<Vec<_>>().join(", ")
     }
 
-    /// Bytes held.
+    /// Bytes held, without the scratch memory of one batch.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>()
-            + self.index.allocation_size()
-            + self.hashes.capacity() * size_of::<u64>()
+        self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>() + self.index.allocation_size()
     }
 }
 

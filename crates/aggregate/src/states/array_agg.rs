@@ -12,7 +12,7 @@ use arrow_schema::Field;
 use tidemill_record::DataType;
 
 use crate::AggregateError;
-use crate::keys::{KeyColumn, KeyStore};
+use crate::keys::{KeyColumn, KeyInput, KeyStore};
 use crate::state::{Overflow, Rows, State, downcast};
 
 /// The state for an argument type; `None` for `ARRAY`.
@@ -38,24 +38,16 @@ struct ArrayAgg {
 }
 
 impl ArrayAgg {
-    fn push_place(&mut self, group: u32, place: u32) {
+    /// Appends a row's value to its group's.
+    fn push(&mut self, group: u32, input: &KeyInput<'_>, row: usize) -> Result<(), AggregateError> {
+        let place = self.value_count;
+        self.value_count = place.checked_add(1).ok_or(AggregateError::TooManyGroups)?;
+        self.values.push(input, row);
         let places = &mut self.places[group as usize];
         let capacity_before = places.capacity();
         places.push(place);
         self.places_bytes += (places.capacity() - capacity_before) * size_of::<u32>();
-    }
-
-    /// Appends every value of an array; gives the place of the first.
-    fn push_values(&mut self, array: &ArrayRef) -> Result<u32, AggregateError> {
-        let start = self.value_count;
-        let added = u32::try_from(array.len()).ok();
-        let end = added.and_then(|added| start.checked_add(added));
-        self.value_count = end.ok_or(AggregateError::TooManyGroups)?;
-        let input = self.values.input(array);
-        for row in 0..array.len() {
-            self.values.push(&input, row);
-        }
-        Ok(start)
+        Ok(())
     }
 }
 
@@ -68,21 +60,10 @@ impl State for ArrayAgg {
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
         let argument = rows.argument.expect("only COUNT goes without an argument");
-        match &rows.selected {
-            None => {
-                let start = self.push_values(argument)?;
-                for (place, &group) in (start..).zip(rows.groups) {
-                    self.push_place(group, place);
-                }
-            }
-            Some(selected) => {
-                let input = self.values.input(argument);
-                for row in selected.set_indices() {
-                    let place = self.value_count;
-                    self.value_count = place.checked_add(1).ok_or(AggregateError::TooManyGroups)?;
-                    self.values.push(&input, row);
-                    self.push_place(rows.groups[row], place);
-                }
+        let input = self.values.input(argument);
+        for (row, &group) in rows.groups.iter().enumerate() {
+            if rows.selected.as_ref().is_none_or(|selected| selected.value(row)) {
+                self.push(group, &input, row)?;
             }
         }
         Ok(())
@@ -92,35 +73,26 @@ impl State for ArrayAgg {
         &mut self,
         rows: &Rows<'_>,
     ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
-        // Results are gathered at the end from how long each group's list was after each row.
+        // A group's values only ever follow each other, so what a result held is known by how
+        // many there were after its row.
         let mut lens = Vec::with_capacity(rows.groups.len());
-        let before: Vec<u32> = rows.groups.to_vec();
-        let mut added: Vec<usize> = Vec::with_capacity(before.len());
-        let starts: Vec<usize> =
-            before.iter().map(|&group| self.places[group as usize].len()).collect();
-        self.update(rows)?;
-        let mut seen_in_batch =
-            hashbrown::HashMap::<u32, usize, foldhash::fast::FixedState>::default();
+        let argument = rows.argument.expect("only COUNT goes without an argument");
+        let input = self.values.input(argument);
         for (row, &group) in rows.groups.iter().enumerate() {
-            let is_selected = rows.selected.as_ref().is_none_or(|selected| selected.value(row));
-            let count = seen_in_batch.entry(group).or_default();
-            *count += usize::from(is_selected);
-            added.push(*count);
-        }
-        for (start, added) in starts.iter().zip(&added) {
-            lens.push(start + added);
+            if rows.selected.as_ref().is_none_or(|selected| selected.value(row)) {
+                self.push(group, &input, row)?;
+            }
+            lens.push(self.places[group as usize].len());
         }
         Ok(Ok(self.gather(rows.groups, |row, _| lens[row])))
     }
 
     fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError> {
         let later: Box<Self> = downcast(later);
-        let all: Vec<u32> = (0..later.value_count).collect();
-        let start = self.push_values(&later.values.gather(&all))?;
         for (places, &group) in later.places.into_iter().zip(groups) {
-            for place in places {
-                self.push_place(group, start + place);
-            }
+            let values = later.values.gather(&places);
+            let input = self.values.input(&values);
+            (0..values.len()).try_for_each(|row| self.push(group, &input, row))?;
         }
         Ok(())
     }

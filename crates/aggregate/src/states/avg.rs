@@ -10,7 +10,7 @@ use arrow_array::types::{
 };
 use tidemill_record::DataType;
 
-use super::exact::{ExactSum, mean};
+use super::exact::ExactSum;
 use super::sum::values;
 use crate::state::{Accumulator, Cells, State};
 
@@ -23,10 +23,7 @@ pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn St
         DataType::BigInt => Cells::boxed(AvgIntegers::<Int64Type>(PhantomData), result),
         DataType::Real => Cells::boxed(AvgFloats::<Float32Type>(PhantomData), result),
         DataType::Double => Cells::boxed(AvgFloats::<Float64Type>(PhantomData), result),
-        DataType::Decimal { scale, .. } => {
-            let unit = 10.0_f64.powi(i32::from(*scale));
-            Cells::boxed(AvgDecimals { unit }, result)
-        }
+        DataType::Decimal { scale, .. } => Cells::boxed(AvgDecimals { scale: *scale }, result),
         _ => return None,
     })
 }
@@ -73,9 +70,10 @@ where
     }
 
     #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
     fn append(&self, output: &mut Float64Builder, state: &IntegerMean, _: bool) -> bool {
         let IntegerMean { sum, count } = *state;
-        output.append_option((count > 0).then(|| mean(sum, count, 1.0)));
+        output.append_option((count > 0).then(|| sum as f64 / count as f64));
         true
     }
 }
@@ -129,8 +127,7 @@ where
 
 /// Decimals of one scale.
 struct AvgDecimals {
-    /// 10^scale.
-    unit: f64,
+    scale: u8,
 }
 
 impl Accumulator for AvgDecimals {
@@ -168,7 +165,7 @@ impl Accumulator for AvgDecimals {
 
     #[inline]
     fn append(&self, output: &mut Float64Builder, (sum, count): &(ExactSum, u64), _: bool) -> bool {
-        output.append_option((*count > 0).then(|| sum.mean(*count, self.unit)));
+        output.append_option((*count > 0).then(|| sum.mean(*count, self.scale)));
         true
     }
 }

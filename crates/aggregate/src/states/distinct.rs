@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_select::filter::filter;
@@ -87,11 +89,8 @@ impl State for Distinct {
         let pairs: Vec<u32> = (0..).take(later.values.group_count()).collect();
         for pairs in pairs.chunks(MERGE_ROWS) {
             let there = later.values.columns()[0].gather(pairs);
-            let there =
-                arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(&there);
+            let there = there.as_primitive::<Int64Type>().values().iter();
             let here: Vec<u32> = there
-                .values()
-                .iter()
                 .map(|&group| groups[usize::try_from(group).expect("a group index")])
                 .collect();
             let values = later.values.columns()[1].gather(pairs);
@@ -105,9 +104,7 @@ impl State for Distinct {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.inner.heap_bytes()
-            + self.values.heap_bytes()
-            + self.indices.capacity() * size_of::<u32>()
+        self.inner.heap_bytes() + self.values.heap_bytes()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

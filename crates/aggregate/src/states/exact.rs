@@ -31,30 +31,21 @@ impl ExactSum {
         (self.wraps == 0 && self.low.unsigned_abs() < DIGITS_38).then_some(self.low)
     }
 
-    /// The total divided by `count * unit`, to the nearest `DOUBLE` or its neighbour.
+    /// The total, scaled down by `10^scale`, divided by `count`.
+    ///
+    /// A total that a `DOUBLE` cannot hold exactly is scaled as a whole part and a fraction, as
+    /// `DuckDB` casts a decimal, so that averages agree to the last digit.
     #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
-    pub(crate) fn mean(self, count: u64, unit: f64) -> f64 {
-        if self.wraps == 0 {
-            return mean(self.low, count, unit);
-        }
-        let wraps = self.wraps as f64 * 2.0_f64.powi(128);
-        (wraps + self.low as f64) / (count as f64 * unit)
+    pub(crate) fn mean(self, count: u64, scale: u8) -> f64 {
+        const EXACT_MAX: u128 = 1 << 53;
+        let unit = 10_i128.pow(u32::from(scale));
+        let total = if self.wraps == 0 && self.low.unsigned_abs() > EXACT_MAX {
+            (self.low / unit) as f64 + (self.low % unit) as f64 / unit as f64
+        } else {
+            (self.wraps as f64 * 2.0_f64.powi(128) + self.low as f64) / unit as f64
+        };
+        total / count as f64
     }
-}
-
-/// `sum / (count * unit)`, to the nearest `DOUBLE` or its neighbour.
-///
-/// A sum beyond 2^53 is divided as an integer first, so that nothing is lost that the result
-/// could hold; `DuckDB` divides in extended precision to the same end.
-#[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
-pub(crate) fn mean(sum: i128, count: u64, unit: f64) -> f64 {
-    const EXACT_MAX: u128 = 1 << 53;
-    if sum.unsigned_abs() <= EXACT_MAX {
-        return sum as f64 / (count as f64 * unit);
-    }
-    let divisor = i128::from(count);
-    let (whole, rest) = (sum / divisor, sum % divisor);
-    (whole as f64 + rest as f64 / count as f64) / unit
 }
 
 #[cfg(test)]
@@ -84,6 +75,6 @@ mod tests {
         for _ in 0..4 {
             sum.add(large);
         }
-        assert_eq!(sum.mean(4, 1.0), 1e38);
+        assert_eq!(sum.mean(4, 0), 1e38);
     }
 }

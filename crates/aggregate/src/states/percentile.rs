@@ -40,8 +40,8 @@ impl Percentile {
             return Some(low);
         }
         let high = above.iter().copied().reduce(|a, b| if b.precedes(a) { b } else { a });
-        // The form that cannot overflow between two finite values, as DuckDB's.
-        high.map(|high| low * (1.0 - weight) + high * weight)
+        // This form cannot overflow between two finite values. It is rounded once, as DuckDB's is.
+        high.map(|high| low.mul_add(1.0 - weight, high * weight))
     }
 }
 

@@ -1,0 +1,16 @@
+//! The tables against slow, obvious models, under random rows and random cuts into batches.
+//!
+//! [`values`] makes rows from a seed, [`reference`] computes what a grouping must give. A failure
+//! prints its seed.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod aggregates;
+mod changes;
+mod duckdb;
+mod groups;
+mod limit;
+mod memory;
+mod reference;
+mod sort;
+mod values;

@@ -1,0 +1,93 @@
+//! How much a table holds, and what it does when that is too much.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, StringViewArray, UInt64Array};
+use tidemill_aggregate::{AggTable, AggregateError};
+use tidemill_plan::{AggregateFunction as F, AggregateSpec};
+use tidemill_record::{Batch, DataType};
+
+use crate::groups::{call, distinct, spec};
+
+fn five_aggregates() -> AggregateSpec {
+    let calls = vec![
+        call(F::Count, None, DataType::BigInt),
+        call(F::Avg, Some(1), DataType::Double),
+        call(F::Min, Some(1), DataType::Double),
+        call(F::Max, Some(1), DataType::Double),
+        call(F::Sum, Some(2), DataType::BigInt),
+    ];
+    spec(vec![DataType::Varchar, DataType::Double, DataType::BigInt], vec![0], calls)
+}
+
+/// Rows whose keys are all different, eight bytes each.
+fn distinct_rows(start: u32, row_count: u32) -> Batch {
+    let rows = start..start + row_count;
+    let keys: StringViewArray = rows.clone().map(|row| Some(format!("k{row:07}"))).collect();
+    let prices: Float64Array = rows.clone().map(|row| Some(f64::from(row))).collect();
+    let quantities: Int64Array = rows.clone().map(|row| Some(i64::from(row))).collect();
+    let columns: Vec<ArrayRef> = vec![Arc::new(keys), Arc::new(prices), Arc::new(quantities)];
+    Batch::new(columns, UInt64Array::from_iter_values(rows.map(u64::from)))
+}
+
+/// By hand, per group: key view 16; COUNT 8; AVG 8 + 8; MIN and MAX 8 + 1 each; SUM 16 + 1: 75.
+/// Columns grow by an eighth: at most 84.4. The index has 5 bytes a slot (4, and 1 of control) and
+/// is at least 7/16 full after doubling: at most 11.4. In all at most 95.8.
+#[test]
+fn a_group_of_five_aggregates_takes_at_most_96_bytes() {
+    const BATCH_ROWS: u32 = 1000;
+    let mut table = AggTable::new(five_aggregates(), u64::MAX);
+    let mut most = 0.0_f64;
+    for start in (0..300_000).step_by(BATCH_ROWS as usize) {
+        table.update(&distinct_rows(start, BATCH_ROWS)).unwrap();
+        if table.group_count() >= 20_000 {
+            most = most.max(table.state_bytes() as f64 / table.group_count() as f64);
+        }
+    }
+    assert!(most <= 96.0, "{most} bytes a group");
+    assert!(most >= 80.0, "{most} bytes a group: less than the states themselves");
+}
+
+#[test]
+fn passing_the_budget_is_an_error_with_the_figures() {
+    let mut table = AggTable::new(five_aggregates(), 1_000_000);
+    let error = (0..100).find_map(|at| table.update(&distinct_rows(1000 * at, 1000)).err());
+    let Some(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count }) = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(budget_bytes, 1_000_000);
+    assert!((1_000_001..1_200_000).contains(&state_bytes), "{state_bytes}");
+    assert!((8_000..14_000).contains(&group_count), "{group_count}");
+}
+
+#[test]
+fn what_states_hold_elsewhere_counts() {
+    let types = vec![DataType::Varchar, DataType::Double, DataType::BigInt];
+    let list = DataType::Array(Box::new(DataType::BigInt));
+    let separator = String::new();
+    // Bytes a row that cannot be avoided: text 8, values 8 and a place 4, doubles 8, a group and
+    // a value 8 + 8.
+    let calls = [
+        (call(F::StringAgg { separator }, Some(0), DataType::Varchar), 8),
+        (call(F::ArrayAgg, Some(2), list), 12),
+        (call(F::PercentileCont { fraction: 0.5 }, Some(1), DataType::Double), 8),
+        (distinct(call(F::Count, Some(2), DataType::BigInt)), 16),
+    ];
+    for (call, row_bytes) in calls {
+        let mut table =
+            AggTable::new(spec(types.clone(), Vec::new(), vec![call.clone()]), u64::MAX);
+        for start in 0..100 {
+            table.update(&distinct_rows(1000 * start, 1000)).unwrap();
+        }
+        let bytes = table.state_bytes();
+        assert!(
+            (100_000 * row_bytes..300_000 * row_bytes + 50_000).contains(&bytes),
+            "{call:?}: {bytes}"
+        );
+    }
+    let registers = call(F::ApproxCountDistinct, Some(2), DataType::BigInt);
+    let mut table = AggTable::new(spec(types, Vec::new(), vec![registers]), u64::MAX);
+    (0..100).for_each(|at| table.update(&distinct_rows(1000 * at, 1000)).unwrap());
+    assert!((4096..20_000).contains(&table.state_bytes()), "{}", table.state_bytes());
+}
