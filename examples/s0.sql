@@ -8,14 +8,16 @@ CREATE SOURCE orders_csv (
     order_id     BIGINT NOT NULL,
     customer_id  BIGINT,
     order_date   TIMESTAMP,
-    total_amount DOUBLE
+    total_amount DOUBLE,
+    status       VARCHAR
 ) WITH ('connector' = 'file', 'path' = 'data/orders-csv/*.csv', 'format' = 'csv');
 
 CREATE SOURCE orders_json (
     order_id     BIGINT NOT NULL,
     customer_id  BIGINT,
     order_date   TIMESTAMP,
-    total_amount DOUBLE
+    total_amount DOUBLE,
+    status       VARCHAR
 ) WITH ('connector' = 'file', 'path' = 'data/orders-json/*.jsonl', 'format' = 'json');
 
 CREATE SINK large_csv WITH (
