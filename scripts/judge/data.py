@@ -310,14 +310,18 @@ ENDINGS = {"csv_gz": "csv.gz", "json": "jsonl", "json_zst": "jsonl.zst", "parque
 WITH = {"csv_other": {"csv.delimiter": ";", "csv.quote": "'"}, "csv_plain": {"csv.header": "false"}}
 
 
+def options_text(options):
+    """Options as a WITH clause holds them."""
+    return ", ".join("'{}' = '{}'".format(key, value.replace("'", "''")) for key, value in options.items())
+
+
 def declare(dataset, variant, path):
     """The CREATE SOURCE statement of one variant."""
     options = {"connector": "file", "path": path, "format": variant.split("_")[0]}
     options |= WITH.get(variant, {}) | dataset.options
     columns = ", ".join(f"{name} {kind}{' NOT NULL' if name == 'id' else ''}" for name, kind in COLUMNS)
     keyed = " PARTITIONED BY (code)" if dataset.is_keyed else ""
-    text = ", ".join("'{}' = '{}'".format(k, v.replace("'", "''")) for k, v in options.items())
-    return f"CREATE SOURCE {dataset.name}_{variant} ({columns}){keyed} WITH ({text});"
+    return f"CREATE SOURCE {dataset.name}_{variant} ({columns}){keyed} WITH ({options_text(options)});"
 
 
 def write(folder, seed):
