@@ -130,7 +130,9 @@ impl Pipeline {
             self.statistics.rows_out += rows(changes.row_count());
         }
 
-        self.statistics.records_in += rows(row_count);
+        if self.input.is_records() {
+            self.statistics.records_in += rows(row_count);
+        }
         let took = started.elapsed();
         self.statistics.busy += took;
         self.statistics

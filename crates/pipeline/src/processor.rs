@@ -229,7 +229,6 @@ impl Processor {
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Option<Sealed> {
         if let Some(sealed) = &self.seal {
-            self.group_count += count(sealed.group_count());
             self.state_bytes += sealed.state_bytes();
         }
         self.seal.take()

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+/// Longer batches count as this long: an hour.
+const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+
 /// Counts of one pipeline since it was opened; plain numbers that its owner adds up.
 #[derive(Clone, Debug)]
 pub struct Statistics {
@@ -17,7 +20,7 @@ pub struct Statistics {
     pub bytes_out: u64,
     /// Records (or result rows) that were bad.
     pub bad_records: u64,
-    /// Groups in the tables when the input ended.
+    /// Groups in the tables when the input ended; partial tables count once merged.
     pub group_count: u64,
     /// Bytes the tables held when the input ended.
     pub state_bytes: u64,
@@ -40,7 +43,8 @@ impl Default for Statistics {
             group_count: 0,
             state_bytes: 0,
             checksum: None,
-            batch_latency_ns: Histogram::new(2).expect("2 is within the 0..=5 digits allowed"),
+            batch_latency_ns: Histogram::new_with_bounds(1, LATENCY_NS_MAX, 2)
+                .expect("the bounds are in order, and 2 is within the 0..=5 digits allowed"),
             busy: Duration::ZERO,
         }
     }
@@ -61,7 +65,7 @@ impl Statistics {
             (Some(one), Some(another)) => Some(one.wrapping_add(another)),
             (one, another) => one.or(another),
         };
-        // An auto-resizing histogram takes any value, so adding another cannot fail.
+        // Both have the same bounds, so every value of one has a place in the other.
         let _ = self.batch_latency_ns.add(&other.batch_latency_ns);
     }
 }

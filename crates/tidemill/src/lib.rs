@@ -34,7 +34,7 @@ mod wave;
 
 pub use error::Error;
 pub use job::{Job, JobProgress, RunningJob};
-pub use register::{BatchPartition, BatchSink, SourceRegistration};
+pub use register::{BatchPartition, BatchReceiver, BatchSink, SourceRegistration};
 pub use session::{Session, StdoutLayout};
 pub use summary::{CoreSummary, Summary};
 
