@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
             }
             if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS }
         }
+        Err(error) if error.is_output_closed() => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }

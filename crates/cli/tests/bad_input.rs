@@ -116,7 +116,8 @@ fn damaged_arrow_and_parquet_files_are_errors_that_name_the_file() {
             .succeeds();
         let name = format!("data/trades-00000-000000.{format}");
         let whole = fs::read(host.path(&name)).unwrap();
-        let query = format!("SELECT COUNT(*) AS n, MAX(price) AS p, MIN(symbol) AS s FROM '{name}'");
+        let query =
+            format!("SELECT COUNT(*) AS n, MAX(price) AS p, MIN(symbol) AS s FROM '{name}'");
         assert!(host.sql(&query).succeeds().contains("3000"));
         let mut damaged = vec![Vec::new(), whole[..whole.len() / 2].to_vec(), whole[1..].to_vec()];
         for place in [10, 100, whole.len() / 3, whole.len() - 20] {

@@ -118,8 +118,7 @@ fn an_interrupt_drains_and_says_so() {
     let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '100000000000', 'partitions' = '2'); \
                   CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
                   INSERT INTO s SELECT symbol, COUNT(*) AS n FROM g GROUP BY symbol";
-    let child =
-        host.command(&["run", "-e", script]).stderr(Stdio::piped()).spawn().unwrap();
+    let child = host.command(&["run", "-e", script]).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     // The sink's first segment is made when the pipelines are open, so a signal now finds them busy.
     while fs::read_dir(host.path("out")).map_or(0, Iterator::count) < 2 {
@@ -151,14 +150,29 @@ fn the_same_seed_makes_the_same_data() {
     let host = Host::new();
     for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
         host.tidemill(&[
-            "gen", "measurements", "--rows", "5000", "--partitions", "3", "--format", "csv",
-            "--seed", seed, "--skew", "1.1", "--out", out,
+            "gen",
+            "measurements",
+            "--rows",
+            "5000",
+            "--partitions",
+            "3",
+            "--format",
+            "csv",
+            "--seed",
+            seed,
+            "--skew",
+            "1.1",
+            "--out",
+            out,
         ])
         .succeeds();
     }
     let read = |directory: &str| {
         (0..3)
-            .map(|i| fs::read(host.path(&format!("{directory}/measurements-0000{i}-000000.csv"))).unwrap())
+            .map(|i| {
+                fs::read(host.path(&format!("{directory}/measurements-0000{i}-000000.csv")))
+                    .unwrap()
+            })
             .collect::<Vec<_>>()
     };
     assert_eq!(read("a"), read("b"));

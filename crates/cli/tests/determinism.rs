@@ -52,12 +52,28 @@ fn run(host: &Host, label: &str, flags: &[&str]) -> Results {
 fn batch_size_cores_and_backend_leave_the_bytes_alone() {
     let host = Host::new();
     host.tidemill(&[
-        "gen", "trades", "--rows", "20000", "--partitions", "4", "--format", "csv", "--out", "data",
-        "--disorder", "50", "--bad", "0.01",
+        "gen",
+        "trades",
+        "--rows",
+        "20000",
+        "--partitions",
+        "4",
+        "--format",
+        "csv",
+        "--out",
+        "data",
+        "--disorder",
+        "50",
+        "--bad",
+        "0.01",
     ])
     .succeeds();
     let expected = run(&host, "expected", &["--cores", "1"]);
-    assert_eq!(expected.len(), 4 * 4 + 2, "four files where each partition writes, one where gathered");
+    assert_eq!(
+        expected.len(),
+        4 * 4 + 2,
+        "four files where each partition writes, one where gathered"
+    );
     assert!(expected.values().all(|bytes| bytes.len() > 100), "no file is empty");
     let variants: [(&str, &[&str]); 7] = [
         ("rows1", &["--batch-rows", "1"]),
@@ -70,7 +86,11 @@ fn batch_size_cores_and_backend_leave_the_bytes_alone() {
     ];
     for (label, flags) in variants {
         let found = run(&host, label, flags);
-        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{label}");
+        assert_eq!(
+            found.keys().collect::<Vec<_>>(),
+            expected.keys().collect::<Vec<_>>(),
+            "{label}"
+        );
         for (name, bytes) in &found {
             assert!(*bytes == expected[name], "{label}: {name} differs");
         }
@@ -80,7 +100,8 @@ fn batch_size_cores_and_backend_leave_the_bytes_alone() {
 #[test]
 fn splits_of_one_file_agree_with_the_whole() {
     let host = Host::new();
-    host.tidemill(&["gen", "trades", "--rows", "30000", "--format", "json", "--out", "data"]).succeeds();
+    host.tidemill(&["gen", "trades", "--rows", "30000", "--format", "json", "--out", "data"])
+        .succeeds();
     let count = |splits: &str| {
         let script = format!(
             "CREATE SOURCE t (symbol VARCHAR, price DOUBLE, quantity BIGINT) WITH \

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tidemill_control::ControlError;
 use tidemill_format::FormatError;
+use tidemill_pipeline::PipelineError;
 use tidemill_rt::RtError;
 use tidemill_sink::SinkError;
 use tidemill_source::SourceError;
@@ -50,6 +51,14 @@ impl Error {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Sql { .. } | Self::Usage(_))
+    }
+
+    /// Whether the job ended only because nobody reads its standard output any more (`| head`).
+    #[must_use]
+    pub fn is_output_closed(&self) -> bool {
+        let Self::Run { error, .. } = self else { return false };
+        let ControlError::Pipeline { error, .. } = &**error else { return false };
+        matches!(&**error, PipelineError::Sink(error) if error.is_closed())
     }
 
     /// The message with all its causes, one after another.
