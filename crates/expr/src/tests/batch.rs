@@ -99,7 +99,8 @@ fn garbage_under_a_null_does_not_fail_a_row() {
 
 #[test]
 fn what_does_not_type_is_refused() {
-    let text_plus = binary(BinaryOp::Add, Expr::literal(s("a")), Expr::literal(s("b")), DataType::Varchar);
+    let text_plus =
+        binary(BinaryOp::Add, Expr::literal(s("a")), Expr::literal(s("b")), DataType::Varchar);
     assert_eq!(
         evaluate_constant(&text_plus, &context()).unwrap_err(),
         "cannot evaluate ('a' + 'b'): not for VARCHAR, VARCHAR to VARCHAR"

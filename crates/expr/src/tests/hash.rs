@@ -6,11 +6,15 @@ use super::*;
 
 #[test]
 fn md5() {
-    check_call(Function::Md5, Varchar, &[
-        (&[s("")], "d41d8cd98f00b204e9800998ecf8427e"),
-        (&[s("abc")], "900150983cd24fb0d6963f7d28e17f72"),
-        (&[n(Varchar)], "NULL"),
-    ]);
+    check_call(
+        Function::Md5,
+        Varchar,
+        &[
+            (&[s("")], "d41d8cd98f00b204e9800998ecf8427e"),
+            (&[s("abc")], "900150983cd24fb0d6963f7d28e17f72"),
+            (&[n(Varchar)], "NULL"),
+        ],
+    );
     let bytes = Scalar::Varbinary(vec![0xff]);
     check_call(Function::Md5, Varchar, &[(&[bytes], "00594fd4f42ba43fc1ca0427a0576295")]);
 }

@@ -30,40 +30,48 @@ fn check_like(insensitive: bool, escape: Option<char>, table: &[(&[Scalar], &str
 
 #[test]
 fn nothing_escapes_unless_declared() {
-    check_like(false, None, &[
-        (&[s("abc"), s(r"a\%")], "false"),
-        (&[s("a%"), s(r"a\%")], "false"),
-        (&[s(r"a\bc"), s(r"a\%")], "true"),
-        (&[s("a"), s("a%")], "true"),
-        (&[s(""), s("")], "true"),
-        (&[s("a"), s("")], "false"),
-        (&[s("é"), s("_")], "true"),
-        (&[s("a\nb"), s("a_b")], "true"),
-        (&[s("abcbd"), s("a%b_")], "true"),
-        (&[s("abcb"), s("a%b_")], "false"),
-        (&[s("mississippi"), s("%iss%ip%")], "true"),
-        (&[s("mississippi"), s("%iss%ss%ss%")], "false"),
-        (&[s("abc"), s("%")], "true"),
-        (&[s(""), s("%%")], "true"),
-        (&[s("abc"), s("%c")], "true"),
-        (&[s("abc"), s("%b%")], "true"),
-        (&[s("abc"), s("%b")], "false"),
-        (&[s("abc"), s("___")], "true"),
-        (&[s("abc"), s("____")], "false"),
-        (&[n(Varchar), s("a")], "NULL"),
-        (&[s("a"), n(Varchar)], "NULL"),
-    ]);
+    check_like(
+        false,
+        None,
+        &[
+            (&[s("abc"), s(r"a\%")], "false"),
+            (&[s("a%"), s(r"a\%")], "false"),
+            (&[s(r"a\bc"), s(r"a\%")], "true"),
+            (&[s("a"), s("a%")], "true"),
+            (&[s(""), s("")], "true"),
+            (&[s("a"), s("")], "false"),
+            (&[s("é"), s("_")], "true"),
+            (&[s("a\nb"), s("a_b")], "true"),
+            (&[s("abcbd"), s("a%b_")], "true"),
+            (&[s("abcb"), s("a%b_")], "false"),
+            (&[s("mississippi"), s("%iss%ip%")], "true"),
+            (&[s("mississippi"), s("%iss%ss%ss%")], "false"),
+            (&[s("abc"), s("%")], "true"),
+            (&[s(""), s("%%")], "true"),
+            (&[s("abc"), s("%c")], "true"),
+            (&[s("abc"), s("%b%")], "true"),
+            (&[s("abc"), s("%b")], "false"),
+            (&[s("abc"), s("___")], "true"),
+            (&[s("abc"), s("____")], "false"),
+            (&[n(Varchar), s("a")], "NULL"),
+            (&[s("a"), n(Varchar)], "NULL"),
+        ],
+    );
 }
 
 #[test]
 fn a_declared_escape() {
-    check_like(false, Some('\\'), &[
-        (&[s("a%c"), s(r"a\%c")], "true"),
-        (&[s("abc"), s(r"a\%c")], "false"),
-        (&[s("ax"), s(r"a\x")], "true"),
-        (&[s(r"a\"), s(r"a\\")], "true"),
-        (&[s("a_"), s(r"%\_")], "true"),
-    ]);
+    check_like(
+        false,
+        Some('\\'),
+        &[
+            (&[s("a%c"), s(r"a\%c")], "true"),
+            (&[s("abc"), s(r"a\%c")], "false"),
+            (&[s("ax"), s(r"a\x")], "true"),
+            (&[s(r"a\"), s(r"a\\")], "true"),
+            (&[s("a_"), s(r"%\_")], "true"),
+        ],
+    );
 }
 
 #[test]
@@ -92,10 +100,14 @@ fn a_dangling_escape() {
 
 #[test]
 fn any_case() {
-    check_like(true, None, &[
-        (&[s("ÀB"), s("àb")], "true"),
-        (&[s("ß"), s("SS")], "false"),
-        (&[s("ABC"), s("%b%")], "true"),
-        (&[s("abc"), s("A_C")], "true"),
-    ]);
+    check_like(
+        true,
+        None,
+        &[
+            (&[s("ÀB"), s("àb")], "true"),
+            (&[s("ß"), s("SS")], "false"),
+            (&[s("ABC"), s("%b%")], "true"),
+            (&[s("abc"), s("A_C")], "true"),
+        ],
+    );
 }

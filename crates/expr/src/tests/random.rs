@@ -9,7 +9,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 
@@ -23,8 +24,18 @@ impl Random {
             return n(data_type.clone());
         }
         match data_type {
-            BigInt => self.pick(&[i(0), i(1), i(-1), i(7), i(i64::MAX), i(i64::MIN), i(1_704_164_645)]),
-            Double => self.pick(&[f(0.0), f(-0.0), f(f64::NAN), f(f64::INFINITY), f(1.5), f(1e300), f(-2.5)]),
+            BigInt => {
+                self.pick(&[i(0), i(1), i(-1), i(7), i(i64::MAX), i(i64::MIN), i(1_704_164_645)])
+            }
+            Double => self.pick(&[
+                f(0.0),
+                f(-0.0),
+                f(f64::NAN),
+                f(f64::INFINITY),
+                f(1.5),
+                f(1e300),
+                f(-2.5),
+            ]),
             Boolean => self.pick(&[b(true), b(false)]),
             Timestamp => self.pick(&[
                 t("2024-02-29 01:02:03.5"),
@@ -33,8 +44,18 @@ impl Random {
                 t("1969-12-31"),
             ]),
             _ => self.pick(&[
-                s(""), s("a%_"), s("12"), s(" -1.5e3 "), s("2024-01-02 03:04:05"), s("é(x"), s("true"),
-                s(r#"{"a":[1]}"#), s("$.a"), s("day"), s("%Y"), s("a text that no view holds inline"),
+                s(""),
+                s("a%_"),
+                s("12"),
+                s(" -1.5e3 "),
+                s("2024-01-02 03:04:05"),
+                s("é(x"),
+                s("true"),
+                s(r#"{"a":[1]}"#),
+                s("$.a"),
+                s("day"),
+                s("%Y"),
+                s("a text that no view holds inline"),
             ]),
         }
     }
@@ -58,8 +79,12 @@ impl Random {
             1 => {
                 let arguments =
                     vec![self.expr(data_type, depth - 1), self.expr(data_type, depth - 1)];
-                let function =
-                    self.pick(&[Function::Coalesce, Function::NullIf, Function::Greatest, Function::Least]);
+                let function = self.pick(&[
+                    Function::Coalesce,
+                    Function::NullIf,
+                    Function::Greatest,
+                    Function::Least,
+                ]);
                 call(function, arguments, data_type.clone())
             }
             _ => self.operation(data_type, depth - 1),
@@ -75,7 +100,11 @@ impl Random {
         match data_type {
             BigInt | Double if self.below(2) == 0 => {
                 let op = self.pick(&[
-                    BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply, BinaryOp::Divide, BinaryOp::Modulo,
+                    BinaryOp::Add,
+                    BinaryOp::Subtract,
+                    BinaryOp::Multiply,
+                    BinaryOp::Divide,
+                    BinaryOp::Modulo,
                 ]);
                 let mut sides = arguments(self, &[data_type, data_type]);
                 let right = sides.remove(1);
@@ -133,8 +162,14 @@ impl Random {
     fn predicate(&mut self, depth: u32) -> Expr {
         let of = self.pick(&[BigInt, Double, Timestamp, Varchar, Boolean]);
         match self.below(6) {
-            0 => expr(ExprKind::And(vec![self.expr(&Boolean, depth), self.expr(&Boolean, depth)]), Boolean),
-            1 => expr(ExprKind::Or(vec![self.expr(&Boolean, depth), self.expr(&Boolean, depth)]), Boolean),
+            0 => expr(
+                ExprKind::And(vec![self.expr(&Boolean, depth), self.expr(&Boolean, depth)]),
+                Boolean,
+            ),
+            1 => expr(
+                ExprKind::Or(vec![self.expr(&Boolean, depth), self.expr(&Boolean, depth)]),
+                Boolean,
+            ),
             2 => {
                 let list = (0..3).map(|_| self.scalar(&of)).collect();
                 let operand = Box::new(self.expr(&of, depth));
@@ -150,7 +185,11 @@ impl Random {
                 };
                 expr(kind, Boolean)
             }
-            4 => unary(self.pick(&[UnaryOp::IsNull, UnaryOp::IsNotNull]), self.expr(&of, depth), Boolean),
+            4 => unary(
+                self.pick(&[UnaryOp::IsNull, UnaryOp::IsNotNull]),
+                self.expr(&of, depth),
+                Boolean,
+            ),
             _ => {
                 let op = self.pick(&[BinaryOp::Equal, BinaryOp::Less, BinaryOp::IsDistinctFrom]);
                 binary(op, self.expr(&of, depth), self.expr(&of, depth), Boolean)

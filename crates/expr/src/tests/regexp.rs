@@ -7,51 +7,67 @@ use super::*;
 
 #[test]
 fn like() {
-    check_call(RegexpLike, Boolean, &[
-        (&[s("abc"), s("b")], "true"),
-        (&[s("abc"), s("^b")], "false"),
-        (&[s("a\nb"), s("a.b")], "false"),
-        (&[s("a\nb"), s("^b")], "false"),
-        (&[s("a\nb"), s("a$")], "false"),
-        (&[s("٣"), s(r"\d")], "false"),
-        (&[s("7"), s(r"^[\d]$")], "true"),
-        (&[s("é"), s(r"\w")], "false"),
-        (&[s("\u{a0}"), s(r"\s")], "false"),
-        (&[s("é"), s(r"\pL")], "true"),
-        (&[s("\u{b}"), s(r"\s")], "false"),
-        (&[n(Varchar), s("a")], "NULL"),
-        (&[s("a"), n(Varchar)], "NULL"),
-    ]);
-    check_call(RegexpLike, Boolean, &[
-        (&[s("ABC"), s("^a"), s("i")], "true"),
-        (&[s("a\nb"), s("a.b"), s("s")], "true"),
-        (&[s("a"), s("A"), s("ic")], "false"),
-        (&[s("a"), s("A"), s("ci")], "true"),
-        (&[s("a\nb"), s("^b"), s("m")], "false"),
-        (&[s("axb"), s("a.b"), s("l")], "false"),
-        (&[s("É"), s("é"), s("i")], "true"),
-    ]);
+    check_call(
+        RegexpLike,
+        Boolean,
+        &[
+            (&[s("abc"), s("b")], "true"),
+            (&[s("abc"), s("^b")], "false"),
+            (&[s("a\nb"), s("a.b")], "false"),
+            (&[s("a\nb"), s("^b")], "false"),
+            (&[s("a\nb"), s("a$")], "false"),
+            (&[s("٣"), s(r"\d")], "false"),
+            (&[s("7"), s(r"^[\d]$")], "true"),
+            (&[s("é"), s(r"\w")], "false"),
+            (&[s("\u{a0}"), s(r"\s")], "false"),
+            (&[s("é"), s(r"\pL")], "true"),
+            (&[s("\u{b}"), s(r"\s")], "false"),
+            (&[n(Varchar), s("a")], "NULL"),
+            (&[s("a"), n(Varchar)], "NULL"),
+        ],
+    );
+    check_call(
+        RegexpLike,
+        Boolean,
+        &[
+            (&[s("ABC"), s("^a"), s("i")], "true"),
+            (&[s("a\nb"), s("a.b"), s("s")], "true"),
+            (&[s("a"), s("A"), s("ic")], "false"),
+            (&[s("a"), s("A"), s("ci")], "true"),
+            (&[s("a\nb"), s("^b"), s("m")], "false"),
+            (&[s("axb"), s("a.b"), s("l")], "false"),
+            (&[s("É"), s("é"), s("i")], "true"),
+        ],
+    );
 }
 
 #[test]
 fn replace() {
-    check_call(RegexpReplace, Varchar, &[
-        (&[s("hello"), s("(l)(l)"), s(r"\2-\1")], "hel-lo"),
-        (&[s("a.b"), s("."), s("x")], "x.b"),
-        (&[s("a"), s("a"), s("$0")], "$0"),
-        (&[s("a"), s("a"), s(r"\\")], r"\"),
-        (&[s("ab"), s("(x)?(b)?$"), s(r"[\1\2]")], "a[b]"),
-        (&[s("abc"), s("b*"), s("-")], "-abc"),
-        (&[n(Varchar), s("a"), s("b")], "NULL"),
-        (&[s("abc"), s("b"), n(Varchar)], "NULL"),
-    ]);
-    check_call(RegexpReplace, Varchar, &[
-        (&[s("aXbX"), s("X"), s(r"[\0]"), s("g")], "a[X]b[X]"),
-        (&[s("abc"), s("x*"), s("-"), s("g")], "-a-b-c-"),
-        (&[s("abc"), s(""), s("-"), s("g")], "-a-b-c-"),
-        (&[s("baac"), s("a*"), s("-"), s("g")], "-b-c-"),
-        (&[s("aXbx"), s("x"), s(""), s("gi")], "ab"),
-    ]);
+    check_call(
+        RegexpReplace,
+        Varchar,
+        &[
+            (&[s("hello"), s("(l)(l)"), s(r"\2-\1")], "hel-lo"),
+            (&[s("a.b"), s("."), s("x")], "x.b"),
+            (&[s("a"), s("a"), s("$0")], "$0"),
+            (&[s("a"), s("a"), s(r"\\")], r"\"),
+            (&[s("ab"), s("(x)?(b)?$"), s(r"[\1\2]")], "a[b]"),
+            (&[s("abc"), s("b*"), s("-")], "-abc"),
+            (&[n(Varchar), s("a"), s("b")], "NULL"),
+            (&[s("abc"), s("b"), n(Varchar)], "NULL"),
+        ],
+    );
+    check_call(
+        RegexpReplace,
+        Varchar,
+        &[
+            (&[s("aXbX"), s("X"), s(r"[\0]"), s("g")], "a[X]b[X]"),
+            (&[s("abc"), s("x*"), s("-"), s("g")], "-a-b-c-"),
+            (&[s("abc"), s(""), s("-"), s("g")], "-a-b-c-"),
+            (&[s("baac"), s("a*"), s("-"), s("g")], "-b-c-"),
+            (&[s("aXbx"), s("x"), s(""), s("gi")], "ab"),
+        ],
+    );
 }
 
 #[test]
@@ -68,7 +84,9 @@ fn constants_are_checked_when_compiled() {
     assert!(compile(RegexpLike, &["("]).starts_with("invalid regular expression in"));
     assert!(compile(RegexpLike, &["a", "z"]).starts_with("unknown regular expression flag 'z'"));
     assert!(compile(RegexpLike, &["a", "g"]).starts_with("unknown regular expression flag 'g'"));
-    assert!(compile(RegexpReplace, &["a", r"\5"]).starts_with("the replacement asks for group 5 of 0"));
+    assert!(
+        compile(RegexpReplace, &["a", r"\5"]).starts_with("the replacement asks for group 5 of 0")
+    );
     assert!(compile(RegexpReplace, &["a", r"x\"]).starts_with("a backslash in a replacement"));
     assert_eq!(compile(RegexpReplace, &["(a)", r"\1"]), "");
 }

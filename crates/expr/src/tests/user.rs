@@ -30,7 +30,9 @@ fn rows() -> Batch {
 
 #[test]
 fn a_good_function() {
-    let twice = user(|arrays, _| Ok(arc(arrays[0].as_primitive::<Int64Type>().unary::<_, Int64Type>(|x| x * 2))));
+    let twice = user(|arrays, _| {
+        Ok(arc(arrays[0].as_primitive::<Int64Type>().unary::<_, Int64Type>(|x| x * 2)))
+    });
     assert_eq!(outcomes(&twice, &rows()), ["2", "4", "NULL", "8"]);
 }
 
@@ -58,8 +60,14 @@ fn a_broken_contract_fails_every_row() {
     });
     let texts = outcomes(&short, &rows());
     assert_eq!(texts.len(), 4);
-    assert!(texts.iter().all(|text| text == "bad: function twice gave 1 values of Int64 for 4 rows of Int64"));
+    assert!(
+        texts
+            .iter()
+            .all(|text| text == "bad: function twice gave 1 values of Int64 for 4 rows of Int64")
+    );
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     let wrong = user(|_, rows| Ok(arc(arrow_array::Int32Array::from_value(1, rows))));
-    assert!(outcomes(&wrong, &rows()).iter().all(|text| text.starts_with("bad: function twice gave")));
+    assert!(
+        outcomes(&wrong, &rows()).iter().all(|text| text.starts_with("bad: function twice gave"))
+    );
 }
