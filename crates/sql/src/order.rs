@@ -63,9 +63,10 @@ impl QueryBinder<'_, '_> {
         scope: &Scope,
         aliases: &Aliases<'_>,
         calls: &mut AggregateCalls,
+        body: Span,
     ) -> Bind<Vec<Ordering>> {
         let mut keys = Vec::new();
-        for key in self.order_exprs(order_by)? {
+        for key in self.order_exprs(order_by, body)? {
             let (is_descending, is_nulls_first) = self.direction(key)?;
             let span = self.session.span(key.expr.span());
             let value = match self.output_by_name(&key.expr, names)? {
@@ -88,12 +89,13 @@ impl QueryBinder<'_, '_> {
         relation: Relation,
         order_by: Option<&ast::OrderBy>,
         limit: LimitSpec,
+        body: Span,
     ) -> Bind<Relation> {
         let schema = relation.schema();
         let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
         let scope = Scope::new("", &schema);
         let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
-        let keys = self.bind_order(order_by, &names, &scope, &Aliases::new(), &mut calls)?;
+        let keys = self.bind_order(order_by, &names, &scope, &Aliases::new(), &mut calls, body)?;
         if let Some(call) = calls.calls.first() {
             let message = "no aggregate may stand in ORDER BY of UNION ALL or of a subquery";
             return self.session.fail(call.span, message);
@@ -108,17 +110,16 @@ impl QueryBinder<'_, '_> {
     fn order_exprs<'q>(
         &mut self,
         order_by: Option<&'q ast::OrderBy>,
+        body: Span,
     ) -> Bind<&'q [ast::OrderByExpr]> {
         let Some(ast::OrderBy { kind, interpolate }) = order_by else { return Ok(&[]) };
         match kind {
             ast::OrderByKind::Expressions(exprs) if interpolate.is_none() => Ok(exprs),
             ast::OrderByKind::Expressions(exprs) => {
-                let span = exprs.first().map_or(Span::default(), |e| self.session.span(e.span()));
+                let span = exprs.first().map_or(body, |e| self.session.span(e.span()));
                 self.session.fail(span, "not supported: INTERPOLATE")
             }
-            ast::OrderByKind::All(_) => {
-                self.session.fail(Span::default(), "not supported: ORDER BY ALL")
-            }
+            ast::OrderByKind::All(_) => self.session.fail(body, "not supported: ORDER BY ALL"),
         }
     }
 

@@ -173,15 +173,16 @@ impl QueryBinder<'_, '_> {
         limit: &Bind<LimitSpec>,
     ) -> Bind<Relation> {
         let limit = *limit.as_ref().unwrap_or(&LimitSpec::default());
+        let span = first_word(self.session.span(body.span()));
         match body {
             ast::SetExpr::Select(select) => self.bind_select(select, order_by, limit),
             ast::SetExpr::Query(query) => {
                 let relation = self.bind_query(query)?;
-                self.order_output(relation, order_by, limit)
+                self.order_output(relation, order_by, limit, span)
             }
             ast::SetExpr::SetOperation { .. } => {
                 let relation = self.bind_union(body)?;
-                self.order_output(relation, order_by, limit)
+                self.order_output(relation, order_by, limit, span)
             }
             other => {
                 let what = match other {
