@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::optimize::optimize;
 use crate::options;
 use crate::position::Positions;
-use crate::query::bind_root;
+use crate::query::{bind_root, first_word};
 use crate::report::{Bind, Report};
 use crate::scope::{Scope, Session};
 use crate::syntax::{
@@ -40,6 +40,7 @@ pub(crate) fn bind_script(
     };
     for statement in statements {
         // What was found is reported; the next statement may have findings of its own.
+        binder.session.report.fallback = first_word(statement.span);
         let _ = binder.bind(statement);
     }
     Script { settings: binder.settings, queries: binder.queries }
