@@ -300,7 +300,8 @@ impl ExprBinder<'_, '_, '_> {
                 (least, most) => format!("{least} to {most}"),
             };
             let given = arguments.len();
-            let message = format!("{upper} takes {takes} arguments, {given} were given");
+            let s = if takes == "1" || takes == "at least 1" { "" } else { "s" };
+            let message = format!("{upper} takes {takes} argument{s}, {given} were given");
             return self.session.fail(span, message);
         }
         let is_lazy = *function == Function::Coalesce;

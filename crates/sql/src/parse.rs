@@ -494,7 +494,10 @@ impl Parsing<'_> {
             Some(start) => self.word_at(start),
             None => at_token,
         };
-        let message = lower_first(message.trim_start_matches("sql parser error: "));
+        let message = lower_first(message.trim_start_matches("sql parser error: "))
+            .replace("expected: ", "expected ")
+            .replace("found: EOF", "found the end of the statement")
+            .replace("found: ", "found ");
         Err(self.report.add(span, message, None))
     }
 

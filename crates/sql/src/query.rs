@@ -311,14 +311,14 @@ impl QueryBinder<'_, '_> {
             [ast::TableWithJoins { relation, joins }] => {
                 if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
                     let span = self.session.span(relation.span());
-                    return self.session.fail(first_word(span), "not supported: JOIN");
+                    return self.session.fail(span, "not supported: JOIN");
                 }
                 relation
             }
             [_, second, ..] => {
                 let span = self.session.span(second.relation.span());
                 let message = "not supported: JOIN (several tables in FROM)";
-                return self.session.fail(first_word(span), message);
+                return self.session.fail(span, message);
             }
         };
         match table {
@@ -494,7 +494,7 @@ fn output_column(relation: &Relation, schema: &Schema, index: usize) -> Bound {
 
 /// The first bytes of a long range: carets under a whole query say little.
 pub(crate) fn first_word(span: Span) -> Span {
-    Span { start: span.start, end: span.end.min(span.start + 8) }
+    Span { start: span.start, end: span.end.min(span.start + "SELECT".len()) }
 }
 
 fn depth(relation: &Relation) -> usize {

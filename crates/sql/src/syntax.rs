@@ -86,3 +86,13 @@ pub(crate) enum Target {
     /// `CREATE STREAM name WITH (…) AS`.
     Stream { name: Name, options: Vec<OptionEntry> },
 }
+
+impl Target {
+    /// The sink's name, or where the statement starts.
+    pub(crate) fn span(&self, statement: Span) -> Span {
+        match self {
+            Self::Stdout => Span { end: statement.end.min(statement.start + 6), ..statement },
+            Self::Sink(name) | Self::Stream { name, .. } => name.span,
+        }
+    }
+}
