@@ -104,7 +104,23 @@ impl QueryBinder<'_, '_> {
             return Ok(limited(relation, limit));
         }
         let columns = identity(&schema);
+        self.check_order(&keys, &columns)?;
         Ok(project_and_sort(relation, columns, &keys, limit))
+    }
+
+    /// Refuses keys whose values have no order.
+    pub(crate) fn check_order(&mut self, order: &[Ordering], columns: &[NamedExpr]) -> Bind<()> {
+        for key in order {
+            let data_type = match &key.value {
+                OrderValue::Output(index) => &columns[*index].expr.data_type,
+                OrderValue::Expr(expr) => &expr.data_type,
+            };
+            if !is_ordered(data_type) {
+                let message = format!("ORDER BY: values of {data_type} have no order");
+                return self.session.fail(key.span, message);
+            }
+        }
+        Ok(())
     }
 
     fn order_exprs<'q>(
@@ -202,8 +218,7 @@ pub(crate) fn sort(relation: Relation, keys: &[SortKey], limit: LimitSpec) -> Re
     let schema = relation.schema();
     let mut once: Vec<SortKey> = Vec::with_capacity(keys.len());
     for key in keys {
-        let is_new = !once.iter().any(|other| other.column == key.column);
-        if is_new && is_ordered(&schema.fields[key.column].data_type) {
+        if !once.iter().any(|other| other.column == key.column) {
             once.push(*key);
         }
     }

@@ -84,11 +84,12 @@ impl QueryBinder<'_, '_> {
                 relation = Relation::Filter { input: Box::new(relation), predicate };
             }
         }
-        let columns = items
+        let columns: Vec<NamedExpr> = items
             .into_iter()
             .zip(bound)
             .map(|(item, expr)| NamedExpr { name: item.name, expr })
             .collect();
+        self.check_order(&order, &columns)?;
         match &select.distinct {
             None | Some(ast::Distinct::All) => {
                 Ok(project_and_sort(relation, columns, &order, limit))
@@ -107,6 +108,12 @@ impl QueryBinder<'_, '_> {
         limit: LimitSpec,
         span: Span,
     ) -> Bind<Relation> {
+        for column in &columns {
+            if matches!(column.expr.data_type, tidemill_record::DataType::Array(_)) {
+                let message = format!("not supported: DISTINCT of {}", column.expr.data_type);
+                return self.session.fail(span, message);
+            }
+        }
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         let types: Vec<_> = columns.iter().map(|column| column.expr.data_type.clone()).collect();
         let mut keys = Vec::with_capacity(order.len());

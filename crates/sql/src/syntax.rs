@@ -23,7 +23,7 @@ pub(crate) struct Statement {
 
 /// What a statement asks for.
 pub(crate) enum StatementKind {
-    Source(CreateSource),
+    Source(Box<CreateSource>),
     Sink {
         name: Name,
         options: Vec<OptionEntry>,
