@@ -75,7 +75,6 @@ impl Parsed {
     /// # Errors
     /// Everything found wrong with the script.
     pub fn bind(&self, catalog: &Catalog) -> Result<Script, SqlErrors> {
-        // The catalog holds functions that are shared between threads but not its own lifetime.
         deep_stack::run(&self.text, || {
             let mut report = Report::default();
             let statements = statements(&self.text, &mut report);
