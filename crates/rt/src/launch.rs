@@ -101,8 +101,16 @@ where
             drop(report);
             // glommio aborts or hangs on a panic inside a task: nothing unwinds past this.
             let guarded = async move {
-                let future = catch_unwind(AssertUnwindSafe(body))?;
-                AssertUnwindSafe(future).catch_unwind().await
+                let outcome = match catch_unwind(AssertUnwindSafe(body)) {
+                    Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+                    Err(payload) => Err(payload),
+                };
+                if backend == Backend::Glommio {
+                    // Files that were dropped are closed by requests that are only queued: an executor
+                    // that ended now would leave their descriptors, and their disk space, open.
+                    yielding::submit_queued().await;
+                }
+                outcome
             };
             let outcome = match executor {
                 Some(executor) => executor.run(guarded),
