@@ -42,7 +42,6 @@ pub(super) fn scale(random: u64, count: u64) -> u64 {
 
 /// Scales a uniform number to `0..count`.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the result is less than count, a u32")]
 pub(super) fn scale_u32(random: u64, count: u32) -> u32 {
     scale(random, u64::from(count)) as u32
 }
