@@ -7,7 +7,6 @@ stands in `DIALECT`; the intended differences, which are not compared, in `queri
 Absent on purpose: aggregates and whole queries.
 """
 
-
 from dataclasses import dataclass
 
 from data import TYPES
@@ -463,5 +462,3 @@ class Expressions:
             lambda: call("TO_TIMESTAMP", "TIMESTAMP", form("BIGINT", "(amount * 1000)")),
             lambda: self.choice("TIMESTAMP", depth),
         ])()  # fmt: skip
-
-
