@@ -40,10 +40,10 @@ pub(crate) fn to_text(array: &ArrayRef, from: &DataType) -> Option<ArrayRef> {
         DataType::Integer => each::<Int32Type>(array, |v, out| write_display(out, v))?,
         DataType::BigInt => each::<Int64Type>(array, |v, out| write_display(out, v))?,
         DataType::Real => each::<Float32Type>(array, |v, out| {
-            write_float(out, f64::from(v), &format!("{v:e}"));
+            write_float(out, f64::from(v), zmij::Buffer::new().format(v));
         })?,
         DataType::Double => each::<Float64Type>(array, |v, out| {
-            write_float(out, v, &format!("{v:e}"));
+            write_float(out, v, zmij::Buffer::new().format(v));
         })?,
         DataType::Decimal { scale, .. } => {
             each::<Decimal128Type>(array, |v, out| write_decimal(out, v, *scale))?
@@ -125,9 +125,9 @@ pub(crate) fn write_decimal(out: &mut String, value: i128, scale: u8) {
 
 /// The shortest text that reads back as the same float: `0.1`, `1.0`, `1e+16`, `1e-05`.
 ///
-/// `scientific` is what Rust writes with `{:e}`: the shortest digits and their exponent. Past
-/// `1e16` and below `1e-4` the exponent stays.
-fn write_float(out: &mut String, value: f64, scientific: &str) {
+/// `shortest` has the shortest digits, nearest to the value where several are as short, in any
+/// layout. Past `1e16` and below `1e-4` there is an exponent.
+fn write_float(out: &mut String, value: f64, shortest: &str) {
     if !value.is_finite() {
         let text = if value.is_nan() {
             "nan"
@@ -139,20 +139,17 @@ fn write_float(out: &mut String, value: f64, scientific: &str) {
         out.push_str(text);
         return;
     }
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    out.push_str(sign);
+    if value.is_sign_negative() {
+        out.push('-');
+    }
+    let (digits, exponent) = significant(shortest);
     if !(-4..16).contains(&exponent) {
-        out.push_str(mantissa);
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
         let sign = if exponent < 0 { '-' } else { '+' };
-        let _ = write!(out, "e{sign}{:02}", exponent.unsigned_abs());
+        let _ = write!(out, "{first}{point}{rest}e{sign}{:02}", exponent.unsigned_abs());
         return;
     }
-    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
     let Ok(point) = usize::try_from(exponent + 1) else {
         let zeros = usize::try_from(-exponent - 1).unwrap_or(0);
         let _ = write!(out, "0.{:0<zeros$}{digits}", "");
@@ -165,4 +162,21 @@ fn write_float(out: &mut String, value: f64, scientific: &str) {
     } else {
         let _ = write!(out, "{}.{}", &digits[..point], &digits[point..]);
     }
+}
+
+/// The digits of a decimal number without zeros at either end, at least one, and the power of ten of
+/// the first: `-0.0120` and `-1.2e-2` are both `("12", -2)`.
+fn significant(text: &str) -> (String, i32) {
+    let text = text.trim_start_matches('-');
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut exponent: i32 = exponent.parse().expect("a float's exponent is a small integer");
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    if digits.is_empty() {
+        return ("0".to_owned(), 0);
+    }
+    let places = |text: &str| i32::try_from(text.len()).expect("a float has few digits");
+    exponent += places(whole) - 1 - (places(&all) - places(digits));
+    (digits.trim_end_matches('0').to_owned(), exponent)
 }
