@@ -58,7 +58,8 @@ impl AggTable {
     /// With `Changes`, one row for every record, in order, with its offset and its group's values
     /// just after it. With `ChangesEvery(n)`, after every `n` records of the table's whole input
     /// each group that changed among them, in order of first change, with the offset of the last
-    /// of the `n`. For [`Emit::Final`] this is [`Self::update`].
+    /// of the `n`. For [`Emit::Final`] this is [`Self::update`]. Key columns may share the
+    /// batch's buffers.
     ///
     /// # Errors
     /// As [`Self::update`], and [`AggregateError::SumOverflow`] for a running sum.

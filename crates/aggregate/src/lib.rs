@@ -1,7 +1,7 @@
 //! Stateful work on batches: grouping, sorting, limits, changelogs.
 //!
-//! Read in this order: [`keys`] (how key values are stored and compared), [`intern`] (keys to
-//! dense group indices), [`state`] (columns of states behind those indices), [`states`] (the
+//! Read in this order: `keys` (how key values are stored and compared), `intern` (keys to
+//! dense group indices), `state` (columns of states behind those indices), `states` (the
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
 //! leave), then [`sort`], [`limit`] and [`sealed`] (what a gather is given).
 //!

@@ -68,7 +68,7 @@ pub(crate) fn array_of(scalar: &Scalar) -> Result<ArrayRef, String> {
 }
 
 /// The one value of an array; `None` for types without constants.
-fn scalar_of(array: &ArrayRef, data_type: &DataType) -> Option<Scalar> {
+pub(crate) fn scalar_of(array: &ArrayRef, data_type: &DataType) -> Option<Scalar> {
     if array.is_null(0) {
         return Some(Scalar::Null(data_type.clone()));
     }

@@ -6,7 +6,7 @@
 
 use arrow_arith::boolean::{and_kleene, is_not_null, or_kleene};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
+use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::prep_null_mask_filter;
 use arrow_select::interleave::interleave;
@@ -141,10 +141,6 @@ fn coalesce(operands: &[Node], rows: &Rows<'_>) -> Result<ArrayRef, Failure> {
 
 /// `truthy` where the mask is set, else `falsy`.
 fn choose(mask: &BooleanArray, truthy: &Value, falsy: &Value) -> Result<Value, Failure> {
-    let scalar = |value: &Value| arrow_array::Scalar::new(value.array().clone());
-    let (scalar_true, scalar_false) = (scalar(truthy), scalar(falsy));
-    let truthy: &dyn Datum = if truthy.is_scalar() { &scalar_true } else { truthy.array() };
-    let falsy: &dyn Datum = if falsy.is_scalar() { &scalar_false } else { falsy.array() };
     Ok(Value::column(zip(mask, truthy, falsy)?))
 }
 

@@ -31,6 +31,9 @@ mod interval;
 mod like;
 mod user;
 
+#[cfg(test)]
+mod tests;
+
 pub use constant::evaluate_constant;
 pub use context::Context;
 pub use error::ExprError;

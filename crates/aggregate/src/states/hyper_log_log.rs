@@ -229,4 +229,17 @@ mod tests {
         let once = of((0..5000).map(hash::of_u64)).estimate();
         assert_eq!(of((0..5000).chain(0..5000).map(hash::of_u64)).estimate(), once);
     }
+
+    /// From lists and from all registers, either way round.
+    #[test]
+    fn merged_halves_are_the_whole() {
+        let hasher = KeyColumn::new(&DataType::BigInt).expect("BIGINT is a key");
+        let function = ApproxCountDistinct { hasher };
+        for (first, second) in [(10, 20), (10, 5000), (4000, 4010), (4000, 9000)] {
+            let mut merged = of((0..first).map(hash::of_u64));
+            function.merge(&mut merged, false, of((first / 2..second).map(hash::of_u64)));
+            let whole = of((0..second).map(hash::of_u64));
+            assert_eq!(merged.histogram(), whole.histogram(), "{first}, {second}");
+        }
+    }
 }

@@ -118,7 +118,7 @@ fn many_rows_under_a_limit() {
             keys: vec![key],
             limit: LimitSpec { skip: 5, keep },
         };
-        check(&spec, 1, 200_000);
+        check(&spec, 1, 140_000);
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn json_value(arguments: &[Node]) -> Compiled {
 
 /// The text of the value at a path; `None` where it leads nowhere.
 fn find<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a str>, Failure> {
-    if !Scanner::new(text).is_document() {
+    if !Scanner::new(text).holds_document() {
         return Err(Failure::row("invalid JSON"));
     }
     let mut scanner = Scanner::new(text);

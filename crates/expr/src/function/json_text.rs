@@ -31,7 +31,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Whether exactly one value follows, and nothing after it.
-    pub(super) fn is_document(mut self) -> bool {
+    pub(super) fn holds_document(mut self) -> bool {
         if !self.skip_value() {
             return false;
         }

@@ -34,8 +34,10 @@ enum Foreign {
 /// A group of words that a crate's code does without.
 #[derive(Clone, Copy)]
 enum Absent {
-    /// Files, sockets, processes and threads.
+    /// Files, sockets, processes and the environment.
     Outside,
+    /// Threads.
+    Threads,
     /// The wall clock and the monotonic one.
     Clocks,
     /// Awaiting.
@@ -44,7 +46,10 @@ enum Absent {
     Sharing,
 }
 
-const COMPUTES: &[Absent] = &[Absent::Outside, Absent::Clocks, Absent::Awaiting, Absent::Sharing];
+const COMPUTES: &[Absent] =
+    &[Absent::Outside, Absent::Threads, Absent::Clocks, Absent::Awaiting, Absent::Sharing];
+/// Deep SQL is parsed on a stack of its own, and a stack comes with a thread.
+const BINDS: &[Absent] = &[Absent::Outside, Absent::Clocks, Absent::Awaiting];
 const STAGE_WITH_EDGES: &[&str] = &["record", "plan", "rt"];
 const STAGE_OF_MEMORY: &[&str] = &["record", "plan"];
 const CLI_LIBRARIES: &[&str] =
@@ -54,7 +59,7 @@ const CLI_LIBRARIES: &[&str] =
 const ROOMS: &[Room] = &[
     Room { folder: "record", own: &[], foreign: Foreign::Computing, absent: COMPUTES },
     Room { folder: "plan", own: &["record"], foreign: Foreign::Computing, absent: COMPUTES },
-    Room { folder: "sql", own: &["record", "plan"], foreign: Foreign::Any, absent: COMPUTES },
+    Room { folder: "sql", own: &["record", "plan"], foreign: Foreign::Any, absent: BINDS },
     Room { folder: "rt", own: &["record"], foreign: Foreign::Any, absent: &[] },
     Room { folder: "source", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: &[] },
     Room { folder: "format", own: STAGE_OF_MEMORY, foreign: Foreign::Computing, absent: COMPUTES },
@@ -163,7 +168,8 @@ impl Absent {
     /// The words, each as it would stand in a path or call.
     fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Outside => &["std::fs", "std::net", "std::process", "std::thread", "std::env"],
+            Self::Outside => &["std::fs", "std::net", "std::process", "std::env"],
+            Self::Threads => &["std::thread", "thread::spawn", "thread::scope"],
             Self::Clocks => &["SystemTime", "Instant::now", "Utc::now", "Local::now"],
             Self::Awaiting => &[concat!("async", " fn"), concat!("async", " move"), ".await"],
             Self::Sharing => &["Mutex", "RwLock", "Condvar", "mpsc", "sync::atomic"],

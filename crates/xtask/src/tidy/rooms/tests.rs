@@ -135,6 +135,8 @@ fn words_of_the_outside_are_found_in_code_but_not_in_tests() {
         ("crates/format/src/csv.rs", "use std::fs::File;"),
         ("crates/expr/src/now.rs", "let now = SystemTime::now();"),
         ("crates/aggregate/src/table.rs", "let done = later.await;"),
+        ("crates/aggregate/src/merge.rs", "std::thread::yield_now();"),
+        ("crates/sql/src/include.rs", "use std::fs::File;"),
         ("crates/pipeline/src/turn.rs", "use std::sync::Mutex;"),
         ("crates/pipeline/src/turn.rs", "use std::sync::atomic::AtomicBool;"),
     ];
@@ -144,7 +146,10 @@ fn words_of_the_outside_are_found_in_code_but_not_in_tests() {
         assert_eq!(findings.len(), 1, "{path}: {findings:?}");
         assert_eq!(findings[0].line, 3, "{path}");
     }
-    let free = [("crates/rt/src/file.rs", "use std::fs::File;\n")];
+    let free = [
+        ("crates/rt/src/file.rs", "use std::fs::File;\n"),
+        ("crates/sql/src/deep_stack.rs", "use std::thread;\n"),
+    ];
     assert_eq!(check(&Tree::from_texts(&free)), []);
     let test = [("crates/format/tests/fuzz.rs", "use std::fs::File;\n")];
     assert_eq!(check(&Tree::from_texts(&test)), []);

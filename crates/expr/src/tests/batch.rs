@@ -1,0 +1,110 @@
+//! Filters and projections over batches: which rows stay, and who is told about the others.
+
+use arrow_array::Int64Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_buffer::NullBuffer;
+use tidemill_record::Offset;
+
+use DataType::{BigInt, Boolean};
+
+use super::*;
+use crate::Filter;
+
+fn inverse() -> Expr {
+    binary(BinaryOp::Divide, Expr::literal(i(10)), column(0, BigInt), BigInt)
+}
+
+fn filter(predicate: &Expr, batch: Batch) -> (Vec<Option<i64>>, Vec<u64>, Vec<BadRecord>) {
+    let mut bad = Vec::new();
+    let out = Filter::new(predicate, &context()).unwrap().apply(batch, &mut bad);
+    let values = out.column(0).as_primitive::<Int64Type>().iter().collect();
+    (values, out.offsets().values().to_vec(), bad)
+}
+
+#[test]
+fn a_filter_keeps_what_is_true() {
+    let rows = batch(vec![array(&BigInt, &[i(5), n(BigInt), i(0), i(1), i(9), i(0)])]);
+    let predicate = binary(BinaryOp::Greater, inverse(), Expr::literal(i(1)), Boolean);
+    let (values, offsets, bad) = filter(&predicate, rows);
+    assert_eq!(values, [Some(5), Some(1)]);
+    assert_eq!(offsets, [0, 3]);
+    let addresses: Vec<Offset> = bad.iter().map(|record| record.offset).collect();
+    assert_eq!(addresses, [Offset(2), Offset(5)]);
+    assert_eq!(bad[0].field.as_deref(), Some("((10 / c0) > 1)"));
+    assert_eq!(bad[0].reason, "division by zero");
+    assert_eq!(bad[0].raw, None);
+}
+
+#[test]
+fn an_empty_batch_evaluates_nothing() {
+    let rows = batch(vec![array(&BigInt, &[])]);
+    let predicate = binary(BinaryOp::Greater, Expr::literal(i(1)), inverse(), Boolean);
+    assert_eq!(filter(&predicate, rows.clone()), (vec![], vec![], vec![]));
+    let failing = binary(BinaryOp::Divide, Expr::literal(i(1)), Expr::literal(i(0)), BigInt);
+    assert!(outcomes(&failing, &rows).is_empty());
+    let one = batch(vec![array(&BigInt, &[i(1), i(2)])]);
+    assert_eq!(outcomes(&failing, &one), ["bad: division by zero"; 2]);
+}
+
+#[test]
+fn a_batch_without_columns_keeps_its_rows() {
+    let rows = Batch::new(Vec::new(), UInt64Array::from_iter_values([7, 8]));
+    let (out, bad) = project(&Expr::literal(s("x")), &rows);
+    assert_eq!((out.row_count(), bad.len()), (2, 0));
+    let mut none = Project::new(&[], &context()).unwrap();
+    assert_eq!(none.apply(rows.clone(), &mut Vec::new()).row_count(), 2);
+    let mut keep = Filter::new(&Expr::literal(b(true)), &context()).unwrap();
+    assert_eq!(keep.apply(rows, &mut Vec::new()).row_count(), 2);
+}
+
+#[test]
+fn a_bad_row_is_reported_once_with_the_first_failing_column() {
+    let named = |name: &str, expr| NamedExpr { name: name.to_owned(), expr };
+    let plus = binary(BinaryOp::Add, column(0, BigInt), Expr::literal(i(i64::MAX)), BigInt);
+    let columns = [named("x", column(0, BigInt)), named("plus", plus), named("inverse", inverse())];
+    let rows = batch(vec![array(&BigInt, &[i(-1), i(0), i(1), n(BigInt)])]);
+    let mut bad = Vec::new();
+    let out = Project::new(&columns, &context()).unwrap().apply(rows, &mut bad);
+    assert_eq!(out.offsets().values(), &[0, 3]);
+    let fields: Vec<_> = bad.iter().map(|r| (r.offset.0, r.field.as_deref().unwrap())).collect();
+    assert_eq!(fields, [(1, "inverse"), (2, "plus")]);
+}
+
+#[test]
+fn garbage_under_a_null_does_not_fail_a_row() {
+    let values = vec![5, 0, i64::MIN, i64::MAX];
+    let nulls = NullBuffer::from(vec![true, false, false, false]);
+    let rows = batch(vec![arc(Int64Array::new(values.into(), Some(nulls)))]);
+    let x = || column(0, BigInt);
+    let to = |operand: Expr, data_type| {
+        expr(ExprKind::Cast { operand: Box::new(operand), is_try: false }, data_type)
+    };
+    let fallible = [
+        inverse(),
+        unary(UnaryOp::Negate, x(), BigInt),
+        binary(BinaryOp::Add, x(), x(), BigInt),
+        call(Function::Abs, vec![x()], BigInt),
+        call(Function::ToTimestamp, vec![x()], DataType::Timestamp),
+        to(x(), DataType::TinyInt),
+        to(x(), decimal(3, 1)),
+        call(Function::Round, vec![x(), Expr::literal(i(-1))], BigInt),
+    ];
+    for expr in fallible {
+        let texts = outcomes(&expr, &rows);
+        assert_eq!(texts[1..], ["NULL"; 3], "{expr}");
+        assert!(!texts[0].starts_with("bad"), "{expr}");
+    }
+}
+
+#[test]
+fn what_does_not_type_is_refused() {
+    let text_plus =
+        binary(BinaryOp::Add, Expr::literal(s("a")), Expr::literal(s("b")), DataType::Varchar);
+    assert_eq!(
+        evaluate_constant(&text_plus, &context()).unwrap_err(),
+        "cannot evaluate ('a' + 'b'): not for VARCHAR, VARCHAR to VARCHAR"
+    );
+    assert!(Filter::new(&Expr::literal(i(1)), &context()).is_err());
+    assert!(evaluate_constant(&column(0, BigInt), &context()).is_err());
+}
