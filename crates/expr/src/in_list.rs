@@ -33,7 +33,7 @@ struct Membership {
 /// The kernel of a membership test on values of `data_type`; `None` for types without equality and
 /// for a list of another type.
 pub(crate) fn kernel(data_type: &DataType, list: &[Scalar], is_negated: bool) -> Option<Kernel> {
-    if list.iter().any(|value| value.data_type() != *data_type) {
+    if list.iter().any(|value| !value.is_null() && value.data_type() != *data_type) {
         return None;
     }
     let membership = Membership { is_negated, has_null: list.iter().any(Scalar::is_null) };

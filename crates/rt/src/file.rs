@@ -122,9 +122,10 @@ impl File {
     fn from_std(backend: Backend, file: fs::File) -> Self {
         let handle = match backend {
             Backend::Std => Handle::Std(file),
-            // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
             Backend::Glommio => {
-                Handle::Glommio(Rc::new(unsafe { BufferedFile::from_raw_fd(file.into_raw_fd()) }))
+                // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
+                let file = unsafe { BufferedFile::from_raw_fd(file.into_raw_fd()) };
+                Handle::Glommio(Rc::new(file))
             }
         };
         Self { handle, is_nowait_refused: Cell::new(false) }

@@ -19,8 +19,10 @@ use crate::{Backend, RtError, yielding};
 /// which we do not use, and it counts against the memlock limit three times a core.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
 
-/// How often glommio takes the core from a task that asks [`crate::yield_if_needed`].
-const PREEMPT_INTERVAL: Duration = Duration::from_millis(1);
+/// When glommio would interrupt its tasks: never. Its loop (`LocalExecutor::run`, 0.9) goes to sleep
+/// with tasks ready to run if this timer expires between the polling of I/O and the first task, which a
+/// busy host makes happen: with 1 ms, one pass in ten over a cold file of 1 GiB hung for good.
+const PREEMPT_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A running core; join it for what its body returns.
 #[derive(Debug)]
@@ -101,8 +103,16 @@ where
             drop(report);
             // glommio aborts or hangs on a panic inside a task: nothing unwinds past this.
             let guarded = async move {
-                let future = catch_unwind(AssertUnwindSafe(body))?;
-                AssertUnwindSafe(future).catch_unwind().await
+                let outcome = match catch_unwind(AssertUnwindSafe(body)) {
+                    Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+                    Err(payload) => Err(payload),
+                };
+                if backend == Backend::Glommio {
+                    // Files that were dropped are closed by requests that are only queued: an executor
+                    // that ended now would leave their descriptors, and their disk space, open.
+                    yielding::submit_queued().await;
+                }
+                outcome
             };
             let outcome = match executor {
                 Some(executor) => executor.run(guarded),

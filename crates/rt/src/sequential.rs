@@ -178,12 +178,6 @@ impl SequentialReads {
         }
         if self.front.is_none() {
             self.queue_reads(buffer.len()).await;
-            let was_ready = self.in_flight.front().is_some_and(|read| read.finished.is_some());
-            if was_ready {
-                // The front is already here, so nothing below waits: let the reactor submit what has
-                // just been queued, or the device would idle until the next wait.
-                glommio::timer::sleep(std::time::Duration::ZERO).await;
-            }
             let Some(next) = self.in_flight.pop_front() else { return Ok(0) };
             let result = match next.finished {
                 Some(result) => result?,

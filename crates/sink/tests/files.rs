@@ -246,7 +246,8 @@ fn a_full_disk_is_named_and_leaves_nothing() {
         assert!(error.to_string().contains("(errno 28)"), "{error}");
         assert_eq!(names(directory.path()), Vec::<String>::new());
         // And what fits goes through when there is room again.
-        let finished = run(backend, &directory, 0, None, vec![vec![b'x'; 40_000]]).unwrap();
+        let finished = run(backend, &directory, 0, None, vec![vec![b'x'; 40_000]]);
+        let finished = finished.unwrap_or_else(|error| panic!("{backend:?}: {error}"));
         assert_eq!(directory.publish(vec![finished]).unwrap().byte_count, 40_000);
         fs::remove_dir_all(directory.path()).unwrap();
     }

@@ -298,7 +298,7 @@ fn base_of(source: &GeneratorSource, key: u64) -> u32 {
 /// numbers added.
 fn spread_tenths(random: u64) -> i32 {
     const WIDTH: u64 = 173;
-    let parts = [0, 16, 32, 48].map(|shift| ((random >> shift) & 0xffff) * WIDTH >> 16);
+    let parts = [0, 16, 32, 48].map(|shift| (((random >> shift) & 0xffff) * WIDTH) >> 16);
     let sum: u64 = parts.iter().sum();
     i32::try_from(sum).expect("at most 4 * 172") - 344
 }

@@ -1,6 +1,8 @@
 //! Text readers: every byte once, wherever the file is cut, however it is compressed, and every
 //! change of the file noticed.
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::cast_possible_truncation, reason = "test data is small")]
+#![allow(clippy::single_range_in_vec_init, reason = "a row group may need one range")]
 
 use std::fs;
 use std::future::Future;

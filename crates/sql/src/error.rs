@@ -67,7 +67,7 @@ fn render_one(out: &mut String, error: &SqlError, text: &str, origin: &str) {
     let _ = writeln!(out, "{origin}:{line_number}:{}: {}", before + 1, error.message);
     let number = line_number.to_string();
     let margin = " ".repeat(number.len());
-    let skipped = if before > LINE_CHARS_MAX / 2 { before - LINE_CHARS_MAX / 2 } else { 0 };
+    let skipped = before.saturating_sub(LINE_CHARS_MAX / 2);
     let shown: String = line.chars().skip(skipped).take(LINE_CHARS_MAX).collect();
     let lead: String =
         shown.chars().take(before - skipped).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();

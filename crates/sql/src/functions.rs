@@ -10,108 +10,10 @@ use tidemill_record::DataType;
 use crate::aggregates;
 use crate::bind_expr::{Bound, ExprBinder, leftmost_span};
 use crate::fold::{constant, literal};
+use crate::function_names::{FUNCTIONS, PART_UNITS, REFUSED, TRUNC_UNITS, refused_form};
 use crate::position::union;
 use crate::report::Bind;
 use crate::suggest::did_you_mean;
-
-/// Names, the function each means, and the fewest and most arguments.
-const FUNCTIONS: &[(&str, Function, usize, usize)] = &[
-    ("upper", Function::Upper, 1, 1),
-    ("ucase", Function::Upper, 1, 1),
-    ("lower", Function::Lower, 1, 1),
-    ("lcase", Function::Lower, 1, 1),
-    ("trim", Function::Trim, 1, 2),
-    ("btrim", Function::Trim, 1, 2),
-    ("ltrim", Function::Ltrim, 1, 2),
-    ("rtrim", Function::Rtrim, 1, 2),
-    ("length", Function::Length, 1, 1),
-    ("len", Function::Length, 1, 1),
-    ("char_length", Function::Length, 1, 1),
-    ("character_length", Function::Length, 1, 1),
-    ("substring", Function::Substring, 2, 3),
-    ("substr", Function::Substring, 2, 3),
-    ("concat", Function::Concat, 1, usize::MAX),
-    ("replace", Function::Replace, 3, 3),
-    ("split_part", Function::SplitPart, 3, 3),
-    ("position", Function::Position, 2, 2),
-    ("left", Function::Left, 2, 2),
-    ("right", Function::Right, 2, 2),
-    ("lpad", Function::Lpad, 2, 3),
-    ("rpad", Function::Rpad, 2, 3),
-    ("starts_with", Function::StartsWith, 2, 2),
-    ("regexp_like", Function::RegexpLike, 2, 3),
-    ("regexp_matches", Function::RegexpLike, 2, 3),
-    ("regexp_replace", Function::RegexpReplace, 3, 4),
-    ("abs", Function::Abs, 1, 1),
-    ("round", Function::Round, 1, 2),
-    ("floor", Function::Floor, 1, 1),
-    ("ceil", Function::Ceil, 1, 1),
-    ("ceiling", Function::Ceil, 1, 1),
-    ("power", Function::Power, 2, 2),
-    ("pow", Function::Power, 2, 2),
-    ("sqrt", Function::Sqrt, 1, 1),
-    ("ln", Function::Ln, 1, 1),
-    ("log10", Function::Log10, 1, 1),
-    ("exp", Function::Exp, 1, 1),
-    ("mod", Function::Mod, 2, 2),
-    ("sign", Function::Sign, 1, 1),
-    ("greatest", Function::Greatest, 1, usize::MAX),
-    ("least", Function::Least, 1, usize::MAX),
-    ("date_trunc", Function::DateTrunc, 2, 2),
-    ("date_part", Function::DatePart, 2, 2),
-    ("to_timestamp", Function::ToTimestamp, 1, 1),
-    ("date_format", Function::DateFormat, 2, 2),
-    ("strftime", Function::DateFormat, 2, 2),
-    ("now", Function::Now, 0, 0),
-    ("current_timestamp", Function::Now, 0, 0),
-    ("localtimestamp", Function::Now, 0, 0),
-    ("coalesce", Function::Coalesce, 1, usize::MAX),
-    ("ifnull", Function::Coalesce, 2, 2),
-    ("nvl", Function::Coalesce, 2, 2),
-    ("nullif", Function::NullIf, 2, 2),
-    ("json_value", Function::JsonValue, 2, 2),
-    ("md5", Function::Md5, 1, 1),
-    ("hash", Function::Hash, 1, usize::MAX),
-];
-
-/// Functions of later features, and what to say of them.
-const REFUSED: &[(&str, &str)] = &[
-    ("tumble", "windows"),
-    ("hop", "windows"),
-    ("session", "windows"),
-    ("cumulate", "windows"),
-    ("tumble_start", "windows"),
-    ("tumble_end", "windows"),
-    ("row_number", "analytic functions (OVER)"),
-    ("rank", "analytic functions (OVER)"),
-    ("dense_rank", "analytic functions (OVER)"),
-    ("lag", "analytic functions (OVER)"),
-    ("lead", "analytic functions (OVER)"),
-    ("nth_value", "analytic functions (OVER)"),
-    ("ntile", "analytic functions (OVER)"),
-    ("listagg", "LISTAGG; STRING_AGG(x, separator) does the same"),
-    ("group_concat", "GROUP_CONCAT; STRING_AGG(x, separator) does the same"),
-    ("count_if", "COUNT_IF; COUNT(*) FILTER (WHERE …) does the same"),
-    ("grouping", "GROUPING"),
-    ("unnest", "UNNEST"),
-];
-
-/// Units of `DATE_TRUNC`.
-const TRUNC_UNITS: &[&str] = &[
-    "microsecond",
-    "millisecond",
-    "second",
-    "minute",
-    "hour",
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year",
-];
-/// Further units of `DATE_PART`.
-const PART_UNITS: &[&str] =
-    &["dow", "isodow", "doy", "epoch", "isoyear", "century", "decade", "millennium"];
 
 impl ExprBinder<'_, '_, '_> {
     /// Forms that call something, and everything that is not supported.
@@ -300,7 +202,8 @@ impl ExprBinder<'_, '_, '_> {
                 (least, most) => format!("{least} to {most}"),
             };
             let given = arguments.len();
-            let message = format!("{upper} takes {takes} arguments, {given} were given");
+            let s = if takes == "1" || takes == "at least 1" { "" } else { "s" };
+            let message = format!("{upper} takes {takes} argument{s}, {given} were given");
             return self.session.fail(span, message);
         }
         let is_lazy = *function == Function::Coalesce;
@@ -546,42 +449,4 @@ impl ExprBinder<'_, '_, '_> {
             }
         }
     }
-}
-
-/// What an unsupported form is called.
-fn refused_form(expr: &ast::Expr) -> String {
-    use ast::Expr as Sql;
-    let name = match expr {
-        Sql::InSubquery { .. } => "IN (SELECT …)",
-        Sql::Subquery(_) => "a scalar subquery",
-        Sql::Exists { .. } => "EXISTS (SELECT …)",
-        Sql::InUnnest { .. } => "IN UNNEST",
-        Sql::AnyOp { .. } => "ANY",
-        Sql::AllOp { .. } => "ALL",
-        Sql::SimilarTo { .. } => "SIMILAR TO",
-        Sql::RLike { .. } => "RLIKE; REGEXP_LIKE(text, pattern) does the same",
-        Sql::Collate { .. } => "COLLATE",
-        Sql::AtTimeZone { .. } => "AT TIME ZONE",
-        Sql::Overlay { .. } => "OVERLAY",
-        Sql::Convert { .. } => "CONVERT",
-        Sql::CompoundFieldAccess { .. } | Sql::JsonAccess { .. } => {
-            "access to an element; JSON_VALUE(text, path) reads JSON"
-        }
-        Sql::Tuple(_) => "a row of values in brackets",
-        Sql::Array(_) => "ARRAY[…]",
-        Sql::Struct { .. } | Sql::Named { .. } => "STRUCT",
-        Sql::Map(_) | Sql::Dictionary(_) => "MAP",
-        Sql::Lambda(_) => "lambda functions",
-        Sql::GroupingSets(_) => "GROUPING SETS",
-        Sql::Cube(_) => "CUBE",
-        Sql::Rollup(_) => "ROLLUP",
-        Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => "* here",
-        Sql::IsJson { .. } => "IS JSON",
-        Sql::IsNormalized { .. } => "IS NORMALIZED",
-        other => {
-            let text: String = other.to_string().chars().take(40).collect();
-            return format!("the expression {text}");
-        }
-    };
-    name.to_owned()
 }

@@ -15,6 +15,7 @@ mod position;
 mod scan;
 mod suggest;
 mod syntax;
+mod tokens;
 
 mod options;
 
@@ -25,12 +26,15 @@ mod report;
 mod scope;
 mod types;
 
+mod bind_conditions;
 mod bind_expr;
 mod bind_operators;
 mod fold;
+mod function_names;
 mod functions;
 
 mod aggregates;
+mod from;
 mod grouping;
 mod order;
 mod query;

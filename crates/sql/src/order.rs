@@ -63,9 +63,10 @@ impl QueryBinder<'_, '_> {
         scope: &Scope,
         aliases: &Aliases<'_>,
         calls: &mut AggregateCalls,
+        body: Span,
     ) -> Bind<Vec<Ordering>> {
         let mut keys = Vec::new();
-        for key in self.order_exprs(order_by)? {
+        for key in self.order_exprs(order_by, body)? {
             let (is_descending, is_nulls_first) = self.direction(key)?;
             let span = self.session.span(key.expr.span());
             let value = match self.output_by_name(&key.expr, names)? {
@@ -88,12 +89,13 @@ impl QueryBinder<'_, '_> {
         relation: Relation,
         order_by: Option<&ast::OrderBy>,
         limit: LimitSpec,
+        body: Span,
     ) -> Bind<Relation> {
         let schema = relation.schema();
         let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
         let scope = Scope::new("", &schema);
         let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
-        let keys = self.bind_order(order_by, &names, &scope, &Aliases::new(), &mut calls)?;
+        let keys = self.bind_order(order_by, &names, &scope, &Aliases::new(), &mut calls, body)?;
         if let Some(call) = calls.calls.first() {
             let message = "no aggregate may stand in ORDER BY of UNION ALL or of a subquery";
             return self.session.fail(call.span, message);
@@ -102,23 +104,38 @@ impl QueryBinder<'_, '_> {
             return Ok(limited(relation, limit));
         }
         let columns = identity(&schema);
+        self.check_order(&keys, &columns)?;
         Ok(project_and_sort(relation, columns, &keys, limit))
+    }
+
+    /// Refuses keys whose values have no order.
+    pub(crate) fn check_order(&mut self, order: &[Ordering], columns: &[NamedExpr]) -> Bind<()> {
+        for key in order {
+            let data_type = match &key.value {
+                OrderValue::Output(index) => &columns[*index].expr.data_type,
+                OrderValue::Expr(expr) => &expr.data_type,
+            };
+            if !is_ordered(data_type) {
+                let message = format!("ORDER BY: values of {data_type} have no order");
+                return self.session.fail(key.span, message);
+            }
+        }
+        Ok(())
     }
 
     fn order_exprs<'q>(
         &mut self,
         order_by: Option<&'q ast::OrderBy>,
+        body: Span,
     ) -> Bind<&'q [ast::OrderByExpr]> {
         let Some(ast::OrderBy { kind, interpolate }) = order_by else { return Ok(&[]) };
         match kind {
             ast::OrderByKind::Expressions(exprs) if interpolate.is_none() => Ok(exprs),
             ast::OrderByKind::Expressions(exprs) => {
-                let span = exprs.first().map_or(Span::default(), |e| self.session.span(e.span()));
+                let span = exprs.first().map_or(body, |e| self.session.span(e.span()));
                 self.session.fail(span, "not supported: INTERPOLATE")
             }
-            ast::OrderByKind::All(_) => {
-                self.session.fail(Span::default(), "not supported: ORDER BY ALL")
-            }
+            ast::OrderByKind::All(_) => self.session.fail(body, "not supported: ORDER BY ALL"),
         }
     }
 
@@ -201,8 +218,7 @@ pub(crate) fn sort(relation: Relation, keys: &[SortKey], limit: LimitSpec) -> Re
     let schema = relation.schema();
     let mut once: Vec<SortKey> = Vec::with_capacity(keys.len());
     for key in keys {
-        let is_new = !once.iter().any(|other| other.column == key.column);
-        if is_new && is_ordered(&schema.fields[key.column].data_type) {
+        if !once.iter().any(|other| other.column == key.column) {
             once.push(*key);
         }
     }

@@ -1,10 +1,9 @@
-//! Queries: `WITH`, set operations, `FROM`, and what comes after the body.
+//! Queries: `WITH`, set operations, and what comes after the body.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use sqlparser::ast::{self, Spanned};
-use tidemill_plan::relation::Scan;
 use tidemill_plan::{Emit, ExprKind, LimitSpec, NamedExpr, Relation, Scalar, Span};
 use tidemill_record::{DataType, Schema};
 
@@ -79,10 +78,10 @@ fn apply_emit(
 /// Binds queries of one statement.
 pub(crate) struct QueryBinder<'b, 'a> {
     pub(crate) session: &'b mut Session<'a>,
-    tables: &'b Tables,
+    pub(crate) tables: &'b Tables,
     /// Named queries of the enclosing `WITH` clauses, innermost last; `None` for a broken one.
-    ctes: Vec<HashMap<String, Option<Rc<Relation>>>>,
-    runs_after: BTreeSet<usize>,
+    pub(crate) ctes: Vec<HashMap<String, Option<Rc<Relation>>>>,
+    pub(crate) runs_after: BTreeSet<usize>,
 }
 
 /// Rows and how their columns are named.
@@ -114,7 +113,7 @@ impl QueryBinder<'_, '_> {
             (format_clause.is_some(), "FORMAT"),
             (!pipe_operators.is_empty(), "pipe operators (|>)"),
         ];
-        for (_, what) in refused.iter().filter(|(is_there, _)| *is_there) {
+        if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
             let span = self.session.span(query.span());
             return self.session.fail(first_word(span), format!("not supported: {what}"));
         }
@@ -173,15 +172,16 @@ impl QueryBinder<'_, '_> {
         limit: &Bind<LimitSpec>,
     ) -> Bind<Relation> {
         let limit = *limit.as_ref().unwrap_or(&LimitSpec::default());
+        let span = first_word(self.session.span(body.span()));
         match body {
             ast::SetExpr::Select(select) => self.bind_select(select, order_by, limit),
             ast::SetExpr::Query(query) => {
                 let relation = self.bind_query(query)?;
-                self.order_output(relation, order_by, limit)
+                self.order_output(relation, order_by, limit, span)
             }
             ast::SetExpr::SetOperation { .. } => {
                 let relation = self.bind_union(body)?;
-                self.order_output(relation, order_by, limit)
+                self.order_output(relation, order_by, limit, span)
             }
             other => {
                 let what = match other {
@@ -301,145 +301,6 @@ impl QueryBinder<'_, '_> {
         Ok(Relation::Project { input: Box::new(input), columns })
     }
 
-    /// The one table of a `FROM` clause.
-    pub(crate) fn bind_from(&mut self, from: &[ast::TableWithJoins], select: Span) -> Bind<Input> {
-        let table = match from {
-            [] => {
-                return self.session.fail(select, "not supported: SELECT without FROM");
-            }
-            [ast::TableWithJoins { relation, joins }] => {
-                if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
-                    let span = self.session.span(relation.span());
-                    return self.session.fail(first_word(span), "not supported: JOIN");
-                }
-                relation
-            }
-            [_, second, ..] => {
-                let span = self.session.span(second.relation.span());
-                let message = "not supported: JOIN (several tables in FROM)";
-                return self.session.fail(first_word(span), message);
-            }
-        };
-        match table {
-            ast::TableFactor::Table {
-                name,
-                alias,
-                args,
-                with_hints,
-                version,
-                with_ordinality,
-                partitions,
-                json_path,
-                sample,
-                index_hints,
-            } => {
-                let span = self.session.span(name.span());
-                let refused = [
-                    (args.is_some(), "a table function"),
-                    (!with_hints.is_empty() || !index_hints.is_empty(), "table hints"),
-                    (version.is_some(), "a version of a table"),
-                    (*with_ordinality, "WITH ORDINALITY"),
-                    (!partitions.is_empty(), "PARTITION (…) after a table"),
-                    (json_path.is_some(), "a path after a table"),
-                    (sample.is_some(), "TABLESAMPLE"),
-                ];
-                if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
-                    return self.session.fail(span, format!("not supported: {what}"));
-                }
-                let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-                    return self.session.fail(span, "not supported: a name of several parts");
-                };
-                self.bind_table(ident, alias.as_ref())
-            }
-            ast::TableFactor::Derived { lateral, subquery, alias, sample } => {
-                let span = self.session.span(subquery.span());
-                if *lateral || sample.is_some() {
-                    let what = if *lateral { "LATERAL" } else { "TABLESAMPLE" };
-                    let message = format!("not supported: {what}");
-                    return self.session.fail(first_word(span), message);
-                }
-                let relation = self.bind_query(subquery)?;
-                self.aliased(relation, String::new(), alias.as_ref())
-            }
-            other => {
-                let span = self.session.span(other.span());
-                let message = format!("not supported: {}", refused_table(other));
-                self.session.fail(first_word(span), message)
-            }
-        }
-    }
-
-    fn bind_table(&mut self, ident: &ast::Ident, alias: Option<&ast::TableAlias>) -> Bind<Input> {
-        let name = fold_name(ident, self.session.positions);
-        if ident.quote_style != Some('\'') {
-            let cte = self.ctes.iter().rev().find_map(|scope| scope.get(&name.text)).cloned();
-            if let Some(cte) = cte {
-                let cte = cte.ok_or(crate::report::Reported)?;
-                self.session.spend(relation_nodes(&cte), name.span)?;
-                return self.aliased((*cte).clone(), name.text, alias);
-            }
-        }
-        let found = match ident.quote_style {
-            Some('\'') => Tables::files(self.session, &name)?,
-            _ => self.tables.find(self.session, &name)?,
-        };
-        self.runs_after.extend(found.runs_after);
-        let columns = (0..found.source.schema.fields.len()).collect();
-        let scan = Scan { source: found.source, columns, filter: None };
-        self.aliased(Relation::Scan(scan), name.text, alias)
-    }
-
-    fn aliased(
-        &mut self,
-        relation: Relation,
-        name: String,
-        alias: Option<&ast::TableAlias>,
-    ) -> Bind<Input> {
-        let (relation, name) = match alias {
-            None => (relation, name),
-            Some(alias) => {
-                let name = fold_name(&alias.name, self.session.positions).text;
-                (self.renamed(relation, alias)?, name)
-            }
-        };
-        let scope = Scope::new(name, &relation.schema());
-        Ok(Input { relation, scope })
-    }
-
-    /// Applies the column names of `alias (a, b, …)`.
-    fn renamed(&mut self, relation: Relation, alias: &ast::TableAlias) -> Bind<Relation> {
-        let ast::TableAlias { explicit: _, name, columns, at } = alias;
-        let span = self.session.span(name.span);
-        if at.is_some() {
-            return self.session.fail(span, "not supported: AT after a table's alias");
-        }
-        if columns.is_empty() {
-            return Ok(relation);
-        }
-        let schema = relation.schema();
-        if columns.len() > schema.fields.len() {
-            let (given, there) = (columns.len(), schema.fields.len());
-            let message = format!("{given} column names for {there} columns");
-            return self.session.fail(span, message);
-        }
-        let mut named = Vec::with_capacity(schema.fields.len());
-        for (index, field) in schema.fields.iter().enumerate() {
-            let name = match columns.get(index) {
-                Some(ast::TableAliasColumnDef { name, data_type: None }) => {
-                    fold_name(name, self.session.positions).text
-                }
-                Some(_) => {
-                    return self.session.fail(span, "not supported: types after a table's alias");
-                }
-                None => field.name.clone(),
-            };
-            let expr =
-                tidemill_plan::Expr::column(index, field.name.clone(), field.data_type.clone());
-            named.push(NamedExpr { name, expr });
-        }
-        Ok(Relation::Project { input: Box::new(relation), columns: named })
-    }
-
     fn bind_limit(&mut self, clause: &ast::LimitClause) -> Bind<LimitSpec> {
         let (limit, offset) = match clause {
             ast::LimitClause::LimitOffset { limit, offset, limit_by } => {
@@ -493,14 +354,14 @@ fn output_column(relation: &Relation, schema: &Schema, index: usize) -> Bound {
 
 /// The first bytes of a long range: carets under a whole query say little.
 pub(crate) fn first_word(span: Span) -> Span {
-    Span { start: span.start, end: span.end.min(span.start + 8) }
+    Span { start: span.start, end: span.end.min(span.start + "SELECT".len()) }
 }
 
 fn depth(relation: &Relation) -> usize {
     1 + relation.inputs().into_iter().map(depth).max().unwrap_or(0)
 }
 
-fn relation_nodes(relation: &Relation) -> usize {
+pub(crate) fn relation_nodes(relation: &Relation) -> usize {
     let own = match relation {
         Relation::Scan(scan) => scan.columns.len(),
         Relation::Filter { predicate, .. } => node_count(predicate),
@@ -512,17 +373,4 @@ fn relation_nodes(relation: &Relation) -> usize {
         Relation::Limit { .. } | Relation::Union { .. } => 0,
     };
     1 + own + relation.inputs().into_iter().map(relation_nodes).sum::<usize>()
-}
-
-fn refused_table(table: &ast::TableFactor) -> &'static str {
-    use ast::TableFactor as T;
-    match table {
-        T::NestedJoin { .. } => "JOIN",
-        T::TableFunction { .. } | T::Function { .. } => "a table function",
-        T::UNNEST { .. } => "UNNEST",
-        T::Pivot { .. } => "PIVOT",
-        T::Unpivot { .. } | T::UnpivotExpr { .. } => "UNPIVOT",
-        T::MatchRecognize { .. } => "MATCH_RECOGNIZE",
-        _ => "this in FROM",
-    }
 }

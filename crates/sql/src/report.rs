@@ -18,6 +18,8 @@ pub(crate) type Bind<T> = Result<T, Reported>;
 #[derive(Default)]
 pub(crate) struct Report {
     errors: Vec<SqlError>,
+    /// Where the current statement starts: the place of what does not know its own.
+    pub(crate) fallback: Span,
 }
 
 impl Report {
@@ -28,6 +30,7 @@ impl Report {
         message: impl Into<String>,
         hint: Option<String>,
     ) -> Reported {
+        let span = if span == Span::default() { self.fallback } else { span };
         let error = SqlError { message: message.into(), span, hint };
         if self.errors.len() < FINDINGS_MAX && !self.errors.contains(&error) {
             self.errors.push(error);

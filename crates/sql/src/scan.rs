@@ -89,6 +89,7 @@ fn finish(
         emit: None,
         nesting: 0,
         chain: 0,
+        prefixes: 0,
         is_refused: false,
     };
     scanner.run(&tokens);
@@ -103,6 +104,8 @@ struct Scanner<'a> {
     emit: Option<EmitClause>,
     nesting: usize,
     chain: usize,
+    /// `NOT`s and signs in a row.
+    prefixes: usize,
     is_refused: bool,
 }
 
@@ -127,6 +130,12 @@ impl Scanner<'_> {
     /// Counts nesting and chains; `false` after the first limit that is passed.
     fn check_limits(&mut self, token: &TokenWithSpan) -> bool {
         self.chain += 1;
+        let is_prefix = match &token.token {
+            Token::Minus | Token::Plus | Token::Tilde | Token::ExclamationMark => true,
+            Token::Word(word) => word.keyword == Keyword::NOT,
+            _ => false,
+        };
+        self.prefixes = if is_prefix { self.prefixes + 1 } else { 0 };
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 self.nesting += 1;
@@ -151,6 +160,11 @@ impl Scanner<'_> {
         }
         if self.nesting > NESTING_MAX {
             let message = format!("nests deeper than {NESTING_MAX} brackets");
+            self.refuse(token, message);
+            return false;
+        }
+        if self.prefixes > NESTING_MAX {
+            let message = format!("more than {NESTING_MAX} signs or NOTs in a row");
             self.refuse(token, message);
             return false;
         }

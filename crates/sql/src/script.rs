@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::optimize::optimize;
 use crate::options;
 use crate::position::Positions;
-use crate::query::bind_root;
+use crate::query::{bind_root, first_word};
 use crate::report::{Bind, Report};
 use crate::scope::{Scope, Session};
 use crate::syntax::{
@@ -40,6 +40,7 @@ pub(crate) fn bind_script(
     };
     for statement in statements {
         // What was found is reported; the next statement may have findings of its own.
+        binder.session.report.fallback = first_word(statement.span);
         let _ = binder.bind(statement);
     }
     Script { settings: binder.settings, queries: binder.queries }
@@ -100,7 +101,7 @@ impl ScriptBinder<'_> {
         span: Span,
     ) -> Bind<()> {
         self.claim(name)?;
-        let Ok(connector) = options::sink(entries, span, self.session.report) else {
+        let Ok(connector) = options::sink(entries, name.span, self.session.report) else {
             self.tables.broken.insert(name.text.clone());
             return Err(crate::report::Reported);
         };
@@ -110,7 +111,7 @@ impl ScriptBinder<'_> {
     }
 
     fn source(&mut self, create: &CreateSource, span: Span) -> Bind<SourceDef> {
-        let options = options::source(&create.options, span, self.session.report);
+        let options = options::source(&create.options, create.name.span, self.session.report);
         let declared = create.columns.as_ref().map(|_| self.declared_schema(create)).transpose();
         let (options, declared) = (options?, declared?);
         let schema = match (&options.connector, declared) {
@@ -263,7 +264,7 @@ impl ScriptBinder<'_> {
         let bound = bind_root(&mut self.session, &self.tables, &syntax.query, syntax.emit);
         let (sink, (relation, runs_after)) = (sink?, bound?);
         let schema = relation.schema();
-        self.check_result(&sink, &schema, statement.span)?;
+        self.check_result(&sink, &schema, syntax.target.span(statement.span))?;
         let relation = optimize(relation, self.session.catalog.fold);
         if let Some(entry) = self.tables.sinks.get_mut(&sink.name)
             && syntax.explain != Explain::Plan

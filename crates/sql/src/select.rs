@@ -46,7 +46,7 @@ impl QueryBinder<'_, '_> {
             ExprBinder::new(self.session, &scope, "WHERE").bind_condition(predicate)
         });
         let items = self.expand_items(&select.projection, &scope)?;
-        let keys = self.bind_group_by(&select.group_by, &items, &scope);
+        let keys = self.bind_group_by(&select.group_by, &items, &scope, span);
 
         let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
@@ -58,7 +58,7 @@ impl QueryBinder<'_, '_> {
             binder.bind_condition(having)
         });
         let names: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
-        let order = self.bind_order(order_by, &names, &scope, &aliases, &mut calls);
+        let order = self.bind_order(order_by, &names, &scope, &aliases, &mut calls, span);
 
         if let Some(predicate) = predicate.transpose()? {
             relation = Relation::Filter { input: Box::new(relation), predicate };
@@ -84,11 +84,12 @@ impl QueryBinder<'_, '_> {
                 relation = Relation::Filter { input: Box::new(relation), predicate };
             }
         }
-        let columns = items
+        let columns: Vec<NamedExpr> = items
             .into_iter()
             .zip(bound)
             .map(|(item, expr)| NamedExpr { name: item.name, expr })
             .collect();
+        self.check_order(&order, &columns)?;
         match &select.distinct {
             None | Some(ast::Distinct::All) => {
                 Ok(project_and_sort(relation, columns, &order, limit))
@@ -107,6 +108,12 @@ impl QueryBinder<'_, '_> {
         limit: LimitSpec,
         span: Span,
     ) -> Bind<Relation> {
+        for column in &columns {
+            if matches!(column.expr.data_type, tidemill_record::DataType::Array(_)) {
+                let message = format!("not supported: DISTINCT of {}", column.expr.data_type);
+                return self.session.fail(span, message);
+            }
+        }
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         let types: Vec<_> = columns.iter().map(|column| column.expr.data_type.clone()).collect();
         let mut keys = Vec::with_capacity(order.len());
@@ -264,16 +271,17 @@ impl QueryBinder<'_, '_> {
         group_by: &ast::GroupByExpr,
         items: &[Item<'_>],
         scope: &Scope,
+        select: Span,
     ) -> Bind<Vec<Expr>> {
         let exprs = match group_by {
             ast::GroupByExpr::Expressions(exprs, modifiers) if modifiers.is_empty() => exprs,
             ast::GroupByExpr::Expressions(exprs, modifiers) => {
-                let span = exprs.first().map_or(Span::default(), |e| self.session.span(e.span()));
+                let span = exprs.first().map_or(select, |e| self.session.span(e.span()));
                 let message = format!("not supported: GROUP BY … {}", modifiers[0]);
                 return self.session.fail(span, message);
             }
             ast::GroupByExpr::All(_) => {
-                return self.session.fail(Span::default(), "not supported: GROUP BY ALL");
+                return self.session.fail(select, "not supported: GROUP BY ALL");
             }
         };
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();

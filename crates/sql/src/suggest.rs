@@ -12,7 +12,10 @@ pub(crate) fn nearest<'a>(
         return None;
     }
     let name = name.to_lowercase();
-    let allowed = 1 + name.chars().count() / 4;
+    let allowed = match name.chars().count() {
+        0..=2 => 0,
+        count => 1 + count / 4,
+    };
     let scored = candidates.into_iter().take(NAMES_MAX).map(|candidate| {
         (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate)
     });

@@ -23,7 +23,7 @@ pub(crate) struct Statement {
 
 /// What a statement asks for.
 pub(crate) enum StatementKind {
-    Source(CreateSource),
+    Source(Box<CreateSource>),
     Sink {
         name: Name,
         options: Vec<OptionEntry>,
@@ -85,4 +85,14 @@ pub(crate) enum Target {
     Sink(Name),
     /// `CREATE STREAM name WITH (…) AS`.
     Stream { name: Name, options: Vec<OptionEntry> },
+}
+
+impl Target {
+    /// The sink's name, or where the statement starts.
+    pub(crate) fn span(&self, statement: Span) -> Span {
+        match self {
+            Self::Stdout => Span { end: statement.end.min(statement.start + 6), ..statement },
+            Self::Sink(name) | Self::Stream { name, .. } => name.span,
+        }
+    }
 }

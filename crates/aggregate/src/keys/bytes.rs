@@ -112,6 +112,20 @@ impl BytesColumn {
             + self.nulls.heap_bytes()
     }
 
+    /// Whether the group's value is the row's, where a NULL or a long value may be involved.
+    #[inline(never)]
+    fn equals_at_length(&self, group: usize, input: &BytesInput<'_>, row: usize) -> bool {
+        let (left, right) = (self.views[group], input.views[row]);
+        match (self.nulls.is_null(group), input.is_null(row)) {
+            (false, false) if is_inline(right) => left == right,
+            (false, false) => {
+                view_head(left) == view_head(right)
+                    && outside(left, &self.chunks) == outside(right, input.buffers)
+            }
+            (left, right) => left == right,
+        }
+    }
+
     /// Copies bytes into the arena and gives the view that points to them.
     fn store(&mut self, head: u64, bytes: &[u8]) -> u128 {
         let has_room = self
@@ -135,17 +149,13 @@ impl BytesColumn {
 impl KeyStore for BytesColumn {
     type Input<'a> = BytesInput<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn equals(&self, group: usize, input: &BytesInput<'_>, row: usize) -> bool {
         let (left, right) = (self.views[group], input.views[row]);
-        match (self.nulls.is_null(group), input.is_null(row)) {
-            (false, false) if is_inline(right) => left == right,
-            (false, false) => {
-                view_head(left) == view_head(right)
-                    && outside(left, &self.chunks) == outside(right, input.buffers)
-            }
-            (left, right) => left == right,
+        if self.nulls.is_empty() && input.nulls.is_none() && is_inline(right) {
+            return left == right;
         }
+        self.equals_at_length(group, input, row)
     }
 
     fn push(&mut self, input: &BytesInput<'_>, row: usize) {

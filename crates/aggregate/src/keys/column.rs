@@ -342,7 +342,7 @@ fn unpack_interval(packed: i128) -> IntervalMonthDayNano {
 }
 
 fn gather_nulls(nulls: &NullBits, groups: &[u32]) -> Option<NullBuffer> {
-    if nulls.heap_bytes() == 0 {
+    if nulls.is_empty() {
         return None;
     }
     let valid: NullBuffer = groups.iter().map(|&group| !nulls.is_null(group as usize)).collect();

@@ -90,7 +90,7 @@ impl<W: Word> FixedColumn<W> {
 impl<W: Word> KeyStore for FixedColumn<W> {
     type Input<'a> = FixedInput<'a, W>;
 
-    #[inline]
+    #[inline(always)]
     fn equals(&self, group: usize, input: &FixedInput<'_, W>, row: usize) -> bool {
         match (self.nulls.is_null(group), input.is_null(row)) {
             (false, false) => self.canonical[group] == input.canonical[row],

@@ -8,6 +8,12 @@ pub(crate) struct NullBits {
 }
 
 impl NullBits {
+    /// Whether no value is NULL.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// Whether value `index` is NULL.
     #[inline]
     pub(crate) fn is_null(&self, index: usize) -> bool {

@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 
 use super::exact::ExactSum;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, State};
+use crate::state::{Accumulator, Cells, State, append_number};
 
 /// The state for an argument type; `None` if it has no average.
 pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn State>> {
@@ -69,11 +69,11 @@ where
         Float64Builder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
     fn append(&self, output: &mut Float64Builder, state: &IntegerMean, _: bool) -> bool {
         let IntegerMean { sum, count } = *state;
-        output.append_option((count > 0).then(|| sum as f64 / count as f64));
+        append_number(output, (count > 0).then(|| sum as f64 / count as f64));
         true
     }
 }
@@ -117,10 +117,10 @@ where
         Float64Builder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
     fn append(&self, output: &mut Float64Builder, state: &FloatMean, _: bool) -> bool {
-        output.append_option((state.count > 0).then(|| state.sum / state.count as f64));
+        append_number(output, (state.count > 0).then(|| state.sum / state.count as f64));
         true
     }
 }
@@ -163,9 +163,9 @@ impl Accumulator for AvgDecimals {
         Float64Builder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut Float64Builder, (sum, count): &(ExactSum, u64), _: bool) -> bool {
-        output.append_option((*count > 0).then(|| sum.mean(*count, self.scale)));
+        append_number(output, (*count > 0).then(|| sum.mean(*count, self.scale)));
         true
     }
 }

@@ -32,7 +32,7 @@ impl Accumulator for Count {
         Int64Builder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut Int64Builder, state: &i64, _: bool) -> bool {
         output.append_value(*state);
         true

@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::min_max::{bytes_of, overwrite};
 use super::rank::Ranked;
-use crate::state::{Accumulator, BytesOutput, Cells, State};
+use crate::state::{Accumulator, BytesOutput, Cells, State, append_number};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state<const IS_LAST: bool>(
@@ -75,7 +75,7 @@ where
 
     #[inline]
     fn append(&self, output: &mut PrimitiveBuilder<T>, state: &Option<T::Native>, _: bool) -> bool {
-        output.append_option(*state);
+        append_number(output, *state);
         true
     }
 }

@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, BytesOutput, Cells, State};
+use crate::state::{Accumulator, BytesOutput, Cells, State, append_number};
 
 /// The state for an argument type; `None` if it has no order.
 pub(crate) fn state<const IS_MAX: bool>(
@@ -73,9 +73,9 @@ where
         PrimitiveBuilder::with_capacity(row_count).with_data_type(data_type.arrow())
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut PrimitiveBuilder<T>, state: &T::Native, is_seen: bool) -> bool {
-        output.append_option(is_seen.then_some(*state));
+        append_number(output, is_seen.then_some(*state));
         true
     }
 }
@@ -108,7 +108,7 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBoolean<IS_MAX> {
         BooleanBuilder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut BooleanBuilder, state: &bool, is_seen: bool) -> bool {
         output.append_option(is_seen.then_some(*state));
         true
@@ -173,7 +173,7 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBytes<IS_MAX> {
         BytesOutput::new(row_count, data_type)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut BytesOutput, state: &Vec<u8>, is_seen: bool) -> bool {
         output.builder.append_option(is_seen.then_some(state));
         true

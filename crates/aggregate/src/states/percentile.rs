@@ -7,7 +7,7 @@ use tidemill_record::DataType;
 
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, State};
+use crate::state::{Accumulator, Cells, State, append_number};
 
 /// The state for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state(
@@ -73,7 +73,7 @@ impl Accumulator for Percentile {
     }
 
     fn append(&self, output: &mut Float64Builder, state: &Vec<f64>, _: bool) -> bool {
-        output.append_option(self.of(state));
+        append_number(output, self.of(state));
         true
     }
 }

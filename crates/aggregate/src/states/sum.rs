@@ -12,7 +12,7 @@ use arrow_array::types::{
 use tidemill_record::DataType;
 
 use super::exact::ExactSum;
-use crate::state::{Accumulator, Cells, State};
+use crate::state::{Accumulator, Cells, State, append_number};
 
 /// The state for an argument type; `None` if it has no sum.
 pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn State>> {
@@ -67,10 +67,10 @@ where
         Int64Builder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut Int64Builder, state: &i128, is_seen: bool) -> bool {
         let total = i64::try_from(*state);
-        output.append_option(total.ok().filter(|_| is_seen));
+        append_number(output, total.ok().filter(|_| is_seen));
         total.is_ok()
     }
 }
@@ -105,9 +105,9 @@ where
         Float64Builder::with_capacity(row_count)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut Float64Builder, state: &f64, is_seen: bool) -> bool {
-        output.append_option(is_seen.then_some(*state));
+        append_number(output, is_seen.then_some(*state));
         true
     }
 }
@@ -139,10 +139,10 @@ impl Accumulator for SumDecimals {
         Decimal128Builder::with_capacity(row_count).with_data_type(data_type.arrow())
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&self, output: &mut Decimal128Builder, state: &ExactSum, is_seen: bool) -> bool {
         let total = state.total();
-        output.append_option(total.filter(|_| is_seen));
+        append_number(output, total.filter(|_| is_seen));
         total.is_some()
     }
 }

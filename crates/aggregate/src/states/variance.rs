@@ -13,7 +13,7 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Cells, State};
+use crate::state::{Accumulator, Cells, State, append_number};
 
 /// The state for one of the four functions; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state(
@@ -93,7 +93,7 @@ impl Accumulator for Variance {
             // A population of one does not vary, even if its value is not finite.
             if state.count == 1 { 0.0 } else { state.squares / divisor as f64 }
         });
-        output.append_option(variance.map(|v| if self.is_root { v.sqrt() } else { v }));
+        append_number(output, variance.map(|v| if self.is_root { v.sqrt() } else { v }));
         true
     }
 }

@@ -63,7 +63,8 @@ fn parse_clock(word: &str) -> Option<i64> {
         return None;
     }
     let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}"))? };
-    Some(sign * (((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros))
+    let seconds = (hours * 60 + minutes) * 60 + seconds;
+    Some(sign * seconds.checked_mul(1_000_000)?.checked_add(micros)?)
 }
 
 /// Appends the text of an interval; parts below the microsecond are left out.

@@ -83,8 +83,11 @@ pub(crate) fn compile(
             apply(expr, kernel, arguments)?
         }
         _ => {
-            let arguments =
-                arguments.into_iter().map(|node| widen(function, node)).collect::<Vec<_>>();
+            let arguments = arguments
+                .into_iter()
+                .enumerate()
+                .map(|(at, node)| widen(function, at, node))
+                .collect::<Vec<_>>();
             let (kernel, data_type) = kernel(expr, function, &arguments)
                 .map_err(|problem| refuse(expr, &arguments, problem))?;
             Node::apply(kernel, arguments, data_type)
@@ -145,25 +148,29 @@ fn kernel(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
     }
 }
 
-/// Integer arguments arrive as `BIGINT` in functions that only count with them.
-fn widen(function: Function, node: Node) -> Node {
-    let keeps = matches!(
-        function,
+/// Brings an argument to the type its function works with: `DOUBLE` where it computes in that, and
+/// `BIGINT` for integers that only count.
+fn widen(function: Function, at: usize, node: Node) -> Node {
+    let given = node.data_type();
+    let wanted = match function {
+        Function::Power | Function::Sqrt | Function::Ln | Function::Log10 | Function::Exp
+            if given.is_numeric() =>
+        {
+            DataType::Double
+        }
+        Function::Round if at == 0 => return node,
         Function::Abs
-            | Function::Round
-            | Function::Floor
-            | Function::Ceil
-            | Function::Greatest
-            | Function::Least
-            | Function::NullIf
-            | Function::Hash
-    );
-    let is_narrow = node.data_type().is_integer() && *node.data_type() != DataType::BigInt;
-    if keeps || !is_narrow {
-        return node;
-    }
-    match cast::kernel(node.data_type(), &DataType::BigInt, false) {
-        Some(kernel) => Node::apply(kernel, vec![node], DataType::BigInt),
+        | Function::Floor
+        | Function::Ceil
+        | Function::Greatest
+        | Function::Least
+        | Function::NullIf
+        | Function::Hash => return node,
+        _ if given.is_integer() => DataType::BigInt,
+        _ => return node,
+    };
+    match cast::kernel(given, &wanted, false).filter(|_| *given != wanted) {
+        Some(kernel) => Node::apply(kernel, vec![node], wanted),
         None => node,
     }
 }

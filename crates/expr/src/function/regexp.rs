@@ -284,10 +284,10 @@ fn replace_one(
                 Piece::Group(group) => captures.get(*group).map_or("", |group| group.as_str()),
             });
         }
-        if out.len() > TEXT_BYTES_MAX {
+        from = whole.end();
+        if out.len() + text.len() - from > TEXT_BYTES_MAX {
             return Err(too_long());
         }
-        from = whole.end();
     }
     out.push_str(&text[from..]);
     Ok(())

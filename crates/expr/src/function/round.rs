@@ -21,26 +21,10 @@ use crate::value::{Failure, Lane, Value, integer_lane};
 pub(super) fn kernel(function: Function, arguments: &[Node], result: &DataType) -> Compiled {
     let types: Vec<&DataType> = arguments.iter().map(Node::data_type).collect();
     match (function, types.as_slice()) {
-        (Function::Round, [data_type] | [data_type, DataType::BigInt | DataType::Integer]) => {
-            round(data_type, result)
-        }
+        (Function::Round, [data_type] | [data_type, DataType::BigInt]) => round(data_type, result),
         (Function::Floor, [data_type]) => whole(data_type, result, false),
         (Function::Ceil, [data_type]) => whole(data_type, result, true),
         _ => Err(Problem::Types),
-    }
-}
-
-/// The digits of each row: 0 without a second argument.
-fn digits(values: &[Value]) -> impl Fn(usize) -> Option<i64> + '_ {
-    let narrow = values.get(1).and_then(|value| {
-        let array = value.array().as_primitive_opt::<Int32Type>()?;
-        Some(Lane::new(value, array))
-    });
-    let wide = if narrow.is_some() { None } else { values.get(1).map(integer_lane) };
-    move |row| match (&narrow, &wide) {
-        (Some(lane), _) => lane.get(row).map(i64::from),
-        (None, Some(lane)) => lane.get(row),
-        (None, None) => Some(0),
     }
 }
 
@@ -57,9 +41,10 @@ fn round_rows<T: ArrowPrimitiveType>(
     f: &impl Fn(T::Native, i64) -> Option<T::Native>,
 ) -> Result<PrimitiveArray<T>, Failure> {
     let numbers = Lane::new(&values[0], values[0].array().as_primitive::<T>());
-    let digits = digits(values);
+    let digits = values.get(1).map(integer_lane);
+    let digits_of = |row| digits.as_ref().map_or(Some(0), |digits| digits.get(row));
     let rounded = (0..rows).map(|row| {
-        let (Some(number), Some(digits)) = (numbers.get(row), digits(row)) else {
+        let (Some(number), Some(digits)) = (numbers.get(row), digits_of(row)) else {
             return Ok(None);
         };
         f(number, digits).map(Some).ok_or_else(|| Failure::row("overflow in rounding"))

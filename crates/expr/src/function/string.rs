@@ -60,7 +60,7 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
 }
 
 fn mapped(map: impl Fn(&str, &mut String) + Send + Sync + 'static) -> Kernel {
-    Kernel::partial(move |v, rows| {
+    Kernel::total(move |v, rows| {
         let texts = text_lane(&v[0]);
         written(rows, |row, out| {
             let Some(text) = texts.get(row) else { return Ok(false) };

@@ -87,6 +87,9 @@ fn rounding() {
             (&[tiny(5), i(-400)], "0"),
         ],
     );
+    check_call(Round, TinyInt, &[(&[tiny(5), tiny(-1)], "10")]);
+    check_call(Sqrt, Double, &[(&[tiny(4)], "2.0")]);
+    check_call(Power, Double, &[(&[d("1.5"), i(2)], "2.25")]);
     check_call(
         Round,
         BigInt,

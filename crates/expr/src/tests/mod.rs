@@ -1,8 +1,11 @@
 //! Tests of the crate through its public interface, by subject.
 //!
 //! A table of rows (operands and the expected result) goes through [`check`], which evaluates it
-//! as constants, as one batch, as slices of that batch, and with garbage under the NULLs. Expected
-//! values were taken from DuckDB 2.0 unless a comment says otherwise.
+//! as constants, as one batch, as slices of that batch, and with constants beside columns.
+//!
+//! Expected values are DuckDB 2.0's answers to the same question, except: messages, and which rows
+//! are bad, are the dialect's; truth tables, decimal quotients and values at the ends of a range
+//! are worked out by hand; and where a comment says that we differ.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

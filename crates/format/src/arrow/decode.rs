@@ -88,13 +88,24 @@ impl ArrowDecoder {
     }
 }
 
+/// Where the decoder stands with what a file has before its stream.
+#[derive(Clone, Copy)]
+enum Head {
+    /// Nothing has been looked at.
+    Unseen,
+    /// Behind the magic.
+    Padding,
+    /// At or behind the first message.
+    Past,
+}
+
 /// The messages of a stream, cut anywhere.
 pub(crate) struct Messages {
     decoder: StreamDecoder,
     framing: Framing,
     /// The metadata of the message at hand, as far as it is known.
     metadata: Vec<u8>,
-    is_magic_past: bool,
+    head: Head,
     bytes: Buffer,
     /// Offset of the first of `bytes`.
     start: u64,
@@ -111,7 +122,7 @@ impl Messages {
             decoder: StreamDecoder::new(),
             framing: Framing::START,
             metadata: Vec::new(),
-            is_magic_past: false,
+            head: Head::Unseen,
             bytes: Buffer::from_vec(Vec::<u8>::new()),
             start: 0,
             is_last: false,
@@ -131,14 +142,8 @@ impl Messages {
 
     /// The next record batch; `None` when more bytes are needed or the stream has ended.
     pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, FormatError> {
-        if !self.is_magic_past {
-            if self.bytes.len() < FILE_MAGIC.len() && !self.is_last {
-                return Ok(None);
-            }
-            self.is_magic_past = true;
-            if self.bytes.starts_with(FILE_MAGIC) {
-                self.position = FILE_MAGIC.len();
-            }
+        if !self.skip_head() {
+            return Ok(None);
         }
         loop {
             if let Some(batch) = self.decoded.pop_front() {
@@ -170,6 +175,29 @@ impl Messages {
                 }
                 // A file's footer.
                 Part::Nothing => self.position = self.bytes.len(),
+            }
+        }
+    }
+
+    /// Steps over a file's magic and the zeros behind it, which pad it to 8 bytes or, by some
+    /// writers, to 64. `false` means that more bytes are needed to tell where they end.
+    fn skip_head(&mut self) -> bool {
+        loop {
+            let rest = &self.bytes[self.position..];
+            let is_short = rest.len() < FILE_MAGIC.len() && !self.is_last;
+            match self.head {
+                Head::Unseen | Head::Padding if is_short => return false,
+                Head::Unseen if rest.starts_with(FILE_MAGIC) => {
+                    self.head = Head::Padding;
+                    self.position += FILE_MAGIC.len();
+                }
+                Head::Padding if rest.starts_with(&[0; FILE_MAGIC.len()]) => {
+                    self.position += FILE_MAGIC.len();
+                }
+                _ => {
+                    self.head = Head::Past;
+                    return true;
+                }
             }
         }
     }

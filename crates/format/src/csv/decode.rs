@@ -101,7 +101,7 @@ impl CsvDecoder {
 
     /// The bytes of the record at `offset`, without its newline.
     pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
-        let start = self.frame.from_offset(offset)?;
+        let start = self.frame.position_of(offset)?;
         let mut fields = Vec::new();
         let bytes = &self.frame.bytes;
         match record::split(bytes, start, self.frame.is_last, &self.options, &mut fields) {

@@ -46,7 +46,7 @@ impl JsonDecoder {
 
     /// The line at `offset`, without its newline.
     pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
-        let rest = &self.frame.bytes[self.frame.from_offset(offset)?..];
+        let rest = &self.frame.bytes[self.frame.position_of(offset)?..];
         match memchr(b'\n', rest) {
             Some(end) => Some(&rest[..end]),
             None => self.frame.is_last.then_some(rest),

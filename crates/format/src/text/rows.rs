@@ -62,7 +62,7 @@ impl TextFrame {
     }
 
     /// The bytes from an offset on, if it lies within the frame.
-    pub(crate) fn from_offset(&self, offset: Offset) -> Option<usize> {
+    pub(crate) fn position_of(&self, offset: Offset) -> Option<usize> {
         let position = usize::try_from(offset.0.checked_sub(self.start)?).ok()?;
         (position < self.bytes.len()).then_some(position)
     }

@@ -43,6 +43,7 @@ impl Clock {
         let late_part = (late_fraction * 9_007_199_254_740_992.0) as u64;
         let late_below = match late_part {
             0 => None,
+            // All but one in 2^64.
             part if part >= 1 << 53 => Some(u64::MAX),
             part => Some(part << 11),
         };
@@ -52,7 +53,7 @@ impl Clock {
     /// Whether a row is late.
     #[inline]
     pub(super) fn is_late(&self, row: u64) -> bool {
-        self.late_below.is_some_and(|below| self.lateness.at(row) <= below - 1)
+        self.late_below.is_some_and(|below| self.lateness.at(row) < below)
     }
 
     /// Whether any row can be late.

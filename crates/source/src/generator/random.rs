@@ -35,7 +35,6 @@ pub(super) fn mix(mut z: u64) -> u64 {
 
 /// Scales a uniform number to `0..count`.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the upper half of a product fits u64")]
 pub(super) fn scale(random: u64, count: u64) -> u64 {
     ((u128::from(random) * u128::from(count)) >> 64) as u64
 }

@@ -58,6 +58,7 @@ impl<'a> Options<'a> {
             if options.entries.iter().any(|(other, _)| other.key.text == entry.key.text) {
                 let message = format!("option '{}' is given twice", entry.key.text);
                 options.fail(entry.key.span, message, None);
+                continue;
             }
             options.entries.push((entry, Cell::new(false)));
         }
@@ -71,7 +72,9 @@ impl<'a> Options<'a> {
 
     /// An option's text and place.
     pub(crate) fn text(&mut self, key: &'static str) -> Option<(&'a str, Span)> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let (entry, is_used) = self.entries.iter().find(|(entry, _)| entry.key.text == key)?;
         is_used.set(true);
         Some((entry.value.text.as_str(), entry.value.span))

@@ -1,0 +1,49 @@
+//! Schemas from samples.
+
+use tidemill_format::{FormatError, infer_schema};
+use tidemill_plan::{CsvOptions, Format, JsonOptions};
+
+fn check(format: &Format, head: &str, is_whole: bool, expected: &str) {
+    let schema = infer_schema(format, head.as_bytes(), is_whole).unwrap();
+    let columns: Vec<String> =
+        schema.fields.iter().map(|f| format!("{} {}", f.name, f.data_type)).collect();
+    assert_eq!(columns.join(", "), expected, "{head:?}");
+    assert!(schema.fields.iter().all(|field| field.is_nullable));
+}
+
+#[test]
+fn csv_takes_the_narrowest_type_of_all_values() {
+    let csv = Format::Csv(CsvOptions::default());
+    check(
+        &csv,
+        "b,i,d,day,t,s,n,m\n\
+         true,1,1.5,2024-01-01,2024-01-01 10:00:00,x,,1\n\
+         FALSE,-2,3,2024-02-29,2024-01-01,1,,\n",
+        true,
+        "b BOOLEAN, i BIGINT, d DOUBLE, day DATE, t TIMESTAMP, s VARCHAR, n VARCHAR, m BIGINT",
+    );
+    // 1 and 0 are integers, t and f text; a number too long for 64 bits is a DOUBLE.
+    check(&csv, "a,b,c\n1,t,9223372036854775808\n0,f,1\n", true, "a BIGINT, b VARCHAR, c DOUBLE");
+    // The cut-off last record does not count unless it is whole.
+    check(&csv, "a\n1\nx", false, "a BIGINT");
+    check(&csv, "a\n1\nx", true, "a VARCHAR");
+    let headless = Format::Csv(CsvOptions { has_header: false, ..CsvOptions::default() });
+    check(&headless, "1,x\n2,y\n", true, "column0 BIGINT, column1 VARCHAR");
+    assert!(matches!(infer_schema(&csv, b"", true), Err(FormatError::EmptySample)));
+    assert!(matches!(infer_schema(&csv, b"a,b", false), Err(FormatError::Sample { .. })));
+}
+
+#[test]
+fn json_takes_the_union_of_keys() {
+    let json = Format::Json(JsonOptions::default());
+    check(
+        &json,
+        "{\"id\":1,\"p\":1,\"t\":\"2024-01-01T00:00:00Z\",\"d\":\"2024-01-01\",\"o\":{},\"n\":null}\n\
+         \nbroken\n{\"p\":1.5,\"id\":2,\"new\":true,\"s\":\"1\",\"mix\":1}\n{\"mix\":\"x\"}\n{\"cut\":1",
+        false,
+        "id BIGINT, p DOUBLE, t TIMESTAMP, d DATE, o VARCHAR, n VARCHAR, new BOOLEAN, s VARCHAR, \
+         mix VARCHAR",
+    );
+    assert!(matches!(infer_schema(&json, b"\n \n", true), Err(FormatError::EmptySample)));
+    assert!(matches!(infer_schema(&json, b"[1]\n", true), Err(FormatError::Sample { .. })));
+}

@@ -1,0 +1,153 @@
+//! JSON lines: against `serde_json`, and the choices it leaves.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use serde_json::Value;
+use tidemill_plan::{Format, JsonOptions};
+use tidemill_record::{DataType, Field, Schema};
+
+use crate::decoding::{check_every_cut, decode, texts_schema};
+
+const JSON: Format =
+    Format::Json(JsonOptions { timestamp_unit: tidemill_plan::TimestampUnit::Milliseconds });
+
+const RECORDS: [&str; 10] = [
+    r#"{"a":"plain","b":"a text that is longer than twelve bytes","c":1}"#,
+    r#"{"a":"esc\"\\\/\b\f\n\r\tA","b":"\ud83d\ude00 \u00e9","c":-1.5e+3}"#,
+    r#" { "c" : [ 1 , {"a":[]} , "]" ] , "a" : null , "b" : true } "#,
+    r#"{"a":{"a":"inner","z":[{},[[]]]},"b":0.1,"c":"\\"}"#,
+    r#"{"b":"first","b":"second","\u0061":"escaped key","d":false}"#,
+    r#"{}"#,
+    r#"{"a":"é日本😀","long key that is not needed at all":[-0,0e0,1E-2],"b":""}"#,
+    r#"{"a":"\ud800","b":1}"#,
+    r#"{"a":01,"b":1.,"c":+1}"#,
+    r#"[1,2]"#,
+];
+
+/// The columns `a` and `b` of a record, or `None` for a bad one, according to `serde_json`; an
+/// outer `None` where its answer is not to be compared.
+fn trusted(line: &[u8]) -> Option<Option<[Value; 2]>> {
+    match serde_json::from_slice::<Value>(line) {
+        Ok(Value::Object(object)) => {
+            let value = |name: &str| object.get(name).cloned().unwrap_or(Value::Null);
+            Some(Some([value("a"), value("b")]))
+        }
+        Ok(_) => Some(None),
+        Err(error) if error.to_string().starts_with("number out of range") => None,
+        Err(_) => Some(None),
+    }
+}
+
+fn check_line(line: &[u8]) -> bool {
+    let Some(expected) = trusted(line) else { return false };
+    let decoded = decode(&JSON, &texts_schema(&["a", "b"]), line).unwrap();
+    let shown = String::from_utf8_lossy(line);
+    if line.iter().all(|byte| b" \t\r".contains(byte)) {
+        assert!(decoded.offsets.is_empty() && decoded.bad.is_empty(), "{shown:?}");
+        return false;
+    }
+    let Some(expected) = expected else {
+        assert_eq!((decoded.offsets.len(), decoded.bad.len()), (0, 1), "{shown:?}");
+        return false;
+    };
+    assert_eq!((decoded.offsets.len(), decoded.bad.len()), (1, 0), "{shown:?} {:?}", decoded.bad);
+    for (column, expected) in expected.iter().enumerate() {
+        let found = decoded.texts(column)[0].clone();
+        match (expected, found) {
+            (Value::Null, None) => {}
+            (Value::String(expected), Some(found)) => assert_eq!(found, *expected, "{shown:?}"),
+            (expected, Some(found)) => {
+                let found: Value = serde_json::from_str(&found).unwrap();
+                assert_eq!(found, *expected, "{shown:?}");
+            }
+            (expected, None) => panic!("{shown:?}: NULL for {expected}"),
+        }
+    }
+    true
+}
+
+#[test]
+fn records_are_those_of_serde_json_whole_and_cut_short() {
+    for record in RECORDS {
+        for end in 0..=record.len() {
+            check_line(&record.as_bytes()[..end]);
+        }
+    }
+}
+
+#[test]
+fn records_are_those_of_serde_json_after_random_damage() {
+    const BYTES: &[u8] = b"\"\\{}[]:,0123456789eE+-.truefalsn u\x00\x1f\t\r\xff\xc3\xa9dD8";
+    let mut random = Pcg64::seed_from_u64(2);
+    let mut accepted = 0;
+    for round in 0..30_000 {
+        let mut line = RECORDS[round % RECORDS.len()].as_bytes().to_vec();
+        for _ in 0..random.random_range(1..4) {
+            let at = random.random_range(0..line.len());
+            let byte = BYTES[random.random_range(0..BYTES.len())];
+            match random.random_range(0..3) {
+                0 => line[at] = byte,
+                1 => line.insert(at, byte),
+                _ if line.len() > 1 => drop(line.remove(at)),
+                _ => {}
+            }
+        }
+        accepted += usize::from(check_line(&line));
+    }
+    assert!(accepted > 2000, "{accepted}");
+}
+
+#[test]
+fn every_cut_gives_the_same() {
+    let schema = Schema::new(vec![
+        Field::required("a", DataType::BigInt),
+        Field::nullable("b", DataType::Varchar),
+        Field::nullable("t", DataType::Timestamp),
+        Field::nullable("d", DataType::Decimal { precision: 10, scale: 2 }),
+        Field::nullable("z", DataType::Boolean),
+    ]);
+    let input = "\u{feff}{\"a\":1,\"b\":\"é and more than twelve\",\"t\":1704067200000,\"d\":1.5,\"z\":true}\r\n\
+        \n  \n{\"b\":\"\\u00e9 and more than twelve\",\"a\":1e3,\"t\":\"2024-01-01T00:00:00Z\",\"d\":\"2.25\",\"z\":\"f\"}\n\
+        {\"a\":1.5}\n{\"b\":\"x\"}\nnonsense\n{\"a\":2,\"t\":9223372036854775807}\n{\"a\":3,\"z\":1}\n\
+        {\"a\":4,\"d\":1.234}\n{\"a\":5,\"t\":true}\n{\"a\":9007199254740993,\"b\":[1, 2]}";
+    let decoded = check_every_cut(&JSON, &schema, input.as_bytes());
+    assert_eq!(
+        decoded.reasons(),
+        [
+            "'1.5' has more digits after the point than BIGINT",
+            "NULL in column a, which is NOT NULL",
+            "not a JSON object: '{' was expected at byte 0 of the record",
+            "'9223372036854775807' is out of range for TIMESTAMP",
+            "1 is not a value of BOOLEAN",
+            "'1.234' has more digits after the point than DECIMAL(10,2)",
+            "true is not a value of TIMESTAMP",
+        ]
+    );
+    let a = arrow_array::Int64Array::from(vec![1, 1000, 9_007_199_254_740_993]);
+    assert_eq!(decoded.columns[0].as_ref(), &a as &dyn arrow_array::Array);
+    let t = [Some(1_704_067_200_000_000), Some(1_704_067_200_000_000), None];
+    let t = arrow_array::TimestampMicrosecondArray::from(t.to_vec());
+    assert_eq!(decoded.columns[2].as_ref(), &t as &dyn arrow_array::Array);
+    assert_eq!(decoded.texts(1)[2].as_deref(), Some("[1, 2]"));
+}
+
+#[test]
+fn keys_may_change_their_order_from_record_to_record() {
+    let mut input = String::new();
+    let mut expected = Vec::new();
+    for row in 0..500 {
+        let (a, b) = (format!("a{row}"), format!("b{row}"));
+        match row % 4 {
+            0 => input.push_str(&format!("{{\"a\":\"{a}\",\"b\":\"{b}\"}}\n")),
+            1 => input.push_str(&format!("{{\"b\":\"{b}\",\"a\":\"{a}\"}}\n")),
+            2 => input.push_str(&format!(
+                "{{\"a key much longer than sixteen\":1,\"a\":\"{a}\",\"ab\":0,\"b\":\"{b}\"}}\n"
+            )),
+            _ => input.push_str(&format!("{{\"aa\":1,\"b\":\"{b}\",\"a\":\"{a}\",\"b \":2}}\n")),
+        }
+        expected.push(Some(a));
+    }
+    let decoded = decode(&JSON, &texts_schema(&["a", "b"]), input.as_bytes()).unwrap();
+    assert_eq!(decoded.texts(0), expected);
+    assert_eq!(decoded.texts(1)[499].as_deref(), Some("b499"));
+}

@@ -1,0 +1,67 @@
+//! Batches of the embedding program: cut as asked for, held to the schema.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use tidemill_record::{DataType, Field, PartitionId, Polled, Schema};
+use tidemill_source::{ColumnReader, RegisteredReader};
+
+fn reader(batches: Vec<Result<RecordBatch, String>>) -> RegisteredReader {
+    let schema = Schema::new(vec![
+        Field::required("a", DataType::BigInt),
+        Field::nullable("b", DataType::BigInt),
+    ]);
+    let batches = Box::new(batches.into_iter());
+    RegisteredReader::new("prices".to_owned(), PartitionId(4), schema, vec![1], batches)
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+fn numbers(values: Vec<Option<i64>>) -> ArrayRef {
+    Arc::new(Int64Array::from(values))
+}
+
+#[test]
+fn rows_keep_their_order_and_numbers() {
+    let part = |from: i64, to: i64| {
+        let values: Vec<_> = (from..to).map(Some).collect();
+        Ok(batch(vec![("a", numbers(values.clone())), ("b", numbers(values))]))
+    };
+    let mut reader = reader(vec![part(0, 5), part(5, 5), part(5, 7)]);
+    let mut sizes = Vec::new();
+    let mut next = 0_i64;
+    while let Polled::Ready(batch) = reader.next_batch(2).unwrap() {
+        sizes.push(batch.row_count());
+        assert_eq!(batch.columns().len(), 1);
+        for (&value, &offset) in batch
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .values()
+            .iter()
+            .zip(batch.offsets().values())
+        {
+            assert_eq!((value, offset), (next, next.cast_unsigned()));
+            next += 1;
+        }
+    }
+    assert_eq!(sizes, [2, 2, 1, 2]);
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_named() {
+    let check = |batch: Result<RecordBatch, String>, part: &str| {
+        let error = reader(vec![batch]).next_batch(10).unwrap_err().to_string();
+        assert!(error.starts_with("registered source prices, partition 4"), "{error}");
+        assert!(error.contains(part), "{error}");
+    };
+    let one = || numbers(vec![Some(1)]);
+    check(Ok(batch(vec![("a", one())])), "1 columns, and 2");
+    check(Ok(batch(vec![("a", one()), ("b", Arc::new(Int32Array::from(vec![1])))])), "column b");
+    check(Ok(batch(vec![("a", numbers(vec![None])), ("b", one())])), "NOT NULL");
+    check(Err("the feed is down".to_owned()), "the feed is down");
+}

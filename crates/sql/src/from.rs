@@ -1,0 +1,169 @@
+//! `FROM`: the one table of a query, under the names its columns have there.
+
+use sqlparser::ast::{self, Spanned};
+use tidemill_plan::relation::Scan;
+use tidemill_plan::{NamedExpr, Relation, Span};
+
+use crate::parse::fold_name;
+use crate::query::{Input, QueryBinder, first_word, relation_nodes};
+use crate::report::Bind;
+use crate::scope::Scope;
+use crate::tables::Tables;
+
+impl QueryBinder<'_, '_> {
+    /// The one table of a `FROM` clause.
+    pub(crate) fn bind_from(&mut self, from: &[ast::TableWithJoins], select: Span) -> Bind<Input> {
+        let table = match from {
+            [] => {
+                return self.session.fail(select, "not supported: SELECT without FROM");
+            }
+            [ast::TableWithJoins { relation, joins }] => {
+                if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
+                    let span = self.session.span(relation.span());
+                    return self.session.fail(span, "not supported: JOIN");
+                }
+                relation
+            }
+            [_, second, ..] => {
+                let span = self.session.span(second.relation.span());
+                let message = "not supported: JOIN (several tables in FROM)";
+                return self.session.fail(span, message);
+            }
+        };
+        match table {
+            ast::TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                let span = self.session.span(name.span());
+                let refused = [
+                    (args.is_some(), "a table function"),
+                    (!with_hints.is_empty() || !index_hints.is_empty(), "table hints"),
+                    (version.is_some(), "a version of a table"),
+                    (*with_ordinality, "WITH ORDINALITY"),
+                    (!partitions.is_empty(), "PARTITION (…) after a table"),
+                    (json_path.is_some(), "a path after a table"),
+                    (sample.is_some(), "TABLESAMPLE"),
+                ];
+                if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
+                    return self.session.fail(span, format!("not supported: {what}"));
+                }
+                let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+                    return self.session.fail(span, "not supported: a name of several parts");
+                };
+                self.bind_table(ident, alias.as_ref())
+            }
+            ast::TableFactor::Derived { lateral, subquery, alias, sample } => {
+                let span = self.session.span(subquery.span());
+                if *lateral || sample.is_some() {
+                    let what = if *lateral { "LATERAL" } else { "TABLESAMPLE" };
+                    let message = format!("not supported: {what}");
+                    return self.session.fail(first_word(span), message);
+                }
+                let relation = self.bind_query(subquery)?;
+                self.aliased(relation, String::new(), alias.as_ref())
+            }
+            other => {
+                let span = self.session.span(other.span());
+                let message = format!("not supported: {}", refused_table(other));
+                self.session.fail(first_word(span), message)
+            }
+        }
+    }
+
+    fn bind_table(&mut self, ident: &ast::Ident, alias: Option<&ast::TableAlias>) -> Bind<Input> {
+        let name = fold_name(ident, self.session.positions);
+        if ident.quote_style != Some('\'') {
+            let cte = self.ctes.iter().rev().find_map(|scope| scope.get(&name.text)).cloned();
+            if let Some(cte) = cte {
+                let cte = cte.ok_or(crate::report::Reported)?;
+                self.session.spend(relation_nodes(&cte), name.span)?;
+                return self.aliased((*cte).clone(), name.text, alias);
+            }
+        }
+        let found = match ident.quote_style {
+            Some('\'') => Tables::files(self.session, &name)?,
+            _ => self.tables.find(self.session, &name)?,
+        };
+        self.runs_after.extend(found.runs_after);
+        let columns = (0..found.source.schema.fields.len()).collect();
+        let scan = Scan { source: found.source, columns, filter: None };
+        self.aliased(Relation::Scan(scan), name.text, alias)
+    }
+
+    fn aliased(
+        &mut self,
+        relation: Relation,
+        name: String,
+        alias: Option<&ast::TableAlias>,
+    ) -> Bind<Input> {
+        let (relation, name) = match alias {
+            None => (relation, name),
+            Some(alias) => {
+                let name = fold_name(&alias.name, self.session.positions).text;
+                (self.renamed(relation, alias)?, name)
+            }
+        };
+        let scope = Scope::new(name, &relation.schema());
+        Ok(Input { relation, scope })
+    }
+
+    /// Applies the column names of `alias (a, b, …)`.
+    pub(crate) fn renamed(
+        &mut self,
+        relation: Relation,
+        alias: &ast::TableAlias,
+    ) -> Bind<Relation> {
+        let ast::TableAlias { explicit: _, name, columns, at } = alias;
+        let span = self.session.span(name.span);
+        if at.is_some() {
+            return self.session.fail(span, "not supported: AT after a table's alias");
+        }
+        if columns.is_empty() {
+            return Ok(relation);
+        }
+        let schema = relation.schema();
+        if columns.len() > schema.fields.len() {
+            let (given, there) = (columns.len(), schema.fields.len());
+            let message = format!("{given} column names for {there} columns");
+            return self.session.fail(span, message);
+        }
+        let mut named = Vec::with_capacity(schema.fields.len());
+        for (index, field) in schema.fields.iter().enumerate() {
+            let name = match columns.get(index) {
+                Some(ast::TableAliasColumnDef { name, data_type: None }) => {
+                    fold_name(name, self.session.positions).text
+                }
+                Some(_) => {
+                    return self.session.fail(span, "not supported: types after a table's alias");
+                }
+                None => field.name.clone(),
+            };
+            let expr =
+                tidemill_plan::Expr::column(index, field.name.clone(), field.data_type.clone());
+            named.push(NamedExpr { name, expr });
+        }
+        Ok(Relation::Project { input: Box::new(relation), columns: named })
+    }
+}
+
+fn refused_table(table: &ast::TableFactor) -> &'static str {
+    use ast::TableFactor as T;
+    match table {
+        T::NestedJoin { .. } => "JOIN",
+        T::TableFunction { .. } | T::Function { .. } => "a table function",
+        T::UNNEST { .. } => "UNNEST",
+        T::Pivot { .. } => "PIVOT",
+        T::Unpivot { .. } | T::UnpivotExpr { .. } => "UNPIVOT",
+        T::MatchRecognize { .. } => "MATCH_RECOGNIZE",
+        _ => "this in FROM",
+    }
+}
