@@ -6,8 +6,8 @@
 //! - `sql`: a script. The block behind it says what comes of it: `text`, standard output, exactly;
 //!   `error`, standard error of a run that fails with wrong SQL or usage (2) or while running (1).
 //! - `text file=NAME`: what a file holds after the scripts above.
-//! - `values`: an expression and its value a line, with ` → ` between. `NULL` stands for NULL, and
-//!   `error: …` for a constant that is refused with these words.
+//! - `values`: expressions and their values, with ` → ` between and four spaces behind each pair.
+//!   `NULL` stands for NULL, and `error: …` for a constant that is refused with these words.
 //! - `grammar` and all others: not run.
 //!
 //! `UPDATE_GOLDEN=1` writes what came out into the page, for a person to review.
@@ -124,8 +124,11 @@ impl Document {
     /// One script for all lines that have a value: its output is a header and a value for each.
     fn check_values(&mut self, host: &Host, block: &Block) {
         let lines = self.lines[block.start..block.end].to_vec();
-        let pairs: Vec<(&str, &str)> =
-            lines.iter().map(|line| line.split_once(" → ").unwrap()).collect();
+        let pairs: Vec<(&str, &str)> = lines
+            .iter()
+            .flat_map(|line| line.split("    "))
+            .map(|pair| pair.split_once(" → ").unwrap())
+            .collect();
         let select = |expr: &str| format!("SELECT {} AS v FROM 'unit.csv';", expr.trim());
         let is_error = |value: &str| value.starts_with("error: ");
         let script: String = pairs
@@ -152,7 +155,13 @@ impl Document {
             };
             found.push(format!("{expr} → {value}"));
         }
-        self.check(block, &found.iter().map(|line| format!("{line}\n")).collect::<String>());
+        let mut found = found.into_iter();
+        let line = |line: &String| {
+            let count = line.split("    ").count();
+            found.by_ref().take(count).collect::<Vec<_>>().join("    ") + "\n"
+        };
+        let found: String = lines.iter().map(line).collect();
+        self.check(block, &found);
     }
 
     fn finish(mut self, path: &PathBuf) {
