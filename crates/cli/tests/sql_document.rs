@@ -127,7 +127,7 @@ impl Document {
         let pairs: Vec<(&str, &str)> = lines
             .iter()
             .flat_map(|line| line.split("    "))
-            .map(|pair| pair.split_once(" → ").unwrap())
+            .map(|pair| pair.split_once(" → ").expect("an expression, an arrow and a value"))
             .collect();
         let select = |expr: &str| format!("SELECT {} AS v FROM 'unit.csv';", expr.trim());
         let is_error = |value: &str| value.starts_with("error: ");
