@@ -23,7 +23,7 @@ class Mismatch(Exception):
     """The two answers differ; says where."""
 
 
-# ---- reading Tidemill's files ----------------------------------------------------------------
+# Reading Tidemill's files.
 
 
 def read_output(folder, sink, names, types):
@@ -141,7 +141,7 @@ def read_parquet(file, names, types):
     yield from zip(*columns)
 
 
-# ---- types -----------------------------------------------------------------------------------
+# Types.
 
 
 def check_types(folder, duckdb_types, is_typed):
@@ -175,7 +175,7 @@ def family(kind):
     return kind.split("(")[0]
 
 
-# ---- comparing -------------------------------------------------------------------------------
+# Comparing.
 
 
 def compare(ours, theirs, is_ordered, tolerances):

@@ -167,7 +167,7 @@ def datasets(seed):
     ]
 
 
-# ---- text ------------------------------------------------------------------------------------
+# Text.
 
 
 def number(value, i):
@@ -256,7 +256,7 @@ def write_json(path, rows, pack=False):
         path.write_bytes(data)
 
 
-# ---- binary ----------------------------------------------------------------------------------
+# Binary.
 
 ARROW = {
     "BIGINT": pa.int64(), "INTEGER": pa.int32(), "SMALLINT": pa.int16(), "DOUBLE": pa.float64(),

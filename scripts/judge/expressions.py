@@ -126,7 +126,7 @@ class Expressions:
     def pick(self, *options):
         return self.rng.choice(options)()
 
-    # ---- conditional forms that every type has --------------------------------------------
+    # Conditional forms that every type has.
 
     def choice(self, kind, depth):
         """CASE, COALESCE, NULLIF, GREATEST or LEAST of expressions of one type."""
@@ -151,7 +151,7 @@ class Expressions:
             return call("NULLIF", wide if kind == "BIGINT" else a.type, a, b, **(merged | {"is_typed": False}))
         return call(self.rng.choice(["GREATEST", "LEAST"]), wide, a, b, **merged)
 
-    # ---- truth ----------------------------------------------------------------------------
+    # Truth.
 
     def comparable(self, depth):
         """Two exact expressions that compare, and are sometimes equal."""
@@ -214,7 +214,7 @@ class Expressions:
         chosen = rng.sample(items, rng.randint(1, min(5, len(items)))) + (["NULL"] if rng.random() < 0.2 else [])
         return self.make(kind, depth), ", ".join(chosen)
 
-    # ---- numbers --------------------------------------------------------------------------
+    # Numbers.
 
     def integer(self, depth):
         rng = self.rng
@@ -388,7 +388,7 @@ class Expressions:
             return form("DECIMAL", "({0} % CAST(7.5 AS DECIMAL(12,3)))", cost, low=-7.5, high=7.5, **loose)
         return self.choice("DECIMAL", depth)
 
-    # ---- text -----------------------------------------------------------------------------
+    # Text.
 
     def text(self, depth):
         rng = self.rng
@@ -437,7 +437,7 @@ class Expressions:
             lambda: self.date(depth - 1), lambda: self.moment(depth - 1), lambda: column("extreme"), lambda: column("huge"),
         )  # fmt: skip
 
-    # ---- time -----------------------------------------------------------------------------
+    # Time.
 
     def date(self, depth):
         rng = self.rng

@@ -113,7 +113,7 @@ class Maker:
             for side in ("tidemill", "duckdb")
         )
 
-    # ---- rows -----------------------------------------------------------------------------
+    # Rows.
 
     def rows(self, chance, depth):
         source, rng = self.source(), self.rng
@@ -193,7 +193,7 @@ class Maker:
             forms = [f"SELECT {names[d]} FROM ({selects[d]}) AS inner_rows{condition}" for d in (0, 1)]
         return self.query(forms, outer, [source])
 
-    # ---- groups ---------------------------------------------------------------------------
+    # Groups.
 
     def key(self):
         """A group key: a column of few values, or an expression over one."""
@@ -331,7 +331,7 @@ class Maker:
         forms = [f"SELECT {lists[d]} FROM ({selects[d]}) AS groups WHERE n > 0 GROUP BY a" for d in (0, 1)]
         return self.query(forms, nodes, [source])
 
-    # ---- changelogs -----------------------------------------------------------------------
+    # Changelogs.
 
     def change_parts(self):
         rng, source = self.rng, self.source("one", "one", "keyed", "long")

@@ -169,7 +169,7 @@ fn no_permission_to_read_or_write() {
         if unsafe { libc::geteuid() } == 0 {
             command.uid(NOBODY).gid(NOBODY);
         } else {
-            fs::set_permissions(host.path("t.csv"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(host.path("t.csv"), fs::Permissions::from_mode(0o0)).unwrap();
             fs::set_permissions(host.path("."), fs::Permissions::from_mode(0o555)).unwrap();
         }
         let output = command.output();

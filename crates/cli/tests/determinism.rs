@@ -123,7 +123,7 @@ fn a_newline_in_quotes_across_a_split_is_an_error() {
     let host = Host::new();
     // Cut in half, the file is cut inside the long quoted field, whose lines look like records.
     let field = "x,1\n".repeat(2000);
-    host.write("t.csv", &format!("name,n\na,1\n\"{field}\",2\nb,3\n"));
+    host.write("t.csv", format!("name,n\na,1\n\"{field}\",2\nb,3\n"));
     let script = |splits: &str| {
         format!(
             "CREATE SOURCE t (name VARCHAR, n BIGINT) WITH ('connector' = 'file', 'path' = 't.csv', \

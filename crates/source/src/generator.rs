@@ -147,7 +147,7 @@ impl Generator {
         } else {
             Names::default()
         };
-        let key_bases = key_range.map(|own| base_of(source, keys.global(own))).collect();
+        let key_bases = key_range.map(|own| center_of(source, keys.global(own))).collect();
         Ok(Self {
             columns,
             clock,
@@ -284,7 +284,7 @@ fn name_of(source: &GeneratorSource, key: u64) -> String {
 
 /// A key's base price in cents, 5.00 to 900.00, or mean temperature in tenths, -30.0 to 40.0 as the
 /// bits of an `i32`: a function of the seed and the key, whatever the partition.
-fn base_of(source: &GeneratorSource, key: u64) -> u32 {
+fn center_of(source: &GeneratorSource, key: u64) -> u32 {
     let random = random::mix(source.seed ^ random::mix(key.wrapping_add(1)));
     match source.model {
         GeneratorModel::Trades | GeneratorModel::Orders => 500 + scale_u32(random, 89_501),

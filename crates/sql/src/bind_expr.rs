@@ -354,7 +354,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         bounds: Vec<Bound>,
         what: &str,
     ) -> Bind<(Vec<Expr>, DataType)> {
-        let common = match common_type(&bounds) {
+        let common = match supertype(&bounds) {
             Ok(common) => common,
             Err(at) => {
                 let found = &bounds[at].expr;
@@ -394,7 +394,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
 }
 
 /// The type that all can take; else the index of the first that does not fit those before it.
-pub(crate) fn common_type(bounds: &[Bound]) -> Result<DataType, usize> {
+pub(crate) fn supertype(bounds: &[Bound]) -> Result<DataType, usize> {
     let mut common: Option<DataType> = None;
     for (at, bound) in bounds.iter().enumerate().filter(|(_, b)| b.flex == Flex::Fixed) {
         let found = &bound.expr.data_type;

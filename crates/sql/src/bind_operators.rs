@@ -114,7 +114,7 @@ impl ExprBinder<'_, '_, '_> {
         let span = union(left.expr.span, right.expr.span);
         let (l, r) = (left.expr.data_type.clone(), right.expr.data_type.clone());
         let pair = vec![left, right];
-        let Ok(common) = crate::bind_expr::common_type(&pair) else {
+        let Ok(common) = crate::bind_expr::supertype(&pair) else {
             let message = format!("cannot compare {l} {} {r}", op.symbol());
             return self.session.fail_with(span, message, "convert one side with CAST");
         };

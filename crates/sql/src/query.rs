@@ -7,7 +7,7 @@ use sqlparser::ast::{self, Spanned};
 use tidemill_plan::{Emit, ExprKind, LimitSpec, NamedExpr, Relation, Scalar, Span};
 use tidemill_record::{DataType, Schema};
 
-use crate::bind_expr::{Bound, ExprBinder, Flex, common_type};
+use crate::bind_expr::{Bound, ExprBinder, Flex, supertype};
 use crate::equality::node_count;
 use crate::parse::fold_name;
 use crate::report::Bind;
@@ -249,7 +249,7 @@ impl QueryBinder<'_, '_> {
                 .zip(&schemas)
                 .map(|((input, _), schema)| output_column(input, schema, column))
                 .collect();
-            match common_type(&bounds) {
+            match supertype(&bounds) {
                 Ok(common) => types.push(common),
                 Err(at) => {
                     let name = &schemas[0].fields[column].name;

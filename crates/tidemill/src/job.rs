@@ -200,7 +200,7 @@ impl Job {
             &self.around,
             settings,
             cores.backend,
-            context.clone(),
+            *context,
             cores.cpus.len(),
             budget_bytes / query_count,
         );

@@ -241,7 +241,7 @@ impl QueryBuilder<'_, '_> {
             stages,
             output: self.output(end)?,
             bad_records,
-            context: self.wave.context.clone(),
+            context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
             table_budget_bytes: self.table_budget_bytes,
         })

@@ -17,7 +17,7 @@ const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 #[inline]
 pub(crate) fn timestamp(text: &[u8], unit: TimestampUnit) -> Result<i64, Fault> {
     if text.len() > 4 && text[4] == b'-' {
-        return match common_timestamp(text) {
+        return match usual_timestamp(text) {
             Some(micros) => Ok(micros),
             None => any_timestamp(text),
         };
@@ -48,7 +48,7 @@ pub(crate) fn from_unit(count: i64, unit: TimestampUnit) -> Result<i64, Fault> {
 
 /// `YYYY-MM-DD[T ]HH:MM:SS[.f{1,6}][Z]`; `None` for whatever else.
 #[inline]
-fn common_timestamp(text: &[u8]) -> Option<i64> {
+fn usual_timestamp(text: &[u8]) -> Option<i64> {
     let (fixed, rest) = text.split_first_chunk::<19>()?;
     let separators = fixed[7] == b'-'
         && matches!(fixed[10], b'T' | b' ')
