@@ -44,8 +44,8 @@ impl Encoder {
 
     /// Appends what of the segment is now ready to `out`. The columns are those of the schema.
     ///
-    /// Text and Arrow appear at once; Parquet a row group at a time, of about a million rows or
-    /// 64 MiB, which it holds until then.
+    /// Text appears at once; Arrow 8192 rows at a time; Parquet a row group at a time, of about a
+    /// million rows or 64 MiB, which it holds until then.
     ///
     /// # Errors
     /// What the Arrow or Parquet writer refuses. The segment is then of no use.

@@ -6,32 +6,44 @@ use arrow_schema::{ArrowError, SchemaRef};
 use tidemill_record::{Batch, Schema};
 
 use crate::FormatError;
+use crate::coalesce::Coalescer;
 
 /// Encodes segments that are one stream each.
 pub(crate) struct ArrowEncoder {
     schema: SchemaRef,
+    coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<StreamWriter<Vec<u8>>>,
 }
 
 impl ArrowEncoder {
     pub(crate) fn new(schema: &Schema) -> Self {
-        Self { schema: nullable(schema), writer: None }
+        let schema = schema.arrow();
+        Self { coalescer: Coalescer::new(schema.clone()), schema, writer: None }
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let rows = record_batch(&self.schema, batch).map_err(refused)?;
-        let writer = self.writer()?;
-        writer.write(&rows).map_err(refused)?;
-        out.append(writer.get_mut());
+        for rows in self.coalescer.push(batch).map_err(refused)? {
+            self.write(&rows, out)?;
+        }
         Ok(())
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        if let Some(rows) = self.coalescer.take().map_err(refused)? {
+            self.write(&rows, out)?;
+        }
         let writer = self.writer()?;
         writer.finish().map_err(refused)?;
         out.append(writer.get_mut());
         self.writer = None;
+        Ok(())
+    }
+
+    fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let writer = self.writer()?;
+        writer.write(rows).map_err(refused)?;
+        out.append(writer.get_mut());
         Ok(())
     }
 
@@ -42,17 +54,6 @@ impl ArrowEncoder {
         };
         Ok(self.writer.insert(writer))
     }
-}
-
-/// The batch under the schema's names.
-pub(crate) fn record_batch(schema: &SchemaRef, batch: &Batch) -> Result<RecordBatch, ArrowError> {
-    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.row_count()));
-    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
-}
-
-/// The schema as it is written.
-pub(crate) fn nullable(schema: &Schema) -> SchemaRef {
-    schema.arrow()
 }
 
 fn refused(source: ArrowError) -> FormatError {

@@ -4,11 +4,12 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tidemill_record::{Batch, DataType, Schema};
 
 use crate::FormatError;
-use crate::arrow::encode::record_batch;
+use crate::coalesce::Coalescer;
 use crate::csv::header::refuse_duplicates;
 
 /// A row group is closed at whichever comes first.
@@ -18,6 +19,7 @@ const GROUP_BYTES_MAX: usize = 64 << 20;
 /// Encodes segments that are one file each.
 pub(crate) struct ParquetEncoder {
     schema: SchemaRef,
+    coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<ArrowWriter<Vec<u8>>>,
 }
@@ -34,24 +36,36 @@ impl ParquetEncoder {
                 column: field.name.clone(),
                 reason: "INTERVAL cannot be written to Parquet".to_owned(),
             }),
-            None => Ok(Self { schema: schema.arrow(), writer: None }),
+            None => {
+                let schema = schema.arrow();
+                Ok(Self { coalescer: Coalescer::new(schema.clone()), schema, writer: None })
+            }
         }
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let rows = record_batch(&self.schema, batch).map_err(|source| refused(source.into()))?;
-        let writer = self.writer()?;
-        writer.write(&rows).map_err(refused)?;
-        writer.sync().map_err(|source| refused(source.into()))?;
-        out.append(writer.inner_mut());
+        for rows in self.coalescer.push(batch).map_err(|source| refused(source.into()))? {
+            self.write(&rows, out)?;
+        }
         Ok(())
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        if let Some(rows) = self.coalescer.take().map_err(|source| refused(source.into()))? {
+            self.write(&rows, out)?;
+        }
         let writer = self.writer()?;
         writer.finish().map_err(refused)?;
         out.append(writer.inner_mut());
         self.writer = None;
+        Ok(())
+    }
+
+    fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        let writer = self.writer()?;
+        writer.write(rows).map_err(refused)?;
+        writer.sync().map_err(|source| refused(source.into()))?;
+        out.append(writer.inner_mut());
         Ok(())
     }
 
