@@ -52,7 +52,8 @@ struct Done {
 
 /// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed.
 ///
-/// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there.
+/// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there; the
+/// gathers then merge and write all of it.
 ///
 /// # Errors
 /// The failure of the pipeline with the lowest partition among those that failed. No file of the
