@@ -56,8 +56,8 @@ struct Done {
 /// gathers then merge and write all of it.
 ///
 /// # Errors
-/// The failure of the pipeline with the lowest partition among those that failed. No file of the
-/// wave is visible then.
+/// The failure of the pipeline with the lowest partition among those that failed by themselves. No
+/// file of the wave is visible then.
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
     let mut nodes = flatten(wave);
     let mut outcomes: Vec<Vec<Option<Outcome>>> =
@@ -74,14 +74,20 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
             .iter()
             .map(|(task, _)| (task.id, task.spec.query.clone(), task.spec.source.clone()))
             .collect();
+        let mut failures = Vec::new();
         for done in fleet.run(tasks)? {
             let (node, place) = done.id;
-            let outcome = match done.result {
-                Some(result) => result?,
-                None => continue,
-            };
-            wave_outcome.per_core[done.core].add(&outcome.statistics);
-            outcomes[node][place] = Some(outcome);
+            match done.result {
+                Some(Ok(outcome)) => {
+                    wave_outcome.per_core[done.core].add(&outcome.statistics);
+                    outcomes[node][place] = Some(outcome);
+                }
+                Some(Err(error)) => failures.push(error),
+                None => {}
+            }
+        }
+        if let Some(error) = first_cause(failures) {
+            return Err(error);
         }
         for ((node, place), query, source) in names {
             if place != 0 {
@@ -102,6 +108,15 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
         wave_outcome.deliveries.extend(outcome.deliveries);
     }
     Ok(wave_outcome)
+}
+
+/// The first failure that is not merely what another one led to.
+fn first_cause(mut failures: Vec<ControlError>) -> Option<ControlError> {
+    if failures.is_empty() {
+        return None;
+    }
+    let cause = failures.iter().position(|failure| !failure.is_consequence());
+    Some(failures.swap_remove(cause.unwrap_or(0)))
 }
 
 /// The tasks of one level with their weights, in order of node, then partition; gathers receive
@@ -195,5 +210,27 @@ impl Fleet {
             core.join().map_err(ControlError::Core)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use tidemill_record::{Offset, PartitionId, Position};
+
+    use super::{ControlError, first_cause};
+
+    #[test]
+    fn the_first_failure_is_reported() {
+        let failure = |partition| ControlError::Panicked {
+            query: String::new(),
+            source: String::new(),
+            position: Position { partition: PartitionId(partition), offset: Offset(0) },
+            message: partition.to_string(),
+        };
+        assert!(first_cause(Vec::new()).is_none());
+        let first = first_cause(vec![failure(3), failure(5)]).unwrap();
+        assert!(matches!(first, ControlError::Panicked { message, .. } if message == "3"));
     }
 }
