@@ -30,6 +30,8 @@ pub struct WaveOutcome {
     pub deliveries: Vec<Delivery>,
     /// What all pipelines counted, gathers included.
     pub statistics: Statistics,
+    /// What the pipelines of each query counted, by its number within the wave.
+    pub per_query: Vec<Statistics>,
     /// What the pipelines of each core counted, by place in [`Cores::cpus`].
     pub per_core: Vec<Statistics>,
     /// What a person should know.
@@ -103,9 +105,15 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
         }
     }
     fleet.join()?;
-    for outcome in outcomes.into_iter().flatten().flatten() {
-        wave_outcome.statistics.add(&outcome.statistics);
-        wave_outcome.deliveries.extend(outcome.deliveries);
+    for (node, outcomes) in nodes.iter().zip(outcomes) {
+        if wave_outcome.per_query.len() <= node.query {
+            wave_outcome.per_query.resize(node.query + 1, Statistics::default());
+        }
+        for outcome in outcomes.into_iter().flatten() {
+            wave_outcome.statistics.add(&outcome.statistics);
+            wave_outcome.per_query[node.query].add(&outcome.statistics);
+            wave_outcome.deliveries.extend(outcome.deliveries);
+        }
     }
     Ok(wave_outcome)
 }
