@@ -169,7 +169,9 @@ impl Fleet {
             let done = done.clone();
             let (stop, abandon, meter) = (stop.clone(), abandon.clone(), Arc::clone(meter));
             let body = move || async move {
-                let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in: 0, records_in: 0 };
+                // The meter goes on from what earlier waves of the job have read.
+                let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
+                let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(tasks) = work.recv() {
                     for Task { id, spec } in tasks {
