@@ -23,6 +23,8 @@ pub struct Pipeline {
     /// Bad records of this turn; empty between turns.
     bad: Vec<BadRecord>,
     position: Position,
+    /// The input has ended by itself: no stop and no full limit came before.
+    has_ended: bool,
     statistics: Statistics,
 }
 
@@ -42,8 +44,9 @@ pub enum Progress {
 pub struct SplitBounds {
     /// Byte at which the first record of the range starts.
     pub first: u64,
-    /// Byte at which the first record after the range starts.
-    pub next: u64,
+    /// Byte at which the first record after the range starts; `None` where the pipeline ended
+    /// before its range did.
+    pub next: Option<u64>,
 }
 
 /// What a pipeline leaves behind.
@@ -57,7 +60,7 @@ pub struct Outcome {
     /// Keys to hold against those of other partitions.
     pub audits: Vec<KeyAudit>,
     /// Where the partition's byte range really began and ended; `None` where the input has no
-    /// bytes to split, or its end was not reached because a limit was full.
+    /// bytes to split.
     pub split_bounds: Option<SplitBounds>,
     /// What was counted.
     pub statistics: Statistics,
@@ -91,6 +94,7 @@ impl Pipeline {
             batch_rows: spec.batch_rows,
             bad: Vec::new(),
             position: Position { partition: spec.partition, offset: Offset(0) },
+            has_ended: false,
             statistics: Statistics::default(),
         })
     }
@@ -114,6 +118,7 @@ impl Pipeline {
                 return Ok(Progress::Idle);
             }
             Polled::Ended => {
+                self.has_ended = true;
                 self.settle_bad_records().await?;
                 return Ok(Progress::Ended);
             }
@@ -179,8 +184,7 @@ impl Pipeline {
             split_bounds: self
                 .input
                 .split_bounds()
-                .filter(|_| !self.processor.is_satisfied())
-                .map(|(first, next)| SplitBounds { first, next }),
+                .map(|(first, next)| SplitBounds { first, next: self.has_ended.then_some(next) }),
             statistics,
         }
     }
