@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use tidemill_pipeline::{Delivery, InputSpec, Outcome, PipelineSpec, Statistics};
-use tidemill_rt::{Backend, Core, launch};
+use tidemill_rt::{Backend, Core, RtError, launch};
 
 use crate::assignment::assign;
 use crate::audit::{check_keys, check_splits};
@@ -61,6 +62,15 @@ struct Done {
 /// The failure of the pipeline with the lowest partition among those that failed by themselves. No
 /// file of the wave is visible then.
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
+    let fleet = Fleet::launch(cores, stop)?;
+    let outcome = run_levels(wave, cores, &fleet);
+    // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
+    // than the answers it owes.
+    fleet.join()?;
+    outcome
+}
+
+fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, ControlError> {
     let mut nodes = flatten(wave);
     let mut outcomes: Vec<Vec<Option<Outcome>>> =
         nodes.iter().map(|node| node.pipelines.iter().map(|_| None).collect()).collect();
@@ -69,7 +79,6 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
         ..WaveOutcome::default()
     };
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
-    let fleet = Fleet::launch(cores, stop)?;
     for level in 0..level_count {
         let tasks = take_tasks(&mut nodes, &mut outcomes, level);
         let names: Vec<(TaskId, String, String)> = tasks
@@ -97,14 +106,13 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
             }
             let of_node: Vec<Outcome> =
                 outcomes[node].iter_mut().filter_map(Option::take).collect();
-            if nodes[node].are_splits && !stop.is_set() {
+            if nodes[node].are_splits {
                 check_splits(&source, &of_node)?;
             }
             wave_outcome.warnings.extend(check_keys(&query, &source, &of_node));
             outcomes[node] = of_node.into_iter().map(Some).collect();
         }
     }
-    fleet.join()?;
     for (node, outcomes) in nodes.iter().zip(outcomes) {
         if wave_outcome.per_query.len() <= node.query {
             wave_outcome.per_query.resize(node.query + 1, Statistics::default());
@@ -157,17 +165,23 @@ struct Fleet {
     cores: Vec<Core<()>>,
     to_cores: Vec<Sender<Vec<Task>>>,
     from_cores: Receiver<Done>,
+    /// Ends the pipelines that are running.
+    abandon: StopFlag,
 }
+
+/// How often it is looked whether a core that owes answers is still there.
+const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Fleet {
     fn launch(cores: &Cores, stop: &StopFlag) -> Result<Self, ControlError> {
         let abandon = StopFlag::new();
         let (done, from_cores) = channel();
-        let mut fleet = Self { cores: Vec::new(), to_cores: Vec::new(), from_cores };
+        let (running, to_cores) = (Vec::new(), Vec::new());
+        let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
         for (core, (&cpu, meter)) in cores.cpus.iter().zip(&cores.meters).enumerate() {
             let (to_core, work) = channel::<Vec<Task>>();
             let done = done.clone();
-            let (stop, abandon, meter) = (stop.clone(), abandon.clone(), Arc::clone(meter));
+            let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
             let body = move || async move {
                 // The meter goes on from what earlier waves of the job have read.
                 let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
@@ -183,8 +197,14 @@ impl Fleet {
                     }
                 }
             };
-            let launched = launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body);
-            fleet.cores.push(launched.map_err(ControlError::Core)?);
+            match launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
+                Ok(launched) => fleet.cores.push(launched),
+                Err(error) => {
+                    // The refusal is what the caller is told of.
+                    let _ = fleet.join();
+                    return Err(ControlError::Core(error));
+                }
+            }
             fleet.to_cores.push(to_core);
         }
         Ok(fleet)
@@ -200,26 +220,33 @@ impl Fleet {
             let of_core = places
                 .into_iter()
                 .map(|place| tasks[place].take().expect("each task has one core"));
-            // A core that has died is noticed below, by its missing answers.
+            // A core that has died is noticed below.
             let _ = self.to_cores[core].send(of_core.collect());
         }
         let mut all_done = Vec::with_capacity(task_count);
         while all_done.len() < task_count {
-            match self.from_cores.recv() {
+            match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
                 Ok(done) => all_done.push(done),
-                Err(_) => break,
+                Err(_) => self.check_alive()?,
             }
         }
         all_done.sort_by_key(|done| done.id);
         Ok(all_done)
     }
 
+    /// While answers are missing, every core is alive: none ends before it is joined.
+    fn check_alive(&self) -> Result<(), ControlError> {
+        let Some(dead) = self.cores.iter().find(|core| core.is_finished()) else { return Ok(()) };
+        self.abandon.stop();
+        let message = "its thread ended before its work".to_owned();
+        Err(ControlError::Core(RtError::Panicked { name: dead.name().to_owned(), message }))
+    }
+
+    /// Waits until all cores have ended; the first that panicked.
     fn join(self) -> Result<(), ControlError> {
         drop(self.to_cores);
-        for core in self.cores {
-            core.join().map_err(ControlError::Core)?;
-        }
-        Ok(())
+        let joined: Vec<_> = self.cores.into_iter().map(Core::join).collect();
+        joined.into_iter().collect::<Result<(), _>>().map_err(ControlError::Core)
     }
 }
 
