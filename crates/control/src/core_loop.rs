@@ -67,11 +67,12 @@ impl CoreLoop {
             if self.abandon.is_set() {
                 return Ok(None);
             }
-            match pipeline.turn().await? {
+            let turned = pipeline.turn().await;
+            position.set(pipeline.position());
+            match turned? {
                 Progress::Advanced(_) | Progress::Idle => {}
                 Progress::Ended => break,
             }
-            position.set(pipeline.position());
             self.meter.publish(
                 self.bytes_in + pipeline.bytes_in(),
                 self.records_in + pipeline.records_in(),

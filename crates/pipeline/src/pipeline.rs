@@ -109,6 +109,12 @@ impl Pipeline {
     /// O(rows). Awaits only in the reader and the writer.
     pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
         let started = Instant::now();
+        let progress = self.take_batch(started).await?;
+        self.statistics.busy += started.elapsed();
+        Ok(progress)
+    }
+
+    async fn take_batch(&mut self, started: Instant) -> Result<Progress, PipelineError> {
         let polled = self.input.next_batch(self.batch_rows, &mut self.bad).await?;
         self.statistics.records_in += rows(self.bad.len());
         let batch = match polled {
@@ -138,11 +144,8 @@ impl Pipeline {
         if self.input.is_records() {
             self.statistics.records_in += rows(row_count);
         }
-        let took = started.elapsed();
-        self.statistics.busy += took;
-        self.statistics
-            .batch_latency_ns
-            .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.statistics.batch_latency_ns.saturating_record(took_ns);
         if self.processor.is_satisfied() {
             return Ok(Progress::Ended);
         }
@@ -161,12 +164,13 @@ impl Pipeline {
 
     async fn drain_tables(&mut self) -> Result<Vec<Delivery>, PipelineError> {
         let started = Instant::now();
+        // Rows that leave a table have no record of their own: no text is looked up for them.
         while let Some(batch) = self.processor.drain(&mut self.bad)? {
-            self.settle_bad_records().await?;
+            self.bad_records.settle(&mut self.bad).await?;
             self.output.write(&batch).await?;
             self.statistics.rows_out += rows(batch.row_count());
         }
-        self.settle_bad_records().await?;
+        self.bad_records.settle(&mut self.bad).await?;
         let results = self.output.finish().await?;
         let dead_letters = self.bad_records.finish().await?;
         self.statistics.busy += started.elapsed();
