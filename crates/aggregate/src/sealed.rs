@@ -32,6 +32,16 @@ impl Sealed {
         }
     }
 
+    /// The same, allowed to hold so many bytes from now on.
+    #[must_use]
+    pub fn with_budget(self, budget_bytes: u64) -> Self {
+        match self {
+            Self::Groups(table) => Self::Groups(table.with_budget(budget_bytes)),
+            Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
+            Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
+        }
+    }
+
     /// Takes in a batch.
     ///
     /// # Errors

@@ -52,6 +52,13 @@ impl SortTable {
         }
     }
 
+    /// The same, allowed to hold so many bytes from now on.
+    #[must_use]
+    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+        self.budget_bytes = budget_bytes;
+        self
+    }
+
     /// Rows held; with a limit not all that came.
     #[must_use]
     pub fn row_count(&self) -> usize {

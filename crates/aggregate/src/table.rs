@@ -89,6 +89,13 @@ impl AggTable {
         }
     }
 
+    /// The same, allowed to hold so many bytes from now on.
+    #[must_use]
+    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+        self.budget_bytes = budget_bytes;
+        self
+    }
+
     /// Number of groups; without keys always one.
     #[must_use]
     pub fn group_count(&self) -> usize {

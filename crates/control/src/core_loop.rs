@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_lite::FutureExt;
-use tidemill_pipeline::{Outcome, Pipeline, PipelineError, PipelineSpec, Progress};
+use tidemill_pipeline::{InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress};
 use tidemill_record::{Offset, Position};
 use tidemill_rt::yield_if_needed;
 
@@ -23,7 +23,8 @@ pub(crate) struct CoreLoop {
 }
 
 impl CoreLoop {
-    /// Runs one pipeline to the end of its input, or until it is asked to stop.
+    /// Runs one pipeline to the end of its input, or until it is asked to stop; a gather, whose input
+    /// was read before, always to the end.
     ///
     /// `None` where the job was abandoned because another pipeline failed.
     pub(crate) async fn run(
@@ -56,16 +57,22 @@ impl CoreLoop {
         spec: PipelineSpec,
         position: &Cell<Position>,
     ) -> Result<Option<Outcome>, PipelineError> {
+        // What a gather merges has been read before the stop: leaving it out would lose it.
+        let is_gather = matches!(spec.input, InputSpec::Sealed(..));
+        if self.abandon.is_set() {
+            return Ok(None);
+        }
         let mut pipeline = Pipeline::open(spec).await?;
-        while !self.stop.is_set() {
+        while is_gather || !self.stop.is_set() {
             if self.abandon.is_set() {
                 return Ok(None);
             }
-            match pipeline.turn().await? {
+            let turned = pipeline.turn().await;
+            position.set(pipeline.position());
+            match turned? {
                 Progress::Advanced(_) | Progress::Idle => {}
                 Progress::Ended => break,
             }
-            position.set(pipeline.position());
             self.meter.publish(
                 self.bytes_in + pipeline.bytes_in(),
                 self.records_in + pipeline.records_in(),

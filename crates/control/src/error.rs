@@ -46,6 +46,13 @@ pub enum ControlError {
     },
 }
 
+impl ControlError {
+    /// Whether it happened only because another pipeline had failed.
+    pub(crate) fn is_consequence(&self) -> bool {
+        matches!(self, Self::Pipeline { error, .. } if error.is_consequence())
+    }
+}
+
 impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -15,4 +15,4 @@ mod wave;
 pub use error::ControlError;
 pub use meter::{CoreMeter, StopFlag};
 pub use run::{Cores, WaveOutcome, run};
-pub use wave::{Node, Planned, Wave};
+pub use wave::{Node, Planned, Root, Wave};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use tidemill_pipeline::{Delivery, InputSpec, Outcome, PipelineSpec, Statistics};
-use tidemill_rt::{Backend, Core, launch};
+use tidemill_rt::{Backend, Core, RtError, launch};
 
 use crate::assignment::assign;
 use crate::audit::{check_keys, check_splits};
@@ -30,6 +31,8 @@ pub struct WaveOutcome {
     pub deliveries: Vec<Delivery>,
     /// What all pipelines counted, gathers included.
     pub statistics: Statistics,
+    /// What the pipelines of each query counted, by its number within the wave.
+    pub per_query: Vec<Statistics>,
     /// What the pipelines of each core counted, by place in [`Cores::cpus`].
     pub per_core: Vec<Statistics>,
     /// What a person should know.
@@ -52,12 +55,22 @@ struct Done {
 
 /// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed.
 ///
-/// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there.
+/// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there; the
+/// gathers then merge and write all of it.
 ///
 /// # Errors
-/// The failure of the pipeline with the lowest partition among those that failed. No file of the
-/// wave is visible then.
+/// The failure of the pipeline with the lowest partition among those that failed by themselves. No
+/// file of the wave is visible then.
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
+    let fleet = Fleet::launch(cores, stop)?;
+    let outcome = run_levels(wave, cores, &fleet);
+    // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
+    // than the answers it owes.
+    fleet.join()?;
+    outcome
+}
+
+fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, ControlError> {
     let mut nodes = flatten(wave);
     let mut outcomes: Vec<Vec<Option<Outcome>>> =
         nodes.iter().map(|node| node.pipelines.iter().map(|_| None).collect()).collect();
@@ -66,21 +79,26 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
         ..WaveOutcome::default()
     };
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
-    let fleet = Fleet::launch(cores, stop)?;
     for level in 0..level_count {
         let tasks = take_tasks(&mut nodes, &mut outcomes, level);
         let names: Vec<(TaskId, String, String)> = tasks
             .iter()
             .map(|(task, _)| (task.id, task.spec.query.clone(), task.spec.source.clone()))
             .collect();
+        let mut failures = Vec::new();
         for done in fleet.run(tasks)? {
             let (node, place) = done.id;
-            let outcome = match done.result {
-                Some(result) => result?,
-                None => continue,
-            };
-            wave_outcome.per_core[done.core].add(&outcome.statistics);
-            outcomes[node][place] = Some(outcome);
+            match done.result {
+                Some(Ok(outcome)) => {
+                    wave_outcome.per_core[done.core].add(&outcome.statistics);
+                    outcomes[node][place] = Some(outcome);
+                }
+                Some(Err(error)) => failures.push(error),
+                None => {}
+            }
+        }
+        if let Some(error) = first_cause(failures) {
+            return Err(error);
         }
         for ((node, place), query, source) in names {
             if place != 0 {
@@ -88,19 +106,33 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
             }
             let of_node: Vec<Outcome> =
                 outcomes[node].iter_mut().filter_map(Option::take).collect();
-            if nodes[node].are_splits && !stop.is_set() {
+            if nodes[node].are_splits {
                 check_splits(&source, &of_node)?;
             }
             wave_outcome.warnings.extend(check_keys(&query, &source, &of_node));
             outcomes[node] = of_node.into_iter().map(Some).collect();
         }
     }
-    fleet.join()?;
-    for outcome in outcomes.into_iter().flatten().flatten() {
-        wave_outcome.statistics.add(&outcome.statistics);
-        wave_outcome.deliveries.extend(outcome.deliveries);
+    for (node, outcomes) in nodes.iter().zip(outcomes) {
+        if wave_outcome.per_query.len() <= node.query {
+            wave_outcome.per_query.resize(node.query + 1, Statistics::default());
+        }
+        for outcome in outcomes.into_iter().flatten() {
+            wave_outcome.statistics.add(&outcome.statistics);
+            wave_outcome.per_query[node.query].add(&outcome.statistics);
+            wave_outcome.deliveries.extend(outcome.deliveries);
+        }
     }
     Ok(wave_outcome)
+}
+
+/// The first failure that is not merely what another one led to.
+fn first_cause(mut failures: Vec<ControlError>) -> Option<ControlError> {
+    if failures.is_empty() {
+        return None;
+    }
+    let cause = failures.iter().position(|failure| !failure.is_consequence());
+    Some(failures.swap_remove(cause.unwrap_or(0)))
 }
 
 /// The tasks of one level with their weights, in order of node, then partition; gathers receive
@@ -133,19 +165,27 @@ struct Fleet {
     cores: Vec<Core<()>>,
     to_cores: Vec<Sender<Vec<Task>>>,
     from_cores: Receiver<Done>,
+    /// Ends the pipelines that are running.
+    abandon: StopFlag,
 }
+
+/// How often it is looked whether a core that owes answers is still there.
+const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Fleet {
     fn launch(cores: &Cores, stop: &StopFlag) -> Result<Self, ControlError> {
         let abandon = StopFlag::new();
         let (done, from_cores) = channel();
-        let mut fleet = Self { cores: Vec::new(), to_cores: Vec::new(), from_cores };
+        let (running, to_cores) = (Vec::new(), Vec::new());
+        let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
         for (core, (&cpu, meter)) in cores.cpus.iter().zip(&cores.meters).enumerate() {
             let (to_core, work) = channel::<Vec<Task>>();
             let done = done.clone();
-            let (stop, abandon, meter) = (stop.clone(), abandon.clone(), Arc::clone(meter));
+            let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
             let body = move || async move {
-                let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in: 0, records_in: 0 };
+                // The meter goes on from what earlier waves of the job have read.
+                let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
+                let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(tasks) = work.recv() {
                     for Task { id, spec } in tasks {
@@ -157,8 +197,14 @@ impl Fleet {
                     }
                 }
             };
-            let launched = launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body);
-            fleet.cores.push(launched.map_err(ControlError::Core)?);
+            match launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
+                Ok(launched) => fleet.cores.push(launched),
+                Err(error) => {
+                    // The refusal is what the caller is told of.
+                    let _ = fleet.join();
+                    return Err(ControlError::Core(error));
+                }
+            }
             fleet.to_cores.push(to_core);
         }
         Ok(fleet)
@@ -174,25 +220,54 @@ impl Fleet {
             let of_core = places
                 .into_iter()
                 .map(|place| tasks[place].take().expect("each task has one core"));
-            // A core that has died is noticed below, by its missing answers.
+            // A core that has died is noticed below.
             let _ = self.to_cores[core].send(of_core.collect());
         }
         let mut all_done = Vec::with_capacity(task_count);
         while all_done.len() < task_count {
-            match self.from_cores.recv() {
+            match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
                 Ok(done) => all_done.push(done),
-                Err(_) => break,
+                Err(_) => self.check_alive()?,
             }
         }
         all_done.sort_by_key(|done| done.id);
         Ok(all_done)
     }
 
+    /// While answers are missing, every core is alive: none ends before it is joined.
+    fn check_alive(&self) -> Result<(), ControlError> {
+        let Some(dead) = self.cores.iter().find(|core| core.is_finished()) else { return Ok(()) };
+        self.abandon.stop();
+        let message = "its thread ended before its work".to_owned();
+        Err(ControlError::Core(RtError::Panicked { name: dead.name().to_owned(), message }))
+    }
+
+    /// Waits until all cores have ended; the first that panicked.
     fn join(self) -> Result<(), ControlError> {
         drop(self.to_cores);
-        for core in self.cores {
-            core.join().map_err(ControlError::Core)?;
-        }
-        Ok(())
+        let joined: Vec<_> = self.cores.into_iter().map(Core::join).collect();
+        joined.into_iter().collect::<Result<(), _>>().map_err(ControlError::Core)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use tidemill_record::{Offset, PartitionId, Position};
+
+    use super::{ControlError, first_cause};
+
+    #[test]
+    fn the_first_failure_is_reported() {
+        let failure = |partition| ControlError::Panicked {
+            query: String::new(),
+            source: String::new(),
+            position: Position { partition: PartitionId(partition), offset: Offset(0) },
+            message: partition.to_string(),
+        };
+        assert!(first_cause(Vec::new()).is_none());
+        let first = first_cause(vec![failure(3), failure(5)]).unwrap();
+        assert!(matches!(first, ControlError::Panicked { message, .. } if message == "3"));
     }
 }

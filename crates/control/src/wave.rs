@@ -4,8 +4,19 @@ use tidemill_pipeline::{InputSpec, PipelineSpec};
 
 /// Queries that run together on the same cores.
 pub struct Wave {
-    /// The roots: one for each query and input of its top-level `UNION ALL`.
-    pub roots: Vec<Node>,
+    /// One for each query and input of its top-level `UNION ALL`.
+    pub roots: Vec<Root>,
+}
+
+/// A fragment whose pipelines write to the sink of a query.
+pub struct Root {
+    /// The fragment.
+    pub node: Node,
+    /// Which of the wave's queries it belongs to, counted from zero.
+    pub query: usize,
+    /// Its writers wait for those of the ordered roots before it (standard output), so it must not
+    /// start before them.
+    pub is_ordered: bool,
 }
 
 /// A fragment of a query, and what feeds it.
@@ -32,22 +43,30 @@ pub(crate) struct FlatNode {
     /// Indices of the children in the flat order.
     pub(crate) children: Vec<usize>,
     pub(crate) are_splits: bool,
-    /// 0 for scans; a gather is one above its highest child.
+    /// Nodes of a level run together, after those of the level below. A scan is at 0, a gather one
+    /// above its highest child, and an ordered root not below the ordered roots before it.
     pub(crate) level: usize,
+    /// Which of the wave's queries it belongs to.
+    pub(crate) query: usize,
 }
 
 /// Lays the trees of a wave out flat, children before parents.
 pub(crate) fn flatten(wave: Wave) -> Vec<FlatNode> {
     let mut flat = Vec::new();
-    for root in wave.roots {
-        flatten_node(root, &mut flat);
+    let mut level_min = 0;
+    for Root { node, query, is_ordered } in wave.roots {
+        let root = flatten_node(node, query, &mut flat);
+        if is_ordered {
+            level_min = flat[root].level.max(level_min);
+            flat[root].level = level_min;
+        }
     }
     flat
 }
 
-fn flatten_node(node: Node, flat: &mut Vec<FlatNode>) -> usize {
+fn flatten_node(node: Node, query: usize, flat: &mut Vec<FlatNode>) -> usize {
     let children: Vec<usize> =
-        node.children.into_iter().map(|child| flatten_node(child, flat)).collect();
+        node.children.into_iter().map(|child| flatten_node(child, query, flat)).collect();
     let level = children.iter().map(|&child| flat[child].level + 1).max().unwrap_or(0);
     debug_assert!(
         children.is_empty()
@@ -57,6 +76,7 @@ fn flatten_node(node: Node, flat: &mut Vec<FlatNode>) -> usize {
             ),
         "a node with children is one gather pipeline",
     );
-    flat.push(FlatNode { pipelines: node.pipelines, children, are_splits: node.are_splits, level });
+    let Node { pipelines, are_splits, .. } = node;
+    flat.push(FlatNode { pipelines, children, are_splits, level, query });
     flat.len() - 1
 }

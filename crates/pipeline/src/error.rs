@@ -34,6 +34,15 @@ pub enum PipelineError {
     },
 }
 
+impl PipelineError {
+    /// Whether this pipeline ended only because another one had failed: that other failure is the
+    /// one to report.
+    #[must_use]
+    pub fn is_consequence(&self) -> bool {
+        matches!(self, Self::Sink(SinkError::Aborted))
+    }
+}
+
 impl fmt::Display for PipelineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -23,6 +23,8 @@ pub struct Pipeline {
     /// Bad records of this turn; empty between turns.
     bad: Vec<BadRecord>,
     position: Position,
+    /// The input has ended by itself: no stop and no full limit came before.
+    has_ended: bool,
     statistics: Statistics,
 }
 
@@ -42,8 +44,9 @@ pub enum Progress {
 pub struct SplitBounds {
     /// Byte at which the first record of the range starts.
     pub first: u64,
-    /// Byte at which the first record after the range starts.
-    pub next: u64,
+    /// Byte at which the first record after the range starts; `None` where the pipeline ended
+    /// before its range did.
+    pub next: Option<u64>,
 }
 
 /// What a pipeline leaves behind.
@@ -57,7 +60,7 @@ pub struct Outcome {
     /// Keys to hold against those of other partitions.
     pub audits: Vec<KeyAudit>,
     /// Where the partition's byte range really began and ended; `None` where the input has no
-    /// bytes to split, or its end was not reached because a limit was full.
+    /// bytes to split.
     pub split_bounds: Option<SplitBounds>,
     /// What was counted.
     pub statistics: Statistics,
@@ -91,6 +94,7 @@ impl Pipeline {
             batch_rows: spec.batch_rows,
             bad: Vec::new(),
             position: Position { partition: spec.partition, offset: Offset(0) },
+            has_ended: false,
             statistics: Statistics::default(),
         })
     }
@@ -105,6 +109,12 @@ impl Pipeline {
     /// O(rows). Awaits only in the reader and the writer.
     pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
         let started = Instant::now();
+        let progress = self.take_batch(started).await?;
+        self.statistics.busy += started.elapsed();
+        Ok(progress)
+    }
+
+    async fn take_batch(&mut self, started: Instant) -> Result<Progress, PipelineError> {
         let polled = self.input.next_batch(self.batch_rows, &mut self.bad).await?;
         self.statistics.records_in += rows(self.bad.len());
         let batch = match polled {
@@ -114,6 +124,7 @@ impl Pipeline {
                 return Ok(Progress::Idle);
             }
             Polled::Ended => {
+                self.has_ended = true;
                 self.settle_bad_records().await?;
                 return Ok(Progress::Ended);
             }
@@ -133,11 +144,8 @@ impl Pipeline {
         if self.input.is_records() {
             self.statistics.records_in += rows(row_count);
         }
-        let took = started.elapsed();
-        self.statistics.busy += took;
-        self.statistics
-            .batch_latency_ns
-            .saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.statistics.batch_latency_ns.saturating_record(took_ns);
         if self.processor.is_satisfied() {
             return Ok(Progress::Ended);
         }
@@ -156,12 +164,13 @@ impl Pipeline {
 
     async fn drain_tables(&mut self) -> Result<Vec<Delivery>, PipelineError> {
         let started = Instant::now();
+        // Rows that leave a table have no record of their own: no text is looked up for them.
         while let Some(batch) = self.processor.drain(&mut self.bad)? {
-            self.settle_bad_records().await?;
+            self.bad_records.settle(&mut self.bad).await?;
             self.output.write(&batch).await?;
             self.statistics.rows_out += rows(batch.row_count());
         }
-        self.settle_bad_records().await?;
+        self.bad_records.settle(&mut self.bad).await?;
         let results = self.output.finish().await?;
         let dead_letters = self.bad_records.finish().await?;
         self.statistics.busy += started.elapsed();
@@ -179,8 +188,7 @@ impl Pipeline {
             split_bounds: self
                 .input
                 .split_bounds()
-                .filter(|_| !self.processor.is_satisfied())
-                .map(|(first, next)| SplitBounds { first, next }),
+                .map(|(first, next)| SplitBounds { first, next: self.has_ended.then_some(next) }),
             statistics,
         }
     }

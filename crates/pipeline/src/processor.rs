@@ -228,9 +228,6 @@ impl Processor {
 
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Option<Sealed> {
-        if let Some(sealed) = &self.seal {
-            self.state_bytes += sealed.state_bytes();
-        }
         self.seal.take()
     }
 
@@ -256,14 +253,18 @@ impl GatheredBatches {
     }
 }
 
-/// Merges sealed tables in the order given, which is the order of partitions.
+/// Merges sealed tables in the order given, which is the order of partitions. Each was held to a
+/// part of the budget; what they become together is held to all of it.
 pub(crate) fn merge_sealed(
     tables: Vec<Sealed>,
     merge: &Merge,
     budget_bytes: u64,
 ) -> Result<Sealed, PipelineError> {
     let mut tables = tables.into_iter();
-    let mut merged = tables.next().unwrap_or_else(|| Sealed::new(merge, budget_bytes));
+    let mut merged = match tables.next() {
+        Some(first) => first.with_budget(budget_bytes),
+        None => Sealed::new(merge, budget_bytes),
+    };
     for table in tables {
         merged.merge(table)?;
     }

@@ -22,7 +22,7 @@ pub struct Statistics {
     pub bad_records: u64,
     /// Groups in the tables when the input ended; partial tables count once merged.
     pub group_count: u64,
-    /// Bytes the tables held when the input ended.
+    /// Bytes the tables held when the input ended; partial tables count once merged.
     pub state_bytes: u64,
     /// Sum, modulo 2^64, of a hash of each row that went to a discard sink.
     pub checksum: Option<u64>,

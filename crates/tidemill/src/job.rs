@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tidemill_control::{ControlError, CoreMeter, Cores, StopFlag, Wave, WaveOutcome};
+use tidemill_control::{ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome};
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
@@ -205,21 +205,23 @@ impl Job {
             budget_bytes / query_count,
         );
         let mut roots = Vec::new();
-        for query in &planned {
-            roots.extend(builder.nodes(query)?);
+        for (number, query) in planned.iter().enumerate() {
+            let is_ordered = query.is_on_stdout();
+            let nodes = builder.nodes(query)?.into_iter();
+            roots.extend(nodes.map(|node| Root { node, query: number, is_ordered }));
         }
-        let total: u64 = roots.iter().map(scan_weight).sum();
+        let total: u64 = roots.iter().map(|root| scan_weight(&root.node)).sum();
         progress.input_total.fetch_add(total, Ordering::Relaxed);
 
         let before = Instant::now();
         let outcome = tidemill_control::run(Wave { roots }, cores, stop)
             .map_err(|error| self.located(error, &planned))?;
-        let WaveOutcome { deliveries, statistics, per_core, warnings } = outcome;
+        let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
         publish(deliveries)?;
-        for (&index, query) in wave.iter().zip(&planned) {
+        let took = before.elapsed().as_secs_f64();
+        for ((&index, query), counted) in wave.iter().zip(&planned).zip(&per_query) {
             if self.script.queries[index].explain == Explain::Analyze {
-                let took = before.elapsed().as_secs_f64();
-                let (records, rows) = (statistics.records_in, statistics.rows_out);
+                let (records, rows) = (counted.records_in, counted.rows_out);
                 let counted =
                     format!("ran in {took:.3} s: {records} records in, {rows} rows out\n");
                 summary.explanations.push(query.explain() + &counted);

@@ -80,6 +80,11 @@ impl PlannedQuery {
         Ok(Self { physical, sources })
     }
 
+    /// Whether its results are printed, one partition's after another's.
+    pub(crate) fn is_on_stdout(&self) -> bool {
+        matches!(self.physical.sink.connector, SinkConnector::Stdout(_))
+    }
+
     fn is_split(&self) -> bool {
         self.sources.values().any(|source| source.is_split)
     }
