@@ -63,7 +63,7 @@ const NAMES: [&str; 23] = [
 
 /// Whether a function is an aggregate.
 pub(crate) fn is_aggregate(name: &str) -> bool {
-    NAMES.contains(&name) || name == "every" || name == "any_value"
+    NAMES.contains(&name) || name == "every"
 }
 
 /// Names of all aggregates.
@@ -193,7 +193,7 @@ impl ExprBinder<'_, '_, '_> {
         if arguments.len() != count {
             let given = arguments.len();
             let s = if count == 1 { "" } else { "s" };
-            let message = format!("{upper} takes {count} argument{s}, {given} were given");
+            let message = format!("{upper} takes {count} argument{s}, not {given}");
             return self.session.fail(span, message);
         }
         if name == "percentile_cont" {
@@ -204,7 +204,7 @@ impl ExprBinder<'_, '_, '_> {
         let (function, to) = match name {
             "count" => (A::Count, None),
             "approx_count_distinct" => (A::ApproxCountDistinct, None),
-            "first_value" | "first" | "any_value" => (A::FirstValue, None),
+            "first_value" | "first" => (A::FirstValue, None),
             "last_value" | "last" => (A::LastValue, None),
             "array_agg" => (A::ArrayAgg, None),
             "min" => (A::Min, None),

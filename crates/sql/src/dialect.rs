@@ -3,7 +3,9 @@
 //! What is on but not supported is refused by name when it is bound, which reads better than a
 //! syntax error.
 
-use sqlparser::dialect::Dialect;
+use sqlparser::dialect::{Dialect, Precedence};
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 /// Tidemill's dialect.
 #[derive(Debug)]
@@ -84,6 +86,12 @@ impl Dialect for TidemillDialect {
 
     fn supports_comma_separated_trim(&self) -> bool {
         true
+    }
+
+    /// `||` binds less tightly than arithmetic, as in DuckDB and PostgreSQL: `1 + 2 || 'a'` is `3a`.
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        let is_concat = parser.peek_token_ref().token == Token::StringConcat;
+        is_concat.then(|| Ok(self.prec_value(Precedence::PlusMinus) - 1))
     }
 
     fn supports_lambda_functions(&self) -> bool {

@@ -78,9 +78,9 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("lead", "analytic functions (OVER)"),
     ("nth_value", "analytic functions (OVER)"),
     ("ntile", "analytic functions (OVER)"),
-    ("listagg", "LISTAGG; STRING_AGG(x, separator) does the same"),
-    ("group_concat", "GROUP_CONCAT; STRING_AGG(x, separator) does the same"),
-    ("count_if", "COUNT_IF; COUNT(*) FILTER (WHERE …) does the same"),
+    ("listagg", "STRING_AGG(x, separator) does the same"),
+    ("group_concat", "STRING_AGG(x, separator) does the same"),
+    ("count_if", "COUNT(*) FILTER (WHERE …) does the same"),
     ("grouping", "GROUPING"),
     ("unnest", "UNNEST"),
 ];

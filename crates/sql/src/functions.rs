@@ -170,7 +170,8 @@ impl ExprBinder<'_, '_, '_> {
             let count = user.argument_types.len();
             if arguments.len() != count {
                 let given = arguments.len();
-                let message = format!("{upper} takes {count} arguments, {given} were given");
+                let s = if count == 1 { "" } else { "s" };
+                let message = format!("{upper} takes {count} argument{s}, not {given}");
                 return self.session.fail(span, message);
             }
             let bound = self.bind_all(arguments)?;
@@ -203,7 +204,7 @@ impl ExprBinder<'_, '_, '_> {
             };
             let given = arguments.len();
             let s = if takes == "1" || takes == "at least 1" { "" } else { "s" };
-            let message = format!("{upper} takes {takes} argument{s}, {given} were given");
+            let message = format!("{upper} takes {takes} argument{s}, not {given}");
             return self.session.fail(span, message);
         }
         let is_lazy = *function == Function::Coalesce;

@@ -90,6 +90,7 @@ fn finish(
         nesting: 0,
         chain: 0,
         prefixes: 0,
+        brackets: Vec::new(),
         is_refused: false,
     };
     scanner.run(&tokens);
@@ -106,6 +107,9 @@ struct Scanner<'a> {
     chain: usize,
     /// `NOT`s and signs in a row.
     prefixes: usize,
+    /// For each open round bracket, whether a query begins right behind it: there `FROM` names a
+    /// relation, elsewhere within brackets it belongs to `TRIM`, `EXTRACT` or `SUBSTRING`.
+    brackets: Vec<bool>,
     is_refused: bool,
 }
 
@@ -121,9 +125,29 @@ impl Scanner<'_> {
                 at += taken;
                 continue;
             }
-            let previous = at.checked_sub(1).map(|before| &tokens[before].token);
-            self.kept.push(path_as_word(&tokens[at], previous));
+            self.track_brackets(tokens, at);
+            let is_after_from = at > 0 && is_word(tokens, at - 1, "from");
+            let is_in_query = self.brackets.last().copied().unwrap_or(true);
+            self.kept.push(if is_after_from && is_in_query {
+                path_as_word(&tokens[at])
+            } else {
+                tokens[at].clone()
+            });
             at += 1;
+        }
+    }
+
+    fn track_brackets(&mut self, tokens: &[TokenWithSpan], at: usize) {
+        match &tokens[at].token {
+            Token::LParen => {
+                let begins = ["select", "with", "from"];
+                self.brackets.push(begins.iter().any(|word| is_word(tokens, at + 1, word)));
+            }
+            Token::RParen => {
+                self.brackets.pop();
+            }
+            Token::SemiColon => self.brackets.clear(),
+            _ => {}
         }
     }
 
@@ -295,10 +319,9 @@ fn balanced(tokens: &[TokenWithSpan]) -> usize {
 
 /// `FROM 'path'`: the path becomes a word quoted by `'`, which keeps its place in the text
 /// through `sqlparser`, where a string used as a name loses it.
-fn path_as_word(token: &TokenWithSpan, previous: Option<&Token>) -> TokenWithSpan {
-    let after_from = matches!(previous, Some(Token::Word(word)) if word.keyword == Keyword::FROM);
+fn path_as_word(token: &TokenWithSpan) -> TokenWithSpan {
     match &token.token {
-        Token::SingleQuotedString(path) if after_from => {
+        Token::SingleQuotedString(path) => {
             let word =
                 Word { value: path.clone(), quote_style: Some('\''), keyword: Keyword::NoKeyword };
             TokenWithSpan::new(Token::Word(word), token.span)
