@@ -104,13 +104,14 @@ impl PlannedQuery {
     }
 }
 
-/// For a terminal, the same query cut off after the rows that are shown.
+/// For a terminal, the same query cut off one row after those that are shown: it tells whether there
+/// are more.
 fn shown_on_terminal(query: &Query, around: &Surroundings) -> Option<Query> {
     let StdoutLayout::Table { rows_max } = around.stdout else { return None };
     if !matches!(query.sink.connector, SinkConnector::Stdout(None)) {
         return None;
     }
-    let spec = LimitSpec { skip: 0, keep: Some(rows_max) };
+    let spec = LimitSpec { skip: 0, keep: Some(rows_max.saturating_add(1)) };
     let relation = Relation::Limit { input: Box::new(query.relation.clone()), spec };
     Some(Query { relation, ..query.clone() })
 }
@@ -315,9 +316,15 @@ impl QueryBuilder<'_, '_> {
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
             (End::Sink, SinkConnector::Stdout(format)) => {
                 let number = self.next_writer();
+                let format = self.stdout_format(format.as_ref(), number);
+                let rows_max = match self.wave.around.stdout {
+                    StdoutLayout::Table { rows_max } if format.is_none() => Some(rows_max),
+                    _ => None,
+                };
                 OutputSpec::Stdout {
-                    format: self.stdout_format(format.as_ref(), number),
+                    format,
                     schema,
+                    rows_max,
                     writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
                 }
             }
