@@ -15,21 +15,20 @@ use crate::{EXIT_FAILED, fail, output, signals};
 
 pub(crate) fn run(arguments: &Run) -> ExitCode {
     match run_script(arguments) {
-        Ok(summary) => {
-            for explanation in &summary.explanations {
-                output::print(explanation.as_bytes());
-            }
+        Ok(Some(summary)) => {
+            let printed = output::print(summary.explanations.concat().as_bytes());
             if !arguments.quiet {
                 eprint!("{summary}");
             }
-            if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS }
+            if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { printed }
         }
-        Err(error) if error.is_output_closed() => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
-fn run_script(arguments: &Run) -> Result<Summary, Error> {
+/// `None` where whoever read the results has seen enough, and there was nothing else to do.
+fn run_script(arguments: &Run) -> Result<Option<Summary>, Error> {
     let script = Script::read(&arguments.source)?;
     let mut session = Session::new();
     arguments.placement.apply(session.settings_mut());
@@ -40,6 +39,7 @@ fn run_script(arguments: &Run) -> Result<Summary, Error> {
     }
     let asked = signals::catch()
         .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
+    let only_prints = job.only_prints();
     let running: RunningJob = job.start();
     let bar = Bar::new(!arguments.quiet);
     while !running.wait_at_most(INTERVAL) {
@@ -49,7 +49,11 @@ fn run_script(arguments: &Run) -> Result<Summary, Error> {
         bar.show(running.progress());
     }
     bar.clear();
-    running.wait()
+    match running.wait() {
+        Ok(summary) => Ok(Some(summary)),
+        Err(error) if only_prints && error.is_output_closed() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn layout(arguments: &Run) -> StdoutLayout {

@@ -25,7 +25,7 @@ pub enum PipelineError {
     Sink(SinkError),
     /// A record is bad, and `bad.records` is `fail`.
     BadRecord {
-        /// The source.
+        /// The source; empty for a gather.
         source: String,
         /// Its partition.
         partition: PartitionId,
@@ -52,11 +52,12 @@ impl fmt::Display for PipelineError {
             Self::Aggregate(_) => f.write_str("cannot keep the groups"),
             Self::Sink(_) => f.write_str("cannot write"),
             Self::BadRecord { source, partition, record } => {
-                write!(
-                    f,
-                    "bad record in {source}, partition {partition}, offset {}",
-                    record.offset
-                )?;
+                if source.is_empty() {
+                    f.write_str("a result row of the gather is bad")?;
+                } else {
+                    let offset = record.offset;
+                    write!(f, "bad record in {source}, partition {partition}, offset {offset}")?;
+                }
                 if let Some(field) = &record.field {
                     write!(f, ", field {field}")?;
                 }

@@ -42,6 +42,10 @@ pub(crate) struct FileOutput {
 /// Encodes into a buffer that goes to standard output.
 pub(crate) struct StdoutOutput {
     layout: Layout,
+    rows_max: Option<u64>,
+    rows_shown: u64,
+    /// More rows came than are shown.
+    is_cut: bool,
     /// Taken when the output is finished.
     writer: Option<StdoutWriter>,
     bytes: Vec<u8>,
@@ -78,11 +82,14 @@ impl Output {
                     bytes_out: 0,
                 })
             }
-            OutputSpec::Stdout { format, schema, writer } => Self::Stdout(StdoutOutput {
+            OutputSpec::Stdout { format, schema, rows_max, writer } => Self::Stdout(StdoutOutput {
                 layout: match format {
                     Some(format) => Layout::Encoded(Encoder::new(&format, &schema)?),
                     None => Layout::Table(TableRenderer::new(&schema)),
                 },
+                rows_max,
+                rows_shown: 0,
+                is_cut: false,
                 writer: Some(writer),
                 bytes: Vec::with_capacity(WRITE_BYTES),
                 bytes_out: 0,
@@ -91,14 +98,16 @@ impl Output {
         })
     }
 
-    /// Encodes and writes a batch.
-    pub(crate) async fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
+    /// Encodes and writes a batch; how many of its rows were written.
+    pub(crate) async fn write(&mut self, batch: &Batch) -> Result<u64, PipelineError> {
+        let row_count = count(batch.row_count());
         match self {
             Self::Sealed => unreachable!("a sealing processor keeps every row"),
-            Self::File(file) => file.write(batch).await,
-            Self::Stdout(stdout) => stdout.write(batch),
-            Self::Columns(writer) => Ok(writer.write(batch)?),
+            Self::File(file) => file.write(batch).await?,
+            Self::Stdout(stdout) => return stdout.write(batch),
+            Self::Columns(writer) => writer.write(batch)?,
         }
+        Ok(row_count)
     }
 
     /// Writes what is left and makes it durable; the files to publish, if there are any.
@@ -153,7 +162,7 @@ impl FileOutput {
     async fn flush(&mut self) -> Result<(), PipelineError> {
         let writer = self.writer.as_mut().expect("the writer stays until the output is finished");
         writer.write(&self.bytes).await?;
-        self.bytes_out += byte_count(&self.bytes);
+        self.bytes_out += count(self.bytes.len());
         self.bytes.clear();
         Ok(())
     }
@@ -168,18 +177,24 @@ impl FileOutput {
 }
 
 impl StdoutOutput {
-    fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
+    fn write(&mut self, batch: &Batch) -> Result<u64, PipelineError> {
+        let left = self.rows_max.map_or(u64::MAX, |rows_max| rows_max - self.rows_shown);
+        let row_count = usize::try_from(left).map_or(batch.row_count(), |n| n.min(batch.row_count()));
+        self.is_cut |= row_count < batch.row_count();
+        let shown = batch.slice(0, row_count);
         match &mut self.layout {
-            Layout::Encoded(encoder) => encoder.encode(batch, &mut self.bytes)?,
-            Layout::Table(table) => table.encode(batch, &mut self.bytes),
+            Layout::Encoded(encoder) => encoder.encode(&shown, &mut self.bytes)?,
+            Layout::Table(table) => table.encode(&shown, &mut self.bytes),
         }
-        self.flush()
+        self.flush()?;
+        self.rows_shown += count(row_count);
+        Ok(count(row_count))
     }
 
     fn flush(&mut self) -> Result<(), PipelineError> {
         let writer = self.writer.as_mut().expect("the writer stays until the output is finished");
         writer.write(&self.bytes)?;
-        self.bytes_out += byte_count(&self.bytes);
+        self.bytes_out += count(self.bytes.len());
         self.bytes.clear();
         Ok(())
     }
@@ -189,12 +204,16 @@ impl StdoutOutput {
             Layout::Encoded(encoder) => encoder.finish(&mut self.bytes)?,
             Layout::Table(table) => table.finish(&mut self.bytes),
         }
+        if self.is_cut {
+            let line = format!("only the first {} rows are shown; there are more\n", self.rows_shown);
+            self.bytes.extend_from_slice(line.as_bytes());
+        }
         self.flush()?;
         let writer = self.writer.take().expect("an output is finished once");
         Ok(writer.finish()?)
     }
 }
 
-fn byte_count(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("usize is at most 64 bits")
+fn count(value: usize) -> u64 {
+    u64::try_from(value).expect("usize is at most 64 bits")
 }

@@ -137,8 +137,7 @@ impl Pipeline {
         let changes = self.processor.apply(batch, &mut self.bad)?;
         self.settle_bad_records().await?;
         if let Some(changes) = changes {
-            self.output.write(&changes).await?;
-            self.statistics.rows_out += rows(changes.row_count());
+            self.statistics.rows_out += self.output.write(&changes).await?;
         }
 
         if self.input.is_records() {
@@ -167,8 +166,7 @@ impl Pipeline {
         // Rows that leave a table have no record of their own: no text is looked up for them.
         while let Some(batch) = self.processor.drain(&mut self.bad)? {
             self.bad_records.settle(&mut self.bad).await?;
-            self.output.write(&batch).await?;
-            self.statistics.rows_out += rows(batch.row_count());
+            self.statistics.rows_out += self.output.write(&batch).await?;
         }
         self.bad_records.settle(&mut self.bad).await?;
         let results = self.output.finish().await?;

@@ -113,6 +113,8 @@ pub enum OutputSpec {
         format: Option<Format>,
         /// Names and types of the rows.
         schema: Schema,
+        /// Rows shown at most, where not all are; if more come, the last line says so.
+        rows_max: Option<u64>,
         /// This pipeline's place in the order of writing.
         writer: StdoutWriter,
     },

@@ -159,7 +159,8 @@ impl Scan {
 }
 
 impl Relation {
-    /// Names and types of the output. Everything but a scanned column is said to allow NULL.
+    /// Names and types of the output. Everything but a scanned column is said to allow NULL; of a
+    /// union, a column allows it if that of any input does.
     #[must_use]
     pub fn schema(&self) -> Schema {
         match self {
@@ -172,7 +173,15 @@ impl Relation {
                 let fields = names.iter().zip(spec.output_types());
                 Schema::new(fields.map(|(name, t)| Field::nullable(name, t)).collect())
             }
-            Self::Union { inputs } => inputs[0].schema(),
+            Self::Union { inputs } => {
+                let mut schema = inputs[0].schema();
+                for input in &inputs[1..] {
+                    for (field, other) in schema.fields.iter_mut().zip(input.schema().fields) {
+                        field.is_nullable |= other.is_nullable;
+                    }
+                }
+                schema
+            }
         }
     }
 

@@ -53,7 +53,9 @@ impl Error {
         matches!(self, Self::Sql { .. } | Self::Usage(_))
     }
 
-    /// Whether the job ended only because nobody reads its standard output any more (`| head`).
+    /// Whether the job ended only because nobody reads its standard output any more (`| head`). That
+    /// is no failure of a job that [prints only](crate::Job::only_prints); the files of another are
+    /// missing.
     #[must_use]
     pub fn is_output_closed(&self) -> bool {
         let Self::Run { error, .. } = self else { return false };

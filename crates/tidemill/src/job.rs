@@ -11,7 +11,7 @@ use tidemill_control::{ControlError, CoreMeter, Cores, Root, StopFlag, Wave, Wav
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{CoreSet, RuntimeChoice, Script};
+use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector};
 use tidemill_record::EventTime;
 use tidemill_rt::{Choice, CpuChoice, Probe, probe, select_cpus};
 use tidemill_sink::{Finished, OutputDirectory};
@@ -96,6 +96,14 @@ impl Job {
             }
         }
         Ok(())
+    }
+
+    /// Whether every query that runs prints to standard output, so that nothing is left to do once
+    /// nobody reads that any more ([`Error::is_output_closed`]).
+    #[must_use]
+    pub fn only_prints(&self) -> bool {
+        let mut running = self.script.queries.iter().filter(|query| query.explain != Explain::Plan);
+        running.all(|query| matches!(query.sink.connector, SinkConnector::Stdout(_)))
     }
 
     /// Runs to the end of the input on the calling thread and the job's cores.

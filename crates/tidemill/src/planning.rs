@@ -104,13 +104,14 @@ impl PlannedQuery {
     }
 }
 
-/// For a terminal, the same query cut off after the rows that are shown.
+/// For a terminal, the same query cut off one row after those that are shown: it tells whether there
+/// are more.
 fn shown_on_terminal(query: &Query, around: &Surroundings) -> Option<Query> {
     let StdoutLayout::Table { rows_max } = around.stdout else { return None };
     if !matches!(query.sink.connector, SinkConnector::Stdout(None)) {
         return None;
     }
-    let spec = LimitSpec { skip: 0, keep: Some(rows_max) };
+    let spec = LimitSpec { skip: 0, keep: Some(rows_max.saturating_add(1)) };
     let relation = Relation::Limit { input: Box::new(query.relation.clone()), spec };
     Some(Query { relation, ..query.clone() })
 }
@@ -198,7 +199,7 @@ impl QueryBuilder<'_, '_> {
                     .map(|child| self.node(child, End::Seal(merge)))
                     .collect::<Result<_, _>>()?;
                 let input = InputSpec::Sealed(Vec::new(), merge.clone());
-                let bad = BadRecordSpec { policy: BadRecords::Fail, dead_letters: None };
+                let bad = self.gathered_bad_records(fragment)?;
                 let spec =
                     self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
                 // What is merged may come from every pipeline at once.
@@ -315,9 +316,15 @@ impl QueryBuilder<'_, '_> {
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
             (End::Sink, SinkConnector::Stdout(format)) => {
                 let number = self.next_writer();
+                let format = self.stdout_format(format.as_ref(), number);
+                let rows_max = match self.wave.around.stdout {
+                    StdoutLayout::Table { rows_max } if format.is_none() => Some(rows_max),
+                    _ => None,
+                };
                 OutputSpec::Stdout {
-                    format: self.stdout_format(format.as_ref(), number),
+                    format,
                     schema,
+                    rows_max,
                     writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
                 }
             }
@@ -364,8 +371,26 @@ impl QueryBuilder<'_, '_> {
         })
     }
 
+    /// The policy for rows that fail behind a gather: the strictest of the sources it gathers, so
+    /// that it makes no difference to a result into how many partitions its input is cut.
+    fn gathered_bad_records(&mut self, gather: &Fragment) -> Result<BadRecordSpec, Error> {
+        let laxity = |source: &&SourceDef| match self.policy(source) {
+            BadRecords::Fail => 0,
+            BadRecords::DeadLetter => 1,
+            BadRecords::Skip => 2,
+        };
+        match sources_below(gather).into_iter().min_by_key(laxity) {
+            Some(source) => self.bad_records(source),
+            None => Ok(BadRecordSpec { policy: BadRecords::Fail, dead_letters: None }),
+        }
+    }
+
+    fn policy(&self, source: &SourceDef) -> BadRecords {
+        source.bad_records.unwrap_or(self.wave.settings.bad_records)
+    }
+
     fn bad_records(&mut self, source: &SourceDef) -> Result<BadRecordSpec, Error> {
-        let policy = source.bad_records.unwrap_or(self.wave.settings.bad_records);
+        let policy = self.policy(source);
         if policy != BadRecords::DeadLetter {
             return Ok(BadRecordSpec { policy, dead_letters: None });
         }
@@ -408,6 +433,14 @@ fn row_group_plans(
         }
     }
     Ok(plans)
+}
+
+/// The sources that a fragment reads, left to right.
+fn sources_below(fragment: &Fragment) -> Vec<&SourceDef> {
+    match &fragment.input {
+        FragmentInput::Scan(scan) => vec![&scan.source],
+        FragmentInput::Gather { children, .. } => children.iter().flat_map(sources_below).collect(),
+    }
 }
 
 /// Pipelines of a fragment that write to the sink.

@@ -18,7 +18,7 @@ use crate::{Error, Job};
 pub enum StdoutLayout {
     /// A format, whole and in partition order.
     Format(tidemill_plan::Format),
-    /// A table for people; rows past the first `rows_max` are left out and the summary says so.
+    /// A table for people; rows past the first `rows_max` are left out, and a line below it says so.
     Table {
         /// Rows shown at most, at least 1.
         rows_max: u64,
