@@ -20,6 +20,10 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
             if !arguments.quiet {
                 eprint!("{summary}");
             }
+            // Quiet or not, a result that may be wrong is not passed over.
+            for warning in &summary.warnings {
+                eprintln!("warning: {warning}");
+            }
             if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { printed }
         }
         Ok(None) => ExitCode::SUCCESS,

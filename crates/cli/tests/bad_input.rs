@@ -250,3 +250,37 @@ fn a_full_disk_stops_the_job_and_publishes_nothing() {
     assert!(failed.contains("no space") && failed.contains("small/out"), "{failed}");
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn dead_letters_stand_in_order_of_offset_whatever_the_batch_size() {
+    let host = Host::new();
+    // Line 2 fails in its expression, line 3 does not decode.
+    host.write("t.csv", "a,b\n6,3\n1,0\nx,2\n8,2\n5,0\n");
+    for (rows, out) in [("1", "one"), ("8192", "many")] {
+        let script = format!(
+            "CREATE SOURCE t (a BIGINT, b BIGINT) WITH ('connector' = 'file', 'path' = 't.csv', \
+             'format' = 'csv', 'bad.records' = 'dead_letter', 'dead.letter.path' = '{out}'); \
+             SELECT a / b AS q FROM t"
+        );
+        let ran = host.tidemill(&["run", "-q", "--batch-rows", rows, "-e", &script]);
+        assert_eq!(ran.succeeds(), "q\n2\n4\n");
+    }
+    let read = |out: &str| {
+        fs::read_to_string(host.path(&format!("{out}/dead-00000-000000.jsonl"))).unwrap()
+    };
+    assert_eq!(read("one"), read("many"));
+    let offsets: Vec<bool> =
+        [8, 12, 20].iter().map(|at| read("one").contains(&format!("\"offset\":{at},"))).collect();
+    assert_eq!(offsets, [true; 3], "{}", read("one"));
+}
+
+#[test]
+fn two_writers_of_one_directory_are_refused() {
+    let host = Host::new();
+    host.write("t.csv", "n\n1\n");
+    let script = "CREATE SINK a WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+                  CREATE SINK b WITH ('connector' = 'file', 'path' = './out/', 'format' = 'csv'); \
+                  INSERT INTO a SELECT n FROM 't.csv'; INSERT INTO b SELECT n FROM 't.csv'";
+    let refused = host.sql(script).fails(2);
+    assert!(refused.contains("sink a") && refused.contains("sink b"), "{refused}");
+}

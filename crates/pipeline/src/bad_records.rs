@@ -55,6 +55,9 @@ impl BadRecordPolicy {
             BadRecords::DeadLetter => {
                 let (_, writer) =
                     self.dead_letters.as_mut().expect("the plan gives dead letters a place to go");
+                // What a turn found while decoding and while computing, in one order, so that the
+                // file does not depend on how records were cut into batches.
+                bad.sort_by_key(|record| record.offset);
                 for record in bad.drain(..) {
                     writer.write(&record).await?;
                 }

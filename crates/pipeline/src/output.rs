@@ -11,6 +11,9 @@ use tidemill_sink::{
 
 use crate::{OutputSpec, PipelineError, PipelineSpec};
 
+/// Rows of a segment after which its length is looked at, again and again.
+const ROLL_ROWS: usize = 256;
+
 /// The end of one pipeline.
 pub(crate) enum Output {
     /// Rows end in the processor's partial table.
@@ -33,6 +36,9 @@ pub(crate) enum Layout {
 pub(crate) struct FileOutput {
     encoder: Encoder,
     directory: Arc<OutputDirectory>,
+    is_rolling: bool,
+    /// Rows of the current segment; counted only where segments roll.
+    segment_rows: usize,
     /// Taken when the output is finished.
     writer: Option<FileWriter>,
     bytes: Vec<u8>,
@@ -77,6 +83,8 @@ impl Output {
                 Self::File(FileOutput {
                     encoder: Encoder::new(&sink.format, &schema)?,
                     directory,
+                    is_rolling: sink.rolling_bytes.is_some(),
+                    segment_rows: 0,
                     writer: Some(writer),
                     bytes: Vec::with_capacity(WRITE_BYTES * 2),
                     bytes_out: 0,
@@ -144,17 +152,35 @@ impl Output {
 
 impl FileOutput {
     async fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
-        self.encoder.encode(batch, &mut self.bytes)?;
-        if self.bytes.len() < WRITE_BYTES {
-            return Ok(());
+        if self.is_rolling {
+            return self.write_rolling(batch).await;
         }
-        self.flush().await?;
-        let writer = self.writer.as_mut().expect("the writer stays until the output is finished");
-        if writer.wants_roll() {
-            self.encoder.finish(&mut self.bytes)?;
+        self.encoder.encode(batch, &mut self.bytes)?;
+        if self.bytes.len() >= WRITE_BYTES {
             self.flush().await?;
-            let writer = self.writer.as_mut().expect("as above");
-            writer.roll().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks after every so many rows of a segment whether it is long enough, so that where it ends
+    /// depends on its rows and not on how they were cut into batches.
+    async fn write_rolling(&mut self, batch: &Batch) -> Result<(), PipelineError> {
+        let mut start = 0;
+        while start < batch.row_count() {
+            let until_asked = ROLL_ROWS - self.segment_rows % ROLL_ROWS;
+            let row_count = until_asked.min(batch.row_count() - start);
+            self.encoder.encode(&batch.slice(start, row_count), &mut self.bytes)?;
+            self.flush().await?;
+            start += row_count;
+            self.segment_rows += row_count;
+            let writer = self.writer.as_mut().expect("it stays until the output is finished");
+            if self.segment_rows.is_multiple_of(ROLL_ROWS) && writer.wants_roll() {
+                self.encoder.finish(&mut self.bytes)?;
+                self.flush().await?;
+                let writer = self.writer.as_mut().expect("as above");
+                writer.roll().await?;
+                self.segment_rows = 0;
+            }
         }
         Ok(())
     }
@@ -179,7 +205,8 @@ impl FileOutput {
 impl StdoutOutput {
     fn write(&mut self, batch: &Batch) -> Result<u64, PipelineError> {
         let left = self.rows_max.map_or(u64::MAX, |rows_max| rows_max - self.rows_shown);
-        let row_count = usize::try_from(left).map_or(batch.row_count(), |n| n.min(batch.row_count()));
+        let row_count =
+            usize::try_from(left).map_or(batch.row_count(), |n| n.min(batch.row_count()));
         self.is_cut |= row_count < batch.row_count();
         let shown = batch.slice(0, row_count);
         match &mut self.layout {
@@ -205,7 +232,8 @@ impl StdoutOutput {
             Layout::Table(table) => table.finish(&mut self.bytes),
         }
         if self.is_cut {
-            let line = format!("only the first {} rows are shown; there are more\n", self.rows_shown);
+            let line =
+                format!("only the first {} rows are shown; there are more\n", self.rows_shown);
             self.bytes.extend_from_slice(line.as_bytes());
         }
         self.flush()?;

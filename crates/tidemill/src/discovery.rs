@@ -24,6 +24,8 @@ pub(crate) struct Discovered {
     pub(crate) partitions: Vec<Partition>,
     /// The partitions are pieces of one file.
     pub(crate) is_split: bool,
+    /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
+    pub(crate) is_missing: bool,
 }
 
 /// One partition of a source.
@@ -71,7 +73,13 @@ impl Discovered {
     /// What the planner needs to know.
     pub(crate) fn partitioning(&self) -> Partitioning {
         let count = u32::try_from(self.partitions.len()).expect("partitions are numbered in u32");
-        Partitioning { partition_count: Some(count), is_split: self.is_split }
+        let partition_count = (!self.is_missing).then_some(count);
+        Partitioning { partition_count, is_split: self.is_split }
+    }
+
+    /// Input that an earlier statement has yet to write.
+    pub(crate) fn missing() -> Self {
+        Self { partitions: Vec::new(), is_split: false, is_missing: true }
     }
 
     /// Looks at a source's input. `may_split` allows one large file to become several partitions.
@@ -80,7 +88,7 @@ impl Discovered {
         registered: Option<&Arc<RegisteredSource>>,
         may_split: bool,
     ) -> Result<Self, Error> {
-        let whole = |partitions| Self { partitions, is_split: false };
+        let whole = |partitions| Self { partitions, is_split: false, is_missing: false };
         match &source.connector {
             SourceConnector::File(options) => discover_files(options, may_split),
             SourceConnector::Generator(options) => Ok(whole(
@@ -137,7 +145,8 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
             _ => partitions.push(Partition::Text { file, range: None, csv_header: None }),
         }
     }
-    Ok(Discovered { is_split: is_one_file && partitions.len() > 1, partitions })
+    let is_split = is_one_file && partitions.len() > 1;
+    Ok(Discovered { partitions, is_split, is_missing: false })
 }
 
 /// `[0, count)` as at most `pieces` ranges of about equal length, at least one.

@@ -78,7 +78,7 @@ impl Job {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&PlannedQuery::plan(query, &self.around)?.explain());
+            text.push_str(&PlannedQuery::plan_to_show(query, &self.around)?.explain());
         }
         Ok(text)
     }
@@ -166,7 +166,6 @@ impl Job {
             explanations: Vec::new(),
             is_stopped: false,
         };
-        self.explain_into(&mut summary)?;
         let context = Context { job_start: now() };
         for wave in waves(&self.script.queries, |query| query.explain != Explain::Plan) {
             if stop.is_set() {
@@ -174,6 +173,8 @@ impl Job {
             }
             self.run_wave(&wave, &cores, &context, stop, progress, &mut summary)?;
         }
+        // Last, when the files that earlier statements write are there to be looked at.
+        self.explain_into(&mut summary)?;
         summary.is_stopped = stop.is_set();
         summary.elapsed = started.elapsed();
         Ok(summary)
@@ -182,7 +183,9 @@ impl Job {
     fn explain_into(&self, summary: &mut Summary) -> Result<(), Error> {
         for query in &self.script.queries {
             if query.explain == Explain::Plan {
-                summary.explanations.push(PlannedQuery::plan(query, &self.around)?.explain());
+                summary
+                    .explanations
+                    .push(PlannedQuery::plan_to_show(query, &self.around)?.explain());
             }
         }
         Ok(())
@@ -255,10 +258,16 @@ impl Job {
                         let bytes_max = self.script.settings.record_bytes_max;
                         let is_text = record.raw.is_some();
                         let line = is_text.then(|| line_of(file, record.offset.0, bytes_max));
-                        Some(match line.flatten() {
-                            Some(line) => format!("{path}, line {line}"),
-                            None => format!("{path}"),
-                        })
+                        let line = line.flatten();
+                        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+                        // A cut inside a quoted line break makes good records look bad.
+                        let splits = if found.is_split {
+                            "; the file is read as several splits: if a quoted field of it holds a \
+                             line break, set 'splits' = '1'"
+                        } else {
+                            ""
+                        };
+                        Some(format!("{path}{line}{splits}"))
                     })
                 }
                 _ => None,

@@ -1,6 +1,8 @@
 //! From checked queries to the pipelines of a wave.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidemill_control::{Node, Planned};
@@ -49,7 +51,7 @@ impl PlannedQuery {
     pub(crate) fn plan(query: &Query, around: &Surroundings) -> Result<Self, Error> {
         let shown = shown_on_terminal(query, around);
         let query = shown.as_ref().unwrap_or(query);
-        let split = Self::plan_with(query, around, true);
+        let split = Self::plan_with(query, around, Look::MaySplit);
         let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
         match split {
             Ok(planned) if !planned.is_split() => Ok(planned),
@@ -57,26 +59,47 @@ impl PlannedQuery {
             Ok(planned) if planned.physical.locality == Locality::Stateless && !is_in_order => {
                 Ok(planned)
             }
-            Ok(_) | Err(Error::Sql { .. }) => Self::plan_with(query, around, false),
+            Ok(_) | Err(Error::Sql { .. }) => Self::plan_with(query, around, Look::Whole),
             Err(other) => Err(other),
         }
     }
 
-    fn plan_with(query: &Query, around: &Surroundings, may_split: bool) -> Result<Self, Error> {
+    /// As [`Self::plan`], to be shown: input that an earlier statement of the script has yet to
+    /// write may be missing.
+    pub(crate) fn plan_to_show(query: &Query, around: &Surroundings) -> Result<Self, Error> {
+        match Self::plan(query, around) {
+            Err(Error::Source(_)) if !query.runs_after.is_empty() => {
+                Self::plan_with(query, around, Look::IfThere)
+            }
+            planned => planned,
+        }
+    }
+
+    fn plan_with(query: &Query, around: &Surroundings, look: Look) -> Result<Self, Error> {
         let mut sources = HashMap::new();
         for scan in query.relation.scans() {
             let source = &scan.source;
             if !sources.contains_key(&source.name) {
                 let registered = around.sources.get(&source.name);
-                sources.insert(source.name.clone(), Discovered::of(source, registered, may_split)?);
+                let found = Discovered::of(source, registered, look == Look::MaySplit);
+                let found = match found {
+                    Err(Error::Source(_)) if look == Look::IfThere => Discovered::missing(),
+                    found => found?,
+                };
+                sources.insert(source.name.clone(), found);
             }
         }
         let partitioning = |source: &SourceDef| sources[&source.name].partitioning();
-        let physical = fragment(query, &partitioning).map_err(|refusal| {
+        let mut physical = fragment(query, &partitioning).map_err(|refusal| {
             let error = SqlError { message: refusal.message, span: refusal.span, hint: None };
             let errors = SqlErrors(vec![error]);
             Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors }
         })?;
+        if let (SinkConnector::Stdout(declared @ None), StdoutLayout::Format(format)) =
+            (&mut physical.sink.connector, &around.stdout)
+        {
+            *declared = Some(format.clone());
+        }
         Ok(Self { physical, sources })
     }
 
@@ -97,11 +120,26 @@ impl PlannedQuery {
         for name in names {
             let source = &self.sources[name];
             let count = source.partitions.len();
+            if source.is_missing {
+                text.push_str(&format!("input {name}: not there yet\n"));
+                continue;
+            }
             let what = if source.is_split { "split(s) of one file" } else { "partition(s)" };
             text.push_str(&format!("input {name}: {count} {what}\n"));
         }
         text
     }
+}
+
+/// How input is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// One large file may become several partitions.
+    MaySplit,
+    /// Every file is one partition.
+    Whole,
+    /// The same, and what is missing is planned for as if it were many.
+    IfThere,
 }
 
 /// For a terminal, the same query cut off one row after those that are shown: it tells whether there
@@ -125,8 +163,8 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) core_count: usize,
     /// Bytes that one query's tables may hold together.
     pub(crate) query_budget_bytes: u64,
-    /// Directories that the wave writes to, by path, with the next free file number.
-    directories: HashMap<String, (Arc<OutputDirectory>, u32)>,
+    /// Directories that the wave writes to, by absolute path.
+    directories: HashMap<PathBuf, Target>,
 }
 
 /// Where the rows of a fragment go.
@@ -165,19 +203,43 @@ impl<'a> WaveBuilder<'a> {
     }
 
     /// The directory at a path and a file number that nobody else in the wave has.
+    ///
+    /// # Errors
+    /// A path that something else in the wave writes to, and what opening says.
     fn directory(
         &mut self,
         path: &str,
+        writer: String,
         open: impl FnOnce() -> Result<OutputDirectory, Error>,
     ) -> Result<(Arc<OutputDirectory>, u32), Error> {
-        if !self.directories.contains_key(path) {
-            self.directories.insert(path.to_owned(), (Arc::new(open()?), 0));
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+        // Component by component, `out` and `out/` are one path.
+        let key: PathBuf = absolute.components().collect();
+        let target = match self.directories.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(Target {
+                directory: Arc::new(open()?),
+                writer: writer.clone(),
+                next_file: 0,
+            }),
+        };
+        if target.writer != writer {
+            return Err(Error::Usage(format!(
+                "{} and {writer} both write to {path}; give each a directory of its own",
+                target.writer
+            )));
         }
-        let (directory, next) =
-            self.directories.get_mut(path).expect("the directory was just put there");
-        *next += 1;
-        Ok((Arc::clone(directory), *next - 1))
+        target.next_file += 1;
+        Ok((Arc::clone(&target.directory), target.next_file - 1))
     }
+}
+
+/// A directory that a wave writes to.
+struct Target {
+    directory: Arc<OutputDirectory>,
+    /// What writes there, for messages.
+    writer: String,
+    next_file: u32,
 }
 
 struct QueryBuilder<'w, 'a> {
@@ -316,7 +378,7 @@ impl QueryBuilder<'_, '_> {
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
             (End::Sink, SinkConnector::Stdout(format)) => {
                 let number = self.next_writer();
-                let format = self.stdout_format(format.as_ref(), number);
+                let format = Self::stdout_format(format.as_ref(), number);
                 let rows_max = match self.wave.around.stdout {
                     StdoutLayout::Table { rows_max } if format.is_none() => Some(rows_max),
                     _ => None,
@@ -346,7 +408,8 @@ impl QueryBuilder<'_, '_> {
     }
 
     fn file_output(&mut self, sink: &FileSink, schema: Schema) -> Result<OutputSpec, Error> {
-        let (directory, file_number) = self.wave.directory(&sink.path, || {
+        let writer = format!("sink {}", self.query.physical.sink.name);
+        let (directory, file_number) = self.wave.directory(&sink.path, writer, || {
             Ok(OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?)
         })?;
         Ok(OutputSpec::File { sink: sink.clone(), schema, directory, file_number })
@@ -357,13 +420,10 @@ impl QueryBuilder<'_, '_> {
         self.writer_count - 1
     }
 
-    /// The layout of one pipeline's part of standard output: the header stands at its head only.
-    fn stdout_format(&self, declared: Option<&Format>, number: u32) -> Option<Format> {
-        let format = match (declared, &self.wave.around.stdout) {
-            (Some(format), _) | (None, StdoutLayout::Format(format)) => format,
-            (None, StdoutLayout::Table { .. }) => return None,
-        };
-        Some(match format {
+    /// The layout of one pipeline's part of standard output (`None` is a table): the header stands
+    /// at the head of the first only.
+    fn stdout_format(format: Option<&Format>, number: u32) -> Option<Format> {
+        Some(match format? {
             Format::Csv(csv) if number > 0 => {
                 Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
             }
@@ -405,8 +465,9 @@ impl QueryBuilder<'_, '_> {
                     source.name
                 ))
             })?;
-        let dead_letters =
-            self.wave.directory(path, || Ok(OutputDirectory::open_dead_letters(path.as_ref())?))?;
+        let dead_letters = self.wave.directory(path, "dead letters".to_owned(), || {
+            Ok(OutputDirectory::open_dead_letters(path.as_ref())?)
+        })?;
         Ok(BadRecordSpec { policy, dead_letters: Some(dead_letters) })
     }
 }

@@ -19,7 +19,7 @@ pub struct Summary {
     pub cores: Vec<CoreSummary>,
     /// From the start of the job to the published results.
     pub elapsed: Duration,
-    /// What a person should know, such as keys that stand in two partitions.
+    /// What a person should know, such as keys that stand in two partitions; not part of `Display`.
     pub warnings: Vec<String>,
     /// Plans that `EXPLAIN` statements of the script asked for, in script order.
     pub explanations: Vec<String>,
@@ -90,9 +90,6 @@ impl fmt::Display for Summary {
         writeln!(f)?;
         if self.is_stopped {
             writeln!(f, "stopped before the end of the input: results cover what was read")?;
-        }
-        for warning in &self.warnings {
-            writeln!(f, "warning: {warning}")?;
         }
         Ok(())
     }
