@@ -179,7 +179,8 @@ impl FileOutput {
 impl StdoutOutput {
     fn write(&mut self, batch: &Batch) -> Result<u64, PipelineError> {
         let left = self.rows_max.map_or(u64::MAX, |rows_max| rows_max - self.rows_shown);
-        let row_count = usize::try_from(left).map_or(batch.row_count(), |n| n.min(batch.row_count()));
+        let row_count =
+            usize::try_from(left).map_or(batch.row_count(), |n| n.min(batch.row_count()));
         self.is_cut |= row_count < batch.row_count();
         let shown = batch.slice(0, row_count);
         match &mut self.layout {
@@ -205,7 +206,8 @@ impl StdoutOutput {
             Layout::Table(table) => table.finish(&mut self.bytes),
         }
         if self.is_cut {
-            let line = format!("only the first {} rows are shown; there are more\n", self.rows_shown);
+            let line =
+                format!("only the first {} rows are shown; there are more\n", self.rows_shown);
             self.bytes.extend_from_slice(line.as_bytes());
         }
         self.flush()?;
