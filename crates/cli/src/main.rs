@@ -1,7 +1,7 @@
 //! The `tidemill` command: a thin user of the library.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed
-//! while running, 2 wrong SQL or usage.
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed or
+//! stopped while running, 2 wrong SQL or usage.
 #![expect(clippy::print_stderr, reason = "a command line program reports on standard error")]
 
 mod arguments;

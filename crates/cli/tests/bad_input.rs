@@ -284,3 +284,44 @@ fn two_writers_of_one_directory_are_refused() {
     let refused = host.sql(script).fails(2);
     assert!(refused.contains("sink a") && refused.contains("sink b"), "{refused}");
 }
+
+#[test]
+fn a_bad_record_is_reported_and_not_the_partitions_it_stopped() {
+    let host = Host::new();
+    // The first partition is still printing when the second fails.
+    host.write("t/a.csv", format!("n\n{}", "1\n".repeat(500_000)));
+    host.write("t/b.csv", "n\n1\nx\n");
+    let script = "CREATE SOURCE t (n BIGINT) WITH ('connector' = 'file', 'path' = 't/*.csv', \
+                  'format' = 'csv'); SELECT n FROM t;";
+    let failed = host.sql(script).fails(1);
+    assert!(failed.contains("b.csv, line 3"), "{failed}");
+}
+
+#[test]
+fn a_bad_result_row_is_treated_alike_whether_it_was_gathered_or_not() {
+    let host = Host::new();
+    host.write("one/a.csv", "k,s\na,1\nb,x\n");
+    host.write("two/a.csv", "k,s\na,1\n");
+    host.write("two/b.csv", "k,s\nb,x\n");
+    let query = |input: &str, policy: &str| {
+        host.sql(&format!(
+            "CREATE SOURCE t (k VARCHAR, s VARCHAR) WITH ('connector' = 'file', \
+             'path' = '{input}/*.csv', 'format' = 'csv', 'bad.records' = '{policy}', \
+             'dead.letter.path' = 'dead-{input}'); \
+             SELECT k, CAST(MAX(s) AS BIGINT) AS n FROM t GROUP BY k;"
+        ))
+    };
+    for input in ["one", "two"] {
+        assert_eq!(query(input, "skip").succeeds(), "k,n\na,1\n");
+        assert_eq!(query(input, "dead_letter").succeeds(), "k,n\na,1\n");
+        query(input, "fail").fails(1);
+        let letters: String = fs::read_dir(host.path(&format!("dead-{input}")))
+            .unwrap()
+            .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+            .collect();
+        assert_eq!(letters.lines().count(), 1, "{letters}");
+        // The row has no record of its own: none is shown in its place.
+        assert!(letters.contains("\"record\":null"), "{letters}");
+    }
+    assert!(query("two", "fail").fails(1).contains("a result row of the gather is bad"));
+}

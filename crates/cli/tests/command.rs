@@ -179,3 +179,65 @@ fn the_same_seed_makes_the_same_data() {
     assert_ne!(read("a"), read("c"));
     assert_eq!(read("a").concat().iter().filter(|&&byte| byte == b'\n').count(), 5000);
 }
+
+#[test]
+fn a_gather_that_prints_first_does_not_hold_up_the_scan_behind_it() {
+    let host = Host::new();
+    // 8000 rows of 10,000 characters: more than standard output keeps for those who wait.
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', \
+                                        'rows' = '8000', 'partitions' = '2'); \
+                  SELECT CAST(COUNT(*) AS VARCHAR) AS text FROM g \
+                  UNION ALL SELECT LPAD(symbol, 10000, '.') FROM g;";
+    let mut child =
+        host.command(&["run", "-q", "-e", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stdout, &mut bytes).unwrap();
+        bytes
+    });
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("the job hangs");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let printed = reader.join().unwrap();
+    assert!(printed.starts_with(b"text\n8000\n."), "the gather's row comes first");
+    assert_eq!(printed.iter().filter(|&&byte| byte == b'\n').count(), 8002);
+}
+
+#[test]
+fn a_table_says_when_rows_were_left_out() {
+    let host = Host::new();
+    host.write("t.csv", "n\n1\n2\n3\n");
+    let table = |rows: &str| {
+        let query = "SELECT n FROM 't.csv'";
+        let arguments = ["run", "-q", "--format", "table", "--max-rows", rows, "-e", query];
+        host.tidemill(&arguments).succeeds()
+    };
+    assert!(table("2").ends_with("(2 rows)\nonly the first 2 rows are shown; there are more\n"));
+    assert!(table("3").ends_with("(3 rows)\n"));
+}
+
+#[test]
+fn a_closed_pipe_is_a_failure_where_files_were_to_be_written() {
+    let host = Host::new();
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'orders', 'rows' = '2000000'); \
+                  CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+                  SELECT * FROM g; INSERT INTO s SELECT COUNT(*) AS n FROM g;";
+    let mut child = host
+        .command(&["run", "-q", "-e", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("standard output was closed"), "{stderr}");
+    assert_eq!(fs::read_dir(host.path("out")).unwrap().count(), 0, "no file is left");
+}

@@ -7,7 +7,7 @@ use std::io;
 use std::process::Command;
 
 /// Packages whose tests hold golden files.
-const PACKAGES: [&str; 2] = ["tidemill-sql", "tidemill"];
+const PACKAGES: [&str; 2] = ["tidemill-sql", "tidemill-cli"];
 
 /// Runs the golden tests so that they write, then prints `git diff --stat`.
 ///
