@@ -325,3 +325,49 @@ fn a_bad_result_row_is_treated_alike_whether_it_was_gathered_or_not() {
     }
     assert!(query("two", "fail").fails(1).contains("a result row of the gather is bad"));
 }
+
+#[test]
+fn dead_letters_of_every_statement_are_kept() {
+    let host = Host::new();
+    host.write("a.csv", "n\n1\nx\n");
+    host.write("b.csv", "n\n2\ny\n");
+    host.write("dead/dead-00005-000000.jsonl", "from an earlier run\n");
+    let source = |name: &str| {
+        format!(
+            "CREATE SOURCE {name} (n BIGINT) WITH ('connector' = 'file', 'path' = '{name}.csv', \
+             'format' = 'csv', 'bad.records' = 'dead_letter', 'dead.letter.path' = 'dead');"
+        )
+    };
+    let (a, b) = (source("a"), source("b"));
+    let printed =
+        host.sql(&format!("{a} {b} SELECT n FROM a; SELECT n FROM b; SELECT 1 AS one FROM a"));
+    assert_eq!(printed.succeeds(), "n\n1\nn\n2\none\n1\n1\n");
+    let letters = dead_letters(&host, "dead");
+    assert_eq!(letters.iter().filter(|line| line.contains("\"record\":\"x\"")).count(), 1);
+    assert_eq!(letters.iter().filter(|line| line.contains("\"record\":\"y\"")).count(), 1);
+    assert!(!letters.iter().any(|line| line.contains("earlier")), "{letters:?}");
+}
+
+#[test]
+fn results_and_dead_letters_do_not_share_a_directory() {
+    let host = Host::new();
+    host.write("a.csv", "n\n1\nx\n");
+    let script = "CREATE SOURCE a (n BIGINT) WITH ('connector' = 'file', 'path' = 'a.csv', \
+         'format' = 'csv', 'bad.records' = 'dead_letter', 'dead.letter.path' = 'out'); \
+         CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+         INSERT INTO s SELECT n FROM a";
+    let refused = host.sql(script).fails(2);
+    assert!(refused.contains("dead letters") && refused.contains("sink s"), "{refused}");
+}
+
+/// Lines of the dead letter files of a directory.
+fn dead_letters(host: &Host, directory: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(host.path(directory)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("dead-") {
+            lines.extend(fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    lines
+}

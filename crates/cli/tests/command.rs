@@ -136,6 +136,28 @@ fn an_interrupt_drains_and_says_so() {
 }
 
 #[test]
+fn an_interrupt_leaves_a_gather_with_what_was_read() {
+    let host = Host::new();
+    // Counting all rows is a gather; nothing shows from outside when its pipelines are at work.
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '100000000000', 'partitions' = '2'); \
+                  CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+                  INSERT INTO s SELECT COUNT(*) AS n FROM g";
+    let child = host.command(&["run", "-e", script]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    // SAFETY: the child is ours and has not been waited for, so its number is still its own.
+    let sent = unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGINT) };
+    assert_eq!(sent, 0);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let result = fs::read_to_string(host.path("out/part-00000-000000.csv")).unwrap();
+    let count: u64 = result.trim_start_matches("n\n").trim_end().parse().unwrap();
+    let read = stderr.split_once(" records").unwrap().0.rsplit('\n').next().unwrap();
+    let read = read.trim_start_matches('\r').replace(',', "");
+    assert_eq!(count.to_string(), read, "{stderr}");
+}
+
+#[test]
 fn a_later_statement_reads_what_an_earlier_one_wrote() {
     let host = Host::new();
     host.write("t.csv", "k,v\na,1\nb,2\na,3\n");

@@ -156,3 +156,29 @@ fn a_newline_in_quotes_across_a_split_is_an_error() {
     assert!(refused.contains("'splits' = '1'"), "{refused}");
     assert_eq!(host.tidemill(&["run", "--quiet", "-e", &script("1")]).succeeds(), "n\n3\n");
 }
+
+#[test]
+fn a_limit_over_splits_takes_the_first_rows_and_leaves_the_audit_whole() {
+    let host = Host::new();
+    let records: String = (0..60_000).map(|n| format!("x,{n}\n")).collect();
+    host.write("plain.csv", format!("name,n\n{records}"));
+    let field = "y,-1\n".repeat(2000);
+    host.write("quoted.csv", format!("name,n\na,1\n\"{field}\",2\nb,3\n"));
+    let query = |path: &str, splits: &str, keep: &str| {
+        let script = format!(
+            "CREATE SOURCE t (name VARCHAR, n BIGINT) WITH ('connector' = 'file', 'path' = '{path}', \
+             'format' = 'csv', 'splits' = '{splits}', 'bad.records' = 'skip'); \
+             SELECT COUNT(*) AS n, MIN(n) AS low, MAX(n) AS high FROM (SELECT n FROM t LIMIT {keep})"
+        );
+        host.tidemill(&["run", "--quiet", "-e", &script])
+    };
+    for splits in ["1", "2", "3"] {
+        assert_eq!(query("plain.csv", splits, "3").succeeds(), "n,low,high\n3,0,2\n");
+        let most = query("plain.csv", splits, "45000").succeeds();
+        assert_eq!(most, "n,low,high\n45000,0,44999\n");
+    }
+    // The first split has two records, so the limit looks at the second, which begins in quotes and
+    // is full before its end.
+    let refused = query("quoted.csv", "2", "900").fails(1);
+    assert!(refused.contains("'splits' = '1'"), "{refused}");
+}

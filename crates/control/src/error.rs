@@ -57,6 +57,12 @@ impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Core(_) => f.write_str("cannot run on the chosen cores"),
+            // A bad record has an address of its own.
+            Self::Pipeline { query, error, .. }
+                if matches!(**error, PipelineError::BadRecord { .. }) =>
+            {
+                write!(f, "query {query} failed")
+            }
             Self::Pipeline { query, source, position, .. } => {
                 write!(f, "query {query} failed")?;
                 write_place(f, source, *position)

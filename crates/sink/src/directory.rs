@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tidemill_plan::OnExisting;
 use tidemill_rt::{rename, sync_directory};
@@ -29,6 +30,8 @@ pub struct OutputDirectory {
     /// First part of the names of its files.
     prefix: String,
     on_existing: OnExisting,
+    /// Files that this value has published: no earlier results.
+    published: Mutex<Vec<PathBuf>>,
     /// Holds the exclusive lock; closing it gives it up.
     _lock: fs::File,
 }
@@ -105,8 +108,9 @@ impl OutputDirectory {
                 _ => SinkError::of(path, "lock", error),
             });
         }
+        let (path, prefix) = (path.to_owned(), prefix.to_owned());
         let directory =
-            Self { path: path.to_owned(), prefix: prefix.to_owned(), on_existing, _lock: lock };
+            Self { path, prefix, on_existing, published: Mutex::default(), _lock: lock };
         let results = directory.list(|name| !name.ends_with(OPEN_SUFFIX))?;
         if let (Some(earlier), OnExisting::Fail) = (results.into_iter().next(), on_existing) {
             return Err(SinkError::Existing { path: earlier });
@@ -129,17 +133,20 @@ impl OutputDirectory {
     }
 
     /// Makes the segments of a whole job visible under their final names, and durably so. With
-    /// `on.existing = replace`, earlier results that no new one replaces are then removed.
+    /// `on.existing = replace`, earlier results that no new one replaces are then removed; those
+    /// that this value has published before are no earlier ones.
     ///
     /// # Errors
     /// What rename, remove or fsync said. If a rename fails, names already given are taken back, as
     /// far as the disk lets us.
     pub fn publish(&self, finished: Vec<Finished>) -> Result<Published, SinkError> {
         let mut published = Published::default();
-        let earlier = match self.on_existing {
+        let mut ours = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut earlier = match self.on_existing {
             OnExisting::Replace => self.list(|name| !name.ends_with(OPEN_SUFFIX))?,
             OnExisting::Fail => Vec::new(),
         };
+        earlier.retain(|path| !ours.contains(path));
         for segment in finished.iter().flat_map(|finished| &finished.segments) {
             if let Err(error) = rename(&open_name(segment), segment) {
                 for done in &published.files {
@@ -155,6 +162,7 @@ impl OutputDirectory {
             finished.segments.clear();
         }
         published.files.sort_unstable();
+        ours.extend_from_slice(&published.files);
         for old in earlier {
             if published.files.binary_search(&old).is_err() {
                 fs::remove_file(&old).map_err(|error| SinkError::of(old, "remove", error))?;

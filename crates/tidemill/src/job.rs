@@ -17,6 +17,7 @@ use tidemill_rt::{Choice, CpuChoice, Probe, probe, select_cpus};
 use tidemill_sink::{Finished, OutputDirectory};
 
 use crate::budget::default_budget_bytes;
+use crate::directories::Directories;
 use crate::locate::line_of;
 use crate::planning::{PlannedQuery, Surroundings, WaveBuilder};
 use crate::register::{BatchSink, RegisteredSource};
@@ -48,6 +49,15 @@ pub struct JobProgress {
     pub input_done: u64,
     /// Records read so far.
     pub records_in: u64,
+}
+
+/// What the waves of a run share.
+struct Run<'a> {
+    cores: &'a Cores,
+    context: Context,
+    stop: &'a StopFlag,
+    progress: &'a Progress,
+    directories: Directories,
 }
 
 #[derive(Default)]
@@ -166,12 +176,18 @@ impl Job {
             explanations: Vec::new(),
             is_stopped: false,
         };
-        let context = Context { job_start: now() };
+        let mut run = Run {
+            cores: &cores,
+            context: Context { job_start: now() },
+            stop,
+            progress,
+            directories: Directories::default(),
+        };
         for wave in waves(&self.script.queries, |query| query.explain != Explain::Plan) {
             if stop.is_set() {
                 break;
             }
-            self.run_wave(&wave, &cores, &context, stop, progress, &mut summary)?;
+            self.run_wave(&wave, &mut run, &mut summary)?;
         }
         // Last, when the files that earlier statements write are there to be looked at.
         self.explain_into(&mut summary)?;
@@ -194,12 +210,10 @@ impl Job {
     fn run_wave(
         &self,
         wave: &[usize],
-        cores: &Cores,
-        context: &Context,
-        stop: &StopFlag,
-        progress: &Progress,
+        run: &mut Run<'_>,
         summary: &mut Summary,
     ) -> Result<(), Error> {
+        let Run { cores, context, stop, progress, directories } = run;
         let settings = &self.script.settings;
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
         let query_count = u64::try_from(wave.len().max(1)).unwrap_or(u64::MAX);
@@ -214,6 +228,7 @@ impl Job {
             *context,
             cores.cpus.len(),
             budget_bytes / query_count,
+            directories,
         );
         let mut roots = Vec::new();
         for (number, query) in planned.iter().enumerate() {

@@ -20,6 +20,7 @@
 //! Absent on purpose: anything the command line alone needs, such as drawing progress bars.
 
 mod budget;
+mod directories;
 mod discovery;
 pub mod doctor;
 mod error;

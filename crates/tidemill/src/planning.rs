@@ -1,8 +1,6 @@
 //! From checked queries to the pipelines of a wave.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidemill_control::{Node, Planned};
@@ -21,6 +19,7 @@ use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
 use tidemill_source::{RegisteredReader, RowGroupPlan};
 use tidemill_sql::{SqlError, SqlErrors};
 
+use crate::directories::Directories;
 use crate::discovery::{Discovered, Partition};
 use crate::register::{BatchSink, RegisteredSource, RegisteredWriter};
 use crate::{Error, StdoutLayout};
@@ -163,8 +162,7 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) core_count: usize,
     /// Bytes that one query's tables may hold together.
     pub(crate) query_budget_bytes: u64,
-    /// Directories that the wave writes to, by absolute path.
-    directories: HashMap<PathBuf, Target>,
+    directories: &'a mut Directories,
 }
 
 /// Where the rows of a fragment go.
@@ -182,8 +180,8 @@ impl<'a> WaveBuilder<'a> {
         context: Context,
         core_count: usize,
         query_budget_bytes: u64,
+        directories: &'a mut Directories,
     ) -> Self {
-        let directories = HashMap::new();
         Self { around, settings, backend, context, core_count, query_budget_bytes, directories }
     }
 
@@ -201,45 +199,6 @@ impl<'a> WaveBuilder<'a> {
         };
         roots.iter().map(|root| building.node(root, End::Sink)).collect()
     }
-
-    /// The directory at a path and a file number that nobody else in the wave has.
-    ///
-    /// # Errors
-    /// A path that something else in the wave writes to, and what opening says.
-    fn directory(
-        &mut self,
-        path: &str,
-        writer: String,
-        open: impl FnOnce() -> Result<OutputDirectory, Error>,
-    ) -> Result<(Arc<OutputDirectory>, u32), Error> {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-        // Component by component, `out` and `out/` are one path.
-        let key: PathBuf = absolute.components().collect();
-        let target = match self.directories.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => free.insert(Target {
-                directory: Arc::new(open()?),
-                writer: writer.clone(),
-                next_file: 0,
-            }),
-        };
-        if target.writer != writer {
-            return Err(Error::Usage(format!(
-                "{} and {writer} both write to {path}; give each a directory of its own",
-                target.writer
-            )));
-        }
-        target.next_file += 1;
-        Ok((Arc::clone(&target.directory), target.next_file - 1))
-    }
-}
-
-/// A directory that a wave writes to.
-struct Target {
-    directory: Arc<OutputDirectory>,
-    /// What writes there, for messages.
-    writer: String,
-    next_file: u32,
 }
 
 struct QueryBuilder<'w, 'a> {
@@ -409,9 +368,10 @@ impl QueryBuilder<'_, '_> {
 
     fn file_output(&mut self, sink: &FileSink, schema: Schema) -> Result<OutputSpec, Error> {
         let writer = format!("sink {}", self.query.physical.sink.name);
-        let (directory, file_number) = self.wave.directory(&sink.path, writer, || {
-            Ok(OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?)
-        })?;
+        let (directory, file_number) =
+            self.wave.directories.numbered(&sink.path, writer, || {
+                Ok(OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?)
+            })?;
         Ok(OutputSpec::File { sink: sink.clone(), schema, directory, file_number })
     }
 
@@ -465,9 +425,10 @@ impl QueryBuilder<'_, '_> {
                     source.name
                 ))
             })?;
-        let dead_letters = self.wave.directory(path, "dead letters".to_owned(), || {
-            Ok(OutputDirectory::open_dead_letters(path.as_ref())?)
-        })?;
+        let dead_letters =
+            self.wave.directories.numbered(path, "dead letters".to_owned(), || {
+                Ok(OutputDirectory::open_dead_letters(path.as_ref())?)
+            })?;
         Ok(BadRecordSpec { policy, dead_letters: Some(dead_letters) })
     }
 }
