@@ -68,7 +68,8 @@ pub(crate) fn refuse_duplicates(names: &[String]) -> Result<(), FormatError> {
     }
 }
 
-/// For each needed column of the schema, the field of the header that bears exactly its name.
+/// For each needed column of the schema, the field of the header that bears its name or, where there
+/// is none, the first that differs from it in case only.
 ///
 /// # Errors
 /// [`FormatError::MissingColumn`]
@@ -81,7 +82,9 @@ pub(crate) fn matched(
         .iter()
         .map(|&column| {
             let name = &schema.fields[column].name;
-            let field = header.iter().position(|found| found == name);
+            let exact = header.iter().position(|found| found == name);
+            let field =
+                exact.or_else(|| header.iter().position(|found| found.eq_ignore_ascii_case(name)));
             field.ok_or_else(|| FormatError::missing_column(name, header))
         })
         .collect()

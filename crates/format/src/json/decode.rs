@@ -176,7 +176,7 @@ impl Keys {
         let (slot, next) = scanner.string(at, side)?;
         let is_plain = slot.tag() == Tag::Text;
         let key = if is_plain { &scanner.bytes[at..next - 1] } else { &side[side_len..] };
-        let column = self.names.iter().position(|name| name.as_bytes() == key);
+        let column = self.column_named(key);
         side.truncate(side_len);
         let len = next - at;
         if is_plain && len <= 16 && place < Self::PLACES_MAX {
@@ -191,6 +191,16 @@ impl Keys {
             self.expected.push(Expected { bytes: 1, mask: 0, len: 1, column: None });
         }
         Ok((column, next))
+    }
+
+    /// The column of this name or, where there is none, of one that differs in case only: names
+    /// without quotes are folded to lower case in SQL, and a key spelled otherwise must not turn
+    /// into NULL unseen.
+    fn column_named(&self, key: &[u8]) -> Option<usize> {
+        let exact = self.names.iter().position(|name| name.as_bytes() == key);
+        exact.or_else(|| {
+            self.names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(key))
+        })
     }
 
     fn expect_at(&mut self, place: usize, expected: Expected) {

@@ -28,6 +28,8 @@ const RECORDS: [&str; 10] = [
 /// outer `None` where its answer is not to be compared.
 fn trusted(line: &[u8]) -> Option<Option<[Value; 2]>> {
     match serde_json::from_slice::<Value>(line) {
+        // A key in capitals is a column's too, which serde_json does not know; golden tests do.
+        Ok(Value::Object(object)) if object.keys().any(|key| key == "A" || key == "B") => None,
         Ok(Value::Object(object)) => {
             let value = |name: &str| object.get(name).cloned().unwrap_or(Value::Null);
             Some(Some([value("a"), value("b")]))
