@@ -2,7 +2,8 @@
 //!
 //! Cached data is taken by `preadv2(RWF_NOWAIT)`, straight into the caller's buffer. At the first
 //! miss, up to [`READS_IN_FLIGHT_MAX`] reads are queued, so that the device works while the caller
-//! does; after [`CHUNKS_AFTER_MISS`] of them the cache is asked again.
+//! does, and so to the end of the pass: a file that is not in the cache at one place is rarely there at
+//! the next, and what the kernel has read ahead by then arrives through the ring at once.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,9 +22,6 @@ pub const READ_BYTES: usize = 256 * 1024;
 
 /// Reads in flight at most.
 pub const READS_IN_FLIGHT_MAX: usize = 4;
-
-/// Reads that stay asynchronous after a miss, before the cache is asked again.
-const CHUNKS_AFTER_MISS: usize = 64;
 
 type RingRead = Pin<Box<dyn Future<Output = io::Result<ReadResult>>>>;
 
@@ -46,8 +44,8 @@ pub struct SequentialReads {
     in_flight: VecDeque<InFlight>,
     /// A finished read, and how much of it has been given out.
     front: Option<(ReadResult, usize)>,
-    /// Reads to queue before the cache is asked again; 0 while reads hit it.
-    chunks_until_probe: usize,
+    /// Whether a read has missed the cache, after which all go through the ring.
+    is_missed: bool,
 }
 
 struct InFlight {
@@ -98,7 +96,7 @@ impl SequentialReads {
             queued_end: start,
             in_flight: VecDeque::with_capacity(READS_IN_FLIGHT_MAX),
             front: None,
-            chunks_until_probe: 0,
+            is_missed: false,
         })
     }
 
@@ -169,10 +167,10 @@ impl SequentialReads {
     async fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.front.is_none() && self.in_flight.is_empty() {
             self.queued_end = self.position;
-            if self.chunks_until_probe == 0 {
+            if !self.is_missed {
                 match self.file.try_read_at(buffer, self.position)? {
                     Immediate::Read(count) => return Ok(count),
-                    Immediate::WouldWait => self.chunks_until_probe = CHUNKS_AFTER_MISS,
+                    Immediate::WouldWait => self.is_missed = true,
                 }
             }
         }
@@ -203,7 +201,7 @@ impl SequentialReads {
     /// Tops up the reads in flight: at least one, more while they stay before `ahead_end`.
     async fn queue_reads(&mut self, wanted: usize) {
         while self.in_flight.len() < READS_IN_FLIGHT_MAX {
-            let is_ahead = self.queued_end < self.ahead_end && self.chunks_until_probe > 0;
+            let is_ahead = self.queued_end < self.ahead_end && self.is_missed;
             if !is_ahead && !self.in_flight.is_empty() {
                 break;
             }
@@ -217,7 +215,6 @@ impl SequentialReads {
             let read: RingRead = Box::pin(read);
             self.in_flight.push_back(InFlight { byte_count, read, finished: None });
             self.queued_end += u64::try_from(byte_count).expect("a usize fits u64");
-            self.chunks_until_probe = self.chunks_until_probe.saturating_sub(1);
         }
         for next in &mut self.in_flight {
             if next.finished.is_none() {
