@@ -225,6 +225,25 @@ fn a_table_past_its_budget_stops_the_job_with_the_numbers() {
 }
 
 #[test]
+fn a_gather_has_the_budget_of_the_query_and_not_that_of_one_partition() {
+    let host = Host::new();
+    for file in 0..20 {
+        let keys: String = (0..2000).map(|key| format!("{}\n", file * 2000 + key)).collect();
+        host.write(&format!("in/{file}.csv"), format!("k\n{keys}"));
+    }
+    let run = |query: &str| {
+        let script = format!(
+            "CREATE SOURCE t (k BIGINT) WITH ('connector' = 'file', 'path' = 'in', 'format' = 'csv'); {query}"
+        );
+        host.tidemill(&["run", "-q", "--memory", "4MiB", "-e", &script]).succeeds()
+    };
+    let groups = "SELECT COUNT(*) AS n FROM (SELECT k, COUNT(*) AS c FROM t GROUP BY k)";
+    assert_eq!(run(groups), "n\n40000\n");
+    assert_eq!(run("SELECT k FROM t ORDER BY k").lines().last(), Some("39999"));
+    assert_eq!(run("SELECT k FROM t LIMIT 40000").lines().count(), 40_001);
+}
+
+#[test]
 fn a_full_disk_stops_the_job_and_publishes_nothing() {
     let host = Host::new();
     let mount = host.path("small");
