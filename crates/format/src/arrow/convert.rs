@@ -32,8 +32,8 @@ impl Conversion {
     /// Matches the needed columns with the input's by name.
     ///
     /// # Errors
-    /// [`FormatError::MissingColumn`], [`FormatError::UnsupportedColumn`],
-    /// [`FormatError::TypeMismatch`]
+    /// [`FormatError::MissingColumn`], [`FormatError::DuplicateColumn`],
+    /// [`FormatError::UnsupportedColumn`], [`FormatError::TypeMismatch`]
     pub(crate) fn new(
         input: &arrow_schema::Schema,
         schema: &Schema,
@@ -41,7 +41,11 @@ impl Conversion {
     ) -> Result<Self, FormatError> {
         let find = |&column: &usize| {
             let field = &schema.fields[column];
-            let at = input.fields().iter().position(|found| *found.name() == field.name);
+            let is_meant = |found: &arrow_schema::FieldRef| *found.name() == field.name;
+            if input.fields().iter().filter(|found| is_meant(found)).count() > 1 {
+                return Err(FormatError::DuplicateColumn { column: field.name.clone() });
+            }
+            let at = input.fields().iter().position(is_meant);
             let at = at.ok_or_else(|| {
                 let names: Vec<String> =
                     input.fields().iter().map(|found| found.name().clone()).collect();
@@ -222,5 +226,27 @@ fn days(array: &ArrayRef) -> PrimitiveArray<Date32Type> {
         None => array
             .as_primitive::<Date64Type>()
             .unary_opt(|millis| i32::try_from(millis.div_euclid(86_400_000)).ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn two_columns_of_one_name_are_not_taken_for_one() {
+        let field = |name: &str| arrow_schema::Field::new(name, ArrowType::Int64, true);
+        let input = arrow_schema::Schema::new(vec![field("a"), field("a"), field("b")]);
+        let schema = crate::arrow::sql_schema(&input).unwrap();
+        let needs = |columns: &[usize]| Conversion::new(&input, &schema, columns);
+        assert_eq!(needs(&[2]).unwrap().positions().collect::<Vec<_>>(), [2]);
+        for column in [0, 1] {
+            let refused = needs(&[column, 2]).err();
+            assert!(
+                matches!(&refused, Some(FormatError::DuplicateColumn { column }) if column == "a"),
+                "{refused:?}"
+            );
+        }
     }
 }
