@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tidemill_record::DataType;
+use tidemill_record::civil::{Civil, civil_of};
 
 /// A constant of a SQL type.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,18 +132,7 @@ fn write_decimal(f: &mut fmt::Formatter<'_>, value: i128, scale: u8) -> fmt::Res
 }
 
 /// Days since the epoch as `YYYY-MM-DD`.
-///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 fn civil_date(days: i64) -> String {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let Civil { year, month, day } = civil_of(days);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -5,6 +5,7 @@
 
 pub mod bad_record;
 pub mod batch;
+pub mod civil;
 pub mod event_time;
 pub mod frames;
 pub mod position;

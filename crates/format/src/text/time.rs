@@ -7,6 +7,7 @@
 //! epoch.
 
 use tidemill_plan::TimestampUnit;
+use tidemill_record::civil::{Civil, civil_of, days_of, month_length};
 
 use super::number::{self, Fault};
 
@@ -194,26 +195,11 @@ fn leading_date(text: &[u8]) -> Option<(i64, &[u8])> {
 
 /// Days since the epoch of a date of the proleptic Gregorian calendar; `None` if there is no such
 /// day.
-///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
 #[inline]
 fn days_from_civil(year: i64, month: u32, day: u32) -> Option<i64> {
-    const MONTH_DAYS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let month_days = *MONTH_DAYS.get((month as usize).wrapping_sub(1))?;
-    if day == 0 || day > month_days {
-        return None;
-    }
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if month == 2 && day == 29 && !is_leap {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_shifted = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month_shifted + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let (month, day) = (i64::from(month), i64::from(day));
+    let exists = (1..=12).contains(&month) && day >= 1 && day <= month_length(year, month);
+    exists.then(|| days_of(year, month, day))
 }
 
 /// An interval: `[n year[s]] [n month[s]] [n day[s]] [[-]H:MM:SS[.fraction]]`, in that order, at
@@ -282,7 +268,7 @@ fn clock_nanos(word: &str) -> Result<i64, Fault> {
 
 /// Appends `YYYY-MM-DD`.
 pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
-    let (year, month, day) = civil_from_days(days);
+    let Civil { year, month, day } = civil_of(days);
     if year < 0 {
         out.push(b'-');
     }
@@ -294,9 +280,9 @@ pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
         out.extend_from_slice(itoa::Buffer::new().format(year).as_bytes());
     }
     out.push(b'-');
-    write_two(month, out);
+    write_two(month.unsigned_abs(), out);
     out.push(b'-');
-    write_two(day, out);
+    write_two(day.unsigned_abs(), out);
 }
 
 /// Appends `YYYY-MM-DD HH:MM:SS`, and `.mmm` or `.uuuuuu` where the fraction is not zero.
@@ -371,23 +357,6 @@ fn write_fraction(value: u64, places: usize, out: &mut Vec<u8>) {
 fn write_two(value: u64, out: &mut Vec<u8>) {
     let digit = |value: u64| b'0' + u8::try_from(value % 10).expect("one digit");
     out.extend_from_slice(&[digit(value / 10), digit(value)]);
-}
-
-/// Year, month and day of a day since the epoch.
-///
-/// Source: as [`days_from_civil`], `civil_from_days`.
-fn civil_from_days(days: i64) -> (i64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097).unsigned_abs();
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era.cast_signed() + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
