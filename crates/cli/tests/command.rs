@@ -168,6 +168,16 @@ fn a_later_statement_reads_what_an_earlier_one_wrote() {
 }
 
 #[test]
+fn a_later_statement_reads_nothing_but_what_an_earlier_one_wrote() {
+    let host = Host::new();
+    host.write("t.csv", "k\na\nb\n");
+    host.write("out [1]/earlier.jsonl", "{\"k\":\"z\"}\n");
+    let script = "CREATE STREAM kept WITH ('connector' = 'file', 'path' = 'out [1]', 'format' = 'json') \
+                  AS SELECT k FROM 't.csv'; SELECT k FROM kept;";
+    assert_eq!(host.sql(script).succeeds(), "k\na\nb\n");
+}
+
+#[test]
 fn the_same_seed_makes_the_same_data() {
     let host = Host::new();
     for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {

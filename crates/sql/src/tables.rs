@@ -119,7 +119,7 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
         partitioned_by: Vec::new(),
         watermark: None,
         connector: SourceConnector::File(FileSource {
-            path: file.path.clone(),
+            path: results_in(&file.path),
             format: file.format.clone(),
             splits: None,
         }),
@@ -128,4 +128,17 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
         span: name.span,
     };
     Ok(Found { source: Arc::new(source), runs_after: Some(*query) })
+}
+
+/// The files that a sink makes in its directory, as a pattern: what else stands there, dead letters
+/// perhaps, is none of its results.
+fn results_in(directory: &str) -> String {
+    let mut pattern = String::with_capacity(directory.len() + "/part-*".len());
+    for character in directory.trim_end_matches('/').chars() {
+        match character {
+            '*' | '?' | '[' | ']' => pattern.extend(['[', character, ']']),
+            _ => pattern.push(character),
+        }
+    }
+    pattern + "/part-*"
 }
