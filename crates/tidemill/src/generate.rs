@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tidemill_format::Encoder;
 use tidemill_plan::{CoreSet, Format, GeneratorModel, GeneratorSource, OnExisting};
 use tidemill_record::{Batch, PartitionId, Polled};
-use tidemill_rt::{Backend, Choice, CpuChoice, launch, probe, select_cpus, yield_if_needed};
+use tidemill_rt::{Backend, Choice, Core, CpuChoice, launch, probe, select_cpus, yield_if_needed};
 use tidemill_sink::{FileWriter, Finished, OutputDirectory, SinkError};
 use tidemill_source::{ColumnReader, Generator};
 
@@ -104,8 +104,10 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
         files: Vec::new(),
     };
     let mut finished = Vec::new();
-    for core in cores {
-        for result in core.join()?? {
+    // All are waited for before any failure is passed on: no core writes on behind the caller's back.
+    let joined: Vec<_> = cores.into_iter().map(Core::join).collect();
+    for results in joined {
+        for result in results?? {
             generated.rows += result.rows;
             generated.late_rows += result.late_rows;
             generated.bad_rows += result.bad_rows;
