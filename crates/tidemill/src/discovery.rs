@@ -155,18 +155,38 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
     (0..pieces).map(|i| count * i / pieces..count * (i + 1) / pieces).collect()
 }
 
-/// Infers the schema of what a path means, from the head (or footer) of its first file that is not
-/// empty.
+/// Infers the schema of what a path means, from the head (or footer) of its first file that has a
+/// record.
 pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, Error> {
     let source =
         FileSource { path: path.display().to_string(), format: format.clone(), splits: None };
     let files = discover(&source)?;
-    let sample = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
+    let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {
-        return read_footer(sample)?.schema().map_err(|error| at(sample, error));
+        return read_footer(first)?.schema().map_err(|error| at(first, error));
     }
-    let (head, is_whole) = read_head(sample)?;
-    tidemill_format::infer_schema(format, &head, is_whole).map_err(|error| at(sample, error))
+    // A file of a header alone says nothing of types: another one may.
+    for file in files.iter().filter(|file| file.byte_count > 0) {
+        let (head, is_whole) = read_head(file)?;
+        if has_record(format, &head) {
+            return tidemill_format::infer_schema(format, &head, is_whole)
+                .map_err(|error| at(file, error));
+        }
+    }
+    let (head, is_whole) = read_head(first)?;
+    tidemill_format::infer_schema(format, &head, is_whole).map_err(|error| at(first, error))
+}
+
+/// Whether anything stands behind the header, where there is one.
+fn has_record(format: &Format, head: &[u8]) -> bool {
+    let is_blank = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_whitespace);
+    match format {
+        Format::Csv(options) if options.has_header => {
+            let header_end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
+            !is_blank(&head[header_end..])
+        }
+        _ => !is_blank(head),
+    }
 }
 
 fn read_header(file: &InputFile, options: &CsvOptions) -> Result<Vec<String>, Error> {
