@@ -1,7 +1,7 @@
 //! One partition's data path, from the bytes that arrive to the bytes that leave.
 //!
-//! Start with [`Pipeline::turn`]: the one place where the stages meet. [`input`] makes batches,
-//! [`processor`] applies the plan's stages to them, [`output`] writes what comes out. A gather is
+//! Start with [`Pipeline::turn`]: the one place where the stages meet. `input` makes batches,
+//! `processor` applies the plan's stages to them, `output` writes what comes out. A gather is
 //! the same pipeline with sealed tables for input. Absent on purpose: SQL, assignment, threads,
 //! locks, atomics and channels: a pipeline shares nothing and never leaves its core.
 

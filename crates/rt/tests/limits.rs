@@ -1,7 +1,6 @@
 //! Hosts that refuse io_uring: little locked memory, and a seccomp filter. Each case runs in a process
 //! of its own, since neither can be taken back.
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(clippy::print_stdout, reason = "a test without a harness reports by itself")]
 
 use std::process::Command;
 
@@ -9,20 +8,31 @@ use tidemill_rt::{
     Backend, Choice, IoUringRefusal, RtError, allowed_cpus, launch, memlock_limit_bytes, probe,
 };
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    match arguments.get(1).map(String::as_str) {
-        Some("child-memlock") => memlock(),
-        Some("child-seccomp") => seccomp(),
-        _ => {
-            for child in ["child-memlock", "child-seccomp"] {
-                let status =
-                    Command::new(std::env::current_exe().unwrap()).arg(child).status().unwrap();
-                assert!(status.success(), "{child}: {status}");
-                println!("{child}: ok");
-            }
-        }
+/// Names the test that a child process is to run for real.
+const CHILD: &str = "TIDEMILL_TEST_CHILD";
+
+#[test]
+fn little_locked_memory_is_named_and_falls_back() {
+    in_a_child("little_locked_memory_is_named_and_falls_back", memlock);
+}
+
+#[test]
+fn a_seccomp_filter_is_named_and_falls_back() {
+    in_a_child("a_seccomp_filter_is_named_and_falls_back", seccomp);
+}
+
+/// Runs `body` in a child process of this test binary, which starts with the test of that name.
+fn in_a_child(name: &str, body: fn()) {
+    if std::env::var(CHILD).is_ok_and(|child| child == name) {
+        return body();
     }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(CHILD, name)
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && report.contains("1 passed"), "{report}");
 }
 
 fn memlock() {
