@@ -20,7 +20,7 @@ impl Bar {
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
         let style = ProgressStyle::with_template(
-            "{bar:30} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} eta {eta} {msg}",
+            "{wide_bar} {percent:>3}% {binary_bytes_per_sec} eta {eta} {msg}",
         )
         .expect("the template is well formed");
         bar.set_style(style);
@@ -32,8 +32,8 @@ impl Bar {
             && progress.input_total > 0
         {
             bar.set_length(progress.input_total.max(progress.input_done));
-            bar.set_position(progress.input_done);
             bar.set_message(format!("{} records", progress.records_in));
+            bar.set_position(progress.input_done);
         }
     }
 

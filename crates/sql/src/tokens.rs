@@ -164,6 +164,12 @@ impl Parsing<'_> {
             .replace("expected: ", "expected ")
             .replace("found: EOF", "found the end of the statement")
             .replace("found: ", "found ");
+        // Says what sqlparser could not do, not what is wrong with the text.
+        let message = if message.starts_with("no infix parser for token") {
+            "not supported: this operator".to_owned()
+        } else {
+            message
+        };
         Err(self.report.add(span, message, None))
     }
 
