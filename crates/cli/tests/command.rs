@@ -136,6 +136,38 @@ fn an_interrupt_drains_and_says_so() {
 }
 
 #[test]
+fn an_interrupt_does_not_replace_earlier_results() {
+    let host = Host::new();
+    let script = |rows: &str| {
+        format!(
+            "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '{rows}'); \
+             CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv', \
+             'on.existing' = 'replace'); \
+             INSERT INTO s SELECT symbol, COUNT(*) AS n FROM g GROUP BY symbol"
+        )
+    };
+    host.sql(&script("1000")).succeeds();
+    let earlier = fs::read(host.path("out/part-00000-000000.csv")).unwrap();
+    let endless = script("100000000000");
+    let child =
+        host.command(&["run", "-q", "-e", &endless]).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while fs::read_dir(host.path("out")).map_or(0, Iterator::count) < 2 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the job never opened its sink");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: the child is ours and has not been waited for, so its number is still its own.
+    let sent = unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
+    assert_eq!(sent, 0);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("not put in the place of the earlier"), "{stderr}");
+    assert_eq!(fs::read(host.path("out/part-00000-000000.csv")).unwrap(), earlier);
+    assert_eq!(fs::read_dir(host.path("out")).unwrap().count(), 1, "nothing is left open");
+}
+
+#[test]
 fn an_interrupt_leaves_a_gather_with_what_was_read() {
     let host = Host::new();
     // Counting all rows is a gather; nothing shows from outside when its pipelines are at work.

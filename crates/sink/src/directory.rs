@@ -132,6 +132,25 @@ impl OutputDirectory {
         self.path.join(format!("{}{partition:05}-{segment:06}.{extension}", self.prefix))
     }
 
+    /// Whether publishing would take results of an earlier job away.
+    ///
+    /// # Errors
+    /// What listing the directory said.
+    pub fn replaces_results(&self) -> Result<bool, SinkError> {
+        let ours = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.prefix == RESULT_PREFIX && !self.earlier(&ours)?.is_empty())
+    }
+
+    /// Files that the first publishing is to replace: those there that are not `ours`.
+    fn earlier(&self, ours: &[PathBuf]) -> Result<Vec<PathBuf>, SinkError> {
+        let mut earlier = match self.on_existing {
+            OnExisting::Replace => self.list(|name| !name.ends_with(OPEN_SUFFIX))?,
+            OnExisting::Fail => Vec::new(),
+        };
+        earlier.retain(|path| !ours.contains(path));
+        Ok(earlier)
+    }
+
     /// Makes the segments of a whole job visible under their final names, and durably so. With
     /// `on.existing = replace`, earlier results that no new one replaces are then removed; those
     /// that this value has published before are no earlier ones.
@@ -142,11 +161,7 @@ impl OutputDirectory {
     pub fn publish(&self, finished: Vec<Finished>) -> Result<Published, SinkError> {
         let mut published = Published::default();
         let mut ours = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut earlier = match self.on_existing {
-            OnExisting::Replace => self.list(|name| !name.ends_with(OPEN_SUFFIX))?,
-            OnExisting::Fail => Vec::new(),
-        };
-        earlier.retain(|path| !ours.contains(path));
+        let earlier = self.earlier(&ours)?;
         for segment in finished.iter().flat_map(|finished| &finished.segments) {
             if let Err(error) = rename(&open_name(segment), segment) {
                 for done in &published.files {

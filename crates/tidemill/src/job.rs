@@ -243,7 +243,7 @@ impl Job {
         let outcome = tidemill_control::run(Wave { roots }, cores, stop)
             .map_err(|error| self.located(error, &planned))?;
         let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
-        publish(deliveries)?;
+        summary.warnings.extend(publish(deliveries, stop.is_set())?);
         let took = before.elapsed().as_secs_f64();
         for ((&index, query), counted) in wave.iter().zip(&planned).zip(&per_query) {
             if self.script.queries[index].explain == Explain::Analyze {
@@ -353,8 +353,11 @@ fn scan_weight(node: &tidemill_control::Node) -> u64 {
     }
 }
 
-/// Makes the files of a wave visible, directory by directory.
-fn publish(deliveries: Vec<Delivery>) -> Result<(), Error> {
+/// Makes the files of a wave visible, directory by directory; what was left out, and why.
+///
+/// A job that was stopped has results of a part of its input. They do not take the place of an
+/// earlier job's.
+fn publish(deliveries: Vec<Delivery>, is_stopped: bool) -> Result<Vec<String>, Error> {
     let mut by_directory: Vec<(Arc<OutputDirectory>, Vec<Finished>)> = Vec::new();
     for Delivery { directory, finished } in deliveries {
         match by_directory.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
@@ -362,8 +365,16 @@ fn publish(deliveries: Vec<Delivery>) -> Result<(), Error> {
             None => by_directory.push((directory, vec![finished])),
         }
     }
+    let mut warnings = Vec::new();
     for (directory, files) in by_directory {
+        if is_stopped && directory.replaces_results()? {
+            warnings.push(format!(
+                "results of this stopped run are not put in the place of the earlier ones in {}",
+                directory.path().display()
+            ));
+            continue;
+        }
         directory.publish(files)?;
     }
-    Ok(())
+    Ok(warnings)
 }
