@@ -112,12 +112,9 @@ fn a_reader_that_leaves_is_no_failure() {
     assert!(output.status.success());
 }
 
-#[test]
-fn an_interrupt_drains_and_says_so() {
-    let host = Host::new();
-    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '100000000000', 'partitions' = '2'); \
-                  CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
-                  INSERT INTO s SELECT symbol, COUNT(*) AS n FROM g GROUP BY symbol";
+/// Runs a script that writes to `out`, sends a signal once two files are there, and gives standard
+/// error.
+fn interrupted(host: &Host, script: &str, signal: i32) -> String {
     let child = host.command(&["run", "-e", script]).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     // The sink's first segment is made when the pipelines are open, so a signal now finds them busy.
@@ -126,11 +123,21 @@ fn an_interrupt_drains_and_says_so() {
         std::thread::sleep(Duration::from_millis(5));
     }
     // SAFETY: the child is ours and has not been waited for, so its number is still its own.
-    let sent = unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGINT) };
+    let sent = unsafe { libc::kill(i32::try_from(child.id()).unwrap(), signal) };
     assert_eq!(sent, 0);
     let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
+    stderr
+}
+
+#[test]
+fn an_interrupt_drains_and_says_so() {
+    let host = Host::new();
+    let script = "CREATE SOURCE g WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '100000000000', 'partitions' = '2'); \
+                  CREATE SINK s WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+                  INSERT INTO s SELECT symbol, COUNT(*) AS n FROM g GROUP BY symbol";
+    let stderr = interrupted(&host, script, libc::SIGINT);
     assert!(stderr.contains("stopped before the end"), "{stderr}");
     assert!(host.path("out/part-00001-000000.csv").exists(), "outputs are closed and visible");
 }
@@ -149,19 +156,7 @@ fn an_interrupt_does_not_replace_earlier_results() {
     host.sql(&script("1000")).succeeds();
     let earlier = fs::read(host.path("out/part-00000-000000.csv")).unwrap();
     let endless = script("100000000000");
-    let child =
-        host.command(&["run", "-q", "-e", &endless]).stderr(Stdio::piped()).spawn().unwrap();
-    let started = Instant::now();
-    while fs::read_dir(host.path("out")).map_or(0, Iterator::count) < 2 {
-        assert!(started.elapsed() < Duration::from_secs(60), "the job never opened its sink");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // SAFETY: the child is ours and has not been waited for, so its number is still its own.
-    let sent = unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
-    assert_eq!(sent, 0);
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let stderr = interrupted(&host, &endless, libc::SIGTERM);
     assert!(stderr.contains("not put in the place of the earlier"), "{stderr}");
     assert_eq!(fs::read(host.path("out/part-00000-000000.csv")).unwrap(), earlier);
     assert_eq!(fs::read_dir(host.path("out")).unwrap().count(), 1, "nothing is left open");
