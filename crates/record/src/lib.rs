@@ -13,7 +13,7 @@ pub mod schema;
 
 pub use bad_record::BadRecord;
 pub use batch::Batch;
-pub use event_time::{EventTime, Watermark};
+pub use event_time::EventTime;
 pub use frames::{FrameBytes, Frames, Polled};
 pub use position::{Offset, PartitionId, Position};
 pub use schema::{DataType, Field, Schema};

@@ -35,6 +35,6 @@ impl ColumnWriter for Discard {
     }
 
     fn checksum(&self) -> Option<u64> {
-        Some(self.totals().checksum)
+        Some(Discard::checksum(self))
     }
 }

@@ -9,45 +9,23 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use tidemill_record::Batch;
 
-/// What was discarded. Totals of pipelines add up to those of the job, in any order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiscardTotals {
-    /// Rows.
-    pub row_count: u64,
-    /// Bytes of encoded results, where there were any.
-    pub byte_count: u64,
-    /// Sum, modulo 2^64, of a hash of each row; it does not depend on the order of rows.
-    pub checksum: u64,
-}
-
-impl DiscardTotals {
-    /// The totals of both.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            row_count: self.row_count + other.row_count,
-            byte_count: self.byte_count + other.byte_count,
-            checksum: self.checksum.wrapping_add(other.checksum),
-        }
-    }
-}
-
-/// Counts rows and forgets them.
+/// Hashes rows and forgets them; the pipeline counts them.
 #[derive(Debug, Default)]
 pub struct Discard {
-    totals: DiscardTotals,
+    /// Sum, modulo 2^64, of a hash of each row; it does not depend on the order of rows.
+    checksum: u64,
     /// Hash of each row of the batch at hand.
     hashes: Vec<u64>,
 }
 
 impl Discard {
-    /// Makes one with nothing counted.
+    /// Makes one that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts the rows of a batch and adds their hashes.
+    /// Adds the hashes of a batch's rows.
     ///
     /// NULL, `FALSE`, zero and the empty text hash apart; `-0.0` hashes as `0.0`, and all NaN alike.
     /// Lists count by their lengths only.
@@ -60,21 +38,15 @@ impl Discard {
         for column in batch.columns() {
             add_column(column, &mut self.hashes);
         }
-        self.totals.row_count += u64::try_from(batch.row_count()).expect("a usize fits u64");
         for &hash in &self.hashes {
-            self.totals.checksum = self.totals.checksum.wrapping_add(mix(hash));
+            self.checksum = self.checksum.wrapping_add(mix(hash));
         }
     }
 
-    /// Counts encoded bytes.
-    pub fn consume_bytes(&mut self, bytes: &[u8]) {
-        self.totals.byte_count += u64::try_from(bytes.len()).expect("a usize fits u64");
-    }
-
-    /// What has been discarded so far.
+    /// The checksum of all rows so far; those of several pipelines add up, modulo 2^64.
     #[must_use]
-    pub fn totals(&self) -> DiscardTotals {
-        self.totals
+    pub fn checksum(&self) -> u64 {
+        self.checksum
     }
 }
 

@@ -16,7 +16,7 @@ mod text;
 pub use column_writer::ColumnWriter;
 pub use dead_letter::{DeadLetter, DeadLetterWriter};
 pub use directory::{Finished, OutputDirectory, Published};
-pub use discard::{Discard, DiscardTotals};
+pub use discard::Discard;
 pub use error::SinkError;
 pub use file_writer::{FileWriter, WRITE_BYTES};
 pub use stdout::{SPOOL_BYTES_MAX, StdoutOrder, StdoutWriter};

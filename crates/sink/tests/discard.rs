@@ -17,7 +17,7 @@ fn batch(columns: Vec<ArrayRef>) -> Batch {
 fn checksum(batches: &[Batch]) -> u64 {
     let mut discard = Discard::new();
     batches.iter().for_each(|batch| discard.consume(batch));
-    discard.totals().checksum
+    discard.checksum()
 }
 
 fn two(numbers: Vec<Option<i64>>, texts: Vec<Option<&str>>) -> Batch {
@@ -37,12 +37,9 @@ fn order_and_batches_do_not_matter() {
     );
     let mut first = Discard::new();
     first.consume(&whole.slice(0, 1));
-    first.consume_bytes(b"1,a\n");
     let mut second = Discard::new();
     second.consume(&whole.slice(1, 2));
-    let both = first.totals().plus(second.totals());
-    assert_eq!((both.row_count, both.byte_count), (3, 4));
-    assert_eq!(both.checksum, checksum(&[whole]));
+    assert_eq!(first.checksum().wrapping_add(second.checksum()), checksum(&[whole]));
 }
 
 #[test]
