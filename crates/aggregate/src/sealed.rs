@@ -3,7 +3,7 @@
 use tidemill_plan::Merge;
 use tidemill_record::Batch;
 
-use crate::{AggTable, AggregateError, GroupOrder, LimitTable, SortTable};
+use crate::{AggTable, AggregateError, GroupOrder, LimitTable, SortTable, TopNTable};
 
 /// The rows of a table, batch by batch.
 pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
@@ -19,15 +19,22 @@ pub enum Sealed {
     Sorted(SortTable),
     /// The first rows.
     Limited(LimitTable),
+    /// The first rows of each partition of an order.
+    TopN(TopNTable),
 }
 
 impl Sealed {
     /// An empty table of the kind that a gather merges.
+    ///
+    /// # Panics
+    /// For windows, which are handed over one by one: [`crate::WindowTable`].
     #[must_use]
     pub fn new(merge: &Merge, budget_bytes: u64) -> Self {
         match merge {
             Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
             Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
+            Merge::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
+            Merge::Windows(_) => unreachable!("windows are handed over one by one"),
             Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes)),
         }
     }
@@ -39,6 +46,7 @@ impl Sealed {
             Self::Groups(table) => Self::Groups(table.with_budget(budget_bytes)),
             Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
             Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
+            Self::TopN(table) => Self::TopN(table.with_budget(budget_bytes)),
         }
     }
 
@@ -51,6 +59,7 @@ impl Sealed {
             Self::Groups(table) => table.update(batch),
             Self::Sorted(table) => table.update(batch),
             Self::Limited(table) => table.update(batch),
+            Self::TopN(table) => table.update(batch),
         }
     }
 
@@ -66,6 +75,7 @@ impl Sealed {
             (Self::Groups(table), Self::Groups(later)) => table.merge(later),
             (Self::Sorted(table), Self::Sorted(later)) => table.merge(later),
             (Self::Limited(table), Self::Limited(later)) => table.merge(later),
+            (Self::TopN(table), Self::TopN(later)) => table.merge(later),
             _ => panic!("a gather is given tables of one kind"),
         }
     }
@@ -79,6 +89,7 @@ impl Sealed {
             Self::Groups(table) => Box::new(table.into_batches(GroupOrder::Key, batch_rows)?),
             Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
             Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
+            Self::TopN(table) => table.into_batches(batch_rows)?,
         })
     }
 
@@ -87,7 +98,7 @@ impl Sealed {
     pub fn group_count(&self) -> usize {
         match self {
             Self::Groups(table) => table.group_count(),
-            Self::Sorted(_) | Self::Limited(_) => 0,
+            Self::Sorted(_) | Self::Limited(_) | Self::TopN(_) => 0,
         }
     }
 
@@ -98,6 +109,7 @@ impl Sealed {
             Self::Groups(table) => table.state_bytes(),
             Self::Sorted(table) => table.state_bytes(),
             Self::Limited(table) => table.state_bytes(),
+            Self::TopN(table) => table.state_bytes(),
         }
     }
 }

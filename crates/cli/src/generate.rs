@@ -33,7 +33,8 @@ fn spec(arguments: &Gen) -> GenerateSpec {
     GenerateSpec {
         source: GeneratorSource {
             model,
-            rows: arguments.rows,
+            rows: Some(arguments.rows),
+            rate: None,
             partitions: arguments.partitions,
             seed: arguments.seed,
             keys: arguments.keys.unwrap_or(keys),

@@ -1,7 +1,8 @@
 //! Keeps the rows for which a predicate is TRUE.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, BooleanArray, UInt64Array};
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, BooleanArray, Int64Array, UInt64Array};
 use arrow_select::filter::{FilterBuilder, prep_null_mask_filter};
 use tidemill_plan::Expr;
 use tidemill_record::{BadRecord, Batch, DataType};
@@ -56,8 +57,12 @@ pub(crate) fn keep(batch: Batch, mask: &BooleanArray) -> Batch {
         return batch;
     }
     let predicate = FilterBuilder::new(&mask).optimize().build();
-    let cut = |array| predicate.filter(array).expect("the mask has one value a row");
+    let cut = |array: &dyn Array| predicate.filter(array).expect("the mask has one value a row");
     let columns = batch.columns().iter().map(|column| cut(column)).collect();
     let offsets: UInt64Array = cut(batch.offsets()).as_primitive().clone();
-    Batch::new(columns, offsets)
+    let watermarks = batch.watermarks().map(|watermarks| {
+        let watermarks = cut(&Int64Array::new(watermarks.clone(), None));
+        watermarks.as_primitive::<Int64Type>().values().clone()
+    });
+    Batch::new(columns, offsets).with_watermarks(watermarks)
 }

@@ -1,10 +1,9 @@
 //! Computes new columns from those of a batch.
 
-use arrow_array::cast::AsArray;
-use arrow_select::filter::filter;
 use tidemill_plan::NamedExpr;
 use tidemill_record::{BadRecord, Batch};
 
+use crate::filter::keep;
 use crate::outcome::{Output, evaluate};
 use crate::{Context, ExprError, compile};
 
@@ -37,14 +36,13 @@ impl Project {
     /// evaluated about log₂(rows) times more for each.
     pub fn apply(&mut self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
         let outcome = evaluate(&self.outputs, &batch, bad);
-        let (_, offsets) = batch.into_parts();
-        let offsets = match &outcome.survivors {
-            None => offsets,
-            Some(survivors) => {
-                let kept = filter(&offsets, survivors).expect("survivors has one value a row");
-                kept.as_primitive().clone()
-            }
+        let rows = Batch::new(Vec::new(), batch.offsets().clone())
+            .with_watermarks(batch.watermarks().cloned());
+        let rows = match &outcome.survivors {
+            None => rows,
+            Some(survivors) => keep(rows, survivors),
         };
-        Batch::new(outcome.columns, offsets)
+        Batch::new(outcome.columns, rows.offsets().clone())
+            .with_watermarks(rows.watermarks().cloned())
     }
 }

@@ -136,7 +136,7 @@ impl Pipeline {
 
         let changes = self.processor.apply(batch, &mut self.bad)?;
         self.settle_bad_records().await?;
-        if let Some(changes) = changes {
+        for changes in changes {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
 

@@ -1,20 +1,31 @@
 //! The plan's stages, applied to one batch after another.
 
-use tidemill_aggregate::{AggTable, GroupOrder, Limit, Sealed, SortTable, TableBatches};
+use std::collections::VecDeque;
+
+use tidemill_aggregate::{
+    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, Sealed, SealedWindows, SortTable,
+    TableBatches, TopNTable, WindowTable,
+};
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{Emit, Stage};
-use tidemill_record::{BadRecord, Batch};
+use tidemill_record::{BadRecord, Batch, EventTime};
 
 use crate::PipelineError;
 
 /// Applies the stages of one pipeline. Knows tables and expressions, no I/O.
 pub(crate) struct Processor {
     steps: Vec<Step>,
-    /// The partial table that everything ends in, where a gather follows.
-    seal: Option<Sealed>,
+    /// What everything ends in, where a gather follows.
+    seal: Option<Seal>,
+    /// How far the input has come in event time.
+    watermark: EventTime,
+    /// Records that came too late, in this turn.
+    late: Vec<Late>,
     /// The step that is being emptied at the end of input, and what is left of it.
     draining: Option<(usize, TableBatches)>,
+    /// Rows that left the last step while draining.
+    owed: VecDeque<Batch>,
     /// Steps before this one have been emptied.
     drained_count: usize,
     batch_rows: usize,
@@ -23,13 +34,22 @@ pub(crate) struct Processor {
     state_bytes: u64,
 }
 
-/// Fingerprints of the declared partition columns that a local grouping saw in one partition.
+/// Fingerprints of the declared partition columns that a local stage saw in one partition.
 #[derive(Clone, Debug)]
 pub struct KeyAudit {
-    /// Place of the grouping among the pipeline's stages.
+    /// Place of the stage among the pipeline's stages.
     pub stage: usize,
     /// 64-bit hashes of the columns' values, each once.
     pub fingerprints: Vec<u64>,
+}
+
+/// What a gather is given.
+#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
+enum Seal {
+    /// One table, when the input ends.
+    Table(Sealed),
+    /// Windows, as they close.
+    Windows(WindowTable),
 }
 
 #[expect(
@@ -37,6 +57,7 @@ pub struct KeyAudit {
     reason = "there are a few for each pipeline, and they stay put"
 )]
 enum Step {
+    EventTime(EventTimes),
     Filter(Filter),
     Project(Project),
     Aggregate {
@@ -44,10 +65,81 @@ enum Step {
         emit: Emit,
         audited_keys: Vec<usize>,
     },
+    Windows(WindowTable),
+    Over(OverTable),
+    TopN(TopNTable),
     Sort(SortTable),
     Limit(Limit),
     /// A table that has been emptied.
     Drained,
+}
+
+impl Step {
+    fn new(
+        stage: &Stage,
+        context: &Context,
+        budget_bytes: u64,
+        batch_rows: usize,
+    ) -> Result<Self, PipelineError> {
+        Ok(match stage {
+            Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
+            Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
+            Stage::Project(columns) => Self::Project(Project::new(columns, context)?),
+            Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
+                Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
+            }
+            Stage::Aggregate { spec, audited_keys } => Self::Aggregate {
+                table: AggTable::new(spec.clone(), budget_bytes),
+                emit: spec.emit,
+                audited_keys: audited_keys.clone(),
+            },
+            Stage::Over { spec, audited_keys } => {
+                Self::Over(OverTable::new(spec.clone(), audited_keys, budget_bytes, batch_rows))
+            }
+            Stage::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
+            Stage::Sort(spec) => Self::Sort(SortTable::new(spec.clone(), budget_bytes)),
+            Stage::Limit(spec) => Self::Limit(Limit::new(*spec)),
+        })
+    }
+
+    /// Takes in a batch; what it causes goes to `results`, in order.
+    fn update(
+        &mut self,
+        batch: Batch,
+        bad: &mut Vec<BadRecord>,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), PipelineError> {
+        match self {
+            Self::EventTime(times) => results.push(times.apply(batch, bad)),
+            Self::Filter(filter) => results.push(filter.apply(batch, bad)),
+            Self::Project(project) => results.push(project.apply(batch, bad)),
+            Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
+            Self::Aggregate { table, .. } => results.extend(table.update_changes(&batch)?),
+            Self::Windows(table) => table.update(&batch, late, results)?,
+            Self::Over(table) => table.update(&batch, late, results)?,
+            Self::TopN(table) => table.update(&batch)?,
+            Self::Sort(table) => table.update(&batch)?,
+            Self::Limit(limit) => results.extend(limit.apply(batch)),
+            Self::Drained => unreachable!("a drained table is behind every later batch"),
+        }
+        Ok(())
+    }
+
+    /// Lets event time pass; what waited for it goes to `results`.
+    fn advance(
+        &mut self,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), PipelineError> {
+        match self {
+            Self::Windows(table) => table.advance(watermark, results)?,
+            Self::Over(table) => table.advance(watermark, results)?,
+            Self::TopN(table) => table.advance(watermark, results)?,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 impl Processor {
@@ -58,26 +150,20 @@ impl Processor {
         budget_bytes: u64,
         batch_rows: usize,
     ) -> Result<Self, PipelineError> {
-        let steps = stages
-            .iter()
-            .map(|stage| {
-                Ok(match stage {
-                    Stage::Filter(predicate) => Step::Filter(Filter::new(predicate, context)?),
-                    Stage::Project(columns) => Step::Project(Project::new(columns, context)?),
-                    Stage::Aggregate { spec, audited_keys } => Step::Aggregate {
-                        table: AggTable::new(spec.clone(), budget_bytes),
-                        emit: spec.emit,
-                        audited_keys: audited_keys.clone(),
-                    },
-                    Stage::Sort(spec) => Step::Sort(SortTable::new(spec.clone(), budget_bytes)),
-                    Stage::Limit(spec) => Step::Limit(Limit::new(*spec)),
-                })
-            })
-            .collect::<Result<_, PipelineError>>()?;
+        let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
+        let seal = seal.map(|merge| match merge {
+            Merge::Windows(spec) => {
+                Seal::Windows(WindowTable::new(spec.clone(), &[], budget_bytes))
+            }
+            merge => Seal::Table(Sealed::new(merge, budget_bytes)),
+        });
         Ok(Self {
-            steps,
-            seal: seal.map(|merge| Sealed::new(merge, budget_bytes)),
+            steps: steps.collect::<Result<_, _>>()?,
+            seal,
+            watermark: EventTime::MIN,
+            late: Vec::new(),
             draining: None,
+            owed: VecDeque::new(),
             drained_count: 0,
             batch_rows,
             audits: Vec::new(),
@@ -86,57 +172,59 @@ impl Processor {
         })
     }
 
-    /// Applies every stage to a batch; what leaves the last one, if anything does.
+    /// Applies every stage to a batch; what leaves the last one, in order.
     ///
     /// # Cost
-    /// O(rows).
+    /// O(rows), plus the rows of windows that close.
     pub(crate) fn apply(
         &mut self,
         batch: Batch,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<Option<Batch>, PipelineError> {
-        self.apply_from(0, batch, bad)
+    ) -> Result<Vec<Batch>, PipelineError> {
+        self.apply_from(0, vec![batch], bad)
+    }
+
+    /// Lets event time pass without a record: what closes leaves, in order.
+    pub(crate) fn advance(
+        &mut self,
+        watermark: EventTime,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Vec<Batch>, PipelineError> {
+        self.watermark = self.watermark.max(watermark);
+        self.apply_from(0, Vec::new(), bad)
     }
 
     fn apply_from(
         &mut self,
         first: usize,
-        mut batch: Batch,
+        mut batches: Vec<Batch>,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<Option<Batch>, PipelineError> {
+    ) -> Result<Vec<Batch>, PipelineError> {
         for step in &mut self.steps[first..] {
-            if batch.row_count() == 0 {
-                return Ok(None);
+            let mut results = Vec::with_capacity(1);
+            for batch in batches {
+                step.update(batch, bad, &mut self.late, &mut results)?;
             }
-            let changed = match step {
-                Step::Filter(filter) => Some(filter.apply(batch, bad)),
-                Step::Project(project) => Some(project.apply(batch, bad)),
-                Step::Aggregate { table, emit: Emit::Final, .. } => {
-                    table.update(&batch)?;
-                    None
-                }
-                Step::Aggregate { table, .. } => table.update_changes(&batch)?,
-                Step::Sort(table) => {
-                    table.update(&batch)?;
-                    None
-                }
-                Step::Limit(limit) => limit.apply(batch),
-                Step::Drained => unreachable!("a drained table is behind every later batch"),
-            };
-            match changed {
-                Some(changed) => batch = changed,
-                None => return Ok(None),
+            if let Step::EventTime(times) = step {
+                self.watermark = self.watermark.max(times.watermark());
             }
-        }
-        if batch.row_count() == 0 {
-            return Ok(None);
+            step.advance(self.watermark, &mut results)?;
+            results.retain(|batch| batch.row_count() > 0);
+            batches = results;
         }
         match &mut self.seal {
-            Some(table) => {
-                table.update(&batch)?;
-                Ok(None)
+            None => Ok(batches),
+            Some(seal) => {
+                for batch in &batches {
+                    match seal {
+                        Seal::Table(table) => table.update(batch)?,
+                        Seal::Windows(table) => {
+                            table.update(batch, &mut self.late, &mut Vec::new())?;
+                        }
+                    }
+                }
+                Ok(Vec::new())
             }
-            None => Ok(Some(batch)),
         }
     }
 
@@ -144,10 +232,9 @@ impl Processor {
     pub(crate) fn is_satisfied(&self) -> bool {
         let is_full = |step: &Step| matches!(step, Step::Limit(limit) if limit.is_satisfied());
         // A limit behind a grouping or an order says nothing of the input before it.
-        let until_table = self
-            .steps
-            .iter()
-            .take_while(|step| matches!(step, Step::Filter(_) | Step::Project(_) | Step::Limit(_)));
+        let until_table = self.steps.iter().take_while(|step| {
+            matches!(step, Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_))
+        });
         let mut step_count = 0;
         for step in until_table {
             if is_full(step) {
@@ -156,7 +243,7 @@ impl Processor {
             step_count += 1;
         }
         step_count == self.steps.len()
-            && matches!(&self.seal, Some(Sealed::Limited(table)) if table.is_full())
+            && matches!(&self.seal, Some(Seal::Table(Sealed::Limited(table))) if table.is_full())
     }
 
     /// After the last input: the next batch that the tables still owe, each table's rows passing
@@ -166,7 +253,10 @@ impl Processor {
         bad: &mut Vec<BadRecord>,
     ) -> Result<Option<Batch>, PipelineError> {
         loop {
-            let (place, owed) = match &mut self.draining {
+            if let Some(batch) = self.owed.pop_front() {
+                return Ok(Some(batch));
+            }
+            let (place, batch) = match &mut self.draining {
                 Some((place, batches)) => match batches.next() {
                     Some(batch) => (*place, batch?),
                     None => {
@@ -180,9 +270,7 @@ impl Processor {
                     continue;
                 }
             };
-            if let Some(batch) = self.apply_from(place + 1, owed, bad)? {
-                return Ok(Some(batch));
-            }
+            self.owed = self.apply_from(place + 1, vec![batch], bad)?.into();
         }
     }
 
@@ -190,9 +278,11 @@ impl Processor {
         let place = self.drained_count;
         self.drained_count += 1;
         let step = &mut self.steps[place];
-        if matches!(step, Step::Filter(_) | Step::Project(_) | Step::Limit(_)) {
+        if matches!(step, Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_))
+        {
             return Ok(());
         }
+        let mut results = Vec::new();
         let batches: TableBatches = match std::mem::replace(step, Step::Drained) {
             Step::Aggregate { mut table, emit, audited_keys } => {
                 self.group_count += count(table.group_count());
@@ -207,16 +297,59 @@ impl Processor {
                     Box::new(table.flush_changes()?.into_iter().map(Ok))
                 }
             }
+            Step::Windows(mut table) => {
+                self.group_count += count(table.group_count());
+                self.state_bytes += table.state_bytes();
+                table.advance(EventTime::MAX, &mut results)?;
+                self.audit(place, table.key_fingerprints());
+                Box::new(results.into_iter().map(Ok))
+            }
+            Step::Over(mut table) => {
+                self.group_count += count(table.key_count());
+                self.state_bytes += table.state_bytes();
+                table.advance(EventTime::MAX, &mut results)?;
+                self.audit(place, table.key_fingerprints());
+                Box::new(results.into_iter().map(Ok))
+            }
+            Step::TopN(table) => {
+                self.state_bytes += table.state_bytes();
+                table.into_batches(self.batch_rows)?
+            }
             Step::Sort(table) => {
                 self.state_bytes += table.state_bytes();
                 Box::new(table.into_batches(self.batch_rows)?.map(Ok))
             }
-            Step::Filter(_) | Step::Project(_) | Step::Limit(_) | Step::Drained => {
-                unreachable!("only tables are emptied, and each once")
-            }
+            Step::EventTime(_)
+            | Step::Filter(_)
+            | Step::Project(_)
+            | Step::Limit(_)
+            | Step::Drained => unreachable!("only tables are emptied, and each once"),
         };
         self.draining = Some((place, batches));
         Ok(())
+    }
+
+    fn audit(&mut self, stage: usize, fingerprints: Vec<u64>) {
+        if !fingerprints.is_empty() {
+            self.audits.push(KeyAudit { stage, fingerprints });
+        }
+    }
+
+    /// Records that came too late since this was last asked.
+    pub(crate) fn take_late(&mut self) -> Vec<Late> {
+        std::mem::take(&mut self.late)
+    }
+
+    /// The windows that have closed since this was last asked, where a gather follows; at the end of
+    /// the input (`EventTime::MAX`), all.
+    pub(crate) fn seal_windows(
+        &mut self,
+        until: Option<EventTime>,
+    ) -> Result<Option<SealedWindows>, PipelineError> {
+        match &mut self.seal {
+            Some(Seal::Windows(table)) => Ok(Some(table.seal(until.unwrap_or(self.watermark))?)),
+            _ => Ok(None),
+        }
     }
 
     /// Feeds merged tables to the stages: what a gather starts from.
@@ -228,7 +361,13 @@ impl Processor {
 
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Option<Sealed> {
-        self.seal.take()
+        match self.seal.take() {
+            Some(Seal::Table(table)) => Some(table),
+            other => {
+                self.seal = other;
+                None
+            }
+        }
     }
 
     pub(crate) fn take_audits(&mut self) -> Vec<KeyAudit> {

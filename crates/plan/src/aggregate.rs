@@ -4,7 +4,7 @@ use std::fmt;
 
 use tidemill_record::DataType;
 
-use crate::Span;
+use crate::{Span, WindowSpec};
 
 /// An aggregate function, with its constant parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,9 +99,10 @@ pub struct AggregateCall {
 /// When a grouping's results leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Emit {
-    /// Once, when the input ends.
+    /// Once, when the window closes; without a window, when the input ends.
     Final,
-    /// One row for every record that changed a group, in input order.
+    /// One row for every record that changed a group, in input order. A record of several windows
+    /// gives one for each, in order of window end.
     Changes,
     /// The last change of each group among every `n` records of a partition (`n ≥ 1`), in order of
     /// first change. `n` counts the records of the partition that reach the grouping.
@@ -119,13 +120,17 @@ impl fmt::Display for Emit {
 }
 
 /// A grouping: keys and aggregates over the columns of its input. Its output is the keys, in
-/// order, then one column per call. Without keys there is exactly one group, even of no rows.
+/// order, then `window_start` and `window_end` (`TIMESTAMP`) where there is a window, then one column
+/// per call. Without keys there is exactly one group, even of no rows; with a window, one for each
+/// window that has a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregateSpec {
     /// Types of all input columns.
     pub input_types: Vec<DataType>,
     /// Input columns of the group key.
     pub keys: Vec<usize>,
+    /// The window that belongs to the key, if any.
+    pub window: Option<WindowSpec>,
     /// The aggregates, in output order.
     pub calls: Vec<AggregateCall>,
     /// When results leave.
@@ -135,10 +140,12 @@ pub struct AggregateSpec {
 }
 
 impl AggregateSpec {
-    /// Types of the output columns: keys, then calls.
+    /// Types of the output columns: keys, the window's bounds, then calls.
     #[must_use]
     pub fn output_types(&self) -> Vec<DataType> {
         let keys = self.keys.iter().map(|&key| self.input_types[key].clone());
-        keys.chain(self.calls.iter().map(|call| call.data_type.clone())).collect()
+        let bound_count = if self.window.is_some() { 2 } else { 0 };
+        let bounds = std::iter::repeat_n(DataType::Timestamp, bound_count);
+        keys.chain(bounds).chain(self.calls.iter().map(|call| call.data_type.clone())).collect()
     }
 }

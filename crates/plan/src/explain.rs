@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Write};
 
-use crate::fragment::{Fragment, FragmentInput, Merge, PhysicalQuery, Stage};
+use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQuery, Stage};
+use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Format, LimitSpec, NamedExpr, SinkConnector, SinkDef, SortSpec, SourceConnector,
+    AggregateSpec, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector, SinkDef,
+    SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
 impl fmt::Display for PhysicalQuery {
@@ -51,6 +53,9 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
     for stage in fragment.stages.iter().rev() {
         indent(f, depth)?;
         match stage {
+            Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec))?,
+            Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec))?,
+            Stage::TopN(spec) => writeln!(f, "top {}", top_n(spec))?,
             Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
             Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
             Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
@@ -65,6 +70,8 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
             indent(f, depth)?;
             let (gathered, sealed) = match merge {
                 Merge::Groups(spec) => ("groups", format!("aggregate {}", grouping(spec))),
+                Merge::Windows(spec) => ("windows", format!("aggregate {}", grouping(spec))),
+                Merge::TopN(spec) => ("first rows", format!("top {}", top_n(spec))),
                 Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
                 Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
             };
@@ -86,9 +93,19 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
     match &source.connector {
         SourceConnector::File(file) => {
             write!(f, "file {} ({})", file.path, format_name(&file.format))?;
+            if file.follow {
+                f.write_str(", followed")?;
+            }
         }
         SourceConnector::Generator(g) => {
-            write!(f, "generator, {} rows, {} partitions", g.rows, g.partitions)?;
+            match g.rows {
+                Some(rows) => write!(f, "generator, {rows} rows")?,
+                None => f.write_str("generator, without end")?,
+            }
+            if let Some(rate) = g.rate {
+                write!(f, ", {rate} a second")?;
+            }
+            write!(f, ", {} partitions", g.partitions)?;
         }
         SourceConnector::Registered => write!(f, "registered")?,
     }
@@ -123,19 +140,78 @@ fn projection(columns: &[NamedExpr]) -> String {
 
 fn grouping(spec: &AggregateSpec) -> String {
     let calls: Vec<&str> = spec.calls.iter().map(|call| call.label.as_str()).collect();
-    format!("keys {:?}, [{}], {}", spec.keys, calls.join(", "), spec.emit)
+    let calls = calls.join(", ");
+    match &spec.window {
+        None => format!("keys {:?}, [{calls}], {}", spec.keys, spec.emit),
+        Some(window) => {
+            format!("keys {:?}, window {}, [{calls}], {}", spec.keys, windowing(window), spec.emit)
+        }
+    }
+}
+
+fn windowing(window: &WindowSpec) -> String {
+    let mut text = format!("{} of #{}", window.kind, window.time);
+    if let Some(pane_us) = window.kind.pane_us() {
+        let _ = write!(text, ", panes of {}", duration_text(pane_us));
+    }
+    if window.allowed_lateness_us > 0 {
+        let _ = write!(text, ", allowed lateness {}", duration_text(window.allowed_lateness_us));
+    }
+    text
+}
+
+fn event_time(spec: &EventTimeSpec) -> String {
+    match spec.delay_us {
+        None => {
+            format!("event time {}, no watermark: windows close when the input ends", spec.name)
+        }
+        Some(0) => format!("event time {}, watermark {}", spec.name, spec.name),
+        Some(delay_us) => {
+            format!(
+                "event time {}, watermark {} - {}",
+                spec.name,
+                spec.name,
+                duration_text(delay_us)
+            )
+        }
+    }
+}
+
+fn over(spec: &OverSpec) -> String {
+    let order = match spec.order {
+        OverOrder::Arrival => "in order of arrival".to_owned(),
+        OverOrder::EventTime { column } => format!("by event time #{column}"),
+    };
+    let calls: Vec<&str> = spec.calls.iter().map(|call| call.label.as_str()).collect();
+    let calls = calls.join(", ");
+    let mut text = format!("keys {:?}, {order}, [{calls}]", spec.partition_by);
+    if let Some(ttl_us) = spec.idle_key_ttl_us {
+        let _ = write!(text, ", idle keys go after {}", duration_text(ttl_us));
+    }
+    text
+}
+
+fn top_n(spec: &TopNSpec) -> String {
+    let keys = sort_keys(&spec.order);
+    let when = if spec.window_end.is_some() { "window closes" } else { "input ends" };
+    format!("{} of keys {:?}, {keys}, when the {when}", spec.keep, spec.partition_by)
 }
 
 fn order(spec: &SortSpec) -> String {
+    let mut text = sort_keys(&spec.keys);
+    if spec.limit != LimitSpec::default() {
+        let _ = write!(text, ", {}", limit(&spec.limit));
+    }
+    text
+}
+
+fn sort_keys(keys: &[SortKey]) -> String {
     let mut text = String::new();
-    for (i, key) in spec.keys.iter().enumerate() {
+    for (i, key) in keys.iter().enumerate() {
         let separator = if i == 0 { "by " } else { ", " };
         let direction = if key.is_descending { "DESC" } else { "ASC" };
         let nulls = if key.is_nulls_first { " NULLS FIRST" } else { "" };
         let _ = write!(text, "{separator}#{} {direction}{nulls}", key.column);
-    }
-    if spec.limit != LimitSpec::default() {
-        let _ = write!(text, ", {}", limit(&spec.limit));
     }
     text
 }

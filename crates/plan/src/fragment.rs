@@ -4,11 +4,11 @@ use std::fmt;
 
 use tidemill_record::Schema;
 
-use crate::lineage::source_column;
+use crate::lineage::{event_time_columns, source_column};
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Query, Relation, SinkDef, SortSpec, SourceDef,
-    Span,
+    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
+    SortSpec, SourceDef, Span, TopNSpec,
 };
 
 /// The class of a query; see `docs/ARCHITECTURE.md`, "Locality".
@@ -87,20 +87,50 @@ pub enum FragmentInput {
 pub enum Merge {
     /// Groups; they leave in order of group key, NULL last.
     Groups(AggregateSpec),
+    /// Windows of groups, each as soon as every partition that is neither ended nor idle has passed
+    /// it; they leave in order of window end, then group key.
+    Windows(AggregateSpec),
+    /// The first rows of each partition of an order.
+    TopN(TopNSpec),
     /// Rows in order.
     Sorted(SortSpec),
     /// The first rows, in partition order.
     Limited(LimitSpec),
 }
 
+/// Event times of one source: which column, and what they do to the watermark.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventTimeSpec {
+    /// Column of the scan, `TIMESTAMP`; a record where it is NULL is bad.
+    pub column: usize,
+    /// Its name.
+    pub name: String,
+    /// `WATERMARK FOR`: how far the watermark stays behind the largest event time, in microseconds;
+    /// `None` where the source declares none, so that nothing is late and windows close at the end.
+    pub delay_us: Option<i64>,
+    /// `watermark.max_ahead`, in microseconds.
+    pub max_ahead_us: Option<i64>,
+}
+
 /// One step of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
+    /// Notes the watermark beside every row; the first stage behind a scan, before its filter.
+    EventTime(EventTimeSpec),
     /// Keep the rows for which this is TRUE.
     Filter(Expr),
     /// Compute these.
     Project(Vec<NamedExpr>),
-    /// Group; final rows leave in order of first appearance.
+    /// Analytic functions of the rows before.
+    Over {
+        /// Partition, order and functions.
+        spec: OverSpec,
+        /// As that of [`Self::Aggregate`], places in `spec.partition_by`.
+        audited_keys: Vec<usize>,
+    },
+    /// Keep the first rows of each partition of an order.
+    TopN(TopNSpec),
+    /// Group; final rows leave in order of window end, then of first appearance.
     Aggregate {
         /// Keys and aggregates.
         spec: AggregateSpec,
@@ -184,6 +214,8 @@ impl Cutter<'_> {
                 fragments
             }
             Relation::Aggregate { input, spec, .. } => self.cut_aggregate(input, spec)?,
+            Relation::Over { input, spec, .. } => self.cut_over(input, spec)?,
+            Relation::TopN { input, spec, .. } => self.cut_top_n(input, spec)?,
             Relation::Sort { input, spec } => {
                 let children = self.cut(input)?;
                 let gathered = Merge::Sorted(spec.clone());
@@ -196,18 +228,91 @@ impl Cutter<'_> {
         })
     }
 
+    /// Analytic functions need every row of a key in one partition: there is no table to merge.
+    fn cut_over(&mut self, input: &Relation, spec: &OverSpec) -> Result<Vec<Fragment>, Refusal> {
+        let mut children = self.cut(input)?;
+        if let OverOrder::EventTime { column } = spec.order {
+            note_event_time(&mut children, event_time_columns(input, column).as_deref());
+        } else if spec.idle_key_ttl_us.is_some() {
+            note_event_time(&mut children, None);
+        }
+        let what = format!("OVER ({})", describe("PARTITION BY", input, &spec.partition_by, ""));
+        match self.local_reason(&children, input, &spec.partition_by) {
+            Ok(Local { reason, audited_keys }) => {
+                self.locality = self.locality.max(Locality::Local);
+                self.proof.push(format!("{what} is local: {reason}"));
+                Ok(with_stage(children, &Stage::Over { spec: spec.clone(), audited_keys }))
+            }
+            Err(reason) => Err(Refusal {
+                message: format!(
+                    "{what} needs all rows of a key in one partition, but {reason}; declare \
+                     PARTITIONED BY with columns of PARTITION BY if the input is partitioned so, or \
+                     write the input partitioned by the key first"
+                ),
+                span: spec.span,
+            }),
+        }
+    }
+
+    fn cut_top_n(&mut self, input: &Relation, spec: &TopNSpec) -> Result<Vec<Fragment>, Refusal> {
+        let children = self.cut(input)?;
+        let what = format!("the first {} rows of each partition", spec.keep);
+        match self.local_reason(&children, input, &spec.partition_by) {
+            Ok(Local { reason, .. }) => {
+                self.locality = self.locality.max(Locality::Local);
+                self.proof.push(format!("{what}: local, {reason}"));
+                Ok(with_stage(children, &Stage::TopN(spec.clone())))
+            }
+            Err(reason) if !is_unbounded(&children) => {
+                self.locality = Locality::Gather;
+                self.proof
+                    .push(format!("{what}: gathered, {reason}; they leave at the end of input"));
+                Ok(vec![gather(children, Merge::TopN(spec.clone()))])
+            }
+            Err(reason) => Err(Refusal {
+                message: format!(
+                    "{what} of input that never ends needs all rows in one partition, but {reason}; \
+                     declare PARTITIONED BY with columns of PARTITION BY if the input is partitioned \
+                     so"
+                ),
+                span: spec.span,
+            }),
+        }
+    }
+
     fn cut_aggregate(
         &mut self,
         input: &Relation,
         spec: &AggregateSpec,
     ) -> Result<Vec<Fragment>, Refusal> {
-        let children = self.cut(input)?;
-        let what = describe_keys(input, spec);
-        match self.local_reason(&children, input, spec) {
+        let mut children = self.cut(input)?;
+        if let Some(window) = &spec.window {
+            note_event_time(&mut children, event_time_columns(input, window.time).as_deref());
+        }
+        let what = describe_grouping(input, spec);
+        match self.local_reason(&children, input, &spec.keys) {
             Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
                 self.proof.push(format!("{what} is local: {reason}"));
                 Ok(with_stage(children, &Stage::Aggregate { spec: spec.clone(), audited_keys }))
+            }
+            Err(reason) if spec.window.is_some() && spec.emit == Emit::Final => {
+                if spec.window.is_some_and(|window| window.allowed_lateness_us > 0) {
+                    return Err(Refusal {
+                        message: format!(
+                            "{what} cannot correct results that were gathered, but {reason}; declare \
+                             PARTITIONED BY with columns of the group key if the input is partitioned \
+                             so, or leave out 'allowed.lateness' and let the watermark wait longer"
+                        ),
+                        span: spec.span,
+                    });
+                }
+                self.locality = Locality::Gather;
+                self.proof.push(format!(
+                    "{what} is gathered: {reason}; each partition seals a window when its watermark \
+                     reaches the end, and one pipeline merges them in partition order when all have"
+                ));
+                Ok(vec![gather(children, Merge::Windows(spec.clone()))])
             }
             Err(reason) if spec.emit == Emit::Final => {
                 self.locality = Locality::Gather;
@@ -235,7 +340,7 @@ impl Cutter<'_> {
         &self,
         children: &[Fragment],
         input: &Relation,
-        spec: &AggregateSpec,
+        keys: &[usize],
     ) -> Result<Local, String> {
         let [child] = children else {
             return Err("UNION ALL brings several inputs together".to_owned());
@@ -262,7 +367,7 @@ impl Cutter<'_> {
             return Err(format!("{} declares no PARTITIONED BY", source.name));
         }
         let key_sources: Vec<Option<usize>> =
-            spec.keys.iter().map(|&key| source_column(input, key)).collect();
+            keys.iter().map(|&key| source_column(input, key)).collect();
         let missing: Vec<usize> = source
             .partitioned_by
             .iter()
@@ -279,7 +384,7 @@ impl Cutter<'_> {
                     "{} is PARTITIONED BY ({columns}), all part of the key",
                     source.name
                 ),
-                audited_keys: (0..spec.keys.len()).filter(is_declared).collect(),
+                audited_keys: (0..keys.len()).filter(is_declared).collect(),
             })
         } else {
             let (all, missing) = (names(&source.partitioned_by), names(&missing));
@@ -329,11 +434,53 @@ fn with_stage(mut fragments: Vec<Fragment>, stage: &Stage) -> Vec<Fragment> {
     fragments
 }
 
-fn describe_keys(input: &Relation, spec: &AggregateSpec) -> String {
-    if spec.keys.is_empty() {
-        return "the grouping of all rows".to_owned();
+/// Makes the event times of a column known where records come in. `columns` are those of the scans
+/// below, left to right; `None` takes what each source declares.
+fn note_event_time(fragments: &mut [Fragment], columns: Option<&[usize]>) {
+    for (at, fragment) in fragments.iter_mut().enumerate() {
+        let FragmentInput::Scan(scan) = &fragment.input else { continue };
+        if matches!(fragment.stages.first(), Some(Stage::EventTime(_))) {
+            continue;
+        }
+        let rule = scan.source.watermark;
+        let column = columns.and_then(|columns| columns.get(at).copied());
+        let Some(column) = column.or(rule.map(|rule| rule.column)) else { continue };
+        let Some(place) = scan.columns.iter().position(|&scanned| scanned == column) else {
+            continue;
+        };
+        let rule = rule.filter(|rule| rule.column == column);
+        let spec = EventTimeSpec {
+            column: place,
+            name: scan.source.schema.fields[column].name.clone(),
+            delay_us: rule.map(|rule| rule.delay_us),
+            max_ahead_us: rule.and_then(|rule| rule.max_ahead_us),
+        };
+        fragment.stages.insert(0, Stage::EventTime(spec));
+    }
+}
+
+/// Whether records of any source below may come for ever.
+fn is_unbounded(fragments: &[Fragment]) -> bool {
+    fragments.iter().any(|fragment| match &fragment.input {
+        FragmentInput::Scan(scan) => !scan.source.is_bounded(),
+        FragmentInput::Gather { children, .. } => is_unbounded(children),
+    })
+}
+
+fn describe_grouping(input: &Relation, spec: &AggregateSpec) -> String {
+    let keys = describe("GROUP BY", input, &spec.keys, "the grouping of all rows");
+    match &spec.window {
+        Some(window) => format!("{keys}, {}", window.kind),
+        None => keys,
+    }
+}
+
+/// The names of some columns behind a word; `without` where there are none.
+fn describe(word: &str, input: &Relation, columns: &[usize], without: &str) -> String {
+    if columns.is_empty() {
+        return without.to_owned();
     }
     let schema = input.schema();
-    let names: Vec<&str> = spec.keys.iter().map(|&key| schema.fields[key].name.as_str()).collect();
-    format!("GROUP BY {}", names.join(", "))
+    let names: Vec<&str> = columns.iter().map(|&at| schema.fields[at].name.as_str()).collect();
+    format!("{word} {}", names.join(", "))
 }

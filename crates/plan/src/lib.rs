@@ -11,25 +11,30 @@ pub mod fragment;
 pub mod function;
 pub mod lineage;
 pub mod options;
+pub mod over;
 pub mod relation;
 pub mod scalar;
 pub mod settings;
 pub mod span;
+pub mod window;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
 pub use fragment::{
-    Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal, Stage, fragment,
+    EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,
+    Stage, fragment,
 };
 pub use function::Function;
 pub use options::{
     BadRecords, Compression, CsvOptions, DiscardSink, FileSink, FileSource, Format, GeneratorModel,
-    GeneratorSource, JsonOptions, OnExisting, SinkConnector, SinkDef, SourceConnector, SourceDef,
-    TimestampUnit, WatermarkRule,
+    GeneratorSource, JsonOptions, LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector,
+    SourceDef, TimestampUnit, WatermarkRule,
 };
+pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec, TopNSpec};
 pub use relation::{
     Explain, LimitSpec, NamedExpr, Query, Relation, Scan, Script, SortKey, SortSpec,
 };
 pub use scalar::Scalar;
 pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use span::Span;
+pub use window::{WindowKind, WindowSpec};

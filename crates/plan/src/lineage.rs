@@ -11,6 +11,10 @@ pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
         Relation::Filter { input, .. }
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. } => source_column(input, column),
+        // Input columns come first.
+        Relation::Over { input, .. } | Relation::TopN { input, .. } => {
+            (column < input.schema().fields.len()).then(|| source_column(input, column))?
+        }
         Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
             ExprKind::Column { index, .. } => source_column(input, index),
             _ => None,
@@ -19,5 +23,32 @@ pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
             spec.keys.get(column).and_then(|&key| source_column(input, key))
         }
         Relation::Union { .. } => None,
+    }
+}
+
+/// For each scan below, left to right, the source column that a column of event times is an unchanged
+/// copy of; `None` where it is computed, or where a grouping, an order or a limit stands between, which
+/// rows leave in an order of its own.
+#[must_use]
+pub fn event_time_columns(relation: &Relation, column: usize) -> Option<Vec<usize>> {
+    match relation {
+        Relation::Scan(scan) => Some(vec![scan.columns.get(column).copied()?]),
+        Relation::Filter { input, .. } => event_time_columns(input, column),
+        Relation::Over { input, .. } => {
+            (column < input.schema().fields.len()).then(|| event_time_columns(input, column))?
+        }
+        Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
+            ExprKind::Column { index, .. } => event_time_columns(input, index),
+            _ => None,
+        },
+        Relation::Union { inputs } => {
+            let columns: Option<Vec<_>> =
+                inputs.iter().map(|input| event_time_columns(input, column)).collect();
+            Some(columns?.concat())
+        }
+        Relation::Aggregate { .. }
+        | Relation::TopN { .. }
+        | Relation::Sort { .. }
+        | Relation::Limit { .. } => None,
     }
 }

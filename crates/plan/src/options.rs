@@ -37,6 +37,62 @@ pub struct WatermarkRule {
     pub column: usize,
     /// How far events may be out of order, in microseconds, at least 0.
     pub delay_us: i64,
+    /// `watermark.max_ahead`: a record further beyond the watermark, in microseconds, does not move
+    /// it; `None` (`off`) lets every record move it.
+    pub max_ahead_us: Option<i64>,
+    /// `allowed.lateness`: how long after its end a window still takes records, in microseconds, at
+    /// least 0.
+    pub allowed_lateness_us: i64,
+    /// `late.records`
+    pub late_records: LateRecords,
+    /// `idle.timeout`: a partition that is silent for so long does not hold back gathered windows;
+    /// `None` (`off`) waits for it.
+    pub idle_timeout: Option<Duration>,
+    /// `idle.key.ttl`: an `OVER` key that is silent for so long, in event time, microseconds, is
+    /// forgotten; `None` (`off`) keeps all.
+    pub idle_key_ttl_us: Option<i64>,
+}
+
+impl WatermarkRule {
+    /// `watermark.max_ahead` where nothing is said: an hour.
+    pub const MAX_AHEAD_US: i64 = 3_600_000_000;
+
+    /// The rule without any option.
+    #[must_use]
+    pub fn new(column: usize, delay_us: i64) -> Self {
+        Self {
+            column,
+            delay_us,
+            max_ahead_us: Some(Self::MAX_AHEAD_US),
+            allowed_lateness_us: 0,
+            late_records: LateRecords::default(),
+            idle_timeout: None,
+            idle_key_ttl_us: None,
+        }
+    }
+}
+
+/// `late.records`: what becomes of a record that is late for every window it lies in. It is counted
+/// either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LateRecords {
+    /// Left out.
+    #[default]
+    Drop,
+    /// Left out, and written to `dead.letter.path`.
+    DeadLetter,
+}
+
+impl SourceDef {
+    /// Whether its records come to an end by themselves.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        match &self.connector {
+            SourceConnector::File(file) => !file.follow,
+            SourceConnector::Generator(generator) => generator.rows.is_some(),
+            SourceConnector::Registered => true,
+        }
+    }
 }
 
 /// Where a source's records come from.
@@ -59,6 +115,8 @@ pub struct FileSource {
     pub format: Format,
     /// `splits`: byte ranges that one large uncompressed file is cut into; `None` chooses by size.
     pub splits: Option<u32>,
+    /// `follow`: go on reading what is appended to the files, for ever.
+    pub follow: bool,
 }
 
 /// Options of the `generator` source, and of `tidemill gen`.
@@ -66,8 +124,10 @@ pub struct FileSource {
 pub struct GeneratorSource {
     /// `schema`
     pub model: GeneratorModel,
-    /// `rows`: over all partitions.
-    pub rows: u64,
+    /// `rows`: over all partitions; `None` (`unlimited`) never ends.
+    pub rows: Option<u64>,
+    /// `rate`: records a second over all partitions, at least 1; `None` goes as fast as it can.
+    pub rate: Option<u64>,
     /// `partitions`
     pub partitions: u32,
     /// `seed`
@@ -310,6 +370,23 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     amount.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// Microseconds as a duration of the dialect: the largest unit that divides it.
+#[must_use]
+pub fn duration_text(micros: i64) -> String {
+    const UNITS: [(i64, &str); 5] = [
+        (86_400_000_000, "d"),
+        (3_600_000_000, "h"),
+        (60_000_000, "m"),
+        (1_000_000, "s"),
+        (1_000, "ms"),
+    ];
+    let unit = UNITS.iter().find(|(unit, _)| micros % unit == 0 && micros != 0);
+    match unit {
+        Some((unit, name)) => format!("{}{name}", micros / unit),
+        None => format!("{micros}us"),
+    }
 }
 
 /// A size as options write it: `1048576`, `64KiB`, `16MiB`, `2GiB`.

@@ -1,6 +1,9 @@
 //! Columns of one partition's records, in offset order.
 
 use arrow_array::{ArrayRef, UInt64Array};
+use arrow_buffer::ScalarBuffer;
+
+use crate::EventTime;
 
 /// Columns of records of one partition, in offset order.
 ///
@@ -12,6 +15,8 @@ use arrow_array::{ArrayRef, UInt64Array};
 pub struct Batch {
     columns: Vec<ArrayRef>,
     offsets: UInt64Array,
+    /// One value a row where there are any.
+    watermarks: Option<ScalarBuffer<i64>>,
 }
 
 impl Batch {
@@ -24,7 +29,21 @@ impl Batch {
         for column in &columns {
             assert_eq!(column.len(), offsets.len(), "every column has one value a row");
         }
-        Self { columns, offsets }
+        Self { columns, offsets, watermarks: None }
+    }
+
+    /// The same rows, each with the watermark of its partition as the row arrived: what the records
+    /// before it made, in microseconds ([`EventTime`]); `i64::MIN` while there is none.
+    ///
+    /// # Panics
+    /// If there is not one for each row.
+    #[must_use]
+    pub fn with_watermarks(mut self, watermarks: Option<ScalarBuffer<i64>>) -> Self {
+        if let Some(watermarks) = &watermarks {
+            assert_eq!(watermarks.len(), self.offsets.len(), "every row has one watermark");
+        }
+        self.watermarks = watermarks;
+        self
     }
 
     /// Number of rows.
@@ -57,6 +76,21 @@ impl Batch {
         &self.offsets
     }
 
+    /// For each row, the watermark as it arrived, never descending; `None` where no stage asked
+    /// for them, or where no record made the rows. A row is late by its own entry alone, so that
+    /// lateness does not depend on how records were cut into batches.
+    #[must_use]
+    pub fn watermarks(&self) -> Option<&ScalarBuffer<i64>> {
+        self.watermarks.as_ref()
+    }
+
+    /// The watermark as a row arrived; [`EventTime::MIN`] where there is none.
+    #[must_use]
+    #[inline]
+    pub fn watermark_before(&self, row: usize) -> EventTime {
+        self.watermarks.as_ref().map_or(EventTime::MIN, |watermarks| EventTime(watermarks[row]))
+    }
+
     /// Takes the batch apart: columns and offsets.
     #[must_use]
     pub fn into_parts(self) -> (Vec<ArrayRef>, UInt64Array) {
@@ -69,6 +103,7 @@ impl Batch {
         Self {
             columns: self.columns.iter().map(|c| c.slice(start, row_count)).collect(),
             offsets: self.offsets.slice(start, row_count),
+            watermarks: self.watermarks.as_ref().map(|w| w.slice(start, row_count)),
         }
     }
 }

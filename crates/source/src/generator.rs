@@ -123,7 +123,7 @@ impl Generator {
             .ok_or_else(|| refuse(format!("its schema has {} columns", all.len())))?;
         let number = partition.0;
         let shares = row_counts(
-            source.rows,
+            total_rows(source),
             source.keys,
             source.partitions,
             source.skew,
@@ -135,7 +135,7 @@ impl Generator {
         let stream = |purpose| Stream::new(source.seed, number, purpose);
         let is_idle = number + source.idle_partitions >= source.partitions;
         let clock = Clock::new(
-            (source.rows, row_count),
+            (total_rows(source), row_count),
             is_idle,
             source.disorder_ms,
             source.late_fraction,
@@ -259,8 +259,8 @@ fn check(source: &GeneratorSource, partition: PartitionId) -> Result<(), SourceE
     if !(0.0..=10.0).contains(&skew) {
         return Err(refuse(format!("skew = {skew} is not in 0.0..=10.0")));
     }
-    if source.rows > i64::MAX.cast_unsigned() {
-        return Err(refuse(format!("rows = {} does not fit BIGINT", source.rows)));
+    if total_rows(source) > i64::MAX.cast_unsigned() {
+        return Err(refuse(format!("rows = {} does not fit BIGINT", total_rows(source))));
     }
     if source.disorder_ms > 1 << 40 {
         return Err(refuse(format!(
@@ -336,4 +336,9 @@ impl Names {
         let bytes: Vec<Buffer> = self.bytes.iter().cloned().collect();
         Arc::new(StringViewArray::new(ScalarBuffer::from(views), bytes, None))
     }
+}
+
+/// How many records there are over all partitions; without an end, as many as have a number.
+fn total_rows(source: &GeneratorSource) -> u64 {
+    source.rows.unwrap_or(i64::MAX.cast_unsigned())
 }

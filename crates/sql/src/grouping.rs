@@ -109,7 +109,8 @@ impl Grouping {
             calls.push(AggregateCall { function, is_distinct, argument, filter, data_type, label });
         }
         let input_types = columns.iter().map(|column| column.expr.data_type.clone()).collect();
-        let spec = AggregateSpec { input_types, keys, calls, emit: Emit::Final, span };
+        let spec =
+            AggregateSpec { input_types, keys, window: None, calls, emit: Emit::Final, span };
         let input = Relation::Project { input: Box::new(input), columns };
         Relation::Aggregate { input: Box::new(input), spec, names }
     }

@@ -248,7 +248,7 @@ impl ScriptBinder<'_> {
             Some(_) => None,
         };
         match delay_us.filter(|_| is_column) {
-            Some(delay_us) => Ok(WatermarkRule { column: index, delay_us }),
+            Some(delay_us) => Ok(WatermarkRule::new(index, delay_us)),
             None => {
                 let message = "a watermark is its column less a constant interval of days or less";
                 self.session.fail_with(*span, message, hint)

@@ -132,6 +132,7 @@ impl QueryBinder<'_, '_> {
         let spec = AggregateSpec {
             input_types: types,
             keys: (0..names.len()).collect(),
+            window: None,
             calls: Vec::new(),
             emit: Emit::Final,
             span,

@@ -55,7 +55,9 @@ impl Partition {
             Self::RowGroups { footer, groups, .. } => {
                 footer.row_groups()[groups.clone()].iter().map(|group| group.row_count).sum()
             }
-            Self::Generator(source) => source.rows / u64::from(source.partitions.max(1)),
+            Self::Generator(source) => {
+                source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
+            }
             Self::Registered(..) => 1,
         }
     }
@@ -158,8 +160,12 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
 /// Infers the schema of what a path means, from the head (or footer) of its first file that has a
 /// record.
 pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, Error> {
-    let source =
-        FileSource { path: path.display().to_string(), format: format.clone(), splits: None };
+    let source = FileSource {
+        path: path.display().to_string(),
+        format: format.clone(),
+        splits: None,
+        follow: false,
+    };
     let files = discover(&source)?;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {

@@ -100,7 +100,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     if format.is_none() && !is_named && path.is_some() {
         options.required("format", "json");
     }
-    Some(FileSource { path: path?.to_owned(), format: format?, splits })
+    Some(FileSource { path: path?.to_owned(), format: format?, splits, follow: false })
 }
 
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
@@ -131,7 +131,8 @@ fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
     });
     Some(GeneratorSource {
         model: model?,
-        rows: rows.unwrap_or(1_000_000),
+        rows: Some(rows.unwrap_or(1_000_000)),
+        rate: None,
         partitions,
         seed: seed.unwrap_or(42),
         keys: keys.unwrap_or(200),

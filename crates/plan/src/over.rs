@@ -1,0 +1,128 @@
+//! Analytic functions: one value for each row, of the rows before it.
+
+use tidemill_record::DataType;
+
+use crate::{Scalar, SortKey, Span};
+
+/// `OVER` clauses that share their partition and order. The output is every input column, in order,
+/// then one column for each call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverSpec {
+    /// Types of all input columns.
+    pub input_types: Vec<DataType>,
+    /// Input columns of `PARTITION BY`; may be empty.
+    pub partition_by: Vec<usize>,
+    /// The order of rows.
+    pub order: OverOrder,
+    /// The functions, in output order.
+    pub calls: Vec<OverCall>,
+    /// `idle.key.ttl`: a key is forgotten once the watermark is this far, in microseconds, beyond
+    /// its last row; `None` keeps all keys.
+    pub idle_key_ttl_us: Option<i64>,
+    /// Where the first `OVER` stands.
+    pub span: Span,
+}
+
+/// In which order rows are looked at, and leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverOrder {
+    /// As they arrive (no `ORDER BY`). All rows of a key are peers.
+    Arrival,
+    /// By event time, ascending, ties in order of arrival. A row waits until the watermark has
+    /// passed it, and is late when the watermark had passed it as it arrived.
+    EventTime {
+        /// Input column, `TIMESTAMP`, never NULL.
+        column: usize,
+    },
+}
+
+/// One function of an [`OverSpec`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverCall {
+    /// Which function.
+    pub function: OverFunction,
+    /// Input column of the argument; `None` for `COUNT(*)` and the ranking functions.
+    pub argument: Option<usize>,
+    /// Which rows it looks at. `LAG` and the ranking functions look at all rows before.
+    pub frame: Frame,
+    /// Type of the result.
+    pub data_type: DataType,
+    /// The call as SQL text, for messages and `EXPLAIN`.
+    pub label: String,
+}
+
+/// The functions that `OVER` takes. Types are those of the aggregates of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OverFunction {
+    /// `COUNT(*)` without an argument, `COUNT(x)` with one.
+    Count,
+    /// `SUM(x)`
+    Sum,
+    /// `AVG(x)`
+    Avg,
+    /// `MIN(x)`
+    Min,
+    /// `MAX(x)`
+    Max,
+    /// `STDDEV_POP(x)`; the argument is `DOUBLE`.
+    StddevPop,
+    /// `STDDEV(x)`, `STDDEV_SAMP(x)`
+    StddevSamp,
+    /// `VAR_POP(x)`
+    VarPop,
+    /// `VARIANCE(x)`, `VAR_SAMP(x)`
+    VarSamp,
+    /// `FIRST_VALUE(x)`: of the first row of the frame, NULL included.
+    FirstValue,
+    /// `LAST_VALUE(x)`: of the last row of the frame, NULL included.
+    LastValue,
+    /// `NTH_VALUE(x, n)`: of the nth row of the frame, NULL where it is shorter.
+    NthValue {
+        /// Counted from one.
+        n: u64,
+    },
+    /// `LAG(x, rows, default)`
+    Lag {
+        /// How many rows before; 0 is the row itself.
+        rows: u64,
+        /// Where there is none; of the result's type.
+        default: Scalar,
+    },
+    /// `ROW_NUMBER()`
+    RowNumber,
+    /// `RANK()`: 1 plus the rows before the row's peers.
+    Rank,
+    /// `DENSE_RANK()`: 1 plus the distinct order values before.
+    DenseRank,
+}
+
+/// The rows a function looks at: up to and including the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Frame {
+    /// `ROWS BETWEEN n PRECEDING AND CURRENT ROW`: so many rows before; `None` is all of them.
+    Rows(Option<u64>),
+    /// `RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW`: rows whose event time is at most so
+    /// many microseconds before; `None` is all. Rows of the same event time (peers) are in, also
+    /// those after the current one. In arrival order only `None`, which is then `Rows(None)`.
+    Range(Option<i64>),
+}
+
+/// The first rows of each partition in an order: `ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) <= n`.
+/// Rows leave at the end of bounded input, or when the watermark reaches the end of their window.
+/// The output is every input column, then the row number, `BIGINT`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopNSpec {
+    /// Types of all input columns.
+    pub input_types: Vec<DataType>,
+    /// Input columns of `PARTITION BY`; may be empty.
+    pub partition_by: Vec<usize>,
+    /// The order within a partition, most significant first; ties in order of arrival.
+    pub order: Vec<SortKey>,
+    /// How many rows of each partition stay, at least 1.
+    pub keep: u64,
+    /// Place in `partition_by` of the `window_end` of a windowed grouping below: partitions leave,
+    /// in order of window end, then of first appearance, as the watermark reaches it.
+    pub window_end: Option<usize>,
+    /// Where the `OVER` stands.
+    pub span: Span,
+}
