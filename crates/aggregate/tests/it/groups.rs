@@ -25,7 +25,14 @@ pub(crate) fn spec(
     keys: Vec<usize>,
     calls: Vec<AggregateCall>,
 ) -> AggregateSpec {
-    AggregateSpec { input_types, keys, calls, emit: Emit::Final, span: Span::default() }
+    AggregateSpec {
+        input_types,
+        keys,
+        window: None,
+        calls,
+        emit: Emit::Final,
+        span: Span::default(),
+    }
 }
 
 /// Every call that is defined for a type, plain and, where it makes a difference, DISTINCT.
