@@ -54,6 +54,7 @@ fn spec(emit: Emit) -> AggregateSpec {
     AggregateSpec {
         input_types: vec![DataType::Varchar, DataType::Double, DataType::BigInt],
         keys: vec![0],
+        window: None,
         calls: vec![
             call(F::Count, None, DataType::BigInt),
             call(F::Avg, Some(1), DataType::Double),
