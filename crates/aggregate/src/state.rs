@@ -63,14 +63,14 @@ pub(crate) trait State: Send {
         rows: &Rows<'_>,
     ) -> Result<Result<ArrayRef, Overflow>, AggregateError>;
 
-    /// Adds the states of a later partition, group `i` of which is group `groups[i]` here.
+    /// Adds the states of a later table, group `i` of which is group `groups[i]` here.
     ///
     /// # Errors
     /// As [`Self::update`].
     ///
     /// # Panics
     /// If `later` is of another call.
-    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError>;
+    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError>;
 
     /// Results of these groups, in this order, without changing anything.
     ///
@@ -82,7 +82,7 @@ pub(crate) trait State: Send {
     fn heap_bytes(&self) -> usize;
 
     /// For [`Self::merge`].
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// How one aggregate function treats one group: what [`Cells`] needs to know.
@@ -256,14 +256,14 @@ impl<A: Accumulator> State for Cells<A> {
         Ok(Ok(output.into_array()))
     }
 
-    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError> {
-        let later: Box<Self> = downcast(later);
-        for (at, (state, &group)) in later.states.into_iter().zip(groups).enumerate() {
+    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError> {
+        let later: &Self = downcast(later);
+        for (at, (state, &group)) in later.states.iter().zip(groups).enumerate() {
             if !A::TRACKS_SEEN || later.seen[at] {
                 let index = group as usize;
                 let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
                 self.outside_bytes +=
-                    self.accumulator.merge(&mut self.states[index], is_first, state);
+                    self.accumulator.merge(&mut self.states[index], is_first, state.clone());
             }
         }
         Ok(())
@@ -281,17 +281,17 @@ impl<A: Accumulator> State for Cells<A> {
         self.states.capacity() * size_of::<A::State>() + self.seen.capacity() + self.outside_bytes
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 }
 
-/// The state of a later partition as what it must be.
+/// The state of a later table as what it must be.
 ///
 /// # Panics
 /// If it is of another call: tables of different queries are being merged.
-pub(crate) fn downcast<S: State + 'static>(later: Box<dyn State>) -> Box<S> {
-    later.into_any().downcast().expect("both tables are of one query")
+pub(crate) fn downcast<S: State + 'static>(later: &dyn State) -> &S {
+    later.as_any().downcast_ref().expect("both tables are of one query")
 }
 
 /// Appends to a column of groups, growing it by an eighth rather than by doubling: a table's

@@ -161,6 +161,11 @@ impl AggTable {
     /// # Panics
     /// If `later` is of another query.
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
+        self.merge_copy(&later)
+    }
+
+    /// As [`Self::merge`], leaving the other table as it is.
+    pub(crate) fn merge_copy(&mut self, later: &Self) -> Result<(), AggregateError> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
@@ -175,9 +180,9 @@ impl AggTable {
             self.interner.intern(&keys, groups.len(), &mut self.group_indices)?;
             here.extend_from_slice(&self.group_indices);
         }
-        for (state, later) in self.states.iter_mut().zip(later.states) {
+        for (state, later) in self.states.iter_mut().zip(&later.states) {
             state.grow(self.interner.group_count());
-            state.merge(later, &here)?;
+            state.merge(&**later, &here)?;
         }
         self.last_offset = self.last_offset.max(later.last_offset);
         self.check_budget()

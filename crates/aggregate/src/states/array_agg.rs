@@ -87,10 +87,10 @@ impl State for ArrayAgg {
         Ok(Ok(self.gather(rows.groups, |row, _| lens[row])))
     }
 
-    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError> {
-        let later: Box<Self> = downcast(later);
-        for (places, &group) in later.places.into_iter().zip(groups) {
-            let values = later.values.gather(&places);
+    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError> {
+        let later: &Self = downcast(later);
+        for (places, &group) in later.places.iter().zip(groups) {
+            let values = later.values.gather(places);
             let input = self.values.input(&values);
             (0..values.len()).try_for_each(|row| self.push(group, &input, row))?;
         }
@@ -107,7 +107,7 @@ impl State for ArrayAgg {
             + self.places_bytes
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 }

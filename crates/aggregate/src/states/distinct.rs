@@ -84,8 +84,8 @@ impl State for Distinct {
         self.inner.update_running(&Rows { groups: rows.groups, argument: rows.argument, selected })
     }
 
-    fn merge(&mut self, later: Box<dyn State>, groups: &[u32]) -> Result<(), AggregateError> {
-        let later: Box<Self> = downcast(later);
+    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError> {
+        let later: &Self = downcast(later);
         let pairs: Vec<u32> = (0..).take(later.values.group_count()).collect();
         for pairs in pairs.chunks(MERGE_ROWS) {
             let there = later.values.columns()[0].gather(pairs);
@@ -107,7 +107,7 @@ impl State for Distinct {
         self.inner.heap_bytes() + self.values.heap_bytes()
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 }

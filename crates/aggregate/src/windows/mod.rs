@@ -1,7 +1,11 @@
 //! Groups within windows of event time.
 
+mod audit;
+mod bounds;
 mod gather;
 mod panes;
+mod pending;
+mod rows;
 mod sessions;
 
 pub use gather::WindowGather;

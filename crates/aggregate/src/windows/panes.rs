@@ -1,49 +1,473 @@
-//! Windows of fixed size, over panes that are dropped whole.
+//! Windows of fixed size: a table for each pane, dropped whole when no window needs it.
+//!
+//! Two layouts. *Shared*: panes do not overlap, each record goes into one, and a window that closes
+//! merges its panes in order of time. *Whole*: a table for each window, and a record goes into every
+//! window it lies in; for what shared panes cannot say: changes, corrections of closed windows, and
+//! functions whose result depends on the order of arrival across panes. For tumbling windows both are
+//! the same.
 
-use tidemill_plan::AggregateSpec;
-use tidemill_record::{Batch, EventTime};
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 
-use crate::windows::SealedWindows;
-use crate::{AggregateError, Late};
+use arrow_array::UInt32Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_select::take::take;
+use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
+use tidemill_record::{Batch, EventTime, Offset};
 
-/// Windows of fixed size, over panes that are dropped whole.
-pub struct PaneTable {}
+use crate::windows::audit::Fingerprints;
+use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
+use crate::windows::pending::PendingChanges;
+use crate::windows::rows::{close, rows_of, with_bounds, woven};
+use crate::windows::{SealedWindow, SealedWindows};
+use crate::{AggTable, AggregateError, Late};
+
+/// Open windows of fixed size.
+///
+/// Invariant: no pane is empty, and every pane is needed by a window that is open, allowed to be late,
+/// or has changes that have not left.
+pub struct PaneTable {
+    // Fixed at construction.
+    /// The grouping without its window.
+    spec: AggregateSpec,
+    window: WindowSpec,
+    emit: Emit,
+    layout: Layout,
+    budget_bytes: u64,
+    // Changes with every batch.
+    panes: BTreeMap<Bounds, Pane>,
+    /// Windows that end at or before this have closed.
+    closed_until: i64,
+    /// What `EMIT CHANGES EVERY n` has not emitted.
+    pending: PendingChanges,
+    state_bytes: u64,
+    audit: Fingerprints,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// Panes of this length.
+    Shared(i64),
+    Whole,
+}
+
+struct Pane {
+    table: AggTable,
+    record_count: u64,
+    /// Of the table, as last looked at.
+    state_bytes: u64,
+    /// Its window's result has left; it stays for corrections.
+    is_closed: bool,
+}
 
 impl PaneTable {
-    pub(crate) fn new(_spec: AggregateSpec, _audited_keys: &[usize], _budget_bytes: u64) -> Self {
-        unimplemented!()
+    /// No windows yet.
+    pub(crate) fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
+        let window = spec.window.expect("a windowed grouping");
+        let emit = spec.emit;
+        let pane_us = window.kind.pane_us().expect("windows of fixed size");
+        let is_mergeable = spec.calls.iter().all(|call| {
+            !call.is_distinct
+                && !matches!(
+                    call.function,
+                    AggregateFunction::FirstValue
+                        | AggregateFunction::LastValue
+                        | AggregateFunction::ArrayAgg
+                        | AggregateFunction::StringAgg { .. }
+                )
+        });
+        let is_tumbling = matches!(window.kind, WindowKind::Tumbling { .. });
+        let is_shared = emit == Emit::Final && window.allowed_lateness_us == 0 && is_mergeable;
+        Self {
+            // Tables are asked for changes one batch at a time, whatever leaves in the end.
+            spec: AggregateSpec { window: None, emit: Emit::Changes, ..spec },
+            window,
+            emit,
+            layout: if is_shared && !is_tumbling { Layout::Shared(pane_us) } else { Layout::Whole },
+            budget_bytes,
+            panes: BTreeMap::new(),
+            closed_until: i64::MIN,
+            pending: PendingChanges::new(emit),
+            state_bytes: 0,
+            audit: Fingerprints::new(audited_keys),
+        }
     }
 
     pub(crate) fn update(
         &mut self,
-        _batch: &Batch,
-        _late: &mut Vec<Late>,
-        _results: &mut Vec<Batch>,
+        batch: &Batch,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        unimplemented!()
+        let Some(last) = batch.row_count().checked_sub(1) else { return Ok(()) };
+        let times = batch.column(self.window.time).as_primitive::<TimestampMicrosecondType>();
+        let times = &times.values()[..];
+        let (least, most) =
+            times.iter().fold((i64::MAX, i64::MIN), |(a, b), &t| (a.min(t), b.max(t)));
+        // Watermarks ascend, so the last one says whether any row may have met a closed window.
+        let watermark_most = batch.watermark_before(last).0;
+        if watermark_most < first_end(self.window.kind, least) && !self.pending.is_counting() {
+            self.take_all(batch, times, least, most, results)?;
+        } else {
+            self.take_one_by_one(batch, times, late, results)?;
+        }
+        self.check_budget()
+    }
+
+    /// All rows are in time for all their windows.
+    fn take_all(
+        &mut self,
+        batch: &Batch,
+        times: &[i64],
+        least: i64,
+        most: i64,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        if let Some(pane) = self.only_pane(least, most) {
+            let changes = self.update_pane(pane, batch)?;
+            results.extend(changes);
+            return Ok(());
+        }
+        let rows: Vec<u32> = (0..).take(times.len()).collect();
+        self.take_rows(batch, times, &rows, results)
+    }
+
+    /// The one pane that all times from `least` to `most` lie in, if there is one.
+    fn only_pane(&self, least: i64, most: i64) -> Option<Bounds> {
+        let mut panes = self.panes_of(least);
+        let pane = panes.next()?;
+        (panes.next().is_none() && most < pane.end).then_some(pane)
+    }
+
+    fn panes_of(&self, time: i64) -> impl Iterator<Item = Bounds> + use<> {
+        let (pane, windows) = match self.layout {
+            Layout::Shared(width) => {
+                let start = floor(time, width);
+                (Some(Bounds { start, end: start.saturating_add(width) }), None)
+            }
+            Layout::Whole => (None, Some(windows_of(self.window.kind, time))),
+        };
+        pane.into_iter().chain(windows.into_iter().flatten())
+    }
+
+    /// Judges every row by the watermark beside it.
+    fn take_one_by_one(
+        &mut self,
+        batch: &Batch,
+        times: &[i64],
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let (kind, lateness) = (self.window.kind, self.window.allowed_lateness_us);
+        // Rows that are in time and wait to be added together.
+        let mut rows: Vec<u32> = Vec::new();
+        for (row, &time) in times.iter().enumerate() {
+            let at = u32::try_from(row).expect("a batch has at most 2^32 rows");
+            let watermark = batch.watermark_before(row).0;
+            let first = first_end(kind, time);
+            if first <= watermark {
+                let is_late = |end: i64| end.saturating_add(lateness) <= watermark;
+                let is_lost = is_late(last_end(kind, time));
+                if is_lost || is_late(first) {
+                    let offset = Offset(batch.offsets().value(row));
+                    late.push(Late { offset, what: kind.name(), is_partly: !is_lost });
+                }
+                if !is_lost {
+                    // What was in time for a window that has closed since must be in its result.
+                    self.take_rows(batch, times, &rows, results)?;
+                    rows.clear();
+                    self.close_until(watermark, results)?;
+                    if self.emit == Emit::Final && lateness > 0 {
+                        self.correct(&batch.slice(row, 1), time, watermark, results)?;
+                    } else {
+                        rows.push(at);
+                    }
+                }
+            } else {
+                rows.push(at);
+            }
+            if self.pending.count_row() {
+                self.take_rows(batch, times, &rows, results)?;
+                rows.clear();
+                self.flush_changes(results)?;
+            }
+        }
+        self.take_rows(batch, times, &rows, results)
+    }
+
+    /// Adds rows to the panes of each for which they are not late.
+    fn take_rows(
+        &mut self,
+        batch: &Batch,
+        times: &[i64],
+        rows: &[u32],
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let mut by_pane: BTreeMap<Bounds, Vec<u32>> = BTreeMap::new();
+        for &row in rows {
+            let watermark = batch.watermark_before(row as usize).0;
+            for pane in self.panes_of(times[row as usize]) {
+                let is_late = self.layout == Layout::Whole
+                    && pane.end.saturating_add(self.window.allowed_lateness_us) <= watermark;
+                if !is_late {
+                    by_pane.entry(pane).or_default().push(row);
+                }
+            }
+        }
+        let mut changed: Vec<Batch> = Vec::new();
+        // Row, place among `changed`, row there: panes are in order of end.
+        let mut order: Vec<(u32, usize, usize)> = Vec::new();
+        for (pane, rows) in by_pane {
+            if let Some(changes) = self.update_pane(pane, &chosen(batch, &rows))? {
+                order.extend(rows.iter().enumerate().map(|(at, &row)| (row, changed.len(), at)));
+                changed.push(changes);
+            } else if self.pending.is_counting() {
+                let table = &self.panes[&pane].table;
+                self.pending.note(pane, &rows, &table.group_indices);
+            }
+        }
+        self.pending.sort_noted();
+        if changed.len() == 1 {
+            results.append(&mut changed);
+        } else if !changed.is_empty() {
+            order.sort_unstable();
+            let places: Vec<_> = order.into_iter().map(|(_, batch, row)| (batch, row)).collect();
+            results.push(woven(&changed, &places));
+        }
+        Ok(())
+    }
+
+    /// Adds rows to one pane; the changes they cause, where each is wanted.
+    fn update_pane(
+        &mut self,
+        bounds: Bounds,
+        rows: &Batch,
+    ) -> Result<Option<Batch>, AggregateError> {
+        let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
+        let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
+            table: AggTable::new(spec.clone(), budget_bytes),
+            record_count: 0,
+            state_bytes: 0,
+            is_closed: false,
+        });
+        let changes = if self.emit == Emit::Changes {
+            pane.table.update_changes(rows)?
+        } else {
+            pane.table.update(rows)?;
+            None
+        };
+        pane.record_count += rows.row_count() as u64;
+        let state_bytes = pane.table.state_bytes();
+        self.state_bytes += state_bytes - pane.state_bytes.min(state_bytes);
+        pane.state_bytes = state_bytes;
+        Ok(changes.map(|changes| with_bounds(&changes, self.spec.keys.len(), bounds)))
+    }
+
+    /// Adds one row that came after the end of a window which still takes it: the results of such
+    /// windows leave again.
+    fn correct(
+        &mut self,
+        row: &Batch,
+        time: i64,
+        watermark: i64,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        for window in windows_of(self.window.kind, time) {
+            if window.end.saturating_add(self.window.allowed_lateness_us) <= watermark {
+                continue;
+            }
+            self.update_pane(window, row)?;
+            if window.end <= watermark {
+                let pane = self.panes.get_mut(&window).expect("the row was added to it");
+                pane.is_closed = true;
+                results.push(rows_of(&pane.table, &pane.table.group_indices, window)?);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn advance(
         &mut self,
-        _watermark: EventTime,
-        _results: &mut Vec<Batch>,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        unimplemented!()
+        if watermark == EventTime::MAX {
+            self.flush_changes(results)?;
+        }
+        self.close_until(watermark.0, results)
     }
 
-    pub(crate) fn seal(&mut self, _watermark: EventTime) -> Result<SealedWindows, AggregateError> {
-        unimplemented!()
+    /// Closes the windows that end at or before the watermark: their rows leave where results are
+    /// final, and what nothing needs any more is dropped.
+    fn close_until(
+        &mut self,
+        watermark: i64,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        if watermark <= self.closed_until && watermark != i64::MAX {
+            return Ok(());
+        }
+        if let Layout::Shared(_) = self.layout {
+            while let Some((window, table, _)) = self.close_next(watermark)? {
+                close(&table, window, results)?;
+            }
+        } else {
+            self.close_whole(watermark, results)?;
+        }
+        self.closed_until = self.closed_until.max(watermark);
+        Ok(())
+    }
+
+    fn close_whole(
+        &mut self,
+        watermark: i64,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let ended =
+            (Unbounded, Excluded(Bounds { end: watermark.saturating_add(1), start: i64::MIN }));
+        let is_over = watermark == i64::MAX;
+        let ended = if is_over { (Unbounded, Unbounded) } else { ended };
+        let mut done = Vec::new();
+        for (&window, pane) in self.panes.range_mut(ended) {
+            if self.emit == Emit::Final && !pane.is_closed {
+                close(&pane.table, window, results)?;
+                pane.is_closed = true;
+            }
+            let last = window.end.saturating_add(self.window.allowed_lateness_us);
+            if (last <= watermark || is_over) && !self.pending.needs(window) {
+                done.push(window);
+            }
+        }
+        for window in done {
+            self.drop_pane(window);
+        }
+        Ok(())
+    }
+
+    fn drop_pane(&mut self, bounds: Bounds) -> Option<Pane> {
+        let pane = self.panes.remove(&bounds)?;
+        self.state_bytes -= pane.state_bytes.min(self.state_bytes);
+        self.audit.add(&pane.table);
+        Some(pane)
+    }
+
+    /// The next window over shared panes that ends at or before the watermark, merged, and how many
+    /// records it has; panes that no later window needs are dropped.
+    fn close_next(
+        &mut self,
+        watermark: i64,
+    ) -> Result<Option<(Bounds, AggTable, u64)>, AggregateError> {
+        loop {
+            let Some((&oldest, _)) = self.panes.first_key_value() else { return Ok(None) };
+            let mut windows = windows_of(self.window.kind, oldest.start);
+            let Some(window) = windows.find(|window| window.end > self.closed_until) else {
+                self.drop_pane(oldest);
+                continue;
+            };
+            if window.end > watermark {
+                return Ok(None);
+            }
+            let mut merged = AggTable::new(self.spec.clone(), self.budget_bytes);
+            let mut record_count = 0;
+            let inside = Bounds { end: oldest.end, start: i64::MIN }..=Bounds {
+                end: window.end,
+                start: i64::MAX,
+            };
+            for pane in self.panes.range(inside).map(|(_, pane)| pane) {
+                merged.merge_copy(&pane.table)?;
+                record_count += pane.record_count;
+            }
+            let is_last = last_end(self.window.kind, oldest.start) <= window.end;
+            // A window cut off at the end of time could not be left behind by its end alone.
+            self.closed_until = window.end;
+            if is_last {
+                self.drop_pane(oldest);
+            }
+            return Ok(Some((window, merged, record_count)));
+        }
+    }
+
+    /// Gives the coalesced changes of the block that ends here.
+    fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
+        let noted = self.pending.take();
+        if noted.is_empty() {
+            return Ok(());
+        }
+        let mut by_pane: BTreeMap<Bounds, Vec<u32>> = BTreeMap::new();
+        let mut places = Vec::with_capacity(noted.len());
+        for (pane, group) in noted {
+            let groups = by_pane.entry(pane).or_default();
+            places.push((pane, groups.len()));
+            groups.push(group);
+        }
+        let order: Vec<Bounds> = by_pane.keys().copied().collect();
+        let batches: Vec<Batch> = by_pane
+            .iter()
+            .map(|(pane, groups)| rows_of(&self.panes[pane].table, groups, *pane))
+            .collect::<Result<_, _>>()?;
+        let place_of = |pane: &Bounds| order.binary_search(pane).unwrap_or(0);
+        let places: Vec<_> = places.iter().map(|(pane, row)| (place_of(pane), *row)).collect();
+        results.push(woven(&batches, &places));
+        // Windows that have closed meanwhile were kept for this.
+        self.close_whole(self.closed_until, results)
+    }
+
+    pub(crate) fn seal(&mut self, watermark: EventTime) -> Result<SealedWindows, AggregateError> {
+        let mut windows = Vec::new();
+        if let Layout::Shared(_) = self.layout {
+            while let Some((window, table, record_count)) = self.close_next(watermark.0)? {
+                windows.push(sealed(window, table, record_count));
+            }
+        } else {
+            while let Some((&window, _)) = self.panes.first_key_value() {
+                if window.end > watermark.0 {
+                    break;
+                }
+                let pane = self.drop_pane(window).expect("the first pane is there");
+                windows.push(sealed(window, pane.table, pane.record_count));
+            }
+        }
+        self.closed_until = self.closed_until.max(watermark.0);
+        Ok(SealedWindows { complete_until: watermark, windows })
+    }
+
+    fn check_budget(&self) -> Result<(), AggregateError> {
+        if self.state_bytes <= self.budget_bytes {
+            return Ok(());
+        }
+        Err(AggregateError::BudgetExceeded {
+            state_bytes: self.state_bytes,
+            budget_bytes: self.budget_bytes,
+            group_count: self.group_count(),
+        })
     }
 
     pub(crate) fn group_count(&self) -> usize {
-        unimplemented!()
+        self.panes.values().map(|pane| pane.table.group_count()).sum()
     }
 
     pub(crate) fn state_bytes(&self) -> u64 {
-        unimplemented!()
+        self.state_bytes
     }
 
     pub(crate) fn key_fingerprints(&self) -> Vec<u64> {
-        unimplemented!()
+        self.audit.with(self.panes.values().map(|pane| &pane.table))
     }
+}
+
+fn sealed(window: Bounds, table: AggTable, record_count: u64) -> SealedWindow {
+    SealedWindow { start: EventTime(window.start), end: EventTime(window.end), table, record_count }
+}
+
+/// Some rows of a batch, in order: a slice where they follow each other.
+fn chosen(batch: &Batch, rows: &[u32]) -> Batch {
+    let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
+    if last - first + 1 == rows.len() {
+        return batch.slice(first, rows.len());
+    }
+    let indices = UInt32Array::from(rows.to_vec());
+    let cut = |array| take(array, &indices, None).expect("row numbers are within the batch");
+    let columns = batch.columns().iter().map(|column| cut(&**column)).collect();
+    Batch::new(columns, cut(batch.offsets()).as_primitive().clone())
 }

@@ -1,0 +1,59 @@
+//! Rows of windows: groups with the bounds of their window beside the key.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray, UInt64Array};
+use arrow_select::interleave::interleave;
+use tidemill_record::Batch;
+
+use crate::windows::bounds::Bounds;
+use crate::{AggTable, AggregateError};
+
+/// Rows that leave at a time.
+const BATCH_ROWS: usize = 8192;
+
+/// The rows of a table, as a window's: keys, bounds, calls.
+pub(crate) fn with_bounds(batch: &Batch, key_count: usize, window: Bounds) -> Batch {
+    let row_count = batch.row_count();
+    let bound = |time: i64| -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from_value(time, row_count))
+    };
+    let mut columns = batch.columns().to_vec();
+    columns.splice(key_count..key_count, [bound(window.start), bound(window.end)]);
+    Batch::new(columns, batch.offsets().clone())
+}
+
+/// Gives every group of a window that closes, in order of first appearance.
+pub(crate) fn close(
+    table: &AggTable,
+    window: Bounds,
+    results: &mut Vec<Batch>,
+) -> Result<(), AggregateError> {
+    let groups: Vec<u32> = (0..).take(table.group_count()).collect();
+    for groups in groups.chunks(BATCH_ROWS) {
+        results.push(rows_of(table, groups, window)?);
+    }
+    Ok(())
+}
+
+/// These groups of a window, in this order.
+pub(crate) fn rows_of(
+    table: &AggTable,
+    groups: &[u32],
+    window: Bounds,
+) -> Result<Batch, AggregateError> {
+    let offsets = UInt64Array::from_value(table.last_offset, groups.len());
+    let rows = Batch::new(table.rows_of(groups)?, offsets);
+    Ok(with_bounds(&rows, table.spec.keys.len(), window))
+}
+
+/// One batch of rows of several, each given as batch and row.
+pub(crate) fn woven(batches: &[Batch], places: &[(usize, usize)]) -> Batch {
+    let columns = (0..batches[0].columns().len()).map(|at| {
+        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| &**batch.column(at)).collect();
+        interleave(&arrays, places).expect("places are within batches of the same types")
+    });
+    let offsets = places.iter().map(|&(batch, row)| batches[batch].offsets().value(row));
+    let offsets: Vec<u64> = offsets.collect();
+    Batch::new(columns.collect(), offsets.into())
+}
