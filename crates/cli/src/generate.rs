@@ -10,10 +10,11 @@ use crate::fail;
 
 pub(crate) fn generate(arguments: &Gen) -> ExitCode {
     match tidemill::generate::generate(&spec(arguments)) {
-        Ok(Generated { rows, late_rows, bad_rows, bytes, elapsed, files }) => {
+        Ok(Generated { rows, late_rows, late_rows_minute, bad_rows, bytes, elapsed, files }) => {
             let seconds = elapsed.as_secs_f64();
             eprintln!(
-                "{rows} records ({late_rows} late, {bad_rows} bad), {bytes} bytes in {} file(s) \
+                "{rows} records ({late_rows} late, late for a window of 1m: {late_rows_minute}; \
+                 {bad_rows} bad), {bytes} bytes in {} file(s) \
                  under {}, {seconds:.3} s",
                 files.len(),
                 arguments.out.display(),

@@ -126,7 +126,8 @@ pub struct GeneratorSource {
     pub model: GeneratorModel,
     /// `rows`: over all partitions; `None` (`unlimited`) never ends.
     pub rows: Option<u64>,
-    /// `rate`: records a second over all partitions, at least 1; `None` goes as fast as it can.
+    /// `rate`: records a second over all partitions, which take turns; at least 1. `None` goes as fast
+    /// as it can. It decides when records come, never which.
     pub rate: Option<u64>,
     /// `partitions`
     pub partitions: u32,
@@ -136,11 +137,16 @@ pub struct GeneratorSource {
     pub keys: u64,
     /// `skew`: exponent of the keys' Zipf distribution; 0 is uniform.
     pub skew: f64,
-    /// `disorder`: how far event times are shuffled, at most, in milliseconds.
+    /// `disorder`: how far event times are shuffled, at most, in milliseconds. Under a watermark with
+    /// this delay no record is late but those of `late_fraction`.
     pub disorder_ms: u64,
-    /// `late`: fraction of records whose event time lies far behind, in `0.0..=1.0`.
+    /// `late`: fraction of records whose event time lies far behind, in `0.0..=1.0`. Under a watermark
+    /// with a delay of `disorder_ms` each of them is late as it arrives, by one minute or more, and
+    /// late for its tumbling window of up to a minute, in every partition and for every seed. The
+    /// first of every 1024 records of a partition is never late.
     pub late_fraction: f64,
-    /// `idle.partitions`: this many of the last partitions fall silent halfway.
+    /// `idle.partitions`: this many of the last partitions fall silent halfway; where there is no end,
+    /// and so no half, they do not.
     pub idle_partitions: u32,
 }
 

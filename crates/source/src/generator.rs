@@ -1,15 +1,17 @@
 //! Made-up records for benchmarks and tests: trades, orders, measurements.
 //!
 //! Every value is a function of the options, the partition and the row number: the same on every
-//! machine, for every batch size, whichever columns are asked for. Absent on purpose: a rate limit,
-//! and anything random that is drawn one after another.
+//! machine, for every batch size and rate, whichever columns are asked for. Absent on purpose: anything
+//! random that is drawn one after another.
 
 mod clock;
 mod keys;
 mod names;
+mod pace;
 mod random;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_array::builder::make_view;
 use arrow_array::{
@@ -21,6 +23,7 @@ use tidemill_record::{Batch, PartitionId, Polled};
 
 use self::clock::Clock;
 use self::keys::{Keys, row_counts};
+use self::pace::Pace;
 use self::random::{Stream, scale, scale_u32};
 use crate::{ColumnReader, SourceError};
 
@@ -41,17 +44,22 @@ pub struct Generator {
     columns: Vec<Column>,
     keys: Keys,
     clock: Clock,
+    has_event_time: bool,
     streams: Streams,
     /// Rows of this partition.
     row_count: u64,
-    /// Rows of the partitions before it.
-    rows_before: u64,
+    /// Number of the first row over all partitions, and by how much it grows from row to row.
+    row_ids: (u64, u64),
+    /// When rows are due; `None` for at once.
+    pace: Option<Pace>,
     key_names: Names,
     trader_names: Names,
     status_names: Names,
     /// For each key, its base price in cents or its mean temperature in tenths of a degree.
     key_bases: Vec<u32>,
     // Changes with every batch.
+    /// When the first batch was asked for.
+    started: Option<Instant>,
     position: u64,
     late_count: u64,
     /// Key of each row of the batch being made.
@@ -104,7 +112,7 @@ impl Generator {
     /// Makes the generator of one partition, giving `columns` (indices into the model's schema).
     ///
     /// # Errors
-    /// [`SourceError::Generator`] for no partitions, a partition beyond them, no or too many keys, a
+    /// [`SourceError::Generator`] for no partitions, a rate of 0, a partition beyond them, no or too many keys, a
     /// fraction outside `0.0..=1.0`, a negative skew, or a column that the model does not have.
     ///
     /// # Cost
@@ -129,13 +137,21 @@ impl Generator {
             source.skew,
             source.idle_partitions,
         );
-        let row_count = shares[number as usize];
-        let rows_before = shares[..number as usize].iter().sum();
+        let share = shares[number as usize];
+        let (row_count, row_ids) = match source.rows {
+            Some(_) => (share, (shares[..number as usize].iter().sum::<u64>() + 1, 1)),
+            // Nobody knows how many the partitions before it will have: their numbers take turns.
+            None => {
+                let stride = u64::from(source.partitions);
+                let row_count = if share == 0 { 0 } else { i64::MAX.cast_unsigned() / stride };
+                (row_count, (u64::from(number) + 1, stride))
+            }
+        };
         let keys = Keys::new(source.keys, number, source.partitions, source.skew);
         let stream = |purpose| Stream::new(source.seed, number, purpose);
         let is_idle = number + source.idle_partitions >= source.partitions;
         let clock = Clock::new(
-            (total_rows(source), row_count),
+            (total_rows(source), share),
             is_idle,
             source.disorder_ms,
             source.late_fraction,
@@ -151,6 +167,7 @@ impl Generator {
         Ok(Self {
             columns,
             clock,
+            has_event_time: all.contains(&Column::EventTime),
             streams: Streams {
                 key: stream(1),
                 value: stream(2),
@@ -158,29 +175,40 @@ impl Generator {
                 name: stream(4),
             },
             row_count,
-            rows_before,
+            row_ids,
+            pace: source.rate.map(|rate| Pace::new(rate, number, source.partitions)),
             key_names,
             trader_names: Names::new((0..TRADER_COUNT).map(names::trader)),
             status_names: Names::new(STATUSES.into_iter().map(str::to_owned)),
             key_bases,
             keys,
+            started: None,
             position: 0,
             late_count: 0,
             drawn: Vec::new(),
         })
     }
 
-    /// Rows that this partition has in all.
+    /// Rows that this partition has in all; where the source has no end, more than anybody waits for.
     #[must_use]
     pub fn row_count(&self) -> u64 {
         self.row_count
     }
 
-    /// Rows given so far whose event time lies far behind. Whether a window then counts them as late
-    /// is the query's business.
+    /// Rows given so far that are late under a watermark with a delay of the disorder, and late for a
+    /// tumbling window of a minute; see [`GeneratorSource::late_fraction`]. 0 where the model has no
+    /// event time.
     #[must_use]
     pub fn late_count(&self) -> u64 {
         self.late_count
+    }
+
+    /// How many rows are due by now, those given included. Costs a look at the monotonic clock where
+    /// there is a rate.
+    fn due_rows(&mut self) -> u64 {
+        let Some(pace) = &self.pace else { return u64::MAX };
+        let started = *self.started.get_or_insert_with(Instant::now);
+        pace.due_rows(started.elapsed())
     }
 
     fn column(&self, column: Column, rows: std::ops::Range<u64>) -> ArrayRef {
@@ -188,8 +216,9 @@ impl Generator {
         let drawn = &self.drawn;
         match column {
             Column::RowId => {
-                let first = self.rows_before + 1;
-                Arc::new(Int64Array::from_iter_values(rows.map(|r| (first + r).cast_signed())))
+                let (first, stride) = self.row_ids;
+                let numbers = rows.map(|row| (first + row * stride).cast_signed());
+                Arc::new(Int64Array::from_iter_values(numbers))
             }
             Column::EventTime => Arc::new(TimestampMicrosecondArray::from_iter_values(
                 rows.map(|row| self.clock.event_time_us(row)),
@@ -224,10 +253,13 @@ impl Generator {
 
 impl ColumnReader for Generator {
     fn next_batch(&mut self, rows_max: usize) -> Result<Polled<Batch>, SourceError> {
-        let left = usize::try_from(self.row_count - self.position).unwrap_or(usize::MAX);
-        let count = left.min(rows_max.max(1));
-        if count == 0 {
+        if self.position == self.row_count {
             return Ok(Polled::Ended);
+        }
+        let due = self.due_rows().min(self.row_count).saturating_sub(self.position);
+        let count = usize::try_from(due).unwrap_or(usize::MAX).min(rows_max.max(1));
+        if count == 0 {
+            return Ok(Polled::NotReady);
         }
         let end = self.position + u64::try_from(count).expect("a usize fits u64");
         let rows = self.position..end;
@@ -236,7 +268,7 @@ impl ColumnReader for Generator {
         self.keys.draw(self.streams.key, self.position, &mut drawn);
         self.drawn = drawn;
         let columns = self.columns.iter().map(|&c| self.column(c, rows.clone())).collect();
-        if self.clock.has_late() {
+        if self.has_event_time && self.clock.has_late() {
             let late = rows.clone().filter(|&row| self.clock.is_late(row)).count();
             self.late_count += u64::try_from(late).expect("a usize fits u64");
         }
@@ -261,6 +293,9 @@ fn check(source: &GeneratorSource, partition: PartitionId) -> Result<(), SourceE
     }
     if total_rows(source) > i64::MAX.cast_unsigned() {
         return Err(refuse(format!("rows = {} does not fit BIGINT", total_rows(source))));
+    }
+    if source.rate == Some(0) {
+        return Err(refuse("rate = 0 would never give a record".to_owned()));
     }
     if source.disorder_ms > 1 << 40 {
         return Err(refuse(format!(
@@ -338,7 +373,9 @@ impl Names {
     }
 }
 
-/// How many records there are over all partitions; without an end, as many as have a number.
+/// How many records there are over all partitions; without an end, enough to share them out to the
+/// partitions in proportion.
 fn total_rows(source: &GeneratorSource) -> u64 {
-    source.rows.unwrap_or(i64::MAX.cast_unsigned())
+    const SHARED_OUT: u64 = 1 << 62;
+    source.rows.unwrap_or(SHARED_OUT)
 }

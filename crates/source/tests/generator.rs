@@ -15,7 +15,8 @@ const START_US: i64 = 1_704_067_200_000_000;
 fn options(model: GeneratorModel) -> GeneratorSource {
     GeneratorSource {
         model,
-        rows: 20_000,
+        rows: Some(20_000),
+        rate: None,
         partitions: 2,
         seed: 42,
         keys: 200,
@@ -70,7 +71,7 @@ fn columns_have_the_types_of_the_models() {
 fn rows_do_not_depend_on_batches_or_columns() {
     for model in [GeneratorModel::Trades, GeneratorModel::Orders, GeneratorModel::Measurements] {
         let source = GeneratorSource {
-            rows: 3_000,
+            rows: Some(3_000),
             skew: 0.8,
             disorder_ms: 50,
             late_fraction: 0.01,
@@ -171,7 +172,8 @@ fn disorder_is_bounded_and_late_rows_are_counted() {
     for (row, time) in (0..).zip(rows) {
         let behind_ms = (START_US + row / 10 * 1000 - time) / 1000;
         if behind_ms > 100 {
-            assert!((60_100..=600_100).contains(&behind_ms));
+            // From the last row that is a multiple of 1024, and so at most 103 ms further behind.
+            assert!((60_200..=600_200 + 103).contains(&behind_ms));
             late += 1;
         } else {
             assert!(behind_ms >= 0);
@@ -183,7 +185,106 @@ fn disorder_is_bounded_and_late_rows_are_counted() {
     assert!((369..=631).contains(&late), "{late}");
     assert!(displaced > 9_000, "{displaced}");
     let all = GeneratorSource { late_fraction: 1.0, ..source };
-    assert_eq!(batches(&all, 0, &[], 512).1.late_count(), 10_000);
+    // All but rows 0, 1024 … 9216.
+    assert_eq!(batches(&all, 0, &[], 512).1.late_count(), 9_990);
+    let stations = GeneratorSource { model: GeneratorModel::Measurements, ..all };
+    assert_eq!(batches(&stations, 0, &[], 512).1.late_count(), 0, "no event time, nothing late");
+}
+
+#[test]
+fn late_rows_are_late_for_the_watermark_and_for_their_minute_and_no_others_are() {
+    const MINUTE_US: i64 = 60_000_000;
+    let check = |source: &GeneratorSource| {
+        let delay_us = source.disorder_ms.cast_signed() * 1000;
+        let mut late_rows = 0;
+        for partition in 0..source.partitions {
+            let (parts, _) = batches(source, partition, &[1], 1000);
+            let (mut greatest, mut meant) = (None, 0);
+            let mut generator = Generator::new(source, PartitionId(partition), &[]).unwrap();
+            for time in parts.iter().flat_map(|part| times(part, 0)) {
+                generator.next_batch(1).unwrap();
+                let is_meant = generator.late_count() > meant;
+                meant = generator.late_count();
+                let watermark = greatest.map_or(i64::MIN, |greatest: i64| greatest - delay_us);
+                let window_end = time.div_euclid(MINUTE_US) * MINUTE_US + MINUTE_US;
+                assert_eq!(time < watermark, is_meant, "{source:?}, partition {partition}");
+                assert_eq!(watermark >= window_end, is_meant, "{source:?}, partition {partition}");
+                greatest = Some(greatest.map_or(time, |greatest: i64| greatest.max(time)));
+            }
+            late_rows += meant;
+        }
+        late_rows
+    };
+    let options = GeneratorSource { disorder_ms: 5_000, ..options(GeneratorModel::Trades) };
+    for seed in [1, 7, 42] {
+        for late_fraction in [0.0, 0.01, 0.5, 1.0] {
+            let source = GeneratorSource { seed, late_fraction, partitions: 3, ..options };
+            let late_rows = check(&source);
+            assert_eq!(late_rows == 0, late_fraction == 0.0);
+        }
+    }
+    // Disorder of minutes, none at all, partitions of very few rows far apart, and orders.
+    let half = GeneratorSource { late_fraction: 0.5, ..options };
+    check(&GeneratorSource { disorder_ms: 600_000, ..half });
+    check(&GeneratorSource { disorder_ms: 0, ..half });
+    let few = GeneratorSource { rows: Some(100_000), partitions: 6, skew: 3.0, keys: 20, ..half };
+    assert!(check(&few) > 0);
+    check(&GeneratorSource { idle_partitions: 1, ..half });
+}
+
+#[test]
+fn a_rate_changes_when_rows_come_and_nothing_else() {
+    let free = GeneratorSource { disorder_ms: 50, ..options(GeneratorModel::Trades) };
+    let paced = GeneratorSource { rate: Some(400_000), ..free };
+    let expected = whole(&free, 1, &[0, 1, 2]);
+    let mut generator = Generator::new(&paced, PartitionId(1), &[0, 1, 2]).unwrap();
+    let started = std::time::Instant::now();
+    assert!(matches!(generator.next_batch(512).unwrap(), Polled::NotReady), "none is due at 0 ms");
+    let mut start = 0;
+    loop {
+        match generator.next_batch(512).unwrap() {
+            Polled::Ready(batch) => {
+                assert!(batch.row_count() <= 512);
+                let part = expected.slice(start, batch.row_count());
+                assert_eq!(part.columns(), batch.columns());
+                assert_eq!(part.offsets(), batch.offsets());
+                start += batch.row_count();
+                // 200 rows a millisecond for this partition, never early.
+                let due_ms = start / 200;
+                assert!(started.elapsed().as_millis() >= due_ms as u128, "{start} rows are early");
+            }
+            Polled::NotReady => std::thread::yield_now(),
+            Polled::Ended => break,
+        }
+    }
+    assert_eq!(start, 10_000);
+}
+
+#[test]
+fn without_an_end_rows_go_on_with_numbers_of_their_own() {
+    let source = GeneratorSource { rows: None, partitions: 3, ..options(GeneratorModel::Trades) };
+    for partition in 0..3 {
+        let mut generator = Generator::new(&source, PartitionId(partition), &[0, 1]).unwrap();
+        let mut row = 0;
+        while row < 30_000 {
+            let Polled::Ready(batch) = generator.next_batch(4096).unwrap() else {
+                panic!("it never ends");
+            };
+            let ids = batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+            let expected: Vec<i64> =
+                (row..).take(ids.len()).map(|row| row * 3 + i64::from(partition) + 1).collect();
+            assert_eq!(ids, expected);
+            row += i64::try_from(ids.len()).unwrap();
+            // 67, 67 and 66 keys of 200, so a third of 20 rows a millisecond, about.
+            let reached_ms = (times(&batch, 1).pop().unwrap() - START_US) / 1000;
+            let expected_ms = row * 3 / 20;
+            assert!((reached_ms - expected_ms).abs() <= expected_ms / 50 + 1, "{reached_ms}");
+        }
+    }
+    // Two keys on three partitions: one has nothing to give.
+    let source = GeneratorSource { keys: 2, ..source };
+    let mut generator = Generator::new(&source, PartitionId(2), &[0]).unwrap();
+    assert!(matches!(generator.next_batch(10).unwrap(), Polled::Ended));
 }
 
 #[test]
@@ -191,7 +292,7 @@ fn idle_partitions_stop_halfway() {
     let source = GeneratorSource {
         partitions: 4,
         idle_partitions: 1,
-        rows: 70_000,
+        rows: Some(70_000),
         ..options(GeneratorModel::Trades)
     };
     // 70,000 rows last 3,500 ms; weights 2 : 2 : 2 : 1.
@@ -214,13 +315,15 @@ fn contradictions_are_refused() {
     check(GeneratorSource { keys: 0, ..good() }, 0, "keys = 0");
     check(GeneratorSource { late_fraction: 1.5, ..good() }, 0, "late = 1.5");
     check(GeneratorSource { skew: f64::NAN, ..good() }, 0, "skew = NaN");
-    check(GeneratorSource { rows: u64::MAX, ..good() }, 0, "rows = ");
+    check(GeneratorSource { rate: Some(0), ..good() }, 0, "rate = 0");
+    check(GeneratorSource { rows: Some(u64::MAX), ..good() }, 0, "rows = ");
 }
 
 #[test]
 fn values_are_the_same_on_every_machine() {
     // Computed apart from this code by the Python script in the comment at the end of this file.
-    let batch = whole(&GeneratorSource { rows: 4, ..options(GeneratorModel::Trades) }, 0, &[3, 5]);
+    let batch =
+        whole(&GeneratorSource { rows: Some(4), ..options(GeneratorModel::Trades) }, 0, &[3, 5]);
     let symbols: Vec<_> = batch.column(0).as_string_view().iter().map(Option::unwrap).collect();
     let quantities = batch.column(1).as_primitive::<Int64Type>().values().to_vec();
     assert_eq!((symbols, quantities), (vec!["AACU", "AADM"], vec![600, 216]));

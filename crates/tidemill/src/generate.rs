@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use tidemill_format::Encoder;
 use tidemill_plan::{CoreSet, Format, GeneratorModel, GeneratorSource, OnExisting};
-use tidemill_record::{Batch, PartitionId, Polled};
+use tidemill_record::{Batch, DataType, PartitionId, Polled, Schema};
 use tidemill_rt::{Backend, Choice, Core, CpuChoice, launch, probe, select_cpus, yield_if_needed};
 use tidemill_sink::{FileWriter, Finished, OutputDirectory, SinkError};
 use tidemill_source::{ColumnReader, Generator};
@@ -37,8 +39,12 @@ pub struct GenerateSpec {
 pub struct Generated {
     /// Good records.
     pub rows: u64,
-    /// Of these, how many are late on purpose.
+    /// Of these, how many are late as they come under a watermark with a delay of
+    /// `source.disorder_ms`, each partition by itself.
     pub late_rows: u64,
+    /// How many records are late, under that watermark, for the tumbling window of a minute that they
+    /// fall into: it has passed the window's end.
+    pub late_rows_minute: u64,
     /// Records that do not decode, beside the good ones.
     pub bad_rows: u64,
     /// Bytes in all files.
@@ -57,13 +63,15 @@ struct PartitionResult {
     finished: Finished,
     rows: u64,
     late_rows: u64,
+    late_rows_minute: u64,
     bad_rows: u64,
 }
 
-/// Makes the files. They appear under their names when all are complete.
+/// Makes the files. They appear under their names when all are complete. A rate is not kept to: nobody
+/// reads them before.
 ///
 /// # Errors
-/// Fractions out of range, a directory that already holds such files, and what the disk says.
+/// No end, fractions out of range, a directory that already holds such files, and what the disk says.
 pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
     let started = Instant::now();
     check(spec)?;
@@ -98,6 +106,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
     let mut generated = Generated {
         rows: 0,
         late_rows: 0,
+        late_rows_minute: 0,
         bad_rows: 0,
         bytes: 0,
         elapsed: Duration::ZERO,
@@ -110,6 +119,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
         for result in results?? {
             generated.rows += result.rows;
             generated.late_rows += result.late_rows;
+            generated.late_rows_minute += result.late_rows_minute;
             generated.bad_rows += result.bad_rows;
             finished.push(result.finished);
         }
@@ -132,6 +142,9 @@ fn check(spec: &GenerateSpec) -> Result<(), Error> {
         let skew = spec.source.skew;
         return Err(Error::Usage(format!("skew is an exponent from 0 to 10, not {skew}")));
     }
+    if spec.source.rows.is_none() {
+        return Err(Error::Usage("files have an end: say how many rows".to_owned()));
+    }
     if spec.source.partitions == 0 || spec.source.keys == 0 {
         return Err(Error::Usage("there is at least one partition and one key".to_owned()));
     }
@@ -153,7 +166,9 @@ async fn make_partition(
 ) -> Result<PartitionResult, Error> {
     let schema = spec.source.model.schema();
     let columns: Vec<usize> = (0..schema.fields.len()).collect();
-    let mut generator = Generator::new(&spec.source, PartitionId(partition), &columns)?;
+    let source = GeneratorSource { rate: None, ..spec.source };
+    let mut generator = Generator::new(&source, PartitionId(partition), &columns)?;
+    let mut lateness = Lateness::new(&source, &schema);
     let mut encoder = Encoder::new(&spec.format, &schema).map_err(|error| at(spec, error))?;
     let extension = spec.format.extension();
     let mut writer = FileWriter::create(backend, directory, partition, extension, None).await?;
@@ -164,6 +179,7 @@ async fn make_partition(
         match generator.next_batch(BATCH_ROWS)? {
             Polled::Ready(batch) => {
                 rows += u64::try_from(batch.row_count()).expect("usize is at most 64 bits");
+                lateness.count(&batch);
                 breaker
                     .encode(&batch, &mut encoder, &mut bytes)
                     .map_err(|error| at(spec, error))?;
@@ -177,8 +193,45 @@ async fn make_partition(
     encoder.finish(&mut bytes).map_err(|error| at(spec, error))?;
     write(&mut writer, &mut bytes).await?;
     let finished = writer.finish().await?;
-    let (late_rows, bad_rows) = (generator.late_count(), breaker.bad_count);
-    Ok(PartitionResult { finished, rows, late_rows, bad_rows })
+    assert_eq!(lateness.late_rows, generator.late_count(), "as many are late as are meant to be");
+    let Lateness { late_rows, late_rows_minute, .. } = lateness;
+    Ok(PartitionResult { finished, rows, late_rows, late_rows_minute, bad_rows: breaker.bad_count })
+}
+
+/// Counts late records of a partition, by the definition and nothing else, in the order in which they
+/// are written.
+struct Lateness {
+    /// Which column is the event time; `None` where the model has none.
+    column: Option<usize>,
+    delay_us: i64,
+    /// What the watermark is as the next record comes, in microseconds.
+    watermark_us: i64,
+    late_rows: u64,
+    late_rows_minute: u64,
+}
+
+impl Lateness {
+    fn new(source: &GeneratorSource, schema: &Schema) -> Self {
+        Self {
+            column: schema.fields.iter().position(|field| field.data_type == DataType::Timestamp),
+            delay_us: i64::try_from(source.disorder_ms)
+                .map_or(i64::MAX, |ms| ms.saturating_mul(1000)),
+            watermark_us: i64::MIN,
+            late_rows: 0,
+            late_rows_minute: 0,
+        }
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        const MINUTE_US: i64 = 60_000_000;
+        let Some(column) = self.column else { return };
+        for &time in batch.column(column).as_primitive::<TimestampMicrosecondType>().values() {
+            let window_end = time.div_euclid(MINUTE_US).saturating_add(1).saturating_mul(MINUTE_US);
+            self.late_rows += u64::from(time < self.watermark_us);
+            self.late_rows_minute += u64::from(self.watermark_us >= window_end);
+            self.watermark_us = self.watermark_us.max(time.saturating_sub(self.delay_us));
+        }
+    }
 }
 
 async fn write(writer: &mut FileWriter, bytes: &mut Vec<u8>) -> Result<(), SinkError> {

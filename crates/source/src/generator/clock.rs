@@ -1,4 +1,13 @@
 //! Event times: evenly spaced, then displaced backwards as the options say.
+//!
+//! Which rows are late for a watermark with a delay of the disorder is decided here, for every
+//! arrangement of the rows. Let `e(r)` be the evenly spaced time of row `r`, which never falls, `D`
+//! the disorder, and `W(r)` the watermark as row `r` arrives: the greatest time before it, less `D`.
+//! - A row in time lies in `[e(r) - D, e(r)]`. No row lies behind its own `e`, so `W(r) <= e(r) - D`:
+//!   it is not late.
+//! - The first of every [`ANCHOR_ROWS`] rows is in time. A late row takes that one, `a`, of the rows
+//!   before it, and lies a minute or more behind `e(a) - 2D`. As `W(r) >= e(a) - 2D`, it is late, and a
+//!   minute more than that: late for every tumbling window of a minute, too.
 
 use super::random::{Stream, scale};
 
@@ -8,8 +17,12 @@ const START_MS: i64 = 1_704_067_200_000;
 /// Records a millisecond of event time, over the whole source.
 const RECORDS_PER_MS: u128 = 20;
 
-/// How far behind the disorder late records are displaced, in milliseconds: one to ten minutes.
+/// How far behind the watermark late records are displaced at least, in milliseconds: one to ten
+/// minutes.
 const LATE_MS: (u64, u64) = (60_000, 600_000);
+
+/// The first of so many rows is never late. A power of two.
+const ANCHOR_ROWS: u64 = 1024;
 
 /// Event times of one partition's rows, in whole milliseconds, so that no text format loses any.
 #[derive(Debug)]
@@ -53,7 +66,8 @@ impl Clock {
     /// Whether a row is late.
     #[inline]
     pub(super) fn is_late(&self, row: u64) -> bool {
-        self.late_below.is_some_and(|below| self.lateness.at(row) < below)
+        self.late_below
+            .is_some_and(|below| !row.is_multiple_of(ANCHOR_ROWS) && self.lateness.at(row) < below)
     }
 
     /// Whether any row can be late.
@@ -63,17 +77,22 @@ impl Clock {
 
     /// Event time of a row, in microseconds since the Unix epoch.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "row * step / 2^40 is at most 2^64 / 20")]
     pub(super) fn event_time_us(&self, row: u64) -> i64 {
-        let elapsed = ((u128::from(row) * self.step) >> 40) as u64;
-        let mut behind = 0;
-        if self.disorder_ms > 0 {
-            behind = scale(self.shuffle.at(row), self.disorder_ms + 1);
-        }
+        let (mut elapsed, mut behind) = (self.elapsed_ms(row), 0);
         if self.is_late(row) {
             let (least, most) = LATE_MS;
-            behind = self.disorder_ms + least + scale(self.shuffle.at(row), most - least + 1);
+            elapsed = self.elapsed_ms(row - row % ANCHOR_ROWS);
+            behind = 2 * self.disorder_ms + least + scale(self.shuffle.at(row), most - least + 1);
+        } else if self.disorder_ms > 0 {
+            behind = scale(self.shuffle.at(row), self.disorder_ms + 1);
         }
         (START_MS + elapsed.cast_signed() - behind.cast_signed()) * 1000
+    }
+
+    /// Evenly spaced time of a row, in milliseconds since the first.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "row * step / 2^40 is at most 2^64 / 20")]
+    fn elapsed_ms(&self, row: u64) -> u64 {
+        ((u128::from(row) * self.step) >> 40) as u64
     }
 }
