@@ -39,4 +39,4 @@ pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;
 pub use top_n::TopNTable;
-pub use windows::{SealedWindow, SealedWindows, WindowGather, WindowTable};
+pub use windows::{PaneTable, SealedWindows};

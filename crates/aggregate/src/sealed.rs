@@ -3,7 +3,9 @@
 use tidemill_plan::Merge;
 use tidemill_record::Batch;
 
-use crate::{AggTable, AggregateError, GroupOrder, LimitTable, SortTable, TopNTable};
+use crate::{
+    AggTable, AggregateError, GroupOrder, LimitTable, SealedWindows, SortTable, TopNTable,
+};
 
 /// The rows of a table, batch by batch.
 pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
@@ -21,20 +23,19 @@ pub enum Sealed {
     Limited(LimitTable),
     /// The first rows of each partition of an order.
     TopN(TopNTable),
+    /// Windows of groups.
+    Windows(SealedWindows),
 }
 
 impl Sealed {
     /// An empty table of the kind that a gather merges.
-    ///
-    /// # Panics
-    /// For windows, which are handed over one by one: [`crate::WindowTable`].
     #[must_use]
     pub fn new(merge: &Merge, budget_bytes: u64) -> Self {
         match merge {
             Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
             Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
             Merge::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
-            Merge::Windows(_) => unreachable!("windows are handed over one by one"),
+            Merge::Windows(spec) => Self::Windows(SealedWindows::new(spec, budget_bytes)),
             Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes)),
         }
     }
@@ -47,6 +48,7 @@ impl Sealed {
             Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
             Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
             Self::TopN(table) => Self::TopN(table.with_budget(budget_bytes)),
+            Self::Windows(windows) => Self::Windows(windows.with_budget(budget_bytes)),
         }
     }
 
@@ -60,6 +62,7 @@ impl Sealed {
             Self::Sorted(table) => table.update(batch),
             Self::Limited(table) => table.update(batch),
             Self::TopN(table) => table.update(batch),
+            Self::Windows(_) => unreachable!("closed windows take no rows"),
         }
     }
 
@@ -76,6 +79,7 @@ impl Sealed {
             (Self::Sorted(table), Self::Sorted(later)) => table.merge(later),
             (Self::Limited(table), Self::Limited(later)) => table.merge(later),
             (Self::TopN(table), Self::TopN(later)) => table.merge(later),
+            (Self::Windows(windows), Self::Windows(later)) => windows.merge(later),
             _ => panic!("a gather is given tables of one kind"),
         }
     }
@@ -90,6 +94,7 @@ impl Sealed {
             Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
             Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
             Self::TopN(table) => table.into_batches(batch_rows)?,
+            Self::Windows(windows) => windows.into_batches(batch_rows)?,
         })
     }
 
@@ -98,6 +103,7 @@ impl Sealed {
     pub fn group_count(&self) -> usize {
         match self {
             Self::Groups(table) => table.group_count(),
+            Self::Windows(windows) => windows.group_count(),
             Self::Sorted(_) | Self::Limited(_) | Self::TopN(_) => 0,
         }
     }
@@ -110,6 +116,7 @@ impl Sealed {
             Self::Sorted(table) => table.state_bytes(),
             Self::Limited(table) => table.state_bytes(),
             Self::TopN(table) => table.state_bytes(),
+            Self::Windows(windows) => windows.state_bytes(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidemill_plan::BadRecords;
-use tidemill_record::{BadRecord, PartitionId};
+use tidemill_plan::{BadRecords, LateRecords};
+use tidemill_record::{BadRecord, Offset, PartitionId};
 use tidemill_sink::{DeadLetterWriter, OutputDirectory};
 
 use crate::output::Delivery;
@@ -12,6 +12,7 @@ use crate::{BadRecordSpec, PipelineError, PipelineSpec};
 /// Applies the source's `bad.records` policy.
 pub(crate) struct BadRecordPolicy {
     policy: BadRecords,
+    late_records: LateRecords,
     source: String,
     partition: PartitionId,
     dead_letters: Option<(Arc<OutputDirectory>, DeadLetterWriter)>,
@@ -20,7 +21,7 @@ pub(crate) struct BadRecordPolicy {
 
 impl BadRecordPolicy {
     pub(crate) fn new(spec: &PipelineSpec) -> Self {
-        let BadRecordSpec { policy, dead_letters } = &spec.bad_records;
+        let BadRecordSpec { policy, late_records, dead_letters } = &spec.bad_records;
         let dead_letters = dead_letters.as_ref().map(|(directory, file_number)| {
             let writer = DeadLetterWriter::new(
                 spec.backend,
@@ -33,6 +34,7 @@ impl BadRecordPolicy {
         });
         Self {
             policy: *policy,
+            late_records: *late_records,
             source: spec.source.clone(),
             partition: spec.partition,
             dead_letters,
@@ -62,6 +64,30 @@ impl BadRecordPolicy {
                     writer.write(&record).await?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The source whose records these are; empty for a gather.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Writes late records where `late.records` says so. They are counted elsewhere.
+    pub(crate) async fn set_aside_late(
+        &mut self,
+        offsets: &[Offset],
+        raw: impl Fn(Offset) -> Option<Vec<u8>>,
+    ) -> Result<(), PipelineError> {
+        if self.late_records == LateRecords::Drop {
+            return Ok(());
+        }
+        let (_, writer) =
+            self.dead_letters.as_mut().expect("the plan gives dead letters a place to go");
+        for &offset in offsets {
+            let reason = "late: the watermark had passed all that it belongs to".to_owned();
+            let record = BadRecord { offset, field: None, reason, raw: raw(offset) };
+            writer.write(&record).await?;
         }
         Ok(())
     }

@@ -21,4 +21,4 @@ pub use processor::KeyAudit;
 pub use spec::{
     BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };
-pub use statistics::Statistics;
+pub use statistics::{LateCounts, Statistics};

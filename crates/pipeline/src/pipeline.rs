@@ -135,6 +135,7 @@ impl Pipeline {
         }
 
         let changes = self.processor.apply(batch, &mut self.bad)?;
+        self.settle_late_records().await?;
         self.settle_bad_records().await?;
         for changes in changes {
             self.statistics.rows_out += self.output.write(&changes).await?;
@@ -158,7 +159,7 @@ impl Pipeline {
     /// As [`Self::turn`].
     pub async fn drain(&mut self) -> Result<Outcome, PipelineError> {
         let deliveries = self.drain_tables().await?;
-        Ok(self.take_outcome(deliveries))
+        self.take_outcome(deliveries)
     }
 
     async fn drain_tables(&mut self) -> Result<Vec<Delivery>, PipelineError> {
@@ -175,10 +176,10 @@ impl Pipeline {
         Ok(results.into_iter().chain(dead_letters).collect())
     }
 
-    fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Outcome {
-        let sealed = self.processor.take_sealed();
+    fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Result<Outcome, PipelineError> {
+        let sealed = self.processor.take_sealed()?;
         let statistics = self.statistics();
-        Outcome {
+        Ok(Outcome {
             partition: self.position.partition,
             sealed,
             deliveries,
@@ -188,7 +189,7 @@ impl Pipeline {
                 .split_bounds()
                 .map(|(first, next)| SplitBounds { first, next: self.has_ended.then_some(next) }),
             statistics,
-        }
+        })
     }
 
     /// Where the pipeline is: the last record it took in.
@@ -217,9 +218,35 @@ impl Pipeline {
         statistics.bytes_out = self.output.bytes_out();
         statistics.checksum = self.output.checksum();
         statistics.bad_records = self.bad_records.bad_count();
+        if let Some((count, offset)) = self.processor.far_ahead() {
+            let first = Position { offset, ..self.position };
+            statistics.far_ahead.insert(self.bad_records.source().to_owned(), (count, first));
+        }
         statistics.group_count = self.processor.group_count();
         statistics.state_bytes = self.processor.state_bytes();
         statistics
+    }
+
+    /// Counts the records that came too late, and sets aside those that are in no result where the
+    /// source says so.
+    async fn settle_late_records(&mut self) -> Result<(), PipelineError> {
+        let late = self.processor.take_late();
+        if late.is_empty() {
+            return Ok(());
+        }
+        let mut lost = Vec::new();
+        for record in &late {
+            let what = (self.bad_records.source().to_owned(), record.what);
+            let counts = self.statistics.late.entry(what).or_default();
+            if record.is_partly {
+                counts.partly += 1;
+            } else {
+                counts.lost += 1;
+                lost.push(record.offset);
+            }
+        }
+        let raw = |offset| self.input.raw_record(offset).map(<[u8]>::to_vec);
+        self.bad_records.set_aside_late(&lost, raw).await
     }
 
     async fn settle_bad_records(&mut self) -> Result<(), PipelineError> {

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use tidemill_aggregate::{
-    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, Sealed, SealedWindows, SortTable,
-    TableBatches, TopNTable, WindowTable,
+    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, PaneTable, Sealed, SealedWindows,
+    SortTable, TableBatches, TopNTable,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{Emit, Stage};
-use tidemill_record::{BadRecord, Batch, EventTime};
+use tidemill_record::{BadRecord, Batch, EventTime, Offset};
 
 use crate::PipelineError;
 
@@ -49,7 +49,7 @@ enum Seal {
     /// One table, when the input ends.
     Table(Sealed),
     /// Windows, as they close.
-    Windows(WindowTable),
+    Windows(PaneTable),
 }
 
 #[expect(
@@ -65,7 +65,7 @@ enum Step {
         emit: Emit,
         audited_keys: Vec<usize>,
     },
-    Windows(WindowTable),
+    Windows(PaneTable),
     Over(OverTable),
     TopN(TopNTable),
     Sort(SortTable),
@@ -86,7 +86,7 @@ impl Step {
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
             Stage::Project(columns) => Self::Project(Project::new(columns, context)?),
             Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
-                Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
+                Self::Windows(PaneTable::new(spec.clone(), audited_keys, budget_bytes))
             }
             Stage::Aggregate { spec, audited_keys } => Self::Aggregate {
                 table: AggTable::new(spec.clone(), budget_bytes),
@@ -152,9 +152,7 @@ impl Processor {
     ) -> Result<Self, PipelineError> {
         let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
         let seal = seal.map(|merge| match merge {
-            Merge::Windows(spec) => {
-                Seal::Windows(WindowTable::new(spec.clone(), &[], budget_bytes))
-            }
+            Merge::Windows(spec) => Seal::Windows(PaneTable::sealing(spec.clone(), budget_bytes)),
             merge => Seal::Table(Sealed::new(merge, budget_bytes)),
         });
         Ok(Self {
@@ -184,16 +182,6 @@ impl Processor {
         self.apply_from(0, vec![batch], bad)
     }
 
-    /// Lets event time pass without a record: what closes leaves, in order.
-    pub(crate) fn advance(
-        &mut self,
-        watermark: EventTime,
-        bad: &mut Vec<BadRecord>,
-    ) -> Result<Vec<Batch>, PipelineError> {
-        self.watermark = self.watermark.max(watermark);
-        self.apply_from(0, Vec::new(), bad)
-    }
-
     fn apply_from(
         &mut self,
         first: usize,
@@ -214,16 +202,17 @@ impl Processor {
         }
         match &mut self.seal {
             None => Ok(batches),
-            Some(seal) => {
-                for batch in &batches {
-                    match seal {
-                        Seal::Table(table) => table.update(batch)?,
-                        Seal::Windows(table) => {
-                            table.update(batch, &mut self.late, &mut Vec::new())?;
-                        }
-                    }
-                }
+            Some(Seal::Table(table)) => {
+                batches.iter().try_for_each(|batch| table.update(batch))?;
                 Ok(Vec::new())
+            }
+            Some(Seal::Windows(table)) => {
+                let mut none = Vec::new();
+                for batch in &batches {
+                    table.update(batch, &mut self.late, &mut none)?;
+                }
+                table.advance(self.watermark, &mut none)?;
+                Ok(none)
             }
         }
     }
@@ -335,21 +324,17 @@ impl Processor {
         }
     }
 
+    /// How many records were too far ahead to move the watermark, and where the first is; `None` where
+    /// none was.
+    pub(crate) fn far_ahead(&self) -> Option<(u64, Offset)> {
+        let Some(Step::EventTime(times)) = self.steps.first() else { return None };
+        let (count, first) = times.far_ahead();
+        first.map(|(offset, _)| (count, offset))
+    }
+
     /// Records that came too late since this was last asked.
     pub(crate) fn take_late(&mut self) -> Vec<Late> {
         std::mem::take(&mut self.late)
-    }
-
-    /// The windows that have closed since this was last asked, where a gather follows; at the end of
-    /// the input (`EventTime::MAX`), all.
-    pub(crate) fn seal_windows(
-        &mut self,
-        until: Option<EventTime>,
-    ) -> Result<Option<SealedWindows>, PipelineError> {
-        match &mut self.seal {
-            Some(Seal::Windows(table)) => Ok(Some(table.seal(until.unwrap_or(self.watermark))?)),
-            _ => Ok(None),
-        }
     }
 
     /// Feeds merged tables to the stages: what a gather starts from.
@@ -360,13 +345,11 @@ impl Processor {
     }
 
     /// The partial table, once drained.
-    pub(crate) fn take_sealed(&mut self) -> Option<Sealed> {
+    pub(crate) fn take_sealed(&mut self) -> Result<Option<Sealed>, PipelineError> {
         match self.seal.take() {
-            Some(Seal::Table(table)) => Some(table),
-            other => {
-                self.seal = other;
-                None
-            }
+            Some(Seal::Table(table)) => Ok(Some(table)),
+            Some(Seal::Windows(table)) => Ok(Some(Sealed::Windows(table.into_sealed()?))),
+            None => Ok(None),
         }
     }
 

@@ -7,7 +7,7 @@ use tidemill_aggregate::Sealed;
 use tidemill_expr::Context;
 use tidemill_format::parquet::Footer;
 use tidemill_plan::fragment::Merge;
-use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, Stage};
+use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, Stage};
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
@@ -127,7 +127,9 @@ pub enum OutputSpec {
 pub struct BadRecordSpec {
     /// The policy.
     pub policy: BadRecords,
-    /// Where `dead_letter` writes: the directory, and the number in the names of this pipeline's
+    /// What becomes of records that come too late.
+    pub late_records: LateRecords,
+    /// Where `dead_letter` of either writes: the directory, and the number in the names of this pipeline's
     /// files.
     pub dead_letters: Option<(Arc<OutputDirectory>, u32)>,
 }

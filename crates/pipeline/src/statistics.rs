@@ -1,8 +1,10 @@
 //! What one pipeline counted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use tidemill_record::Position;
 
 /// Longer batches count as this long: an hour.
 const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
@@ -20,6 +22,11 @@ pub struct Statistics {
     pub bytes_out: u64,
     /// Records (or result rows) that were bad.
     pub bad_records: u64,
+    /// Records that came too late, by source and by what they were late for.
+    pub late: BTreeMap<(String, &'static str), LateCounts>,
+    /// Records so far beyond the watermark (`watermark.max_ahead`) that they did not move it, by source,
+    /// and where the first one of the first partition is.
+    pub far_ahead: BTreeMap<String, (u64, Position)>,
     /// Groups in the tables when the input ended; partial tables count once merged.
     pub group_count: u64,
     /// Bytes the tables held when the input ended; partial tables count once merged.
@@ -32,6 +39,15 @@ pub struct Statistics {
     pub busy: Duration,
 }
 
+/// Records that came too late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LateCounts {
+    /// For every window they lie in, so that they are in no result.
+    pub lost: u64,
+    /// For some of their windows only.
+    pub partly: u64,
+}
+
 impl Default for Statistics {
     fn default() -> Self {
         Self {
@@ -40,6 +56,8 @@ impl Default for Statistics {
             rows_out: 0,
             bytes_out: 0,
             bad_records: 0,
+            late: BTreeMap::new(),
+            far_ahead: BTreeMap::new(),
             group_count: 0,
             state_bytes: 0,
             checksum: None,
@@ -58,6 +76,15 @@ impl Statistics {
         self.rows_out += other.rows_out;
         self.bytes_out += other.bytes_out;
         self.bad_records += other.bad_records;
+        for (what, counts) in &other.late {
+            let sum = self.late.entry(what.clone()).or_default();
+            sum.lost += counts.lost;
+            sum.partly += counts.partly;
+        }
+        for (source, &(count, first)) in &other.far_ahead {
+            let sum = self.far_ahead.entry(source.clone()).or_insert((0, first));
+            *sum = (sum.0 + count, sum.1.min(first));
+        }
         self.group_count += other.group_count;
         self.state_bytes += other.state_bytes;
         self.busy += other.busy;

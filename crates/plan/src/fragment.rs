@@ -58,6 +58,26 @@ pub struct PhysicalQuery {
     pub fragments: Vec<Fragment>,
 }
 
+impl PhysicalQuery {
+    /// Whether any stage depends on event time.
+    #[must_use]
+    pub fn follows_event_time(&self) -> bool {
+        self.fragments.iter().any(Fragment::follows_event_time)
+    }
+}
+
+impl Fragment {
+    fn follows_event_time(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage, Stage::EventTime(_)))
+            || match &self.input {
+                FragmentInput::Scan(_) => false,
+                FragmentInput::Gather { children, .. } => {
+                    children.iter().any(Self::follows_event_time)
+                }
+            }
+    }
+}
+
 /// The same chain of stages for every partition of one input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fragment {

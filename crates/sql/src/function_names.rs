@@ -65,12 +65,12 @@ pub(crate) const FUNCTIONS: &[(&str, Function, usize, usize)] = &[
 
 /// Functions of later features, and what to say of them.
 pub(crate) const REFUSED: &[(&str, &str)] = &[
-    ("tumble", "windows"),
-    ("hop", "windows"),
-    ("session", "windows"),
-    ("cumulate", "windows"),
-    ("tumble_start", "windows"),
-    ("tumble_end", "windows"),
+    ("tumble", "a window outside of GROUP BY; its bounds are window_start and window_end"),
+    ("hop", "a window outside of GROUP BY; its bounds are window_start and window_end"),
+    ("session", "a window outside of GROUP BY; its bounds are window_start and window_end"),
+    ("cumulate", "a window outside of GROUP BY; its bounds are window_start and window_end"),
+    ("tumble_start", "a window outside of GROUP BY; its bounds are window_start and window_end"),
+    ("tumble_end", "a window outside of GROUP BY; its bounds are window_start and window_end"),
     ("row_number", "analytic functions (OVER)"),
     ("rank", "analytic functions (OVER)"),
     ("dense_rank", "analytic functions (OVER)"),

@@ -2,19 +2,22 @@
 //! expressions above it may refer to.
 
 use tidemill_plan::{
-    AggregateCall, AggregateSpec, Emit, Expr, ExprKind, NamedExpr, Relation, Span,
+    AggregateCall, AggregateSpec, Emit, Expr, ExprKind, NamedExpr, Relation, Span, WindowSpec,
 };
 
 use crate::aggregates::{AggregateCalls, PendingCall};
 use crate::equality::{same, without_spans};
 use crate::report::Bind;
 use crate::scope::Session;
+use crate::windows::BoundWindow;
 
 /// Keys and calls over the columns of the input.
 pub(crate) struct Grouping {
     /// Each once, without places.
     keys: Vec<Expr>,
     key_names: Vec<String>,
+    /// Its bounds are the last two keys.
+    window: Option<BoundWindow>,
     calls: Vec<PendingCall>,
     /// Column that stands for the first call in expressions not yet rewritten.
     base: usize,
@@ -28,12 +31,18 @@ impl Grouping {
     /// alias.
     pub(crate) fn new(
         keys: Vec<Expr>,
+        window: Option<BoundWindow>,
         calls: AggregateCalls,
         items: &[Expr],
         aliases: &[Option<&str>],
     ) -> Self {
-        let mut grouping =
-            Self { keys: Vec::new(), key_names: Vec::new(), calls: calls.calls, base: calls.base };
+        let mut grouping = Self {
+            keys: Vec::new(),
+            key_names: Vec::new(),
+            window,
+            calls: calls.calls,
+            base: calls.base,
+        };
         for key in keys {
             if grouping.keys.iter().any(|other| same(other, &key)) {
                 continue;
@@ -80,7 +89,10 @@ impl Grouping {
     }
 
     /// The grouping over its input: a projection of keys, arguments and filters, then the groups.
-    pub(crate) fn build(self, input: Relation, span: Span) -> Relation {
+    pub(crate) fn build(mut self, input: Relation, span: Span) -> Relation {
+        if self.window.is_some() {
+            self.keys.truncate(self.keys.len() - 2);
+        }
         let mut columns: Vec<NamedExpr> = Vec::new();
         let mut place = |expr: Expr, name: Option<String>| -> usize {
             match columns.iter().position(|column| same(&column.expr, &expr)) {
@@ -98,6 +110,10 @@ impl Grouping {
             .zip(&self.key_names)
             .map(|(key, name)| place(key, Some(name.clone())))
             .collect();
+        let window = self.window.map(|window| {
+            let time = place(window.time, None);
+            WindowSpec { time, ..window.spec }
+        });
         let mut names = self.key_names;
         let mut calls = Vec::with_capacity(self.calls.len());
         for call in self.calls {
@@ -109,8 +125,7 @@ impl Grouping {
             calls.push(AggregateCall { function, is_distinct, argument, filter, data_type, label });
         }
         let input_types = columns.iter().map(|column| column.expr.data_type.clone()).collect();
-        let spec =
-            AggregateSpec { input_types, keys, window: None, calls, emit: Emit::Final, span };
+        let spec = AggregateSpec { input_types, keys, window, calls, emit: Emit::Final, span };
         let input = Relation::Project { input: Box::new(input), columns };
         Relation::Aggregate { input: Box::new(input), spec, names }
     }

@@ -41,6 +41,8 @@ mod query;
 mod script;
 mod select;
 mod tables;
+mod window_tokens;
+mod windows;
 
 mod optimize;
 mod prune;

@@ -1,8 +1,8 @@
 //! Text to the tokens of each statement: limits, the split at `;`, and the clauses that
 //! `sqlparser` has no grammar for.
 //!
-//! `EMIT …` is cut out of the tokens and kept beside them; window clauses are refused here, by
-//! name. Limits are enforced before anything recurses.
+//! `EMIT …` is cut out of the tokens and kept beside them; window clauses become functions of the
+//! `GROUP BY` (see `window_tokens`). Limits are enforced before anything recurses.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
@@ -11,6 +11,7 @@ use tidemill_plan::{Emit, Span};
 use crate::dialect::TidemillDialect;
 use crate::position::Positions;
 use crate::report::Report;
+use crate::window_tokens::TableWindow;
 
 /// Longest script, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -91,25 +92,29 @@ fn finish(
         chain: 0,
         prefixes: 0,
         brackets: Vec::new(),
+        table_windows: Vec::new(),
         is_refused: false,
     };
     scanner.run(&tokens);
+    scanner.check_table_windows();
     let Scanner { kept, emit, is_refused, .. } = scanner;
     chunks.push(Chunk { tokens: kept, emit, span: Span { start, end }, is_refused });
 }
 
-struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     positions: &'a Positions,
     report: &'a mut Report,
-    kept: Vec<TokenWithSpan>,
+    pub(crate) kept: Vec<TokenWithSpan>,
     emit: Option<EmitClause>,
-    nesting: usize,
+    pub(crate) nesting: usize,
     chain: usize,
     /// `NOT`s and signs in a row.
     prefixes: usize,
     /// For each open round bracket, whether a query begins right behind it: there `FROM` names a
     /// relation, elsewhere within brackets it belongs to `TRIM`, `EXTRACT` or `SUBSTRING`.
     brackets: Vec<bool>,
+    /// Table functions that wait for their `GROUP BY window_start, window_end`.
+    pub(crate) table_windows: Vec<TableWindow>,
     is_refused: bool,
 }
 
@@ -120,7 +125,10 @@ impl Scanner<'_> {
             if !self.check_limits(&tokens[at]) {
                 return;
             }
-            let taken = self.take_emit(tokens, at).max(self.refuse_window(tokens, at));
+            let taken = self
+                .take_emit(tokens, at)
+                .max(self.refuse_buffer(tokens, at))
+                .max(self.take_window(tokens, at));
             if taken > 0 {
                 at += taken;
                 continue;
@@ -239,46 +247,23 @@ impl Scanner<'_> {
         taken
     }
 
-    /// How many tokens the window clause at `at` has, refusing it; 0 where there is none.
-    fn refuse_window(&mut self, tokens: &[TokenWithSpan], at: usize) -> usize {
-        const KINDS: [&str; 4] = ["TUMBLING", "HOPPING", "SLIDING", "SESSION"];
+    /// How many tokens of `OVER (ROWS WINDOW BUFFER n ROWS …)` stand at `at`, refusing them; 0 where
+    /// there are none.
+    fn refuse_buffer(&mut self, tokens: &[TokenWithSpan], at: usize) -> usize {
         if is_word(tokens, at, "ROWS") && is_word(tokens, at + 1, "WINDOW") {
             let span = self.span_of(&tokens[at..at + 2]);
             self.add(span, "not supported yet: OVER (ROWS WINDOW BUFFER n ROWS …)");
             return if is_word(tokens, at + 2, "BUFFER") { 5.min(tokens.len() - at) } else { 0 };
         }
-        if is_word(tokens, at, "WINDOW") {
-            let Some(kind) = KINDS.iter().find(|kind| is_word(tokens, at + 1, kind)) else {
-                return 0;
-            };
-            let taken = 2 + balanced(&tokens[at + 2..]);
-            let span = self.span_of(&tokens[at..at + taken]);
-            self.add(span, &format!("not supported yet: WINDOW {kind}"));
-            return taken;
-        }
-        if is_word(tokens, at, "TABLE") && is_token(tokens, at + 1, &Token::LParen) {
-            const FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "SESSION", "CUMULATE"];
-            let Some(name) = FUNCTIONS.iter().find(|name| is_word(tokens, at + 2, name)) else {
-                return 0;
-            };
-            let taken = 1 + balanced(&tokens[at + 1..]);
-            let span = self.span_of(&tokens[at..at + taken]);
-            self.add(span, &format!("not supported yet: TABLE({name}(…))"));
-            // A table stands here, or the rest would be a syntax error too.
-            let word =
-                Word { value: "t".to_owned(), quote_style: None, keyword: Keyword::NoKeyword };
-            self.kept.push(TokenWithSpan::new(Token::Word(word), tokens[at].span));
-            return taken;
-        }
         0
     }
 
-    fn add(&mut self, span: Span, message: &str) {
+    pub(crate) fn add(&mut self, span: Span, message: &str) {
         self.report.add(span, message, None);
         self.is_refused = true;
     }
 
-    fn span_of(&self, tokens: &[TokenWithSpan]) -> Span {
+    pub(crate) fn span_of(&self, tokens: &[TokenWithSpan]) -> Span {
         let first = tokens.first().and_then(|token| self.positions.span(token.span));
         let last = tokens.last().and_then(|token| self.positions.span(token.span));
         match (first, last) {
@@ -303,7 +288,7 @@ fn every(tokens: &[TokenWithSpan], at: usize) -> Option<(Option<u64>, usize)> {
 }
 
 /// Tokens from an opening bracket through its partner; 0 if there is none.
-fn balanced(tokens: &[TokenWithSpan]) -> usize {
+pub(crate) fn balanced(tokens: &[TokenWithSpan]) -> usize {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate() {
         match token.token {
@@ -319,7 +304,7 @@ fn balanced(tokens: &[TokenWithSpan]) -> usize {
 
 /// `FROM 'path'`: the path becomes a word quoted by `'`, which keeps its place in the text
 /// through `sqlparser`, where a string used as a name loses it.
-fn path_as_word(token: &TokenWithSpan) -> TokenWithSpan {
+pub(crate) fn path_as_word(token: &TokenWithSpan) -> TokenWithSpan {
     match &token.token {
         Token::SingleQuotedString(path) => {
             let word =
@@ -330,7 +315,7 @@ fn path_as_word(token: &TokenWithSpan) -> TokenWithSpan {
     }
 }
 
-fn is_word(tokens: &[TokenWithSpan], at: usize, expected: &str) -> bool {
+pub(crate) fn is_word(tokens: &[TokenWithSpan], at: usize, expected: &str) -> bool {
     matches!(
         tokens.get(at).map(|token| &token.token),
         Some(Token::Word(word))
@@ -338,7 +323,7 @@ fn is_word(tokens: &[TokenWithSpan], at: usize, expected: &str) -> bool {
     )
 }
 
-fn is_token(tokens: &[TokenWithSpan], at: usize, expected: &Token) -> bool {
+pub(crate) fn is_token(tokens: &[TokenWithSpan], at: usize, expected: &Token) -> bool {
     tokens.get(at).is_some_and(|token| token.token == *expected)
 }
 

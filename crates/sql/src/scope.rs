@@ -94,6 +94,13 @@ impl Scope {
         }
     }
 
+    /// Adds a column behind the others.
+    pub(crate) fn push(&mut self, name: &str, data_type: DataType) {
+        self.by_name.entry(name.to_owned()).or_default().push(self.names.len());
+        self.names.push(name.to_owned());
+        self.types.push(data_type);
+    }
+
     /// How many columns there are.
     pub(crate) fn len(&self) -> usize {
         self.names.len()

@@ -150,8 +150,19 @@ impl ScriptBinder<'_> {
             partitioned_by.push(generator.model.partition_column());
         }
         let watermark = match &create.watermark {
-            Some(watermark) => Some(self.watermark(watermark, &scope)?),
-            None => None,
+            Some(watermark) => Some(options.event_time.refine(self.watermark(watermark, &scope)?)),
+            None => {
+                let needs_it = |name: &str| options::EVENT_TIME.contains(&name);
+                match create.options.iter().find(|entry| needs_it(&entry.key.text)) {
+                    Some(entry) => {
+                        let key = &entry.key;
+                        let message = format!("option '{}' needs a WATERMARK clause", key.text);
+                        let hint = "declare WATERMARK FOR the event time column among the columns";
+                        return self.session.fail_with(key.span, message, hint);
+                    }
+                    None => None,
+                }
+            }
         };
         Ok(SourceDef {
             name: create.name.text.clone(),

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::{self, Spanned};
 use tidemill_plan::{AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Relation, Span};
+use tidemill_record::DataType;
 
 use crate::aggregates::AggregateCalls;
 use crate::bind_expr::{Aliases, ExprBinder, integer_value};
@@ -12,6 +13,7 @@ use crate::parse::fold_name;
 use crate::query::{QueryBinder, first_word};
 use crate::report::Bind;
 use crate::scope::Scope;
+use crate::windows::{BoundWindow, window_function};
 
 /// A result column before it is bound.
 pub(crate) struct Item<'q> {
@@ -25,6 +27,9 @@ enum ItemValue<'q> {
     Column(usize, Span),
     Expr(&'q ast::Expr),
 }
+
+/// The columns that a window adds to those of its grouping.
+const WINDOW_BOUNDS: [&str; 2] = ["window_start", "window_end"];
 
 /// Longest name given to a column that has none of its own, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -41,12 +46,20 @@ impl QueryBinder<'_, '_> {
         let refused = self.refuse_clauses(select, span);
         let input = self.bind_from(&select.from, span)?;
         refused?;
-        let (mut relation, scope) = (input.relation, input.scope);
+        let (mut relation, mut scope) = (input.relation, input.scope);
         let predicate = select.selection.as_ref().map(|predicate| {
             ExprBinder::new(self.session, &scope, "WHERE").bind_condition(predicate)
         });
         let items = self.expand_items(&select.projection, &scope)?;
-        let keys = self.bind_group_by(&select.group_by, &items, &scope, span);
+        let mut keys = self.bind_group_by(&select.group_by, &items, &scope, span);
+        let window = self.bind_group_window(&select.group_by, &scope, &relation);
+        if let (Ok(keys), Ok(Some(window))) = (&mut keys, &window) {
+            // The bounds stand among the input's columns until the grouping makes them.
+            for name in WINDOW_BOUNDS {
+                scope.push(name, DataType::Timestamp);
+                keys.push(scope.column(scope.len() - 1, window.span));
+            }
+        }
 
         let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
@@ -63,13 +76,14 @@ impl QueryBinder<'_, '_> {
         if let Some(predicate) = predicate.transpose()? {
             relation = Relation::Filter { input: Box::new(relation), predicate };
         }
-        let (keys, mut bound, having) = (keys?, bound?, having.transpose()?);
+        let (window, keys) = (window?, keys?);
+        let (mut bound, having) = (bound?, having.transpose()?);
         let mut order = order?;
         let is_grouped = !keys.is_empty() || !calls.calls.is_empty() || having.is_some();
         if is_grouped {
             let names: Vec<Option<&str>> =
                 items.iter().map(|item| item.has_alias.then_some(item.name.as_str())).collect();
-            let grouping = Grouping::new(keys, calls, &bound, &names);
+            let grouping = Grouping::new(keys, window, calls, &bound, &names);
             bound = self.rewrite_all(&grouping, bound)?;
             let having = match having {
                 Some(having) => Some(grouping.rewrite(self.session, having)?),
@@ -109,7 +123,7 @@ impl QueryBinder<'_, '_> {
         span: Span,
     ) -> Bind<Relation> {
         for column in &columns {
-            if matches!(column.expr.data_type, tidemill_record::DataType::Array(_)) {
+            if matches!(column.expr.data_type, DataType::Array(_)) {
                 let message = format!("not supported: DISTINCT of {}", column.expr.data_type);
                 return self.session.fail(span, message);
             }
@@ -287,17 +301,34 @@ impl QueryBinder<'_, '_> {
         };
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
         let mut keys: Vec<Bind<Expr>> = Vec::with_capacity(exprs.len());
-        for expr in exprs {
+        for expr in exprs.iter().filter(|expr| window_function(expr).is_none()) {
             keys.push(self.bind_group_key(expr, items, &aliases, scope));
         }
         let keys = keys.into_iter().collect::<Bind<Vec<Expr>>>()?;
         for key in &keys {
-            if matches!(key.data_type, tidemill_record::DataType::Array(_)) {
+            if matches!(key.data_type, DataType::Array(_)) {
                 let message = format!("not supported: GROUP BY of {}", key.data_type);
                 return self.session.fail(key.span, message);
             }
         }
         Ok(keys)
+    }
+
+    /// The window among the keys of `GROUP BY`, if there is one.
+    fn bind_group_window(
+        &mut self,
+        group_by: &ast::GroupByExpr,
+        scope: &Scope,
+        relation: &Relation,
+    ) -> Bind<Option<BoundWindow>> {
+        let ast::GroupByExpr::Expressions(exprs, _) = group_by else { return Ok(None) };
+        let mut calls = exprs.iter().filter_map(window_function);
+        let Some((call, name)) = calls.next() else { return Ok(None) };
+        if let Some((second, _)) = calls.next() {
+            let span = self.session.span(second.name.span());
+            return self.session.fail(span, "a second window; a grouping has one");
+        }
+        self.bind_window(call, name, scope, relation).map(Some)
     }
 
     fn bind_group_key(

@@ -9,9 +9,9 @@ use tidemill_pipeline::{
     BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };
 use tidemill_plan::{
-    BadRecords, CsvOptions, FileSink, Format, Fragment, FragmentInput, LimitSpec, Locality, Merge,
-    PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector, SourceConnector, SourceDef,
-    Stage, fragment,
+    BadRecords, CsvOptions, FileSink, Format, Fragment, FragmentInput, LateRecords, LimitSpec,
+    Locality, Merge, PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector,
+    SourceConnector, SourceDef, Stage, fragment,
 };
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
@@ -54,6 +54,10 @@ impl PlannedQuery {
         let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
         match split {
             Ok(planned) if !planned.is_split() => Ok(planned),
+            // A split has a watermark of its own: which records are late would depend on the splits.
+            Ok(planned) if planned.physical.follows_event_time() => {
+                Self::plan_with(query, around, Look::Whole)
+            }
             Ok(planned) if planned.physical.locality == Locality::Gather => Ok(planned),
             Ok(planned) if planned.physical.locality == Locality::Stateless && !is_in_order => {
                 Ok(planned)
@@ -235,12 +239,18 @@ impl QueryBuilder<'_, '_> {
     fn scan_node(&mut self, scan: &Scan, stages: &[Stage], end: End<'_>) -> Result<Node, Error> {
         let query = self.query;
         let discovered = &query.sources[&scan.source.name];
+        // The watermark follows every record, also those that the filter leaves out.
+        let event_time_count =
+            stages.iter().take_while(|stage| matches!(stage, Stage::EventTime(_))).count();
+        let (event_time, stages) = stages.split_at(event_time_count);
         let filter = scan.filter.clone().map(Stage::Filter);
-        let stages: Vec<Stage> = filter.into_iter().chain(stages.iter().cloned()).collect();
+        let stages: Vec<Stage> =
+            event_time.iter().cloned().chain(filter).chain(stages.iter().cloned()).collect();
+        let may_skip = event_time.is_empty();
         let mut pipelines = Vec::new();
         for (index, partition) in discovered.partitions.iter().enumerate() {
             let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
-            let (input, weight) = self.input(scan, id, partition)?;
+            let (input, weight) = self.input(scan, id, partition, may_skip)?;
             let bad = self.bad_records(&scan.source)?;
             let spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
             pipelines.push(Planned { spec, weight });
@@ -279,6 +289,7 @@ impl QueryBuilder<'_, '_> {
         scan: &Scan,
         id: PartitionId,
         partition: &Partition,
+        may_skip: bool,
     ) -> Result<(InputSpec, u64), Error> {
         let source = &scan.source;
         let file_input = |file: &tidemill_source::InputFile| {
@@ -303,7 +314,7 @@ impl QueryBuilder<'_, '_> {
                 (InputSpec::Text(input), partition.weight())
             }
             Partition::RowGroups { file, footer, groups } => {
-                let row_groups = row_group_plans(scan, file, footer, groups.clone())?;
+                let row_groups = row_group_plans(scan, file, footer, groups.clone(), may_skip)?;
                 let weight = row_groups
                     .iter()
                     .flat_map(|group| &group.ranges)
@@ -401,7 +412,11 @@ impl QueryBuilder<'_, '_> {
         };
         match sources_below(gather).into_iter().min_by_key(laxity) {
             Some(source) => self.bad_records(source),
-            None => Ok(BadRecordSpec { policy: BadRecords::Fail, dead_letters: None }),
+            None => Ok(BadRecordSpec {
+                policy: BadRecords::Fail,
+                late_records: LateRecords::Drop,
+                dead_letters: None,
+            }),
         }
     }
 
@@ -411,8 +426,9 @@ impl QueryBuilder<'_, '_> {
 
     fn bad_records(&mut self, source: &SourceDef) -> Result<BadRecordSpec, Error> {
         let policy = self.policy(source);
-        if policy != BadRecords::DeadLetter {
-            return Ok(BadRecordSpec { policy, dead_letters: None });
+        let late_records = source.watermark.map(|rule| rule.late_records).unwrap_or_default();
+        if policy != BadRecords::DeadLetter && late_records != LateRecords::DeadLetter {
+            return Ok(BadRecordSpec { policy, late_records, dead_letters: None });
         }
         let path = source
             .dead_letter_path
@@ -420,7 +436,7 @@ impl QueryBuilder<'_, '_> {
             .or(self.wave.settings.dead_letter_path.as_ref())
             .ok_or_else(|| {
                 Error::Usage(format!(
-                    "source {} sets bad records aside, but no 'dead.letter.path' says where: set \
+                    "source {} sets records aside, but no 'dead.letter.path' says where: set \
                      it for the source or with SET",
                     source.name
                 ))
@@ -429,7 +445,7 @@ impl QueryBuilder<'_, '_> {
             self.wave.directories.numbered(path, "dead letters".to_owned(), || {
                 Ok(OutputDirectory::open_dead_letters(path.as_ref())?)
             })?;
-        Ok(BadRecordSpec { policy, dead_letters: Some(dead_letters) })
+        Ok(BadRecordSpec { policy, late_records, dead_letters: Some(dead_letters) })
     }
 }
 
@@ -439,6 +455,7 @@ fn row_group_plans(
     file: &tidemill_source::InputFile,
     footer: &tidemill_format::parquet::Footer,
     groups: std::ops::Range<usize>,
+    may_skip: bool,
 ) -> Result<Vec<RowGroupPlan>, Error> {
     let at = |error| Error::Format { path: file.path.clone(), error };
     let (schema, columns) = (&scan.source.schema, &scan.columns);
@@ -448,6 +465,7 @@ fn row_group_plans(
         let may_match = scan
             .filter
             .as_ref()
+            .filter(|_| may_skip)
             .is_none_or(|filter| footer.may_match(index, filter, schema, columns));
         if may_match {
             let ranges = footer.ranges(index, schema, columns).map_err(at)?;

@@ -58,6 +58,23 @@ impl fmt::Display for Summary {
         if all.bad_records > 0 {
             writeln!(f, "{} bad records", grouped(all.bad_records))?;
         }
+        for ((source, what), counts) in &all.late {
+            if counts.lost > 0 {
+                writeln!(f, "{} late records ({source}, {what})", grouped(counts.lost))?;
+            }
+            if counts.partly > 0 {
+                let partly = grouped(counts.partly);
+                writeln!(f, "{partly} records late for some windows only ({source}, {what})")?;
+            }
+        }
+        for (source, (count, first)) in &all.far_ahead {
+            writeln!(
+                f,
+                "{} records more than 'watermark.max_ahead' beyond the watermark ({source}), which \
+                 they did not move; the first in {first}",
+                grouped(*count),
+            )?;
+        }
         for core in &self.cores {
             let busy = core.statistics.busy;
             writeln!(

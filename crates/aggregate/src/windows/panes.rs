@@ -16,11 +16,11 @@ use arrow_select::take::take;
 use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, EventTime, Offset};
 
+use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
 use crate::windows::pending::PendingChanges;
 use crate::windows::rows::{close, rows_of, with_bounds, woven};
-use crate::windows::{SealedWindow, SealedWindows};
 use crate::{AggTable, AggregateError, Late};
 
 /// Open windows of fixed size.
@@ -43,6 +43,8 @@ pub struct PaneTable {
     pending: PendingChanges,
     state_bytes: u64,
     audit: Fingerprints,
+    /// Closed windows, where they are given away instead of leaving as rows.
+    sealed: Option<SealedWindows>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,6 @@ enum Layout {
 
 struct Pane {
     table: AggTable,
-    record_count: u64,
     /// Of the table, as last looked at.
     state_bytes: u64,
     /// Its window's result has left; it stays for corrections.
@@ -62,8 +63,13 @@ struct Pane {
 }
 
 impl PaneTable {
-    /// No windows yet.
-    pub(crate) fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
+    /// No windows yet; they may hold `budget_bytes` together. `audited_keys` are places in the group
+    /// key whose values [`Self::key_fingerprints`] is asked for.
+    ///
+    /// # Panics
+    /// If the grouping has no window of fixed size.
+    #[must_use]
+    pub fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
         let window = spec.window.expect("a windowed grouping");
         let emit = spec.emit;
         let pane_us = window.kind.pane_us().expect("windows of fixed size");
@@ -91,10 +97,28 @@ impl PaneTable {
             pending: PendingChanges::new(emit),
             state_bytes: 0,
             audit: Fingerprints::new(audited_keys),
+            sealed: None,
         }
     }
 
-    pub(crate) fn update(
+    /// The same for final results that a gather merges: closed windows are kept until
+    /// [`Self::into_sealed`], and none leave as rows.
+    #[must_use]
+    pub fn sealing(spec: AggregateSpec, budget_bytes: u64) -> Self {
+        let sealed = Some(SealedWindows::new(&spec, budget_bytes));
+        Self { sealed, ..Self::new(spec, &[], budget_bytes) }
+    }
+
+    /// Adds a batch, each row judged by the watermark beside it. What the rows cause goes to
+    /// `results`, in order: changes, corrections, and windows that closed between two rows. Rows that
+    /// are late go to `late`.
+    ///
+    /// # Errors
+    /// As [`AggTable::update`].
+    ///
+    /// # Cost
+    /// O(rows) where all rows are in time; a row behind the end of a window costs a lookup.
+    pub fn update(
         &mut self,
         batch: &Batch,
         late: &mut Vec<Late>,
@@ -247,7 +271,6 @@ impl PaneTable {
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
             table: AggTable::new(spec.clone(), budget_bytes),
-            record_count: 0,
             state_bytes: 0,
             is_closed: false,
         });
@@ -257,7 +280,6 @@ impl PaneTable {
             pane.table.update(rows)?;
             None
         };
-        pane.record_count += rows.row_count() as u64;
         let state_bytes = pane.table.state_bytes();
         self.state_bytes += state_bytes - pane.state_bytes.min(state_bytes);
         pane.state_bytes = state_bytes;
@@ -287,7 +309,12 @@ impl PaneTable {
         Ok(())
     }
 
-    pub(crate) fn advance(
+    /// Closes the windows that the watermark has reached the end of, and drops what nothing needs any
+    /// more. Their rows go to `results`: in order of window end, then of first appearance.
+    ///
+    /// # Errors
+    /// A sum that does not fit its type.
+    pub fn advance(
         &mut self,
         watermark: EventTime,
         results: &mut Vec<Batch>,
@@ -309,8 +336,11 @@ impl PaneTable {
             return Ok(());
         }
         if let Layout::Shared(_) = self.layout {
-            while let Some((window, table, _)) = self.close_next(watermark)? {
-                close(&table, window, results)?;
+            while let Some((window, table)) = self.close_next(watermark)? {
+                match &mut self.sealed {
+                    Some(sealed) => sealed.add(window, table)?,
+                    None => close(&table, window, results)?,
+                }
             }
         } else {
             self.close_whole(watermark, results)?;
@@ -330,7 +360,7 @@ impl PaneTable {
         let ended = if is_over { (Unbounded, Unbounded) } else { ended };
         let mut done = Vec::new();
         for (&window, pane) in self.panes.range_mut(ended) {
-            if self.emit == Emit::Final && !pane.is_closed {
+            if self.sealed.is_none() && self.emit == Emit::Final && !pane.is_closed {
                 close(&pane.table, window, results)?;
                 pane.is_closed = true;
             }
@@ -340,7 +370,10 @@ impl PaneTable {
             }
         }
         for window in done {
-            self.drop_pane(window);
+            let pane = self.drop_pane(window);
+            if let (Some(sealed), Some(pane)) = (&mut self.sealed, pane) {
+                sealed.add(window, pane.table)?;
+            }
         }
         Ok(())
     }
@@ -352,12 +385,9 @@ impl PaneTable {
         Some(pane)
     }
 
-    /// The next window over shared panes that ends at or before the watermark, merged, and how many
-    /// records it has; panes that no later window needs are dropped.
-    fn close_next(
-        &mut self,
-        watermark: i64,
-    ) -> Result<Option<(Bounds, AggTable, u64)>, AggregateError> {
+    /// The next window over shared panes that ends at or before the watermark, merged; panes that no
+    /// later window needs are dropped.
+    fn close_next(&mut self, watermark: i64) -> Result<Option<(Bounds, AggTable)>, AggregateError> {
         loop {
             let Some((&oldest, _)) = self.panes.first_key_value() else { return Ok(None) };
             let mut windows = windows_of(self.window.kind, oldest.start);
@@ -369,14 +399,12 @@ impl PaneTable {
                 return Ok(None);
             }
             let mut merged = AggTable::new(self.spec.clone(), self.budget_bytes);
-            let mut record_count = 0;
             let inside = Bounds { end: oldest.end, start: i64::MIN }..=Bounds {
                 end: window.end,
                 start: i64::MAX,
             };
             for pane in self.panes.range(inside).map(|(_, pane)| pane) {
                 merged.merge_copy(&pane.table)?;
-                record_count += pane.record_count;
             }
             let is_last = last_end(self.window.kind, oldest.start) <= window.end;
             // A window cut off at the end of time could not be left behind by its end alone.
@@ -384,7 +412,7 @@ impl PaneTable {
             if is_last {
                 self.drop_pane(oldest);
             }
-            return Ok(Some((window, merged, record_count)));
+            return Ok(Some((window, merged)));
         }
     }
 
@@ -413,23 +441,14 @@ impl PaneTable {
         self.close_whole(self.closed_until, results)
     }
 
-    pub(crate) fn seal(&mut self, watermark: EventTime) -> Result<SealedWindows, AggregateError> {
-        let mut windows = Vec::new();
-        if let Layout::Shared(_) = self.layout {
-            while let Some((window, table, record_count)) = self.close_next(watermark.0)? {
-                windows.push(sealed(window, table, record_count));
-            }
-        } else {
-            while let Some((&window, _)) = self.panes.first_key_value() {
-                if window.end > watermark.0 {
-                    break;
-                }
-                let pane = self.drop_pane(window).expect("the first pane is there");
-                windows.push(sealed(window, pane.table, pane.record_count));
-            }
-        }
-        self.closed_until = self.closed_until.max(watermark.0);
-        Ok(SealedWindows { complete_until: watermark, windows })
+    /// Ends a table that was made by [`Self::sealing`]: every window, closed.
+    ///
+    /// # Errors
+    /// As [`AggTable::merge`].
+    pub fn into_sealed(mut self) -> Result<SealedWindows, AggregateError> {
+        self.close_until(i64::MAX, &mut Vec::new())?;
+        let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
+        Ok(self.sealed.unwrap_or_else(|| SealedWindows::new(spec, budget_bytes)))
     }
 
     fn check_budget(&self) -> Result<(), AggregateError> {
@@ -443,21 +462,24 @@ impl PaneTable {
         })
     }
 
-    pub(crate) fn group_count(&self) -> usize {
+    /// Groups in panes that are held.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
         self.panes.values().map(|pane| pane.table.group_count()).sum()
     }
 
-    pub(crate) fn state_bytes(&self) -> u64 {
+    /// Bytes held.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
         self.state_bytes
     }
 
-    pub(crate) fn key_fingerprints(&self) -> Vec<u64> {
+    /// As [`AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of more than a
+    /// million, some.
+    #[must_use]
+    pub fn key_fingerprints(&self) -> Vec<u64> {
         self.audit.with(self.panes.values().map(|pane| &pane.table))
     }
-}
-
-fn sealed(window: Bounds, table: AggTable, record_count: u64) -> SealedWindow {
-    SealedWindow { start: EventTime(window.start), end: EventTime(window.end), table, record_count }
 }
 
 /// Some rows of a batch, in order: a slice where they follow each other.

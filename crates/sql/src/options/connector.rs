@@ -2,8 +2,8 @@
 
 use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{
-    BadRecords, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource, OnExisting,
-    SinkConnector, SourceConnector, Span,
+    BadRecords, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource, LateRecords,
+    OnExisting, SinkConnector, SourceConnector, Span, WatermarkRule,
 };
 
 use super::Options;
@@ -18,6 +18,45 @@ pub(crate) struct Source {
     pub(crate) connector: SourceConnector,
     pub(crate) bad_records: Option<BadRecords>,
     pub(crate) dead_letter_path: Option<String>,
+    pub(crate) event_time: EventTimeOptions,
+}
+
+/// What refines a `WATERMARK` clause; `None` where nothing is said.
+#[derive(Default)]
+pub(crate) struct EventTimeOptions {
+    max_ahead_us: Option<Option<i64>>,
+    allowed_lateness_us: Option<i64>,
+    late_records: Option<LateRecords>,
+}
+
+impl EventTimeOptions {
+    /// The clause with its options.
+    pub(crate) fn refine(&self, rule: WatermarkRule) -> WatermarkRule {
+        WatermarkRule {
+            max_ahead_us: self.max_ahead_us.unwrap_or(rule.max_ahead_us),
+            allowed_lateness_us: self.allowed_lateness_us.unwrap_or(rule.allowed_lateness_us),
+            late_records: self.late_records.unwrap_or(rule.late_records),
+            ..rule
+        }
+    }
+}
+
+/// Options that need a `WATERMARK` clause.
+pub(crate) const EVENT_TIME: [&str; 3] =
+    ["watermark.max_ahead", "allowed.lateness", "late.records"];
+
+fn event_time(options: &mut Options<'_>) -> EventTimeOptions {
+    let micros = |text: &str| i64::try_from(parse_duration(text)?.as_micros()).ok();
+    EventTimeOptions {
+        max_ahead_us: options.parsed(EVENT_TIME[0], "a duration such as '1h', or 'off'", |text| {
+            if text.eq_ignore_ascii_case("off") { Some(None) } else { micros(text).map(Some) }
+        }),
+        allowed_lateness_us: options.parsed(EVENT_TIME[1], "a duration such as '10s'", micros),
+        late_records: options.one_of(
+            EVENT_TIME[2],
+            &[("drop", LateRecords::Drop), ("dead_letter", LateRecords::DeadLetter)],
+        ),
+    }
 }
 
 const MODELS: &[(&str, GeneratorModel)] = &[
@@ -42,9 +81,10 @@ pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -
     };
     let bad_records = options.one_of("bad.records", BAD_RECORDS);
     let dead_letter_path = options.text("dead.letter.path").map(|(path, _)| path.to_owned());
+    let event_time = event_time(&mut options);
     options.finish()?;
     let connector = connector.ok_or(Reported)?;
-    Ok(Source { connector, bad_records, dead_letter_path })
+    Ok(Source { connector, bad_records, dead_letter_path, event_time })
 }
 
 /// Reads the options of a sink.

@@ -5,7 +5,7 @@ mod connector;
 mod format;
 mod settings;
 
-pub(crate) use connector::{sink, source};
+pub(crate) use connector::{EVENT_TIME, sink, source};
 pub(crate) use format::format_by_name_ending;
 pub(crate) use settings::set;
 
@@ -21,18 +21,8 @@ use crate::suggest::did_you_mean;
 use crate::syntax::{OptionEntry, Statement, StatementKind};
 
 /// Options of later features: refused by name instead of as unknown.
-const LATER: &[&str] = &[
-    "follow",
-    "rate",
-    "topic",
-    "key.fields",
-    "delivery",
-    "allowed.lateness",
-    "late.records",
-    "watermark.max_ahead",
-    "idle.timeout",
-    "scan.startup.mode",
-];
+const LATER: &[&str] =
+    &["follow", "rate", "topic", "key.fields", "delivery", "idle.timeout", "scan.startup.mode"];
 
 /// The options of one clause; every one must be asked for.
 pub(crate) struct Options<'a> {
