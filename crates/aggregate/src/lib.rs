@@ -5,8 +5,7 @@
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
 //! leave), then [`sort`], [`limit`] and [`sealed`] (what a gather is given).
 //!
-//! What depends on event time: [`event_time`] (the watermark), [`windows`], [`over`], [`top_n`], and
-//! [`late`] (records that came after it).
+//! What depends on event time: [`event_time`] (the watermark), [`windows`], and [`late`] (records that came after it).
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
@@ -19,14 +18,12 @@ mod intern;
 mod keys;
 pub mod late;
 pub mod limit;
-pub mod over;
 pub mod sealed;
 pub mod sort;
 mod sort_order;
 mod state;
 mod states;
 pub mod table;
-pub mod top_n;
 pub mod windows;
 
 pub use error::AggregateError;
@@ -34,9 +31,7 @@ pub use event_time::EventTimes;
 pub use groups::{GroupBatches, GroupOrder};
 pub use late::Late;
 pub use limit::{Limit, LimitTable};
-pub use over::OverTable;
 pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;
-pub use top_n::TopNTable;
 pub use windows::{PaneTable, SealedWindows};

@@ -3,9 +3,7 @@
 use tidemill_plan::Merge;
 use tidemill_record::Batch;
 
-use crate::{
-    AggTable, AggregateError, GroupOrder, LimitTable, SealedWindows, SortTable, TopNTable,
-};
+use crate::{AggTable, AggregateError, GroupOrder, LimitTable, SealedWindows, SortTable};
 
 /// The rows of a table, batch by batch.
 pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
@@ -21,8 +19,6 @@ pub enum Sealed {
     Sorted(SortTable),
     /// The first rows.
     Limited(LimitTable),
-    /// The first rows of each partition of an order.
-    TopN(TopNTable),
     /// Windows of groups.
     Windows(SealedWindows),
 }
@@ -34,7 +30,6 @@ impl Sealed {
         match merge {
             Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
             Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
-            Merge::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
             Merge::Windows(spec) => Self::Windows(SealedWindows::new(spec, budget_bytes)),
             Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes)),
         }
@@ -47,7 +42,6 @@ impl Sealed {
             Self::Groups(table) => Self::Groups(table.with_budget(budget_bytes)),
             Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
             Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
-            Self::TopN(table) => Self::TopN(table.with_budget(budget_bytes)),
             Self::Windows(windows) => Self::Windows(windows.with_budget(budget_bytes)),
         }
     }
@@ -61,7 +55,6 @@ impl Sealed {
             Self::Groups(table) => table.update(batch),
             Self::Sorted(table) => table.update(batch),
             Self::Limited(table) => table.update(batch),
-            Self::TopN(table) => table.update(batch),
             Self::Windows(_) => unreachable!("closed windows take no rows"),
         }
     }
@@ -78,7 +71,6 @@ impl Sealed {
             (Self::Groups(table), Self::Groups(later)) => table.merge(later),
             (Self::Sorted(table), Self::Sorted(later)) => table.merge(later),
             (Self::Limited(table), Self::Limited(later)) => table.merge(later),
-            (Self::TopN(table), Self::TopN(later)) => table.merge(later),
             (Self::Windows(windows), Self::Windows(later)) => windows.merge(later),
             _ => panic!("a gather is given tables of one kind"),
         }
@@ -93,7 +85,6 @@ impl Sealed {
             Self::Groups(table) => Box::new(table.into_batches(GroupOrder::Key, batch_rows)?),
             Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
             Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
-            Self::TopN(table) => table.into_batches(batch_rows)?,
             Self::Windows(windows) => windows.into_batches(batch_rows)?,
         })
     }
@@ -104,7 +95,7 @@ impl Sealed {
         match self {
             Self::Groups(table) => table.group_count(),
             Self::Windows(windows) => windows.group_count(),
-            Self::Sorted(_) | Self::Limited(_) | Self::TopN(_) => 0,
+            Self::Sorted(_) | Self::Limited(_) => 0,
         }
     }
 
@@ -115,7 +106,6 @@ impl Sealed {
             Self::Groups(table) => table.state_bytes(),
             Self::Sorted(table) => table.state_bytes(),
             Self::Limited(table) => table.state_bytes(),
-            Self::TopN(table) => table.state_bytes(),
             Self::Windows(windows) => windows.state_bytes(),
         }
     }

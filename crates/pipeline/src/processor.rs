@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 
 use tidemill_aggregate::{
-    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, PaneTable, Sealed, SealedWindows,
-    SortTable, TableBatches, TopNTable,
+    AggTable, EventTimes, GroupOrder, Late, Limit, PaneTable, Sealed, SortTable, TableBatches,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
@@ -66,8 +65,6 @@ enum Step {
         audited_keys: Vec<usize>,
     },
     Windows(PaneTable),
-    Over(OverTable),
-    TopN(TopNTable),
     Sort(SortTable),
     Limit(Limit),
     /// A table that has been emptied.
@@ -93,10 +90,6 @@ impl Step {
                 emit: spec.emit,
                 audited_keys: audited_keys.clone(),
             },
-            Stage::Over { spec, audited_keys } => {
-                Self::Over(OverTable::new(spec.clone(), audited_keys, budget_bytes, batch_rows))
-            }
-            Stage::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
             Stage::Sort(spec) => Self::Sort(SortTable::new(spec.clone(), budget_bytes)),
             Stage::Limit(spec) => Self::Limit(Limit::new(*spec)),
         })
@@ -117,8 +110,6 @@ impl Step {
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
             Self::Aggregate { table, .. } => results.extend(table.update_changes(&batch)?),
             Self::Windows(table) => table.update(&batch, late, results)?,
-            Self::Over(table) => table.update(&batch, late, results)?,
-            Self::TopN(table) => table.update(&batch)?,
             Self::Sort(table) => table.update(&batch)?,
             Self::Limit(limit) => results.extend(limit.apply(batch)),
             Self::Drained => unreachable!("a drained table is behind every later batch"),
@@ -134,8 +125,6 @@ impl Step {
     ) -> Result<(), PipelineError> {
         match self {
             Self::Windows(table) => table.advance(watermark, results)?,
-            Self::Over(table) => table.advance(watermark, results)?,
-            Self::TopN(table) => table.advance(watermark, results)?,
             _ => {}
         }
         Ok(())
@@ -292,17 +281,6 @@ impl Processor {
                 table.advance(EventTime::MAX, &mut results)?;
                 self.audit(place, table.key_fingerprints());
                 Box::new(results.into_iter().map(Ok))
-            }
-            Step::Over(mut table) => {
-                self.group_count += count(table.key_count());
-                self.state_bytes += table.state_bytes();
-                table.advance(EventTime::MAX, &mut results)?;
-                self.audit(place, table.key_fingerprints());
-                Box::new(results.into_iter().map(Ok))
-            }
-            Step::TopN(table) => {
-                self.state_bytes += table.state_bytes();
-                table.into_batches(self.batch_rows)?
             }
             Step::Sort(table) => {
                 self.state_bytes += table.state_bytes();

@@ -6,8 +6,8 @@ use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQue
 use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector, SinkDef,
-    SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
+    AggregateSpec, Format, LimitSpec, NamedExpr, SinkConnector, SinkDef, SortKey, SortSpec,
+    SourceConnector, WindowSpec,
 };
 
 impl fmt::Display for PhysicalQuery {
@@ -54,8 +54,6 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
         indent(f, depth)?;
         match stage {
             Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec))?,
-            Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec))?,
-            Stage::TopN(spec) => writeln!(f, "top {}", top_n(spec))?,
             Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
             Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
             Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
@@ -71,7 +69,6 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
             let (gathered, sealed) = match merge {
                 Merge::Groups(spec) => ("groups", format!("aggregate {}", grouping(spec))),
                 Merge::Windows(spec) => ("windows", format!("aggregate {}", grouping(spec))),
-                Merge::TopN(spec) => ("first rows", format!("top {}", top_n(spec))),
                 Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
                 Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
             };
@@ -93,9 +90,6 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
     match &source.connector {
         SourceConnector::File(file) => {
             write!(f, "file {} ({})", file.path, format_name(&file.format))?;
-            if file.follow {
-                f.write_str(", followed")?;
-            }
         }
         SourceConnector::Generator(g) => {
             match g.rows {
@@ -151,9 +145,7 @@ fn grouping(spec: &AggregateSpec) -> String {
 
 fn windowing(window: &WindowSpec) -> String {
     let mut text = format!("{} of #{}", window.kind, window.time);
-    if let Some(pane_us) = window.kind.pane_us() {
-        let _ = write!(text, ", panes of {}", duration_text(pane_us));
-    }
+    let _ = write!(text, ", panes of {}", duration_text(window.kind.pane_us()));
     if window.allowed_lateness_us > 0 {
         let _ = write!(text, ", allowed lateness {}", duration_text(window.allowed_lateness_us));
     }
@@ -175,26 +167,6 @@ fn event_time(spec: &EventTimeSpec) -> String {
             )
         }
     }
-}
-
-fn over(spec: &OverSpec) -> String {
-    let order = match spec.order {
-        OverOrder::Arrival => "in order of arrival".to_owned(),
-        OverOrder::EventTime { column } => format!("by event time #{column}"),
-    };
-    let calls: Vec<&str> = spec.calls.iter().map(|call| call.label.as_str()).collect();
-    let calls = calls.join(", ");
-    let mut text = format!("keys {:?}, {order}, [{calls}]", spec.partition_by);
-    if let Some(ttl_us) = spec.idle_key_ttl_us {
-        let _ = write!(text, ", idle keys go after {}", duration_text(ttl_us));
-    }
-    text
-}
-
-fn top_n(spec: &TopNSpec) -> String {
-    let keys = sort_keys(&spec.order);
-    let when = if spec.window_end.is_some() { "window closes" } else { "input ends" };
-    format!("{} of keys {:?}, {keys}, when the {when}", spec.keep, spec.partition_by)
 }
 
 fn order(spec: &SortSpec) -> String {

@@ -7,8 +7,8 @@ use tidemill_record::Schema;
 use crate::lineage::{event_time_columns, source_column};
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
-    SortSpec, SourceDef, Span, TopNSpec,
+    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Query, Relation, SinkDef, SortSpec, SourceDef,
+    Span,
 };
 
 /// The class of a query; see `docs/ARCHITECTURE.md`, "Locality".
@@ -110,8 +110,6 @@ pub enum Merge {
     /// Windows of groups, each as soon as every partition that is neither ended nor idle has passed
     /// it; they leave in order of window end, then group key.
     Windows(AggregateSpec),
-    /// The first rows of each partition of an order.
-    TopN(TopNSpec),
     /// Rows in order.
     Sorted(SortSpec),
     /// The first rows, in partition order.
@@ -141,15 +139,6 @@ pub enum Stage {
     Filter(Expr),
     /// Compute these.
     Project(Vec<NamedExpr>),
-    /// Analytic functions of the rows before.
-    Over {
-        /// Partition, order and functions.
-        spec: OverSpec,
-        /// As that of [`Self::Aggregate`], places in `spec.partition_by`.
-        audited_keys: Vec<usize>,
-    },
-    /// Keep the first rows of each partition of an order.
-    TopN(TopNSpec),
     /// Group; final rows leave in order of window end, then of first appearance.
     Aggregate {
         /// Keys and aggregates.
@@ -234,8 +223,6 @@ impl Cutter<'_> {
                 fragments
             }
             Relation::Aggregate { input, spec, .. } => self.cut_aggregate(input, spec)?,
-            Relation::Over { input, spec, .. } => self.cut_over(input, spec)?,
-            Relation::TopN { input, spec, .. } => self.cut_top_n(input, spec)?,
             Relation::Sort { input, spec } => {
                 let children = self.cut(input)?;
                 let gathered = Merge::Sorted(spec.clone());
@@ -246,58 +233,6 @@ impl Cutter<'_> {
                 self.cut_ordered(children, Stage::Limit(*spec), Merge::Limited(*spec), "LIMIT")
             }
         })
-    }
-
-    /// Analytic functions need every row of a key in one partition: there is no table to merge.
-    fn cut_over(&mut self, input: &Relation, spec: &OverSpec) -> Result<Vec<Fragment>, Refusal> {
-        let mut children = self.cut(input)?;
-        if let OverOrder::EventTime { column } = spec.order {
-            note_event_time(&mut children, event_time_columns(input, column).as_deref());
-        } else if spec.idle_key_ttl_us.is_some() {
-            note_event_time(&mut children, None);
-        }
-        let what = format!("OVER ({})", describe("PARTITION BY", input, &spec.partition_by, ""));
-        match self.local_reason(&children, input, &spec.partition_by) {
-            Ok(Local { reason, audited_keys }) => {
-                self.locality = self.locality.max(Locality::Local);
-                self.proof.push(format!("{what} is local: {reason}"));
-                Ok(with_stage(children, &Stage::Over { spec: spec.clone(), audited_keys }))
-            }
-            Err(reason) => Err(Refusal {
-                message: format!(
-                    "{what} needs all rows of a key in one partition, but {reason}; declare \
-                     PARTITIONED BY with columns of PARTITION BY if the input is partitioned so, or \
-                     write the input partitioned by the key first"
-                ),
-                span: spec.span,
-            }),
-        }
-    }
-
-    fn cut_top_n(&mut self, input: &Relation, spec: &TopNSpec) -> Result<Vec<Fragment>, Refusal> {
-        let children = self.cut(input)?;
-        let what = format!("the first {} rows of each partition", spec.keep);
-        match self.local_reason(&children, input, &spec.partition_by) {
-            Ok(Local { reason, .. }) => {
-                self.locality = self.locality.max(Locality::Local);
-                self.proof.push(format!("{what}: local, {reason}"));
-                Ok(with_stage(children, &Stage::TopN(spec.clone())))
-            }
-            Err(reason) if !is_unbounded(&children) => {
-                self.locality = Locality::Gather;
-                self.proof
-                    .push(format!("{what}: gathered, {reason}; they leave at the end of input"));
-                Ok(vec![gather(children, Merge::TopN(spec.clone()))])
-            }
-            Err(reason) => Err(Refusal {
-                message: format!(
-                    "{what} of input that never ends needs all rows in one partition, but {reason}; \
-                     declare PARTITIONED BY with columns of PARTITION BY if the input is partitioned \
-                     so"
-                ),
-                span: spec.span,
-            }),
-        }
     }
 
     fn cut_aggregate(

@@ -45,12 +45,6 @@ pub struct WatermarkRule {
     pub allowed_lateness_us: i64,
     /// `late.records`
     pub late_records: LateRecords,
-    /// `idle.timeout`: a partition that is silent for so long does not hold back gathered windows;
-    /// `None` (`off`) waits for it.
-    pub idle_timeout: Option<Duration>,
-    /// `idle.key.ttl`: an `OVER` key that is silent for so long, in event time, microseconds, is
-    /// forgotten; `None` (`off`) keeps all.
-    pub idle_key_ttl_us: Option<i64>,
 }
 
 impl WatermarkRule {
@@ -66,8 +60,6 @@ impl WatermarkRule {
             max_ahead_us: Some(Self::MAX_AHEAD_US),
             allowed_lateness_us: 0,
             late_records: LateRecords::default(),
-            idle_timeout: None,
-            idle_key_ttl_us: None,
         }
     }
 }
@@ -88,9 +80,8 @@ impl SourceDef {
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         match &self.connector {
-            SourceConnector::File(file) => !file.follow,
             SourceConnector::Generator(generator) => generator.rows.is_some(),
-            SourceConnector::Registered => true,
+            SourceConnector::File(_) | SourceConnector::Registered => true,
         }
     }
 }
@@ -115,8 +106,6 @@ pub struct FileSource {
     pub format: Format,
     /// `splits`: byte ranges that one large uncompressed file is cut into; `None` chooses by size.
     pub splits: Option<u32>,
-    /// `follow`: go on reading what is appended to the files, for ever.
-    pub follow: bool,
 }
 
 /// Options of the `generator` source, and of `tidemill gen`.

@@ -40,12 +40,6 @@ pub enum WindowKind {
         /// From one end to the next.
         step_us: i64,
     },
-    /// Records of a group that follow each other by less than `gap_us`; a window ends `gap_us` after
-    /// its last record.
-    Session {
-        /// The silence that ends a session.
-        gap_us: i64,
-    },
 }
 
 impl WindowKind {
@@ -56,25 +50,23 @@ impl WindowKind {
             Self::Tumbling { .. } => "TUMBLING",
             Self::Hopping { .. } => "HOPPING",
             Self::Cumulating { .. } => "CUMULATE",
-            Self::Session { .. } => "SESSION",
         }
     }
 
     /// The panes that windows of fixed size are made of: the longest aligned stretches of time that no
-    /// window cuts, in microseconds. `None` for sessions.
+    /// window cuts, in microseconds.
     #[must_use]
-    pub fn pane_us(self) -> Option<i64> {
+    pub fn pane_us(self) -> i64 {
         match self {
-            Self::Tumbling { size_us } => Some(size_us),
+            Self::Tumbling { size_us } => size_us,
             Self::Hopping { size_us, advance_us } => {
                 let (mut a, mut b) = (size_us, advance_us);
                 while b != 0 {
                     (a, b) = (b, a % b);
                 }
-                Some(a)
+                a
             }
-            Self::Cumulating { step_us, .. } => Some(step_us),
-            Self::Session { .. } => None,
+            Self::Cumulating { step_us, .. } => step_us,
         }
     }
 
@@ -85,7 +77,6 @@ impl WindowKind {
             Self::Tumbling { size_us }
             | Self::Hopping { size_us, .. }
             | Self::Cumulating { size_us, .. } => size_us,
-            Self::Session { gap_us } => gap_us,
         }
     }
 }
@@ -99,7 +90,6 @@ impl fmt::Display for WindowKind {
             | Self::Cumulating { size_us: a, step_us: b } => {
                 write!(f, "({}, {})", duration_text(a), duration_text(b))
             }
-            Self::Session { gap_us } => write!(f, "({})", duration_text(gap_us)),
         }
     }
 }

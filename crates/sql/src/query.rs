@@ -45,8 +45,7 @@ fn apply_emit(
     clause: EmitClause,
 ) -> Bind<bool> {
     match relation {
-        // The rows of these are final as they leave: there is nothing that could change.
-        Relation::Scan(_) | Relation::Over { .. } | Relation::TopN { .. } => Ok(false),
+        Relation::Scan(_) => Ok(false),
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
         | Relation::Limit { input, .. } => apply_emit(session, input, clause),
@@ -370,8 +369,6 @@ pub(crate) fn relation_nodes(relation: &Relation) -> usize {
             columns.iter().map(|column| node_count(&column.expr)).sum()
         }
         Relation::Aggregate { spec, .. } => spec.keys.len() + spec.calls.len(),
-        Relation::Over { spec, .. } => spec.partition_by.len() + spec.calls.len(),
-        Relation::TopN { spec, .. } => spec.partition_by.len() + spec.order.len(),
         Relation::Sort { spec, .. } => spec.keys.len(),
         Relation::Limit { .. } | Relation::Union { .. } => 0,
     };

@@ -160,12 +160,8 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
 /// Infers the schema of what a path means, from the head (or footer) of its first file that has a
 /// record.
 pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, Error> {
-    let source = FileSource {
-        path: path.display().to_string(),
-        format: format.clone(),
-        splits: None,
-        follow: false,
-    };
+    let source =
+        FileSource { path: path.display().to_string(), format: format.clone(), splits: None };
     let files = discover(&source)?;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {

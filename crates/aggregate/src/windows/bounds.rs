@@ -16,9 +16,6 @@ pub(crate) fn floor(time: i64, step: i64) -> i64 {
 }
 
 /// The windows that a time lies in, by end. Bounds beyond what a `TIMESTAMP` can say are cut off.
-///
-/// # Panics
-/// For sessions, which are not of fixed size.
 pub(crate) fn windows_of(kind: WindowKind, time: i64) -> impl Iterator<Item = Bounds> {
     let (first, last, step, is_cumulating) = match kind {
         WindowKind::Tumbling { size_us } => {
@@ -36,7 +33,6 @@ pub(crate) fn windows_of(kind: WindowKind, time: i64) -> impl Iterator<Item = Bo
             let first = floor(time, step_us).max(base);
             (first, base.saturating_add(size_us - step_us), step_us, true)
         }
-        WindowKind::Session { .. } => unreachable!("sessions have no fixed bounds"),
     };
     let size = kind.reach_us();
     let mut next = Some(first);
@@ -67,7 +63,6 @@ pub(crate) fn last_end(kind: WindowKind, time: i64) -> i64 {
         WindowKind::Tumbling { size_us } | WindowKind::Cumulating { size_us, .. } => {
             floor(time, size_us).saturating_add(size_us)
         }
-        WindowKind::Session { .. } => unreachable!("sessions have no fixed bounds"),
     }
 }
 

@@ -67,12 +67,12 @@ impl PaneTable {
     /// key whose values [`Self::key_fingerprints`] is asked for.
     ///
     /// # Panics
-    /// If the grouping has no window of fixed size.
+    /// If the grouping has no window.
     #[must_use]
     pub fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
         let window = spec.window.expect("a windowed grouping");
         let emit = spec.emit;
-        let pane_us = window.kind.pane_us().expect("windows of fixed size");
+        let pane_us = window.kind.pane_us();
         let is_mergeable = spec.calls.iter().all(|call| {
             !call.is_distinct
                 && !matches!(

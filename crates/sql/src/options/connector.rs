@@ -140,7 +140,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     if format.is_none() && !is_named && path.is_some() {
         options.required("format", "json");
     }
-    Some(FileSource { path: path?.to_owned(), format: format?, splits, follow: false })
+    Some(FileSource { path: path?.to_owned(), format: format?, splits })
 }
 
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
