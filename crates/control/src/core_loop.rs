@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress};
@@ -10,6 +11,9 @@ use tidemill_record::{Offset, Position};
 use tidemill_rt::yield_if_needed;
 
 use crate::{ControlError, CoreMeter, StopFlag};
+
+/// How long a core whose input has nothing ready waits before it asks again.
+const IDLE: Duration = Duration::from_micros(500);
 
 /// A core's side of the control plane.
 pub(crate) struct CoreLoop {
@@ -70,7 +74,9 @@ impl CoreLoop {
             let turned = pipeline.turn().await;
             position.set(pipeline.position());
             match turned? {
-                Progress::Advanced(_) | Progress::Idle => {}
+                Progress::Advanced(_) => {}
+                // Nothing else runs on this core, so it may as well block.
+                Progress::Idle => std::thread::sleep(IDLE),
                 Progress::Ended => break,
             }
             self.meter.publish(

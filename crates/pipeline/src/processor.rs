@@ -72,12 +72,7 @@ enum Step {
 }
 
 impl Step {
-    fn new(
-        stage: &Stage,
-        context: &Context,
-        budget_bytes: u64,
-        batch_rows: usize,
-    ) -> Result<Self, PipelineError> {
+    fn new(stage: &Stage, context: &Context, budget_bytes: u64) -> Result<Self, PipelineError> {
         Ok(match stage {
             Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
@@ -123,9 +118,8 @@ impl Step {
         watermark: EventTime,
         results: &mut Vec<Batch>,
     ) -> Result<(), PipelineError> {
-        match self {
-            Self::Windows(table) => table.advance(watermark, results)?,
-            _ => {}
+        if let Self::Windows(table) = self {
+            table.advance(watermark, results)?;
         }
         Ok(())
     }
@@ -139,7 +133,7 @@ impl Processor {
         budget_bytes: u64,
         batch_rows: usize,
     ) -> Result<Self, PipelineError> {
-        let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
+        let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes));
         let seal = seal.map(|merge| match merge {
             Merge::Windows(spec) => Seal::Windows(PaneTable::sealing(spec.clone(), budget_bytes)),
             merge => Seal::Table(Sealed::new(merge, budget_bytes)),

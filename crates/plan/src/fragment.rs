@@ -107,8 +107,7 @@ pub enum FragmentInput {
 pub enum Merge {
     /// Groups; they leave in order of group key, NULL last.
     Groups(AggregateSpec),
-    /// Windows of groups, each as soon as every partition that is neither ended nor idle has passed
-    /// it; they leave in order of window end, then group key.
+    /// Windows of groups; they leave in order of window end, then group key.
     Windows(AggregateSpec),
     /// Rows in order.
     Sorted(SortSpec),
@@ -226,11 +225,11 @@ impl Cutter<'_> {
             Relation::Sort { input, spec } => {
                 let children = self.cut(input)?;
                 let gathered = Merge::Sorted(spec.clone());
-                self.cut_ordered(children, Stage::Sort(spec.clone()), gathered, "ORDER BY")
+                self.cut_ordered(children, Stage::Sort(spec.clone()), gathered, "ORDER BY")?
             }
             Relation::Limit { input, spec } => {
                 let children = self.cut(input)?;
-                self.cut_ordered(children, Stage::Limit(*spec), Merge::Limited(*spec), "LIMIT")
+                self.cut_ordered(children, Stage::Limit(*spec), Merge::Limited(*spec), "LIMIT")?
             }
         })
     }
@@ -245,6 +244,15 @@ impl Cutter<'_> {
             note_event_time(&mut children, event_time_columns(input, window.time).as_deref());
         }
         let what = describe_grouping(input, spec);
+        if spec.window.is_none() && spec.emit == Emit::Final && is_unbounded(&children) {
+            return Err(Refusal {
+                message: format!(
+                    "{what} with EMIT FINAL would never emit: its input has no end; use EMIT CHANGES, \
+                     or add a window"
+                ),
+                span: spec.span,
+            });
+        }
         match self.local_reason(&children, input, &spec.keys) {
             Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
@@ -262,10 +270,19 @@ impl Cutter<'_> {
                         span: spec.span,
                     });
                 }
+                if is_unbounded(&children) {
+                    return Err(Refusal {
+                        message: format!(
+                            "{what} cannot be gathered from input that has no end, but {reason}; declare \
+                             PARTITIONED BY with columns of the group key if the input is partitioned so"
+                        ),
+                        span: spec.span,
+                    });
+                }
                 self.locality = Locality::Gather;
                 self.proof.push(format!(
                     "{what} is gathered: {reason}; each partition seals a window when its watermark \
-                     reaches the end, and one pipeline merges them in partition order when all have"
+                     reaches the end, and one pipeline merges them in partition order at the end of input"
                 ));
                 Ok(vec![gather(children, Merge::Windows(spec.clone()))])
             }
@@ -356,7 +373,8 @@ impl Cutter<'_> {
         stage: Stage,
         merge: Merge,
         what: &str,
-    ) -> Vec<Fragment> {
+    ) -> Result<Vec<Fragment>, Refusal> {
+        let is_endless = is_unbounded(&children);
         let is_one_pipeline = match children.as_slice() {
             [Fragment { input: FragmentInput::Gather { .. }, .. }] => true,
             [Fragment { input: FragmentInput::Scan(scan), .. }] => {
@@ -364,16 +382,23 @@ impl Cutter<'_> {
             }
             _ => false,
         };
+        // The first rows of one endless partition are there soon; an order never is.
+        if is_endless && !(is_one_pipeline && matches!(stage, Stage::Limit(_))) {
+            return Err(Refusal {
+                message: format!("{what} would never emit: its input has no end"),
+                span: Span::default(),
+            });
+        }
         if is_one_pipeline {
             self.locality = self.locality.max(Locality::Local);
             self.proof.push(format!("{what} is local: its input is one pipeline"));
-            with_stage(children, &stage)
+            Ok(with_stage(children, &stage))
         } else {
             self.locality = Locality::Gather;
             self.proof.push(format!(
                 "{what} is gathered: it looks at the rows of every partition, and bounded input ends"
             ));
-            vec![gather(children, merge)]
+            Ok(vec![gather(children, merge)])
         }
     }
 }

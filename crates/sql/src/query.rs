@@ -27,6 +27,9 @@ pub(crate) fn bind_root(
 ) -> Bind<(Relation, Vec<usize>)> {
     let mut binder = QueryBinder { session, tables, ctes: Vec::new(), runs_after: BTreeSet::new() };
     let mut relation = binder.bind_query(query)?;
+    if emit.is_none() && !relation.scans().iter().all(|scan| scan.source.is_bounded()) {
+        emit_changes_by_default(&mut relation);
+    }
     if let Some(clause) = emit {
         let has_grouping = apply_emit(binder.session, &mut relation, clause)?;
         if !has_grouping && matches!(clause.emit, Emit::ChangesEvery(_)) {
@@ -35,6 +38,23 @@ pub(crate) fn bind_root(
         }
     }
     Ok((relation, binder.runs_after.into_iter().collect()))
+}
+
+/// Groups of input without an end have no final row, unless they have a window.
+fn emit_changes_by_default(relation: &mut Relation) {
+    match relation {
+        Relation::Scan(_) => {}
+        Relation::Filter { input, .. }
+        | Relation::Project { input, .. }
+        | Relation::Sort { input, .. }
+        | Relation::Limit { input, .. } => emit_changes_by_default(input),
+        Relation::Union { inputs } => inputs.iter_mut().for_each(emit_changes_by_default),
+        Relation::Aggregate { spec, .. } => {
+            if spec.window.is_none() && !spec.calls.is_empty() {
+                spec.emit = Emit::Changes;
+            }
+        }
+    }
 }
 
 /// Sets the emit mode of every grouping whose rows are the query's results; `false` if there is

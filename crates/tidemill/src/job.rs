@@ -221,6 +221,15 @@ impl Job {
             .iter()
             .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
             .collect::<Result<Vec<_>, _>>()?;
+        // A core runs its pipelines one after another: those behind an endless one would never begin.
+        let partition_count: usize = planned.iter().map(PlannedQuery::partition_count).sum();
+        if planned.iter().any(PlannedQuery::is_unbounded) && partition_count > cores.cpus.len() {
+            return Err(Error::Usage(format!(
+                "input without an end needs a core for each partition: there are {partition_count} \
+                 partitions and {} cores; give it fewer 'partitions', or bound it with 'rows'",
+                cores.cpus.len()
+            )));
+        }
         let mut builder = WaveBuilder::new(
             &self.around,
             settings,

@@ -111,6 +111,17 @@ impl PlannedQuery {
         matches!(self.physical.sink.connector, SinkConnector::Stdout(_))
     }
 
+    /// Whether its input has no end.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        let is_endless = |partition: &Partition| matches!(partition, Partition::Generator(source) if source.rows.is_none());
+        self.sources.values().any(|source| source.partitions.iter().any(is_endless))
+    }
+
+    /// How many partitions it reads.
+    pub(crate) fn partition_count(&self) -> usize {
+        self.sources.values().map(|source| source.partitions.len()).sum()
+    }
+
     fn is_split(&self) -> bool {
         self.sources.values().any(|source| source.is_split)
     }

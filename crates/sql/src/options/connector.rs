@@ -146,7 +146,16 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
     options.required("schema", "trades");
     let model = options.one_of("schema", MODELS);
-    let rows = options.parsed("rows", "a number from 0", |text| text.parse().ok());
+    let rows = options.parsed("rows", "a number from 0, or 'unlimited'", |text| {
+        if text.eq_ignore_ascii_case("unlimited") {
+            Some(None)
+        } else {
+            text.parse().ok().map(Some)
+        }
+    });
+    let rate = options.parsed("rate", "records a second, from 1", |text| {
+        text.parse().ok().filter(|&rate: &u64| rate >= 1)
+    });
     let partitions = options.parsed("partitions", "a number from 1 to 65536", |text| {
         text.parse().ok().filter(|count| (1..=65_536).contains(count))
     });
@@ -171,8 +180,8 @@ fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
     });
     Some(GeneratorSource {
         model: model?,
-        rows: Some(rows.unwrap_or(1_000_000)),
-        rate: None,
+        rows: rows.unwrap_or(Some(1_000_000)),
+        rate,
         partitions,
         seed: seed.unwrap_or(42),
         keys: keys.unwrap_or(200),
