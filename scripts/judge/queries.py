@@ -52,6 +52,7 @@ class Query:
     is_ordered: bool = False
     tolerances: list = field(default_factory=list)  # absolute, by column; None compares exactly
     script: str = ""  # declarations of its own, before the query
+    check_summary: object = None  # called with standard error of the run; raises `compare.Mismatch`
 
     def __post_init__(self):
         self.tolerances = self.tolerances or [tolerance(node) for node in self.columns]
