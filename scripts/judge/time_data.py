@@ -74,7 +74,7 @@ def datasets(seed):
         TimeData("tick", list(parts(False, around_zero, False, [250])), False, "csv"),
         TimeData("tock", list(parts(False, recent, False, [250])), False, "parquet"),
         TimeData("pair", list(parts(True, recent, False, [160, 140])), True, "json"),
-        TimeData("loose", list(parts(False, around_zero, False, [150, 130])), False, "csv"),
+        TimeData("lax", list(parts(False, around_zero, False, [150, 130])), False, "csv"),
         TimeData("tardy", list(parts(False, around_zero, True, [250])), False, "json"),
         TimeData("slow", list(parts(True, recent, True, [150, 150])), True, "csv"),
         TimeData("timeless", list(parts(False, recent, True, [120, 100])), False, "csv", has_watermark=False),

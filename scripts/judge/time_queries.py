@@ -1,8 +1,7 @@
-"""Random queries over event time: windows, sessions, OVER, top-N, and what is late.
+"""Random queries over event time: windows, changes, and what is late.
 
 DuckDB knows no windows of event time, so it is given their arithmetic: the windows of a record are
-generated and unnested, sessions are gaps and islands, what is late for OVER is found by the running
-maximum in `_before`. Windows with late records are answered by `model`, and DuckDB only holds the
+generated and unnested. Windows with late records are answered by `model`, and DuckDB only holds the
 answer. Query `index` of a seed does not depend on the others.
 """
 
@@ -48,9 +47,7 @@ class Maker:
         self.index, self.sources = index, sources
 
     def make(self):
-        kinds = {
-            "windows": 8, "sessions": 4, "over": 7, "window_changes": 4, "changes": 1, "top_n": 2, "window_top_n": 2, "modelled": 9,
-        }  # fmt: skip
+        kinds = {"windows": 8, "window_changes": 4, "changes": 1, "modelled": 9}
         kind = self.rng.choices(list(kinds), kinds.values())[0]
         query = getattr(self, kind)()
         query.kind = f"time: {kind}"
@@ -124,7 +121,9 @@ class Maker:
             return f"FROM TABLE({spelled[1].format(source.name)})", f" GROUP BY {group}"
         if form == "function":
             return f"FROM {source.name}", " GROUP BY " + ", ".join([*keys, spelled[2]])
-        named = rng.choice([spelled[0], "(ts, " + spelled[0][1:]])
+        with_time = "(ts, " + spelled[0][1:]
+        # Without a watermark there is no column to fall back on.
+        named = with_time if source.name.startswith("timeless") else rng.choice([spelled[0], with_time])
         group = f" GROUP BY {', '.join(keys)}" if keys else ""
         return f"FROM {source.name}", f"{group} WINDOW {kind} {named}"
 
@@ -143,7 +142,7 @@ class Maker:
         return ours, theirs
 
     def windows(self):
-        made, source = self.source("tick", "tock", "pair", "loose", "timeless")
+        made, source = self.source("tick", "tock", "pair", "lax", "timeless")
         keys, where = self.keys(source), self.where()
         kind, spelled, windows, _ = self.window()
         is_one = source.partition_count == 1
@@ -165,28 +164,6 @@ class Maker:
         if is_one:
             duckdb += " ORDER BY window_end, window_start, min(_rid)"
         return self.query(tidemill, duckdb, picked, [source.name], is_ordered=is_one)
-
-    # Sessions.
-
-    def sessions(self):
-        made, source = self.source("tick", "tock", "pair", "loose", "timeless")
-        keys, where, gap = self.keys(source), self.where(), self.rng.choice([1, 3, 5, 10, 30]) * SECOND
-        aggregates = self.pick(AGGREGATES)
-        picked = self.key_columns(keys) + self.bounds() + aggregates
-        ours, theirs = self.lists(picked)
-        group = f" GROUP BY {', '.join(keys)}" if keys else ""
-        named = self.rng.choice([f"(ts, {text(gap)})", f"({gap // SECOND}s)"])
-        tidemill = f"SELECT {ours} FROM {source.name}{where}{group} WINDOW SESSION {named}"
-        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
-        jumps = (
-            f"SELECT *, CASE WHEN epoch_us(ts) - lag(epoch_us(ts)) OVER ({partition}ORDER BY ts, _rid) < {gap} THEN 0 ELSE 1 END AS _new "
-            f"FROM {source.table}{where}"
-        )
-        islands = f"SELECT *, sum(_new) OVER ({partition}ORDER BY ts, _rid ROWS UNBOUNDED PRECEDING) AS _island FROM ({jumps})"
-        grouped = ", ".join([*keys, "_island"])
-        theirs = theirs.replace("window_start AS", "min(ts) AS").replace("window_end AS", f"max(ts) + {text(gap)} AS")
-        duckdb = f"SELECT {theirs} FROM ({islands}) GROUP BY {grouped}"
-        return self.query(tidemill, duckdb, picked, [source.name])
 
     # Changes.
 
@@ -238,111 +215,21 @@ class Maker:
             f"SELECT {theirs} FROM {source.table}{where} ORDER BY _rid", picked, [source.name], source.partition_count == 1,
         )  # fmt: skip
 
-    # OVER.
-
-    def over(self):
-        """Analytic functions, also with records that are too late for them."""
-        rng = self.rng
-        made, source = self.source("tick", "tock", "pair", "tardy", "slow", "timeless")
-        is_by_time = rng.random() < 0.75
-        keys = ["k"] if source.partition_count > 1 else self.rng.choice([["k"], ["k", "g"], ["g"], []])
-        if made.name == "timeless":
-            made, source = self.source("tardy")
-        where = self.where(0.3)
-        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
-        order = "ts, _rid" if is_by_time else "_rid"
-        ours_over = f"{partition}{'ORDER BY ts ' if is_by_time else ''}"
-        calls = [self.call(ours_over, f"{partition}ORDER BY {order}", partition, is_by_time) for _ in range(rng.randint(1, 4))]
-        picked = [("BIGINT", "id", "id", None), *calls]
-        ours, theirs = self.lists(picked)
-        good = f"SELECT * FROM {source.table}{where}"
-        late = "SELECT * FROM ({}) WHERE _before IS NULL OR ts >= _before" if is_by_time else "{}"
-        duckdb = f"SELECT {theirs} FROM ({late.format(good)}) ORDER BY {'_file, ' + order}"
-        return self.query(f"SELECT {ours} FROM {source.name}{where}", duckdb, picked, [source.name], source.partition_count == 1)
-
-    def call(self, ours, theirs, partition, is_by_time):
-        rng = self.rng
-        name = rng.choice(["aggregate", "aggregate", "aggregate", "range", "value", "nth", "lag", "rank", "row_number"])
-        if name == "row_number":
-            return "BIGINT", f"ROW_NUMBER() OVER ({ours.strip()})", f"row_number() OVER ({theirs})", None
-        if name == "rank":
-            function = rng.choice(["RANK", "DENSE_RANK"])
-            peers = f"{partition}ORDER BY ts" if is_by_time else f"{partition}ORDER BY 1 + 0 * g IS NULL"
-            duckdb = f"{function}() OVER ({peers})" if is_by_time else "1::BIGINT"
-            return "BIGINT", f"{function}() OVER ({ours.strip()})", duckdb, None
-        if name == "lag":
-            rows = rng.choice([0, 1, 1, 2, 5])
-            default = rng.choice(["", ", -7"])
-            shown = f"LAG(v, {rows}{default})"
-            return "BIGINT", f"{shown} OVER ({ours.strip()})", f"{shown} OVER ({theirs})", None
-        rows = rng.choice([0, 1, 2, 5, 20])
-        frame = rng.choice([f"ROWS BETWEEN {rows} PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", f"ROWS {rows} PRECEDING"])
-        if name == "nth":
-            shown = f"NTH_VALUE(v, {rng.randint(1, 4)})"
-            return "BIGINT", f"{shown} OVER ({ours}{frame})", f"{shown} OVER ({theirs} {frame})", None
-        if name == "value":
-            function = rng.choice(["FIRST_VALUE", "LAST_VALUE"])
-            kind, argument = rng.choice([("BIGINT", "v"), ("VARCHAR", "s"), ("DOUBLE", "x")])
-            return kind, f"{function}({argument}) OVER ({ours}{frame})", f"{function}({argument}) OVER ({theirs} {frame})", None
-        pool = [a for a in RUNNING if not any(w in a[1] for w in ("DISTINCT", "FILTER"))]
-        kind, tidemill, duckdb, tolerance = rng.choice(pool)
-        if name == "range" and is_by_time:
-            span = rng.choice([0, 1, 5, 60])
-            low = rng.choice([f"INTERVAL '{span}' SECOND PRECEDING", "UNBOUNDED PRECEDING"])
-            frame, theirs = f"RANGE BETWEEN {low} AND CURRENT ROW", f"{partition}ORDER BY ts"
-        plain, cast = (duckdb[:-8], "::BIGINT") if duckdb.endswith("::BIGINT") else (duckdb, "")
-        return kind, f"{tidemill} OVER ({ours}{frame})", f"({plain} OVER ({theirs} {frame})){cast}", tolerance
-
-    # The first rows of each.
-
-    def top_n(self):
-        made, source = self.source("tick", "tock", "pair", "loose", "tardy")
-        keys, keep = self.rng.choice([["k"], ["k", "g"], ["g"]]), self.rng.choice([1, 1, 2, 5])
-        order = self.rng.choice(["v DESC, id", "x, id DESC", "s NULLS FIRST, id", "d DESC NULLS LAST, id", "ts DESC, id"])
-        inner = f"SELECT id, v, x, ROW_NUMBER() OVER (PARTITION BY {', '.join(keys)} ORDER BY {order}) AS n FROM "
-        forms = [
-            f"SELECT id AS c0, n AS c1, v AS c2 FROM ({inner}{name}{where}) WHERE n <= {keep}"
-            for name, where in zip((source.name, source.table), [self.where()] * 2)
-        ]
-        # NULLs are last in both directions here and there.
-        return self.query(*forms, [("BIGINT", "", "", None)] * 3, [source.name])
-
-    def window_top_n(self):
-        made, source = self.source("tick", "tock", "pair")
-        kind, spelled, windows, _ = self.window()
-        keep, where = self.rng.choice([1, 2, 3]), self.where()
-        origin, group = self.grouping(source, ["k"], kind, spelled)
-        order = "n DESC, low, k"
-        ours = f"SELECT window_start, window_end, k, COUNT(*) AS n, MIN(id) AS low {origin}{where}{group}"
-        theirs = (
-            f"SELECT window_start, window_end, k, count(*) AS n, min(id) AS low FROM {self.unnested(source, where, windows)} "
-            "GROUP BY k, window_start, window_end"
-        )
-        by = "window_start, window_end" + (", k" if source.is_keyed else "")
-        forms = [
-            f"SELECT window_end AS c0, k AS c1, n AS c2, low AS c3, place AS c4 FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {by} "
-            f"ORDER BY {order}) AS place FROM ({rows}) AS w) AS r WHERE place <= {keep}"
-            for rows in (ours, theirs)
-        ]
-        kinds = ("TIMESTAMP", "VARCHAR", "BIGINT", "BIGINT", "BIGINT")
-        return self.query(*forms, [(kind, "", "", None) for kind in kinds], [source.name])
-
     # Late records, answered by the model.
 
     def modelled(self):
         rng = self.rng
         made, source = self.source("tardy", "tardy", "slow", "tick")
-        kind = rng.choice(["TUMBLING", "HOPPING", "CUMULATE", "SESSION", "SESSION"])
+        kind = rng.choice(["TUMBLING", "HOPPING", "CUMULATE"])
         size, step = {
             "TUMBLING": [(30, 0), (60, 0), (7, 0)], "HOPPING": [(60, 20), (90, 60), (25, 10), (300, 60)],
-            "CUMULATE": [(60, 20), (120, 30)], "SESSION": [(5, 0), (15, 0), (60, 0)],
+            "CUMULATE": [(60, 20), (120, 30)],
         }[kind][rng.randrange(2)]  # fmt: skip
         size, step = size * SECOND, step * SECOND
         lateness = rng.choice([0, 0, 15, 60, 400]) * SECOND
         delay = rng.choice([0, 5, 20, 60]) * SECOND
         ahead = rng.choice([None, 30 * SECOND + delay, 3600 * SECOND])
-        # In blocks it is not said which of two merged sessions is meant.
-        emit = rng.choice(["", "", "", " EMIT CHANGES", " EMIT CHANGES EVERY 3 ROWS" if kind != "SESSION" else ""])
+        emit = rng.choice(["", "", "", " EMIT CHANGES", " EMIT CHANGES EVERY 3 ROWS"])
         rules = model.Rules(kind, size, step, delay, lateness, ahead, "CHANGES" in emit, 3 if "EVERY" in emit else 0)
         condition = rng.choice(["", "", "g IS NOT NULL"])
         name = f"late_{self.index}"

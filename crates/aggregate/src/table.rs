@@ -161,11 +161,11 @@ impl AggTable {
     /// # Panics
     /// If `later` is of another query.
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
-        self.merge_copy(&later)
+        self.merge_copy(&later).map(|_| ())
     }
 
-    /// As [`Self::merge`], leaving the other table as it is.
-    pub(crate) fn merge_copy(&mut self, later: &Self) -> Result<(), AggregateError> {
+    /// As [`Self::merge`], leaving the other table as it is; for each of its groups, the group here.
+    pub(crate) fn merge_copy(&mut self, later: &Self) -> Result<Vec<u32>, AggregateError> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
@@ -185,7 +185,8 @@ impl AggTable {
             state.merge(&**later, &here)?;
         }
         self.last_offset = self.last_offset.max(later.last_offset);
-        self.check_budget()
+        self.check_budget()?;
+        Ok(here)
     }
 
     /// Ends the table: its final rows, in batches of at most `batch_rows` (at least one).

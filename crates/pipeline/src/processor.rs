@@ -43,7 +43,6 @@ pub struct KeyAudit {
 }
 
 /// What a gather is given.
-#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
 enum Seal {
     /// One table, when the input ends.
     Table(Sealed),
@@ -51,10 +50,6 @@ enum Seal {
     Windows(PaneTable),
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there are a few for each pipeline, and they stay put"
-)]
 enum Step {
     EventTime(EventTimes),
     Filter(Filter),

@@ -53,6 +53,10 @@ impl QueryBinder<'_, '_> {
         let items = self.expand_items(&select.projection, &scope)?;
         let mut keys = self.bind_group_by(&select.group_by, &items, &scope, span);
         let window = self.bind_group_window(&select.group_by, &scope, &relation);
+        if window.is_err() {
+            // Without its bounds every use of them would be another finding.
+            return Err(crate::report::Reported);
+        }
         if let (Ok(keys), Ok(Some(window))) = (&mut keys, &window) {
             // The bounds stand among the input's columns until the grouping makes them.
             for name in WINDOW_BOUNDS {

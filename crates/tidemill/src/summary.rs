@@ -59,13 +59,11 @@ impl fmt::Display for Summary {
             writeln!(f, "{} bad records", grouped(all.bad_records))?;
         }
         for ((source, what), counts) in &all.late {
-            if counts.lost > 0 {
-                writeln!(f, "{} late records ({source}, {what})", grouped(counts.lost))?;
-            }
+            write!(f, "{} late records ({source}, {what})", grouped(counts.lost))?;
             if counts.partly > 0 {
-                let partly = grouped(counts.partly);
-                writeln!(f, "{partly} records late for some windows only ({source}, {what})")?;
+                write!(f, ", {} late for some windows only", grouped(counts.partly))?;
             }
+            writeln!(f)?;
         }
         for (source, (count, first)) in &all.far_ahead {
             writeln!(

@@ -56,6 +56,9 @@ enum Layout {
 
 struct Pane {
     table: AggTable,
+    /// Of shared panes, the offset of the record that each group appeared with: windows merge panes in
+    /// order of time, and give their groups in order of arrival.
+    appeared: Vec<u64>,
     /// Of the table, as last looked at.
     state_bytes: u64,
     /// Its window's result has left; it stays for corrections.
@@ -271,6 +274,7 @@ impl PaneTable {
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
             table: AggTable::new(spec.clone(), budget_bytes),
+            appeared: Vec::new(),
             state_bytes: 0,
             is_closed: false,
         });
@@ -280,7 +284,18 @@ impl PaneTable {
             pane.table.update(rows)?;
             None
         };
-        let state_bytes = pane.table.state_bytes();
+        if let Layout::Shared(_) = self.layout
+            && pane.appeared.len() < pane.table.group_count()
+        {
+            // New groups are numbered in order of their first row.
+            for (row, &group) in pane.table.group_indices.iter().enumerate() {
+                if group as usize == pane.appeared.len() {
+                    pane.appeared.push(rows.offsets().value(row));
+                }
+            }
+        }
+        let state_bytes =
+            pane.table.state_bytes() + (pane.appeared.len() * size_of::<u64>()) as u64;
         self.state_bytes += state_bytes - pane.state_bytes.min(state_bytes);
         pane.state_bytes = state_bytes;
         Ok(changes.map(|changes| with_bounds(&changes, self.spec.keys.len(), bounds)))
@@ -336,10 +351,10 @@ impl PaneTable {
             return Ok(());
         }
         if let Layout::Shared(_) = self.layout {
-            while let Some((window, table)) = self.close_next(watermark)? {
+            while let Some((window, table, order)) = self.close_next(watermark)? {
                 match &mut self.sealed {
                     Some(sealed) => sealed.add(window, table)?,
-                    None => close(&table, window, results)?,
+                    None => close(&table, &order, window, results)?,
                 }
             }
         } else {
@@ -361,7 +376,8 @@ impl PaneTable {
         let mut done = Vec::new();
         for (&window, pane) in self.panes.range_mut(ended) {
             if self.sealed.is_none() && self.emit == Emit::Final && !pane.is_closed {
-                close(&pane.table, window, results)?;
+                let order: Vec<u32> = (0..).take(pane.table.group_count()).collect();
+                close(&pane.table, &order, window, results)?;
                 pane.is_closed = true;
             }
             let last = window.end.saturating_add(self.window.allowed_lateness_us);
@@ -385,9 +401,12 @@ impl PaneTable {
         Some(pane)
     }
 
-    /// The next window over shared panes that ends at or before the watermark, merged; panes that no
-    /// later window needs are dropped.
-    fn close_next(&mut self, watermark: i64) -> Result<Option<(Bounds, AggTable)>, AggregateError> {
+    /// The next window over shared panes that ends at or before the watermark, merged, and its groups
+    /// in order of first appearance; panes that no later window needs are dropped.
+    fn close_next(
+        &mut self,
+        watermark: i64,
+    ) -> Result<Option<(Bounds, AggTable, Vec<u32>)>, AggregateError> {
         loop {
             let Some((&oldest, _)) = self.panes.first_key_value() else { return Ok(None) };
             let mut windows = windows_of(self.window.kind, oldest.start);
@@ -403,16 +422,24 @@ impl PaneTable {
                 end: window.end,
                 start: i64::MAX,
             };
+            let mut appeared: Vec<u64> = Vec::new();
             for pane in self.panes.range(inside).map(|(_, pane)| pane) {
-                merged.merge_copy(&pane.table)?;
+                let groups = merged.merge_copy(&pane.table)?;
+                appeared.resize(merged.group_count(), u64::MAX);
+                for (group, &at) in groups.into_iter().zip(&pane.appeared) {
+                    let first = &mut appeared[group as usize];
+                    *first = at.min(*first);
+                }
             }
+            let mut order: Vec<u32> = (0..).take(merged.group_count()).collect();
+            order.sort_unstable_by_key(|&group| appeared[group as usize]);
             let is_last = last_end(self.window.kind, oldest.start) <= window.end;
             // A window cut off at the end of time could not be left behind by its end alone.
             self.closed_until = window.end;
             if is_last {
                 self.drop_pane(oldest);
             }
-            return Ok(Some((window, merged)));
+            return Ok(Some((window, merged, order)));
         }
     }
 

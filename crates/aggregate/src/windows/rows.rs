@@ -23,13 +23,13 @@ pub(crate) fn with_bounds(batch: &Batch, key_count: usize, window: Bounds) -> Ba
     Batch::new(columns, batch.offsets().clone())
 }
 
-/// Gives every group of a window that closes, in order of first appearance.
+/// Gives these groups of a window that closes, in this order.
 pub(crate) fn close(
     table: &AggTable,
+    groups: &[u32],
     window: Bounds,
     results: &mut Vec<Batch>,
 ) -> Result<(), AggregateError> {
-    let groups: Vec<u32> = (0..).take(table.group_count()).collect();
     for groups in groups.chunks(BATCH_ROWS) {
         results.push(rows_of(table, groups, window)?);
     }
