@@ -162,9 +162,12 @@ impl PaneTable {
 
     /// The one pane that all times from `least` to `most` lie in, if there is one.
     fn only_pane(&self, least: i64, most: i64) -> Option<Bounds> {
-        let mut panes = self.panes_of(least);
-        let pane = panes.next()?;
-        (panes.next().is_none() && most < pane.end).then_some(pane)
+        let only = |time: i64| {
+            let mut panes = self.panes_of(time);
+            panes.next().filter(|_| panes.next().is_none())
+        };
+        // Another window of a time between would begin before one of the two, or end behind it.
+        only(least).filter(|&pane| only(most) == Some(pane))
     }
 
     fn panes_of(&self, time: i64) -> impl Iterator<Item = Bounds> + use<> {

@@ -14,3 +14,4 @@ mod memory;
 mod reference;
 mod sort;
 mod values;
+mod windows;
