@@ -1,4 +1,4 @@
-//! Stateful work on batches: grouping, sorting, limits, changelogs.
+//! Stateful work on batches: grouping, windows, sorting, limits, changelogs.
 //!
 //! Read in this order: `keys` (how key values are stored and compared), `intern` (keys to
 //! dense group indices), `state` (columns of states behind those indices), `states` (the
