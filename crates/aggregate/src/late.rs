@@ -8,7 +8,7 @@ use tidemill_record::Offset;
 pub struct Late {
     /// Where the record starts.
     pub offset: Offset,
-    /// What it is late for: the name of the window kind.
+    /// What it is late for: the name of the window kind, or `OVER`.
     pub what: &'static str,
     /// It was in time for others of its windows, so that it is not lost.
     pub is_partly: bool,

@@ -5,7 +5,8 @@
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
 //! leave), then [`sort`], [`limit`] and [`sealed`] (what a gather is given).
 //!
-//! What depends on event time: [`event_time`] (the watermark), [`windows`], and [`late`] (records that came after it).
+//! What depends on event time: [`event_time`] (the watermark), [`windows`], [`over`], and
+//! [`late`] (records that came after it).
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
@@ -18,6 +19,7 @@ mod intern;
 mod keys;
 pub mod late;
 pub mod limit;
+pub mod over;
 pub mod sealed;
 pub mod sort;
 mod sort_order;
@@ -31,6 +33,7 @@ pub use event_time::EventTimes;
 pub use groups::{GroupBatches, GroupOrder};
 pub use late::Late;
 pub use limit::{Limit, LimitTable};
+pub use over::OverTable;
 pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;

@@ -120,6 +120,19 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// Appends a group's result; `is_seen` if it had counted rows (always, unless tracked). False
     /// if the result does not fit.
     fn append(&self, output: &mut Self::Output, state: &Self::State, is_seen: bool) -> bool;
+
+    /// Bytes that a state holds outside of itself.
+    fn outside_bytes(_: &Self::State) -> usize {
+        0
+    }
+}
+
+/// What is made of an accumulator once its types are known.
+pub(crate) trait Build {
+    type Built;
+
+    /// Makes it. `data_type` is that of the result.
+    fn build<A: Accumulator>(&self, accumulator: A, data_type: &DataType) -> Self::Built;
 }
 
 /// Results being collected.

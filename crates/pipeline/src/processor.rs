@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use tidemill_aggregate::{
-    AggTable, EventTimes, GroupOrder, Late, Limit, PaneTable, Sealed, SortTable, TableBatches,
+    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, PaneTable, Sealed, SortTable,
+    TableBatches,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
@@ -60,6 +61,7 @@ enum Step {
         audited_keys: Vec<usize>,
     },
     Windows(PaneTable),
+    Over(OverTable),
     Sort(SortTable),
     Limit(Limit),
     /// A table that has been emptied.
@@ -67,7 +69,12 @@ enum Step {
 }
 
 impl Step {
-    fn new(stage: &Stage, context: &Context, budget_bytes: u64) -> Result<Self, PipelineError> {
+    fn new(
+        stage: &Stage,
+        context: &Context,
+        budget_bytes: u64,
+        batch_rows: usize,
+    ) -> Result<Self, PipelineError> {
         Ok(match stage {
             Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
@@ -80,6 +87,9 @@ impl Step {
                 emit: spec.emit,
                 audited_keys: audited_keys.clone(),
             },
+            Stage::Over { spec, audited_keys } => {
+                Self::Over(OverTable::new(spec.clone(), audited_keys, budget_bytes, batch_rows))
+            }
             Stage::Sort(spec) => Self::Sort(SortTable::new(spec.clone(), budget_bytes)),
             Stage::Limit(spec) => Self::Limit(Limit::new(*spec)),
         })
@@ -100,6 +110,7 @@ impl Step {
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
             Self::Aggregate { table, .. } => results.extend(table.update_changes(&batch)?),
             Self::Windows(table) => table.update(&batch, late, results)?,
+            Self::Over(table) => table.update(&batch, late, results)?,
             Self::Sort(table) => table.update(&batch)?,
             Self::Limit(limit) => results.extend(limit.apply(batch)),
             Self::Drained => unreachable!("a drained table is behind every later batch"),
@@ -113,8 +124,10 @@ impl Step {
         watermark: EventTime,
         results: &mut Vec<Batch>,
     ) -> Result<(), PipelineError> {
-        if let Self::Windows(table) = self {
-            table.advance(watermark, results)?;
+        match self {
+            Self::Windows(table) => table.advance(watermark, results)?,
+            Self::Over(table) => table.advance(watermark, results)?,
+            _ => {}
         }
         Ok(())
     }
@@ -128,7 +141,7 @@ impl Processor {
         budget_bytes: u64,
         batch_rows: usize,
     ) -> Result<Self, PipelineError> {
-        let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes));
+        let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
         let seal = seal.map(|merge| match merge {
             Merge::Windows(spec) => Seal::Windows(PaneTable::sealing(spec.clone(), budget_bytes)),
             merge => Seal::Table(Sealed::new(merge, budget_bytes)),
@@ -266,6 +279,13 @@ impl Processor {
             }
             Step::Windows(mut table) => {
                 self.group_count += count(table.group_count());
+                self.state_bytes += table.state_bytes();
+                table.advance(EventTime::MAX, &mut results)?;
+                self.audit(place, table.key_fingerprints());
+                Box::new(results.into_iter().map(Ok))
+            }
+            Step::Over(mut table) => {
+                self.group_count += count(table.key_count());
                 self.state_bytes += table.state_bytes();
                 table.advance(EventTime::MAX, &mut results)?;
                 self.audit(place, table.key_fingerprints());

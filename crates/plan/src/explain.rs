@@ -6,8 +6,8 @@ use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQue
 use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Format, LimitSpec, NamedExpr, SinkConnector, SinkDef, SortKey, SortSpec,
-    SourceConnector, WindowSpec,
+    AggregateSpec, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector, SinkDef,
+    SortKey, SortSpec, SourceConnector, WindowSpec,
 };
 
 impl fmt::Display for PhysicalQuery {
@@ -54,6 +54,7 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
         indent(f, depth)?;
         match stage {
             Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec))?,
+            Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec))?,
             Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
             Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
             Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
@@ -167,6 +168,20 @@ fn event_time(spec: &EventTimeSpec) -> String {
             )
         }
     }
+}
+
+fn over(spec: &OverSpec) -> String {
+    let order = match spec.order {
+        OverOrder::Arrival => "in order of arrival".to_owned(),
+        OverOrder::EventTime { column } => format!("by event time #{column}"),
+    };
+    let calls: Vec<&str> = spec.calls.iter().map(|call| call.label.as_str()).collect();
+    let calls = calls.join(", ");
+    let mut text = format!("keys {:?}, {order}, [{calls}]", spec.partition_by);
+    if let Some(ttl_us) = spec.idle_key_ttl_us {
+        let _ = write!(text, ", idle keys go after {}", duration_text(ttl_us));
+    }
+    text
 }
 
 fn order(spec: &SortSpec) -> String {

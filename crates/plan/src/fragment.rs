@@ -7,8 +7,8 @@ use tidemill_record::Schema;
 use crate::lineage::{event_time_columns, source_column};
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Query, Relation, SinkDef, SortSpec, SourceDef,
-    Span,
+    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
+    SortSpec, SourceDef, Span,
 };
 
 /// The class of a query; see `docs/ARCHITECTURE.md`, "Locality".
@@ -138,6 +138,13 @@ pub enum Stage {
     Filter(Expr),
     /// Compute these.
     Project(Vec<NamedExpr>),
+    /// Analytic functions of the rows before.
+    Over {
+        /// Partition, order and functions.
+        spec: OverSpec,
+        /// As that of [`Self::Aggregate`], places in `spec.partition_by`.
+        audited_keys: Vec<usize>,
+    },
     /// Group; final rows leave in order of window end, then of first appearance.
     Aggregate {
         /// Keys and aggregates.
@@ -222,6 +229,7 @@ impl Cutter<'_> {
                 fragments
             }
             Relation::Aggregate { input, spec, .. } => self.cut_aggregate(input, spec)?,
+            Relation::Over { input, spec, .. } => self.cut_over(input, spec)?,
             Relation::Sort { input, spec } => {
                 let children = self.cut(input)?;
                 let gathered = Merge::Sorted(spec.clone());
@@ -232,6 +240,33 @@ impl Cutter<'_> {
                 self.cut_ordered(children, Stage::Limit(*spec), Merge::Limited(*spec), "LIMIT")?
             }
         })
+    }
+
+    /// Analytic functions need every row of a key in one partition: there is no table to merge.
+    fn cut_over(&mut self, input: &Relation, spec: &OverSpec) -> Result<Vec<Fragment>, Refusal> {
+        let mut children = self.cut(input)?;
+        if let OverOrder::EventTime { column } = spec.order {
+            note_event_time(&mut children, event_time_columns(input, column).as_deref());
+        }
+        let what = format!("OVER ({})", describe("PARTITION BY", input, &spec.partition_by, ""));
+        match self.local_reason(&children, input, &spec.partition_by) {
+            Ok(Local { reason, audited_keys }) => {
+                self.locality = self.locality.max(Locality::Local);
+                let proof = format!("{what} is local: {reason}");
+                if !self.proof.contains(&proof) {
+                    self.proof.push(proof);
+                }
+                Ok(with_stage(children, &Stage::Over { spec: spec.clone(), audited_keys }))
+            }
+            Err(reason) => Err(Refusal {
+                message: format!(
+                    "{what} needs all rows of a key in one partition, but {reason}; declare \
+                     PARTITIONED BY with columns of PARTITION BY if the input is partitioned so, or \
+                     write the input partitioned by the key first"
+                ),
+                span: spec.span,
+            }),
+        }
     }
 
     fn cut_aggregate(

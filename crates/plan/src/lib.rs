@@ -11,6 +11,7 @@ pub mod fragment;
 pub mod function;
 pub mod lineage;
 pub mod options;
+pub mod over;
 pub mod relation;
 pub mod scalar;
 pub mod settings;
@@ -29,6 +30,7 @@ pub use options::{
     GeneratorSource, JsonOptions, LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector,
     SourceDef, TimestampUnit, WatermarkRule,
 };
+pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec};
 pub use relation::{
     Explain, LimitSpec, NamedExpr, Query, Relation, Scan, Script, SortKey, SortSpec,
 };

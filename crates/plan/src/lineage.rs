@@ -11,6 +11,10 @@ pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
         Relation::Filter { input, .. }
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. } => source_column(input, column),
+        // Input columns come first.
+        Relation::Over { input, .. } => {
+            (column < input.schema().fields.len()).then(|| source_column(input, column))?
+        }
         Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
             ExprKind::Column { index, .. } => source_column(input, index),
             _ => None,
@@ -30,6 +34,9 @@ pub fn event_time_columns(relation: &Relation, column: usize) -> Option<Vec<usiz
     match relation {
         Relation::Scan(scan) => Some(vec![scan.columns.get(column).copied()?]),
         Relation::Filter { input, .. } => event_time_columns(input, column),
+        Relation::Over { input, .. } => {
+            (column < input.schema().fields.len()).then(|| event_time_columns(input, column))?
+        }
         Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
             ExprKind::Column { index, .. } => event_time_columns(input, index),
             _ => None,

@@ -45,6 +45,9 @@ pub struct WatermarkRule {
     pub allowed_lateness_us: i64,
     /// `late.records`
     pub late_records: LateRecords,
+    /// `idle.key.ttl`: an `OVER` key that is silent for so long, in event time, microseconds, is
+    /// forgotten; `None` (`off`) keeps all.
+    pub idle_key_ttl_us: Option<i64>,
 }
 
 impl WatermarkRule {
@@ -60,6 +63,7 @@ impl WatermarkRule {
             max_ahead_us: Some(Self::MAX_AHEAD_US),
             allowed_lateness_us: 0,
             late_records: LateRecords::default(),
+            idle_key_ttl_us: None,
         }
     }
 }

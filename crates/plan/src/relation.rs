@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{AggregateSpec, Expr, Settings, SinkDef, SourceDef};
+use crate::{AggregateSpec, Expr, OverSpec, Settings, SinkDef, SourceDef};
 
 /// A checked SQL script.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,15 @@ pub enum Relation {
         /// Keys and aggregates over the input's columns.
         spec: AggregateSpec,
         /// Names of the output columns: keys, then calls.
+        names: Vec<String>,
+    },
+    /// Rows with analytic functions of the rows before them.
+    Over {
+        /// Rows to look at.
+        input: Box<Self>,
+        /// Partition, order and functions.
+        spec: OverSpec,
+        /// Names of the functions' columns.
         names: Vec<String>,
     },
     /// All rows in order. Bounded input only.
@@ -173,6 +182,13 @@ impl Relation {
                 let fields = names.iter().zip(spec.output_types());
                 Schema::new(fields.map(|(name, t)| Field::nullable(name, t)).collect())
             }
+            Self::Over { input, spec, names } => {
+                let types = spec.calls.iter().map(|call| call.data_type.clone());
+                let calls = names.iter().zip(types).map(|(name, t)| Field::nullable(name, t));
+                let mut schema = input.schema();
+                schema.fields.extend(calls);
+                schema
+            }
             Self::Union { inputs } => {
                 let mut schema = inputs[0].schema();
                 for input in &inputs[1..] {
@@ -193,6 +209,7 @@ impl Relation {
             Self::Filter { input, .. }
             | Self::Project { input, .. }
             | Self::Aggregate { input, .. }
+            | Self::Over { input, .. }
             | Self::Sort { input, .. }
             | Self::Limit { input, .. } => vec![input],
             Self::Union { inputs } => inputs.iter().collect(),

@@ -127,7 +127,7 @@ impl ExprBinder<'_, '_, '_> {
         column
     }
 
-    fn bind_call_parts(
+    pub(crate) fn bind_call_parts(
         &mut self,
         name: &str,
         upper: &str,

@@ -12,6 +12,7 @@ use crate::aggregates::AggregateCalls;
 use crate::coercion::{is_castable, unify};
 use crate::fold::{constant, folded};
 use crate::literal;
+use crate::over::OverCalls;
 use crate::parse::fold_name;
 use crate::position::union;
 use crate::report::Bind;
@@ -54,6 +55,8 @@ pub(crate) struct ExprBinder<'b, 'a, 'q> {
     pub(crate) aliases: Option<&'b Aliases<'q>>,
     /// Where aggregates go; `None` where none may stand.
     pub(crate) aggregates: Option<&'b mut AggregateCalls>,
+    /// Where analytic functions go; `None` where none may stand.
+    pub(crate) overs: Option<&'b mut OverCalls>,
     /// The clause, for messages.
     pub(crate) clause: &'static str,
     /// How deep the walk is.
@@ -69,7 +72,16 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         scope: &'b Scope,
         clause: &'static str,
     ) -> Self {
-        Self { session, scope, aliases: None, aggregates: None, clause, depth: 0, laziness: 0 }
+        Self {
+            session,
+            scope,
+            aliases: None,
+            aggregates: None,
+            overs: None,
+            clause,
+            depth: 0,
+            laziness: 0,
+        }
     }
 
     /// Binds an expression with the type it has by itself.

@@ -129,9 +129,6 @@ impl ExprBinder<'_, '_, '_> {
             }
         };
         let upper = name.to_uppercase();
-        if over.is_some() {
-            return self.session.fail(span, format!("not supported yet: {upper}(…) OVER (…)"));
-        }
         if *uses_odbc_syntax || *parameters != FunctionArguments::None {
             return self.session.fail(span, format!("not supported: this form of {upper}"));
         }
@@ -146,6 +143,13 @@ impl ExprBinder<'_, '_, '_> {
                 return self.session.fail(span, "not supported: a subquery as an argument");
             }
         };
+        if let Some(window) = over {
+            if !within_group.is_empty() || filter.is_some() {
+                let message = format!("not supported: FILTER and WITHIN GROUP of {upper} OVER");
+                return self.session.fail(span, message);
+            }
+            return self.bind_over(&name, span, list, window);
+        }
         if aggregates::is_aggregate(&name) {
             return self.bind_aggregate(&name, span, list, within_group, filter.as_deref());
         }

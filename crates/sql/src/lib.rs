@@ -37,6 +37,7 @@ mod aggregates;
 mod from;
 mod grouping;
 mod order;
+mod over;
 mod query;
 mod script;
 mod select;

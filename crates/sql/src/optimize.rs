@@ -77,6 +77,9 @@ pub(crate) fn map_inputs(relation: Relation, map: &dyn Fn(Relation) -> Relation)
         Relation::Aggregate { input, spec, names } => {
             Relation::Aggregate { input: boxed(input), spec, names }
         }
+        Relation::Over { input, spec, names } => {
+            Relation::Over { input: boxed(input), spec, names }
+        }
         Relation::Sort { input, spec } => Relation::Sort { input: boxed(input), spec },
         Relation::Limit { input, spec } => Relation::Limit { input: boxed(input), spec },
         Relation::Union { inputs } => {

@@ -9,6 +9,7 @@ use crate::bind_expr::{Aliases, ExprBinder, integer_value};
 use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::grouping::Grouping;
+use crate::over::OverCalls;
 use crate::parse::fold_name;
 use crate::query::QueryBinder;
 use crate::report::Bind;
@@ -44,6 +45,14 @@ impl Ordering {
         SortKey { column, is_descending, is_nulls_first }
     }
 
+    /// The expression over what the result columns are computed from, if it is one.
+    pub(crate) fn expr_mut(&mut self) -> Option<&mut Expr> {
+        match &mut self.value {
+            OrderValue::Output(_) => None,
+            OrderValue::Expr(expr) => Some(expr),
+        }
+    }
+
     /// Moves the key above a grouping.
     pub(crate) fn rewrite(&mut self, session: &mut Session<'_>, grouping: &Grouping) -> Bind<()> {
         if let OrderValue::Expr(expr) = &self.value {
@@ -63,6 +72,7 @@ impl QueryBinder<'_, '_> {
         scope: &Scope,
         aliases: &Aliases<'_>,
         calls: &mut AggregateCalls,
+        overs: &mut OverCalls,
         body: Span,
     ) -> Bind<Vec<Ordering>> {
         let mut keys = Vec::new();
@@ -75,6 +85,7 @@ impl QueryBinder<'_, '_> {
                     let mut binder = ExprBinder::new(self.session, scope, "ORDER BY");
                     binder.aliases = Some(aliases);
                     binder.aggregates = Some(&mut *calls);
+                    binder.overs = Some(&mut *overs);
                     OrderValue::Expr(binder.bind(&key.expr)?)
                 }
             };
@@ -95,7 +106,15 @@ impl QueryBinder<'_, '_> {
         let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
         let scope = Scope::new("", &schema);
         let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
-        let keys = self.bind_order(order_by, &names, &scope, &Aliases::new(), &mut calls, body)?;
+        let mut overs = OverCalls::new(&scope);
+        let aliases = Aliases::new();
+        let keys =
+            self.bind_order(order_by, &names, &scope, &aliases, &mut calls, &mut overs, body)?;
+        if let Some(span) = overs.first_span() {
+            let message =
+                "no analytic function may stand in ORDER BY of UNION ALL or of a subquery";
+            return self.session.fail(span, message);
+        }
         if let Some(call) = calls.calls.first() {
             let message = "no aggregate may stand in ORDER BY of UNION ALL or of a subquery";
             return self.session.fail(call.span, message);

@@ -1,7 +1,9 @@
 //! Columns that nobody reads go, down to the scan; so do projections that only rename or move.
 
 use tidemill_plan::relation::Scan;
-use tidemill_plan::{AggregateSpec, Expr, NamedExpr, Relation, SortSpec, WindowSpec};
+use tidemill_plan::{
+    AggregateSpec, Expr, NamedExpr, OverCall, OverOrder, OverSpec, Relation, SortSpec, WindowSpec,
+};
 use tidemill_record::Schema;
 
 use crate::equality::is_leaf;
@@ -82,6 +84,7 @@ fn prune(relation: Relation, needed: &[bool]) -> Pruned {
         }
         Relation::Project { input, columns } => prune_project(*input, columns, needed),
         Relation::Aggregate { input, spec, names } => prune_aggregate(*input, spec, names, needed),
+        Relation::Over { input, spec, names } => prune_over(*input, spec, names, needed),
         Relation::Sort { input, spec } => {
             let mut below = needed.to_vec();
             for key in &spec.keys {
@@ -223,6 +226,46 @@ fn prune_aggregate(
     let spec = AggregateSpec { input_types, keys, window, calls, ..spec };
     let relation = Relation::Aggregate { input: Box::new(pruned.relation), spec, names };
     Pruned { relation, map: places_of(&wanted) }
+}
+
+/// Keeps the functions that are needed, and of the rows what is needed or looked at.
+fn prune_over(input: Relation, spec: OverSpec, names: Vec<String>, needed: &[bool]) -> Pruned {
+    let input_count = spec.input_types.len();
+    let (mut below, calls_needed) = (needed[..input_count].to_vec(), &needed[input_count..]);
+    let calls: Vec<_> =
+        spec.calls.iter().cloned().zip(names).zip(calls_needed).filter(|(_, n)| **n).collect();
+    if calls.is_empty() {
+        // Nothing looks at the rows before: the stage would only reorder them.
+        let pruned = prune(input, &below);
+        let mut map = pruned.map;
+        map.resize(needed.len(), None);
+        return Pruned { relation: pruned.relation, map };
+    }
+    for &column in &spec.partition_by {
+        below[column] = true;
+    }
+    if let OverOrder::EventTime { column } = spec.order {
+        below[column] = true;
+    }
+    for column in calls.iter().filter_map(|((call, _), _)| call.argument) {
+        below[column] = true;
+    }
+    let (input, mut map) = narrowed(input, &below);
+    let at = |column: usize| map[column].unwrap_or(0);
+    let (calls, names): (Vec<_>, Vec<_>) = calls
+        .into_iter()
+        .map(|((call, name), _)| (OverCall { argument: call.argument.map(at), ..call }, name))
+        .unzip();
+    let order = match spec.order {
+        OverOrder::EventTime { column } => OverOrder::EventTime { column: at(column) },
+        OverOrder::Arrival => OverOrder::Arrival,
+    };
+    let partition_by = spec.partition_by.iter().map(|&column| at(column)).collect();
+    let input_types = types(&input);
+    let first_call = input_types.len();
+    map.extend(places_of(calls_needed).iter().map(|place| place.map(|at| first_call + at)));
+    let spec = OverSpec { input_types, partition_by, order, calls, ..spec };
+    Pruned { relation: Relation::Over { input: Box::new(input), spec, names }, map }
 }
 
 fn types(relation: &Relation) -> Vec<tidemill_record::DataType> {

@@ -63,6 +63,11 @@ pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fol
             let input = Box::new(push_down(*input, below, fold));
             filtered(Relation::Aggregate { input, spec, names }, above)
         }
+        // A row that is left out would be missing from the frames, and the ranks, of others.
+        Relation::Over { input, spec, names } => {
+            let input = Box::new(push_down(*input, Vec::new(), fold));
+            filtered(Relation::Over { input, spec, names }, predicates)
+        }
         Relation::Sort { input, spec } => {
             let (below, above) = match spec.limit == LimitSpec::default() {
                 true => (predicates, Vec::new()),

@@ -46,6 +46,7 @@ fn emit_changes_by_default(relation: &mut Relation) {
         Relation::Scan(_) => {}
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
+        | Relation::Over { input, .. }
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. } => emit_changes_by_default(input),
         Relation::Union { inputs } => inputs.iter_mut().for_each(emit_changes_by_default),
@@ -65,7 +66,8 @@ fn apply_emit(
     clause: EmitClause,
 ) -> Bind<bool> {
     match relation {
-        Relation::Scan(_) => Ok(false),
+        // These rows are final as they leave: there is nothing that could change.
+        Relation::Scan(_) | Relation::Over { .. } => Ok(false),
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
         | Relation::Limit { input, .. } => apply_emit(session, input, clause),
@@ -389,6 +391,7 @@ pub(crate) fn relation_nodes(relation: &Relation) -> usize {
             columns.iter().map(|column| node_count(&column.expr)).sum()
         }
         Relation::Aggregate { spec, .. } => spec.keys.len() + spec.calls.len(),
+        Relation::Over { spec, .. } => spec.partition_by.len() + spec.calls.len(),
         Relation::Sort { spec, .. } => spec.keys.len(),
         Relation::Limit { .. } | Relation::Union { .. } => 0,
     };

@@ -93,6 +93,7 @@ fn finish(
         prefixes: 0,
         brackets: Vec::new(),
         table_windows: Vec::new(),
+        buffers: Vec::new(),
         is_refused: false,
     };
     scanner.run(&tokens);
@@ -115,6 +116,9 @@ pub(crate) struct Scanner<'a> {
     brackets: Vec<bool>,
     /// Table functions that wait for their `GROUP BY window_start, window_end`.
     pub(crate) table_windows: Vec<TableWindow>,
+    /// Frames of `ROWS WINDOW BUFFER`, and how deep in brackets each `OVER` is: `sqlparser` expects them
+    /// behind its `ORDER BY`.
+    buffers: Vec<(usize, [TokenWithSpan; 3])>,
     is_refused: bool,
 }
 
@@ -127,13 +131,14 @@ impl Scanner<'_> {
             }
             let taken = self
                 .take_emit(tokens, at)
-                .max(self.refuse_buffer(tokens, at))
+                .max(self.take_buffer(tokens, at))
                 .max(self.take_window(tokens, at));
             if taken > 0 {
                 at += taken;
                 continue;
             }
             self.track_brackets(tokens, at);
+            self.put_buffer(&tokens[at]);
             let is_after_from = at > 0 && is_word(tokens, at - 1, "from");
             let is_in_query = self.brackets.last().copied().unwrap_or(true);
             self.kept.push(if is_after_from && is_in_query {
@@ -247,15 +252,44 @@ impl Scanner<'_> {
         taken
     }
 
-    /// How many tokens of `OVER (ROWS WINDOW BUFFER n ROWS …)` stand at `at`, refusing them; 0 where
-    /// there are none.
-    fn refuse_buffer(&mut self, tokens: &[TokenWithSpan], at: usize) -> usize {
-        if is_word(tokens, at, "ROWS") && is_word(tokens, at + 1, "WINDOW") {
-            let span = self.span_of(&tokens[at..at + 2]);
-            self.add(span, "not supported yet: OVER (ROWS WINDOW BUFFER n ROWS …)");
-            return if is_word(tokens, at + 2, "BUFFER") { 5.min(tokens.len() - at) } else { 0 };
+    /// How many tokens of `ROWS WINDOW BUFFER n ROWS` stand at `at`: the last n rows, this one included;
+    /// 0 where there are none.
+    fn take_buffer(&mut self, tokens: &[TokenWithSpan], at: usize) -> usize {
+        if !is_word(tokens, at, "ROWS") || !is_word(tokens, at + 1, "WINDOW") {
+            return 0;
         }
-        0
+        let taken = 5.min(tokens.len() - at);
+        let row_count = match tokens.get(at + 3).map(|token| &token.token) {
+            Some(Token::Number(digits, false)) => digits.parse().ok().filter(|&n: &u64| n >= 1),
+            _ => None,
+        };
+        let is_shaped = is_word(tokens, at + 2, "BUFFER") && is_word(tokens, at + 4, "ROWS");
+        let Some(row_count) = row_count.filter(|_| is_shaped) else {
+            let span = self.span_of(&tokens[at..at + taken]);
+            self.add(span, "expected OVER (ROWS WINDOW BUFFER n ROWS …), n a number from 1");
+            return taken;
+        };
+        let put = |token| TokenWithSpan::new(token, tokens[at + 3].span);
+        let word = |text: &str, keyword| {
+            put(Token::Word(Word { value: text.to_owned(), quote_style: None, keyword }))
+        };
+        let frame = [
+            word("ROWS", Keyword::ROWS),
+            put(Token::Number((row_count - 1).to_string(), false)),
+            word("PRECEDING", Keyword::PRECEDING),
+        ];
+        self.buffers.push((self.nesting, frame));
+        taken
+    }
+
+    /// Puts a frame that was taken before the bracket that closes its `OVER`.
+    fn put_buffer(&mut self, token: &TokenWithSpan) {
+        let closes = |(nesting, _): &mut (usize, _)| *nesting > self.nesting;
+        if token.token == Token::RParen
+            && let Some((_, frame)) = self.buffers.pop_if(closes)
+        {
+            self.kept.extend(frame);
+        }
     }
 
     pub(crate) fn add(&mut self, span: Span, message: &str) {

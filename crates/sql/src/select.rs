@@ -9,6 +9,7 @@ use crate::bind_expr::{Aliases, ExprBinder, integer_value};
 use crate::fold::literal;
 use crate::grouping::Grouping;
 use crate::order::{Ordering, project_and_sort};
+use crate::over::OverCalls;
 use crate::parse::fold_name;
 use crate::query::{QueryBinder, first_word};
 use crate::report::Bind;
@@ -66,8 +67,9 @@ impl QueryBinder<'_, '_> {
         }
 
         let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
+        let mut overs = OverCalls::new(&scope);
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
-        let bound = self.bind_items(&items, &scope, &mut calls);
+        let bound = self.bind_items(&items, &scope, &mut calls, &mut overs);
         let having = select.having.as_ref().map(|having| {
             let mut binder = ExprBinder::new(self.session, &scope, "HAVING");
             binder.aggregates = Some(&mut calls);
@@ -75,7 +77,8 @@ impl QueryBinder<'_, '_> {
             binder.bind_condition(having)
         });
         let names: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
-        let order = self.bind_order(order_by, &names, &scope, &aliases, &mut calls, span);
+        let order =
+            self.bind_order(order_by, &names, &scope, &aliases, &mut calls, &mut overs, span);
 
         if let Some(predicate) = predicate.transpose()? {
             relation = Relation::Filter { input: Box::new(relation), predicate };
@@ -84,6 +87,17 @@ impl QueryBinder<'_, '_> {
         let (mut bound, having) = (bound?, having.transpose()?);
         let mut order = order?;
         let is_grouped = !keys.is_empty() || !calls.calls.is_empty() || having.is_some();
+        if let Some(over) = overs.first_span() {
+            if is_grouped {
+                return self.session.fail_with(
+                    over,
+                    "an analytic function beside a grouping",
+                    "put the grouping into a subquery: SELECT … OVER (…) FROM (SELECT … GROUP BY …)",
+                );
+            }
+            let above = bound.iter_mut().chain(order.iter_mut().filter_map(Ordering::expr_mut));
+            relation = self.build_over(relation, &scope, overs, above)?;
+        }
         if is_grouped {
             let names: Vec<Option<&str>> =
                 items.iter().map(|item| item.has_alias.then_some(item.name.as_str())).collect();
@@ -170,6 +184,7 @@ impl QueryBinder<'_, '_> {
         items: &[Item<'_>],
         scope: &Scope,
         calls: &mut AggregateCalls,
+        overs: &mut OverCalls,
     ) -> Bind<Vec<Expr>> {
         let mut bound = Vec::with_capacity(items.len());
         for item in items {
@@ -178,6 +193,7 @@ impl QueryBinder<'_, '_> {
                 ItemValue::Expr(expr) => {
                     let mut binder = ExprBinder::new(self.session, scope, "SELECT");
                     binder.aggregates = Some(&mut *calls);
+                    binder.overs = Some(&mut *overs);
                     binder.bind(expr)
                 }
             });

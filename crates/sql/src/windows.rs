@@ -11,7 +11,7 @@ use tidemill_record::DataType;
 use crate::bind_expr::ExprBinder;
 use crate::query::QueryBinder;
 use crate::report::Bind;
-use crate::scope::Scope;
+use crate::scope::{Scope, Session};
 
 /// Most windows that one record may lie in.
 const WINDOWS_MAX: i64 = 10_000;
@@ -33,6 +33,15 @@ pub(crate) fn window_function(expr: &ast::Expr) -> Option<(&ast::Function, &'sta
     let [ast::ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return None };
     let known = NAMES.iter().find(|known| name.value.eq_ignore_ascii_case(known));
     known.map(|known| (call, *known))
+}
+
+/// Whether a column is an unchanged copy of the event time of every source below.
+pub(crate) fn is_event_time(relation: &Relation, column: usize) -> bool {
+    let rules = relation.scans().into_iter().map(|scan| scan.source.watermark);
+    event_time_columns(relation, column).is_some_and(|columns| {
+        let mut pairs = columns.iter().zip(rules);
+        pairs.all(|(&column, rule)| rule.is_none_or(|rule| rule.column == column))
+    })
 }
 
 impl QueryBinder<'_, '_> {
@@ -70,7 +79,10 @@ impl QueryBinder<'_, '_> {
         let time = self.event_time(time, name, span, scope, relation)?;
         let durations: Vec<i64> = durations
             .iter()
-            .map(|duration| self.duration_us(duration, scope))
+            .map(|duration| {
+                let bound = ExprBinder::new(self.session, scope, "a window").bind(duration)?;
+                duration_us(self.session, &bound)
+            })
             .collect::<Bind<_>>()?;
         let kind = match name {
             "TUMBLING" | "TUMBLE" => WindowKind::Tumbling { size_us: durations[0] },
@@ -146,14 +158,7 @@ impl QueryBinder<'_, '_> {
     ) -> Bind<Expr> {
         let rules: Vec<Option<WatermarkRule>> =
             relation.scans().iter().map(|scan| scan.source.watermark).collect();
-        let is_event_time = |column: usize| {
-            event_time_columns(relation, column).is_some_and(|columns| {
-                columns
-                    .iter()
-                    .zip(&rules)
-                    .all(|(&column, rule)| rule.is_none_or(|rule| rule.column == column))
-            })
-        };
+        let is_event_time = |column: usize| is_event_time(relation, column);
         let Some(named) = named else {
             let declared = rules.iter().any(Option::is_some);
             let found = (0..scope.len()).find(|&column| declared && is_event_time(column));
@@ -192,27 +197,26 @@ impl QueryBinder<'_, '_> {
         }
         Ok(bound)
     }
+}
 
-    fn duration_us(&mut self, duration: &ast::Expr, scope: &Scope) -> Bind<i64> {
-        const HINT: &str = "a duration is INTERVAL '1' MINUTE, or 500ms, 10s, 5m, 1h, 1d";
-        let bound = ExprBinder::new(self.session, scope, "a window").bind(duration)?;
-        let micros = match &bound.kind {
-            ExprKind::Literal(Scalar::Varchar(text)) => {
-                parse_duration(text).and_then(|duration| i64::try_from(duration.as_micros()).ok())
-            }
-            ExprKind::Literal(Scalar::Interval { months: 0, days, nanos }) if nanos % 1000 == 0 => {
-                let days_us = i64::from(*days).checked_mul(86_400_000_000);
-                days_us.and_then(|us| us.checked_add(nanos / 1000))
-            }
-            ExprKind::Literal(Scalar::Interval { months, .. }) if *months != 0 => {
-                let message = "months and years have no fixed length";
-                return self.session.fail_with(bound.span, message, HINT);
-            }
-            _ => None,
-        };
-        match micros.filter(|&us| us > 0) {
-            Some(micros) => Ok(micros),
-            None => self.session.fail_with(bound.span, "expected a duration above zero", HINT),
+/// The microseconds of a constant duration above zero.
+pub(crate) fn duration_us(session: &mut Session<'_>, bound: &Expr) -> Bind<i64> {
+    const HINT: &str = "a duration is INTERVAL '1' MINUTE, or 500ms, 10s, 5m, 1h, 1d";
+    let micros = match &bound.kind {
+        ExprKind::Literal(Scalar::Varchar(text)) => {
+            parse_duration(text).and_then(|duration| i64::try_from(duration.as_micros()).ok())
         }
+        ExprKind::Literal(Scalar::Interval { months: 0, days, nanos }) if nanos % 1000 == 0 => {
+            let days_us = i64::from(*days).checked_mul(86_400_000_000);
+            days_us.and_then(|us| us.checked_add(nanos / 1000))
+        }
+        ExprKind::Literal(Scalar::Interval { months, .. }) if *months != 0 => {
+            return session.fail_with(bound.span, "months and years have no fixed length", HINT);
+        }
+        _ => None,
+    };
+    match micros.filter(|&us| us > 0) {
+        Some(micros) => Ok(micros),
+        None => session.fail_with(bound.span, "expected a duration above zero", HINT),
     }
 }

@@ -12,18 +12,22 @@ use tidemill_record::DataType;
 
 use super::exact::ExactSum;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, State, append_number};
+use crate::state::{Accumulator, Build, append_number};
 
 /// The state for an argument type; `None` if it has no average.
-pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn State>> {
+pub(crate) fn state<B: Build>(
+    build: &B,
+    argument: &DataType,
+    result: &DataType,
+) -> Option<B::Built> {
     Some(match argument {
-        DataType::TinyInt => Cells::boxed(AvgIntegers::<Int8Type>(PhantomData), result),
-        DataType::SmallInt => Cells::boxed(AvgIntegers::<Int16Type>(PhantomData), result),
-        DataType::Integer => Cells::boxed(AvgIntegers::<Int32Type>(PhantomData), result),
-        DataType::BigInt => Cells::boxed(AvgIntegers::<Int64Type>(PhantomData), result),
-        DataType::Real => Cells::boxed(AvgFloats::<Float32Type>(PhantomData), result),
-        DataType::Double => Cells::boxed(AvgFloats::<Float64Type>(PhantomData), result),
-        DataType::Decimal { scale, .. } => Cells::boxed(AvgDecimals { scale: *scale }, result),
+        DataType::TinyInt => build.build(AvgIntegers::<Int8Type>(PhantomData), result),
+        DataType::SmallInt => build.build(AvgIntegers::<Int16Type>(PhantomData), result),
+        DataType::Integer => build.build(AvgIntegers::<Int32Type>(PhantomData), result),
+        DataType::BigInt => build.build(AvgIntegers::<Int64Type>(PhantomData), result),
+        DataType::Real => build.build(AvgFloats::<Float32Type>(PhantomData), result),
+        DataType::Double => build.build(AvgFloats::<Float64Type>(PhantomData), result),
+        DataType::Decimal { scale, .. } => build.build(AvgDecimals { scale: *scale }, result),
         _ => return None,
     })
 }

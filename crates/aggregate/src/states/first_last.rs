@@ -12,19 +12,20 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::min_max::{bytes_of, overwrite};
 use super::rank::Ranked;
-use crate::state::{Accumulator, BytesOutput, Cells, State, append_number};
+use crate::state::{Accumulator, Build, BytesOutput, append_number};
 
 /// The state for an argument type; `None` for `ARRAY`.
-pub(crate) fn state<const IS_LAST: bool>(
+pub(crate) fn state<const IS_LAST: bool, B: Build>(
+    build: &B,
     argument: &DataType,
     result: &DataType,
-) -> Option<Box<dyn State>> {
+) -> Option<B::Built> {
     Some(match argument {
-        DataType::Boolean => Cells::boxed(EdgeBoolean::<IS_LAST>, result),
-        DataType::Varchar | DataType::Varbinary => Cells::boxed(EdgeBytes::<IS_LAST>, result),
+        DataType::Boolean => build.build(EdgeBoolean::<IS_LAST>, result),
+        DataType::Varchar | DataType::Varbinary => build.build(EdgeBytes::<IS_LAST>, result),
         _ => for_primitive!(
             argument,
-            T => Cells::boxed(Edge::<T, IS_LAST>(PhantomData), result),
+            T => build.build(Edge::<T, IS_LAST>(PhantomData), result),
             _ => return None
         ),
     })
@@ -179,5 +180,9 @@ impl<const IS_LAST: bool> Accumulator for EdgeBytes<IS_LAST> {
     fn append(&self, output: &mut BytesOutput, state: &BytesEdge, is_seen: bool) -> bool {
         output.builder.append_option(state.value().filter(|_| is_seen));
         true
+    }
+
+    fn outside_bytes(state: &BytesEdge) -> usize {
+        state.bytes.capacity()
     }
 }

@@ -12,19 +12,20 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, BytesOutput, Cells, State, append_number};
+use crate::state::{Accumulator, Build, BytesOutput, append_number};
 
 /// The state for an argument type; `None` if it has no order.
-pub(crate) fn state<const IS_MAX: bool>(
+pub(crate) fn state<const IS_MAX: bool, B: Build>(
+    build: &B,
     argument: &DataType,
     result: &DataType,
-) -> Option<Box<dyn State>> {
+) -> Option<B::Built> {
     Some(match argument {
-        DataType::Boolean => Cells::boxed(ExtremeBoolean::<IS_MAX>, result),
-        DataType::Varchar | DataType::Varbinary => Cells::boxed(ExtremeBytes::<IS_MAX>, result),
+        DataType::Boolean => build.build(ExtremeBoolean::<IS_MAX>, result),
+        DataType::Varchar | DataType::Varbinary => build.build(ExtremeBytes::<IS_MAX>, result),
         _ => for_primitive!(
             argument,
-            T => Cells::boxed(Extreme::<T, IS_MAX>(PhantomData), result),
+            T => build.build(Extreme::<T, IS_MAX>(PhantomData), result),
             _ => return None
         ),
     })
@@ -177,5 +178,9 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBytes<IS_MAX> {
     fn append(&self, output: &mut BytesOutput, state: &Vec<u8>, is_seen: bool) -> bool {
         output.builder.append_option(is_seen.then_some(state));
         true
+    }
+
+    fn outside_bytes(state: &Vec<u8>) -> usize {
+        state.capacity()
     }
 }

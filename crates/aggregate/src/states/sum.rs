@@ -12,18 +12,22 @@ use arrow_array::types::{
 use tidemill_record::DataType;
 
 use super::exact::ExactSum;
-use crate::state::{Accumulator, Cells, State, append_number};
+use crate::state::{Accumulator, Build, append_number};
 
 /// The state for an argument type; `None` if it has no sum.
-pub(crate) fn state(argument: &DataType, result: &DataType) -> Option<Box<dyn State>> {
+pub(crate) fn state<B: Build>(
+    build: &B,
+    argument: &DataType,
+    result: &DataType,
+) -> Option<B::Built> {
     Some(match argument {
-        DataType::TinyInt => Cells::boxed(SumIntegers::<Int8Type>(PhantomData), result),
-        DataType::SmallInt => Cells::boxed(SumIntegers::<Int16Type>(PhantomData), result),
-        DataType::Integer => Cells::boxed(SumIntegers::<Int32Type>(PhantomData), result),
-        DataType::BigInt => Cells::boxed(SumIntegers::<Int64Type>(PhantomData), result),
-        DataType::Real => Cells::boxed(SumFloats::<Float32Type>(PhantomData), result),
-        DataType::Double => Cells::boxed(SumFloats::<Float64Type>(PhantomData), result),
-        DataType::Decimal { .. } => Cells::boxed(SumDecimals, result),
+        DataType::TinyInt => build.build(SumIntegers::<Int8Type>(PhantomData), result),
+        DataType::SmallInt => build.build(SumIntegers::<Int16Type>(PhantomData), result),
+        DataType::Integer => build.build(SumIntegers::<Int32Type>(PhantomData), result),
+        DataType::BigInt => build.build(SumIntegers::<Int64Type>(PhantomData), result),
+        DataType::Real => build.build(SumFloats::<Float32Type>(PhantomData), result),
+        DataType::Double => build.build(SumFloats::<Float64Type>(PhantomData), result),
+        DataType::Decimal { .. } => build.build(SumDecimals, result),
         _ => return None,
     })
 }

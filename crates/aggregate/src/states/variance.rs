@@ -13,19 +13,20 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Cells, State, append_number};
+use crate::state::{Accumulator, Build, append_number};
 
 /// The state for one of the four functions; `None` unless the argument is `DOUBLE`.
-pub(crate) fn state(
+pub(crate) fn state<B: Build>(
+    build: &B,
     function: &AggregateFunction,
     argument: &DataType,
     result: &DataType,
-) -> Option<Box<dyn State>> {
+) -> Option<B::Built> {
     use AggregateFunction as F;
     let is_sample = matches!(function, F::StddevSamp | F::VarSamp);
     let is_root = matches!(function, F::StddevPop | F::StddevSamp);
     let variance = Variance { is_sample, is_root };
-    (*argument == DataType::Double).then(|| Cells::boxed(variance, result))
+    (*argument == DataType::Double).then(|| build.build(variance, result))
 }
 
 struct Variance {

@@ -11,4 +11,5 @@ mod rows;
 pub mod sealed;
 
 pub use panes::PaneTable;
+pub(crate) use rows::woven;
 pub use sealed::SealedWindows;

@@ -27,6 +27,7 @@ pub(crate) struct EventTimeOptions {
     max_ahead_us: Option<Option<i64>>,
     allowed_lateness_us: Option<i64>,
     late_records: Option<LateRecords>,
+    idle_key_ttl_us: Option<Option<i64>>,
 }
 
 impl EventTimeOptions {
@@ -36,26 +37,30 @@ impl EventTimeOptions {
             max_ahead_us: self.max_ahead_us.unwrap_or(rule.max_ahead_us),
             allowed_lateness_us: self.allowed_lateness_us.unwrap_or(rule.allowed_lateness_us),
             late_records: self.late_records.unwrap_or(rule.late_records),
+            idle_key_ttl_us: self.idle_key_ttl_us.unwrap_or(rule.idle_key_ttl_us),
             ..rule
         }
     }
 }
 
 /// Options that need a `WATERMARK` clause.
-pub(crate) const EVENT_TIME: [&str; 3] =
-    ["watermark.max_ahead", "allowed.lateness", "late.records"];
+pub(crate) const EVENT_TIME: [&str; 4] =
+    ["watermark.max_ahead", "allowed.lateness", "late.records", "idle.key.ttl"];
 
 fn event_time(options: &mut Options<'_>) -> EventTimeOptions {
     let micros = |text: &str| i64::try_from(parse_duration(text)?.as_micros()).ok();
+    let or_off = |text: &str| {
+        if text.eq_ignore_ascii_case("off") { Some(None) } else { micros(text).map(Some) }
+    };
+    const DURATION_OR_OFF: &str = "a duration such as '1h', or 'off'";
     EventTimeOptions {
-        max_ahead_us: options.parsed(EVENT_TIME[0], "a duration such as '1h', or 'off'", |text| {
-            if text.eq_ignore_ascii_case("off") { Some(None) } else { micros(text).map(Some) }
-        }),
+        max_ahead_us: options.parsed(EVENT_TIME[0], DURATION_OR_OFF, or_off),
         allowed_lateness_us: options.parsed(EVENT_TIME[1], "a duration such as '10s'", micros),
         late_records: options.one_of(
             EVENT_TIME[2],
             &[("drop", LateRecords::Drop), ("dead_letter", LateRecords::DeadLetter)],
         ),
+        idle_key_ttl_us: options.parsed(EVENT_TIME[3], DURATION_OR_OFF, or_off),
     }
 }
 

@@ -1,0 +1,243 @@
+//! One function over the frames of all keys.
+
+use std::collections::VecDeque;
+
+use arrow_array::{Array, ArrayRef};
+use tidemill_plan::{Frame, OverCall, OverFunction};
+use tidemill_record::DataType;
+
+use super::held::{Function, Held, Queue, Ring, Running};
+use super::ranks::Ranks;
+use crate::state::{Accumulator, Build, Output, Overflow};
+use crate::states::{accumulator_of, first_last};
+
+/// Rows in the order that frames are defined by.
+pub(crate) struct OverRows<'a> {
+    /// The slot of each row's key.
+    pub(crate) slots: &'a [u32],
+    /// There are slots up to this one.
+    pub(crate) slot_count: usize,
+    /// One value a row; absent for `COUNT(*)` and ranks.
+    pub(crate) argument: Option<&'a ArrayRef>,
+    /// Event times, ascending; rows of one time are all here. `None` in order of arrival.
+    pub(crate) times: Option<&'a [i64]>,
+}
+
+/// One function: a slot for each key.
+pub(crate) trait OverState: Send {
+    /// Adds rows, and gives the value of each.
+    ///
+    /// # Errors
+    /// [`Overflow`] with the slot whose result does not fit.
+    fn update(&mut self, rows: &OverRows<'_>) -> Result<ArrayRef, Overflow>;
+
+    /// Keeps these slots, numbered from zero in this order.
+    fn retain(&mut self, slots: &[u32]);
+
+    /// Bytes held. O(keys).
+    fn heap_bytes(&self) -> usize;
+}
+
+/// The states of a call; `None` where the function is not defined for the argument's type.
+pub(crate) fn over_state_of(
+    call: &OverCall,
+    input_types: &[DataType],
+) -> Option<Box<dyn OverState>> {
+    let argument = call.argument.map(|argument| &input_types[argument]);
+    let result = &call.data_type;
+    let pick = |frame, place, rows_min, rows_max| {
+        first_last::state::<false, _>(&Pick { frame, place, rows_min, rows_max }, argument?, result)
+    };
+    match (&call.function, call.frame) {
+        (OverFunction::Aggregate(function), frame) => {
+            accumulator_of(&Aggregate { frame }, function, argument, result)
+        }
+        (OverFunction::LastValue, Frame::Rows(_)) => pick(Frame::Rows(Some(0)), 0, 1, usize::MAX),
+        // The newest row is the last of its peers, wherever the frame begins.
+        (OverFunction::LastValue, Frame::Range(_)) => first_last::state::<true, _>(
+            &Aggregate { frame: Frame::Range(None) },
+            argument?,
+            result,
+        ),
+        (OverFunction::NthValue { n }, frame) => {
+            let n = usize::try_from(*n).unwrap_or(usize::MAX);
+            let is_growing = matches!(frame, Frame::Rows(None) | Frame::Range(None));
+            pick(frame, n - 1, n, if is_growing { n } else { usize::MAX })
+        }
+        (OverFunction::Lag { rows }, _) => {
+            let rows_min = usize::try_from(*rows).unwrap_or(usize::MAX).saturating_add(1);
+            pick(Frame::Rows(Some(*rows)), 0, rows_min, usize::MAX)
+        }
+        (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank, _) => {
+            Some(Box::new(Ranks::new(&call.function)))
+        }
+    }
+}
+
+struct Aggregate {
+    frame: Frame,
+}
+
+impl Build for Aggregate {
+    type Built = Box<dyn OverState>;
+
+    fn build<A: Accumulator>(&self, accumulator: A, data_type: &DataType) -> Self::Built {
+        let function = Function { accumulator, place: 0, rows_min: 0, rows_max: usize::MAX };
+        match self.frame {
+            Frame::Rows(None) | Frame::Range(None) => {
+                Frames::<A, Running<A>>::boxed(function, self.frame, data_type)
+            }
+            Frame::Rows(Some(_)) | Frame::Range(Some(_)) => {
+                Frames::<A, Queue<A>>::boxed(function, self.frame, data_type)
+            }
+        }
+    }
+}
+
+struct Pick {
+    frame: Frame,
+    place: usize,
+    rows_min: usize,
+    rows_max: usize,
+}
+
+impl Build for Pick {
+    type Built = Box<dyn OverState>;
+
+    fn build<A: Accumulator>(&self, accumulator: A, data_type: &DataType) -> Self::Built {
+        let Self { frame, place, rows_min, rows_max } = *self;
+        let function = Function { accumulator, place, rows_min, rows_max };
+        Frames::<A, Ring<A>>::boxed(function, frame, data_type)
+    }
+}
+
+/// The frames of all keys, for one function.
+struct Frames<A: Accumulator, H> {
+    function: Function<A>,
+    frame: Frame,
+    data_type: DataType,
+    slots: Vec<Slot<H>>,
+}
+
+struct Slot<H> {
+    held: H,
+    /// Of frames of `ROWS`: rows in the frame.
+    row_count: usize,
+    /// Rows there is room for.
+    room: usize,
+    /// Of frames of `RANGE` that slide: the event time of each row in the frame.
+    times: VecDeque<i64>,
+}
+
+impl<H: Default> Default for Slot<H> {
+    fn default() -> Self {
+        Self { held: H::default(), row_count: 0, room: 0, times: VecDeque::new() }
+    }
+}
+
+/// Rows that a frame has room for at first.
+const ROOM_MIN: usize = 4;
+
+impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
+    fn boxed(function: Function<A>, frame: Frame, data_type: &DataType) -> Box<dyn OverState> {
+        Box::new(Self { function, frame, data_type: data_type.clone(), slots: Vec::new() })
+    }
+
+    /// Adds row after row to frames of the last `rows_max` rows.
+    fn update_rows(&mut self, rows: &OverRows<'_>, rows_max: usize) -> Result<A::Output, Overflow> {
+        let column = self.function.accumulator.open(rows.argument);
+        let counted = counted::<A>(rows.argument);
+        let mut output = self.function.accumulator.output(rows.slots.len(), &self.data_type);
+        for (row, &key) in rows.slots.iter().enumerate() {
+            let slot = &mut self.slots[key as usize];
+            if slot.row_count == rows_max {
+                slot.held.pop(&self.function);
+            } else {
+                slot.row_count += 1;
+                if slot.row_count > slot.room && rows_max != usize::MAX {
+                    slot.room = (slot.room * 2).clamp(ROOM_MIN, rows_max.max(ROOM_MIN));
+                    slot.held.reserve(slot.room.min(rows_max));
+                }
+            }
+            let is_counted = counted.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            slot.held.push(&self.function, &column, row, is_counted);
+            if !slot.held.append(&self.function, &mut output) {
+                return Err(Overflow { group: key });
+            }
+        }
+        Ok(output)
+    }
+
+    /// Adds all rows of one event time before giving their values: they are in each other's frame.
+    fn update_range(
+        &mut self,
+        rows: &OverRows<'_>,
+        reach_us: Option<i64>,
+    ) -> Result<A::Output, Overflow> {
+        let times = rows.times.expect("frames of RANGE are in event-time order");
+        let column = self.function.accumulator.open(rows.argument);
+        let counted = counted::<A>(rows.argument);
+        let mut output = self.function.accumulator.output(rows.slots.len(), &self.data_type);
+        let mut start = 0;
+        for peers in times.chunk_by(|a, b| a == b) {
+            let end = start + peers.len();
+            for row in start..end {
+                let slot = &mut self.slots[rows.slots[row] as usize];
+                if let Some(reach_us) = reach_us {
+                    let first = times[row].saturating_sub(reach_us);
+                    while slot.times.front().is_some_and(|&time| time < first) {
+                        slot.times.pop_front();
+                        slot.held.pop(&self.function);
+                    }
+                    slot.times.push_back(times[row]);
+                }
+                let is_counted = counted.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                slot.held.push(&self.function, &column, row, is_counted);
+            }
+            for &key in &rows.slots[start..end] {
+                if !self.slots[key as usize].held.append(&self.function, &mut output) {
+                    return Err(Overflow { group: key });
+                }
+            }
+            start = end;
+        }
+        Ok(output)
+    }
+}
+
+impl<A: Accumulator, H: Held<A> + 'static> OverState for Frames<A, H> {
+    fn update(&mut self, rows: &OverRows<'_>) -> Result<ArrayRef, Overflow> {
+        if self.slots.len() < rows.slot_count {
+            self.slots.resize_with(rows.slot_count, Slot::default);
+        }
+        let output = match self.frame {
+            Frame::Rows(None) => self.update_rows(rows, usize::MAX)?,
+            Frame::Rows(Some(before)) => {
+                let before = usize::try_from(before).unwrap_or(usize::MAX);
+                self.update_rows(rows, before.saturating_add(1))?
+            }
+            Frame::Range(reach_us) => self.update_range(rows, reach_us)?,
+        };
+        Ok(output.into_array())
+    }
+
+    fn retain(&mut self, slots: &[u32]) {
+        let kept = slots.iter().map(|&slot| std::mem::take(&mut self.slots[slot as usize]));
+        self.slots = kept.collect();
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let held: usize = self
+            .slots
+            .iter()
+            .map(|slot| slot.held.heap_bytes() + slot.times.capacity() * size_of::<i64>())
+            .sum();
+        held + self.slots.capacity() * size_of::<Slot<H>>()
+    }
+}
+
+/// Rows that are not NULL; `None` where all count.
+fn counted<A: Accumulator>(argument: Option<&ArrayRef>) -> Option<arrow_buffer::NullBuffer> {
+    let nulls = argument.filter(|_| A::SKIPS_NULLS)?.logical_nulls()?;
+    (nulls.null_count() > 0).then_some(nulls)
+}

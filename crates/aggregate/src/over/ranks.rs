@@ -1,0 +1,65 @@
+//! `ROW_NUMBER`, `RANK` and `DENSE_RANK`.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array};
+use tidemill_plan::OverFunction;
+
+use super::frames::{OverRows, OverState};
+use crate::state::Overflow;
+
+/// Where each key's rows stand.
+pub(crate) struct Ranks {
+    choose: fn(&Rank) -> i64,
+    slots: Vec<Rank>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Rank {
+    row_number: i64,
+    rank: i64,
+    dense_rank: i64,
+    /// Of the last row.
+    time: i64,
+}
+
+impl Ranks {
+    /// For one of the three functions; any other counts rows.
+    pub(crate) fn new(function: &OverFunction) -> Self {
+        let choose: fn(&Rank) -> i64 = match function {
+            OverFunction::Rank => |rank| rank.rank,
+            OverFunction::DenseRank => |rank| rank.dense_rank,
+            _ => |rank| rank.row_number,
+        };
+        Self { choose, slots: Vec::new() }
+    }
+}
+
+impl OverState for Ranks {
+    fn update(&mut self, rows: &OverRows<'_>) -> Result<ArrayRef, Overflow> {
+        if self.slots.len() < rows.slot_count {
+            self.slots.resize(rows.slot_count, Rank::default());
+        }
+        let values = rows.slots.iter().enumerate().map(|(row, &slot)| {
+            let rank = &mut self.slots[slot as usize];
+            // In order of arrival all rows of a key are peers.
+            let time = rows.times.map_or(0, |times| times[row]);
+            rank.row_number += 1;
+            if rank.row_number == 1 || rank.time != time {
+                rank.rank = rank.row_number;
+                rank.dense_rank += 1;
+                rank.time = time;
+            }
+            (self.choose)(rank)
+        });
+        Ok(Arc::new(Int64Array::from_iter_values(values)))
+    }
+
+    fn retain(&mut self, slots: &[u32]) {
+        self.slots = slots.iter().map(|&slot| self.slots[slot as usize]).collect();
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Rank>()
+    }
+}

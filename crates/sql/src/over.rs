@@ -1,0 +1,463 @@
+//! Analytic functions: calls with `OVER`, collected while a query's expressions are bound, computed by
+//! the stages below them.
+
+use sqlparser::ast::{self, Spanned};
+use tidemill_plan::{
+    AggregateFunction, BinaryOp, Expr, ExprKind, Frame, NamedExpr, OverCall, OverFunction,
+    OverOrder, OverSpec, Relation, Scalar, Span,
+};
+use tidemill_record::DataType;
+
+use crate::aggregates::PendingCall;
+use crate::bind_expr::{ExprBinder, integer_value};
+use crate::equality::same;
+use crate::fold::{constant, literal};
+use crate::order::identity;
+use crate::query::QueryBinder;
+use crate::report::Bind;
+use crate::scope::Scope;
+use crate::windows::{duration_us, is_event_time};
+
+/// Most rows of a frame, and of `LAG` and `NTH_VALUE`: what each key may hold.
+const ROWS_MAX: u64 = 10_000_000;
+
+/// The analytic calls of one `SELECT`.
+///
+/// A call is referred to as a column past those of the input: the first is column `base`.
+pub(crate) struct OverCalls {
+    base: usize,
+    calls: Vec<PendingOver>,
+}
+
+/// A call over the input, whose argument is not a column yet.
+struct PendingOver {
+    function: OverFunction,
+    argument: Option<Expr>,
+    frame: Frame,
+    data_type: DataType,
+    label: String,
+    partition_by: Vec<Expr>,
+    /// The column of `ORDER BY`; in order of arrival without.
+    order: Option<Expr>,
+    span: Span,
+}
+
+/// `OVER (…)`, bound.
+struct Over {
+    partition_by: Vec<Expr>,
+    order: Option<Expr>,
+    /// As written; `None` where no frame is.
+    frame: Option<Frame>,
+}
+
+impl OverCalls {
+    /// None yet.
+    pub(crate) fn new(scope: &Scope) -> Self {
+        Self { base: scope.len(), calls: Vec::new() }
+    }
+
+    /// Where the first call stands, if there is one.
+    pub(crate) fn first_span(&self) -> Option<Span> {
+        self.calls.first().map(|call| call.span)
+    }
+
+    fn column(&mut self, call: PendingOver) -> Expr {
+        let (span, data_type) = (call.span, call.data_type.clone());
+        let name = call.label.clone();
+        self.calls.push(call);
+        let index = self.base + self.calls.len() - 1;
+        Expr { kind: ExprKind::Column { index, name }, data_type, span }
+    }
+}
+
+impl ExprBinder<'_, '_, '_> {
+    /// Binds a call with `OVER` and gives the column that stands for it.
+    pub(crate) fn bind_over(
+        &mut self,
+        name: &str,
+        span: Span,
+        list: Option<&ast::FunctionArgumentList>,
+        window: &ast::WindowType,
+    ) -> Bind<Expr> {
+        let upper = name.to_uppercase();
+        let Some(overs) = self.overs.take() else {
+            let clause = self.clause;
+            let message = format!("no analytic function may stand in {clause}: {upper} OVER");
+            return self.session.fail_with(span, message, "compute it in a subquery");
+        };
+        // Nothing inside may be another, an aggregate, or an alias of one.
+        let (aliases, aggregates) = (self.aliases.take(), self.aggregates.take());
+        let clause = std::mem::replace(&mut self.clause, "OVER");
+        let column = self.bind_over_parts(name, &upper, span, list, window, overs);
+        self.clause = clause;
+        (self.aliases, self.aggregates) = (aliases, aggregates);
+        self.overs = Some(overs);
+        column
+    }
+
+    fn bind_over_parts(
+        &mut self,
+        name: &str,
+        upper: &str,
+        span: Span,
+        list: Option<&ast::FunctionArgumentList>,
+        window: &ast::WindowType,
+        overs: &mut OverCalls,
+    ) -> Bind<Expr> {
+        let over = match window {
+            ast::WindowType::WindowSpec(spec) => self.bind_over_spec(spec, span)?,
+            ast::WindowType::NamedWindow(name) => {
+                return self.session.fail(span, format!("not supported: OVER {name}"));
+            }
+        };
+        let no_arguments = ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args: Vec::new(),
+            clauses: Vec::new(),
+        };
+        let list = list.unwrap_or(&no_arguments);
+        let is_ranking = matches!(name, "row_number" | "rank" | "dense_rank" | "lag");
+        if is_ranking && over.frame.is_some() {
+            let message = format!("{upper} looks at all rows before, and takes no frame");
+            return self.session.fail(span, message);
+        }
+        let mut pending = PendingOver {
+            function: OverFunction::RowNumber,
+            argument: None,
+            frame: over.frame.unwrap_or(match over.order {
+                Some(_) => Frame::Range(None),
+                None => Frame::Rows(None),
+            }),
+            data_type: DataType::BigInt,
+            label: format!("{upper}()"),
+            partition_by: over.partition_by,
+            order: over.order,
+            span,
+        };
+        match name {
+            "row_number" | "rank" | "dense_rank" => {
+                if !list.args.is_empty() {
+                    return self.session.fail(span, format!("{upper} takes no arguments"));
+                }
+                pending.function = match name {
+                    "rank" => OverFunction::Rank,
+                    "dense_rank" => OverFunction::DenseRank,
+                    _ => OverFunction::RowNumber,
+                };
+                Ok(overs.column(pending))
+            }
+            "lag" => self.bind_lag(list, pending, overs),
+            "nth_value" => {
+                let exprs = self.positional(&list.args, upper, span)?;
+                let [value, n] = exprs.as_slice() else {
+                    return self.session.fail(span, "NTH_VALUE takes a value and a number");
+                };
+                let argument = self.bind(value)?;
+                let n = self.row_number(n, 1, upper)?;
+                pending.label = format!("NTH_VALUE({argument}, {n}) {}", pending.frame);
+                pending.function = OverFunction::NthValue { n };
+                pending.data_type = argument.data_type.clone();
+                pending.argument = Some(argument);
+                Ok(overs.column(pending))
+            }
+            "count" | "sum" | "avg" | "mean" | "min" | "max" | "stddev" | "stddev_samp"
+            | "stddev_pop" | "variance" | "var_samp" | "var_pop" | "first_value" | "first"
+            | "last_value" | "last" | "bool_and" | "every" | "bool_or" => {
+                let call = self.bind_call_parts(name, upper, span, list, &[], None)?;
+                let PendingCall { function, is_distinct, argument, data_type, label, .. } = call;
+                if is_distinct {
+                    let message = format!("not supported: {upper}(DISTINCT …) OVER");
+                    return self.session.fail(span, message);
+                }
+                pending.function = match function {
+                    AggregateFunction::FirstValue => OverFunction::NthValue { n: 1 },
+                    AggregateFunction::LastValue => OverFunction::LastValue,
+                    function => OverFunction::Aggregate(function),
+                };
+                pending.label = format!("{label} {}", pending.frame);
+                (pending.argument, pending.data_type) = (argument, data_type);
+                Ok(overs.column(pending))
+            }
+            "lead" | "ntile" | "percent_rank" | "cume_dist" => self.session.fail_with(
+                span,
+                format!("not supported: {upper} looks at later rows"),
+                "a row leaves before the rows behind it are known",
+            ),
+            _ => self.session.fail(span, format!("not supported: {upper} OVER")),
+        }
+    }
+
+    /// `LAG(value [, rows [, default]])`: the default is for rows whose number says that there are none
+    /// so many before.
+    fn bind_lag(
+        &mut self,
+        list: &ast::FunctionArgumentList,
+        pending: PendingOver,
+        overs: &mut OverCalls,
+    ) -> Bind<Expr> {
+        let span = pending.span;
+        let exprs = self.positional(&list.args, "LAG", span)?;
+        let (value, rows, default) = match exprs.as_slice() {
+            [value] => (value, None, None),
+            [value, rows] => (value, Some(rows), None),
+            [value, rows, default] => (value, Some(rows), Some(default)),
+            _ => return self.session.fail(span, "LAG takes a value, a number of rows, a default"),
+        };
+        let argument = self.bind(value)?;
+        let rows = rows.map_or(Ok(1), |rows| self.row_number(rows, 0, "LAG"))?;
+        let data_type = argument.data_type.clone();
+        let default = match default {
+            None => None,
+            Some(default) => {
+                let bound = self.bind_flexible(default)?;
+                Some(self.adapt(bound, &data_type, "the default of LAG")?)
+            }
+        };
+        let numbers = PendingOver {
+            function: OverFunction::RowNumber,
+            argument: None,
+            frame: pending.frame,
+            data_type: DataType::BigInt,
+            label: "ROW_NUMBER()".to_owned(),
+            partition_by: pending.partition_by.clone(),
+            order: pending.order.clone(),
+            span,
+        };
+        let lag = overs.column(PendingOver {
+            label: format!("LAG({argument}, {rows})"),
+            function: OverFunction::Lag { rows },
+            data_type: data_type.clone(),
+            argument: Some(argument),
+            ..pending
+        });
+        let Some(default) = default else { return Ok(lag) };
+        let number = overs.column(numbers);
+        let rows = constant(Scalar::BigInt(i64::try_from(rows).unwrap_or(i64::MAX)), span);
+        let op = BinaryOp::LessOrEqual;
+        let is_early = Expr {
+            kind: ExprKind::Binary { op, left: Box::new(number), right: Box::new(rows) },
+            data_type: DataType::Boolean,
+            span,
+        };
+        let kind =
+            ExprKind::Case { branches: vec![(is_early, default)], otherwise: Some(Box::new(lag)) };
+        Ok(Expr { kind, data_type, span })
+    }
+
+    /// A constant number of rows.
+    fn row_number(&mut self, expr: &ast::Expr, least: u64, what: &str) -> Bind<u64> {
+        let bound = self.bind(expr)?;
+        let number = literal(&bound).and_then(|_| integer_value(&bound));
+        match number.and_then(|n| u64::try_from(n).ok()) {
+            Some(n) if (least..=ROWS_MAX).contains(&n) => Ok(n),
+            _ => {
+                let message =
+                    format!("{what} takes a constant number of rows from {least} to {ROWS_MAX}");
+                self.session.fail(bound.span, message)
+            }
+        }
+    }
+
+    fn bind_over_spec(&mut self, spec: &ast::WindowSpec, span: Span) -> Bind<Over> {
+        let ast::WindowSpec { window_name, partition_by, order_by, window_frame } = spec;
+        if let Some(name) = window_name {
+            return self.session.fail(span, format!("not supported: OVER ({name} …)"));
+        }
+        let mut keys: Vec<Expr> = Vec::with_capacity(partition_by.len());
+        for key in partition_by {
+            let key = self.bind(key)?;
+            if matches!(key.data_type, DataType::Array(_)) {
+                let message = format!("not supported: PARTITION BY of {}", key.data_type);
+                return self.session.fail(key.span, message);
+            }
+            if !keys.iter().any(|other| same(other, &key)) {
+                keys.push(key);
+            }
+        }
+        let order = match order_by.as_slice() {
+            [] => None,
+            [key] => {
+                let bound = self.bind(&key.expr)?;
+                let is_ascending = matches!(key.options.sort, None | Some(ast::OrderBySort::Asc));
+                if !is_ascending || key.with_fill.is_some() {
+                    return self.session.fail_with(
+                        bound.span,
+                        "OVER takes rows in ascending order of event time",
+                        "a row leaves before the rows behind it are known",
+                    );
+                }
+                Some(bound)
+            }
+            [_, second, ..] => {
+                let at = self.session.span(second.expr.span());
+                let message = "OVER takes one column of ORDER BY: the event time";
+                return self.session.fail(at, message);
+            }
+        };
+        let frame = match window_frame {
+            None => None,
+            Some(frame) => Some(self.bind_frame(frame, order.is_some(), span)?),
+        };
+        Ok(Over { partition_by: keys, order, frame })
+    }
+
+    fn bind_frame(&mut self, frame: &ast::WindowFrame, has_order: bool, span: Span) -> Bind<Frame> {
+        use ast::WindowFrameBound as B;
+        let ast::WindowFrame { units, start_bound, end_bound } = frame;
+        let looks_ahead =
+            matches!(start_bound, B::Following(_)) || matches!(end_bound, Some(B::Following(_)));
+        if looks_ahead {
+            return self.session.fail_with(
+                span,
+                "not supported: a frame with FOLLOWING",
+                "a row leaves before the rows behind it are known; frames end at CURRENT ROW",
+            );
+        }
+        if matches!(end_bound, Some(B::Preceding(_))) {
+            let message = "not supported: a frame that ends before CURRENT ROW";
+            return self.session.fail(span, message);
+        }
+        match (units, start_bound) {
+            (ast::WindowFrameUnits::Rows, B::Preceding(Some(rows))) => {
+                Ok(Frame::Rows(Some(self.row_number(rows, 0, "ROWS … PRECEDING")?)))
+            }
+            (ast::WindowFrameUnits::Rows, B::Preceding(None)) => Ok(Frame::Rows(None)),
+            (ast::WindowFrameUnits::Rows, _) => Ok(Frame::Rows(Some(0))),
+            (ast::WindowFrameUnits::Range, _) if !has_order => self.session.fail_with(
+                span,
+                "RANGE needs ORDER BY the event time",
+                "without an order all rows are peers; ROWS counts them as they arrive",
+            ),
+            (ast::WindowFrameUnits::Range, B::Preceding(Some(reach))) => {
+                let reach = self.bind(reach)?;
+                Ok(Frame::Range(Some(duration_us(self.session, &reach)?)))
+            }
+            (ast::WindowFrameUnits::Range, B::Preceding(None)) => Ok(Frame::Range(None)),
+            (ast::WindowFrameUnits::Range, _) => Ok(Frame::Range(Some(0))),
+            (ast::WindowFrameUnits::Groups, _) => {
+                self.session.fail(span, "not supported: frames of GROUPS")
+            }
+        }
+    }
+}
+
+impl QueryBinder<'_, '_> {
+    /// The stages that compute the calls: one for each different partition and order, each adding its
+    /// columns behind those of its input. `above` are the expressions that refer to the calls.
+    pub(crate) fn build_over<'e>(
+        &mut self,
+        input: Relation,
+        scope: &Scope,
+        overs: OverCalls,
+        above: impl Iterator<Item = &'e mut Expr>,
+    ) -> Bind<Relation> {
+        let ttl_us = idle_key_ttl_us(&input);
+        let mut columns = identity(&input.schema());
+        debug_assert_eq!(columns.len(), scope.len(), "the scope is that of the input");
+        let mut place = |expr: Expr| -> usize {
+            match columns.iter().position(|column| same(&column.expr, &expr)) {
+                Some(index) => index,
+                None => {
+                    columns.push(NamedExpr { name: expr.to_string(), expr });
+                    columns.len() - 1
+                }
+            }
+        };
+        // Of each stage: partition, order, calls; of each call: its stage and place there.
+        let mut stages: Vec<OverSpec> = Vec::new();
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(overs.calls.len());
+        for call in overs.calls {
+            let order = match call.order {
+                None => OverOrder::Arrival,
+                Some(order) => match order.kind {
+                    ExprKind::Column { index, .. } if is_event_time(&input, index) => {
+                        OverOrder::EventTime { column: index }
+                    }
+                    _ => {
+                        return self.session.fail_with(
+                            order.span,
+                            "OVER takes ORDER BY the event time, or none: then rows are looked at as \
+                             they arrive",
+                            "the event time is an unchanged copy of the source's WATERMARK column, \
+                             without a grouping, an order or a limit between",
+                        );
+                    }
+                },
+            };
+            if order == OverOrder::Arrival && ttl_us.is_some() {
+                return self.session.fail_with(
+                    call.span,
+                    "'idle.key.ttl' is counted in event time",
+                    "add ORDER BY the event time to OVER, or leave out the option",
+                );
+            }
+            let partition_by: Vec<usize> = call.partition_by.into_iter().map(&mut place).collect();
+            let argument = call.argument.map(&mut place);
+            let same_stage =
+                |stage: &OverSpec| stage.partition_by == partition_by && stage.order == order;
+            let stage = stages.iter().position(same_stage).unwrap_or_else(|| {
+                stages.push(OverSpec {
+                    input_types: Vec::new(),
+                    partition_by,
+                    order,
+                    calls: Vec::new(),
+                    idle_key_ttl_us: ttl_us,
+                    span: call.span,
+                });
+                stages.len() - 1
+            });
+            let PendingOver { function, frame, data_type, label, .. } = call;
+            let calls = &mut stages[stage].calls;
+            let call = OverCall { function, argument, frame, data_type, label };
+            let at = calls.iter().position(|other| *other == call).unwrap_or_else(|| {
+                calls.push(call);
+                calls.len() - 1
+            });
+            places.push((stage, at));
+        }
+        // What looks at rows as they arrive comes before anything that puts them in order.
+        let mut sequence: Vec<usize> = (0..stages.len()).collect();
+        sequence.sort_by_key(|&stage| stages[stage].order != OverOrder::Arrival);
+        let mut starts = vec![0; stages.len()];
+        let mut first_call = columns.len();
+        for &stage in &sequence {
+            starts[stage] = first_call;
+            first_call += stages[stage].calls.len();
+        }
+        for expr in above {
+            refer(expr, overs.base, &|call| {
+                let (stage, at): (usize, usize) = places[call];
+                starts[stage] + at
+            });
+        }
+        let mut relation = Relation::Project { input: Box::new(input), columns };
+        for spec in sequence.into_iter().map(|stage| &stages[stage]) {
+            let fields = relation.schema().fields;
+            let input_types = fields.into_iter().map(|field| field.data_type).collect();
+            let names = spec.calls.iter().map(|call| call.label.clone()).collect();
+            let spec = OverSpec { input_types, ..spec.clone() };
+            relation = Relation::Over { input: Box::new(relation), spec, names };
+        }
+        Ok(relation)
+    }
+}
+
+/// Turns columns that stand for calls into those that hold their values.
+fn refer(expr: &mut Expr, base: usize, column_of: &dyn Fn(usize) -> usize) {
+    if let ExprKind::Column { index, .. } = &mut expr.kind
+        && let Some(call) = index.checked_sub(base)
+    {
+        *index = column_of(call);
+    }
+    for child in expr.children_mut() {
+        refer(child, base, column_of);
+    }
+}
+
+/// `idle.key.ttl` of the sources below: the longest, and none where one of them has none.
+fn idle_key_ttl_us(relation: &Relation) -> Option<i64> {
+    let scans = relation.scans();
+    let ttls: Option<Vec<i64>> =
+        scans.iter().map(|scan| scan.source.watermark?.idle_key_ttl_us).collect();
+    ttls?.into_iter().max()
+}
