@@ -1,7 +1,8 @@
-"""Random queries over event time: windows, changes, and what is late.
+"""Random queries over event time: windows, `OVER`, changes, and what is late.
 
 DuckDB knows no windows of event time, so it is given their arithmetic: the windows of a record are
-generated and unnested. Windows with late records are answered by `model`, and DuckDB only holds the
+generated and unnested; what is late for `OVER` is found by the running maximum in `_before`. Windows
+with late records are answered by `model`, and DuckDB only holds the
 answer. Query `index` of a seed does not depend on the others.
 """
 
@@ -47,7 +48,7 @@ class Maker:
         self.index, self.sources = index, sources
 
     def make(self):
-        kinds = {"windows": 8, "window_changes": 4, "changes": 1, "modelled": 9}
+        kinds = {"windows": 8, "over": 9, "window_changes": 4, "changes": 1, "modelled": 9}
         kind = self.rng.choices(list(kinds), kinds.values())[0]
         query = getattr(self, kind)()
         query.kind = f"time: {kind}"
@@ -214,6 +215,61 @@ class Maker:
             f"SELECT {ours} FROM {source.name}{where} GROUP BY {', '.join(keys)} EMIT CHANGES",
             f"SELECT {theirs} FROM {source.table}{where} ORDER BY _rid", picked, [source.name], source.partition_count == 1,
         )  # fmt: skip
+
+    # OVER.
+
+    def over(self):
+        """Analytic functions, also with records that are too late for them."""
+        rng = self.rng
+        made, source = self.source("tick", "tock", "pair", "tardy", "slow", "timeless")
+        is_by_time = rng.random() < 0.75
+        keys = ["k"] if source.partition_count > 1 else self.rng.choice([["k"], ["k", "g"], ["g"], []])
+        if made.name == "timeless":
+            made, source = self.source("tardy")
+        where = self.where(0.3)
+        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+        order = "ts, _rid" if is_by_time else "_rid"
+        ours_over = f"{partition}{'ORDER BY ts ' if is_by_time else ''}"
+        calls = [self.call(ours_over, f"{partition}ORDER BY {order}", partition, is_by_time) for _ in range(rng.randint(1, 4))]
+        picked = [("BIGINT", "id", "id", None), *calls]
+        ours, theirs = self.lists(picked)
+        good = f"SELECT * FROM {source.table}{where}"
+        late = "SELECT * FROM ({}) WHERE _before IS NULL OR ts >= _before" if is_by_time else "{}"
+        duckdb = f"SELECT {theirs} FROM ({late.format(good)}) ORDER BY {'_file, ' + order}"
+        return self.query(f"SELECT {ours} FROM {source.name}{where}", duckdb, picked, [source.name], source.partition_count == 1)
+
+    def call(self, ours, theirs, partition, is_by_time):
+        rng = self.rng
+        name = rng.choice(["aggregate", "aggregate", "aggregate", "range", "value", "nth", "lag", "rank", "row_number"])
+        if name == "row_number":
+            return "BIGINT", f"ROW_NUMBER() OVER ({ours.strip()})", f"row_number() OVER ({theirs})", None
+        if name == "rank":
+            function = rng.choice(["RANK", "DENSE_RANK"])
+            peers = f"{partition}ORDER BY ts" if is_by_time else f"{partition}ORDER BY 1 + 0 * g IS NULL"
+            duckdb = f"{function}() OVER ({peers})" if is_by_time else "1::BIGINT"
+            return "BIGINT", f"{function}() OVER ({ours.strip()})", duckdb, None
+        if name == "lag":
+            rows = rng.choice([0, 1, 1, 2, 5])
+            default = rng.choice(["", ", -7"])
+            shown = f"LAG(v, {rows}{default})"
+            return "BIGINT", f"{shown} OVER ({ours.strip()})", f"{shown} OVER ({theirs})", None
+        rows = rng.choice([0, 1, 2, 5, 20])
+        frame = rng.choice([f"ROWS BETWEEN {rows} PRECEDING AND CURRENT ROW", "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", f"ROWS {rows} PRECEDING"])
+        if name == "nth":
+            shown = f"NTH_VALUE(v, {rng.randint(1, 4)})"
+            return "BIGINT", f"{shown} OVER ({ours}{frame})", f"{shown} OVER ({theirs} {frame})", None
+        if name == "value":
+            function = rng.choice(["FIRST_VALUE", "LAST_VALUE"])
+            kind, argument = rng.choice([("BIGINT", "v"), ("VARCHAR", "s"), ("DOUBLE", "x")])
+            return kind, f"{function}({argument}) OVER ({ours}{frame})", f"{function}({argument}) OVER ({theirs} {frame})", None
+        pool = [a for a in RUNNING if not any(w in a[1] for w in ("DISTINCT", "FILTER"))]
+        kind, tidemill, duckdb, tolerance = rng.choice(pool)
+        if name == "range" and is_by_time:
+            span = rng.choice([0, 1, 5, 60])
+            low = rng.choice([f"INTERVAL '{span}' SECOND PRECEDING", "UNBOUNDED PRECEDING"])
+            frame, theirs = f"RANGE BETWEEN {low} AND CURRENT ROW", f"{partition}ORDER BY ts"
+        plain, cast = (duckdb[:-8], "::BIGINT") if duckdb.endswith("::BIGINT") else (duckdb, "")
+        return kind, f"{tidemill} OVER ({ours}{frame})", f"({plain} OVER ({theirs} {frame})){cast}", tolerance
 
     # Late records, answered by the model.
 

@@ -34,6 +34,7 @@ mod function_names;
 mod functions;
 
 mod aggregates;
+mod calls;
 mod from;
 mod grouping;
 mod order;

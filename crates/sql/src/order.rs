@@ -4,12 +4,11 @@ use sqlparser::ast::{self, Spanned};
 use tidemill_plan::{Expr, ExprKind, LimitSpec, NamedExpr, Relation, SortKey, SortSpec, Span};
 use tidemill_record::Schema;
 
-use crate::aggregates::AggregateCalls;
 use crate::bind_expr::{Aliases, ExprBinder, integer_value};
+use crate::calls::Calls;
 use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::grouping::Grouping;
-use crate::over::OverCalls;
 use crate::parse::fold_name;
 use crate::query::QueryBinder;
 use crate::report::Bind;
@@ -71,8 +70,7 @@ impl QueryBinder<'_, '_> {
         names: &[String],
         scope: &Scope,
         aliases: &Aliases<'_>,
-        calls: &mut AggregateCalls,
-        overs: &mut OverCalls,
+        calls: &mut Calls,
         body: Span,
     ) -> Bind<Vec<Ordering>> {
         let mut keys = Vec::new();
@@ -84,8 +82,8 @@ impl QueryBinder<'_, '_> {
                 None => {
                     let mut binder = ExprBinder::new(self.session, scope, "ORDER BY");
                     binder.aliases = Some(aliases);
-                    binder.aggregates = Some(&mut *calls);
-                    binder.overs = Some(&mut *overs);
+                    binder.aggregates = Some(&mut calls.aggregates);
+                    binder.overs = Some(&mut calls.overs);
                     OrderValue::Expr(binder.bind(&key.expr)?)
                 }
             };
@@ -105,17 +103,14 @@ impl QueryBinder<'_, '_> {
         let schema = relation.schema();
         let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
         let scope = Scope::new("", &schema);
-        let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
-        let mut overs = OverCalls::new(&scope);
-        let aliases = Aliases::new();
-        let keys =
-            self.bind_order(order_by, &names, &scope, &aliases, &mut calls, &mut overs, body)?;
-        if let Some(span) = overs.first_span() {
+        let mut calls = Calls::new(&scope);
+        let keys = self.bind_order(order_by, &names, &scope, &Aliases::new(), &mut calls, body)?;
+        if let Some(span) = calls.overs.first_span() {
             let message =
                 "no analytic function may stand in ORDER BY of UNION ALL or of a subquery";
             return self.session.fail(span, message);
         }
-        if let Some(call) = calls.calls.first() {
+        if let Some(call) = calls.aggregates.calls.first() {
             let message = "no aggregate may stand in ORDER BY of UNION ALL or of a subquery";
             return self.session.fail(call.span, message);
         }

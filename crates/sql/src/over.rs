@@ -330,7 +330,7 @@ impl ExprBinder<'_, '_, '_> {
             ),
             (ast::WindowFrameUnits::Range, B::Preceding(Some(reach))) => {
                 let reach = self.bind(reach)?;
-                Ok(Frame::Range(Some(duration_us(self.session, &reach)?)))
+                Ok(Frame::Range(Some(duration_us(self.session, &reach, 0)?)))
             }
             (ast::WindowFrameUnits::Range, B::Preceding(None)) => Ok(Frame::Range(None)),
             (ast::WindowFrameUnits::Range, _) => Ok(Frame::Range(Some(0))),

@@ -4,12 +4,11 @@ use sqlparser::ast::{self, Spanned};
 use tidemill_plan::{AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, Relation, Span};
 use tidemill_record::DataType;
 
-use crate::aggregates::AggregateCalls;
 use crate::bind_expr::{Aliases, ExprBinder, integer_value};
+use crate::calls::Calls;
 use crate::fold::literal;
 use crate::grouping::Grouping;
 use crate::order::{Ordering, project_and_sort};
-use crate::over::OverCalls;
 use crate::parse::fold_name;
 use crate::query::{QueryBinder, first_word};
 use crate::report::Bind;
@@ -66,19 +65,17 @@ impl QueryBinder<'_, '_> {
             }
         }
 
-        let mut calls = AggregateCalls { base: scope.len(), calls: Vec::new() };
-        let mut overs = OverCalls::new(&scope);
+        let mut calls = Calls::new(&scope);
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
-        let bound = self.bind_items(&items, &scope, &mut calls, &mut overs);
+        let bound = self.bind_items(&items, &scope, &mut calls);
         let having = select.having.as_ref().map(|having| {
             let mut binder = ExprBinder::new(self.session, &scope, "HAVING");
-            binder.aggregates = Some(&mut calls);
+            binder.aggregates = Some(&mut calls.aggregates);
             binder.aliases = Some(&aliases);
             binder.bind_condition(having)
         });
         let names: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
-        let order =
-            self.bind_order(order_by, &names, &scope, &aliases, &mut calls, &mut overs, span);
+        let order = self.bind_order(order_by, &names, &scope, &aliases, &mut calls, span);
 
         if let Some(predicate) = predicate.transpose()? {
             relation = Relation::Filter { input: Box::new(relation), predicate };
@@ -86,8 +83,8 @@ impl QueryBinder<'_, '_> {
         let (window, keys) = (window?, keys?);
         let (mut bound, having) = (bound?, having.transpose()?);
         let mut order = order?;
-        let is_grouped = !keys.is_empty() || !calls.calls.is_empty() || having.is_some();
-        if let Some(over) = overs.first_span() {
+        let is_grouped = !keys.is_empty() || !calls.aggregates.calls.is_empty() || having.is_some();
+        if let Some(over) = calls.overs.first_span() {
             if is_grouped {
                 return self.session.fail_with(
                     over,
@@ -96,12 +93,12 @@ impl QueryBinder<'_, '_> {
                 );
             }
             let above = bound.iter_mut().chain(order.iter_mut().filter_map(Ordering::expr_mut));
-            relation = self.build_over(relation, &scope, overs, above)?;
+            relation = self.build_over(relation, &scope, calls.overs, above)?;
         }
         if is_grouped {
             let names: Vec<Option<&str>> =
                 items.iter().map(|item| item.has_alias.then_some(item.name.as_str())).collect();
-            let grouping = Grouping::new(keys, window, calls, &bound, &names);
+            let grouping = Grouping::new(keys, window, calls.aggregates, &bound, &names);
             bound = self.rewrite_all(&grouping, bound)?;
             let having = match having {
                 Some(having) => Some(grouping.rewrite(self.session, having)?),
@@ -183,8 +180,7 @@ impl QueryBinder<'_, '_> {
         &mut self,
         items: &[Item<'_>],
         scope: &Scope,
-        calls: &mut AggregateCalls,
-        overs: &mut OverCalls,
+        calls: &mut Calls,
     ) -> Bind<Vec<Expr>> {
         let mut bound = Vec::with_capacity(items.len());
         for item in items {
@@ -192,8 +188,8 @@ impl QueryBinder<'_, '_> {
                 ItemValue::Column(index, span) => Ok(scope.column(index, span)),
                 ItemValue::Expr(expr) => {
                     let mut binder = ExprBinder::new(self.session, scope, "SELECT");
-                    binder.aggregates = Some(&mut *calls);
-                    binder.overs = Some(&mut *overs);
+                    binder.aggregates = Some(&mut calls.aggregates);
+                    binder.overs = Some(&mut calls.overs);
                     binder.bind(expr)
                 }
             });

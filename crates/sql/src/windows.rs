@@ -81,7 +81,7 @@ impl QueryBinder<'_, '_> {
             .iter()
             .map(|duration| {
                 let bound = ExprBinder::new(self.session, scope, "a window").bind(duration)?;
-                duration_us(self.session, &bound)
+                duration_us(self.session, &bound, 1)
             })
             .collect::<Bind<_>>()?;
         let kind = match name {
@@ -199,8 +199,8 @@ impl QueryBinder<'_, '_> {
     }
 }
 
-/// The microseconds of a constant duration above zero.
-pub(crate) fn duration_us(session: &mut Session<'_>, bound: &Expr) -> Bind<i64> {
+/// The microseconds of a constant duration of at least so many.
+pub(crate) fn duration_us(session: &mut Session<'_>, bound: &Expr, least: i64) -> Bind<i64> {
     const HINT: &str = "a duration is INTERVAL '1' MINUTE, or 500ms, 10s, 5m, 1h, 1d";
     let micros = match &bound.kind {
         ExprKind::Literal(Scalar::Varchar(text)) => {
@@ -215,8 +215,9 @@ pub(crate) fn duration_us(session: &mut Session<'_>, bound: &Expr) -> Bind<i64> 
         }
         _ => None,
     };
-    match micros.filter(|&us| us > 0) {
+    match micros.filter(|&us| us >= least) {
         Some(micros) => Ok(micros),
-        None => session.fail_with(bound.span, "expected a duration above zero", HINT),
+        None if least > 0 => session.fail_with(bound.span, "expected a duration above zero", HINT),
+        None => session.fail_with(bound.span, "expected a duration", HINT),
     }
 }

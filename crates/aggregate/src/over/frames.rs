@@ -181,15 +181,15 @@ impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
         let mut start = 0;
         for peers in times.chunk_by(|a, b| a == b) {
             let end = start + peers.len();
-            for row in start..end {
-                let slot = &mut self.slots[rows.slots[row] as usize];
+            for (row, &key) in rows.slots.iter().enumerate().take(end).skip(start) {
+                let slot = &mut self.slots[key as usize];
                 if let Some(reach_us) = reach_us {
-                    let first = times[row].saturating_sub(reach_us);
+                    let first = peers[0].saturating_sub(reach_us);
                     while slot.times.front().is_some_and(|&time| time < first) {
                         slot.times.pop_front();
                         slot.held.pop(&self.function);
                     }
-                    slot.times.push_back(times[row]);
+                    slot.times.push_back(peers[0]);
                 }
                 let is_counted = counted.as_ref().is_none_or(|nulls| nulls.is_valid(row));
                 slot.held.push(&self.function, &column, row, is_counted);

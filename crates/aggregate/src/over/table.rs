@@ -1,0 +1,288 @@
+//! The `OVER` of one partition.
+
+use std::collections::HashSet;
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use tidemill_plan::{OverOrder, OverSpec};
+use tidemill_record::{Batch, EventTime, Offset};
+
+use crate::intern::Interner;
+use crate::over::frames::{OverRows, OverState, over_state_of};
+use crate::over::idle::IdleKeys;
+use crate::over::waiting::{Waiting, without_late};
+use crate::state::Overflow;
+use crate::{AggregateError, Late};
+
+/// Most fingerprints of forgotten keys: the audit of a stream that never ends must not grow with it.
+const FINGERPRINTS_MAX: usize = 1 << 20;
+
+/// The `OVER` of one partition: rows that wait for the watermark, and what each key remembers.
+pub struct OverTable {
+    // Fixed at construction.
+    spec: OverSpec,
+    audited_keys: Vec<usize>,
+    budget_bytes: u64,
+    batch_rows: usize,
+    /// Why no batch can be taken: a type of the query is not supported.
+    refusal: Option<AggregateError>,
+    // Changes with every batch.
+    waiting: Option<Waiting>,
+    interner: Interner,
+    /// One a call, in order.
+    functions: Vec<Box<dyn OverState>>,
+    /// With `idle.key.ttl`: the slot of each key, and when it was last seen.
+    idle: Option<IdleKeys>,
+    /// The key, then the slot, of each row of the last batch; reused.
+    slots: Vec<u32>,
+    fingerprints: HashSet<u64>,
+    /// Rows since the budget was last looked at: looking costs O(keys).
+    unchecked_rows: usize,
+}
+
+impl OverTable {
+    /// Nothing seen; may hold `budget_bytes`. Results leave in batches of about `batch_rows`.
+    /// `audited_keys` are places in the key whose values [`Self::key_fingerprints`] is asked for.
+    ///
+    /// A key or argument whose type is not supported (`ARRAY`) makes a table whose every operation gives
+    /// [`AggregateError::Unsupported`].
+    #[must_use]
+    pub fn new(
+        spec: OverSpec,
+        audited_keys: &[usize],
+        budget_bytes: u64,
+        batch_rows: usize,
+    ) -> Self {
+        let mut refusal = None;
+        let key_types = || spec.partition_by.iter().map(|&key| &spec.input_types[key]);
+        let interner = Interner::new(key_types());
+        let interner = interner.unwrap_or_else(|| {
+            let mut types =
+                key_types().filter(|t| matches!(t, tidemill_record::DataType::Array(_)));
+            refusal = types.next().map(|data_type| AggregateError::Unsupported {
+                what: "PARTITION BY".to_owned(),
+                data_type: data_type.clone(),
+            });
+            Interner::new([]).expect("no keys are always supported")
+        });
+        let mut functions = Vec::with_capacity(spec.calls.len());
+        for call in &spec.calls {
+            match over_state_of(call, &spec.input_types) {
+                Some(function) => functions.push(function),
+                None => {
+                    let argument = call.argument.map(|at| spec.input_types[at].clone());
+                    refusal = Some(AggregateError::Unsupported {
+                        what: call.label.clone(),
+                        data_type: argument.unwrap_or_else(|| call.data_type.clone()),
+                    });
+                }
+            }
+        }
+        let waiting = match spec.order {
+            OverOrder::EventTime { column } => Some(Waiting::new(column)),
+            OverOrder::Arrival => None,
+        };
+        let idle = spec.idle_key_ttl_us.filter(|_| waiting.is_some()).map(IdleKeys::new);
+        Self {
+            spec,
+            audited_keys: audited_keys.to_vec(),
+            budget_bytes,
+            batch_rows,
+            refusal,
+            waiting,
+            interner,
+            functions,
+            idle,
+            slots: Vec::new(),
+            fingerprints: HashSet::new(),
+            unchecked_rows: 0,
+        }
+    }
+
+    /// Takes in a batch, each row judged by the watermark beside it; rows that it had passed go to
+    /// `late`. In order of arrival rows leave at once, to `results`.
+    ///
+    /// # Errors
+    /// [`AggregateError::Unsupported`], [`AggregateError::SumOverflow`],
+    /// [`AggregateError::TooManyGroups`] of keys, and a budget that is passed.
+    ///
+    /// # Cost
+    /// In event-time order a sort of the batch. In order of arrival as [`Self::advance`].
+    pub fn update(
+        &mut self,
+        batch: &Batch,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        if batch.row_count() == 0 {
+            return Ok(());
+        }
+        let (Some(waiting), OverOrder::EventTime { column }) = (&mut self.waiting, self.spec.order)
+        else {
+            results.push(self.look(batch)?);
+            return self.check_budget();
+        };
+        let (in_time, late_rows) = without_late(batch, column);
+        late.extend(late_rows.into_iter().map(|row| {
+            let offset = Offset(batch.offsets().value(row));
+            Late { offset, what: "OVER", is_partly: false }
+        }));
+        self.unchecked_rows += batch.row_count();
+        waiting.push(in_time);
+        Ok(())
+    }
+
+    /// Gives the rows that the watermark has passed, in order of event time, ties in order of arrival;
+    /// forgets keys that were silent for long.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    ///
+    /// # Cost
+    /// O(rows that leave) for each function, amortized.
+    pub fn advance(
+        &mut self,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let Some(waiting) = &mut self.waiting else { return Ok(()) };
+        for batch in waiting.release(watermark, self.batch_rows) {
+            results.push(self.look(&batch)?);
+        }
+        self.sweep(watermark)?;
+        self.check_budget()
+    }
+
+    /// Adds rows in order, and gives each with its values.
+    fn look(&mut self, batch: &Batch) -> Result<Batch, AggregateError> {
+        let keys: Vec<&ArrayRef> =
+            self.spec.partition_by.iter().map(|&key| batch.column(key)).collect();
+        self.interner.intern(&keys, batch.row_count(), &mut self.slots)?;
+        self.unchecked_rows += batch.row_count();
+        let times = match self.spec.order {
+            OverOrder::EventTime { column } => {
+                Some(&batch.column(column).as_primitive::<TimestampMicrosecondType>().values()[..])
+            }
+            OverOrder::Arrival => None,
+        };
+        let slot_count = match (&mut self.idle, times) {
+            (Some(idle), Some(times)) => idle.assign(&mut self.slots, times),
+            _ => self.interner.group_count(),
+        };
+        let mut columns = batch.columns().to_vec();
+        for (at, call) in self.spec.calls.iter().enumerate() {
+            let rows = OverRows {
+                slots: &self.slots,
+                slot_count,
+                argument: call.argument.map(|column| batch.column(column)),
+                times,
+            };
+            match self.functions[at].update(&rows) {
+                Ok(column) => columns.push(column),
+                Err(overflow) => return Err(self.sum_overflow(at, overflow)),
+            }
+        }
+        let watermarks = batch.watermarks().cloned();
+        Ok(Batch::new(columns, batch.offsets().clone()).with_watermarks(watermarks))
+    }
+
+    fn sum_overflow(&self, call: usize, overflow: Overflow) -> AggregateError {
+        let slot = overflow.group;
+        let key = match &self.idle {
+            Some(idle) => idle.slots.iter().position(|&other| other == slot).unwrap_or(0),
+            None => slot as usize,
+        };
+        let call = &self.spec.calls[call];
+        AggregateError::SumOverflow {
+            label: call.label.clone(),
+            data_type: call.data_type.clone(),
+            group_key: self.interner.key_text(key, 0..self.spec.partition_by.len()),
+        }
+    }
+
+    /// Drops keys that no later row can find rows before it of. Whether this runs often changes no
+    /// result: a row that comes after such a silence starts afresh anyway.
+    fn sweep(&mut self, watermark: EventTime) -> Result<(), AggregateError> {
+        let Some(idle) = &mut self.idle else { return Ok(()) };
+        if watermark.0 < idle.next_sweep || watermark == EventTime::MAX {
+            return Ok(());
+        }
+        idle.next_sweep = watermark.0.saturating_add(idle.ttl_us);
+        let is_alive = |time: i64| watermark.0.saturating_sub(time) <= idle.ttl_us;
+        let keys = (0..).zip(&idle.last_times);
+        let (alive, silent): (Vec<_>, Vec<_>) = keys.partition(|(_, time)| is_alive(**time));
+        for (key, _) in silent {
+            if !self.audited_keys.is_empty() && self.fingerprints.len() < FINGERPRINTS_MAX {
+                self.fingerprints
+                    .insert(self.interner.fingerprint(key as usize, &self.audited_keys));
+            }
+        }
+        let alive: Vec<u32> = alive.into_iter().map(|(key, _)| key).collect();
+        let columns: Vec<ArrayRef> =
+            self.interner.columns().iter().map(|column| column.gather(&alive)).collect();
+        let key_types = self.spec.partition_by.iter().map(|&key| &self.spec.input_types[key]);
+        let mut interner = Interner::new(key_types).expect("its types were supported before");
+        interner.intern(&columns.iter().collect::<Vec<_>>(), alive.len(), &mut self.slots)?;
+        self.interner = interner;
+        let slots: Vec<u32> = alive.iter().map(|&key| idle.slots[key as usize]).collect();
+        for function in &mut self.functions {
+            function.retain(&slots);
+        }
+        idle.last_times = alive.iter().map(|&key| idle.last_times[key as usize]).collect();
+        idle.slots = (0..).take(slots.len()).collect();
+        idle.slot_count = u32::try_from(slots.len()).expect("slots are numbered by u32");
+        Ok(())
+    }
+
+    fn check_budget(&mut self) -> Result<(), AggregateError> {
+        if self.unchecked_rows < self.key_count() {
+            return Ok(());
+        }
+        self.unchecked_rows = 0;
+        let state_bytes = self.state_bytes();
+        if state_bytes <= self.budget_bytes {
+            return Ok(());
+        }
+        let budget_bytes = self.budget_bytes;
+        let row_count = self.waiting.as_ref().map_or(0, Waiting::row_count);
+        let waiting_bytes = self.waiting.as_ref().map_or(0, Waiting::state_bytes);
+        if waiting_bytes > state_bytes / 2 {
+            return Err(AggregateError::RowBudgetExceeded { state_bytes, budget_bytes, row_count });
+        }
+        let group_count = self.key_count();
+        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+
+    /// Keys remembered.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.interner.group_count()
+    }
+
+    /// Bytes held. O(keys).
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        let functions: usize = self.functions.iter().map(|function| function.heap_bytes()).sum();
+        let waiting = self.waiting.as_ref().map_or(0, Waiting::state_bytes);
+        (self.interner.heap_bytes() + functions) as u64 + waiting
+    }
+
+    /// As [`crate::AggTable::key_fingerprints`], of all keys there have been; of more than a million
+    /// forgotten ones, some.
+    #[must_use]
+    pub fn key_fingerprints(&self) -> Vec<u64> {
+        if self.audited_keys.is_empty() {
+            return Vec::new();
+        }
+        let mut all: Vec<u64> = self.fingerprints.iter().copied().collect();
+        let keys = 0..self.interner.group_count();
+        all.extend(keys.map(|key| self.interner.fingerprint(key, &self.audited_keys)));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
