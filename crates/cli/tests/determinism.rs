@@ -10,7 +10,7 @@ use std::fs;
 use support::Host;
 
 /// Stateless, local, gathered, emitting changes, ordered: one query for each way through.
-const QUERIES: [(&str, &str); 15] = [
+const QUERIES: [(&str, &str); 18] = [
     (
         "'format' = 'csv'",
         "SELECT symbol, price * quantity AS value, UPPER(trader_id) AS trader FROM t WHERE quantity % 3 = 0",
@@ -68,6 +68,24 @@ const QUERIES: [(&str, &str); 15] = [
     (
         "'format' = 'csv'",
         "SELECT symbol, window_end, FIRST_VALUE(trade_id) AS f, LAST_VALUE(trade_id) AS l FROM u GROUP BY symbol WINDOW HOPPING (60ms, 20ms)",
+    ),
+    // Analytic functions: rows wait, some are late.
+    (
+        "'format' = 'csv'",
+        "SELECT trade_id, AVG(price) OVER (ROWS WINDOW BUFFER 7 ROWS PARTITION BY symbol ORDER BY trade_time) AS m, \
+         SUM(quantity) OVER (PARTITION BY symbol ORDER BY trade_time RANGE BETWEEN INTERVAL '0.03' SECOND PRECEDING AND CURRENT ROW) AS q, \
+         LAG(trader_id, 2, 'none') OVER (PARTITION BY symbol ORDER BY trade_time) AS l, \
+         COUNT(*) OVER (PARTITION BY symbol) AS n FROM t",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT trade_id, DENSE_RANK() OVER (PARTITION BY symbol, trader_id ORDER BY trade_time) AS r, \
+         MAX(trader_id) OVER (PARTITION BY symbol ORDER BY trade_time ROWS 3 PRECEDING) AS m FROM u WHERE quantity % 3 > 0",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT symbol, window_end, COUNT(*) AS n, MAX(r) AS r FROM (SELECT symbol, trade_time, ROW_NUMBER() OVER \
+         (PARTITION BY symbol ORDER BY trade_time) AS r FROM t) AS x GROUP BY symbol WINDOW TUMBLING (trade_time, 50ms)",
     ),
 ];
 
