@@ -370,7 +370,10 @@ impl QueryBinder<'_, '_> {
             let order = match call.order {
                 None => OverOrder::Arrival,
                 Some(order) => match order.kind {
-                    ExprKind::Column { index, .. } if is_event_time(&input, index) => {
+                    ExprKind::Column { index, .. }
+                        if order.data_type == DataType::Timestamp
+                            && is_event_time(&input, index) =>
+                    {
                         OverOrder::EventTime { column: index }
                     }
                     _ => {
