@@ -96,7 +96,6 @@ fn object(
         let needed;
         (needed, at) = keys.find(scanner, at, place, side)?;
         place += 1;
-        at = scanner.expect(scanner.skip_blank(at), b':', "':' was expected")?;
         let side_len = side.len();
         let value;
         (value, at) = scanner.value(scanner.skip_blank(at), side)?;
@@ -105,7 +104,7 @@ fn object(
             None => side.truncate(side_len),
         }
         at = scanner.skip_blank(at);
-        match scanner.byte(at) {
+        match scanner.bytes.get(at) {
             Some(b',') => at = scanner.skip_blank(at + 1),
             Some(b'}') => return scanner.expect_end(at + 1),
             _ => return Err(Fault { at, what: "',' or '}' was expected" }),
@@ -121,14 +120,15 @@ struct Keys {
     expected: Vec<Expected>,
 }
 
-/// A short key that was seen, with the quote behind it, as 16 bytes.
+/// A short key that was seen, with the quote and, where they were together, the colon behind it, as 16
+/// bytes.
 #[derive(Clone, Copy)]
 struct Expected {
-    /// The key and its closing quote, little-endian, zero behind.
+    /// The key, its closing quote and the colon, little-endian, zero behind.
     bytes: u128,
     /// Ones where `bytes` counts.
     mask: u128,
-    /// Bytes of the key and its closing quote, in `1..=16`.
+    /// Bytes that count, in `1..=16`.
     len: usize,
     /// The needed column of that name.
     column: Option<usize>,
@@ -142,8 +142,7 @@ impl Keys {
         Self { names, expected: Vec::new() }
     }
 
-    /// The needed column of the key whose opening quote is behind, and the position behind its
-    /// closing one.
+    /// The needed column of the key whose opening quote is behind, and the position behind its colon.
     #[inline]
     fn find(
         &mut self,
@@ -176,12 +175,14 @@ impl Keys {
         let (slot, next) = scanner.string(at, side)?;
         let is_plain = slot.tag() == Tag::Text;
         let key = if is_plain { &scanner.bytes[at..next - 1] } else { &side[side_len..] };
+        let is_colon_next = scanner.bytes.get(next) == Some(&b':');
+        let behind = scanner.expect(scanner.skip_blank(next), b':', "':' was expected");
         let column = self.column_named(key);
         side.truncate(side_len);
-        let len = next - at;
-        if is_plain && len <= 16 && place < Self::PLACES_MAX {
+        let len = next + 1 - at;
+        if is_plain && is_colon_next && len <= 16 && place < Self::PLACES_MAX {
             let mut bytes = [0; 16];
-            bytes[..len].copy_from_slice(&scanner.bytes[at..next]);
+            bytes[..len].copy_from_slice(&scanner.bytes[at..=next]);
             let mask = u128::MAX >> (8 * (16 - len));
             let expected = Expected { bytes: u128::from_le_bytes(bytes), mask, len, column };
             self.expect_at(place, expected);
@@ -190,7 +191,7 @@ impl Keys {
             // with bytes that are not zero matches nothing.
             self.expected.push(Expected { bytes: 1, mask: 0, len: 1, column: None });
         }
-        Ok((column, next))
+        Ok((column, behind?))
     }
 
     /// The column of this name or, where there is none, of one that differs in case only: names

@@ -26,7 +26,7 @@ fn fault<T>(at: usize, what: &'static str) -> Result<T, Fault> {
 pub(crate) struct Scanner<'a> {
     /// The frame.
     pub(crate) bytes: &'a [u8],
-    /// End of the record: no position behind it is looked at.
+    /// End of the record: a newline is there, or nothing.
     pub(crate) end: usize,
 }
 
@@ -37,32 +37,43 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over white space.
-    #[inline]
-    pub(crate) fn skip_blank(self, mut at: usize) -> usize {
+    #[inline(always)]
+    pub(crate) fn skip_blank(self, at: usize) -> usize {
+        match self.bytes.get(at) {
+            Some(&byte) if byte > b' ' => at,
+            // One space, as many writers put behind commas and colons.
+            Some(b' ') if self.bytes.get(at + 1).is_some_and(|&byte| byte > b' ') => at + 1,
+            _ => self.skip_blanks(at),
+        }
+    }
+
+    #[cold]
+    fn skip_blanks(self, mut at: usize) -> usize {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.byte(at) {
             at += 1;
         }
         at
     }
 
-    #[inline]
+    /// Steps over a byte, which is no newline.
+    #[inline(always)]
     pub(crate) fn expect(self, at: usize, byte: u8, what: &'static str) -> Result<usize, Fault> {
-        if self.byte(at) == Some(byte) { Ok(at + 1) } else { fault(at, what) }
+        if self.bytes.get(at) == Some(&byte) { Ok(at + 1) } else { fault(at, what) }
     }
 
     /// The string whose opening quote is behind: its slot, and the position behind its closing
     /// quote. Text with escapes is appended to `side` unescaped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(self, start: usize, side: &mut Vec<u8>) -> Result<(Slot, usize), Fault> {
         let stop = self.string_stop(start);
-        if self.byte(stop) == Some(b'"') {
+        if self.bytes.get(stop) == Some(&b'"') {
             return Ok((Slot::new(Tag::Text, start, stop), stop + 1));
         }
         self.string_escaped(start, stop, side)
     }
 
     /// The first quote, backslash or control character from `at` on, or the end.
-    #[inline]
+    #[inline(always)]
     fn string_stop(self, mut at: usize) -> usize {
         while let Some(lane) = self.bytes.get(at..at + 16) {
             let mask = special_mask(lane.try_into().expect("sixteen bytes"));
@@ -153,14 +164,28 @@ impl<'a> Scanner<'a> {
     }
 
     /// The value at `at`: its slot and the position behind it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(self, at: usize, side: &mut Vec<u8>) -> Result<(Slot, usize), Fault> {
-        match self.byte(at) {
+        match self.bytes.get(at) {
             Some(b'"') => self.string(at + 1, side),
             Some(b'-' | b'0'..=b'9') => {
                 let end = self.number(at)?;
                 Ok((Slot::new(Tag::Number, at, end), end))
             }
+            _ => self.rarer_value(at, side),
+        }
+    }
+
+    /// The value at `at`, of whatever kind.
+    #[inline(never)]
+    fn any_value(self, at: usize, side: &mut Vec<u8>) -> Result<(Slot, usize), Fault> {
+        self.value(at, side)
+    }
+
+    /// What is neither a string nor a number.
+    #[inline(never)]
+    fn rarer_value(self, at: usize, side: &mut Vec<u8>) -> Result<(Slot, usize), Fault> {
+        match self.byte(at) {
             Some(b'{' | b'[') => {
                 let end = self.nested(at, side)?;
                 Ok((Slot::new(Tag::Nested, at, end), end))
@@ -187,22 +212,22 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(self, start: usize) -> Result<usize, Fault> {
-        let mut at = start + usize::from(self.byte(start) == Some(b'-'));
-        at = match self.byte(at) {
+        let mut at = start + usize::from(self.bytes.get(start) == Some(&b'-'));
+        at = match self.bytes.get(at) {
             Some(b'0') => at + 1,
             Some(b'1'..=b'9') => self.digits(at + 1),
             _ => return fault(at, "a digit was expected"),
         };
-        if self.byte(at) == Some(b'.') {
+        if self.bytes.get(at) == Some(&b'.') {
             at = self.some_digits(at + 1)?;
         }
-        if let Some(b'e' | b'E') = self.byte(at) {
+        if let Some(b'e' | b'E') = self.bytes.get(at) {
             let has_sign = matches!(self.byte(at + 1), Some(b'+' | b'-'));
             at = self.some_digits(at + 1 + usize::from(has_sign))?;
         }
-        if let Some(b'0'..=b'9') = self.byte(at) {
+        if let Some(b'0'..=b'9') = self.bytes.get(at) {
             return fault(at, "a number begins with a zero");
         }
         Ok(at)
@@ -210,7 +235,7 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn digits(self, mut at: usize) -> usize {
-        while let Some(b'0'..=b'9') = self.byte(at) {
+        while let Some(b'0'..=b'9') = self.bytes.get(at) {
             at += 1;
         }
         at
@@ -282,7 +307,7 @@ impl<'a> Scanner<'a> {
                         continue;
                     }
                 }
-                _ => self.value(at, side)?.1,
+                _ => self.any_value(at, side)?.1,
             };
             side.truncate(side_len);
             // Behind a value.

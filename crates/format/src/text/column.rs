@@ -144,10 +144,13 @@ impl TextColumn {
                     },
                 );
             }
-            Values::Timestamp(values) => cells.parse(
-                |text, tag| numeric(tag).and_then(|()| time::timestamp(text, unit)),
-                |value| values.push(value),
-            ),
+            Values::Timestamp(values) => {
+                let mut last = time::LastDate::default();
+                cells.parse(
+                    |text, tag| numeric(tag).and_then(|()| time::timestamp(text, unit, &mut last)),
+                    |value| values.push(value),
+                );
+            }
             Values::Interval(values) => cells.parse(interval, |value| values.push(value)),
         }
     }
@@ -245,7 +248,7 @@ impl<'a> Cells<'a> {
     #[inline]
     fn parse<T: Default>(
         &mut self,
-        parse: impl Fn(&[u8], Tag) -> Result<T, Fault>,
+        mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
         mut push: impl FnMut(T),
     ) {
         let chunk = self.chunk;

@@ -14,11 +14,23 @@ use super::number::{self, Fault};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
+/// The date of the timestamp before: most have the same, whose days need not be counted again.
+#[derive(Default)]
+pub(crate) struct LastDate {
+    /// `YYYY-MM-DD`, as written.
+    text: [u8; 10],
+    days: i64,
+}
+
 /// A timestamp in microseconds since the epoch.
 #[inline]
-pub(crate) fn timestamp(text: &[u8], unit: TimestampUnit) -> Result<i64, Fault> {
+pub(crate) fn timestamp(
+    text: &[u8],
+    unit: TimestampUnit,
+    last: &mut LastDate,
+) -> Result<i64, Fault> {
     if text.len() > 4 && text[4] == b'-' {
-        return match usual_timestamp(text) {
+        return match usual_timestamp(text, last) {
             Some(micros) => Ok(micros),
             None => any_timestamp(text),
         };
@@ -49,21 +61,18 @@ pub(crate) fn from_unit(count: i64, unit: TimestampUnit) -> Result<i64, Fault> {
 
 /// `YYYY-MM-DD[T ]HH:MM:SS[.f{1,6}][Z]`; `None` for whatever else.
 #[inline]
-fn usual_timestamp(text: &[u8]) -> Option<i64> {
+fn usual_timestamp(text: &[u8], last: &mut LastDate) -> Option<i64> {
     let (fixed, rest) = text.split_first_chunk::<19>()?;
-    let separators = fixed[7] == b'-'
-        && matches!(fixed[10], b'T' | b' ')
-        && fixed[13] == b':'
-        && fixed[16] == b':';
-    let century = two(fixed[0], fixed[1])?;
-    let year = i64::from(century * 100 + two(fixed[2], fixed[3])?);
-    let (month, day) = (two(fixed[5], fixed[6])?, two(fixed[8], fixed[9])?);
+    let date: &[u8; 10] = fixed.first_chunk()?;
+    if *date != last.text {
+        *last = LastDate { text: *date, days: usual_date(date)? };
+    }
+    let separators = matches!(fixed[10], b'T' | b' ') && fixed[13] == b':' && fixed[16] == b':';
     let (hour, minute) = (two(fixed[11], fixed[12])?, two(fixed[14], fixed[15])?);
     let second = two(fixed[17], fixed[18])?;
     if !separators || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days_from_civil(year, month, day)?;
     let rest = rest.strip_suffix(b"Z").unwrap_or(rest);
     let micros = match rest {
         [] => 0,
@@ -81,7 +90,15 @@ fn usual_timestamp(text: &[u8]) -> Option<i64> {
         _ => return None,
     };
     let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    Some(days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND + micros)
+    Some(last.days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND + micros)
+}
+
+/// `YYYY-MM-DD` in days since the epoch; `None` for whatever else.
+fn usual_date(text: &[u8; 10]) -> Option<i64> {
+    let year = i64::from(two(text[0], text[1])? * 100 + two(text[2], text[3])?);
+    let (month, day) = (two(text[5], text[6])?, two(text[8], text[9])?);
+    let has_separators = text[4] == b'-' && text[7] == b'-';
+    days_from_civil(year, month, day).filter(|_| has_separators)
 }
 
 /// Two digits.
@@ -386,7 +403,11 @@ mod tests {
             ("0000-01-01", -62_167_219_200_000_000),
         ];
         for (text, expected) in cases {
-            assert_eq!(timestamp(text.as_bytes(), MS), Ok(expected), "{text}");
+            assert_eq!(
+                timestamp(text.as_bytes(), MS, &mut LastDate::default()),
+                Ok(expected),
+                "{text}"
+            );
         }
         for text in [
             "2024-02-30",
@@ -407,17 +428,42 @@ mod tests {
             "2024-01-01 10:00:0x",
             "2024-01-0110:00:00",
         ] {
-            assert_eq!(timestamp(text.as_bytes(), MS), Err(Fault::Syntax), "{text}");
+            assert_eq!(
+                timestamp(text.as_bytes(), MS, &mut LastDate::default()),
+                Err(Fault::Syntax),
+                "{text}"
+            );
         }
     }
 
     #[test]
+    fn the_date_before_is_only_taken_for_itself() {
+        let mut last = LastDate::default();
+        let mut read = |text: &str| timestamp(text.as_bytes(), MS, &mut last);
+        assert_eq!(read("2024-01-01 00:00:01"), Ok(NEW_YEAR + 1_000_000));
+        assert_eq!(read("2024-01-01 00:00:02"), Ok(NEW_YEAR + 2_000_000));
+        assert_eq!(read("2024-01-01 00:00:60"), Err(Fault::Syntax));
+        assert_eq!(read("2024-01-00 00:00:01"), Err(Fault::Syntax));
+        assert_eq!(read("2024-01-02 00:00:01"), Ok(NEW_YEAR + MICROS_PER_DAY + 1_000_000));
+        assert_eq!(read("2024-01-01 00:00:01"), Ok(NEW_YEAR + 1_000_000));
+    }
+
+    #[test]
     fn integers_count_units_and_never_wrap() {
-        assert_eq!(timestamp(b"1704067200", TimestampUnit::Seconds), Ok(NEW_YEAR));
-        assert_eq!(timestamp(b"1704067200000000", TimestampUnit::Microseconds), Ok(NEW_YEAR));
-        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds), Ok(-1));
-        assert_eq!(timestamp(b"9223372036854775807", MS), Err(Fault::Range));
-        assert_eq!(timestamp(b"300000-01-01", MS), Err(Fault::Range));
+        assert_eq!(
+            timestamp(b"1704067200", TimestampUnit::Seconds, &mut LastDate::default()),
+            Ok(NEW_YEAR)
+        );
+        assert_eq!(
+            timestamp(b"1704067200000000", TimestampUnit::Microseconds, &mut LastDate::default()),
+            Ok(NEW_YEAR)
+        );
+        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds, &mut LastDate::default()), Ok(-1));
+        assert_eq!(
+            timestamp(b"9223372036854775807", MS, &mut LastDate::default()),
+            Err(Fault::Range)
+        );
+        assert_eq!(timestamp(b"300000-01-01", MS, &mut LastDate::default()), Err(Fault::Range));
     }
 
     #[test]
@@ -432,7 +478,7 @@ mod tests {
             let mut text = Vec::new();
             write_timestamp(micros, &mut text);
             let shown = String::from_utf8_lossy(&text);
-            assert_eq!(timestamp(&text, MS), Ok(micros), "{shown}");
+            assert_eq!(timestamp(&text, MS, &mut LastDate::default()), Ok(micros), "{shown}");
             let days = i32::try_from(micros >> 32).unwrap_or(0);
             text.clear();
             write_date(i64::from(days), &mut text);
