@@ -11,6 +11,7 @@ mod duckdb;
 mod groups;
 mod limit;
 mod memory;
+mod over;
 mod reference;
 mod sort;
 mod values;
