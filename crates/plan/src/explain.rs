@@ -156,7 +156,7 @@ fn windowing(window: &WindowSpec) -> String {
 fn event_time(spec: &EventTimeSpec) -> String {
     match spec.delay_us {
         None => {
-            format!("event time {}, no watermark: windows close when the input ends", spec.name)
+            format!("event time {}, no watermark: all waits for the end of the input", spec.name)
         }
         Some(0) => format!("event time {}, watermark {}", spec.name, spec.name),
         Some(delay_us) => {

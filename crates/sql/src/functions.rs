@@ -11,6 +11,7 @@ use crate::aggregates;
 use crate::bind_expr::{Bound, ExprBinder, leftmost_span};
 use crate::fold::{constant, literal};
 use crate::function_names::{FUNCTIONS, PART_UNITS, REFUSED, TRUNC_UNITS, refused_form};
+use crate::over::OVER_ONLY;
 use crate::position::union;
 use crate::report::Bind;
 use crate::suggest::did_you_mean;
@@ -149,6 +150,10 @@ impl ExprBinder<'_, '_, '_> {
                 return self.session.fail(span, message);
             }
             return self.bind_over(&name, span, list, window);
+        }
+        if OVER_ONLY.contains(&name.as_str()) {
+            let hint = format!("write {upper}(…) OVER (PARTITION BY key ORDER BY time)");
+            return self.session.fail_with(span, format!("{upper} needs OVER (…)"), hint);
         }
         if aggregates::is_aggregate(&name) {
             return self.bind_aggregate(&name, span, list, within_group, filter.as_deref());

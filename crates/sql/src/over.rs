@@ -21,6 +21,9 @@ use crate::windows::{duration_us, is_event_time};
 /// Most rows of a frame, and of `LAG` and `NTH_VALUE`: what each key may hold.
 const ROWS_MAX: u64 = 10_000_000;
 
+/// Functions that have a meaning with `OVER` only.
+pub(crate) const OVER_ONLY: [&str; 5] = ["row_number", "rank", "dense_rank", "lag", "nth_value"];
+
 /// The analytic calls of one `SELECT`.
 ///
 /// A call is referred to as a column past those of the input: the first is column `base`.
