@@ -135,7 +135,7 @@ fn value(
     let now = own[current].1.time;
     let frame: Vec<Option<i64>> = match call.frame {
         Frame::Rows(before) => {
-            let start = before.map_or(0, |before| current.saturating_sub(before as usize));
+            let start = before.map_or(0, |before| current.saturating_sub(index(before)));
             own[start..=current].iter().map(|(_, r)| r.value).collect()
         }
         Frame::Range(reach) => {
@@ -146,26 +146,34 @@ fn value(
     let counted = || frame.iter().copied().flatten();
     let before: Vec<i64> = own[..current].iter().map(|(_, r)| r.time).collect();
     match &call.function {
-        OverFunction::Aggregate(AggregateFunction::Count) => Some(counted().count() as i64),
+        OverFunction::Aggregate(AggregateFunction::Count) => Some(number(counted().count())),
         OverFunction::Aggregate(AggregateFunction::Sum) => counted().reduce(|a, b| a + b),
         OverFunction::Aggregate(AggregateFunction::Min) => counted().min(),
         OverFunction::Aggregate(AggregateFunction::Max) => counted().max(),
         OverFunction::LastValue => *frame.last().unwrap(),
-        OverFunction::NthValue { n } => frame.get(*n as usize - 1).copied().flatten(),
+        OverFunction::NthValue { n } => frame.get(index(*n) - 1).copied().flatten(),
         OverFunction::Lag { rows } => {
-            current.checked_sub(*rows as usize).and_then(|at| own[at].1.value)
+            current.checked_sub(index(*rows)).and_then(|at| own[at].1.value)
         }
-        OverFunction::RowNumber => Some(current as i64 + 1),
+        OverFunction::RowNumber => Some(number(current) + 1),
         OverFunction::Rank if !is_by_time => Some(1),
-        OverFunction::Rank => Some(before.iter().filter(|&&t| t < now).count() as i64 + 1),
+        OverFunction::Rank => Some(number(before.iter().filter(|&&t| t < now).count()) + 1),
         OverFunction::DenseRank if !is_by_time => Some(1),
         OverFunction::DenseRank => {
             let mut times: Vec<i64> = before.into_iter().filter(|&t| t < now).collect();
             times.dedup();
-            Some(times.len() as i64 + 1)
+            Some(number(times.len()) + 1)
         }
         OverFunction::Aggregate(other) => panic!("the model does not know {other:?}"),
     }
+}
+
+fn index(value: u64) -> usize {
+    usize::try_from(value).unwrap()
+}
+
+fn number(value: usize) -> i64 {
+    i64::try_from(value).unwrap()
 }
 
 fn random_calls(random: &mut Random, is_by_time: bool) -> Vec<OverCall> {
@@ -176,7 +184,7 @@ fn random_calls(random: &mut Random, is_by_time: bool) -> Vec<OverCall> {
             0 => Frame::Rows(None),
             1 => Frame::Rows(Some(random.below(6) as u64)),
             2 => Frame::Range(None),
-            _ => Frame::Range(Some(random.below(30) as i64)),
+            _ => Frame::Range(Some(number(random.below(30)))),
         };
         let function = match random.below(10) {
             0 => F::Aggregate(AggregateFunction::Count),
@@ -202,17 +210,17 @@ fn frames_agree_with_a_model_that_looks_at_every_row() {
         let is_by_time = random.below(4) > 0;
         let order =
             if is_by_time { OverOrder::EventTime { column: 0 } } else { OverOrder::Arrival };
-        let ttl_us = (is_by_time && random.below(3) == 0).then(|| 5 + random.below(40) as i64);
+        let ttl_us = (is_by_time && random.below(3) == 0).then(|| 5 + number(random.below(40)));
         let spec = spec(order, random_calls(&mut random, is_by_time), ttl_us);
-        let delay_us = random.below(30) as i64;
+        let delay_us = number(random.below(30));
         let mut clock = -40_i64;
         let records: Vec<Record> = (0..random.below(120))
             .map(|_| {
-                clock += random.below(5) as i64;
+                clock += number(random.below(5));
                 Record {
-                    time: clock - random.below(25) as i64,
-                    key: random.below(4) as i64,
-                    value: (random.below(5) > 0).then(|| random.below(100) as i64 - 50),
+                    time: clock - number(random.below(25)),
+                    key: number(random.below(4)),
+                    value: (random.below(5) > 0).then(|| number(random.below(100)) - 50),
                 }
             })
             .collect();
