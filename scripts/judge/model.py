@@ -16,8 +16,8 @@ START, END = -(2**63), 2**63 - 1
 class Rules:
     """What a source and a window declare."""
 
-    kind: str  # TUMBLING, HOPPING, CUMULATE
-    size: int
+    kind: str  # TUMBLING, HOPPING, CUMULATE, SESSION
+    size: int  # the gap of a session
     advance: int = 0  # the step of CUMULATE
     delay: int = 0
     lateness: int = 0
@@ -77,7 +77,8 @@ class Windows:
     def __init__(self, rules):
         self.rules, self.rows = rules, []
         self.watermark = Watermark(rules)
-        self.panes = {}  # (start, end, key)
+        self.panes = {}  # (start, end, key) of fixed windows
+        self.sessions = {}  # key to a list
         self.late = self.partly_late = self.seen = 0
         self.changed = []
 
@@ -95,7 +96,7 @@ class Windows:
     def take(self, record):
         time, key, value = record
         self.seen += 1
-        taken = self.fixed(time, key, value)
+        taken = self.session(time, key, value) if self.rules.kind == "SESSION" else self.fixed(time, key, value)
         for pane in taken:
             if self.rules.every:
                 if not any(pane is other for other in self.changed):
@@ -121,11 +122,27 @@ class Windows:
         self.partly_late += bool(taken and missed)
         return taken
 
+    def session(self, time, key, value):
+        gone = self.watermark.now - self.rules.lateness
+        open_ones = [s for s in self.sessions.setdefault(key, []) if s.end > gone]
+        joined = [s for s in open_ones if time < s.end and time + self.rules.size > s.start]
+        joined.sort(key=lambda s: s.start)
+        start = min([time, *(s.start for s in joined)])
+        end = max([time + self.rules.size, *(s.end for s in joined)])
+        if end <= gone:
+            self.late += 1
+            return []
+        born = min([self.seen, *(s.born for s in joined)])
+        whole = Pane(start, end, key, born, [v for s in joined for v in s.values] + [value])
+        self.sessions[key] = [s for s in open_ones if s not in joined] + [whole]
+        return [whole]
+
     def close(self, watermark):
         """Emits what has ended and was not, by end, start and first appearance."""
         if self.rules.changes:
             return
-        ended = [pane for pane in self.panes.values() if pane.end <= watermark and not pane.was_emitted]
+        waiting = self.panes.values() if self.rules.kind != "SESSION" else [s for group in self.sessions.values() for s in group]
+        ended = [pane for pane in waiting if pane.end <= watermark and not pane.was_emitted]
         for pane in sorted(ended, key=lambda pane: (pane.end, pane.start, pane.born)):
             pane.was_emitted = True
             self.emit(pane)

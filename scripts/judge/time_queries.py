@@ -1,7 +1,7 @@
-"""Random queries over event time: windows, `OVER`, changes, and what is late.
+"""Random queries over event time: windows, sessions, `OVER`, changes, and what is late.
 
 DuckDB knows no windows of event time, so it is given their arithmetic: the windows of a record are
-generated and unnested; what is late for `OVER` is found by the running maximum in `_before`. Windows
+generated and unnested, sessions are gaps and islands; what is late for `OVER` is found by the running maximum in `_before`. Windows
 with late records are answered by `model`, and DuckDB only holds the
 answer. Query `index` of a seed does not depend on the others.
 """
@@ -48,7 +48,7 @@ class Maker:
         self.index, self.sources = index, sources
 
     def make(self):
-        kinds = {"windows": 8, "over": 9, "window_changes": 4, "changes": 1, "modelled": 9}
+        kinds = {"windows": 8, "sessions": 4, "over": 9, "window_changes": 4, "changes": 1, "modelled": 9}
         kind = self.rng.choices(list(kinds), kinds.values())[0]
         query = getattr(self, kind)()
         query.kind = f"time: {kind}"
@@ -166,6 +166,31 @@ class Maker:
             duckdb += " ORDER BY window_end, window_start, min(_rid)"
         return self.query(tidemill, duckdb, picked, [source.name], is_ordered=is_one)
 
+    # Sessions.
+
+    def sessions(self):
+        made, source = self.source("tick", "tock", "pair", "lax", "timeless")
+        keys, where, gap = self.keys(source), self.where(), self.rng.choice([1, 3, 5, 10, 30]) * SECOND
+        aggregates = self.pick(AGGREGATES)
+        picked = self.key_columns(keys) + self.bounds() + aggregates
+        ours, theirs = self.lists(picked)
+        group = f" GROUP BY {', '.join(keys)}" if keys else ""
+        named = f"(ts, {text(gap)})"
+        # Without a watermark there is no column to fall back on.
+        if not source.name.startswith("timeless"):
+            named = self.rng.choice([named, f"({gap // SECOND}s)"])
+        tidemill = f"SELECT {ours} FROM {source.name}{where}{group} WINDOW SESSION {named}"
+        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+        jumps = (
+            f"SELECT *, CASE WHEN epoch_us(ts) - lag(epoch_us(ts)) OVER ({partition}ORDER BY ts, _rid) < {gap} THEN 0 ELSE 1 END AS _new "
+            f"FROM {source.table}{where}"
+        )
+        islands = f"SELECT *, sum(_new) OVER ({partition}ORDER BY ts, _rid ROWS UNBOUNDED PRECEDING) AS _island FROM ({jumps})"
+        grouped = ", ".join([*keys, "_island"])
+        theirs = theirs.replace("window_start AS", "min(ts) AS").replace("window_end AS", f"max(ts) + {text(gap)} AS")
+        duckdb = f"SELECT {theirs} FROM ({islands}) GROUP BY {grouped}"
+        return self.query(tidemill, duckdb, picked, [source.name])
+
     # Changes.
 
     def running(self, aggregate, partition, order):
@@ -276,10 +301,10 @@ class Maker:
     def modelled(self):
         rng = self.rng
         made, source = self.source("tardy", "tardy", "slow", "tick")
-        kind = rng.choice(["TUMBLING", "HOPPING", "CUMULATE"])
+        kind = rng.choice(["TUMBLING", "HOPPING", "CUMULATE", "SESSION", "SESSION"])
         size, step = {
             "TUMBLING": [(30, 0), (60, 0), (7, 0)], "HOPPING": [(60, 20), (90, 60), (25, 10), (300, 60)],
-            "CUMULATE": [(60, 20), (120, 30)],
+            "CUMULATE": [(60, 20), (120, 30)], "SESSION": [(5, 0), (15, 0), (60, 0)],
         }[kind][rng.randrange(2)]  # fmt: skip
         size, step = size * SECOND, step * SECOND
         lateness = rng.choice([0, 0, 15, 60, 400]) * SECOND

@@ -32,12 +32,7 @@ impl GroupBatches {
         if order == GroupOrder::Key {
             // No two groups compare equal, so stability is not needed.
             groups.sort_unstable_by(|&left, &right| {
-                let (left, right) = (left as usize, right as usize);
-                let columns = table.interner.columns().iter();
-                columns
-                    .map(|column| column.compare(left, right))
-                    .find(|ordering| ordering.is_ne())
-                    .unwrap_or(std::cmp::Ordering::Equal)
+                table.interner.compare(left as usize, right as usize)
             });
         }
         Self { table, order: groups, emitted_count: 0, batch_rows: batch_rows.max(1) }

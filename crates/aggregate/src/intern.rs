@@ -3,6 +3,8 @@
 //! One pass computes every row's hash, one looks each up. A single key of text or of up to eight
 //! bytes has a loop of its own; everything else compares column by column.
 
+use std::cmp::Ordering;
+
 use arrow_array::ArrayRef;
 use hashbrown::HashTable;
 use tidemill_record::DataType;
@@ -84,6 +86,17 @@ impl Interner {
     pub(crate) fn fingerprint(&self, group: usize, columns: &[usize]) -> u64 {
         let hashes = columns.iter().map(|&column| self.columns[column].hash_group(group));
         hashes.reduce(hash::combine).unwrap_or(hash::NULL)
+    }
+
+    /// The same of every group.
+    pub(crate) fn fingerprints(&self, columns: &[usize]) -> impl Iterator<Item = u64> {
+        (0..self.group_count).map(|group| self.fingerprint(group, columns))
+    }
+
+    /// The order of two groups by key, ascending, the first column most significant.
+    pub(crate) fn compare(&self, left: usize, right: usize) -> Ordering {
+        let mut columns = self.columns.iter().map(|column| column.compare(left, right));
+        columns.find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
     }
 
     /// Some columns of a group's key as SQL literals, separated by commas.

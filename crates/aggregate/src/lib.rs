@@ -37,4 +37,4 @@ pub use over::OverTable;
 pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;
-pub use windows::{PaneTable, SealedWindows};
+pub use windows::{PaneTable, SealedSessions, SealedWindows, SessionTable, WindowTable};

@@ -3,7 +3,9 @@
 use tidemill_plan::Merge;
 use tidemill_record::Batch;
 
-use crate::{AggTable, AggregateError, GroupOrder, LimitTable, SealedWindows, SortTable};
+use crate::{
+    AggTable, AggregateError, GroupOrder, LimitTable, SealedSessions, SealedWindows, SortTable,
+};
 
 /// The rows of a table, batch by batch.
 pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
@@ -21,6 +23,8 @@ pub enum Sealed {
     Limited(LimitTable),
     /// Windows of groups.
     Windows(SealedWindows),
+    /// Sessions.
+    Sessions(SealedSessions),
 }
 
 impl Sealed {
@@ -30,6 +34,9 @@ impl Sealed {
         match merge {
             Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
             Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
+            Merge::Windows(spec) if spec.is_by_session() => {
+                Self::Sessions(SealedSessions::new(spec, budget_bytes))
+            }
             Merge::Windows(spec) => Self::Windows(SealedWindows::new(spec, budget_bytes)),
             Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes)),
         }
@@ -43,6 +50,7 @@ impl Sealed {
             Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
             Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
             Self::Windows(windows) => Self::Windows(windows.with_budget(budget_bytes)),
+            Self::Sessions(sessions) => Self::Sessions(sessions.with_budget(budget_bytes)),
         }
     }
 
@@ -55,7 +63,7 @@ impl Sealed {
             Self::Groups(table) => table.update(batch),
             Self::Sorted(table) => table.update(batch),
             Self::Limited(table) => table.update(batch),
-            Self::Windows(_) => unreachable!("closed windows take no rows"),
+            Self::Windows(_) | Self::Sessions(_) => unreachable!("closed windows take no rows"),
         }
     }
 
@@ -72,6 +80,7 @@ impl Sealed {
             (Self::Sorted(table), Self::Sorted(later)) => table.merge(later),
             (Self::Limited(table), Self::Limited(later)) => table.merge(later),
             (Self::Windows(windows), Self::Windows(later)) => windows.merge(later),
+            (Self::Sessions(sessions), Self::Sessions(later)) => sessions.merge(&later),
             _ => panic!("a gather is given tables of one kind"),
         }
     }
@@ -86,6 +95,7 @@ impl Sealed {
             Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
             Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
             Self::Windows(windows) => windows.into_batches(batch_rows)?,
+            Self::Sessions(sessions) => sessions.into_batches(batch_rows)?,
         })
     }
 
@@ -95,6 +105,7 @@ impl Sealed {
         match self {
             Self::Groups(table) => table.group_count(),
             Self::Windows(windows) => windows.group_count(),
+            Self::Sessions(sessions) => sessions.group_count(),
             Self::Sorted(_) | Self::Limited(_) => 0,
         }
     }
@@ -107,6 +118,7 @@ impl Sealed {
             Self::Sorted(table) => table.state_bytes(),
             Self::Limited(table) => table.state_bytes(),
             Self::Windows(windows) => windows.state_bytes(),
+            Self::Sessions(sessions) => sessions.state_bytes(),
         }
     }
 }

@@ -63,14 +63,25 @@ pub(crate) trait State: Send {
         rows: &Rows<'_>,
     ) -> Result<Result<ArrayRef, Overflow>, AggregateError>;
 
-    /// Adds the states of a later table, group `i` of which is group `groups[i]` here.
+    /// Adds some groups of a later table: `there[i]` of its groups (each once) is `here[i]` here.
     ///
     /// # Errors
     /// As [`Self::update`].
     ///
     /// # Panics
     /// If `later` is of another call.
-    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError>;
+    fn merge(
+        &mut self,
+        later: &dyn State,
+        there: &[u32],
+        here: &[u32],
+    ) -> Result<(), AggregateError>;
+
+    /// Adds what group `from` holds to group `into`, behind what is there. Nobody asks for `from` again.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError>;
 
     /// Results of these groups, in this order, without changing anything.
     ///
@@ -220,6 +231,12 @@ impl<A: Accumulator> Cells<A> {
         self.outside_bytes += self.accumulator.add(&mut self.states[index], is_first, column, row);
     }
 
+    fn add_state(&mut self, into: u32, state: A::State) {
+        let index = into as usize;
+        let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
+        self.outside_bytes += self.accumulator.merge(&mut self.states[index], is_first, state);
+    }
+
     #[inline(always)]
     fn append(&self, group: u32, output: &mut A::Output) -> Result<(), Overflow> {
         let index = group as usize;
@@ -269,15 +286,28 @@ impl<A: Accumulator> State for Cells<A> {
         Ok(Ok(output.into_array()))
     }
 
-    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError> {
+    fn merge(
+        &mut self,
+        later: &dyn State,
+        there: &[u32],
+        here: &[u32],
+    ) -> Result<(), AggregateError> {
         let later: &Self = downcast(later);
-        for (at, (state, &group)) in later.states.iter().zip(groups).enumerate() {
-            if !A::TRACKS_SEEN || later.seen[at] {
-                let index = group as usize;
-                let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
-                self.outside_bytes +=
-                    self.accumulator.merge(&mut self.states[index], is_first, state.clone());
+        for (&from, &into) in there.iter().zip(here) {
+            let from = from as usize;
+            if !A::TRACKS_SEEN || later.seen[from] {
+                self.add_state(into, later.states[from].clone());
             }
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
+        let index = from as usize;
+        if !A::TRACKS_SEEN || self.seen[index] {
+            let state = std::mem::take(&mut self.states[index]);
+            self.outside_bytes -= A::outside_bytes(&state);
+            self.add_state(into, state);
         }
         Ok(())
     }

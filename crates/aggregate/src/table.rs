@@ -50,33 +50,7 @@ impl AggTable {
     /// every operation gives [`AggregateError::Unsupported`].
     #[must_use]
     pub fn new(spec: AggregateSpec, budget_bytes: u64) -> Self {
-        let mut refusal = None;
-        let interner = Interner::new(spec.keys.iter().map(|&key| &spec.input_types[key]));
-        let interner = interner.unwrap_or_else(|| {
-            let types = spec.keys.iter().map(|&key| &spec.input_types[key]);
-            let mut types = types.filter(|t| matches!(t, tidemill_record::DataType::Array(_)));
-            refusal = types.next().map(|data_type| AggregateError::Unsupported {
-                what: "GROUP BY".to_owned(),
-                data_type: data_type.clone(),
-            });
-            Interner::new([]).expect("no keys are always supported")
-        });
-        let mut states = Vec::with_capacity(spec.calls.len());
-        for call in &spec.calls {
-            match state_of(call, &spec.input_types) {
-                Some(mut state) => {
-                    state.grow(interner.group_count());
-                    states.push(state);
-                }
-                None => {
-                    let argument = call.argument.map(|at| spec.input_types[at].clone());
-                    refusal = Some(AggregateError::Unsupported {
-                        what: call.label.clone(),
-                        data_type: argument.unwrap_or_else(|| call.data_type.clone()),
-                    });
-                }
-            }
-        }
+        let Parts { interner, states, refusal } = Parts::new(&spec);
         Self {
             spec,
             budget_bytes,
@@ -182,7 +156,7 @@ impl AggTable {
         }
         for (state, later) in self.states.iter_mut().zip(&later.states) {
             state.grow(self.interner.group_count());
-            state.merge(&**later, &here)?;
+            state.merge(&**later, &there, &here)?;
         }
         self.last_offset = self.last_offset.max(later.last_offset);
         self.check_budget()?;
@@ -219,9 +193,7 @@ impl AggTable {
     /// If a position is not one of the key's.
     #[must_use]
     pub fn key_fingerprints(&self, keys: &[usize]) -> Vec<u64> {
-        let groups = 0..self.group_count();
-        let mut hashes: Vec<u64> =
-            groups.map(|group| self.interner.fingerprint(group, keys)).collect();
+        let mut hashes: Vec<u64> = self.interner.fingerprints(keys).collect();
         hashes.sort_unstable();
         hashes.dedup();
         hashes
@@ -267,6 +239,48 @@ impl AggTable {
         }
         let (budget_bytes, group_count) = (self.budget_bytes, self.group_count());
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+}
+
+/// What a table is made of, empty.
+pub(crate) struct Parts {
+    pub(crate) interner: Interner,
+    /// One per call, with room for the groups of the interner.
+    pub(crate) states: Vec<Box<dyn State>>,
+    /// Why no batch can be taken: a type of the query is not supported.
+    pub(crate) refusal: Option<AggregateError>,
+}
+
+impl Parts {
+    pub(crate) fn new(spec: &AggregateSpec) -> Self {
+        let mut refusal = None;
+        let interner = Interner::new(spec.keys.iter().map(|&key| &spec.input_types[key]));
+        let interner = interner.unwrap_or_else(|| {
+            let types = spec.keys.iter().map(|&key| &spec.input_types[key]);
+            let mut types = types.filter(|t| matches!(t, tidemill_record::DataType::Array(_)));
+            refusal = types.next().map(|data_type| AggregateError::Unsupported {
+                what: "GROUP BY".to_owned(),
+                data_type: data_type.clone(),
+            });
+            Interner::new([]).expect("no keys are always supported")
+        });
+        let mut states = Vec::with_capacity(spec.calls.len());
+        for call in &spec.calls {
+            match state_of(call, &spec.input_types) {
+                Some(mut state) => {
+                    state.grow(interner.group_count());
+                    states.push(state);
+                }
+                None => {
+                    let argument = call.argument.map(|at| spec.input_types[at].clone());
+                    refusal = Some(AggregateError::Unsupported {
+                        what: call.label.clone(),
+                        data_type: argument.unwrap_or_else(|| call.data_type.clone()),
+                    });
+                }
+            }
+        }
+        Self { interner, states, refusal }
     }
 }
 

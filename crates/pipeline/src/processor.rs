@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use tidemill_aggregate::{
-    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, PaneTable, Sealed, SortTable,
-    TableBatches,
+    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, Sealed, SortTable, TableBatches,
+    WindowTable,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
@@ -48,7 +48,7 @@ enum Seal {
     /// One table, when the input ends.
     Table(Sealed),
     /// Windows, as they close.
-    Windows(PaneTable),
+    Windows(WindowTable),
 }
 
 enum Step {
@@ -60,7 +60,7 @@ enum Step {
         emit: Emit,
         audited_keys: Vec<usize>,
     },
-    Windows(PaneTable),
+    Windows(WindowTable),
     Over(OverTable),
     Sort(SortTable),
     Limit(Limit),
@@ -80,7 +80,7 @@ impl Step {
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
             Stage::Project(columns) => Self::Project(Project::new(columns, context)?),
             Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
-                Self::Windows(PaneTable::new(spec.clone(), audited_keys, budget_bytes))
+                Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
             }
             Stage::Aggregate { spec, audited_keys } => Self::Aggregate {
                 table: AggTable::new(spec.clone(), budget_bytes),
@@ -143,7 +143,7 @@ impl Processor {
     ) -> Result<Self, PipelineError> {
         let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
         let seal = seal.map(|merge| match merge {
-            Merge::Windows(spec) => Seal::Windows(PaneTable::sealing(spec.clone(), budget_bytes)),
+            Merge::Windows(spec) => Seal::Windows(WindowTable::sealing(spec.clone(), budget_bytes)),
             merge => Seal::Table(Sealed::new(merge, budget_bytes)),
         });
         Ok(Self {
@@ -335,7 +335,7 @@ impl Processor {
     pub(crate) fn take_sealed(&mut self) -> Result<Option<Sealed>, PipelineError> {
         match self.seal.take() {
             Some(Seal::Table(table)) => Ok(Some(table)),
-            Some(Seal::Windows(table)) => Ok(Some(Sealed::Windows(table.into_sealed()?))),
+            Some(Seal::Windows(table)) => Ok(Some(table.into_sealed()?)),
             None => Ok(None),
         }
     }

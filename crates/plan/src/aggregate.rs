@@ -4,7 +4,7 @@ use std::fmt;
 
 use tidemill_record::DataType;
 
-use crate::{Span, WindowSpec};
+use crate::{Span, WindowKind, WindowSpec};
 
 /// An aggregate function, with its constant parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,6 +140,12 @@ pub struct AggregateSpec {
 }
 
 impl AggregateSpec {
+    /// Whether groups lie in sessions.
+    #[must_use]
+    pub fn is_by_session(&self) -> bool {
+        self.window.is_some_and(|window| matches!(window.kind, WindowKind::Session { .. }))
+    }
+
     /// Types of the output columns: keys, the window's bounds, then calls.
     #[must_use]
     pub fn output_types(&self) -> Vec<DataType> {

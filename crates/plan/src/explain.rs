@@ -146,7 +146,9 @@ fn grouping(spec: &AggregateSpec) -> String {
 
 fn windowing(window: &WindowSpec) -> String {
     let mut text = format!("{} of #{}", window.kind, window.time);
-    let _ = write!(text, ", panes of {}", duration_text(window.kind.pane_us()));
+    if let Some(pane_us) = window.kind.pane_us() {
+        let _ = write!(text, ", panes of {}", duration_text(pane_us));
+    }
     if window.allowed_lateness_us > 0 {
         let _ = write!(text, ", allowed lateness {}", duration_text(window.allowed_lateness_us));
     }

@@ -40,6 +40,11 @@ pub enum WindowKind {
         /// From one end to the next.
         step_us: i64,
     },
+    /// A window lasts as long as the records of its group follow each other.
+    Session {
+        /// Time without a record after which a window ends: it is `[first, last + gap)`.
+        gap_us: i64,
+    },
 }
 
 impl WindowKind {
@@ -50,14 +55,16 @@ impl WindowKind {
             Self::Tumbling { .. } => "TUMBLING",
             Self::Hopping { .. } => "HOPPING",
             Self::Cumulating { .. } => "CUMULATE",
+            Self::Session { .. } => "SESSION",
         }
     }
 
     /// The panes that windows of fixed size are made of: the longest aligned stretches of time that no
-    /// window cuts, in microseconds.
+    /// window cuts, in microseconds. `None` for sessions.
     #[must_use]
-    pub fn pane_us(self) -> i64 {
-        match self {
+    pub fn pane_us(self) -> Option<i64> {
+        Some(match self {
+            Self::Session { .. } => return None,
             Self::Tumbling { size_us } => size_us,
             Self::Hopping { size_us, advance_us } => {
                 let (mut a, mut b) = (size_us, advance_us);
@@ -67,16 +74,18 @@ impl WindowKind {
                 a
             }
             Self::Cumulating { step_us, .. } => step_us,
-        }
+        })
     }
 
-    /// The longest time from a record to the end of a window that it lies in.
+    /// The longest time from a record to the end of a window that it lies in; for sessions, if no other
+    /// record follows.
     #[must_use]
     pub fn reach_us(self) -> i64 {
         match self {
             Self::Tumbling { size_us }
             | Self::Hopping { size_us, .. }
             | Self::Cumulating { size_us, .. } => size_us,
+            Self::Session { gap_us } => gap_us,
         }
     }
 }
@@ -85,7 +94,9 @@ impl fmt::Display for WindowKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         match *self {
-            Self::Tumbling { size_us } => write!(f, "({})", duration_text(size_us)),
+            Self::Tumbling { size_us: a } | Self::Session { gap_us: a } => {
+                write!(f, "({})", duration_text(a))
+            }
             Self::Hopping { size_us: a, advance_us: b }
             | Self::Cumulating { size_us: a, step_us: b } => {
                 write!(f, "({}, {})", duration_text(a), duration_text(b))

@@ -54,12 +54,9 @@ impl QueryBinder<'_, '_> {
         relation: &Relation,
     ) -> Bind<BoundWindow> {
         let span = self.session.span(call.name.span());
-        if name == "SESSION" {
-            return self.session.fail(span, "not supported yet: SESSION windows");
-        }
         let arguments = self.window_arguments(call, name, span)?;
         let duration_count = match name {
-            "TUMBLING" | "TUMBLE" => 1,
+            "TUMBLING" | "TUMBLE" | "SESSION" => 1,
             _ => 2,
         };
         let (time, durations) = match arguments.len().checked_sub(duration_count) {
@@ -68,6 +65,7 @@ impl QueryBinder<'_, '_> {
             _ => {
                 let form = match name {
                     "TUMBLING" | "TUMBLE" => "time column, size",
+                    "SESSION" => "time column, gap",
                     "HOPPING" => "time column, size, advance",
                     "HOP" => "time column, advance, size",
                     "CUMULATING" => "time column, size, step",
@@ -86,6 +84,7 @@ impl QueryBinder<'_, '_> {
             .collect::<Bind<_>>()?;
         let kind = match name {
             "TUMBLING" | "TUMBLE" => WindowKind::Tumbling { size_us: durations[0] },
+            "SESSION" => WindowKind::Session { gap_us: durations[0] },
             "HOPPING" => WindowKind::Hopping { size_us: durations[0], advance_us: durations[1] },
             "HOP" => WindowKind::Hopping { size_us: durations[1], advance_us: durations[0] },
             "CUMULATING" => WindowKind::Cumulating { size_us: durations[0], step_us: durations[1] },

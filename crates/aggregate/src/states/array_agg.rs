@@ -87,13 +87,28 @@ impl State for ArrayAgg {
         Ok(Ok(self.gather(rows.groups, |row, _| lens[row])))
     }
 
-    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError> {
+    fn merge(
+        &mut self,
+        later: &dyn State,
+        there: &[u32],
+        here: &[u32],
+    ) -> Result<(), AggregateError> {
         let later: &Self = downcast(later);
-        for (places, &group) in later.places.iter().zip(groups) {
-            let values = later.values.gather(places);
+        for (&from, &into) in there.iter().zip(here) {
+            let values = later.values.gather(&later.places[from as usize]);
             let input = self.values.input(&values);
-            (0..values.len()).try_for_each(|row| self.push(group, &input, row))?;
+            (0..values.len()).try_for_each(|row| self.push(into, &input, row))?;
         }
+        Ok(())
+    }
+
+    fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
+        let moved = std::mem::take(&mut self.places[from as usize]);
+        self.places_bytes -= moved.capacity() * size_of::<u32>();
+        let places = &mut self.places[into as usize];
+        let capacity_before = places.capacity();
+        places.extend_from_slice(&moved);
+        self.places_bytes += (places.capacity() - capacity_before) * size_of::<u32>();
         Ok(())
     }
 

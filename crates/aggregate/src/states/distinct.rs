@@ -24,7 +24,7 @@ pub(crate) fn state(
     skips_nulls: bool,
 ) -> Option<Box<dyn State>> {
     let values = Interner::new([&DataType::BigInt, argument])?;
-    Some(Box::new(Distinct { inner, skips_nulls, values, indices: Vec::new() }))
+    Some(Box::new(Distinct { inner, skips_nulls, values, by_group: None, indices: Vec::new() }))
 }
 
 struct Distinct {
@@ -32,11 +32,70 @@ struct Distinct {
     skips_nulls: bool,
     /// Pairs of a group and a value it has had, in order of first appearance.
     values: Interner,
+    /// Made when groups first join.
+    by_group: Option<PairsByGroup>,
     /// Reused from batch to batch.
     indices: Vec<u32>,
 }
 
+/// The pairs of each group, as lists through `next`.
+#[derive(Default)]
+struct PairsByGroup {
+    /// The newest pair of each group, or [`NONE`].
+    newest: Vec<u32>,
+    /// For each pair, the one before it of the same group, or [`NONE`].
+    next: Vec<u32>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl PairsByGroup {
+    fn add(&mut self, groups: &[u32]) {
+        for &group in groups {
+            let group = group as usize;
+            if group >= self.newest.len() {
+                self.newest.resize(group + 1, NONE);
+            }
+            let pair = u32::try_from(self.next.len()).expect("pairs are numbered in 32 bits");
+            self.next.push(std::mem::replace(&mut self.newest[group], pair));
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        (self.newest.capacity() + self.next.capacity()) * size_of::<u32>()
+    }
+}
+
 impl Distinct {
+    /// The groups of these pairs.
+    fn groups_of(&self, pairs: &[u32]) -> Vec<u32> {
+        let groups = self.values.columns()[0].gather(pairs);
+        let groups = groups.as_primitive::<Int64Type>().values().iter();
+        groups.map(|&group| u32::try_from(group).expect("a group index")).collect()
+    }
+
+    /// All pairs of a group, in order of arrival; it has none afterwards.
+    fn take_pairs(&mut self, group: u32) -> Vec<u32> {
+        let mut by_group = self.by_group.take().unwrap_or_default();
+        let listed = u32::try_from(by_group.next.len()).expect("pairs are numbered in 32 bits");
+        let new: Vec<u32> =
+            (listed..).take(self.values.group_count() - by_group.next.len()).collect();
+        for pairs in new.chunks(MERGE_ROWS) {
+            by_group.add(&self.groups_of(pairs));
+        }
+        let mut pairs = Vec::new();
+        if let Some(newest) = by_group.newest.get_mut(group as usize) {
+            let mut pair = std::mem::replace(newest, NONE);
+            while pair != NONE {
+                pairs.push(pair);
+                pair = by_group.next[pair as usize];
+            }
+        }
+        pairs.reverse();
+        self.by_group = Some(by_group);
+        pairs
+    }
+
     /// The rows whose value their group has not had before.
     fn fresh(&mut self, rows: &Rows<'_>) -> Result<BooleanBuffer, AggregateError> {
         let argument = rows.argument.expect("only COUNT goes without an argument");
@@ -84,17 +143,37 @@ impl State for Distinct {
         self.inner.update_running(&Rows { groups: rows.groups, argument: rows.argument, selected })
     }
 
-    fn merge(&mut self, later: &dyn State, groups: &[u32]) -> Result<(), AggregateError> {
+    fn merge(
+        &mut self,
+        later: &dyn State,
+        there: &[u32],
+        here: &[u32],
+    ) -> Result<(), AggregateError> {
         let later: &Self = downcast(later);
+        let group_count = there.iter().max().map_or(0, |&group| group as usize + 1);
+        let mut targets = vec![None; group_count];
+        for (&from, &into) in there.iter().zip(here) {
+            targets[from as usize] = Some(into);
+        }
         let pairs: Vec<u32> = (0..).take(later.values.group_count()).collect();
         for pairs in pairs.chunks(MERGE_ROWS) {
-            let there = later.values.columns()[0].gather(pairs);
-            let there = there.as_primitive::<Int64Type>().values().iter();
-            let here: Vec<u32> = there
-                .map(|&group| groups[usize::try_from(group).expect("a group index")])
-                .collect();
-            let values = later.values.columns()[1].gather(pairs);
+            let (pairs, here): (Vec<u32>, Vec<u32>) = pairs
+                .iter()
+                .zip(later.groups_of(pairs))
+                .filter_map(|(&pair, group)| Some((pair, (*targets.get(group as usize)?)?)))
+                .unzip();
+            let values = later.values.columns()[1].gather(&pairs);
             self.update(&Rows { groups: &here, argument: Some(&values), selected: None })?;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
+        let pairs = self.take_pairs(from);
+        for pairs in pairs.chunks(MERGE_ROWS) {
+            let values = self.values.columns()[1].gather(pairs);
+            let groups = vec![into; pairs.len()];
+            self.update(&Rows { groups: &groups, argument: Some(&values), selected: None })?;
         }
         Ok(())
     }
@@ -104,7 +183,8 @@ impl State for Distinct {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.inner.heap_bytes() + self.values.heap_bytes()
+        let by_group = self.by_group.as_ref().map_or(0, |by_group| by_group.heap_bytes());
+        self.inner.heap_bytes() + self.values.heap_bytes() + by_group
     }
 
     fn as_any(&self) -> &dyn Any {

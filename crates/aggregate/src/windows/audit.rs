@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::AggTable;
+use crate::intern::Interner;
 
 /// Most fingerprints that are kept: the audit of a stream that never ends must not grow with it.
 const FINGERPRINTS_MAX: usize = 1 << 20;
@@ -19,20 +19,20 @@ impl Fingerprints {
         Self { keys: keys.to_vec(), known: HashSet::new() }
     }
 
-    /// Keeps those of a table that goes.
-    pub(crate) fn add(&mut self, table: &AggTable) {
+    /// Keeps those of groups that go.
+    pub(crate) fn add(&mut self, groups: &Interner) {
         if !self.keys.is_empty() && self.known.len() < FINGERPRINTS_MAX {
-            self.known.extend(table.key_fingerprints(&self.keys));
+            self.known.extend(groups.fingerprints(&self.keys));
         }
     }
 
-    /// All that are kept, and those of the tables that are still there; ascending.
-    pub(crate) fn with<'a>(&self, tables: impl Iterator<Item = &'a AggTable>) -> Vec<u64> {
+    /// All that are kept, and those of groups that are still there; ascending.
+    pub(crate) fn with<'a>(&self, tables: impl Iterator<Item = &'a Interner>) -> Vec<u64> {
         if self.keys.is_empty() {
             return Vec::new();
         }
         let mut all: Vec<u64> = self.known.iter().copied().collect();
-        all.extend(tables.flat_map(|table| table.key_fingerprints(&self.keys)));
+        all.extend(tables.flat_map(|groups| groups.fingerprints(&self.keys)));
         all.sort_unstable();
         all.dedup();
         all

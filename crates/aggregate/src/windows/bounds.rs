@@ -2,6 +2,8 @@
 
 use tidemill_plan::WindowKind;
 
+const NO_SIZE: &str = "sessions have a table of their own";
+
 /// A window, ordered by end, then start: the order in which windows leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Bounds {
@@ -33,6 +35,7 @@ pub(crate) fn windows_of(kind: WindowKind, time: i64) -> impl Iterator<Item = Bo
             let first = floor(time, step_us).max(base);
             (first, base.saturating_add(size_us - step_us), step_us, true)
         }
+        WindowKind::Session { .. } => unreachable!("{NO_SIZE}"),
     };
     let size = kind.reach_us();
     let mut next = Some(first);
@@ -63,6 +66,7 @@ pub(crate) fn last_end(kind: WindowKind, time: i64) -> i64 {
         WindowKind::Tumbling { size_us } | WindowKind::Cumulating { size_us, .. } => {
             floor(time, size_us).saturating_add(size_us)
         }
+        WindowKind::Session { .. } => unreachable!("{NO_SIZE}"),
     }
 }
 

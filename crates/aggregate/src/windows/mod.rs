@@ -1,7 +1,8 @@
 //! Groups within windows of event time.
 //!
-//! Start with `panes`, the windows of one partition that may still take records; `bounds` says which
-//! windows a time lies in, `rows` how they leave, and [`sealed`] is what a gather is given.
+//! Start with [`table`], which has either of `panes`, the windows of fixed size of one partition that may
+//! still take records, and [`sessions`]. `bounds` says which windows a time lies in, `rows` how they
+//! leave, and [`sealed`] is what a gather is given.
 
 mod audit;
 mod bounds;
@@ -9,7 +10,11 @@ mod panes;
 mod pending;
 mod rows;
 pub mod sealed;
+pub mod sessions;
+pub mod table;
 
 pub use panes::PaneTable;
 pub(crate) use rows::woven;
 pub use sealed::SealedWindows;
+pub use sessions::{SealedSessions, SessionTable};
+pub use table::WindowTable;

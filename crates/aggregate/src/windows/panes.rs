@@ -9,10 +9,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_select::take::take;
 use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, EventTime, Offset};
 
@@ -20,7 +18,7 @@ use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
 use crate::windows::pending::PendingChanges;
-use crate::windows::rows::{close, rows_of, with_bounds, woven};
+use crate::windows::rows::{chosen, close, rows_of, with_bounds, woven};
 use crate::{AggTable, AggregateError, Late};
 
 /// Open windows of fixed size.
@@ -75,7 +73,7 @@ impl PaneTable {
     pub fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
         let window = spec.window.expect("a windowed grouping");
         let emit = spec.emit;
-        let pane_us = window.kind.pane_us();
+        let pane_us = window.kind.pane_us().expect("sessions have a table of their own");
         let is_mergeable = spec.calls.iter().all(|call| {
             !call.is_distinct
                 && !matches!(
@@ -400,7 +398,7 @@ impl PaneTable {
     fn drop_pane(&mut self, bounds: Bounds) -> Option<Pane> {
         let pane = self.panes.remove(&bounds)?;
         self.state_bytes -= pane.state_bytes.min(self.state_bytes);
-        self.audit.add(&pane.table);
+        self.audit.add(&pane.table.interner);
         Some(pane)
     }
 
@@ -508,18 +506,6 @@ impl PaneTable {
     /// million, some.
     #[must_use]
     pub fn key_fingerprints(&self) -> Vec<u64> {
-        self.audit.with(self.panes.values().map(|pane| &pane.table))
+        self.audit.with(self.panes.values().map(|pane| &pane.table.interner))
     }
-}
-
-/// Some rows of a batch, in order: a slice where they follow each other.
-fn chosen(batch: &Batch, rows: &[u32]) -> Batch {
-    let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
-    if last - first + 1 == rows.len() {
-        return batch.slice(first, rows.len());
-    }
-    let indices = UInt32Array::from(rows.to_vec());
-    let cut = |array| take(array, &indices, None).expect("row numbers are within the batch");
-    let columns = batch.columns().iter().map(|column| cut(&**column)).collect();
-    Batch::new(columns, cut(batch.offsets()).as_primitive().clone())
 }

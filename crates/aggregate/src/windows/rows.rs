@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray, UInt32Array, UInt64Array};
 use arrow_select::interleave::interleave;
+use arrow_select::take::take;
 use tidemill_record::Batch;
 
 use crate::windows::bounds::Bounds;
 use crate::{AggTable, AggregateError};
 
 /// Rows that leave at a time.
-const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 8192;
 
 /// The rows of a table, as a window's: keys, bounds, calls.
 pub(crate) fn with_bounds(batch: &Batch, key_count: usize, window: Bounds) -> Batch {
@@ -56,4 +58,16 @@ pub(crate) fn woven(batches: &[Batch], places: &[(usize, usize)]) -> Batch {
     let offsets = places.iter().map(|&(batch, row)| batches[batch].offsets().value(row));
     let offsets: Vec<u64> = offsets.collect();
     Batch::new(columns.collect(), offsets.into())
+}
+
+/// Some rows of a batch, in order: a slice where they follow each other.
+pub(crate) fn chosen(batch: &Batch, rows: &[u32]) -> Batch {
+    let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
+    if last - first + 1 == rows.len() {
+        return batch.slice(first, rows.len());
+    }
+    let indices = UInt32Array::from(rows.to_vec());
+    let cut = |array| take(array, &indices, None).expect("row numbers are within the batch");
+    let columns = batch.columns().iter().map(|column| cut(&**column)).collect();
+    Batch::new(columns, cut(batch.offsets()).as_primitive().clone())
 }

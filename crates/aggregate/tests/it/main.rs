@@ -13,6 +13,7 @@ mod limit;
 mod memory;
 mod over;
 mod reference;
+mod sessions;
 mod sort;
 mod values;
 mod windows;

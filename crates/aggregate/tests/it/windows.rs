@@ -16,11 +16,11 @@ use crate::groups::{call, spec};
 use crate::values::Random;
 
 /// Time, key, value.
-type Record = (i64, i64, i64);
+pub(crate) type Record = (i64, i64, i64);
 /// Groups by end, start and key: place of the first record, count, sum, whether it has left.
 type Groups = BTreeMap<(i64, i64, i64), (usize, i64, i64, bool)>;
 /// Key, start, end, count, sum.
-type Row = (i64, i64, i64, i64, i64);
+pub(crate) type Row = (i64, i64, i64, i64, i64);
 
 fn windowed(kind: WindowKind, emit: Emit, allowed_lateness_us: i64) -> AggregateSpec {
     let types = vec![DataType::Timestamp, DataType::BigInt, DataType::BigInt];
@@ -30,7 +30,7 @@ fn windowed(kind: WindowKind, emit: Emit, allowed_lateness_us: i64) -> Aggregate
     AggregateSpec { window, emit, ..spec(types, vec![1], calls) }
 }
 
-fn batch(records: &[Record], first: usize) -> Batch {
+pub(crate) fn batch(records: &[Record], first: usize) -> Batch {
     let times = TimestampMicrosecondArray::from_iter_values(records.iter().map(|r| r.0));
     let keys = Int64Array::from_iter_values(records.iter().map(|r| r.1));
     let values = Int64Array::from_iter_values(records.iter().map(|r| r.2));
@@ -38,7 +38,7 @@ fn batch(records: &[Record], first: usize) -> Batch {
     Batch::new(vec![Arc::new(times), Arc::new(keys), Arc::new(values)], offsets)
 }
 
-fn rows(batches: &[Batch]) -> Vec<Row> {
+pub(crate) fn rows(batches: &[Batch]) -> Vec<Row> {
     let mut rows = Vec::new();
     for batch in batches {
         let integer = |at: usize| batch.column(at).as_primitive::<Int64Type>().clone();
@@ -98,6 +98,7 @@ fn windows(kind: WindowKind, time: i64) -> Vec<(i64, i64)> {
             let ends = (1..=size_us / step_us).map(|n| start + n * step_us);
             return ends.filter(|end| *end > time).map(|end| (start, end)).collect();
         }
+        WindowKind::Session { .. } => unreachable!("sessions are in a module of their own"),
     };
     let starts = (time - size + 1..=time).filter(|start| start % step == 0);
     starts.map(|start| (start, start + size)).collect()

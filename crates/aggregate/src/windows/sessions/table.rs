@@ -1,0 +1,404 @@
+//! The sessions of one partition.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use tidemill_plan::{AggregateSpec, Emit, WindowKind, WindowSpec};
+use tidemill_record::{Batch, EventTime, Offset};
+
+use super::block::Block;
+use super::sealed::SealedSessions;
+use super::store::{NONE, Session, SessionStore};
+use crate::windows::audit::Fingerprints;
+use crate::windows::bounds::Bounds;
+use crate::windows::rows::{BATCH_ROWS, chosen};
+use crate::{AggregateError, Late};
+
+/// Sessions that may be gone before their memory is given back.
+const GONE_MIN: usize = 1024;
+
+/// Open sessions of every key.
+///
+/// A session of event times `first ..= last` is the window `[first, last + gap)`. A record joins the
+/// sessions whose window its own, `[time, time + gap)`, touches, and may make one of two.
+///
+/// Every session waits in `due` for its end, and where closed sessions take corrections, then for the end
+/// of their time. Records move that end without touching the queue: what comes up too early goes
+/// back, so that a session is queued again at most once in a gap of event time.
+pub struct SessionTable {
+    // Fixed at construction.
+    /// The grouping without its window.
+    spec: AggregateSpec,
+    window: WindowSpec,
+    gap_us: i64,
+    emit: Emit,
+    budget_bytes: u64,
+    // Changes with every batch.
+    store: SessionStore,
+    /// Event times at which sessions are to be looked at; an entry that differs from its session's own
+    /// note has been replaced.
+    due: BinaryHeap<Reverse<(i64, u32)>>,
+    block: Block,
+    audit: Fingerprints,
+    /// Closed sessions, where they are given away instead of leaving as rows.
+    sealed: Option<SealedSessions>,
+    taken: Taken,
+    /// The key of each row of the batch; reused.
+    keys: Vec<u32>,
+}
+
+/// Rows of a batch that have a session and wait to be added together; reused.
+#[derive(Default)]
+struct Taken {
+    rows: Vec<u32>,
+    sessions: Vec<u32>,
+    /// The session's, just after each row.
+    bounds: Vec<Bounds>,
+}
+
+/// The sessions that a record joins: there cannot be more than two.
+#[derive(Clone, Copy)]
+struct Joined {
+    earlier: u32,
+    later: u32,
+}
+
+impl SessionTable {
+    /// No sessions yet; they may hold `budget_bytes` together. `audited_keys` are places in the group
+    /// key whose values [`Self::key_fingerprints`] is asked for.
+    ///
+    /// # Panics
+    /// If the grouping has no session window.
+    #[must_use]
+    pub fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
+        let window = spec.window.expect("a windowed grouping");
+        let WindowKind::Session { gap_us } = window.kind else {
+            panic!("{} windows have panes", window.kind)
+        };
+        let emit = spec.emit;
+        let spec = AggregateSpec { window: None, ..spec };
+        Self {
+            store: SessionStore::new(&spec),
+            spec,
+            window,
+            gap_us,
+            emit,
+            budget_bytes,
+            due: BinaryHeap::new(),
+            block: Block::new(emit),
+            audit: Fingerprints::new(audited_keys),
+            sealed: None,
+            taken: Taken::default(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// The same for final results that a gather merges: closed sessions are kept until
+    /// [`Self::into_sealed`], and none leave as rows.
+    #[must_use]
+    pub fn sealing(spec: AggregateSpec, budget_bytes: u64) -> Self {
+        let sealed = Some(SealedSessions::new(&spec, budget_bytes));
+        Self { sealed, ..Self::new(spec, &[], budget_bytes) }
+    }
+
+    /// Adds a batch, each row judged by the watermark beside it. What the rows cause goes to
+    /// `results`, in order: changes, corrections, and sessions that closed before them. Rows that are
+    /// late go to `late`.
+    ///
+    /// # Errors
+    /// As [`crate::AggTable::update`].
+    ///
+    /// # Cost
+    /// O(rows), and the sessions of its key for each; two sessions that become one cost a call for each
+    /// aggregate.
+    pub fn update(
+        &mut self,
+        batch: &Batch,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let mut keys = std::mem::take(&mut self.keys);
+        self.store.intern(batch, &mut keys)?;
+        let times = batch.column(self.window.time).as_primitive::<TimestampMicrosecondType>();
+        for (row, (&time, &key)) in times.values().iter().zip(&keys).enumerate() {
+            self.take_row(batch, row, time, key, late, results)?;
+            if self.block.count_row() {
+                self.add_taken(batch, results)?;
+                self.flush_changes(results)?;
+            }
+        }
+        self.add_taken(batch, results)?;
+        self.keys = keys;
+        self.check_budget()
+    }
+
+    /// Finds or makes the session of a row.
+    fn take_row(
+        &mut self,
+        batch: &Batch,
+        row: usize,
+        time: i64,
+        key: u32,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let watermark = batch.watermark_before(row).0;
+        let offset = batch.offsets().value(row);
+        let own = Bounds { start: time, end: time.saturating_add(self.gap_us) };
+        let Joined { earlier, later } = self.joined(key, own, watermark);
+        let joined = [earlier, later].into_iter().filter(|&at| at != NONE);
+        let ends = joined.map(|at| self.store.sessions[at as usize].end);
+        let (end, first_end) =
+            ends.fold((own.end, i64::MAX), |(last, first), end| (last.max(end), first.min(end)));
+        if self.is_past(end, watermark) {
+            late.push(Late {
+                offset: Offset(offset),
+                what: self.window.kind.name(),
+                is_partly: false,
+            });
+            return Ok(());
+        }
+        // A session that has ended takes this row only as a correction: its result leaves before.
+        let corrects = self.emit == Emit::Final && end.min(first_end) <= watermark;
+        if corrects || later != NONE {
+            self.add_taken(batch, results)?;
+        }
+        if corrects {
+            self.close_until(watermark, results)?;
+        }
+        let session = if earlier == NONE {
+            self.store.push(Session {
+                key,
+                next: NONE,
+                start: time,
+                end: own.end,
+                appeared: offset,
+                last_offset: offset,
+                due: i64::MAX,
+                has_left: false,
+                is_gone: false,
+            })?
+        } else {
+            earlier
+        };
+        if later != NONE {
+            self.store.join(session, later)?;
+        }
+        let known = &mut self.store.sessions[session as usize];
+        known.start = known.start.min(time);
+        known.end = end;
+        known.last_offset = known.last_offset.max(offset);
+        let has_left = corrects && end <= watermark;
+        if earlier == NONE || known.has_left != has_left {
+            known.has_left = has_left;
+            self.wait(session);
+        }
+        self.take(row, session);
+        if has_left {
+            self.add_taken(batch, results)?;
+            results.push(self.store.rows_of(&[session])?);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, row: usize, session: u32) {
+        self.taken.rows.push(u32::try_from(row).expect("a batch has at most 2^32 rows"));
+        self.taken.sessions.push(session);
+        if self.emit == Emit::Changes {
+            self.taken.bounds.push(self.store.sessions[session as usize].bounds());
+        }
+        self.block.note(session);
+    }
+
+    /// The sessions of a key that a record with these bounds joins. Those past their time are no more.
+    #[inline]
+    fn joined(&self, key: u32, own: Bounds, watermark: i64) -> Joined {
+        let mut found = Joined { earlier: NONE, later: NONE };
+        for at in self.store.of_key(key) {
+            let session = &self.store.sessions[at as usize];
+            let touches = own.start < session.end && own.end > session.start;
+            if !touches || self.is_past(session.end, watermark) {
+                continue;
+            }
+            if found.earlier == NONE {
+                found.earlier = at;
+            } else if self.store.sessions[found.earlier as usize].start <= session.start {
+                found.later = at;
+            } else {
+                found = Joined { earlier: at, later: found.earlier };
+            }
+        }
+        found
+    }
+
+    /// Whether a session with this end takes no more records.
+    #[inline]
+    fn is_past(&self, end: i64, watermark: i64) -> bool {
+        end.saturating_add(self.window.allowed_lateness_us) <= watermark
+    }
+
+    /// Queues a session for when it is to be looked at next, unless it is queued for before.
+    fn wait(&mut self, number: u32) {
+        let lateness = self.window.allowed_lateness_us;
+        let session = &mut self.store.sessions[number as usize];
+        let is_closing = self.emit == Emit::Final && !session.has_left;
+        let due = if is_closing { session.end } else { session.end.saturating_add(lateness) };
+        // A session that was never queued is noted at the end of time, and may be due then.
+        if due < session.due || due == i64::MAX {
+            session.due = due;
+            self.due.push(Reverse((due, number)));
+        }
+    }
+
+    /// Adds the rows that have a session to their groups.
+    fn add_taken(&mut self, batch: &Batch, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
+        if self.taken.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = chosen(batch, &self.taken.rows);
+        let Taken { sessions, bounds, .. } = &self.taken;
+        if self.emit == Emit::Changes {
+            results.push(self.store.update_changes(&rows, sessions, bounds)?);
+        } else {
+            self.store.update(&rows, sessions)?;
+        }
+        self.taken.rows.clear();
+        self.taken.sessions.clear();
+        self.taken.bounds.clear();
+        Ok(())
+    }
+
+    /// Closes the sessions that the watermark has reached the end of, and forgets what takes no more
+    /// records. Rows go to `results`: in order of session end, then start, then first appearance.
+    ///
+    /// # Errors
+    /// A sum that does not fit its type.
+    pub fn advance(
+        &mut self,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        if watermark == EventTime::MAX {
+            self.flush_changes(results)?;
+        }
+        self.close_until(watermark.0, results)?;
+        self.give_back_memory()
+    }
+
+    fn close_until(
+        &mut self,
+        watermark: i64,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let (mut closing, mut past): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        while let Some(&Reverse((due, number))) = self.due.peek() {
+            if due > watermark {
+                break;
+            }
+            self.due.pop();
+            let session = &mut self.store.sessions[number as usize];
+            if session.is_gone || session.due != due {
+                continue;
+            }
+            session.due = i64::MAX;
+            if self.emit == Emit::Final && !session.has_left && session.end <= watermark {
+                session.has_left = true;
+                closing.push(number);
+            }
+            let (end, is_closing) = (session.end, self.emit == Emit::Final && !session.has_left);
+            if !is_closing && self.is_past(end, watermark) {
+                past.push(number);
+            } else {
+                self.wait(number);
+            }
+        }
+        closing.sort_unstable_by_key(|&number| {
+            let session = &self.store.sessions[number as usize];
+            (session.bounds(), session.appeared, number)
+        });
+        match &mut self.sealed {
+            Some(sealed) if !closing.is_empty() => sealed.add(&self.store, &closing)?,
+            Some(_) => {}
+            None => {
+                for sessions in closing.chunks(BATCH_ROWS) {
+                    results.push(self.store.rows_of(sessions)?);
+                }
+            }
+        }
+        past.into_iter().for_each(|number| self.store.remove(number));
+        Ok(())
+    }
+
+    /// Gives the coalesced changes of the block that ends here.
+    fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
+        let changed = self.block.take(&self.store);
+        if !changed.is_empty() {
+            results.push(self.store.rows_of(&changed)?);
+        }
+        Ok(())
+    }
+
+    /// Once most sessions are gone, goes on with a copy of the others.
+    fn give_back_memory(&mut self) -> Result<(), AggregateError> {
+        if self.store.gone_count < GONE_MIN.max(self.store.live_count()) {
+            return Ok(());
+        }
+        self.audit.add(&self.store.keys);
+        let mut changed = self.block.take(&self.store);
+        let mut kept = changed.clone();
+        kept.sort_unstable();
+        let is_needed = |number: &u32| {
+            !self.store.sessions[*number as usize].is_gone || kept.binary_search(number).is_ok()
+        };
+        let kept: Vec<u32> = (0..).take(self.store.sessions.len()).filter(is_needed).collect();
+        self.store = self.store.copy_of(&kept)?;
+        let place =
+            |number: u32| kept.binary_search(&number).ok().and_then(|at| u32::try_from(at).ok());
+        changed.iter_mut().for_each(|number| *number = place(*number).unwrap_or(NONE));
+        self.block.put_back(changed);
+        let queued = self.store.sessions.iter().zip(0..).filter(|(session, _)| !session.is_gone);
+        self.due = queued.map(|(session, number)| Reverse((session.due, number))).collect();
+        Ok(())
+    }
+
+    /// Ends a table that was made by [`Self::sealing`]: every session, closed.
+    ///
+    /// # Errors
+    /// As [`crate::AggTable::merge`].
+    pub fn into_sealed(mut self) -> Result<SealedSessions, AggregateError> {
+        self.close_until(i64::MAX, &mut Vec::new())?;
+        let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
+        Ok(self.sealed.unwrap_or_else(|| SealedSessions::new(spec, budget_bytes)))
+    }
+
+    fn check_budget(&self) -> Result<(), AggregateError> {
+        let (state_bytes, budget_bytes) = (self.state_bytes(), self.budget_bytes);
+        if state_bytes <= budget_bytes {
+            return Ok(());
+        }
+        let group_count = self.group_count();
+        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+
+    /// Sessions that still take records.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.store.live_count()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        let queued = self.due.capacity() * size_of::<Reverse<(i64, u32)>>();
+        (self.store.state_bytes() + queued) as u64
+    }
+
+    /// As [`crate::AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of
+    /// more than a million, some.
+    #[must_use]
+    pub fn key_fingerprints(&self) -> Vec<u64> {
+        self.audit.with(std::iter::once(&self.store.keys))
+    }
+}

@@ -1,0 +1,109 @@
+//! The windows of one partition, of whichever kind.
+
+use tidemill_plan::{AggregateSpec, WindowKind};
+use tidemill_record::{Batch, EventTime};
+
+use crate::windows::{PaneTable, SessionTable};
+use crate::{AggregateError, Late, Sealed};
+
+/// Groups within windows of event time.
+#[expect(clippy::large_enum_variant, reason = "there are few, and they stay put")]
+pub enum WindowTable {
+    /// Windows of fixed size.
+    Panes(PaneTable),
+    /// Windows as long as records follow each other.
+    Sessions(SessionTable),
+}
+
+/// The same call on whichever table it is.
+macro_rules! either {
+    ($table:expr, $name:ident => $call:expr) => {
+        match $table {
+            Self::Panes($name) => $call,
+            Self::Sessions($name) => $call,
+        }
+    };
+}
+
+impl WindowTable {
+    /// No windows yet; see [`PaneTable::new`].
+    ///
+    /// # Panics
+    /// If the grouping has no window.
+    #[must_use]
+    pub fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
+        match spec.window.expect("a windowed grouping").kind {
+            WindowKind::Session { .. } => {
+                Self::Sessions(SessionTable::new(spec, audited_keys, budget_bytes))
+            }
+            _ => Self::Panes(PaneTable::new(spec, audited_keys, budget_bytes)),
+        }
+    }
+
+    /// The same for final results that a gather merges; see [`PaneTable::sealing`].
+    ///
+    /// # Panics
+    /// If the grouping has no window.
+    #[must_use]
+    pub fn sealing(spec: AggregateSpec, budget_bytes: u64) -> Self {
+        match spec.window.expect("a windowed grouping").kind {
+            WindowKind::Session { .. } => Self::Sessions(SessionTable::sealing(spec, budget_bytes)),
+            _ => Self::Panes(PaneTable::sealing(spec, budget_bytes)),
+        }
+    }
+
+    /// Adds a batch, each row judged by the watermark beside it; see [`PaneTable::update`].
+    ///
+    /// # Errors
+    /// As [`crate::AggTable::update`].
+    pub fn update(
+        &mut self,
+        batch: &Batch,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        either!(self, table => table.update(batch, late, results))
+    }
+
+    /// Closes the windows that the watermark has reached the end of; see [`PaneTable::advance`].
+    ///
+    /// # Errors
+    /// A sum that does not fit its type.
+    pub fn advance(
+        &mut self,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        either!(self, table => table.advance(watermark, results))
+    }
+
+    /// Ends a table that was made by [`Self::sealing`]: every window, closed.
+    ///
+    /// # Errors
+    /// As [`crate::AggTable::merge`].
+    pub fn into_sealed(self) -> Result<Sealed, AggregateError> {
+        Ok(match self {
+            Self::Panes(table) => Sealed::Windows(table.into_sealed()?),
+            Self::Sessions(table) => Sealed::Sessions(table.into_sealed()?),
+        })
+    }
+
+    /// Groups held.
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        either!(self, table => table.group_count())
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        either!(self, table => table.state_bytes())
+    }
+
+    /// As [`crate::AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of
+    /// more than a million, some.
+    #[must_use]
+    pub fn key_fingerprints(&self) -> Vec<u64> {
+        either!(self, table => table.key_fingerprints())
+    }
+}

@@ -1,0 +1,264 @@
+//! Sessions against a model that reads one record at a time.
+
+use std::collections::BTreeMap;
+
+use tidemill_aggregate::{EventTimes, Late, SessionTable};
+use tidemill_plan::{
+    AggregateFunction as F, AggregateSpec, Emit, EventTimeSpec, WindowKind, WindowSpec,
+};
+use tidemill_record::{Batch, DataType, EventTime};
+
+use crate::groups::{call, spec};
+use crate::values::Random;
+use crate::windows::{Record, Row, batch, rows};
+
+const GAP: i64 = 5;
+
+fn by_session(emit: Emit, allowed_lateness_us: i64) -> AggregateSpec {
+    let types = vec![DataType::Timestamp, DataType::BigInt, DataType::BigInt];
+    let calls =
+        vec![call(F::Count, None, DataType::BigInt), call(F::Sum, Some(2), DataType::BigInt)];
+    let window = Some(WindowSpec {
+        kind: WindowKind::Session { gap_us: GAP },
+        time: 0,
+        allowed_lateness_us,
+    });
+    AggregateSpec { window, emit, ..spec(types, vec![1], calls) }
+}
+
+fn event_times(delay_us: i64) -> EventTimes {
+    EventTimes::new(EventTimeSpec {
+        column: 0,
+        name: "t".to_owned(),
+        delay_us: Some(delay_us),
+        max_ahead_us: None,
+    })
+}
+
+/// What a table gives for records that come in these batches, and how many were late.
+fn run(
+    spec: &AggregateSpec,
+    records: &[Record],
+    delay_us: i64,
+    cuts: &[usize],
+) -> (Vec<Row>, usize) {
+    let mut times = event_times(delay_us);
+    let mut table = SessionTable::new(spec.clone(), &[], u64::MAX);
+    let (mut late, mut results): (Vec<Late>, Vec<Batch>) = (Vec::new(), Vec::new());
+    let mut start = 0;
+    for &end in cuts.iter().chain([&records.len()]) {
+        let noted = times.apply(batch(&records[start..end], start), &mut Vec::new());
+        table.update(&noted, &mut late, &mut results).unwrap();
+        table.advance(times.watermark(), &mut results).unwrap();
+        start = end;
+    }
+    table.advance(EventTime::MAX, &mut results).unwrap();
+    assert_eq!(table.group_count(), 0, "nothing is kept at the end");
+    (rows(&results), late.len())
+}
+
+/// A session of the model: its records' times and values, by place.
+#[derive(Clone, Debug, Default)]
+struct Session {
+    key: i64,
+    records: BTreeMap<usize, (i64, i64)>,
+    has_left: bool,
+}
+
+impl Session {
+    fn start(&self) -> i64 {
+        self.records.values().map(|r| r.0).min().unwrap()
+    }
+
+    fn end(&self) -> i64 {
+        self.records.values().map(|r| r.0).max().unwrap() + GAP
+    }
+
+    fn row(&self) -> Row {
+        let sum = self.records.values().map(|r| r.1).sum();
+        let count = i64::try_from(self.records.len()).unwrap();
+        (self.key, self.start(), self.end(), count, sum)
+    }
+}
+
+/// The rules of `docs/SQL.md`, one record at a time.
+fn model(spec: &AggregateSpec, records: &[Record], delay_us: i64) -> (Vec<Row>, usize) {
+    let lateness = spec.window.unwrap().allowed_lateness_us;
+    let mut watermark = i64::MIN;
+    let mut sessions: Vec<Session> = Vec::new();
+    let mut forgotten: Vec<Session> = Vec::new();
+    let (mut rows, mut late) = (Vec::new(), 0);
+    // Places of the records that changed something in the block.
+    let mut changed: Vec<usize> = Vec::new();
+    for (place, &(time, key, value)) in records.iter().enumerate() {
+        let is_past = |session: &Session| session.end() + lateness <= watermark;
+        let (past, mut open): (Vec<_>, Vec<_>) = sessions.into_iter().partition(is_past);
+        forgotten.extend(past);
+        let mut whole = Session { key, ..Session::default() };
+        whole.records.insert(place, (time, value));
+        let near = |r: &(i64, i64)| (r.0 - time).abs() < GAP;
+        let joins = |session: &Session| session.key == key && session.records.values().any(near);
+        let mut united = whole.clone();
+        for session in open.iter().filter(|session| joins(session)) {
+            united.records.extend(&session.records);
+        }
+        sessions = if is_past(&united) {
+            late += 1;
+            open
+        } else {
+            changed.push(place);
+            open.retain(|session| !joins(session));
+            if spec.emit == Emit::Changes || spec.emit == Emit::Final && united.end() <= watermark {
+                united.has_left = true;
+                rows.push(united.row());
+            }
+            open.push(united);
+            open
+        };
+        if let Emit::ChangesEvery(n) = spec.emit
+            && (place + 1).is_multiple_of(usize::try_from(n).unwrap())
+        {
+            give_changes(&mut changed, sessions.iter().chain(&forgotten), &mut rows);
+        }
+        watermark = watermark.max(time - delay_us);
+        if spec.emit == Emit::Final {
+            close(&mut sessions, watermark, &mut rows);
+        }
+    }
+    match spec.emit {
+        Emit::Final => close(&mut sessions, i64::MAX, &mut rows),
+        Emit::ChangesEvery(_) => {
+            give_changes(&mut changed, sessions.iter().chain(&forgotten), &mut rows);
+        }
+        Emit::Changes => {}
+    }
+    (rows, late)
+}
+
+fn close(sessions: &mut [Session], watermark: i64, rows: &mut Vec<Row>) {
+    let mut ended: Vec<_> =
+        sessions.iter_mut().filter(|s| s.end() <= watermark && !s.has_left).collect();
+    ended.sort_by_key(|s| (s.end(), s.start(), *s.records.keys().next().unwrap()));
+    for session in ended {
+        session.has_left = true;
+        rows.push(session.row());
+    }
+}
+
+fn give_changes<'a>(
+    changed: &mut Vec<usize>,
+    sessions: impl Iterator<Item = &'a Session>,
+    rows: &mut Vec<Row>,
+) {
+    let sessions: Vec<&Session> = sessions.collect();
+    let mut given: Vec<usize> = Vec::new();
+    for place in changed.drain(..) {
+        let at = sessions.iter().position(|s| s.records.contains_key(&place)).unwrap();
+        if !given.contains(&at) {
+            given.push(at);
+            rows.push(sessions[at].row());
+        }
+    }
+}
+
+fn disordered(random: &mut Random, count: usize, behind_most: usize, keys: usize) -> Vec<Record> {
+    let mut now = -40;
+    let mut whole = |below: usize| i64::try_from(random.below(below)).unwrap();
+    (0..count)
+        .map(|_| {
+            now += whole(4);
+            let behind = whole(behind_most);
+            (now - behind, whole(keys), behind * 7 - 50)
+        })
+        .collect()
+}
+
+#[test]
+fn sessions_are_what_one_record_at_a_time_gives_however_batches_are_cut() {
+    let (mut late_count, mut row_count, mut corrected_count) = (0, 0, 0);
+    for seed in 0..600 {
+        let mut random = Random(seed);
+        let emit = [Emit::Final, Emit::Final, Emit::Changes, Emit::ChangesEvery(7)];
+        let emit = emit[random.below(4)];
+        let lateness = [0, 0, 7, 30][random.below(4)];
+        let delay_us = [0, 3, 10][random.below(3)];
+        let spec = by_session(emit, lateness);
+        let count = random.below(150);
+        let records = disordered(&mut random, count, 25, 4);
+        let expected = model(&spec, &records, delay_us);
+        let whole = run(&spec, &records, delay_us, &[]);
+        assert_eq!(whole, expected, "seed {seed}: {emit}, lateness {lateness}");
+        let single: Vec<usize> = (1..records.len()).collect();
+        assert_eq!(run(&spec, &records, delay_us, &single), expected, "seed {seed}, single rows");
+        let cuts: Vec<usize> = (1..records.len()).filter(|_| random.below(6) == 0).collect();
+        assert_eq!(run(&spec, &records, delay_us, &cuts), expected, "seed {seed}, {cuts:?}");
+        late_count += expected.1;
+        row_count += expected.0.len();
+        corrected_count += usize::from(lateness > 0 && emit == Emit::Final);
+    }
+    assert!(late_count > 500 && row_count > 5000 && corrected_count > 100, "all of it was tried");
+}
+
+#[test]
+fn a_record_at_last_plus_gap_opens_a_new_session() {
+    let spec = by_session(Emit::Final, 0);
+    let (rows, _) = run(&spec, &[(0, 1, 1), (GAP - 1, 1, 1), (2 * GAP - 1, 1, 1)], 100, &[]);
+    assert_eq!(rows, [(1, 0, 9, 2, 2), (1, 9, 14, 1, 1)]);
+}
+
+#[test]
+fn a_record_between_two_sessions_makes_one_of_them() {
+    let spec = by_session(Emit::Final, 0);
+    let (rows, _) = run(&spec, &[(0, 1, 1), (8, 1, 2), (4, 1, 4)], 100, &[1, 2]);
+    assert_eq!(rows, [(1, 0, 13, 3, 7)]);
+}
+
+#[test]
+fn partitions_join_where_sessions_touch() {
+    let spec = by_session(Emit::Final, 0);
+    let sealed = |records: &[Record]| {
+        let mut table = SessionTable::sealing(spec.clone(), u64::MAX);
+        let noted = event_times(0).apply(batch(records, 0), &mut Vec::new());
+        table.update(&noted, &mut Vec::new(), &mut Vec::new()).unwrap();
+        table.into_sealed().unwrap()
+    };
+    let mut first = sealed(&[(0, 1, 1), (20, 1, 2), (21, 2, 4)]);
+    first.merge(&sealed(&[(4, 1, 8), (12, 2, 64), (24, 3, 32), (25, 1, 16)])).unwrap();
+    let batches: Vec<Batch> = first.into_batches(2).unwrap().map(Result::unwrap).collect();
+    assert_eq!(batches[0].row_count(), 2);
+    // 0 and 4 touch, 20 and 25 do not; equal ends leave by start, then key.
+    assert_eq!(
+        rows(&batches),
+        [
+            (1, 0, 9, 2, 9),
+            (2, 12, 17, 1, 64),
+            (1, 20, 25, 1, 2),
+            (2, 21, 26, 1, 4),
+            (3, 24, 29, 1, 32),
+            (1, 25, 30, 1, 16),
+        ]
+    );
+}
+
+#[test]
+fn sessions_that_are_over_are_freed() {
+    let spec = by_session(Emit::Final, 0);
+    let mut times = event_times(10);
+    let mut table = SessionTable::new(spec, &[], u64::MAX);
+    let (mut early, mut most, mut row_count) = (0, 0, 0);
+    for round in 0..3000_i64 {
+        // Every record has a key and a session of its own.
+        let records: Vec<Record> = (0..50).map(|i| (round * 50 + i, round * 50 + i, i)).collect();
+        let noted = times.apply(batch(&records, 0), &mut Vec::new());
+        let mut results = Vec::new();
+        table.update(&noted, &mut Vec::new(), &mut results).unwrap();
+        table.advance(times.watermark(), &mut results).unwrap();
+        row_count += rows(&results).len();
+        if round < 200 {
+            early = table.state_bytes().max(early);
+        }
+        most = table.state_bytes().max(most);
+    }
+    assert!(row_count > 149_900, "{row_count}");
+    assert_eq!(most, early, "what is held does not grow with the stream");
+}
