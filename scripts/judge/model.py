@@ -135,6 +135,11 @@ class Windows:
         born = min([self.seen, *(s.born for s in joined)])
         whole = Pane(start, end, key, born, [v for s in joined for v in s.values] + [value])
         self.sessions[key] = [s for s in open_ones if s not in joined] + [whole]
+        # In a block, what was a session of its own is what it has become, at its first place.
+        places = [any(pane is other for other in joined) for pane in self.changed]
+        if any(places):
+            self.changed[places.index(True)] = whole
+            self.changed = [pane for pane, gone in zip(self.changed, places) if pane is whole or not gone]
         return [whole]
 
     def close(self, watermark):
