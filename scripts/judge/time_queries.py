@@ -48,7 +48,7 @@ class Maker:
         self.index, self.sources = index, sources
 
     def make(self):
-        kinds = {"windows": 8, "sessions": 4, "over": 9, "window_changes": 4, "changes": 1, "modelled": 9}
+        kinds = {"windows": 8, "sessions": 4, "over": 9, "window_changes": 4, "changes": 1, "top_n": 3, "window_top_n": 3, "modelled": 9}
         kind = self.rng.choices(list(kinds), kinds.values())[0]
         query = getattr(self, kind)()
         query.kind = f"time: {kind}"
@@ -295,6 +295,40 @@ class Maker:
             frame, theirs = f"RANGE BETWEEN {low} AND CURRENT ROW", f"{partition}ORDER BY ts"
         plain, cast = (duckdb[:-8], "::BIGINT") if duckdb.endswith("::BIGINT") else (duckdb, "")
         return kind, f"{tidemill} OVER ({ours}{frame})", f"({plain} OVER ({theirs} {frame})){cast}", tolerance
+
+    # The first rows of each.
+
+    def top_n(self):
+        made, source = self.source("tick", "tock", "pair", "lax", "tardy")
+        keys, keep = self.rng.choice([["k"], ["k", "g"], ["g"]]), self.rng.choice([1, 1, 2, 5])
+        order = self.rng.choice(["v DESC, id", "x, id DESC", "s NULLS FIRST, id", "d DESC NULLS LAST, id", "ts DESC, id"])
+        inner = f"SELECT id, v, x, ROW_NUMBER() OVER (PARTITION BY {', '.join(keys)} ORDER BY {order}) AS n FROM "
+        forms = [
+            f"SELECT id AS c0, n AS c1, v AS c2 FROM ({inner}{name}{where}) WHERE n <= {keep}"
+            for name, where in zip((source.name, source.table), [self.where()] * 2)
+        ]
+        # NULLs are last in both directions here and there.
+        return self.query(*forms, [("BIGINT", "", "", None)] * 3, [source.name])
+
+    def window_top_n(self):
+        made, source = self.source("tick", "tock", "pair")
+        kind, spelled, windows, _ = self.window()
+        keep, where = self.rng.choice([1, 2, 3]), self.where()
+        origin, group = self.grouping(source, ["k"], kind, spelled)
+        order = "n DESC, low, k"
+        ours = f"SELECT window_start, window_end, k, COUNT(*) AS n, MIN(id) AS low {origin}{where}{group}"
+        theirs = (
+            f"SELECT window_start, window_end, k, count(*) AS n, min(id) AS low FROM {self.unnested(source, where, windows)} "
+            "GROUP BY k, window_start, window_end"
+        )
+        by = "window_start, window_end" + (", k" if source.is_keyed else "")
+        forms = [
+            f"SELECT window_end AS c0, k AS c1, n AS c2, low AS c3, place AS c4 FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {by} "
+            f"ORDER BY {order}) AS place FROM ({rows}) AS w) AS r WHERE place <= {keep}"
+            for rows in (ours, theirs)
+        ]
+        kinds = ("TIMESTAMP", "VARCHAR", "BIGINT", "BIGINT", "BIGINT")
+        return self.query(*forms, [(kind, "", "", None) for kind in kinds], [source.name])
 
     # Late records, answered by the model.
 

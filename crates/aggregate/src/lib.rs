@@ -3,7 +3,7 @@
 //! Read in this order: `keys` (how key values are stored and compared), `intern` (keys to
 //! dense group indices), `state` (columns of states behind those indices), `states` (the
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
-//! leave), then [`sort`], [`limit`] and [`sealed`] (what a gather is given).
+//! leave), then [`sort`], [`limit`], [`top_n`] and [`sealed`] (what a gather is given).
 //!
 //! What depends on event time: [`event_time`] (the watermark), [`windows`], [`over`], and
 //! [`late`] (records that came after it).
@@ -20,12 +20,14 @@ mod keys;
 pub mod late;
 pub mod limit;
 pub mod over;
+mod row_store;
 pub mod sealed;
 pub mod sort;
 mod sort_order;
 mod state;
 mod states;
 pub mod table;
+pub mod top_n;
 pub mod windows;
 
 pub use error::AggregateError;
@@ -37,4 +39,5 @@ pub use over::OverTable;
 pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;
+pub use top_n::TopNTable;
 pub use windows::{PaneTable, SealedSessions, SealedWindows, SessionTable, WindowTable};

@@ -5,6 +5,7 @@ use tidemill_record::Batch;
 
 use crate::{
     AggTable, AggregateError, GroupOrder, LimitTable, SealedSessions, SealedWindows, SortTable,
+    TopNTable,
 };
 
 /// The rows of a table, batch by batch.
@@ -17,6 +18,8 @@ pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
 pub enum Sealed {
     /// Groups.
     Groups(AggTable),
+    /// The first rows of each partition.
+    Numbered(TopNTable),
     /// Rows in order.
     Sorted(SortTable),
     /// The first rows.
@@ -33,6 +36,7 @@ impl Sealed {
     pub fn new(merge: &Merge, budget_bytes: u64) -> Self {
         match merge {
             Merge::Groups(spec) => Self::Groups(AggTable::new(spec.clone(), budget_bytes)),
+            Merge::TopN(spec) => Self::Numbered(TopNTable::new(spec.clone(), budget_bytes)),
             Merge::Sorted(spec) => Self::Sorted(SortTable::new(spec.clone(), budget_bytes)),
             Merge::Windows(spec) if spec.is_by_session() => {
                 Self::Sessions(SealedSessions::new(spec, budget_bytes))
@@ -47,6 +51,7 @@ impl Sealed {
     pub fn with_budget(self, budget_bytes: u64) -> Self {
         match self {
             Self::Groups(table) => Self::Groups(table.with_budget(budget_bytes)),
+            Self::Numbered(table) => Self::Numbered(table.with_budget(budget_bytes)),
             Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
             Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
             Self::Windows(windows) => Self::Windows(windows.with_budget(budget_bytes)),
@@ -61,6 +66,7 @@ impl Sealed {
     pub fn update(&mut self, batch: &Batch) -> Result<(), AggregateError> {
         match self {
             Self::Groups(table) => table.update(batch),
+            Self::Numbered(table) => table.update(batch),
             Self::Sorted(table) => table.update(batch),
             Self::Limited(table) => table.update(batch),
             Self::Windows(_) | Self::Sessions(_) => unreachable!("closed windows take no rows"),
@@ -77,6 +83,7 @@ impl Sealed {
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
         match (self, later) {
             (Self::Groups(table), Self::Groups(later)) => table.merge(later),
+            (Self::Numbered(table), Self::Numbered(later)) => table.merge(later),
             (Self::Sorted(table), Self::Sorted(later)) => table.merge(later),
             (Self::Limited(table), Self::Limited(later)) => table.merge(later),
             (Self::Windows(windows), Self::Windows(later)) => windows.merge(later),
@@ -92,6 +99,7 @@ impl Sealed {
     pub fn into_batches(self, batch_rows: usize) -> Result<TableBatches, AggregateError> {
         Ok(match self {
             Self::Groups(table) => Box::new(table.into_batches(GroupOrder::Key, batch_rows)?),
+            Self::Numbered(table) => table.into_batches(GroupOrder::Key, batch_rows)?,
             Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
             Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
             Self::Windows(windows) => windows.into_batches(batch_rows)?,
@@ -106,7 +114,7 @@ impl Sealed {
             Self::Groups(table) => table.group_count(),
             Self::Windows(windows) => windows.group_count(),
             Self::Sessions(sessions) => sessions.group_count(),
-            Self::Sorted(_) | Self::Limited(_) => 0,
+            Self::Numbered(_) | Self::Sorted(_) | Self::Limited(_) => 0,
         }
     }
 
@@ -115,6 +123,7 @@ impl Sealed {
     pub fn state_bytes(&self) -> u64 {
         match self {
             Self::Groups(table) => table.state_bytes(),
+            Self::Numbered(table) => table.state_bytes(),
             Self::Sorted(table) => table.state_bytes(),
             Self::Limited(table) => table.state_bytes(),
             Self::Windows(windows) => windows.state_bytes(),

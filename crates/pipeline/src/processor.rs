@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tidemill_aggregate::{
     AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, Sealed, SortTable, TableBatches,
-    WindowTable,
+    TopNTable, WindowTable,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
@@ -62,6 +62,7 @@ enum Step {
     },
     Windows(WindowTable),
     Over(OverTable),
+    TopN(TopNTable),
     Sort(SortTable),
     Limit(Limit),
     /// A table that has been emptied.
@@ -90,6 +91,7 @@ impl Step {
             Stage::Over { spec, audited_keys } => {
                 Self::Over(OverTable::new(spec.clone(), audited_keys, budget_bytes, batch_rows))
             }
+            Stage::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
             Stage::Sort(spec) => Self::Sort(SortTable::new(spec.clone(), budget_bytes)),
             Stage::Limit(spec) => Self::Limit(Limit::new(*spec)),
         })
@@ -111,6 +113,7 @@ impl Step {
             Self::Aggregate { table, .. } => results.extend(table.update_changes(&batch)?),
             Self::Windows(table) => table.update(&batch, late, results)?,
             Self::Over(table) => table.update(&batch, late, results)?,
+            Self::TopN(table) => table.update(&batch)?,
             Self::Sort(table) => table.update(&batch)?,
             Self::Limit(limit) => results.extend(limit.apply(batch)),
             Self::Drained => unreachable!("a drained table is behind every later batch"),
@@ -127,6 +130,7 @@ impl Step {
         match self {
             Self::Windows(table) => table.advance(watermark, results)?,
             Self::Over(table) => table.advance(watermark, results)?,
+            Self::TopN(table) => table.advance(watermark, results)?,
             _ => {}
         }
         Ok(())
@@ -290,6 +294,10 @@ impl Processor {
                 table.advance(EventTime::MAX, &mut results)?;
                 self.audit(place, table.key_fingerprints());
                 Box::new(results.into_iter().map(Ok))
+            }
+            Step::TopN(table) => {
+                self.state_bytes += table.state_bytes();
+                table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?
             }
             Step::Sort(table) => {
                 self.state_bytes += table.state_bytes();

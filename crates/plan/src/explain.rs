@@ -7,7 +7,7 @@ use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
     AggregateSpec, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector, SinkDef,
-    SortKey, SortSpec, SourceConnector, WindowSpec,
+    SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
 impl fmt::Display for PhysicalQuery {
@@ -55,6 +55,7 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
         match stage {
             Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec))?,
             Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec))?,
+            Stage::TopN(spec) => writeln!(f, "number {}", top_n(spec))?,
             Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
             Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
             Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
@@ -70,6 +71,7 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
             let (gathered, sealed) = match merge {
                 Merge::Groups(spec) => ("groups", format!("aggregate {}", grouping(spec))),
                 Merge::Windows(spec) => ("windows", format!("aggregate {}", grouping(spec))),
+                Merge::TopN(spec) => ("numbered rows", format!("number {}", top_n(spec))),
                 Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
                 Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
             };
@@ -184,6 +186,13 @@ fn over(spec: &OverSpec) -> String {
         let _ = write!(text, ", idle keys go after {}", duration_text(ttl_us));
     }
     text
+}
+
+fn top_n(spec: &TopNSpec) -> String {
+    let which = spec.keep.map_or_else(|| "all".to_owned(), |keep| format!("the first {keep}"));
+    let when = if spec.window_end.is_some() { "window closes" } else { "input ends" };
+    let (keys, order) = (&spec.partition_by, sort_keys(&spec.order));
+    format!("{which} of keys {keys:?}, {order}, when the {when}")
 }
 
 fn order(spec: &SortSpec) -> String {

@@ -164,6 +164,19 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// The comparison that says the same with its sides exchanged; `None` for other operators.
+    #[must_use]
+    pub fn mirrored(self) -> Option<Self> {
+        Some(match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            Self::Equal | Self::NotEqual => self,
+            _ => return None,
+        })
+    }
+
     /// How the dialect spells it.
     #[must_use]
     pub fn symbol(self) -> &'static str {

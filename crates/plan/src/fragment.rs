@@ -8,7 +8,7 @@ use crate::lineage::{event_time_columns, source_column};
 use crate::relation::Scan;
 use crate::{
     AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
-    SortSpec, SourceDef, Span,
+    SortSpec, SourceDef, Span, TopNSpec,
 };
 
 /// The class of a query; see `docs/ARCHITECTURE.md`, "Locality".
@@ -109,6 +109,9 @@ pub enum Merge {
     Groups(AggregateSpec),
     /// Windows of groups; they leave in order of window end, then group key.
     Windows(AggregateSpec),
+    /// The first rows of each partition of an order; partitions leave in order of window end, where they
+    /// have one, then of their key.
+    TopN(TopNSpec),
     /// Rows in order.
     Sorted(SortSpec),
     /// The first rows, in partition order.
@@ -145,6 +148,8 @@ pub enum Stage {
         /// As that of [`Self::Aggregate`], places in `spec.partition_by`.
         audited_keys: Vec<usize>,
     },
+    /// Keep the first rows of each partition of an order, and number them.
+    TopN(TopNSpec),
     /// Group; final rows leave in order of window end, then of first appearance.
     Aggregate {
         /// Keys and aggregates.
@@ -230,6 +235,7 @@ impl Cutter<'_> {
             }
             Relation::Aggregate { input, spec, .. } => self.cut_aggregate(input, spec)?,
             Relation::Over { input, spec, .. } => self.cut_over(input, spec)?,
+            Relation::TopN { input, spec, .. } => self.cut_top_n(input, spec)?,
             Relation::Sort { input, spec } => {
                 let children = self.cut(input)?;
                 let gathered = Merge::Sorted(spec.clone());
@@ -266,6 +272,44 @@ impl Cutter<'_> {
                 ),
                 span: spec.span,
             }),
+        }
+    }
+
+    fn cut_top_n(&mut self, input: &Relation, spec: &TopNSpec) -> Result<Vec<Fragment>, Refusal> {
+        let children = self.cut(input)?;
+        let keys = describe("PARTITION BY", input, &spec.partition_by, "all rows");
+        let what = format!("ROW_NUMBER over {keys}");
+        let is_endless = is_unbounded(&children);
+        if is_endless && spec.window_end.is_none() {
+            return Err(Refusal {
+                message: format!(
+                    "{what} in another order than that of event time would never emit: its input has no \
+                     end; number the rows of a window, with window_end in PARTITION BY"
+                ),
+                span: spec.span,
+            });
+        }
+        match self.local_reason(&children, input, &spec.partition_by) {
+            Ok(Local { reason, .. }) => {
+                self.locality = self.locality.max(Locality::Local);
+                self.proof.push(format!("{what} is local: {reason}"));
+                Ok(with_stage(children, &Stage::TopN(spec.clone())))
+            }
+            Err(reason) if is_endless => Err(Refusal {
+                message: format!(
+                    "{what} cannot be gathered from input that has no end, but {reason}; declare \
+                     PARTITIONED BY with columns of PARTITION BY if the input is partitioned so"
+                ),
+                span: spec.span,
+            }),
+            Err(reason) => {
+                self.locality = Locality::Gather;
+                self.proof.push(format!(
+                    "{what} is gathered: {reason}; each partition seals its first rows, and one pipeline \
+                     merges them in partition order at the end of input"
+                ));
+                Ok(vec![gather(children, Merge::TopN(spec.clone()))])
+            }
         }
     }
 

@@ -30,7 +30,7 @@ pub use options::{
     GeneratorSource, JsonOptions, LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector,
     SourceDef, TimestampUnit, WatermarkRule,
 };
-pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec};
+pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec, TopNSpec};
 pub use relation::{
     Explain, LimitSpec, NamedExpr, Query, Relation, Scan, Script, SortKey, SortSpec,
 };

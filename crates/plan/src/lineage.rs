@@ -1,6 +1,6 @@
 //! Where a column comes from: the step that a locality proof is made of.
 
-use crate::{ExprKind, Relation};
+use crate::{Emit, ExprKind, OverOrder, Relation};
 
 /// The source column that an output column is an unchanged copy of, as an index into the source's
 /// declared schema; `None` where it is computed, or where the input is a union.
@@ -12,7 +12,7 @@ pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. } => source_column(input, column),
         // Input columns come first.
-        Relation::Over { input, .. } => {
+        Relation::Over { input, .. } | Relation::TopN { input, .. } => {
             (column < input.schema().fields.len()).then(|| source_column(input, column))?
         }
         Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
@@ -46,6 +46,40 @@ pub fn event_time_columns(relation: &Relation, column: usize) -> Option<Vec<usiz
                 inputs.iter().map(|input| event_time_columns(input, column)).collect();
             Some(columns?.concat())
         }
-        Relation::Aggregate { .. } | Relation::Sort { .. } | Relation::Limit { .. } => None,
+        Relation::Aggregate { .. }
+        | Relation::TopN { .. }
+        | Relation::Sort { .. }
+        | Relation::Limit { .. } => None,
+    }
+}
+
+/// Whether a column is an unchanged copy of the `window_end` of groupings whose rows leave once, when the
+/// watermark reaches it.
+#[must_use]
+pub fn is_window_end(relation: &Relation, column: usize) -> bool {
+    match relation {
+        Relation::Scan(_) | Relation::Sort { .. } | Relation::Limit { .. } => false,
+        Relation::Filter { input, .. } => is_window_end(input, column),
+        Relation::Over { input, spec, .. } => {
+            spec.order == OverOrder::Arrival
+                && column < spec.input_types.len()
+                && is_window_end(input, column)
+        }
+        Relation::TopN { input, spec, .. } => {
+            let is_its_own = spec.window_end.is_some_and(|at| spec.partition_by[at] == column);
+            is_its_own && is_window_end(input, column)
+        }
+        Relation::Project { input, columns } => {
+            columns.get(column).is_some_and(|named| match named.expr.kind {
+                ExprKind::Column { index, .. } => is_window_end(input, index),
+                _ => false,
+            })
+        }
+        Relation::Aggregate { spec, .. } => spec.window.is_some_and(|window| {
+            column == spec.keys.len() + 1
+                && spec.emit == Emit::Final
+                && window.allowed_lateness_us == 0
+        }),
+        Relation::Union { inputs } => inputs.iter().all(|input| is_window_end(input, column)),
     }
 }

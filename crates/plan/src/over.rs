@@ -5,7 +5,7 @@ use std::fmt;
 use tidemill_record::DataType;
 
 use crate::options::duration_text;
-use crate::{AggregateFunction, Span};
+use crate::{AggregateFunction, SortKey, Span};
 
 /// `OVER` clauses that share their partition and order. The output is every input column, in order,
 /// then one column for each call.
@@ -100,4 +100,26 @@ impl fmt::Display for Frame {
             Self::Range(None) => f.write_str("RANGE UNBOUNDED PRECEDING"),
         }
     }
+}
+
+/// `ROW_NUMBER() OVER (PARTITION BY … ORDER BY …)` in an order other than that of event time, and how
+/// many rows of each partition are wanted.
+///
+/// Rows leave at the end of bounded input, or when the watermark reaches the end of their window. The
+/// output is every input column, then the row number, `BIGINT`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopNSpec {
+    /// Types of all input columns.
+    pub input_types: Vec<DataType>,
+    /// Input columns of `PARTITION BY`; may be empty.
+    pub partition_by: Vec<usize>,
+    /// The order within a partition, most significant first, at least one; ties in order of arrival.
+    pub order: Vec<SortKey>,
+    /// How many rows of each partition stay; `None` keeps all.
+    pub keep: Option<u64>,
+    /// Place in `partition_by` of the `window_end` of a windowed grouping below: partitions leave, in
+    /// order of window end, then of first appearance, as the watermark reaches it.
+    pub window_end: Option<usize>,
+    /// Where the `OVER` stands.
+    pub span: Span,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{AggregateSpec, Expr, OverSpec, Settings, SinkDef, SourceDef};
+use crate::{AggregateSpec, Expr, OverSpec, Settings, SinkDef, SourceDef, TopNSpec};
 
 /// A checked SQL script.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,15 @@ pub enum Relation {
         spec: OverSpec,
         /// Names of the functions' columns.
         names: Vec<String>,
+    },
+    /// Rows with their number in an order of their partition, as far as that is wanted.
+    TopN {
+        /// Rows to choose from.
+        input: Box<Self>,
+        /// Partition, order and number.
+        spec: TopNSpec,
+        /// Name of the row number's column.
+        name: String,
     },
     /// All rows in order. Bounded input only.
     Sort {
@@ -189,6 +198,11 @@ impl Relation {
                 schema.fields.extend(calls);
                 schema
             }
+            Self::TopN { input, name, .. } => {
+                let mut schema = input.schema();
+                schema.fields.push(Field::nullable(name, DataType::BigInt));
+                schema
+            }
             Self::Union { inputs } => {
                 let mut schema = inputs[0].schema();
                 for input in &inputs[1..] {
@@ -210,6 +224,7 @@ impl Relation {
             | Self::Project { input, .. }
             | Self::Aggregate { input, .. }
             | Self::Over { input, .. }
+            | Self::TopN { input, .. }
             | Self::Sort { input, .. }
             | Self::Limit { input, .. } => vec![input],
             Self::Union { inputs } => inputs.iter().collect(),

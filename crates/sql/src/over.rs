@@ -1,18 +1,20 @@
 //! Analytic functions: calls with `OVER`, collected while a query's expressions are bound, computed by
 //! the stages below them.
 
-use sqlparser::ast::{self, Spanned};
+use sqlparser::ast;
+use tidemill_plan::lineage::is_window_end;
 use tidemill_plan::{
     AggregateFunction, BinaryOp, Expr, ExprKind, Frame, NamedExpr, OverCall, OverFunction,
-    OverOrder, OverSpec, Relation, Scalar, Span,
+    OverOrder, OverSpec, Relation, Scalar, SortKey, Span, TopNSpec,
 };
 use tidemill_record::DataType;
 
 use crate::aggregates::PendingCall;
 use crate::bind_expr::{ExprBinder, integer_value};
+use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::fold::{constant, literal};
-use crate::order::identity;
+use crate::order::{as_column, identity};
 use crate::query::QueryBinder;
 use crate::report::Bind;
 use crate::scope::Scope;
@@ -40,15 +42,30 @@ struct PendingOver {
     data_type: DataType,
     label: String,
     partition_by: Vec<Expr>,
-    /// The column of `ORDER BY`; in order of arrival without.
-    order: Option<Expr>,
+    /// `ORDER BY`; in order of arrival without.
+    order: Vec<OverKey>,
     span: Span,
+}
+
+/// One key of `ORDER BY`.
+#[derive(Clone)]
+struct OverKey {
+    expr: Expr,
+    is_descending: bool,
+    is_nulls_first: bool,
+}
+
+/// Where a call is computed.
+enum Place {
+    /// Stage, and place among its calls.
+    Over(usize, usize),
+    TopN(usize),
 }
 
 /// `OVER (…)`, bound.
 struct Over {
     partition_by: Vec<Expr>,
-    order: Option<Expr>,
+    order: Vec<OverKey>,
     /// As written; `None` where no frame is.
     frame: Option<Frame>,
 }
@@ -127,9 +144,10 @@ impl ExprBinder<'_, '_, '_> {
         let mut pending = PendingOver {
             function: OverFunction::RowNumber,
             argument: None,
-            frame: over.frame.unwrap_or(match over.order {
-                Some(_) => Frame::Range(None),
-                None => Frame::Rows(None),
+            frame: over.frame.unwrap_or(if over.order.is_empty() {
+                Frame::Rows(None)
+            } else {
+                Frame::Range(None)
             }),
             data_type: DataType::BigInt,
             label: format!("{upper}()"),
@@ -277,29 +295,25 @@ impl ExprBinder<'_, '_, '_> {
                 keys.push(key);
             }
         }
-        let order = match order_by.as_slice() {
-            [] => None,
-            [key] => {
-                let bound = self.bind(&key.expr)?;
-                let is_ascending = matches!(key.options.sort, None | Some(ast::OrderBySort::Asc));
-                if !is_ascending || key.with_fill.is_some() {
-                    return self.session.fail_with(
-                        bound.span,
-                        "OVER takes rows in ascending order of event time",
-                        "a row leaves before the rows behind it are known",
-                    );
-                }
-                Some(bound)
+        let mut order = Vec::with_capacity(order_by.len());
+        for key in order_by {
+            let expr = self.bind(&key.expr)?;
+            let ast::OrderByOptions { sort, nulls_first } = &key.options;
+            if key.with_fill.is_some() || matches!(sort, Some(ast::OrderBySort::Using(_))) {
+                let message = "not supported: WITH FILL and USING in ORDER BY";
+                return self.session.fail(expr.span, message);
             }
-            [_, second, ..] => {
-                let at = self.session.span(second.expr.span());
-                let message = "OVER takes one column of ORDER BY: the event time";
-                return self.session.fail(at, message);
+            if !is_ordered(&expr.data_type) {
+                let message = format!("ORDER BY: values of {} have no order", expr.data_type);
+                return self.session.fail(expr.span, message);
             }
-        };
+            let is_descending = matches!(sort, Some(ast::OrderBySort::Desc));
+            let is_nulls_first = nulls_first.unwrap_or(false);
+            order.push(OverKey { expr, is_descending, is_nulls_first });
+        }
         let frame = match window_frame {
             None => None,
-            Some(frame) => Some(self.bind_frame(frame, order.is_some(), span)?),
+            Some(frame) => Some(self.bind_frame(frame, !order.is_empty(), span)?),
         };
         Ok(Over { partition_by: keys, order, frame })
     }
@@ -368,27 +382,20 @@ impl QueryBinder<'_, '_> {
         };
         // Of each stage: partition, order, calls; of each call: its stage and place there.
         let mut stages: Vec<OverSpec> = Vec::new();
-        let mut places: Vec<(usize, usize)> = Vec::with_capacity(overs.calls.len());
+        let mut top_ns: Vec<TopNSpec> = Vec::new();
+        let mut places: Vec<Place> = Vec::with_capacity(overs.calls.len());
         for call in overs.calls {
-            let order = match call.order {
-                None => OverOrder::Arrival,
-                Some(order) => match order.kind {
-                    ExprKind::Column { index, .. }
-                        if order.data_type == DataType::Timestamp
-                            && is_event_time(&input, index) =>
-                    {
-                        OverOrder::EventTime { column: index }
-                    }
-                    _ => {
-                        return self.session.fail_with(
-                            order.span,
-                            "OVER takes ORDER BY the event time, or none: then rows are looked at as \
-                             they arrive",
-                            "the event time is an unchanged copy of the source's WATERMARK column, \
-                             without a grouping, an order or a limit between",
-                        );
-                    }
-                },
+            let order = match self.over_order(&input, &call)? {
+                Some(order) => order,
+                None => {
+                    let top_n = top_n_of(&call, &input, &mut place);
+                    let at = top_ns.iter().position(|other| *other == top_n).unwrap_or_else(|| {
+                        top_ns.push(top_n);
+                        top_ns.len() - 1
+                    });
+                    places.push(Place::TopN(at));
+                    continue;
+                }
             };
             if order == OverOrder::Arrival && ttl_us.is_some() {
                 return self.session.fail_with(
@@ -419,7 +426,7 @@ impl QueryBinder<'_, '_> {
                 calls.push(call);
                 calls.len() - 1
             });
-            places.push((stage, at));
+            places.push(Place::Over(stage, at));
         }
         // What looks at rows as they arrive comes before anything that puts them in order.
         let mut sequence: Vec<usize> = (0..stages.len()).collect();
@@ -431,9 +438,9 @@ impl QueryBinder<'_, '_> {
             first_call += stages[stage].calls.len();
         }
         for expr in above {
-            refer(expr, overs.base, &|call| {
-                let (stage, at): (usize, usize) = places[call];
-                starts[stage] + at
+            refer(expr, overs.base, &|call| match places[call] {
+                Place::Over(stage, at) => starts[stage] + at,
+                Place::TopN(at) => first_call + at,
             });
         }
         let mut relation = Relation::Project { input: Box::new(input), columns };
@@ -444,7 +451,67 @@ impl QueryBinder<'_, '_> {
             let spec = OverSpec { input_types, ..spec.clone() };
             relation = Relation::Over { input: Box::new(relation), spec, names };
         }
+        for spec in top_ns {
+            let fields = relation.schema().fields;
+            let input_types = fields.into_iter().map(|field| field.data_type).collect();
+            let spec = TopNSpec { input_types, ..spec };
+            let name = "ROW_NUMBER()".to_owned();
+            relation = Relation::TopN { input: Box::new(relation), spec, name };
+        }
         Ok(relation)
+    }
+
+    /// The order in which a call sees rows as they come; `None` for `ROW_NUMBER` in another one.
+    fn over_order(&mut self, input: &Relation, call: &PendingOver) -> Bind<Option<OverOrder>> {
+        let Some(first) = call.order.first() else { return Ok(Some(OverOrder::Arrival)) };
+        let column = as_column(&first.expr).filter(|&column| {
+            first.expr.data_type == DataType::Timestamp && is_event_time(input, column)
+        });
+        match column {
+            Some(column) if !first.is_descending && call.order.len() == 1 => {
+                Ok(Some(OverOrder::EventTime { column }))
+            }
+            _ if call.function == OverFunction::RowNumber => Ok(None),
+            Some(_) => {
+                let span = call.order.get(1).map_or(first.expr.span, |second| second.expr.span);
+                self.session.fail_with(
+                    span,
+                    "OVER takes rows in ascending order of event time, and of nothing else",
+                    "a row leaves before the rows behind it are known; only ROW_NUMBER waits for them",
+                )
+            }
+            None => self.session.fail_with(
+                first.expr.span,
+                "OVER takes ORDER BY the event time, or none: then rows are looked at as they arrive; \
+                 only ROW_NUMBER takes any order",
+                "the event time is an unchanged copy of the source's WATERMARK column, without a \
+                 grouping, an order or a limit between",
+            ),
+        }
+    }
+}
+
+/// `ROW_NUMBER` in an order that is known once all rows are.
+fn top_n_of(
+    call: &PendingOver,
+    input: &Relation,
+    place: &mut impl FnMut(Expr) -> usize,
+) -> TopNSpec {
+    let partition_by: Vec<usize> = call.partition_by.iter().cloned().map(&mut *place).collect();
+    let mut order: Vec<SortKey> = Vec::with_capacity(call.order.len());
+    for OverKey { expr, is_descending, is_nulls_first } in call.order.iter().cloned() {
+        let key = SortKey { column: place(expr), is_descending, is_nulls_first };
+        if !order.iter().any(|other| other.column == key.column) {
+            order.push(key);
+        }
+    }
+    TopNSpec {
+        input_types: Vec::new(),
+        window_end: partition_by.iter().position(|&column| is_window_end(input, column)),
+        partition_by,
+        order,
+        keep: None,
+        span: call.span,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use tidemill_plan::relation::Scan;
 use tidemill_plan::{
-    AggregateSpec, Expr, NamedExpr, OverCall, OverOrder, OverSpec, Relation, SortSpec, WindowSpec,
+    AggregateSpec, Expr, NamedExpr, OverCall, OverOrder, OverSpec, Relation, SortKey, SortSpec,
+    TopNSpec, WindowSpec,
 };
 use tidemill_record::Schema;
 
@@ -85,6 +86,7 @@ fn prune(relation: Relation, needed: &[bool]) -> Pruned {
         Relation::Project { input, columns } => prune_project(*input, columns, needed),
         Relation::Aggregate { input, spec, names } => prune_aggregate(*input, spec, names, needed),
         Relation::Over { input, spec, names } => prune_over(*input, spec, names, needed),
+        Relation::TopN { input, spec, name } => prune_top_n(*input, spec, name, needed),
         Relation::Sort { input, spec } => {
             let mut below = needed.to_vec();
             for key in &spec.keys {
@@ -266,6 +268,22 @@ fn prune_over(input: Relation, spec: OverSpec, names: Vec<String>, needed: &[boo
     map.extend(places_of(calls_needed).iter().map(|place| place.map(|at| first_call + at)));
     let spec = OverSpec { input_types, partition_by, order, calls, ..spec };
     Pruned { relation: Relation::Over { input: Box::new(input), spec, names }, map }
+}
+
+/// Keeps the number also where only the choice of rows is wanted.
+fn prune_top_n(input: Relation, spec: TopNSpec, name: String, needed: &[bool]) -> Pruned {
+    let mut below = needed[..spec.input_types.len()].to_vec();
+    for column in spec.partition_by.iter().copied().chain(spec.order.iter().map(|key| key.column)) {
+        below[column] = true;
+    }
+    let (input, mut map) = narrowed(input, &below);
+    let at = |column: usize| map[column].unwrap_or(0);
+    let partition_by = spec.partition_by.iter().map(|&column| at(column)).collect();
+    let order = spec.order.iter().map(|key| SortKey { column: at(key.column), ..*key }).collect();
+    let input_types = types(&input);
+    map.push(Some(input_types.len()));
+    let spec = TopNSpec { input_types, partition_by, order, ..spec };
+    Pruned { relation: Relation::TopN { input: Box::new(input), spec, name }, map }
 }
 
 fn types(relation: &Relation) -> Vec<tidemill_record::DataType> {

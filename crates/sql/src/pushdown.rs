@@ -1,11 +1,13 @@
 //! Predicates move towards the scan: through projections, unions and orders, and below a
 //! grouping where they only read its keys.
 
-use tidemill_plan::{Emit, Expr, LimitSpec, Relation, Span};
+use tidemill_plan::{BinaryOp, Emit, Expr, ExprKind, LimitSpec, Relation, Scalar, Span};
 
+use crate::bind_expr::integer_value;
 use crate::equality::{is_leaf, node_count, reads_columns};
 use crate::fold::{conjunction, conjuncts, refolded};
 use crate::optimize::{Fold, substituted};
+use crate::order::as_column;
 
 /// Largest predicate that may come of replacing columns by what computes them.
 const NODES_MAX: usize = 200;
@@ -68,6 +70,28 @@ pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fol
             let input = Box::new(push_down(*input, Vec::new(), fold));
             filtered(Relation::Over { input, spec, names }, predicates)
         }
+        Relation::TopN { input, mut spec, name } => {
+            let number = spec.input_types.len();
+            let keep = &mut spec.keep;
+            predicates.retain(|predicate| match rows_wanted(predicate, number) {
+                Some((wanted, is_all)) => {
+                    *keep = Some(keep.map_or(wanted, |keep| keep.min(wanted)));
+                    !is_all
+                }
+                None => true,
+            });
+            // Of a partition all is left out, or nothing.
+            let (below, above): (Vec<Expr>, Vec<Expr>) =
+                predicates.into_iter().partition(|predicate| {
+                    let mut is_of_partition = reads_columns(predicate);
+                    predicate.for_each_column(&mut |index| {
+                        is_of_partition &= spec.partition_by.contains(&index);
+                    });
+                    is_of_partition
+                });
+            let input = Box::new(push_down(*input, below, fold));
+            filtered(Relation::TopN { input, spec, name }, above)
+        }
         Relation::Sort { input, spec } => {
             let (below, above) = match spec.limit == LimitSpec::default() {
                 true => (predicates, Vec::new()),
@@ -81,6 +105,25 @@ pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fol
             filtered(Relation::Limit { input, spec }, predicates)
         }
     }
+}
+
+/// How many rows of each partition a predicate over the row number wants, if it says so, and whether it
+/// says no more than that.
+fn rows_wanted(predicate: &Expr, number: usize) -> Option<(u64, bool)> {
+    let ExprKind::Binary { op, left, right } = &predicate.kind else { return None };
+    let (op, bound) = match (as_column(left), as_column(right)) {
+        (Some(column), None) if column == number => (*op, right),
+        (None, Some(column)) if column == number => (op.mirrored()?, left),
+        _ => return None,
+    };
+    let wanted = integer_value(bound)?;
+    let (wanted, is_all) = match op {
+        BinaryOp::LessOrEqual => (wanted, true),
+        BinaryOp::Less => (wanted.saturating_sub(1), true),
+        BinaryOp::Equal => (wanted, false),
+        _ => return None,
+    };
+    Some((u64::try_from(wanted).unwrap_or(0), is_all))
 }
 
 fn filtered(input: Relation, predicates: Vec<Expr>) -> Relation {
@@ -97,7 +140,7 @@ fn joined(predicates: Vec<Expr>) -> Option<Expr> {
     }
     let all = conjunction(predicates, Span::default());
     match &all.kind {
-        tidemill_plan::ExprKind::Literal(tidemill_plan::Scalar::Boolean(true)) => None,
+        ExprKind::Literal(Scalar::Boolean(true)) => None,
         _ => Some(all),
     }
 }

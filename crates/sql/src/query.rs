@@ -47,6 +47,7 @@ fn emit_changes_by_default(relation: &mut Relation) {
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
         | Relation::Over { input, .. }
+        | Relation::TopN { input, .. }
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. } => emit_changes_by_default(input),
         Relation::Union { inputs } => inputs.iter_mut().for_each(emit_changes_by_default),
@@ -67,7 +68,7 @@ fn apply_emit(
 ) -> Bind<bool> {
     match relation {
         // These rows are final as they leave: there is nothing that could change.
-        Relation::Scan(_) | Relation::Over { .. } => Ok(false),
+        Relation::Scan(_) | Relation::Over { .. } | Relation::TopN { .. } => Ok(false),
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
         | Relation::Limit { input, .. } => apply_emit(session, input, clause),
@@ -392,6 +393,7 @@ pub(crate) fn relation_nodes(relation: &Relation) -> usize {
         }
         Relation::Aggregate { spec, .. } => spec.keys.len() + spec.calls.len(),
         Relation::Over { spec, .. } => spec.partition_by.len() + spec.calls.len(),
+        Relation::TopN { spec, .. } => spec.partition_by.len() + spec.order.len(),
         Relation::Sort { spec, .. } => spec.keys.len(),
         Relation::Limit { .. } | Relation::Union { .. } => 0,
     };

@@ -85,7 +85,7 @@ impl Group<'_> {
                     Some(self.excludes_comparison(*index, *op, value))
                 }
                 (ExprKind::Literal(value), ExprKind::Column { index, .. }) => {
-                    Some(self.excludes_comparison(*index, mirrored(*op)?, value))
+                    Some(self.excludes_comparison(*index, op.mirrored()?, value))
                 }
                 _ => None,
             },
@@ -159,18 +159,6 @@ impl Group<'_> {
 /// Old writers ordered some types otherwise than they compare; their bounds are not used.
 fn is_trusted(statistics: &Statistics) -> bool {
     !statistics.is_min_max_deprecated()
-}
-
-/// The operator with its operands exchanged.
-fn mirrored(op: BinaryOp) -> Option<BinaryOp> {
-    Some(match op {
-        BinaryOp::Less => BinaryOp::Greater,
-        BinaryOp::LessOrEqual => BinaryOp::GreaterOrEqual,
-        BinaryOp::Greater => BinaryOp::Less,
-        BinaryOp::GreaterOrEqual => BinaryOp::LessOrEqual,
-        BinaryOp::Equal | BinaryOp::NotEqual => op,
-        _ => return None,
-    })
 }
 
 /// Order of two values of one type; `None` for NaN and for types that are not pruned on.

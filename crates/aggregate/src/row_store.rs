@@ -1,0 +1,168 @@
+//! Rows that are kept to be put in order: what `ORDER BY` and the first rows of each partition share.
+
+use arrow_array::{Array, ArrayRef, UInt32Array, UInt64Array};
+use arrow_select::concat::concat;
+use arrow_select::interleave::interleave;
+use tidemill_plan::SortKey;
+use tidemill_record::{Batch, DataType};
+
+use crate::AggregateError;
+use crate::compact::{batch_bytes, copy_rows, join_copies};
+use crate::sort_order::{RowComparator, prefixes};
+
+/// Small batches are joined until they have this many rows.
+pub(crate) const JOIN_ROWS: usize = 1 << 16;
+
+/// Copies of rows, numbered in order of arrival.
+pub(crate) struct RowStore {
+    input_types: Vec<DataType>,
+    /// Copies that hold no input buffers; from `joined_count` on, small ones.
+    batches: Vec<Batch>,
+    joined_count: usize,
+    row_count: usize,
+    state_bytes: u64,
+}
+
+impl RowStore {
+    /// No rows of these types yet.
+    pub(crate) fn new(input_types: Vec<DataType>) -> Self {
+        Self { input_types, batches: Vec::new(), joined_count: 0, row_count: 0, state_bytes: 0 }
+    }
+
+    pub(crate) fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    pub(crate) fn state_bytes(&self) -> u64 {
+        self.state_bytes
+    }
+
+    /// Keeps copies of some rows of a batch.
+    pub(crate) fn push_rows(&mut self, batch: &Batch, rows: Vec<u32>) {
+        self.push(copy_rows(batch, &UInt32Array::from(rows)));
+    }
+
+    /// Keeps a batch that holds no input buffers.
+    pub(crate) fn push(&mut self, batch: Batch) {
+        self.row_count += batch.row_count();
+        self.state_bytes += batch_bytes(&batch);
+        self.batches.push(batch);
+        let small: usize = self.batches[self.joined_count..].iter().map(Batch::row_count).sum();
+        if small >= JOIN_ROWS {
+            let small: Vec<Batch> = self.batches.drain(self.joined_count..).collect();
+            self.batches.extend(join_copies(&small));
+            self.joined_count = self.batches.len();
+            self.state_bytes = self.batches.iter().map(batch_bytes).sum();
+        }
+    }
+
+    /// Keeps only these rows, in this order, as those that arrived.
+    pub(crate) fn keep(&mut self, rows: &[u32]) {
+        let kept = if rows.is_empty() { None } else { join_copies(&[self.gather(rows)]) };
+        self.row_count = rows.len();
+        self.state_bytes = kept.iter().map(batch_bytes).sum();
+        self.batches = kept.into_iter().collect();
+        self.joined_count = self.batches.len();
+    }
+
+    pub(crate) fn into_batches(self) -> Vec<Batch> {
+        self.batches
+    }
+
+    /// The value in a column of a row, as an array of one.
+    pub(crate) fn value(&self, column: usize, row: u32) -> ArrayRef {
+        let (batch, at) = self.places().locate(row);
+        self.batches[batch].column(column).slice(at, 1)
+    }
+
+    /// Every row's number, by group (where rows have one), then by the keys, then by arrival.
+    ///
+    /// # Errors
+    /// [`AggregateError::Unsupported`] for a key without an order.
+    pub(crate) fn order(
+        &self,
+        keys: &[SortKey],
+        groups: Option<&[u32]>,
+    ) -> Result<Vec<u32>, AggregateError> {
+        if self.batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns: Vec<ArrayRef> = keys
+            .iter()
+            .map(|key| {
+                let arrays = self.batches.iter().map(|batch| &**batch.column(key.column));
+                let arrays: Vec<&dyn Array> = arrays.collect();
+                concat(&arrays).expect("batches of one input have the same types")
+            })
+            .collect();
+        let first = keys[0];
+        let comparator = RowComparator::new(&columns, keys).map_err(|at| {
+            let data_type = self.input_types[keys[at].column].clone();
+            AggregateError::Unsupported { what: "ORDER BY".to_owned(), data_type }
+        })?;
+        let prefixes = prefixes(&columns[0], &self.input_types[first.column], first);
+        let mut rows: Vec<(u32, u64, u32)> = prefixes
+            .into_iter()
+            .zip(0..)
+            .map(|(prefix, row)| (groups.map_or(0, |groups| groups[row as usize]), prefix, row))
+            .collect();
+        // The row's number comes last, which makes an unstable sort stable.
+        rows.sort_unstable_by(|left, right| {
+            let by_prefix = (left.0, left.1).cmp(&(right.0, right.1));
+            by_prefix
+                .then_with(|| comparator.compare(left.2, right.2))
+                .then_with(|| left.2.cmp(&right.2))
+        });
+        Ok(rows.into_iter().map(|(_, _, row)| row).collect())
+    }
+
+    /// These rows, in this order.
+    pub(crate) fn gather(&self, rows: &[u32]) -> Batch {
+        let locator = self.places();
+        let places: Vec<(usize, usize)> = rows.iter().map(|&row| locator.locate(row)).collect();
+        let column_count = self.batches.first().map_or(0, |batch| batch.columns().len());
+        let columns = (0..column_count).map(|at| {
+            let arrays: Vec<&dyn Array> =
+                self.batches.iter().map(|batch| &**batch.column(at)).collect();
+            interleave(&arrays, &places).expect("places are within the batches")
+        });
+        let offsets = places.iter().map(|&(batch, row)| self.batches[batch].offsets().value(row));
+        Batch::new(columns.collect(), UInt64Array::from(offsets.collect::<Vec<u64>>()))
+    }
+
+    fn places(&self) -> Places {
+        let mut end = 0;
+        let ends = self.batches.iter().map(|batch| {
+            end += batch.row_count();
+            end
+        });
+        Places { ends: ends.collect() }
+    }
+
+    /// Whether the rows are too many or too large.
+    pub(crate) fn check_budget(&self, budget_bytes: u64) -> Result<(), AggregateError> {
+        if u32::try_from(self.row_count).is_err() {
+            return Err(AggregateError::TooManyRows);
+        }
+        if self.state_bytes > budget_bytes {
+            let (state_bytes, row_count) = (self.state_bytes, self.row_count);
+            return Err(AggregateError::RowBudgetExceeded { state_bytes, budget_bytes, row_count });
+        }
+        Ok(())
+    }
+}
+
+/// Finds the batch of a row.
+struct Places {
+    /// Number of the first row after each batch, ascending.
+    ends: Vec<usize>,
+}
+
+impl Places {
+    fn locate(&self, row: u32) -> (usize, usize) {
+        let row = row as usize;
+        let batch = self.ends.partition_point(|&end| end <= row);
+        let start = if batch == 0 { 0 } else { self.ends[batch - 1] };
+        (batch, row - start)
+    }
+}

@@ -1,0 +1,289 @@
+//! `ROW_NUMBER() OVER (PARTITION BY … ORDER BY …)` in any order: the first rows of each partition.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
+use tidemill_plan::TopNSpec;
+use tidemill_record::{Batch, EventTime};
+
+use crate::intern::Interner;
+use crate::row_store::{JOIN_ROWS, RowStore};
+use crate::sort_order::prefixes;
+use crate::{AggregateError, GroupOrder, TableBatches};
+
+/// Rows that leave at a time while event time passes.
+const BATCH_ROWS: usize = 8192;
+
+/// The rows of every partition that may be among its first.
+///
+/// Rows equal in all keys keep their order. Of a partition no more than the first `keep` rows are held,
+/// and as many again of all partitions together (at least 65536). Where partitions belong to windows,
+/// they leave as event time passes the window's end.
+///
+/// Invariant: `groups` has the number of the partition of every row in `rows`.
+pub struct TopNTable {
+    // Fixed at construction.
+    spec: TopNSpec,
+    budget_bytes: u64,
+    // Changes with every batch.
+    partitions: Interner,
+    rows: RowStore,
+    groups: Vec<u32>,
+    /// For each partition: no row with a greater prefix of the first key is needed.
+    prefix_max: Vec<u64>,
+    /// Rows that were held when those not needed were last dropped.
+    kept_count: usize,
+    /// No window of a row that is held ends before this.
+    next_end: i64,
+    refusal: Option<AggregateError>,
+}
+
+impl TopNTable {
+    /// Without rows; may hold `budget_bytes` of them.
+    #[must_use]
+    pub fn new(spec: TopNSpec, budget_bytes: u64) -> Self {
+        let types = spec.partition_by.iter().map(|&column| &spec.input_types[column]);
+        let (partitions, refusal) = match Interner::new(types.clone()) {
+            Some(partitions) => (partitions, None),
+            None => {
+                let mut arrays = types.filter(|t| matches!(t, tidemill_record::DataType::Array(_)));
+                let refusal = arrays.next().map(|data_type| AggregateError::Unsupported {
+                    what: "PARTITION BY".to_owned(),
+                    data_type: data_type.clone(),
+                });
+                (Interner::new([]).expect("no keys are always supported"), refusal)
+            }
+        };
+        Self {
+            rows: RowStore::new(spec.input_types.clone()),
+            spec,
+            budget_bytes,
+            partitions,
+            groups: Vec::new(),
+            prefix_max: Vec::new(),
+            kept_count: 0,
+            next_end: i64::MAX,
+            refusal,
+        }
+    }
+
+    /// The same, allowed to hold so many bytes from now on.
+    #[must_use]
+    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+        self.budget_bytes = budget_bytes;
+        self
+    }
+
+    /// Rows held.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.rows.row_count()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        let per_group = self.prefix_max.capacity() * size_of::<u64>();
+        let per_row = self.groups.capacity() * size_of::<u32>();
+        self.rows.state_bytes() + (self.partitions.heap_bytes() + per_group + per_row) as u64
+    }
+
+    /// Keeps copies of the batch's rows, but for those that cannot be among the first.
+    ///
+    /// # Errors
+    /// [`AggregateError::RowBudgetExceeded`], [`AggregateError::TooManyRows`],
+    /// [`AggregateError::TooManyGroups`], and [`AggregateError::Unsupported`] for a key without an
+    /// order.
+    ///
+    /// # Cost
+    /// O(rows) for the copies, and a sort of the rows held when they have doubled.
+    pub fn update(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        if self.spec.keep == Some(0) || batch.row_count() == 0 {
+            return Ok(());
+        }
+        let columns: Vec<&ArrayRef> =
+            self.spec.partition_by.iter().map(|&column| batch.column(column)).collect();
+        let mut groups = Vec::new();
+        self.partitions.intern(&columns, batch.row_count(), &mut groups)?;
+        self.prefix_max.resize(self.partitions.group_count(), u64::MAX);
+        let first = self.spec.order[0];
+        let column = batch.column(first.column);
+        let prefixes = prefixes(column, &self.spec.input_types[first.column], first);
+        let ends = self.ends(batch);
+        let mut chosen: Vec<u32> = Vec::new();
+        for ((row, prefix), &group) in (0..).zip(prefixes).zip(&groups) {
+            if prefix <= self.prefix_max[group as usize] {
+                chosen.push(row);
+                self.groups.push(group);
+                if let Some(ends) = &ends {
+                    self.next_end = self.next_end.min(ends.value(row as usize));
+                }
+            }
+        }
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        self.rows.push_rows(batch, chosen);
+        if self.rows.row_count() >= self.kept_count.saturating_mul(2).max(JOIN_ROWS) {
+            self.drop_the_rest()?;
+        }
+        self.rows.check_budget(self.budget_bytes)
+    }
+
+    fn ends(&self, batch: &Batch) -> Option<TimestampMicrosecondArray> {
+        let column = self.spec.partition_by[self.spec.window_end?];
+        Some(batch.column(column).as_primitive::<TimestampMicrosecondType>().clone())
+    }
+
+    /// Adds the rows of a later partition of the input.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
+        later.rows.into_batches().iter().try_for_each(|batch| self.update(batch))
+    }
+
+    /// Drops the rows that are not among the first of their partitions, and remembers how far those
+    /// reach.
+    fn drop_the_rest(&mut self) -> Result<(), AggregateError> {
+        let Some(keep) = self.keep() else {
+            // All are needed: look again when they have doubled.
+            self.kept_count = self.rows.row_count();
+            return Ok(());
+        };
+        let mut kept = Vec::new();
+        let mut last_of: Vec<(u32, usize)> = Vec::new();
+        for (row, number) in self.numbered()? {
+            if number <= keep {
+                if number == keep {
+                    last_of.push((self.groups[row as usize], kept.len()));
+                }
+                kept.push(row);
+            }
+        }
+        let first = self.spec.order[0];
+        self.groups = kept.iter().map(|&row| self.groups[row as usize]).collect();
+        self.rows.keep(&kept);
+        for (group, at) in last_of {
+            let last = self.rows.value(first.column, u32::try_from(at).unwrap_or(u32::MAX));
+            let prefixes = prefixes(&last, &self.spec.input_types[first.column], first);
+            self.prefix_max[group as usize] = prefixes[0];
+        }
+        self.kept_count = kept.len();
+        Ok(())
+    }
+
+    fn keep(&self) -> Option<usize> {
+        self.spec.keep.and_then(|keep| usize::try_from(keep).ok())
+    }
+
+    /// Every row, by partition and then in order, with its number there.
+    fn numbered(&self) -> Result<Vec<(u32, usize)>, AggregateError> {
+        let order = self.rows.order(&self.spec.order, Some(&self.groups))?;
+        let mut numbered = Vec::with_capacity(order.len());
+        let mut last = None;
+        let mut number = 0;
+        for row in order {
+            let group = self.groups[row as usize];
+            number = if last == Some(group) { number + 1 } else { 1 };
+            last = Some(group);
+            numbered.push((row, number));
+        }
+        Ok(numbered)
+    }
+
+    /// Gives the rows of windows that the watermark has reached the end of, in order of window end,
+    /// then of first appearance of the partition.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub fn advance(
+        &mut self,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        if self.spec.window_end.is_none() || watermark.0 < self.next_end {
+            return Ok(());
+        }
+        let place = self.spec.window_end.expect("asked for above");
+        let ends = self.partitions.columns()[place].gather(&self.groups);
+        let ends = ends.as_primitive::<TimestampMicrosecondType>();
+        let mut rows: Vec<u32> = (0..).take(self.rows.row_count()).collect();
+        // By partition, so that these appear in the tables below as they appeared here.
+        rows.sort_by_key(|&row| self.groups[row as usize]);
+        let (gone, left): (Vec<u32>, Vec<u32>) =
+            rows.into_iter().partition(|&row| ends.value(row as usize) <= watermark.0);
+        let batches = self.only(&gone)?.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS)?;
+        results.extend(batches.collect::<Result<Vec<_>, _>>()?);
+        *self = self.only(&left)?;
+        Ok(())
+    }
+
+    /// A table of some of the rows.
+    fn only(&self, rows: &[u32]) -> Result<Self, AggregateError> {
+        let mut table = Self::new(self.spec.clone(), self.budget_bytes);
+        for rows in rows.chunks(BATCH_ROWS) {
+            table.update(&self.rows.gather(rows))?;
+        }
+        Ok(table)
+    }
+
+    /// Ends the table: the first rows of each partition, each with its number behind its columns.
+    /// Partitions come in order of window end, where they have one, then as `order` says.
+    ///
+    /// # Errors
+    /// [`AggregateError::Unsupported`] for a key without an order.
+    ///
+    /// # Cost
+    /// A copy of the key columns, sixteen bytes a row, and a sort; then O(rows) a batch.
+    pub fn into_batches(
+        self,
+        order: GroupOrder,
+        batch_rows: usize,
+    ) -> Result<TableBatches, AggregateError> {
+        let mut numbered = self.numbered()?;
+        if let Some(keep) = self.keep() {
+            numbered.retain(|&(_, number)| number <= keep);
+        }
+        let ranks = self.ranks(order);
+        // Stable: the rows of a partition stay as they are.
+        numbered.sort_by_key(|&(row, _)| ranks[self.groups[row as usize] as usize]);
+        let batch_rows = batch_rows.max(1);
+        Ok(Box::new((0..numbered.len()).step_by(batch_rows).map(move |start| {
+            let chosen = &numbered[start..numbered.len().min(start + batch_rows)];
+            let rows: Vec<u32> = chosen.iter().map(|&(row, _)| row).collect();
+            let numbers =
+                chosen.iter().map(|&(_, number)| i64::try_from(number).unwrap_or(i64::MAX));
+            let batch = self.rows.gather(&rows);
+            let mut columns = batch.columns().to_vec();
+            columns.push(Arc::new(Int64Array::from_iter_values(numbers)));
+            Ok(Batch::new(columns, batch.offsets().clone()))
+        })))
+    }
+
+    /// The place of every partition among all.
+    fn ranks(&self, order: GroupOrder) -> Vec<usize> {
+        let mut groups: Vec<u32> = (0..).take(self.partitions.group_count()).collect();
+        if order == GroupOrder::Key {
+            groups.sort_unstable_by(|&a, &b| self.partitions.compare(a as usize, b as usize));
+        }
+        if let Some(place) = self.spec.window_end {
+            let ends = self.partitions.columns()[place].gather(&groups);
+            let ends = ends.as_primitive::<TimestampMicrosecondType>();
+            let mut by_end: Vec<(i64, usize, u32)> =
+                groups.iter().enumerate().map(|(at, &group)| (ends.value(at), at, group)).collect();
+            by_end.sort_unstable();
+            groups = by_end.into_iter().map(|(.., group)| group).collect();
+        }
+        let mut ranks = vec![0; groups.len()];
+        for (rank, group) in groups.into_iter().enumerate() {
+            ranks[group as usize] = rank;
+        }
+        ranks
+    }
+}
