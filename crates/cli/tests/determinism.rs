@@ -10,7 +10,7 @@ use std::fs;
 use support::Host;
 
 /// Stateless, local, gathered, emitting changes, ordered: one query for each way through.
-const QUERIES: [(&str, &str); 18] = [
+const QUERIES: [(&str, &str); 25] = [
     (
         "'format' = 'csv'",
         "SELECT symbol, price * quantity AS value, UPPER(trader_id) AS trader FROM t WHERE quantity % 3 = 0",
@@ -86,6 +86,37 @@ const QUERIES: [(&str, &str); 18] = [
         "'format' = 'csv'",
         "SELECT symbol, window_end, COUNT(*) AS n, MAX(r) AS r FROM (SELECT symbol, trade_time, ROW_NUMBER() OVER \
          (PARTITION BY symbol ORDER BY trade_time) AS r FROM t) AS x GROUP BY symbol WINDOW TUMBLING (trade_time, 50ms)",
+    ),
+    // Sessions: of a declared key, gathered, with changes, corrected.
+    (
+        "'format' = 'csv'",
+        "SELECT symbol, window_start, window_end, COUNT(*) AS n, SUM(price) AS p, LAST_VALUE(trade_id) AS l FROM t GROUP BY symbol WINDOW SESSION (trade_time, 20ms)",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT trader_id, window_start, window_end, COUNT(*) AS n, SUM(price) AS p, COUNT(DISTINCT symbol) AS d FROM t GROUP BY trader_id WINDOW SESSION (trade_time, 10ms)",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT symbol, window_start, window_end, COUNT(*) AS n FROM t GROUP BY symbol WINDOW SESSION (20ms) EMIT CHANGES",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT symbol, trader_id, window_end, COUNT(*) AS n, STRING_AGG(trader_id, '') AS s FROM u GROUP BY symbol, trader_id WINDOW SESSION (60ms)",
+    ),
+    // The first rows of each: local, gathered, of windows.
+    (
+        "'format' = 'csv'",
+        "SELECT * FROM (SELECT symbol, trade_id, price, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY price DESC) AS r FROM t) AS x WHERE r <= 3",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT * FROM (SELECT trader_id, trade_id, ROW_NUMBER() OVER (PARTITION BY trader_id ORDER BY quantity, symbol) AS r FROM t) AS x WHERE r < 3",
+    ),
+    (
+        "'format' = 'csv'",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_end ORDER BY n DESC, symbol) AS r FROM \
+         (SELECT symbol, window_end, COUNT(*) AS n FROM t GROUP BY symbol WINDOW TUMBLING (50ms)) AS w) AS x WHERE r <= 2",
     ),
 ];
 

@@ -54,7 +54,9 @@ fn check_file(path: &Path, failures: &mut Vec<String>) -> usize {
         if let Some(name) = block.kind.strip_prefix("file ") {
             let mut text = block.body.join("\n");
             text.push('\n');
-            fs::write(directory.path().join(name), text).unwrap();
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
             continue;
         }
         let output = run(directory.path(), &block.body.join("\n"));

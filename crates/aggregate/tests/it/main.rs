@@ -15,5 +15,6 @@ mod over;
 mod reference;
 mod sessions;
 mod sort;
+mod top_n;
 mod values;
 mod windows;
