@@ -72,6 +72,17 @@ impl Decoder {
         Ok(Self { kind: Kind::Parquet(Box::new(ParquetDecoder::new(spec, footer)?)) })
     }
 
+    /// Says that the text begins at this offset, which is 0 unless said otherwise. Another one than
+    /// before means another text, whose first frame comes next: a CSV header or a byte order mark is
+    /// expected there once more. Does nothing for formats that are not text.
+    pub fn start_at(&mut self, head: Offset) {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.start_at(head.0),
+            Kind::Json(decoder) => decoder.start_at(head.0),
+            Kind::Arrow(_) | Kind::Parquet(_) => {}
+        }
+    }
+
     /// Takes over new input; what the decoder held of the last frame is let go.
     ///
     /// # Errors

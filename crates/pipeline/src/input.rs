@@ -53,6 +53,7 @@ impl Input {
                     range: text.range,
                     partition: spec.partition,
                     record_bytes_max: text.record_bytes_max,
+                    follow: text.follow,
                 })
                 .await?;
                 Ok(Self::Bytes(ByteInput::new(FileReader::Text(reader), decoder)))
@@ -122,6 +123,14 @@ impl Input {
         }
     }
 
+    /// What a person should know of how the input was read.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        match self {
+            Self::Bytes(ByteInput { reader: FileReader::Text(reader), .. }) => reader.notices(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Where the first record of a byte range started, and where the first record after it starts.
     pub(crate) fn split_bounds(&self) -> Option<(u64, u64)> {
         match self {
@@ -158,6 +167,9 @@ impl ByteInput {
             }
             match self.reader.next_frames().await? {
                 Polled::Ready(frames) => {
+                    if let FileReader::Text(reader) = &self.reader {
+                        self.decoder.start_at(Offset(reader.head()));
+                    }
                     if let FrameBytes::RowGroup { ranges, .. } = &frames.bytes {
                         let bytes = ranges.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
                         self.bytes_in += u64::try_from(bytes).expect("usize is at most 64 bits");

@@ -68,6 +68,8 @@ pub struct TextInput {
     pub csv_header: Option<Vec<String>>,
     /// The longest record, in bytes.
     pub record_bytes_max: usize,
+    /// Whether what is appended to the file is read, too, for ever; only without a range.
+    pub follow: bool,
 }
 
 /// Row groups of one Parquet file.

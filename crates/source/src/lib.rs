@@ -9,6 +9,7 @@ mod compressed;
 mod discover;
 mod error;
 mod file_reader;
+mod follow;
 mod generator;
 mod lz4_walk;
 mod row_groups;

@@ -5,6 +5,11 @@
 //! lose none, wherever they are cut. It looks at nothing but newlines, so a quoted newline in CSV can
 //! mislead it: compare [`TextReader::position`] at the end of one range with
 //! [`TextReader::first_offset`] of the next.
+//!
+//! A file that is followed has no end. Its offsets go on increasing where another file takes its place
+//! or it is read from its start again; [`TextReader::head`] says where such a text begins. A record
+//! that is not whole yet is left alone until it is: if reading stops before, it is neither given nor
+//! counted. Of a file whose place another one has taken, a last record without a newline is given.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -16,6 +21,7 @@ use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 
 use crate::compressed::CompressedReads;
+use crate::follow::{FollowedFile, Look};
 use crate::{InputFile, SourceError};
 
 /// Bytes lent at a time, about; more only where a record is longer.
@@ -40,6 +46,8 @@ pub struct TextSpec<'a> {
     pub partition: PartitionId,
     /// The longest record, in bytes: `record.max_bytes`.
     pub record_bytes_max: usize,
+    /// Whether what is appended is read, too, for ever. Only of whole, uncompressed files.
+    pub follow: bool,
 }
 
 /// Lends the bytes of one file, or of one byte range of it.
@@ -62,13 +70,25 @@ pub struct TextReader {
     kept: VecDeque<Buffer>,
     /// The input has no more bytes.
     is_drained: bool,
-    /// The piece that was lent last said that it is the last.
+    /// The piece that was lent last said that it is the last, of its text where a file is followed.
     has_lent_last: bool,
+    /// Offset of the first byte of the text that is being read.
+    head: u64,
+    truncations: Truncations,
 }
 
 enum Input {
     Plain(SequentialReads),
     Compressed(CompressedReads),
+    Followed(FollowedFile),
+}
+
+/// What became of a followed file that was cut.
+#[derive(Clone, Copy, Debug, Default)]
+struct Truncations {
+    count: u64,
+    /// Bytes of records that were not whole when it happened.
+    byte_count: u64,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -93,18 +113,26 @@ impl TextReader {
             spec.range.is_none() || *compression == Compression::None,
             "only uncompressed files are cut into ranges"
         );
+        assert!(
+            !spec.follow || (spec.range.is_none() && *compression == Compression::None),
+            "only whole, uncompressed files are followed"
+        );
         let range = spec.range.unwrap_or(0..u64::MAX);
         let runs_to_end = range.end >= identity.byte_count;
         let end = if runs_to_end { u64::MAX } else { range.end };
         // A record starts after a newline, so the byte before the range decides about its first.
         let start = range.start.saturating_sub(1);
-        let input =
-            match CompressedReads::open(spec.backend, path, *compression, Some(*identity)).await? {
+        let (backend, found) = (spec.backend, Some(*identity));
+        let input = if spec.follow {
+            Input::Followed(FollowedFile::open(backend, path).await?)
+        } else {
+            match CompressedReads::open(backend, path, *compression, found).await? {
                 Some(compressed) => Input::Compressed(compressed),
-                None => Input::Plain(
-                    SequentialReads::open(spec.backend, path, start, end, Some(*identity)).await?,
-                ),
-            };
+                None => {
+                    Input::Plain(SequentialReads::open(backend, path, start, end, found).await?)
+                }
+            }
+        };
         let mut reader = Self {
             partition: spec.partition,
             record_bytes_max: spec.record_bytes_max,
@@ -117,6 +145,8 @@ impl TextReader {
             kept: VecDeque::new(),
             is_drained: false,
             has_lent_last: false,
+            head: 0,
+            truncations: Truncations::default(),
         };
         if range.start > 0 {
             reader.find_first_record().await?;
@@ -130,7 +160,31 @@ impl TextReader {
         match &self.input {
             Input::Plain(reads) => reads.path(),
             Input::Compressed(reads) => reads.path(),
+            Input::Followed(file) => file.path(),
         }
+    }
+
+    /// Offset of the first byte of the text that was lent last: 0, but where a followed file has been
+    /// replaced or cut. A decoder starts afresh there: a CSV header comes again.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// What a person should know of how the file was read: that it was cut while it was followed. One
+    /// sentence at most.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let Truncations { count, byte_count } = self.truncations;
+        if count == 0 {
+            return Vec::new();
+        }
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        vec![format!(
+            "{} was cut {times} while it was followed, and read from its start again; {byte_count} \
+             bytes of cut records were lost; rotate by renaming to lose none",
+            self.path().display()
+        )]
     }
 
     /// Offset of the first record of this range; the start of the next range's first record if none
@@ -147,7 +201,9 @@ impl TextReader {
         self.position
     }
 
-    /// Lends the next piece: the bytes that were not consumed, and new ones behind them.
+    /// Lends the next piece: the bytes that were not consumed, and new ones behind them. Of a file that
+    /// is followed, `NotReady` while it has none; it may be asked again at once, and looks at the file
+    /// about every ten milliseconds.
     ///
     /// Decode all whole records of a piece, and [`Self::consume`] them, before asking for the next: a
     /// remainder longer than `record.max_bytes` is taken for one record that is too long.
@@ -176,25 +232,81 @@ impl TextReader {
                 bytes_max: self.record_bytes_max,
             });
         }
+        if matches!(self.input, Input::Followed(_)) {
+            return self.next_followed(tail).await;
+        }
         let room = self.room_for(tail);
         let mut bytes = self.take_buffer(tail);
         self.fill(&mut bytes, tail, tail + room).await?;
         if bytes.is_empty() {
             return Ok(Polled::Ended);
         }
+        Ok(Polled::Ready(self.lend(bytes, self.is_drained)))
+    }
+
+    /// As [`Self::next_frames`], of a file that is followed, behind a remainder of `tail` bytes.
+    async fn next_followed(&mut self, tail: usize) -> Result<Polled<Frames>, SourceError> {
+        loop {
+            let Input::Followed(file) = &mut self.input else { return Ok(Polled::Ended) };
+            if self.has_lent_last {
+                // The text before is done with.
+                if !file.enter_next().await? {
+                    return Ok(Polled::NotReady);
+                }
+                self.has_lent_last = false;
+                self.head = self.position;
+            }
+            match file.look()? {
+                Look::Quiet => return Ok(Polled::NotReady),
+                Look::Bytes(byte_count) => {
+                    let room = self.room_for(tail);
+                    let room = usize::try_from(byte_count).map_or(room, |count| count.min(room));
+                    let mut bytes = self.take_buffer(tail);
+                    self.fill(&mut bytes, tail, tail + room).await?;
+                    if bytes.len() > tail {
+                        return Ok(Polled::Ready(self.lend(bytes, false)));
+                    }
+                    // Cut at this very moment, which the next look will find.
+                    self.lent = Some(Buffer::from_vec(bytes));
+                    self.consumed = 0;
+                    return Ok(Polled::NotReady);
+                }
+                Look::Rotated if tail > 0 => {
+                    let mut bytes = self.take_buffer(tail);
+                    bytes.truncate(tail);
+                    return Ok(Polled::Ready(self.lend(bytes, true)));
+                }
+                Look::Rotated => self.has_lent_last = true,
+                Look::Truncated => {
+                    file.restart();
+                    let lost = u64::try_from(tail).expect("a usize fits u64");
+                    self.truncations.count += 1;
+                    self.truncations.byte_count += lost;
+                    self.position += lost;
+                    self.head = self.position;
+                    self.lent = None;
+                    self.consumed = 0;
+                    // The remainder is gone, and with it what this call knows of it.
+                    return Ok(Polled::NotReady);
+                }
+            }
+        }
+    }
+
+    fn lend(&mut self, bytes: Vec<u8>, is_last: bool) -> Frames {
         let bytes = Buffer::from_vec(bytes);
         self.lent = Some(bytes.clone());
         self.consumed = 0;
-        self.has_lent_last = self.is_drained;
-        Ok(Polled::Ready(Frames {
+        self.has_lent_last = is_last;
+        Frames {
             partition: self.partition,
             bytes: FrameBytes::Sequential {
                 bytes,
                 start: Offset(self.position),
                 end: Offset(self.end),
-                is_last: self.is_drained,
+                is_last,
             },
-        }))
+        }
     }
 
     /// Says that the first `byte_count` bytes of what was lent last are done with. May be called more
@@ -292,6 +404,7 @@ impl TextReader {
                 }
                 count
             }
+            Input::Followed(file) => return file.read(buffer).await,
         };
         self.is_drained |= count == 0;
         Ok(count)
@@ -320,7 +433,7 @@ impl TextReader {
     fn check_unchanged(&self) -> Result<(), SourceError> {
         match &self.input {
             Input::Plain(reads) => reads.check_unchanged().map_err(SourceError::from),
-            Input::Compressed(_) => Ok(()),
+            Input::Compressed(_) | Input::Followed(_) => Ok(()),
         }
     }
 }

@@ -61,7 +61,7 @@ async fn read_lines(
     hold: bool,
 ) -> Result<Given, SourceError> {
     let partition = PartitionId(3);
-    let spec = TextSpec { backend, file: &file, range, partition, record_bytes_max };
+    let spec = TextSpec { backend, file: &file, range, partition, record_bytes_max, follow: false };
     let mut reader = FileReader::Text(TextReader::open(spec).await?);
     let mut given =
         Given { records: Vec::new(), first: reader.first_offset(), last: reader.position() };
@@ -327,8 +327,14 @@ fn a_file_cut_while_it_is_read_is_refused_and_named() {
             let error = on_core(backend, move || async move {
                 let partition = PartitionId(0);
                 let record_bytes_max = 1 << 24;
-                let spec =
-                    TextSpec { backend, file: &file, range: None, partition, record_bytes_max };
+                let spec = TextSpec {
+                    backend,
+                    file: &file,
+                    range: None,
+                    partition,
+                    record_bytes_max,
+                    follow: false,
+                };
                 let mut reader = TextReader::open(spec).await.unwrap();
                 assert!(matches!(reader.next_frames().await, Ok(Polled::Ready(_))));
                 let handle = fs::OpenOptions::new().write(true).open(&at).unwrap();

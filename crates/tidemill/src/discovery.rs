@@ -128,7 +128,10 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
                 }
             }
             Format::Csv(_) | Format::Json(_)
-                if may_split && is_one_file && file.compression == Compression::None =>
+                if may_split
+                    && is_one_file
+                    && !options.follow
+                    && file.compression == Compression::None =>
             {
                 let ranges = splits(file.byte_count, options.splits);
                 let is_cut = ranges.len() > 1;
@@ -206,6 +209,7 @@ fn read_head(file: &InputFile) -> Result<(Vec<u8>, bool), Error> {
             range: None,
             partition: PartitionId(0),
             record_bytes_max: RECORD_BYTES_MAX,
+            follow: false,
         })
         .await?;
         reader.next_frames().await

@@ -321,6 +321,7 @@ impl QueryBuilder<'_, '_> {
                     range: range.clone(),
                     csv_header: csv_header.clone(),
                     record_bytes_max: self.wave.settings.record_bytes_max,
+                    follow: matches!(&source.connector, SourceConnector::File(f) if f.follow),
                 };
                 (InputSpec::Text(input), partition.weight())
             }

@@ -19,11 +19,13 @@ pub(crate) struct CsvDecoder {
     options: CsvOptions,
     schema: Schema,
     columns: Vec<usize>,
-    // Changes once, with the header.
+    // Changes once for each text, with the header.
     layout: Option<Layout>,
     /// The header given for partitions that start inside their file.
     given_header: Option<Vec<String>>,
-    /// Whether the first frame began at offset 0; `None` before it came.
+    /// Offset of the first byte of the text.
+    head: u64,
+    /// Whether the first frame began at the head; `None` before it came.
     is_from_head: Option<bool>,
     // Changes with every frame.
     frame: TextFrame,
@@ -54,6 +56,7 @@ impl CsvDecoder {
             columns: spec.columns.to_vec(),
             layout,
             given_header: spec.csv_header.map(<[String]>::to_vec),
+            head: 0,
             is_from_head: None,
             frame: TextFrame::default(),
             structure: Structure::new(options.delimiter, options.quote),
@@ -62,9 +65,19 @@ impl CsvDecoder {
         })
     }
 
+    pub(crate) fn start_at(&mut self, head: u64) {
+        if head != self.head {
+            self.head = head;
+            self.is_from_head = None;
+            if self.options.has_header {
+                self.layout = None;
+            }
+        }
+    }
+
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
         self.frame = TextFrame::new(frames)?;
-        let is_from_head = *self.is_from_head.get_or_insert(self.frame.start == 0);
+        let is_from_head = *self.is_from_head.get_or_insert(self.frame.start == self.head);
         if self.layout.is_none() && !is_from_head {
             let header = self.given_header.take().ok_or(FormatError::HeaderUnknown)?;
             self.layout = Some(self.layout_of(&header)?);
@@ -77,7 +90,7 @@ impl CsvDecoder {
         &mut self,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Option<Batch>, FormatError> {
-        if !self.frame.skip_byte_order_mark() {
+        if !self.frame.skip_byte_order_mark(self.head) {
             return Ok(None);
         }
         if self.layout.is_none() && !self.read_header()? {

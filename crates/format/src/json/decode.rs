@@ -18,13 +18,19 @@ pub(crate) struct JsonDecoder {
     frame: TextFrame,
     rows: Rows,
     keys: Keys,
+    /// Offset of the first byte of the text.
+    head: u64,
 }
 
 impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
         let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
         let names = spec.columns.iter().map(|&column| spec.schema.fields[column].name.clone());
-        Ok(Self { frame: TextFrame::default(), rows, keys: Keys::new(names.collect()) })
+        Ok(Self { frame: TextFrame::default(), rows, keys: Keys::new(names.collect()), head: 0 })
+    }
+
+    pub(crate) fn start_at(&mut self, head: u64) {
+        self.head = head;
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
@@ -33,7 +39,7 @@ impl JsonDecoder {
     }
 
     pub(crate) fn decode(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        if !self.frame.skip_byte_order_mark() {
+        if !self.frame.skip_byte_order_mark(self.head) {
             return None;
         }
         let keys = &mut self.keys;

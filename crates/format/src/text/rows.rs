@@ -67,11 +67,11 @@ impl TextFrame {
         (position < self.bytes.len()).then_some(position)
     }
 
-    /// Steps over a byte order mark at the very start of the partition. `false` means that more
-    /// bytes are needed to tell.
-    pub(crate) fn skip_byte_order_mark(&mut self) -> bool {
+    /// Steps over a byte order mark at the very start of the text, which is at the offset `head`.
+    /// `false` means that more bytes are needed to tell.
+    pub(crate) fn skip_byte_order_mark(&mut self, head: u64) -> bool {
         const MARK: &[u8] = b"\xef\xbb\xbf";
-        if self.start == 0 && self.position == 0 {
+        if self.start == head && self.position == 0 {
             if self.bytes.starts_with(MARK) {
                 self.position = MARK.len();
             } else if MARK.starts_with(&self.bytes) && !self.is_last {
