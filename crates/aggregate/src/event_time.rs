@@ -32,6 +32,11 @@ impl EventTimes {
         self.watermark
     }
 
+    /// Lets the watermark pass without records: those of the partition are behind all others'.
+    pub fn raise(&mut self, watermark: EventTime) {
+        self.watermark = self.watermark.max(watermark);
+    }
+
     /// Records so far beyond the watermark that they did not move it, and the first of them.
     #[must_use]
     pub fn far_ahead(&self) -> (u64, Option<(Offset, EventTime)>) {

@@ -3,7 +3,8 @@
 //! Read in this order: `keys` (how key values are stored and compared), `intern` (keys to
 //! dense group indices), `state` (columns of states behind those indices), `states` (the
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
-//! leave), then [`sort`], [`limit`], [`top_n`] and [`sealed`] (what a gather is given).
+//! leave), then [`sort`], [`limit`], [`top_n`], [`sealed`] (what a gather is given) and
+//! [`gathering`] (how it waits for it).
 //!
 //! What depends on event time: [`event_time`] (the watermark), [`windows`], [`over`], and
 //! [`late`] (records that came after it).
@@ -14,6 +15,7 @@ pub mod changes;
 mod compact;
 pub mod error;
 pub mod event_time;
+pub mod gathering;
 pub mod groups;
 mod intern;
 mod keys;
@@ -32,6 +34,7 @@ pub mod windows;
 
 pub use error::AggregateError;
 pub use event_time::EventTimes;
+pub use gathering::Gathering;
 pub use groups::{GroupBatches, GroupOrder};
 pub use late::Late;
 pub use limit::{Limit, LimitTable};

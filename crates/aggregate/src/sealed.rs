@@ -1,7 +1,7 @@
 //! What a pipeline gives away when its partition has ended.
 
 use tidemill_plan::Merge;
-use tidemill_record::Batch;
+use tidemill_record::{Batch, EventTime};
 
 use crate::{
     AggTable, AggregateError, GroupOrder, LimitTable, SealedSessions, SealedWindows, SortTable,
@@ -89,6 +89,37 @@ impl Sealed {
             (Self::Windows(windows), Self::Windows(later)) => windows.merge(later),
             (Self::Sessions(sessions), Self::Sessions(later)) => sessions.merge(&later),
             _ => panic!("a gather is given tables of one kind"),
+        }
+    }
+
+    /// Takes out what belongs to windows that end at or before a time.
+    ///
+    /// # Errors
+    /// As the table's own `update`.
+    ///
+    /// # Panics
+    /// If it holds something else than windows.
+    pub fn take_until(&mut self, time: EventTime) -> Result<Self, AggregateError> {
+        Ok(match self {
+            Self::Windows(windows) => Self::Windows(windows.take_until(time)),
+            Self::Sessions(sessions) => Self::Sessions(sessions.take_until(time)?),
+            Self::Numbered(table) => {
+                let empty = table.emptied();
+                Self::Numbered(table.take_until(time)?.unwrap_or(empty))
+            }
+            Self::Groups(_) | Self::Sorted(_) | Self::Limited(_) => {
+                unreachable!("only windows are taken before the input ends")
+            }
+        })
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Numbered(table) => table.row_count() == 0,
+            Self::Windows(_) | Self::Sessions(_) | Self::Groups(_) => self.group_count() == 0,
+            Self::Sorted(_) | Self::Limited(_) => self.state_bytes() == 0,
         }
     }
 

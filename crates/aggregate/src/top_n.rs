@@ -207,26 +207,41 @@ impl TopNTable {
         watermark: EventTime,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        if self.spec.window_end.is_none() || watermark.0 < self.next_end {
-            return Ok(());
+        if let Some(closed) = self.take_until(watermark)? {
+            let batches = closed.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS)?;
+            results.extend(batches.collect::<Result<Vec<_>, _>>()?);
         }
-        let place = self.spec.window_end.expect("asked for above");
+        Ok(())
+    }
+
+    /// Takes out the rows of windows that end at or before a time; `None` if there are none.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub fn take_until(&mut self, time: EventTime) -> Result<Option<Self>, AggregateError> {
+        let Some(place) = self.spec.window_end.filter(|_| time.0 >= self.next_end) else {
+            return Ok(None);
+        };
         let ends = self.partitions.columns()[place].gather(&self.groups);
         let ends = ends.as_primitive::<TimestampMicrosecondType>();
         let mut rows: Vec<u32> = (0..).take(self.rows.row_count()).collect();
         // By partition, so that these appear in the tables below as they appeared here.
         rows.sort_by_key(|&row| self.groups[row as usize]);
         let (gone, left): (Vec<u32>, Vec<u32>) =
-            rows.into_iter().partition(|&row| ends.value(row as usize) <= watermark.0);
-        let batches = self.only(&gone)?.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS)?;
-        results.extend(batches.collect::<Result<Vec<_>, _>>()?);
+            rows.into_iter().partition(|&row| ends.value(row as usize) <= time.0);
+        let closed = self.only(&gone)?;
         *self = self.only(&left)?;
-        Ok(())
+        Ok(Some(closed))
+    }
+
+    /// The same without rows.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::new(self.spec.clone(), self.budget_bytes)
     }
 
     /// A table of some of the rows.
     fn only(&self, rows: &[u32]) -> Result<Self, AggregateError> {
-        let mut table = Self::new(self.spec.clone(), self.budget_bytes);
+        let mut table = self.emptied();
         for rows in rows.chunks(BATCH_ROWS) {
             table.update(&self.rows.gather(rows))?;
         }

@@ -1,6 +1,5 @@
-//! What one core does: the pipelines it was given, one after another, turn by turn.
+//! What one core does: the pipelines it was given, turn by turn.
 
-use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,79 +25,141 @@ pub(crate) struct CoreLoop {
     pub(crate) records_in: u64,
 }
 
-impl CoreLoop {
-    /// Runs one pipeline to the end of its input, or until it is asked to stop; a gather, whose input
-    /// was read before, always to the end.
-    ///
-    /// `None` where the job was abandoned because another pipeline failed.
-    pub(crate) async fn run(
-        &mut self,
-        spec: PipelineSpec,
-    ) -> Option<Result<Outcome, ControlError>> {
-        let (query, source) = (spec.query.clone(), spec.source.clone());
-        let position = Cell::new(Position { partition: spec.partition, offset: Offset(0) });
-        let ended = AssertUnwindSafe(self.drive(spec, &position)).catch_unwind().await;
-        let position = position.get();
-        let result = match ended {
-            Ok(Ok(Some(outcome))) => Ok(outcome),
-            Ok(Ok(None)) => return None,
-            Ok(Err(error)) => {
-                Err(ControlError::Pipeline { query, source, position, error: Box::new(error) })
-            }
-            Err(panic) => {
-                let message = panic_message(panic.as_ref());
-                Err(ControlError::Panicked { query, source, position, message })
-            }
-        };
-        if result.is_err() {
-            self.abandon.stop();
-        }
-        Some(result)
-    }
+/// A pipeline, and what is said of it if it fails.
+struct Running<I> {
+    id: I,
+    query: String,
+    source: String,
+    position: Position,
+    /// What a gather merges has been read before the stop: leaving it out would lose it. It ends with
+    /// those it gathers from.
+    is_gather: bool,
+    pipeline: Pipeline,
+}
 
-    async fn drive(
+/// What a turn came to.
+enum Turned {
+    On,
+    Idle,
+    Done(Outcome),
+}
+
+impl CoreLoop {
+    /// Runs pipelines, taking turns, each to the end of its input or until it is asked to stop; gathers
+    /// always to the end. Says of each what became of it: `None` where the job was abandoned because
+    /// another pipeline failed.
+    pub(crate) async fn run<I: Copy>(
         &mut self,
-        spec: PipelineSpec,
-        position: &Cell<Position>,
-    ) -> Result<Option<Outcome>, PipelineError> {
-        // What a gather merges has been read before the stop: leaving it out would lose it.
-        let is_gather = matches!(spec.input, InputSpec::Sealed(..));
-        if self.abandon.is_set() {
-            return Ok(None);
-        }
-        let mut pipeline = Pipeline::open(spec).await?;
-        while is_gather || !self.stop.is_set() {
+        specs: Vec<(I, PipelineSpec)>,
+        done: &mut impl FnMut(I, Option<Result<Outcome, ControlError>>),
+    ) {
+        let mut running: Vec<Running<I>> = Vec::with_capacity(specs.len());
+        for (id, spec) in specs {
             if self.abandon.is_set() {
-                return Ok(None);
+                done(id, None);
+                continue;
             }
-            let turned = pipeline.turn().await;
-            position.set(pipeline.position());
-            match turned? {
-                Progress::Advanced(_) => {}
+            match self.open(id, spec).await {
+                Ok(opened) => running.push(opened),
+                Err(error) => {
+                    self.abandon.stop();
+                    done(id, Some(Err(error)));
+                }
+            }
+        }
+        while !running.is_empty() {
+            let mut is_idle = true;
+            let mut at = 0;
+            while at < running.len() {
+                if self.abandon.is_set() {
+                    running.drain(..).for_each(|one| done(one.id, None));
+                    return;
+                }
+                match self.turn(&mut running[at]).await {
+                    Ok(Turned::On) => is_idle = false,
+                    Ok(Turned::Idle) => {}
+                    Ok(Turned::Done(outcome)) => {
+                        done(running.remove(at).id, Some(Ok(outcome)));
+                        continue;
+                    }
+                    Err(error) => {
+                        self.abandon.stop();
+                        done(running.remove(at).id, Some(Err(error)));
+                        continue;
+                    }
+                }
+                at += 1;
+            }
+            let bytes_in: u64 = running.iter().map(|one| one.pipeline.bytes_in()).sum();
+            let records_in: u64 = running.iter().map(|one| one.pipeline.records_in()).sum();
+            self.meter.publish(self.bytes_in + bytes_in, self.records_in + records_in);
+            if is_idle && !running.is_empty() {
                 // Nothing else runs on this core, so it may as well block.
-                Progress::Idle => std::thread::sleep(IDLE),
-                Progress::Ended => break,
+                std::thread::sleep(IDLE);
             }
-            self.meter.publish(
-                self.bytes_in + pipeline.bytes_in(),
-                self.records_in + pipeline.records_in(),
-            );
             yield_if_needed().await;
         }
-        let outcome = pipeline.drain().await?;
-        self.bytes_in += outcome.statistics.bytes_in;
-        self.records_in += outcome.statistics.records_in;
-        self.meter.publish(self.bytes_in, self.records_in);
-        Ok(Some(outcome))
+    }
+
+    async fn open<I>(&self, id: I, spec: PipelineSpec) -> Result<Running<I>, ControlError> {
+        let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing { .. });
+        let (query, source) = (spec.query.clone(), spec.source.clone());
+        let position = Position { partition: spec.partition, offset: Offset(0) };
+        match AssertUnwindSafe(Pipeline::open(spec)).catch_unwind().await {
+            Ok(Ok(pipeline)) => Ok(Running { id, query, source, position, is_gather, pipeline }),
+            Ok(Err(error)) => Err(failed(query, source, position, error)),
+            Err(panic) => Err(panicked(query, source, position, panic.as_ref())),
+        }
+    }
+
+    /// One turn, or the last steps of a pipeline that is to end.
+    async fn turn<I>(&mut self, one: &mut Running<I>) -> Result<Turned, ControlError> {
+        let is_stopped = self.stop.is_set() && !one.is_gather;
+        let pipeline = &mut one.pipeline;
+        let turned = AssertUnwindSafe(async {
+            if !is_stopped {
+                match pipeline.turn().await? {
+                    Progress::Advanced(_) => return Ok(Turned::On),
+                    Progress::Idle => return Ok(Turned::Idle),
+                    Progress::Ended => {}
+                }
+            }
+            pipeline.drain().await.map(Turned::Done)
+        });
+        let turned = turned.catch_unwind().await;
+        if let Ok(Ok(Turned::Done(outcome))) = &turned {
+            self.bytes_in += outcome.statistics.bytes_in;
+            self.records_in += outcome.statistics.records_in;
+            self.meter.publish(self.bytes_in, self.records_in);
+        }
+        one.position = one.pipeline.position();
+        let (query, source) = (&one.query, &one.source);
+        match turned {
+            Ok(Ok(turned)) => Ok(turned),
+            Ok(Err(error)) => Err(failed(query.clone(), source.clone(), one.position, error)),
+            Err(panic) => {
+                Err(panicked(query.clone(), source.clone(), one.position, panic.as_ref()))
+            }
+        }
     }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
+fn failed(query: String, source: String, position: Position, error: PipelineError) -> ControlError {
+    ControlError::Pipeline { query, source, position, error: Box::new(error) }
+}
+
+fn panicked(
+    query: String,
+    source: String,
+    position: Position,
+    panic: &(dyn std::any::Any + Send),
+) -> ControlError {
+    let message = if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text.clone()
     } else {
         "no message".to_owned()
-    }
+    };
+    ControlError::Panicked { query, source, position, message }
 }

@@ -47,13 +47,21 @@ struct Task {
     spec: PipelineSpec,
 }
 
+/// What a core is given at a time.
+struct Work {
+    tasks: Vec<Task>,
+    /// The tasks take turns, because they may have no end; otherwise one follows another.
+    takes_turns: bool,
+}
+
 struct Done {
     id: TaskId,
     core: usize,
     result: Option<Result<Outcome, ControlError>>,
 }
 
-/// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed.
+/// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed; where input may
+/// have no end, all at once, those of a core taking turns.
 ///
 /// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there; the
 /// gathers then merge and write all of it.
@@ -71,6 +79,7 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
 }
 
 fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, ControlError> {
+    let takes_turns = wave.has_no_end;
     let mut nodes = flatten(wave);
     let mut outcomes: Vec<Vec<Option<Outcome>>> =
         nodes.iter().map(|node| node.pipelines.iter().map(|_| None).collect()).collect();
@@ -86,7 +95,7 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
             .map(|(task, _)| (task.id, task.spec.query.clone(), task.spec.source.clone()))
             .collect();
         let mut failures = Vec::new();
-        for done in fleet.run(tasks)? {
+        for done in fleet.run(tasks, takes_turns)? {
             let (node, place) = done.id;
             match done.result {
                 Some(Ok(outcome)) => {
@@ -109,6 +118,7 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
             if nodes[node].are_splits {
                 check_splits(&source, &of_node)?;
             }
+            wave_outcome.warnings.extend(of_node.iter().flat_map(|one| one.notices.clone()));
             wave_outcome.warnings.extend(check_keys(&query, &source, &of_node));
             outcomes[node] = of_node.into_iter().map(Some).collect();
         }
@@ -163,7 +173,7 @@ fn take_tasks(
 /// The cores of a job, waiting for work.
 struct Fleet {
     cores: Vec<Core<()>>,
-    to_cores: Vec<Sender<Vec<Task>>>,
+    to_cores: Vec<Sender<Work>>,
     from_cores: Receiver<Done>,
     /// Ends the pipelines that are running.
     abandon: StopFlag,
@@ -179,7 +189,7 @@ impl Fleet {
         let (running, to_cores) = (Vec::new(), Vec::new());
         let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
         for (core, (&cpu, meter)) in cores.cpus.iter().zip(&cores.meters).enumerate() {
-            let (to_core, work) = channel::<Vec<Task>>();
+            let (to_core, work) = channel::<Work>();
             let done = done.clone();
             let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
             let body = move || async move {
@@ -187,13 +197,18 @@ impl Fleet {
                 let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
                 let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
-                while let Ok(tasks) = work.recv() {
-                    for Task { id, spec } in tasks {
-                        let result = core_loop.run(spec).await;
-                        // The control plane has gone away: so has the job.
-                        if done.send(Done { id, core, result }).is_err() {
-                            return;
-                        }
+                while let Ok(Work { tasks, takes_turns }) = work.recv() {
+                    let mut specs = tasks.into_iter().map(|Task { id, spec }| (id, spec));
+                    let mut answer = |id, result| {
+                        // Where nobody listens any more, the job has gone away.
+                        let _ = done.send(Done { id, core, result });
+                    };
+                    if takes_turns {
+                        core_loop.run(specs.collect(), &mut answer).await;
+                        continue;
+                    }
+                    while let Some(spec) = specs.next() {
+                        core_loop.run(vec![spec], &mut answer).await;
                     }
                 }
             };
@@ -212,7 +227,7 @@ impl Fleet {
 
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
     /// reported does not depend on which core was faster.
-    fn run(&self, tasks: Vec<(Task, u64)>) -> Result<Vec<Done>, ControlError> {
+    fn run(&self, tasks: Vec<(Task, u64)>, takes_turns: bool) -> Result<Vec<Done>, ControlError> {
         let task_count = tasks.len();
         let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
         let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
@@ -221,7 +236,7 @@ impl Fleet {
                 .into_iter()
                 .map(|place| tasks[place].take().expect("each task has one core"));
             // A core that has died is noticed below.
-            let _ = self.to_cores[core].send(of_core.collect());
+            let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
         }
         let mut all_done = Vec::with_capacity(task_count);
         while all_done.len() < task_count {

@@ -6,6 +6,9 @@ use tidemill_pipeline::{InputSpec, PipelineSpec};
 pub struct Wave {
     /// One for each query and input of its top-level `UNION ALL`.
     pub roots: Vec<Root>,
+    /// Some input may have no end: gathers run beside what they gather from, and are given windows as
+    /// they close.
+    pub has_no_end: bool,
 }
 
 /// A fragment whose pipelines write to the sink of a query.
@@ -54,12 +57,16 @@ pub(crate) struct FlatNode {
 pub(crate) fn flatten(wave: Wave) -> Vec<FlatNode> {
     let mut flat = Vec::new();
     let mut level_min = 0;
+    let has_no_end = wave.has_no_end;
     for Root { node, query, is_ordered } in wave.roots {
         let root = flatten_node(node, query, &mut flat);
         if is_ordered {
             level_min = flat[root].level.max(level_min);
             flat[root].level = level_min;
         }
+    }
+    if has_no_end {
+        flat.iter_mut().for_each(|node| node.level = 0);
     }
     flat
 }
@@ -72,7 +79,13 @@ fn flatten_node(node: Node, query: usize, flat: &mut Vec<FlatNode>) -> usize {
         children.is_empty()
             || matches!(
                 node.pipelines.as_slice(),
-                [Planned { spec: PipelineSpec { input: InputSpec::Sealed(..), .. }, .. }]
+                [Planned {
+                    spec: PipelineSpec {
+                        input: InputSpec::Sealed(..) | InputSpec::Closing { .. },
+                        ..
+                    },
+                    ..
+                }]
             ),
         "a node with children is one gather pipeline",
     );

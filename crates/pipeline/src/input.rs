@@ -1,10 +1,12 @@
 //! Where a pipeline's batches come from.
 
+use tidemill_aggregate::Gathering;
 use tidemill_format::{Decoder, DecoderSpec};
 use tidemill_plan::{LimitSpec, Merge};
-use tidemill_record::{BadRecord, Batch, FrameBytes, Offset, Polled};
+use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_source::{ColumnReader, FileReader, Generator, RowGroupReader, TextReader, TextSpec};
 
+use crate::closing::ClosingInput;
 use crate::processor::{GatheredBatches, Processor, merge_sealed};
 use crate::{InputSpec, PipelineError, PipelineSpec};
 
@@ -17,6 +19,8 @@ pub(crate) enum Input {
     Columns(Box<dyn ColumnReader>),
     /// Merged tables of other pipelines.
     Gathered(GatheredBatches),
+    /// Windows of other pipelines, as all of them come to their end.
+    Closing(ClosingInput),
 }
 
 /// A reader and the decoder that tells it how much of what it lent was whole records.
@@ -80,6 +84,10 @@ impl Input {
             InputSpec::Generator { source, columns } => {
                 Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns)?)))
             }
+            InputSpec::Closing { handover, giver_count, merge } => {
+                let gathering = Gathering::new(&merge, giver_count, spec.table_budget_bytes);
+                Ok(Self::Closing(ClosingInput::new(handover, gathering, spec.batch_rows)))
+            }
             InputSpec::Sealed(tables, merge) => {
                 let merged = merge_sealed(tables, &merge, spec.table_budget_bytes)?;
                 Ok(Self::Gathered(processor.start_with(merged)?))
@@ -99,6 +107,7 @@ impl Input {
             Self::Gathered(batches) => {
                 Ok(batches.next_batch()?.map_or(Polled::Ended, Polled::Ready))
             }
+            Self::Closing(closing) => closing.next_batch(),
         }
     }
 
@@ -106,20 +115,29 @@ impl Input {
     pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
         match self {
             Self::Bytes(bytes) => bytes.decoder.raw_record(offset),
-            Self::Columns(_) | Self::Gathered(_) => None,
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => None,
         }
     }
 
     /// Whether the rows are records of a source, and not the results of other pipelines.
     pub(crate) fn is_records(&self) -> bool {
-        !matches!(self, Self::Gathered(_))
+        !matches!(self, Self::Gathered(_) | Self::Closing(_))
     }
 
     /// Bytes of whole records consumed.
     pub(crate) fn bytes_in(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.bytes_in,
-            Self::Columns(_) | Self::Gathered(_) => 0,
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => 0,
+        }
+    }
+
+    /// How far event time has come in the pipelines that windows are gathered from, as far as all of
+    /// those have been given out; `None` of other input.
+    pub(crate) fn gathered_until(&self) -> Option<EventTime> {
+        match self {
+            Self::Closing(closing) => Some(closing.given_until()),
+            _ => None,
         }
     }
 

@@ -70,7 +70,7 @@ impl Output {
     pub(crate) async fn open(spec: &mut PipelineSpec) -> Result<Self, PipelineError> {
         let placeholder = OutputSpec::Seal(Merge::Limited(LimitSpec::default()));
         Ok(match std::mem::replace(&mut spec.output, placeholder) {
-            OutputSpec::Seal(_) => Self::Sealed,
+            OutputSpec::Seal(_) | OutputSpec::HandOver(_) => Self::Sealed,
             OutputSpec::File { sink, schema, directory, file_number } => {
                 let writer = FileWriter::create(
                     spec.backend,

@@ -6,6 +6,7 @@ use tidemill_aggregate::Sealed;
 use tidemill_record::{BadRecord, Offset, PartitionId, Polled, Position};
 
 use crate::bad_records::BadRecordPolicy;
+use crate::giving::Giving;
 use crate::input::Input;
 use crate::output::{Delivery, Output};
 use crate::processor::Processor;
@@ -25,6 +26,8 @@ pub struct Pipeline {
     position: Position,
     /// The input has ended by itself: no stop and no full limit came before.
     has_ended: bool,
+    /// Where closed windows are given away while this goes on.
+    giving: Option<Giving>,
     statistics: Statistics,
 }
 
@@ -62,6 +65,8 @@ pub struct Outcome {
     /// Where the partition's byte range really began and ended; `None` where the input has no
     /// bytes to split.
     pub split_bounds: Option<SplitBounds>,
+    /// What a person should know of how the input was read.
+    pub notices: Vec<String>,
     /// What was counted.
     pub statistics: Statistics,
 }
@@ -72,9 +77,10 @@ impl Pipeline {
     /// # Errors
     /// A missing file, an expression that cannot be compiled, a sink that cannot be created.
     pub async fn open(mut spec: PipelineSpec) -> Result<Self, PipelineError> {
-        let seal = match &spec.output {
-            OutputSpec::Seal(merge) => Some(merge),
-            _ => None,
+        let (seal, giving) = match &spec.output {
+            OutputSpec::Seal(merge) => (Some(merge), None),
+            OutputSpec::HandOver(to) => (Some(&to.merge), Some(Giving::new(to.clone()))),
+            _ => (None, None),
         };
         let mut processor = Processor::new(
             &spec.stages,
@@ -95,6 +101,7 @@ impl Pipeline {
             bad: Vec::new(),
             position: Position { partition: spec.partition, offset: Offset(0) },
             has_ended: false,
+            giving,
             statistics: Statistics::default(),
         })
     }
@@ -121,7 +128,7 @@ impl Pipeline {
             Polled::Ready(batch) => batch,
             Polled::NotReady => {
                 self.settle_bad_records().await?;
-                return Ok(Progress::Idle);
+                return self.pass_time(started).await;
             }
             Polled::Ended => {
                 self.has_ended = true;
@@ -140,6 +147,9 @@ impl Pipeline {
         for changes in changes {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
+        if let Some(giving) = &mut self.giving {
+            giving.give(&mut self.processor, started)?;
+        }
 
         if self.input.is_records() {
             self.statistics.records_in += rows(row_count);
@@ -150,6 +160,27 @@ impl Pipeline {
             return Ok(Progress::Ended);
         }
         Ok(Progress::Advanced(row_count))
+    }
+
+    /// Without a batch, event time may still pass: a gather follows its partitions, and a partition that
+    /// is silent follows the others.
+    async fn pass_time(&mut self, now: Instant) -> Result<Progress, PipelineError> {
+        let follows = match &mut self.giving {
+            Some(giving) => giving.look_idle(now),
+            None => self.input.gathered_until(),
+        };
+        let Some(time) = follows.filter(|&time| time > self.processor.watermark()) else {
+            return Ok(Progress::Idle);
+        };
+        let changes = self.processor.pass_time(time, &mut self.bad)?;
+        self.settle_bad_records().await?;
+        for changes in changes {
+            self.statistics.rows_out += self.output.write(&changes).await?;
+        }
+        if let Some(giving) = &mut self.giving {
+            giving.give_all(&mut self.processor)?;
+        }
+        Ok(Progress::Advanced(0))
     }
 
     /// After the last turn, once: empties the tables through the rest of the stages, and completes
@@ -177,13 +208,19 @@ impl Pipeline {
     }
 
     fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Result<Outcome, PipelineError> {
-        let sealed = self.processor.take_sealed()?;
+        let mut sealed = self.processor.take_sealed()?;
+        if let Some(giving) = &self.giving
+            && let Some(rest) = sealed.take()
+        {
+            giving.end(rest);
+        }
         let statistics = self.statistics();
         Ok(Outcome {
             partition: self.position.partition,
             sealed,
             deliveries,
             audits: self.processor.take_audits(),
+            notices: self.input.notices(),
             split_bounds: self
                 .input
                 .split_bounds()

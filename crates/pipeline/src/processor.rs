@@ -212,6 +212,37 @@ impl Processor {
         }
     }
 
+    /// Lets event time pass without a batch; what leaves the last stage, in order.
+    pub(crate) fn pass_time(
+        &mut self,
+        watermark: EventTime,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Vec<Batch>, PipelineError> {
+        if let Some(Step::EventTime(times)) = self.steps.first_mut() {
+            times.raise(watermark);
+        }
+        self.watermark = self.watermark.max(watermark);
+        self.apply_from(0, Vec::new(), bad)
+    }
+
+    /// How far event time has come.
+    pub(crate) fn watermark(&self) -> EventTime {
+        self.watermark
+    }
+
+    /// The windows that have closed since this was last asked, and until when there will be no other;
+    /// `None` where nothing is sealed by event time.
+    pub(crate) fn take_closed(&mut self) -> Result<Option<(Sealed, EventTime)>, PipelineError> {
+        let watermark = self.watermark;
+        Ok(match &mut self.seal {
+            Some(Seal::Windows(table)) => Some(table.take_sealed(watermark)),
+            Some(Seal::Table(table @ Sealed::Numbered(_))) => {
+                Some((table.take_until(watermark)?, watermark))
+            }
+            Some(Seal::Table(_)) | None => None,
+        })
+    }
+
     /// Whether no further input can change the result, because a limit is full.
     pub(crate) fn is_satisfied(&self) -> bool {
         let is_full = |step: &Step| matches!(step, Step::Limit(limit) if limit.is_satisfied());

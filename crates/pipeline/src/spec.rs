@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemill_aggregate::Sealed;
 use tidemill_expr::Context;
@@ -12,6 +13,8 @@ use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
 use tidemill_source::{ColumnReader, InputFile, RowGroupPlan};
+
+use crate::Handover;
 
 /// One pipeline: what flows in, what is done to it, and where it goes.
 pub struct PipelineSpec {
@@ -56,6 +59,15 @@ pub enum InputSpec {
     },
     /// Sealed tables of other pipelines, in merge order.
     Sealed(Vec<Sealed>, Merge),
+    /// Windows of other pipelines, as they close.
+    Closing {
+        /// Where they are given.
+        handover: Arc<Handover>,
+        /// How many pipelines give.
+        giver_count: usize,
+        /// How they are merged.
+        merge: Merge,
+    },
 }
 
 /// A file, or a byte range of it, with what is needed to decode it.
@@ -98,6 +110,8 @@ pub struct FileInput {
 pub enum OutputSpec {
     /// Into a partial table that a gather merges.
     Seal(Merge),
+    /// Into windows that a gather is given as they close.
+    HandOver(HandOverSpec),
     /// Into files.
     File {
         /// Format and rolling.
@@ -122,6 +136,19 @@ pub enum OutputSpec {
     },
     /// To something that takes columns: the discard sink, or a sink of the embedding program.
     Columns(Box<dyn ColumnWriter + Send>),
+}
+
+/// How a pipeline gives closed windows away while it runs.
+#[derive(Clone)]
+pub struct HandOverSpec {
+    /// What it seals.
+    pub merge: Merge,
+    /// Where it gives it.
+    pub handover: Arc<Handover>,
+    /// Its place among those who give there.
+    pub giver: usize,
+    /// `idle.timeout`: after so much time without a record it holds nobody up.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// What becomes of this pipeline's bad records.

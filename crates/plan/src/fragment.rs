@@ -208,6 +208,10 @@ impl Local {
     }
 }
 
+/// When a gather merges what was sealed.
+const AT_THE_END: &str = "at the end of input";
+const WHEN_ALL_HAVE_PASSED: &str = "once every partition that is not idle has passed it";
+
 struct Cutter<'a> {
     partitioning: &'a dyn Fn(&SourceDef) -> Partitioning,
     locality: Locality,
@@ -255,6 +259,15 @@ impl Cutter<'_> {
             note_event_time(&mut children, event_time_columns(input, column).as_deref());
         }
         let what = format!("OVER ({})", describe("PARTITION BY", input, &spec.partition_by, ""));
+        let waits = matches!(spec.order, OverOrder::EventTime { .. });
+        if waits && is_unbounded(&children) && !has_watermark(&children) {
+            return Err(Refusal {
+                message: format!(
+                    "{what} by event time would never emit: its input has no end; {NO_WATERMARK}"
+                ),
+                span: spec.span,
+            });
+        }
         match self.local_reason(&children, input, &spec.partition_by) {
             Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
@@ -295,18 +308,12 @@ impl Cutter<'_> {
                 self.proof.push(format!("{what} is local: {reason}"));
                 Ok(with_stage(children, &Stage::TopN(spec.clone())))
             }
-            Err(reason) if is_endless => Err(Refusal {
-                message: format!(
-                    "{what} cannot be gathered from input that has no end, but {reason}; declare \
-                     PARTITIONED BY with columns of PARTITION BY if the input is partitioned so"
-                ),
-                span: spec.span,
-            }),
             Err(reason) => {
+                let when = if is_endless { WHEN_ALL_HAVE_PASSED } else { AT_THE_END };
                 self.locality = Locality::Gather;
                 self.proof.push(format!(
                     "{what} is gathered: {reason}; each partition seals its first rows, and one pipeline \
-                     merges them in partition order at the end of input"
+                     merges them in partition order {when}"
                 ));
                 Ok(vec![gather(children, Merge::TopN(spec.clone()))])
             }
@@ -323,14 +330,20 @@ impl Cutter<'_> {
             note_event_time(&mut children, event_time_columns(input, window.time).as_deref());
         }
         let what = describe_grouping(input, spec);
-        if spec.window.is_none() && spec.emit == Emit::Final && is_unbounded(&children) {
-            return Err(Refusal {
-                message: format!(
-                    "{what} with EMIT FINAL would never emit: its input has no end; use EMIT CHANGES, \
-                     or add a window"
-                ),
-                span: spec.span,
-            });
+        if spec.emit == Emit::Final && is_unbounded(&children) {
+            let remedy = match spec.window {
+                None => Some("use EMIT CHANGES, or add a window"),
+                Some(_) if !has_watermark(&children) => Some(NO_WATERMARK),
+                Some(_) => None,
+            };
+            if let Some(remedy) = remedy {
+                return Err(Refusal {
+                    message: format!(
+                        "{what} with EMIT FINAL would never emit: its input has no end; {remedy}"
+                    ),
+                    span: spec.span,
+                });
+            }
         }
         match self.local_reason(&children, input, &spec.keys) {
             Ok(Local { reason, audited_keys }) => {
@@ -349,19 +362,11 @@ impl Cutter<'_> {
                         span: spec.span,
                     });
                 }
-                if is_unbounded(&children) {
-                    return Err(Refusal {
-                        message: format!(
-                            "{what} cannot be gathered from input that has no end, but {reason}; declare \
-                             PARTITIONED BY with columns of the group key if the input is partitioned so"
-                        ),
-                        span: spec.span,
-                    });
-                }
+                let when = if is_unbounded(&children) { WHEN_ALL_HAVE_PASSED } else { AT_THE_END };
                 self.locality = Locality::Gather;
                 self.proof.push(format!(
                     "{what} is gathered: {reason}; each partition seals a window when its watermark \
-                     reaches the end, and one pipeline merges them in partition order at the end of input"
+                     reaches the end, and one pipeline merges them in partition order {when}"
                 ));
                 Ok(vec![gather(children, Merge::Windows(spec.clone()))])
             }
@@ -523,6 +528,19 @@ fn is_unbounded(fragments: &[Fragment]) -> bool {
     fragments.iter().any(|fragment| match &fragment.input {
         FragmentInput::Scan(scan) => !scan.source.is_bounded(),
         FragmentInput::Gather { children, .. } => is_unbounded(children),
+    })
+}
+
+const NO_WATERMARK: &str = "declare WATERMARK FOR the event time, which says how far it has come";
+
+/// Whether event time passes in every source below.
+fn has_watermark(fragments: &[Fragment]) -> bool {
+    fragments.iter().all(|fragment| match &fragment.input {
+        FragmentInput::Scan(_) => matches!(
+            fragment.stages.first(),
+            Some(Stage::EventTime(EventTimeSpec { delay_us: Some(_), .. }))
+        ),
+        FragmentInput::Gather { children, .. } => has_watermark(children),
     })
 }
 

@@ -48,6 +48,9 @@ pub struct WatermarkRule {
     /// `idle.key.ttl`: an `OVER` key that is silent for so long, in event time, microseconds, is
     /// forgotten; `None` (`off`) keeps all.
     pub idle_key_ttl_us: Option<i64>,
+    /// `idle.timeout`: a partition of a gathered query that has had no record for so long, by the
+    /// clock, does not hold the others up; `None` (`off`) waits for it.
+    pub idle_timeout: Option<Duration>,
 }
 
 impl WatermarkRule {
@@ -64,6 +67,7 @@ impl WatermarkRule {
             allowed_lateness_us: 0,
             late_records: LateRecords::default(),
             idle_key_ttl_us: None,
+            idle_timeout: None,
         }
     }
 }
@@ -85,7 +89,8 @@ impl SourceDef {
     pub fn is_bounded(&self) -> bool {
         match &self.connector {
             SourceConnector::Generator(generator) => generator.rows.is_some(),
-            SourceConnector::File(_) | SourceConnector::Registered => true,
+            SourceConnector::File(file) => !file.follow,
+            SourceConnector::Registered => true,
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct FileSource {
     pub format: Format,
     /// `splits`: byte ranges that one large uncompressed file is cut into; `None` chooses by size.
     pub splits: Option<u32>,
+    /// `follow`: what is appended is read as it comes, for ever. Only of uncompressed text.
+    pub follow: bool,
 }
 
 /// Options of the `generator` source, and of `tidemill gen`.

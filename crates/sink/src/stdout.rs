@@ -4,7 +4,8 @@
 //! spools together are full. Waiting blocks the core, and cannot deadlock as long as every core runs
 //! its partitions one after another in ascending order: the lowest unfinished partition of the job is
 //! then the one that its core is at, it never waits here, and as it finishes the next takes its place.
-//! A pipeline that ends without finishing releases all who wait.
+//! A pipeline that ends without finishing releases all who wait. Where input has no end there is no such
+//! order: pieces of whole rows follow each other as they come.
 //!
 //! This is the one sink with a lock: there is one standard output. It is taken once a piece of output,
 //! never once a record.
@@ -25,6 +26,8 @@ pub const SPOOL_BYTES_MAX: usize = 64 << 20;
 pub struct StdoutOrder {
     fd: RawFd,
     spool_bytes_max: usize,
+    /// Pieces of all partitions are written as they come.
+    is_interleaved: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -37,6 +40,8 @@ struct State {
     spools: BTreeMap<u32, Spool>,
     /// Bytes in all spools.
     spooled_bytes: usize,
+    /// What stands before everything; taken by whoever writes first.
+    preface: Vec<u8>,
     /// A pipeline ended without finishing, or the reader has gone.
     stop: Option<Stop>,
 }
@@ -64,7 +69,29 @@ impl StdoutOrder {
     #[must_use]
     pub fn with(fd: RawFd, spool_bytes_max: usize) -> Arc<Self> {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Arc::new(Self { fd, spool_bytes_max, state, changed })
+        Arc::new(Self { fd, spool_bytes_max, is_interleaved: false, state, changed })
+    }
+
+    /// Writes the pieces of all partitions to a descriptor as they come, `preface` before the first.
+    #[must_use]
+    pub fn interleaved(fd: RawFd, preface: Vec<u8>) -> Arc<Self> {
+        let state = Mutex::new(State { preface, ..State::default() });
+        let (spool_bytes_max, changed) = (0, Condvar::new());
+        Arc::new(Self { fd, spool_bytes_max, is_interleaved: true, state, changed })
+    }
+
+    /// The lock is held meanwhile: rows of two partitions must not mix.
+    fn write_interleaved(&self, bytes: &[u8]) -> Result<(), SinkError> {
+        let mut state = self.lock();
+        state.check()?;
+        let mut all = std::mem::take(&mut state.preface);
+        all.extend_from_slice(bytes);
+        let outcome = write_all(self.fd, &all);
+        if let Err(error) = &outcome {
+            let stop = if error.is_closed() { Stop::Closed } else { Stop::Aborted };
+            state.stop.get_or_insert(stop);
+        }
+        outcome
     }
 
     /// A state is whole between any two statements that could panic, so poison means nothing.
@@ -91,6 +118,9 @@ impl StdoutOrder {
     }
 
     fn write(&self, partition: u32, bytes: &[u8]) -> Result<(), SinkError> {
+        if self.is_interleaved {
+            return self.write_interleaved(bytes);
+        }
         let mut state = self.lock();
         while state.stop.is_none()
             && state.head != partition
@@ -115,6 +145,10 @@ impl StdoutOrder {
     }
 
     fn finish(&self, partition: u32) -> Result<(), SinkError> {
+        if self.is_interleaved {
+            // Without a row there is still a header.
+            return self.write_interleaved(&[]);
+        }
         let mut state = self.lock();
         state.check()?;
         state.spools.entry(partition).or_default().is_finished = true;

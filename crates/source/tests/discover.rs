@@ -14,6 +14,7 @@ fn find(path: &Path) -> Result<Vec<InputFile>, SourceError> {
         path: path.to_str().unwrap().to_owned(),
         format: Format::Json(JsonOptions::default()),
         splits: None,
+        follow: false,
     })
 }
 

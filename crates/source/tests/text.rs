@@ -39,6 +39,7 @@ fn input(path: &Path) -> InputFile {
         path: path.to_str().unwrap().to_owned(),
         format: Format::Json(JsonOptions::default()),
         splits: None,
+        follow: false,
     };
     discover(&source).unwrap().pop().unwrap()
 }

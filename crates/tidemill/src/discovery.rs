@@ -24,6 +24,8 @@ pub(crate) struct Discovered {
     pub(crate) partitions: Vec<Partition>,
     /// The partitions are pieces of one file.
     pub(crate) is_split: bool,
+    /// What is appended is read, too.
+    pub(crate) is_followed: bool,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
     pub(crate) is_missing: bool,
 }
@@ -81,7 +83,7 @@ impl Discovered {
 
     /// Input that an earlier statement has yet to write.
     pub(crate) fn missing() -> Self {
-        Self { partitions: Vec::new(), is_split: false, is_missing: true }
+        Self { partitions: Vec::new(), is_split: false, is_followed: false, is_missing: true }
     }
 
     /// Looks at a source's input. `may_split` allows one large file to become several partitions.
@@ -90,7 +92,12 @@ impl Discovered {
         registered: Option<&Arc<RegisteredSource>>,
         may_split: bool,
     ) -> Result<Self, Error> {
-        let whole = |partitions| Self { partitions, is_split: false, is_missing: false };
+        let whole = |partitions| Self {
+            partitions,
+            is_split: false,
+            is_followed: false,
+            is_missing: false,
+        };
         match &source.connector {
             SourceConnector::File(options) => discover_files(options, may_split),
             SourceConnector::Generator(options) => Ok(whole(
@@ -114,6 +121,13 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
     let is_one_file = files.len() == 1;
     let mut partitions = Vec::new();
     for file in files {
+        if options.follow && file.compression != Compression::None {
+            let path = file.path.display();
+            return Err(Error::Usage(format!(
+                "{path} cannot be followed: it is compressed, and does not grow record by record; \
+                 name the files that do in 'path'"
+            )));
+        }
         match &options.format {
             Format::Parquet => {
                 let footer = Arc::new(read_footer(&file)?);
@@ -151,7 +165,7 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
         }
     }
     let is_split = is_one_file && partitions.len() > 1;
-    Ok(Discovered { partitions, is_split, is_missing: false })
+    Ok(Discovered { partitions, is_split, is_followed: options.follow, is_missing: false })
 }
 
 /// `[0, count)` as at most `pieces` ranges of about equal length, at least one.
@@ -163,8 +177,12 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
 /// Infers the schema of what a path means, from the head (or footer) of its first file that has a
 /// record.
 pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, Error> {
-    let source =
-        FileSource { path: path.display().to_string(), format: format.clone(), splits: None };
+    let source = FileSource {
+        path: path.display().to_string(),
+        format: format.clone(),
+        splits: None,
+        follow: false,
+    };
     let files = discover(&source)?;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {

@@ -221,15 +221,7 @@ impl Job {
             .iter()
             .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
             .collect::<Result<Vec<_>, _>>()?;
-        // A core runs its pipelines one after another: those behind an endless one would never begin.
-        let partition_count: usize = planned.iter().map(PlannedQuery::partition_count).sum();
-        if planned.iter().any(PlannedQuery::is_unbounded) && partition_count > cores.cpus.len() {
-            return Err(Error::Usage(format!(
-                "input without an end needs a core for each partition: there are {partition_count} \
-                 partitions and {} cores; give it fewer 'partitions', or bound it with 'rows'",
-                cores.cpus.len()
-            )));
-        }
+        let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);
         let mut builder = WaveBuilder::new(
             &self.around,
             settings,
@@ -249,7 +241,7 @@ impl Job {
         progress.input_total.fetch_add(total, Ordering::Relaxed);
 
         let before = Instant::now();
-        let outcome = tidemill_control::run(Wave { roots }, cores, stop)
+        let outcome = tidemill_control::run(Wave { roots, has_no_end }, cores, stop)
             .map_err(|error| self.located(error, &planned))?;
         let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
         summary.warnings.extend(publish(deliveries, stop.is_set())?);
@@ -280,7 +272,8 @@ impl Job {
                         let file = found.partitions.get(index)?.file()?;
                         let path = file.path.display();
                         let bytes_max = self.script.settings.record_bytes_max;
-                        let is_text = record.raw.is_some();
+                        // A followed file may have been another one then.
+                        let is_text = record.raw.is_some() && !found.is_followed;
                         let line = is_text.then(|| line_of(file, record.offset.0, bytes_max));
                         let line = line.flatten();
                         let line = line.map_or_else(String::new, |line| format!(", line {line}"));

@@ -1,12 +1,16 @@
 //! From checked queries to the pipelines of a wave.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemill_control::{Node, Planned};
 use tidemill_expr::Context;
+use tidemill_format::Encoder;
 use tidemill_pipeline::{
-    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
+    BadRecordSpec, FileInput, HandOverSpec, Handover, InputSpec, OutputSpec, PipelineSpec,
+    RowGroupInput, TextInput,
 };
 use tidemill_plan::{
     BadRecords, CsvOptions, FileSink, Format, Fragment, FragmentInput, LateRecords, LimitSpec,
@@ -93,17 +97,24 @@ impl PlannedQuery {
             }
         }
         let partitioning = |source: &SourceDef| sources[&source.name].partitioning();
-        let mut physical = fragment(query, &partitioning).map_err(|refusal| {
+        let physical = fragment(query, &partitioning).map_err(|refusal| {
             let error = SqlError { message: refusal.message, span: refusal.span, hint: None };
             let errors = SqlErrors(vec![error]);
             Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors }
         })?;
-        if let (SinkConnector::Stdout(declared @ None), StdoutLayout::Format(format)) =
-            (&mut physical.sink.connector, &around.stdout)
-        {
-            *declared = Some(format.clone());
+        let mut planned = Self { physical, sources };
+        let is_endless = planned.is_unbounded();
+        if let SinkConnector::Stdout(declared @ None) = &mut planned.physical.sink.connector {
+            *declared = match &around.stdout {
+                StdoutLayout::Format(format) => Some(format.clone()),
+                // The width of a table's columns is known once all rows are.
+                StdoutLayout::Table { .. } if is_endless => {
+                    Some(Format::Csv(CsvOptions::default()))
+                }
+                StdoutLayout::Table { .. } => None,
+            };
         }
-        Ok(Self { physical, sources })
+        Ok(planned)
     }
 
     /// Whether its results are printed, one partition's after another's.
@@ -113,13 +124,10 @@ impl PlannedQuery {
 
     /// Whether its input has no end.
     pub(crate) fn is_unbounded(&self) -> bool {
-        let is_endless = |partition: &Partition| matches!(partition, Partition::Generator(source) if source.rows.is_none());
-        self.sources.values().any(|source| source.partitions.iter().any(is_endless))
-    }
-
-    /// How many partitions it reads.
-    pub(crate) fn partition_count(&self) -> usize {
-        self.sources.values().map(|source| source.partitions.len()).sum()
+        self.physical
+            .fragments
+            .iter()
+            .any(|fragment| sources_below(fragment).into_iter().any(|source| !source.is_bounded()))
     }
 
     fn is_split(&self) -> bool {
@@ -160,7 +168,8 @@ enum Look {
 /// are more.
 fn shown_on_terminal(query: &Query, around: &Surroundings) -> Option<Query> {
     let StdoutLayout::Table { rows_max } = around.stdout else { return None };
-    if !matches!(query.sink.connector, SinkConnector::Stdout(None)) {
+    let is_endless = query.relation.scans().iter().any(|scan| !scan.source.is_bounded());
+    if is_endless || !matches!(query.sink.connector, SinkConnector::Stdout(None)) {
         return None;
     }
     let spec = LimitSpec { skip: 0, keep: Some(rows_max.saturating_add(1)) };
@@ -184,6 +193,8 @@ pub(crate) struct WaveBuilder<'a> {
 #[derive(Clone, Copy)]
 enum End<'a> {
     Seal(&'a Merge),
+    /// Where windows are given as they close.
+    HandOver(&'a Merge, &'a Handovers),
     Sink,
 }
 
@@ -207,13 +218,38 @@ impl<'a> WaveBuilder<'a> {
         let mut building = QueryBuilder {
             table_budget_bytes: self.query_budget_bytes
                 / u64::try_from(sealing_count.max(self.core_count).max(1)).unwrap_or(u64::MAX),
-            stdout: StdoutOrder::new(),
+            stdout: stdout_order(query)?,
             writer_count: 0,
             query,
             wave: self,
         };
         roots.iter().map(|root| building.node(root, End::Sink)).collect()
     }
+}
+
+/// Partition after partition, or all as they come where there is no end.
+fn stdout_order(query: &PlannedQuery) -> Result<Arc<StdoutOrder>, Error> {
+    let physical = &query.physical;
+    let mut header = Vec::new();
+    match &physical.sink.connector {
+        SinkConnector::Stdout(Some(format)) if query.is_unbounded() => {
+            if matches!(format, Format::Csv(_)) {
+                let path = || "standard output".into();
+                let at = |error| Error::Format { path: path(), error };
+                let mut encoder = Encoder::new(format, &physical.schema).map_err(at)?;
+                // Of a segment without rows there is the header.
+                encoder.finish(&mut header).map_err(at)?;
+            }
+            Ok(StdoutOrder::interleaved(libc::STDOUT_FILENO, header))
+        }
+        _ => Ok(StdoutOrder::new()),
+    }
+}
+
+/// One gather, and how many pipelines give windows to it so far.
+struct Handovers {
+    handover: Arc<Handover>,
+    giver_count: Cell<usize>,
 }
 
 struct QueryBuilder<'w, 'a> {
@@ -230,14 +266,31 @@ impl QueryBuilder<'_, '_> {
         match &fragment.input {
             FragmentInput::Scan(scan) => self.scan_node(scan, &fragment.stages, end),
             FragmentInput::Gather { children, merge } => {
+                let giver_count = children.iter().map(|child| pipeline_count(child, self.query));
+                let giver_count: usize = giver_count.sum();
+                let handovers = self.query.is_unbounded().then(|| Handovers {
+                    handover: Handover::new(giver_count),
+                    giver_count: Cell::new(0),
+                });
+                let below = match &handovers {
+                    Some(handovers) => End::HandOver(merge, handovers),
+                    None => End::Seal(merge),
+                };
                 let children = children
                     .iter()
-                    .map(|child| self.node(child, End::Seal(merge)))
+                    .map(|child| self.node(child, below))
                     .collect::<Result<_, _>>()?;
-                let input = InputSpec::Sealed(Vec::new(), merge.clone());
+                let input = match &handovers {
+                    Some(Handovers { handover, .. }) => InputSpec::Closing {
+                        handover: Arc::clone(handover),
+                        giver_count,
+                        merge: merge.clone(),
+                    },
+                    None => InputSpec::Sealed(Vec::new(), merge.clone()),
+                };
                 let bad = self.gathered_bad_records(fragment)?;
                 let spec =
-                    self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
+                    self.spec(None, PartitionId(0), input, fragment.stages.clone(), end, bad)?;
                 // What is merged may come from every pipeline at once.
                 let table_budget_bytes = self.wave.query_budget_bytes;
                 let pipelines =
@@ -263,7 +316,7 @@ impl QueryBuilder<'_, '_> {
             let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
             let (input, weight) = self.input(scan, id, partition, may_skip)?;
             let bad = self.bad_records(&scan.source)?;
-            let spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
+            let spec = self.spec(Some(&scan.source), id, input, stages.clone(), end, bad)?;
             pipelines.push(Planned { spec, weight });
         }
         let is_text = |partition: &Partition| matches!(partition, Partition::Text { .. });
@@ -273,21 +326,22 @@ impl QueryBuilder<'_, '_> {
 
     fn spec(
         &mut self,
-        source: &str,
+        source: Option<&SourceDef>,
         partition: PartitionId,
         input: InputSpec,
         stages: Vec<Stage>,
         end: End<'_>,
         bad_records: BadRecordSpec,
     ) -> Result<PipelineSpec, Error> {
+        let idle_timeout = source.and_then(|source| source.watermark?.idle_timeout);
         Ok(PipelineSpec {
             query: self.query.physical.sink.name.clone(),
-            source: source.to_owned(),
+            source: source.map_or_else(String::new, |source| source.name.clone()),
             partition,
             backend: self.wave.backend,
             input,
             stages,
-            output: self.output(end)?,
+            output: self.output(end, idle_timeout)?,
             bad_records,
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
@@ -352,15 +406,26 @@ impl QueryBuilder<'_, '_> {
         })
     }
 
-    fn output(&mut self, end: End<'_>) -> Result<OutputSpec, Error> {
+    fn output(
+        &mut self,
+        end: End<'_>,
+        idle_timeout: Option<Duration>,
+    ) -> Result<OutputSpec, Error> {
         let physical = &self.query.physical;
         let schema = physical.schema.clone();
         Ok(match (end, &physical.sink.connector) {
             (End::Seal(merge), _) => OutputSpec::Seal(merge.clone()),
+            (End::HandOver(merge, Handovers { handover, giver_count }), _) => {
+                let giver = giver_count.get();
+                giver_count.set(giver + 1);
+                let (merge, handover) = (merge.clone(), Arc::clone(handover));
+                OutputSpec::HandOver(HandOverSpec { merge, handover, giver, idle_timeout })
+            }
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
             (End::Sink, SinkConnector::Stdout(format)) => {
                 let number = self.next_writer();
-                let format = Self::stdout_format(format.as_ref(), number);
+                let is_first = number == 0 && !self.query.is_unbounded();
+                let format = Self::stdout_format(format.as_ref(), is_first);
                 let rows_max = match self.wave.around.stdout {
                     StdoutLayout::Table { rows_max } if format.is_none() => Some(rows_max),
                     _ => None,
@@ -404,10 +469,10 @@ impl QueryBuilder<'_, '_> {
     }
 
     /// The layout of one pipeline's part of standard output (`None` is a table): the header stands
-    /// at the head of the first only.
-    fn stdout_format(format: Option<&Format>, number: u32) -> Option<Format> {
+    /// at the head of the first only, or was written before.
+    fn stdout_format(format: Option<&Format>, is_first: bool) -> Option<Format> {
         Some(match format? {
-            Format::Csv(csv) if number > 0 => {
+            Format::Csv(csv) if !is_first => {
                 Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
             }
             other => other.clone(),

@@ -479,6 +479,14 @@ impl PaneTable {
         Ok(self.sealed.unwrap_or_else(|| SealedWindows::new(spec, budget_bytes)))
     }
 
+    /// Of a table that was made by [`Self::sealing`]: the windows that have closed since this was last
+    /// asked, all there are that end at or before the watermark it was told of.
+    #[must_use]
+    pub fn take_sealed(&mut self) -> SealedWindows {
+        let empty = SealedWindows::new(&self.spec, self.budget_bytes);
+        self.sealed.replace(empty).unwrap_or_else(|| SealedWindows::new(&self.spec, 0))
+    }
+
     fn check_budget(&self) -> Result<(), AggregateError> {
         if self.state_bytes <= self.budget_bytes {
             return Ok(());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidemill_plan::AggregateSpec;
+use tidemill_record::EventTime;
 
 use crate::windows::bounds::Bounds;
 use crate::windows::rows::with_bounds;
@@ -59,6 +60,20 @@ impl SealedWindows {
     /// As [`AggTable::merge`].
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
         later.windows.into_iter().try_for_each(|(window, table)| self.add(window, table))
+    }
+
+    /// Takes out the windows that end at or before a time.
+    #[must_use]
+    pub fn take_until(&mut self, time: EventTime) -> Self {
+        let later = match time.0.checked_add(1) {
+            Some(end) => self.windows.split_off(&Bounds { end, start: i64::MIN }),
+            None => BTreeMap::new(),
+        };
+        let windows = std::mem::replace(&mut self.windows, later);
+        let state_bytes = windows.values().map(AggTable::state_bytes).sum();
+        self.state_bytes -= state_bytes;
+        let (key_count, budget_bytes) = (self.key_count, self.budget_bytes);
+        Self { key_count, budget_bytes, windows, state_bytes }
     }
 
     /// All rows.

@@ -88,6 +88,19 @@ impl WindowTable {
         })
     }
 
+    /// Of a table that was made by [`Self::sealing`]: the windows that have closed since this was last
+    /// asked, and until when there will be no other: windows sealed later end after that time, and
+    /// sessions begin at it or later. `watermark` is how far event time has come.
+    #[must_use]
+    pub fn take_sealed(&mut self, watermark: EventTime) -> (Sealed, EventTime) {
+        match self {
+            Self::Panes(table) => (Sealed::Windows(table.take_sealed()), watermark),
+            Self::Sessions(table) => {
+                (Sealed::Sessions(table.take_sealed()), table.sealed_until(watermark))
+            }
+        }
+    }
+
     /// Groups held.
     #[must_use]
     pub fn group_count(&self) -> usize {

@@ -1,9 +1,11 @@
 //! Options of sources and sinks, by connector.
 
+use std::time::Duration;
+
 use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{
-    BadRecords, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource, LateRecords,
-    OnExisting, SinkConnector, SourceConnector, Span, WatermarkRule,
+    BadRecords, Compression, DiscardSink, FileSink, FileSource, Format, GeneratorModel,
+    GeneratorSource, LateRecords, OnExisting, SinkConnector, SourceConnector, Span, WatermarkRule,
 };
 
 use super::Options;
@@ -28,6 +30,7 @@ pub(crate) struct EventTimeOptions {
     allowed_lateness_us: Option<i64>,
     late_records: Option<LateRecords>,
     idle_key_ttl_us: Option<Option<i64>>,
+    idle_timeout: Option<Option<Duration>>,
 }
 
 impl EventTimeOptions {
@@ -38,14 +41,15 @@ impl EventTimeOptions {
             allowed_lateness_us: self.allowed_lateness_us.unwrap_or(rule.allowed_lateness_us),
             late_records: self.late_records.unwrap_or(rule.late_records),
             idle_key_ttl_us: self.idle_key_ttl_us.unwrap_or(rule.idle_key_ttl_us),
+            idle_timeout: self.idle_timeout.unwrap_or(rule.idle_timeout),
             ..rule
         }
     }
 }
 
 /// Options that need a `WATERMARK` clause.
-pub(crate) const EVENT_TIME: [&str; 4] =
-    ["watermark.max_ahead", "allowed.lateness", "late.records", "idle.key.ttl"];
+pub(crate) const EVENT_TIME: [&str; 5] =
+    ["watermark.max_ahead", "allowed.lateness", "late.records", "idle.key.ttl", "idle.timeout"];
 
 fn event_time(options: &mut Options<'_>) -> EventTimeOptions {
     let micros = |text: &str| i64::try_from(parse_duration(text)?.as_micros()).ok();
@@ -61,6 +65,13 @@ fn event_time(options: &mut Options<'_>) -> EventTimeOptions {
             &[("drop", LateRecords::Drop), ("dead_letter", LateRecords::DeadLetter)],
         ),
         idle_key_ttl_us: options.parsed(EVENT_TIME[3], DURATION_OR_OFF, or_off),
+        idle_timeout: options.parsed(EVENT_TIME[4], DURATION_OR_OFF, |text| {
+            if text.eq_ignore_ascii_case("off") {
+                Some(None)
+            } else {
+                parse_duration(text).map(Some)
+            }
+        }),
     }
 }
 
@@ -142,10 +153,20 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     let splits = options.parsed("splits", "a number from 1 to 65536", |text| {
         text.parse().ok().filter(|splits| (1..=65_536).contains(splits))
     });
+    let follow = options.one_of("follow", &[("true", true), ("false", false)]).unwrap_or(false);
+    let is_text =
+        format.as_ref().is_none_or(|format| matches!(format, Format::Csv(_) | Format::Json(_)));
+    if follow && (!is_text || path.is_some_and(|path| Compression::of(path) != Compression::None)) {
+        options.fail(
+            options.span,
+            "'follow' reads what is appended to uncompressed CSV or JSON lines",
+            None,
+        );
+    }
     if format.is_none() && !is_named && path.is_some() {
         options.required("format", "json");
     }
-    Some(FileSource { path: path?.to_owned(), format: format?, splits })
+    Some(FileSource { path: path?.to_owned(), format: format?, splits, follow })
 }
 
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {

@@ -21,8 +21,7 @@ use crate::suggest::did_you_mean;
 use crate::syntax::{OptionEntry, Statement, StatementKind};
 
 /// Options of later features: refused by name instead of as unknown.
-const LATER: &[&str] =
-    &["follow", "topic", "key.fields", "delivery", "idle.timeout", "scan.startup.mode"];
+const LATER: &[&str] = &["topic", "key.fields", "delivery", "scan.startup.mode"];
 
 /// The options of one clause; every one must be asked for.
 pub(crate) struct Options<'a> {

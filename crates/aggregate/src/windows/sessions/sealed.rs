@@ -1,6 +1,7 @@
 //! Closed sessions of one partition, and of several merged.
 
 use tidemill_plan::AggregateSpec;
+use tidemill_record::EventTime;
 
 use super::store::SessionStore;
 use crate::{AggregateError, TableBatches};
@@ -33,6 +34,10 @@ impl SealedSessions {
         sessions: &[u32],
     ) -> Result<(), AggregateError> {
         self.store.absorb(store, sessions)?;
+        self.check_budget()
+    }
+
+    fn check_budget(&self) -> Result<(), AggregateError> {
         let (state_bytes, budget_bytes) = (self.state_bytes(), self.budget_bytes);
         if state_bytes <= budget_bytes {
             return Ok(());
@@ -46,8 +51,48 @@ impl SealedSessions {
     /// # Errors
     /// As [`crate::AggTable::merge`].
     pub fn merge(&mut self, later: &Self) -> Result<(), AggregateError> {
-        let all: Vec<u32> = (0..).take(later.store.sessions.len()).collect();
-        self.add(&later.store, &all)
+        let partition = self.store.sessions.last().map_or(0, |last| last.partition + 1);
+        self.merge_of(partition, later)
+    }
+
+    /// Adds sessions of this partition, in the order in which it sealed them.
+    ///
+    /// # Errors
+    /// As [`crate::AggTable::merge`].
+    pub fn merge_of(&mut self, partition: u32, sealed: &Self) -> Result<(), AggregateError> {
+        let first = self.store.sessions.len();
+        let all: Vec<u32> = (0..).take(sealed.store.sessions.len()).collect();
+        self.store.absorb(&sealed.store, &all)?;
+        for session in &mut self.store.sessions[first..] {
+            session.partition = partition;
+        }
+        self.check_budget()
+    }
+
+    /// Takes out the sessions that end at or before a time, with all they touch.
+    ///
+    /// # Errors
+    /// As [`crate::AggTable::merge`].
+    pub fn take_until(&mut self, time: EventTime) -> Result<Self, AggregateError> {
+        let (mut taken, mut left) = (Vec::new(), Vec::new());
+        for key in (0..).take(self.store.keys.group_count()) {
+            for touching in self.touching(key) {
+                let ends = touching.iter().map(|&at| self.store.sessions[at as usize].end);
+                let is_over = ends.max().is_some_and(|end| end <= time.0);
+                if is_over { &mut taken } else { &mut left }.extend(touching);
+            }
+        }
+        let budget_bytes = self.budget_bytes;
+        if taken.is_empty() {
+            let store = self.store.copy_of(&[])?;
+            return Ok(Self { budget_bytes, store });
+        }
+        // As they came: that decides between sessions of one start and partition.
+        taken.sort_unstable();
+        left.sort_unstable();
+        let store = self.store.copy_of(&taken)?;
+        self.store = self.store.copy_of(&left)?;
+        Ok(Self { budget_bytes, store })
     }
 
     /// All rows, in batches of at most `batch_rows` (at least one).
@@ -77,20 +122,33 @@ impl SealedSessions {
     /// partition.
     fn join_touching(&mut self) -> Result<(), AggregateError> {
         for key in (0..).take(self.store.keys.group_count()) {
-            let mut sessions: Vec<u32> = self.store.of_key(key).collect();
-            sessions.sort_unstable_by_key(|&at| (self.store.sessions[at as usize].start, at));
-            let mut sessions = sessions.into_iter();
-            let Some(mut into) = sessions.next() else { continue };
-            for session in sessions {
-                let start = self.store.sessions[session as usize].start;
-                if start < self.store.sessions[into as usize].end {
-                    self.store.join(into, session)?;
-                } else {
-                    into = session;
+            for touching in self.touching(key) {
+                for &session in &touching[1..] {
+                    self.store.join(touching[0], session)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The sessions of a key, those together that will be one.
+    fn touching(&self, key: u32) -> Vec<Vec<u32>> {
+        let mut sessions: Vec<u32> = self.store.of_key(key).collect();
+        sessions.sort_unstable_by_key(|&at| {
+            let session = &self.store.sessions[at as usize];
+            (session.start, session.partition, at)
+        });
+        let mut all: Vec<Vec<u32>> = Vec::new();
+        let mut end = i64::MIN;
+        for number in sessions {
+            let session = &self.store.sessions[number as usize];
+            match all.last_mut() {
+                Some(touching) if session.start < end => touching.push(number),
+                _ => all.push(vec![number]),
+            }
+            end = end.max(session.end);
+        }
+        all
     }
 
     /// Sessions held.

@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) end: i64,
     /// Offset of the record that it appeared with.
     pub(crate) appeared: u64,
+    /// Which partition it was sealed in; 0 before.
+    pub(crate) partition: u32,
     /// The largest offset of its records.
     pub(crate) last_offset: u64,
     /// Event time at which it is to be looked at; see `SessionTable`.

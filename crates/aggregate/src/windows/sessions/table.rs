@@ -175,6 +175,7 @@ impl SessionTable {
                 start: time,
                 end: own.end,
                 appeared: offset,
+                partition: 0,
                 last_offset: offset,
                 due: i64::MAX,
                 has_left: false,
@@ -371,6 +372,23 @@ impl SessionTable {
         self.close_until(i64::MAX, &mut Vec::new())?;
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
         Ok(self.sealed.unwrap_or_else(|| SealedSessions::new(spec, budget_bytes)))
+    }
+
+    /// Of a table that was made by [`Self::sealing`]: the sessions that have closed since this was last
+    /// asked.
+    #[must_use]
+    pub fn take_sealed(&mut self) -> SealedSessions {
+        let empty = SealedSessions::new(&self.spec, self.budget_bytes);
+        self.sealed.replace(empty).unwrap_or_else(|| SealedSessions::new(&self.spec, 0))
+    }
+
+    /// Given that event time has come to `watermark`: no session that is not sealed yet begins before
+    /// the time given. O(sessions).
+    #[must_use]
+    pub fn sealed_until(&self, watermark: EventTime) -> EventTime {
+        let live = self.store.sessions.iter().filter(|session| !session.is_gone);
+        let first = live.map(|session| session.start).min().unwrap_or(i64::MAX);
+        EventTime(first.min(watermark.0.saturating_sub(self.gap_us)))
     }
 
     fn check_budget(&self) -> Result<(), AggregateError> {
