@@ -15,7 +15,7 @@ pub struct Gathering {
 
 enum Held {
     /// Sessions of several partitions may touch, so that they are looked at together.
-    Sessions(SealedSessions),
+    Sessions(Box<SealedSessions>),
     /// By partition.
     Tables(Vec<Sealed>),
 }
@@ -26,7 +26,7 @@ impl Gathering {
     pub fn new(merge: &Merge, partition_count: usize, budget_bytes: u64) -> Self {
         let held = match merge {
             Merge::Windows(spec) if spec.is_by_session() => {
-                Held::Sessions(SealedSessions::new(spec, budget_bytes))
+                Held::Sessions(Box::new(SealedSessions::new(spec, budget_bytes)))
             }
             merge => Held::Tables(
                 (0..partition_count).map(|_| Sealed::new(merge, budget_bytes)).collect(),
@@ -53,7 +53,8 @@ impl Gathering {
         }
     }
 
-    /// Takes out what is complete once every partition has come to this event time, merged.
+    /// Takes out what is complete once every partition has come to this event time, merged; all at
+    /// [`EventTime::MAX`].
     ///
     /// # Errors
     /// As the table's own `merge`.
@@ -63,7 +64,12 @@ impl Gathering {
             Held::Tables(tables) => {
                 let mut merged = Sealed::new(&self.merge, self.budget_bytes);
                 for table in tables {
-                    merged.merge(table.take_until(time)?)?;
+                    if time == EventTime::MAX {
+                        let empty = Sealed::new(&self.merge, self.budget_bytes);
+                        merged.merge(std::mem::replace(table, empty))?;
+                    } else if self.merge.is_by_event_time() {
+                        merged.merge(table.take_until(time)?)?;
+                    }
                 }
                 Ok(merged)
             }

@@ -14,7 +14,6 @@ pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
 /// A finished partial table of one partition, on its way to the pipeline that gathers it.
 ///
 /// It is `Send`: ownership crosses cores once per table, records never do.
-#[expect(clippy::large_enum_variant, reason = "one is made per partition and moved a few times")]
 pub enum Sealed {
     /// Groups.
     Groups(AggTable),
@@ -111,6 +110,12 @@ impl Sealed {
                 unreachable!("only windows are taken before the input ends")
             }
         })
+    }
+
+    /// Whether no later row is needed, because a limit is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Limited(table) if table.is_full())
     }
 
     /// Whether nothing is held.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::FutureExt;
-use tidemill_pipeline::{InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress};
+use tidemill_pipeline::{
+    InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress, Sealed,
+};
 use tidemill_record::{Offset, Position};
 use tidemill_rt::yield_if_needed;
 
+use crate::giving::{GiveSpec, Giving};
+use crate::handover::Handover;
 use crate::{ControlError, CoreMeter, StopFlag};
 
 /// How long a core whose input has nothing ready waits before it asks again.
@@ -34,14 +38,25 @@ struct Running<I> {
     /// What a gather merges has been read before the stop: leaving it out would lose it. It ends with
     /// those it gathers from.
     is_gather: bool,
+    gives: Option<Giving>,
+    takes: Option<Arc<Handover<Sealed>>>,
     pipeline: Pipeline,
+}
+
+/// What a pipeline has to do with others that run at the same time.
+#[derive(Clone, Default)]
+pub(crate) struct Links {
+    /// A gather that it gives windows to.
+    pub(crate) gives: Option<GiveSpec>,
+    /// Where it takes them, being a gather.
+    pub(crate) takes: Option<Arc<Handover<Sealed>>>,
 }
 
 /// What a turn came to.
 enum Turned {
     On,
     Idle,
-    Done(Outcome),
+    Done(Box<Outcome>),
 }
 
 impl CoreLoop {
@@ -50,16 +65,16 @@ impl CoreLoop {
     /// another pipeline failed.
     pub(crate) async fn run<I: Copy>(
         &mut self,
-        specs: Vec<(I, PipelineSpec)>,
+        specs: Vec<(I, PipelineSpec, Links)>,
         done: &mut impl FnMut(I, Option<Result<Outcome, ControlError>>),
     ) {
         let mut running: Vec<Running<I>> = Vec::with_capacity(specs.len());
-        for (id, spec) in specs {
+        for (id, spec, links) in specs {
             if self.abandon.is_set() {
                 done(id, None);
                 continue;
             }
-            match self.open(id, spec).await {
+            match self.open(id, spec, links).await {
                 Ok(opened) => running.push(opened),
                 Err(error) => {
                     self.abandon.stop();
@@ -79,7 +94,7 @@ impl CoreLoop {
                     Ok(Turned::On) => is_idle = false,
                     Ok(Turned::Idle) => {}
                     Ok(Turned::Done(outcome)) => {
-                        done(running.remove(at).id, Some(Ok(outcome)));
+                        done(running.remove(at).id, Some(Ok(*outcome)));
                         continue;
                     }
                     Err(error) => {
@@ -101,12 +116,21 @@ impl CoreLoop {
         }
     }
 
-    async fn open<I>(&self, id: I, spec: PipelineSpec) -> Result<Running<I>, ControlError> {
-        let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing { .. });
+    async fn open<I>(
+        &self,
+        id: I,
+        spec: PipelineSpec,
+        links: Links,
+    ) -> Result<Running<I>, ControlError> {
+        let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
         let (query, source) = (spec.query.clone(), spec.source.clone());
         let position = Position { partition: spec.partition, offset: Offset(0) };
         match AssertUnwindSafe(Pipeline::open(spec)).catch_unwind().await {
-            Ok(Ok(pipeline)) => Ok(Running { id, query, source, position, is_gather, pipeline }),
+            Ok(Ok(pipeline)) => {
+                let Links { gives, takes } = links;
+                let gives = gives.map(Giving::new);
+                Ok(Running { id, query, source, position, is_gather, gives, takes, pipeline })
+            }
             Ok(Err(error)) => Err(failed(query, source, position, error)),
             Err(panic) => Err(panicked(query, source, position, panic.as_ref())),
         }
@@ -115,16 +139,31 @@ impl CoreLoop {
     /// One turn, or the last steps of a pipeline that is to end.
     async fn turn<I>(&mut self, one: &mut Running<I>) -> Result<Turned, ControlError> {
         let is_stopped = self.stop.is_set() && !one.is_gather;
-        let pipeline = &mut one.pipeline;
+        let Running { pipeline, gives, takes, .. } = one;
         let turned = AssertUnwindSafe(async {
+            if let Some(handover) = takes {
+                let taken = handover.take();
+                for (giver, sealed) in taken.sealed {
+                    pipeline.add_sealed(giver, sealed)?;
+                }
+                pipeline.all_have_passed(taken.until);
+            }
             if !is_stopped {
-                match pipeline.turn().await? {
+                let progress = pipeline.turn().await?;
+                if let Some(giving) = gives {
+                    giving.follow(pipeline, progress).await?;
+                }
+                match progress {
                     Progress::Advanced(_) => return Ok(Turned::On),
                     Progress::Idle => return Ok(Turned::Idle),
                     Progress::Ended => {}
                 }
             }
-            pipeline.drain().await.map(Turned::Done)
+            let mut outcome = pipeline.drain().await?;
+            if let Some(giving) = gives {
+                giving.end(&mut outcome);
+            }
+            Ok(Turned::Done(Box::new(outcome)))
         });
         let turned = turned.catch_unwind().await;
         if let Ok(Ok(Turned::Done(outcome))) = &turned {

@@ -1,13 +1,15 @@
 //! The control plane: which core runs which pipeline, and what happens when one ends.
 //!
 //! Start with [`run`]: it assigns a [`Wave`]'s pipelines to cores, hands sealed tables to their
-//! gathers, and gives back what is to be published. Absent on purpose: any look inside a batch. On
+//! gathers (through `handover` where input has no end), and gives back what is to be published. Absent on purpose: any look inside a batch. On
 //! a core it speaks to a pipeline only between turns.
 
 mod assignment;
 mod audit;
 mod core_loop;
 mod error;
+mod giving;
+mod handover;
 mod meter;
 mod run;
 mod wave;

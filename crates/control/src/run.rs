@@ -9,9 +9,11 @@ use tidemill_rt::{Backend, Core, RtError, launch};
 
 use crate::assignment::assign;
 use crate::audit::{check_keys, check_splits};
-use crate::core_loop::CoreLoop;
+use crate::core_loop::{CoreLoop, Links};
+use crate::giving::GiveSpec;
+use crate::handover::Handover;
 use crate::wave::{FlatNode, flatten};
-use crate::{ControlError, CoreMeter, StopFlag, Wave};
+use crate::{ControlError, CoreMeter, Planned, StopFlag, Wave};
 
 /// The CPUs a job runs on.
 #[derive(Clone, Debug)]
@@ -45,6 +47,7 @@ type TaskId = (usize, usize);
 struct Task {
     id: TaskId,
     spec: PipelineSpec,
+    links: Links,
 }
 
 /// What a core is given at a time.
@@ -89,7 +92,8 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
     };
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
     for level in 0..level_count {
-        let tasks = take_tasks(&mut nodes, &mut outcomes, level);
+        let links = if takes_turns { links(&nodes) } else { Vec::new() };
+        let tasks = take_tasks(&mut nodes, &mut outcomes, links, level);
         let names: Vec<(TaskId, String, String)> = tasks
             .iter()
             .map(|(task, _)| (task.id, task.spec.query.clone(), task.spec.source.clone()))
@@ -150,6 +154,7 @@ fn first_cause(mut failures: Vec<ControlError>) -> Option<ControlError> {
 fn take_tasks(
     nodes: &mut [FlatNode],
     outcomes: &mut [Vec<Option<Outcome>>],
+    links: Vec<Vec<Links>>,
     level: usize,
 ) -> Vec<(Task, u64)> {
     let mut tasks = Vec::new();
@@ -164,10 +169,34 @@ fn take_tasks(
             if let InputSpec::Sealed(tables, _) = &mut spec.input {
                 tables.append(&mut sealed);
             }
-            tasks.push((Task { id: (node_index, place), spec }, planned.weight));
+            let links = links.get(node_index).map_or_else(Links::default, |of| of[place].clone());
+            tasks.push((Task { id: (node_index, place), spec, links }, planned.weight));
         }
     }
     tasks
+}
+
+/// Of every pipeline of every node, whom it gives windows to and where it takes them, when all run at
+/// once.
+fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
+    let mut links: Vec<Vec<Links>> =
+        nodes.iter().map(|node| vec![Links::default(); node.pipelines.len()]).collect();
+    for (at, gather) in nodes.iter().enumerate().filter(|(_, node)| !node.children.is_empty()) {
+        let givers: Vec<(usize, usize)> = gather
+            .children
+            .iter()
+            .flat_map(|&child| (0..nodes[child].pipelines.len()).map(move |place| (child, place)))
+            .collect();
+        let handover = Handover::new(givers.len());
+        for (giver, (child, place)) in givers.into_iter().enumerate() {
+            let Planned { spec, idle_timeout, .. } = &nodes[child].pipelines[place];
+            let step_us = spec.output.window_us();
+            let (handover, idle_timeout) = (Arc::clone(&handover), *idle_timeout);
+            links[child][place].gives = Some(GiveSpec { handover, giver, step_us, idle_timeout });
+        }
+        links[at].iter_mut().for_each(|gather| gather.takes = Some(Arc::clone(&handover)));
+    }
+    links
 }
 
 /// The cores of a job, waiting for work.
@@ -198,7 +227,7 @@ impl Fleet {
                 let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
-                    let mut specs = tasks.into_iter().map(|Task { id, spec }| (id, spec));
+                    let specs = tasks.into_iter().map(|Task { id, spec, links }| (id, spec, links));
                     let mut answer = |id, result| {
                         // Where nobody listens any more, the job has gone away.
                         let _ = done.send(Done { id, core, result });
@@ -207,7 +236,7 @@ impl Fleet {
                         core_loop.run(specs.collect(), &mut answer).await;
                         continue;
                     }
-                    while let Some(spec) = specs.next() {
+                    for spec in specs {
                         core_loop.run(vec![spec], &mut answer).await;
                     }
                 }

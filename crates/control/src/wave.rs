@@ -1,5 +1,7 @@
 //! What runs together: the pipelines of queries that do not read each other's results.
 
+use std::time::Duration;
+
 use tidemill_pipeline::{InputSpec, PipelineSpec};
 
 /// Queries that run together on the same cores.
@@ -38,6 +40,9 @@ pub struct Planned {
     pub spec: PipelineSpec,
     /// Bytes it will read, or another measure of work; only the ratios matter.
     pub weight: u64,
+    /// `idle.timeout` of the source: after so much time without a record it holds up none of those that
+    /// are gathered with it.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// A node without its children, in the order of a depth-first walk that visits children first.
@@ -81,7 +86,7 @@ fn flatten_node(node: Node, query: usize, flat: &mut Vec<FlatNode>) -> usize {
                 node.pipelines.as_slice(),
                 [Planned {
                     spec: PipelineSpec {
-                        input: InputSpec::Sealed(..) | InputSpec::Closing { .. },
+                        input: InputSpec::Sealed(..) | InputSpec::Closing(..),
                         ..
                     },
                     ..

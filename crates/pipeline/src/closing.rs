@@ -1,26 +1,34 @@
 //! What a gather reads while its partitions go on: windows that all of them have come to the end of.
 
-use std::sync::Arc;
-
-use tidemill_aggregate::{Gathering, TableBatches};
+use tidemill_aggregate::{Gathering, Sealed, TableBatches};
 use tidemill_record::{Batch, EventTime, Polled};
 
-use crate::{Handover, PipelineError};
+use crate::PipelineError;
 
-/// Takes what is given, and gives out what is complete: in order of window end, then group key.
+/// Keeps what it is given, and gives out what is complete: in order of window end, then group key.
 pub(crate) struct ClosingInput {
-    handover: Arc<Handover>,
     gathering: Gathering,
     batch_rows: usize,
     /// Windows that are being given out.
     leaving: Option<TableBatches>,
+    /// All givers have passed this.
+    until: EventTime,
     /// All windows that end at or before this have been taken out of the gathering.
     taken_until: EventTime,
 }
 
 impl ClosingInput {
-    pub(crate) fn new(handover: Arc<Handover>, gathering: Gathering, batch_rows: usize) -> Self {
-        Self { handover, gathering, batch_rows, leaving: None, taken_until: EventTime::MIN }
+    pub(crate) fn new(gathering: Gathering, batch_rows: usize) -> Self {
+        let (until, taken_until) = (EventTime::MIN, EventTime::MIN);
+        Self { gathering, batch_rows, leaving: None, until, taken_until }
+    }
+
+    pub(crate) fn add(&mut self, giver: usize, sealed: Sealed) -> Result<(), PipelineError> {
+        Ok(self.gathering.add(giver, sealed)?)
+    }
+
+    pub(crate) fn pass(&mut self, until: EventTime) {
+        self.until = self.until.max(until);
     }
 
     /// The next batch; `NotReady` at least once after all windows of one event time, so that event time
@@ -33,19 +41,16 @@ impl ClosingInput {
             self.leaving = None;
             return Ok(Polled::NotReady);
         }
-        let taken = self.handover.take();
-        for (giver, sealed) in taken.sealed {
-            self.gathering.add(giver, sealed)?;
-        }
-        if taken.until > self.taken_until {
-            self.taken_until = taken.until;
-            let complete = self.gathering.take_until(taken.until)?;
+        if self.until > self.taken_until {
+            self.taken_until = self.until;
+            let complete = self.gathering.take_until(self.until)?;
             if !complete.is_empty() {
                 self.leaving = Some(complete.into_batches(self.batch_rows)?);
                 return self.next_batch();
             }
         }
-        Ok(if taken.has_ended { Polled::Ended } else { Polled::NotReady })
+        // Beyond the end of time nothing is given any more.
+        Ok(if self.taken_until == EventTime::MAX { Polled::Ended } else { Polled::NotReady })
     }
 
     /// All windows that end at or before this have been given out.

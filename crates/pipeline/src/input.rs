@@ -11,7 +11,6 @@ use crate::processor::{GatheredBatches, Processor, merge_sealed};
 use crate::{InputSpec, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
-#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
 pub(crate) enum Input {
     /// A reader lends bytes, a decoder makes columns of them.
     Bytes(ByteInput),
@@ -84,9 +83,9 @@ impl Input {
             InputSpec::Generator { source, columns } => {
                 Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns)?)))
             }
-            InputSpec::Closing { handover, giver_count, merge } => {
+            InputSpec::Closing(giver_count, merge) => {
                 let gathering = Gathering::new(&merge, giver_count, spec.table_budget_bytes);
-                Ok(Self::Closing(ClosingInput::new(handover, gathering, spec.batch_rows)))
+                Ok(Self::Closing(ClosingInput::new(gathering, spec.batch_rows)))
             }
             InputSpec::Sealed(tables, merge) => {
                 let merged = merge_sealed(tables, &merge, spec.table_budget_bytes)?;
@@ -129,6 +128,14 @@ impl Input {
         match self {
             Self::Bytes(bytes) => bytes.bytes_in,
             Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => 0,
+        }
+    }
+
+    /// The windows of pipelines that run meanwhile, where that is the input.
+    pub(crate) fn closing_mut(&mut self) -> Option<&mut ClosingInput> {
+        match self {
+            Self::Closing(closing) => Some(closing),
+            _ => None,
         }
     }
 

@@ -3,14 +3,11 @@
 //! Start with [`Pipeline::turn`]: the one place where the stages meet. `input` makes batches,
 //! `processor` applies the plan's stages to them, `output` writes what comes out. A gather is
 //! the same pipeline with sealed tables for input. Absent on purpose: SQL, assignment, threads,
-//! atomics and channels: a pipeline never leaves its core, and shares nothing but `handover`, where
-//! closed windows of input without end change owner.
+//! locks, atomics and channels: a pipeline shares nothing and never leaves its core.
 
 mod bad_records;
 mod closing;
 mod error;
-mod giving;
-mod handover;
 mod input;
 mod output;
 mod pipeline;
@@ -19,12 +16,11 @@ mod spec;
 mod statistics;
 
 pub use error::PipelineError;
-pub use handover::Handover;
 pub use output::Delivery;
-pub use pipeline::{Outcome, Pipeline, Progress, SplitBounds};
+pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
 pub use spec::{
-    BadRecordSpec, FileInput, HandOverSpec, InputSpec, OutputSpec, PipelineSpec, RowGroupInput,
-    TextInput,
+    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };
 pub use statistics::{LateCounts, Statistics};
+pub use tidemill_aggregate::Sealed;

@@ -70,7 +70,7 @@ impl Output {
     pub(crate) async fn open(spec: &mut PipelineSpec) -> Result<Self, PipelineError> {
         let placeholder = OutputSpec::Seal(Merge::Limited(LimitSpec::default()));
         Ok(match std::mem::replace(&mut spec.output, placeholder) {
-            OutputSpec::Seal(_) | OutputSpec::HandOver(_) => Self::Sealed,
+            OutputSpec::Seal(_) => Self::Sealed,
             OutputSpec::File { sink, schema, directory, file_number } => {
                 let writer = FileWriter::create(
                     spec.backend,
@@ -90,18 +90,21 @@ impl Output {
                     bytes_out: 0,
                 })
             }
-            OutputSpec::Stdout { format, schema, rows_max, writer } => Self::Stdout(StdoutOutput {
-                layout: match format {
-                    Some(format) => Layout::Encoded(Encoder::new(&format, &schema)?),
-                    None => Layout::Table(TableRenderer::new(&schema)),
-                },
-                rows_max,
-                rows_shown: 0,
-                is_cut: false,
-                writer: Some(writer),
-                bytes: Vec::with_capacity(WRITE_BYTES),
-                bytes_out: 0,
-            }),
+            OutputSpec::Stdout { format, schema, rows_max, writer } => {
+                writer.begin()?;
+                Self::Stdout(StdoutOutput {
+                    layout: match format {
+                        Some(format) => Layout::Encoded(Encoder::new(&format, &schema)?),
+                        None => Layout::Table(TableRenderer::new(&schema)),
+                    },
+                    rows_max,
+                    rows_shown: 0,
+                    is_cut: false,
+                    writer: Some(writer),
+                    bytes: Vec::with_capacity(WRITE_BYTES),
+                    bytes_out: 0,
+                })
+            }
             OutputSpec::Columns(writer) => Self::Columns(writer),
         })
     }

@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use tidemill_aggregate::Sealed;
-use tidemill_record::{BadRecord, Offset, PartitionId, Polled, Position};
+use tidemill_record::{BadRecord, EventTime, Offset, PartitionId, Polled, Position};
 
 use crate::bad_records::BadRecordPolicy;
-use crate::giving::Giving;
 use crate::input::Input;
 use crate::output::{Delivery, Output};
 use crate::processor::Processor;
@@ -26,8 +25,6 @@ pub struct Pipeline {
     position: Position,
     /// The input has ended by itself: no stop and no full limit came before.
     has_ended: bool,
-    /// Where closed windows are given away while this goes on.
-    giving: Option<Giving>,
     statistics: Statistics,
 }
 
@@ -40,6 +37,14 @@ pub enum Progress {
     Idle,
     /// The input has ended, or nothing more of it is wanted: time to [`Pipeline::drain`].
     Ended,
+}
+
+/// Windows that will not change any more.
+pub struct Closed {
+    /// The windows.
+    pub sealed: Sealed,
+    /// None that close later end at or before this (and no sessions begin before it).
+    pub until: EventTime,
 }
 
 /// Where a byte range of a file really began and ended, record by record.
@@ -77,10 +82,9 @@ impl Pipeline {
     /// # Errors
     /// A missing file, an expression that cannot be compiled, a sink that cannot be created.
     pub async fn open(mut spec: PipelineSpec) -> Result<Self, PipelineError> {
-        let (seal, giving) = match &spec.output {
-            OutputSpec::Seal(merge) => (Some(merge), None),
-            OutputSpec::HandOver(to) => (Some(&to.merge), Some(Giving::new(to.clone()))),
-            _ => (None, None),
+        let seal = match &spec.output {
+            OutputSpec::Seal(merge) => Some(merge),
+            _ => None,
         };
         let mut processor = Processor::new(
             &spec.stages,
@@ -101,7 +105,6 @@ impl Pipeline {
             bad: Vec::new(),
             position: Position { partition: spec.partition, offset: Offset(0) },
             has_ended: false,
-            giving,
             statistics: Statistics::default(),
         })
     }
@@ -128,7 +131,10 @@ impl Pipeline {
             Polled::Ready(batch) => batch,
             Polled::NotReady => {
                 self.settle_bad_records().await?;
-                return self.pass_time(started).await;
+                return match self.input.gathered_until() {
+                    Some(time) => self.pass_time(time).await,
+                    None => Ok(Progress::Idle),
+                };
             }
             Polled::Ended => {
                 self.has_ended = true;
@@ -147,9 +153,6 @@ impl Pipeline {
         for changes in changes {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
-        if let Some(giving) = &mut self.giving {
-            giving.give(&mut self.processor, started)?;
-        }
 
         if self.input.is_records() {
             self.statistics.records_in += rows(row_count);
@@ -162,25 +165,56 @@ impl Pipeline {
         Ok(Progress::Advanced(row_count))
     }
 
-    /// Without a batch, event time may still pass: a gather follows its partitions, and a partition that
-    /// is silent follows the others.
-    async fn pass_time(&mut self, now: Instant) -> Result<Progress, PipelineError> {
-        let follows = match &mut self.giving {
-            Some(giving) => giving.look_idle(now),
-            None => self.input.gathered_until(),
-        };
-        let Some(time) = follows.filter(|&time| time > self.processor.watermark()) else {
+    /// Lets event time pass without a batch: a gather follows its partitions, and a partition whose input
+    /// is silent may follow the others; what it reads later below that is late.
+    ///
+    /// # Errors
+    /// As [`Self::turn`].
+    pub async fn pass_time(&mut self, time: EventTime) -> Result<Progress, PipelineError> {
+        if time <= self.processor.watermark() {
             return Ok(Progress::Idle);
-        };
+        }
         let changes = self.processor.pass_time(time, &mut self.bad)?;
         self.settle_bad_records().await?;
         for changes in changes {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
-        if let Some(giving) = &mut self.giving {
-            giving.give_all(&mut self.processor)?;
-        }
         Ok(Progress::Advanced(0))
+    }
+
+    /// How far event time has come.
+    #[must_use]
+    pub fn watermark(&self) -> EventTime {
+        self.processor.watermark()
+    }
+
+    /// The windows that have closed since this was last asked; `None` where nothing is sealed by event
+    /// time.
+    ///
+    /// # Errors
+    /// As a table's own `take_until`.
+    pub fn take_closed(&mut self) -> Result<Option<Closed>, PipelineError> {
+        let closed = self.processor.take_closed()?;
+        Ok(closed.map(|(sealed, until)| Closed { sealed, until }))
+    }
+
+    /// Gives a gather what one of its pipelines has sealed.
+    ///
+    /// # Errors
+    /// As a table's own `merge`.
+    ///
+    /// # Panics
+    /// If this is no gather of pipelines that run meanwhile.
+    pub fn add_sealed(&mut self, giver: usize, sealed: Sealed) -> Result<(), PipelineError> {
+        self.input.closing_mut().expect("a gather of running pipelines").add(giver, sealed)
+    }
+
+    /// Tells such a gather how far all of its pipelines have come; [`EventTime::MAX`] once all have ended.
+    ///
+    /// # Panics
+    /// As [`Self::add_sealed`].
+    pub fn all_have_passed(&mut self, until: EventTime) {
+        self.input.closing_mut().expect("a gather of running pipelines").pass(until);
     }
 
     /// After the last turn, once: empties the tables through the rest of the stages, and completes
@@ -208,12 +242,7 @@ impl Pipeline {
     }
 
     fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Result<Outcome, PipelineError> {
-        let mut sealed = self.processor.take_sealed()?;
-        if let Some(giving) = &self.giving
-            && let Some(rest) = sealed.take()
-        {
-            giving.end(rest);
-        }
+        let sealed = self.processor.take_sealed()?;
         let statistics = self.statistics();
         Ok(Outcome {
             partition: self.position.partition,

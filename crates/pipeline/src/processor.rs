@@ -18,6 +18,7 @@ pub(crate) struct Processor {
     steps: Vec<Step>,
     /// What everything ends in, where a gather follows.
     seal: Option<Seal>,
+    seals_by_event_time: bool,
     /// How far the input has come in event time.
     watermark: EventTime,
     /// Records that came too late, in this turn.
@@ -46,7 +47,7 @@ pub struct KeyAudit {
 /// What a gather is given.
 enum Seal {
     /// One table, when the input ends.
-    Table(Sealed),
+    Table(Box<Sealed>),
     /// Windows, as they close.
     Windows(WindowTable),
 }
@@ -146,13 +147,15 @@ impl Processor {
         batch_rows: usize,
     ) -> Result<Self, PipelineError> {
         let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
+        let seals_by_event_time = seal.is_some_and(Merge::is_by_event_time);
         let seal = seal.map(|merge| match merge {
             Merge::Windows(spec) => Seal::Windows(WindowTable::sealing(spec.clone(), budget_bytes)),
-            merge => Seal::Table(Sealed::new(merge, budget_bytes)),
+            merge => Seal::Table(Box::new(Sealed::new(merge, budget_bytes))),
         });
         Ok(Self {
             steps: steps.collect::<Result<_, _>>()?,
             seal,
+            seals_by_event_time,
             watermark: EventTime::MIN,
             late: Vec::new(),
             draining: None,
@@ -236,7 +239,7 @@ impl Processor {
         let watermark = self.watermark;
         Ok(match &mut self.seal {
             Some(Seal::Windows(table)) => Some(table.take_sealed(watermark)),
-            Some(Seal::Table(table @ Sealed::Numbered(_))) => {
+            Some(Seal::Table(table)) if self.seals_by_event_time => {
                 Some((table.take_until(watermark)?, watermark))
             }
             Some(Seal::Table(_)) | None => None,
@@ -258,7 +261,7 @@ impl Processor {
             step_count += 1;
         }
         step_count == self.steps.len()
-            && matches!(&self.seal, Some(Seal::Table(Sealed::Limited(table))) if table.is_full())
+            && matches!(&self.seal, Some(Seal::Table(table)) if table.is_full())
     }
 
     /// After the last input: the next batch that the tables still owe, each table's rows passing
@@ -373,7 +376,7 @@ impl Processor {
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Result<Option<Sealed>, PipelineError> {
         match self.seal.take() {
-            Some(Seal::Table(table)) => Ok(Some(table)),
+            Some(Seal::Table(table)) => Ok(Some(*table)),
             Some(Seal::Windows(table)) => Ok(Some(table.into_sealed()?)),
             None => Ok(None),
         }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidemill_aggregate::Sealed;
 use tidemill_expr::Context;
@@ -13,8 +12,6 @@ use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
 use tidemill_source::{ColumnReader, InputFile, RowGroupPlan};
-
-use crate::Handover;
 
 /// One pipeline: what flows in, what is done to it, and where it goes.
 pub struct PipelineSpec {
@@ -59,15 +56,9 @@ pub enum InputSpec {
     },
     /// Sealed tables of other pipelines, in merge order.
     Sealed(Vec<Sealed>, Merge),
-    /// Windows of other pipelines, as they close.
-    Closing {
-        /// Where they are given.
-        handover: Arc<Handover>,
-        /// How many pipelines give.
-        giver_count: usize,
-        /// How they are merged.
-        merge: Merge,
-    },
+    /// Sealed tables of so many pipelines that run meanwhile: windows as they close, other tables when
+    /// their input ends. See [`crate::Pipeline::add_sealed`].
+    Closing(usize, Merge),
 }
 
 /// A file, or a byte range of it, with what is needed to decode it.
@@ -110,8 +101,6 @@ pub struct FileInput {
 pub enum OutputSpec {
     /// Into a partial table that a gather merges.
     Seal(Merge),
-    /// Into windows that a gather is given as they close.
-    HandOver(HandOverSpec),
     /// Into files.
     File {
         /// Format and rolling.
@@ -138,17 +127,17 @@ pub enum OutputSpec {
     Columns(Box<dyn ColumnWriter + Send>),
 }
 
-/// How a pipeline gives closed windows away while it runs.
-#[derive(Clone)]
-pub struct HandOverSpec {
-    /// What it seals.
-    pub merge: Merge,
-    /// Where it gives it.
-    pub handover: Arc<Handover>,
-    /// Its place among those who give there.
-    pub giver: usize,
-    /// `idle.timeout`: after so much time without a record it holds nobody up.
-    pub idle_timeout: Option<Duration>,
+impl OutputSpec {
+    /// The length of the windows that are sealed here, in microseconds; 0 where none are.
+    #[must_use]
+    pub fn window_us(&self) -> i64 {
+        match self {
+            Self::Seal(Merge::Windows(spec)) => {
+                spec.window.map_or(0, |window| window.kind.reach_us())
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// What becomes of this pipeline's bad records.

@@ -118,6 +118,18 @@ pub enum Merge {
     Limited(LimitSpec),
 }
 
+impl Merge {
+    /// Whether parts are final before the input ends, once event time has passed them.
+    #[must_use]
+    pub fn is_by_event_time(&self) -> bool {
+        match self {
+            Self::Windows(_) => true,
+            Self::TopN(spec) => spec.window_end.is_some(),
+            Self::Groups(_) | Self::Sorted(_) | Self::Limited(_) => false,
+        }
+    }
+}
+
 /// Event times of one source: which column, and what they do to the watermark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventTimeSpec {

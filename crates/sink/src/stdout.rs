@@ -146,8 +146,7 @@ impl StdoutOrder {
 
     fn finish(&self, partition: u32) -> Result<(), SinkError> {
         if self.is_interleaved {
-            // Without a row there is still a header.
-            return self.write_interleaved(&[]);
+            return self.lock().check();
         }
         let mut state = self.lock();
         state.check()?;
@@ -201,6 +200,14 @@ impl StdoutWriter {
     #[must_use]
     pub fn new(order: Arc<StdoutOrder>, partition: u32) -> Self {
         Self { order, partition, is_finished: false }
+    }
+
+    /// Writes what stands before all rows, where that need not wait for an earlier partition.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn begin(&self) -> Result<(), SinkError> {
+        if self.order.is_interleaved { self.order.write_interleaved(&[]) } else { Ok(()) }
     }
 
     /// Adds bytes to this partition's output.

@@ -8,6 +8,7 @@ use crate::{RowGroupReader, SourceError, TextReader};
 
 /// A reader of one file, or of one byte range of it.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
 pub enum FileReader {
     /// From front to back: CSV, JSON lines, Arrow IPC.
     Text(TextReader),

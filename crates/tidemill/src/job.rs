@@ -185,13 +185,13 @@ impl Job {
         };
         for wave in waves(&self.script.queries, |query| query.explain != Explain::Plan) {
             if stop.is_set() {
+                summary.is_stopped = true;
                 break;
             }
             self.run_wave(&wave, &mut run, &mut summary)?;
         }
         // Last, when the files that earlier statements write are there to be looked at.
         self.explain_into(&mut summary)?;
-        summary.is_stopped = stop.is_set();
         summary.elapsed = started.elapsed();
         Ok(summary)
     }
@@ -222,15 +222,16 @@ impl Job {
             .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
             .collect::<Result<Vec<_>, _>>()?;
         let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);
-        let mut builder = WaveBuilder::new(
-            &self.around,
+        let mut builder = WaveBuilder {
+            around: &self.around,
             settings,
-            cores.backend,
-            *context,
-            cores.cpus.len(),
-            budget_bytes / query_count,
+            backend: cores.backend,
+            context: *context,
+            core_count: cores.cpus.len(),
+            has_no_end,
+            query_budget_bytes: budget_bytes / query_count,
             directories,
-        );
+        };
         let mut roots = Vec::new();
         for (number, query) in planned.iter().enumerate() {
             let is_ordered = query.is_on_stdout();
@@ -244,7 +245,10 @@ impl Job {
         let outcome = tidemill_control::run(Wave { roots, has_no_end }, cores, stop)
             .map_err(|error| self.located(error, &planned))?;
         let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
-        summary.warnings.extend(publish(deliveries, stop.is_set())?);
+        // A stop is the only end that input without one comes to.
+        let is_stopped = stop.is_set() && !has_no_end;
+        summary.is_stopped |= is_stopped;
+        summary.warnings.extend(publish(deliveries, is_stopped)?);
         let took = before.elapsed().as_secs_f64();
         for ((&index, query), counted) in wave.iter().zip(&planned).zip(&per_query) {
             if self.script.queries[index].explain == Explain::Analyze {

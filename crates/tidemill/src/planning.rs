@@ -1,16 +1,13 @@
 //! From checked queries to the pipelines of a wave.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidemill_control::{Node, Planned};
 use tidemill_expr::Context;
 use tidemill_format::Encoder;
 use tidemill_pipeline::{
-    BadRecordSpec, FileInput, HandOverSpec, Handover, InputSpec, OutputSpec, PipelineSpec,
-    RowGroupInput, TextInput,
+    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };
 use tidemill_plan::{
     BadRecords, CsvOptions, FileSink, Format, Fragment, FragmentInput, LateRecords, LimitSpec,
@@ -184,33 +181,21 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) backend: Backend,
     pub(crate) context: Context,
     pub(crate) core_count: usize,
+    /// Some query of the wave reads input without end: everything runs at once.
+    pub(crate) has_no_end: bool,
     /// Bytes that one query's tables may hold together.
     pub(crate) query_budget_bytes: u64,
-    directories: &'a mut Directories,
+    pub(crate) directories: &'a mut Directories,
 }
 
 /// Where the rows of a fragment go.
 #[derive(Clone, Copy)]
 enum End<'a> {
     Seal(&'a Merge),
-    /// Where windows are given as they close.
-    HandOver(&'a Merge, &'a Handovers),
     Sink,
 }
 
 impl<'a> WaveBuilder<'a> {
-    pub(crate) fn new(
-        around: &'a Surroundings,
-        settings: &'a Settings,
-        backend: Backend,
-        context: Context,
-        core_count: usize,
-        query_budget_bytes: u64,
-        directories: &'a mut Directories,
-    ) -> Self {
-        Self { around, settings, backend, context, core_count, query_budget_bytes, directories }
-    }
-
     /// The nodes of one query.
     pub(crate) fn nodes(&mut self, query: &PlannedQuery) -> Result<Vec<Node>, Error> {
         let roots = &query.physical.fragments;
@@ -218,7 +203,7 @@ impl<'a> WaveBuilder<'a> {
         let mut building = QueryBuilder {
             table_budget_bytes: self.query_budget_bytes
                 / u64::try_from(sealing_count.max(self.core_count).max(1)).unwrap_or(u64::MAX),
-            stdout: stdout_order(query)?,
+            stdout: stdout_order(query, self.has_no_end)?,
             writer_count: 0,
             query,
             wave: self,
@@ -228,11 +213,11 @@ impl<'a> WaveBuilder<'a> {
 }
 
 /// Partition after partition, or all as they come where there is no end.
-fn stdout_order(query: &PlannedQuery) -> Result<Arc<StdoutOrder>, Error> {
+fn stdout_order(query: &PlannedQuery, has_no_end: bool) -> Result<Arc<StdoutOrder>, Error> {
     let physical = &query.physical;
     let mut header = Vec::new();
     match &physical.sink.connector {
-        SinkConnector::Stdout(Some(format)) if query.is_unbounded() => {
+        SinkConnector::Stdout(Some(format)) if has_no_end => {
             if matches!(format, Format::Csv(_)) {
                 let path = || "standard output".into();
                 let at = |error| Error::Format { path: path(), error };
@@ -244,12 +229,6 @@ fn stdout_order(query: &PlannedQuery) -> Result<Arc<StdoutOrder>, Error> {
         }
         _ => Ok(StdoutOrder::new()),
     }
-}
-
-/// One gather, and how many pipelines give windows to it so far.
-struct Handovers {
-    handover: Arc<Handover>,
-    giver_count: Cell<usize>,
 }
 
 struct QueryBuilder<'w, 'a> {
@@ -268,33 +247,22 @@ impl QueryBuilder<'_, '_> {
             FragmentInput::Gather { children, merge } => {
                 let giver_count = children.iter().map(|child| pipeline_count(child, self.query));
                 let giver_count: usize = giver_count.sum();
-                let handovers = self.query.is_unbounded().then(|| Handovers {
-                    handover: Handover::new(giver_count),
-                    giver_count: Cell::new(0),
-                });
-                let below = match &handovers {
-                    Some(handovers) => End::HandOver(merge, handovers),
-                    None => End::Seal(merge),
-                };
                 let children = children
                     .iter()
-                    .map(|child| self.node(child, below))
+                    .map(|child| self.node(child, End::Seal(merge)))
                     .collect::<Result<_, _>>()?;
-                let input = match &handovers {
-                    Some(Handovers { handover, .. }) => InputSpec::Closing {
-                        handover: Arc::clone(handover),
-                        giver_count,
-                        merge: merge.clone(),
-                    },
-                    None => InputSpec::Sealed(Vec::new(), merge.clone()),
+                let input = if self.wave.has_no_end {
+                    InputSpec::Closing(giver_count, merge.clone())
+                } else {
+                    InputSpec::Sealed(Vec::new(), merge.clone())
                 };
                 let bad = self.gathered_bad_records(fragment)?;
                 let spec =
-                    self.spec(None, PartitionId(0), input, fragment.stages.clone(), end, bad)?;
+                    self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
                 // What is merged may come from every pipeline at once.
                 let table_budget_bytes = self.wave.query_budget_bytes;
-                let pipelines =
-                    vec![Planned { spec: PipelineSpec { table_budget_bytes, ..spec }, weight: 1 }];
+                let spec = PipelineSpec { table_budget_bytes, ..spec };
+                let pipelines = vec![Planned { spec, weight: 1, idle_timeout: None }];
                 Ok(Node { pipelines, children, are_splits: false })
             }
         }
@@ -316,8 +284,9 @@ impl QueryBuilder<'_, '_> {
             let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
             let (input, weight) = self.input(scan, id, partition, may_skip)?;
             let bad = self.bad_records(&scan.source)?;
-            let spec = self.spec(Some(&scan.source), id, input, stages.clone(), end, bad)?;
-            pipelines.push(Planned { spec, weight });
+            let spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
+            let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
+            pipelines.push(Planned { spec, weight, idle_timeout });
         }
         let is_text = |partition: &Partition| matches!(partition, Partition::Text { .. });
         let are_splits = discovered.is_split && discovered.partitions.iter().all(is_text);
@@ -326,22 +295,21 @@ impl QueryBuilder<'_, '_> {
 
     fn spec(
         &mut self,
-        source: Option<&SourceDef>,
+        source: &str,
         partition: PartitionId,
         input: InputSpec,
         stages: Vec<Stage>,
         end: End<'_>,
         bad_records: BadRecordSpec,
     ) -> Result<PipelineSpec, Error> {
-        let idle_timeout = source.and_then(|source| source.watermark?.idle_timeout);
         Ok(PipelineSpec {
             query: self.query.physical.sink.name.clone(),
-            source: source.map_or_else(String::new, |source| source.name.clone()),
+            source: source.to_owned(),
             partition,
             backend: self.wave.backend,
             input,
             stages,
-            output: self.output(end, idle_timeout)?,
+            output: self.output(end)?,
             bad_records,
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
@@ -406,25 +374,15 @@ impl QueryBuilder<'_, '_> {
         })
     }
 
-    fn output(
-        &mut self,
-        end: End<'_>,
-        idle_timeout: Option<Duration>,
-    ) -> Result<OutputSpec, Error> {
+    fn output(&mut self, end: End<'_>) -> Result<OutputSpec, Error> {
         let physical = &self.query.physical;
         let schema = physical.schema.clone();
         Ok(match (end, &physical.sink.connector) {
             (End::Seal(merge), _) => OutputSpec::Seal(merge.clone()),
-            (End::HandOver(merge, Handovers { handover, giver_count }), _) => {
-                let giver = giver_count.get();
-                giver_count.set(giver + 1);
-                let (merge, handover) = (merge.clone(), Arc::clone(handover));
-                OutputSpec::HandOver(HandOverSpec { merge, handover, giver, idle_timeout })
-            }
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
             (End::Sink, SinkConnector::Stdout(format)) => {
                 let number = self.next_writer();
-                let is_first = number == 0 && !self.query.is_unbounded();
+                let is_first = number == 0 && !self.wave.has_no_end;
                 let format = Self::stdout_format(format.as_ref(), is_first);
                 let rows_max = match self.wave.around.stdout {
                     StdoutLayout::Table { rows_max } if format.is_none() => Some(rows_max),

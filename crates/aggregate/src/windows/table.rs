@@ -7,12 +7,11 @@ use crate::windows::{PaneTable, SessionTable};
 use crate::{AggregateError, Late, Sealed};
 
 /// Groups within windows of event time.
-#[expect(clippy::large_enum_variant, reason = "there are few, and they stay put")]
 pub enum WindowTable {
     /// Windows of fixed size.
-    Panes(PaneTable),
+    Panes(Box<PaneTable>),
     /// Windows as long as records follow each other.
-    Sessions(SessionTable),
+    Sessions(Box<SessionTable>),
 }
 
 /// The same call on whichever table it is.
@@ -34,9 +33,9 @@ impl WindowTable {
     pub fn new(spec: AggregateSpec, audited_keys: &[usize], budget_bytes: u64) -> Self {
         match spec.window.expect("a windowed grouping").kind {
             WindowKind::Session { .. } => {
-                Self::Sessions(SessionTable::new(spec, audited_keys, budget_bytes))
+                Self::Sessions(Box::new(SessionTable::new(spec, audited_keys, budget_bytes)))
             }
-            _ => Self::Panes(PaneTable::new(spec, audited_keys, budget_bytes)),
+            _ => Self::Panes(Box::new(PaneTable::new(spec, audited_keys, budget_bytes))),
         }
     }
 
@@ -47,8 +46,10 @@ impl WindowTable {
     #[must_use]
     pub fn sealing(spec: AggregateSpec, budget_bytes: u64) -> Self {
         match spec.window.expect("a windowed grouping").kind {
-            WindowKind::Session { .. } => Self::Sessions(SessionTable::sealing(spec, budget_bytes)),
-            _ => Self::Panes(PaneTable::sealing(spec, budget_bytes)),
+            WindowKind::Session { .. } => {
+                Self::Sessions(Box::new(SessionTable::sealing(spec, budget_bytes)))
+            }
+            _ => Self::Panes(Box::new(PaneTable::sealing(spec, budget_bytes))),
         }
     }
 

@@ -1,25 +1,24 @@
 //! How closed windows of input without end change owner while everything runs.
 //!
-//! The pipelines of the partitions give what they have sealed, the gather takes what all of them have
-//! come to. It is the one lock of a running job, held for a move: a pipeline takes it when windows have
-//! closed or event time has passed by the length of one, never for a record or a batch.
+//! The cores of the partitions give what their pipelines have sealed, that of the gather takes what all of
+//! them have come to. The lock is held for a move, between turns: when windows have closed, or event time
+//! has passed by the length of one, never for a record or a batch.
 //!
 //! A partition whose input has been silent for `idle.timeout` holds nobody up: its event time follows
 //! that of the others, its windows close with theirs, and what it reads later below that is late.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tidemill_aggregate::Sealed;
 use tidemill_record::EventTime;
 
 /// Between the pipelines of one gather.
-pub struct Handover {
-    givers: Mutex<Vec<Giver>>,
+pub(crate) struct Handover<S> {
+    givers: Mutex<Vec<Giver<S>>>,
 }
 
-struct Giver {
+struct Giver<S> {
     /// In the order in which it was sealed.
-    sealed: Vec<Sealed>,
+    sealed: Vec<S>,
     /// No window that it gives later ends at or before this.
     until: EventTime,
     /// How far event time has come there.
@@ -29,19 +28,16 @@ struct Giver {
 }
 
 /// What a gather finds.
-pub(crate) struct Taken {
+pub(crate) struct Taken<S> {
     /// By giver.
-    pub(crate) sealed: Vec<(usize, Sealed)>,
-    /// How far all have come.
+    pub(crate) sealed: Vec<(usize, S)>,
+    /// How far all have come; the end of time once nobody gives any more.
     pub(crate) until: EventTime,
-    /// Nobody gives any more.
-    pub(crate) has_ended: bool,
 }
 
-impl Handover {
+impl<S> Handover<S> {
     /// For so many pipelines.
-    #[must_use]
-    pub fn new(giver_count: usize) -> Arc<Self> {
+    pub(crate) fn new(giver_count: usize) -> Arc<Self> {
         let giver = || Giver {
             sealed: Vec::new(),
             until: EventTime::MIN,
@@ -53,17 +49,21 @@ impl Handover {
     }
 
     /// The state is whole between any two statements that could panic, so poison means nothing.
-    fn lock(&self) -> MutexGuard<'_, Vec<Giver>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Giver<S>>> {
         self.givers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives what was sealed, and says how far that goes.
-    pub(crate) fn give(&self, from: usize, sealed: Sealed, until: EventTime, watermark: EventTime) {
+    pub(crate) fn give(
+        &self,
+        from: usize,
+        sealed: Option<S>,
+        until: EventTime,
+        watermark: EventTime,
+    ) {
         let mut givers = self.lock();
         let giver = &mut givers[from];
-        if !sealed.is_empty() {
-            giver.sealed.push(sealed);
-        }
+        giver.sealed.extend(sealed);
         giver.until = giver.until.max(until);
         giver.watermark = giver.watermark.max(watermark);
     }
@@ -84,7 +84,7 @@ impl Handover {
         active.map(|giver| giver.watermark).min().filter(|_| is_idle)
     }
 
-    pub(crate) fn take(&self) -> Taken {
+    pub(crate) fn take(&self) -> Taken<S> {
         let mut givers = self.lock();
         let mut sealed = Vec::new();
         for (from, giver) in givers.iter_mut().enumerate() {
@@ -93,34 +93,18 @@ impl Handover {
         Taken {
             sealed,
             until: givers.iter().map(|giver| giver.until).min().unwrap_or(EventTime::MAX),
-            has_ended: givers.iter().all(|giver| giver.has_ended),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tidemill_aggregate::SealedWindows;
-    use tidemill_plan::{AggregateSpec, Emit, Span};
-
     use super::*;
-
-    fn nothing() -> Sealed {
-        let spec = AggregateSpec {
-            input_types: Vec::new(),
-            keys: Vec::new(),
-            window: None,
-            calls: Vec::new(),
-            emit: Emit::Final,
-            span: Span::default(),
-        };
-        Sealed::Windows(SealedWindows::new(&spec, 0))
-    }
 
     #[test]
     fn the_one_that_is_behind_holds_the_others_up_until_it_is_silent_or_ends() {
-        let handover = Handover::new(3);
-        let give = |from, time| handover.give(from, nothing(), EventTime(time), EventTime(time));
+        let handover: Arc<Handover<char>> = Handover::new(3);
+        let give = |from, time| handover.give(from, None, EventTime(time), EventTime(time));
         give(0, 50);
         give(1, 40);
         assert_eq!(handover.take().until, EventTime::MIN, "the third has said nothing");
@@ -135,8 +119,9 @@ mod tests {
         assert_eq!(handover.take().until, EventTime(40), "the third is at 40 and has not ended");
         handover.end(2);
         assert_eq!(handover.take().until, EventTime(50));
+        handover.give(0, Some('a'), EventTime(60), EventTime(60));
         handover.end(0);
         let taken = handover.take();
-        assert!(taken.has_ended && taken.until == EventTime::MAX && taken.sealed.is_empty());
+        assert_eq!((taken.until, taken.sealed), (EventTime::MAX, vec![(0, 'a')]));
     }
 }

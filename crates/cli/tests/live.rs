@@ -1,0 +1,265 @@
+//! Input without end: what is appended is read, windows close meanwhile, and a stop drains what was read.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use support::Host;
+
+/// Long enough for a loaded machine; a test that passes never waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run that goes on until it is stopped.
+struct Live {
+    child: Child,
+    lines: Receiver<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Live {
+    fn start(host: &Host, sql: &str) -> Self {
+        let arguments = ["run", "--format", "csv", "-e", sql];
+        let mut command = host.command(&arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (line, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|text| line.send(text))
+        });
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        });
+        Self { child, lines, stderr }
+    }
+
+    /// The next line of its output.
+    #[track_caller]
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("a line while the job runs")
+    }
+
+    fn expect_lines(&self, expected: &[&str]) {
+        for line in expected {
+            assert_eq!(self.line(), *line);
+        }
+    }
+
+    /// Nothing comes for a while.
+    fn expect_silence(&self) {
+        assert_eq!(self.lines.recv_timeout(Duration::from_millis(300)).ok(), None);
+    }
+
+    /// Interrupts it; the rest of its output, and what it said.
+    fn stop(mut self) -> (Vec<String>, String) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        // SAFETY: the child has not been waited for, so that the number is still its own.
+        unsafe { libc::kill(pid, libc::SIGINT) };
+        let status = self.child.wait().unwrap();
+        let stderr = self.stderr.join().unwrap();
+        assert!(status.success(), "{stderr}");
+        (self.lines.iter().collect(), stderr)
+    }
+}
+
+fn append(host: &Host, name: &str, text: &str) {
+    let mut file = fs::OpenOptions::new().append(true).open(host.path(name)).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn clicks(path: &str, options: &str) -> String {
+    format!(
+        "CREATE SOURCE clicks (k VARCHAR, t TIMESTAMP NOT NULL, WATERMARK FOR t AS t) WITH \
+         ('connector' = 'file', 'path' = '{path}', 'format' = 'csv', 'timestamp.unit' = 's', \
+         'follow' = 'true'{options}); "
+    )
+}
+
+#[test]
+fn windows_close_while_a_file_grows() {
+    let host = Host::new();
+    host.write("clicks.csv", "k,t\na,1\n");
+    let query =
+        "SELECT k, window_end, COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (t, 10s)";
+    let live = Live::start(&host, &(clicks("clicks.csv", "") + query));
+    assert_eq!(live.line(), "k,window_end,n");
+    live.expect_silence();
+    append(&host, "clicks.csv", "b,2\na,3\na,10\nb,1");
+    live.expect_lines(&["a,1970-01-01 00:00:10,2", "b,1970-01-01 00:00:10,1"]);
+    // The record that was not whole goes on: it is of second 15.
+    append(&host, "clicks.csv", "5\nc,2\n");
+    append(&host, "clicks.csv", "c,20\nd,2");
+    live.expect_lines(&["a,1970-01-01 00:00:20,1", "b,1970-01-01 00:00:20,1"]);
+    let (rest, stderr) = live.stop();
+    assert_eq!(rest, ["c,1970-01-01 00:00:30,1"], "the stop closes what was read");
+    assert!(stderr.contains("1 late records (clicks, TUMBLING)"), "{stderr}");
+    assert!(stderr.contains("7 records"), "what was not whole is no record: {stderr}");
+}
+
+#[test]
+fn a_file_that_is_rotated_is_read_to_its_end_and_then_the_next() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\na,1\n");
+    let live = Live::start(&host, &(clicks("log.csv", "") + "SELECT k, t FROM clicks"));
+    live.expect_lines(&["k,t", "a,1970-01-01 00:00:01"]);
+    fs::rename(host.path("log.csv"), host.path("log.1")).unwrap();
+    append(&host, "log.1", "b,2\n");
+    live.expect_lines(&["b,1970-01-01 00:00:02"]);
+    // The next one has its columns in another order.
+    host.write("log.csv", "t,k\n3,c\n");
+    live.expect_lines(&["c,1970-01-01 00:00:03"]);
+    append(&host, "log.csv", "4,d\n");
+    live.expect_lines(&["d,1970-01-01 00:00:04"]);
+    assert!(live.stop().0.is_empty());
+}
+
+#[test]
+fn a_file_that_is_cut_is_read_again_and_said_so() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\na,1\nb,2\n");
+    let live = Live::start(&host, &(clicks("log.csv", "") + "SELECT k, t FROM clicks"));
+    live.expect_lines(&["k,t", "a,1970-01-01 00:00:01", "b,1970-01-01 00:00:02"]);
+    host.write("log.csv", "k,t\nc,3\n");
+    live.expect_lines(&["c,1970-01-01 00:00:03"]);
+    let (_, stderr) = live.stop();
+    assert!(stderr.contains("log.csv was cut once while it was followed"), "{stderr}");
+}
+
+#[test]
+fn a_silent_partition_holds_the_others_up_until_it_is_idle_and_is_late_when_it_speaks_again() {
+    let host = Host::new();
+    let query = "SELECT k, window_end, COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (10s)";
+    host.write("waits/1.csv", "k,t\na,1\n");
+    host.write("waits/2.csv", "k,t\na,2\n");
+    let live = Live::start(&host, &(clicks("waits", "") + query));
+    assert_eq!(live.line(), "k,window_end,n");
+    append(&host, "waits/1.csv", "a,30\n");
+    live.expect_silence();
+    append(&host, "waits/2.csv", "b,10\n");
+    live.expect_lines(&["a,1970-01-01 00:00:10,2"]);
+    assert_eq!(live.stop().0, ["b,1970-01-01 00:00:20,1", "a,1970-01-01 00:00:40,1"]);
+
+    host.write("goes/1.csv", "k,t\na,1\n");
+    host.write("goes/2.csv", "k,t\na,2\nb,3\n");
+    let live = Live::start(&host, &(clicks("goes", ", 'idle.timeout' = '500ms'") + query));
+    assert_eq!(live.line(), "k,window_end,n");
+    // Until the second is idle; and the first must not be, or nobody says how far time has come.
+    let mut second = 30;
+    let first = loop {
+        append(&host, "goes/1.csv", &format!("a,{second}\n"));
+        second += 1;
+        match live.lines.recv_timeout(Duration::from_millis(100)) {
+            Ok(line) => break line,
+            Err(_) => assert!(second < 600, "the silent one still holds it up"),
+        }
+    };
+    // What the silent one had read is in it.
+    assert_eq!(first, "a,1970-01-01 00:00:10,2");
+    live.expect_lines(&["b,1970-01-01 00:00:10,1"]);
+    append(&host, "goes/2.csv", "b,4\nb,1000\n");
+    append(&host, "goes/1.csv", "a,1000\n");
+    assert_eq!(live.line().split(',').next(), Some("a"));
+    let (rest, stderr) = live.stop();
+    assert_eq!(rest.last().unwrap(), "b,1970-01-01 00:16:50,1");
+    assert!(stderr.contains("1 late records (clicks, TUMBLING)"), "{stderr}");
+}
+
+/// Whatever the files hold and however far each has been read as windows leave, the whole is what the
+/// same files give when they end.
+#[test]
+fn what_leaves_live_is_what_leaves_in_the_end() {
+    let host = Host::new();
+    let gen_arguments =
+        ["gen", "trades", "--rows", "60000", "--partitions", "3", "--format", "csv"];
+    host.tidemill(
+        &[&gen_arguments[..], &["--out", "data", "--disorder", "40", "--late", "0.01"]].concat(),
+    )
+    .succeeds();
+    let names = ["trades-00000.csv", "trades-00001.csv", "trades-00002.csv"];
+    let found: Vec<_> = fs::read_dir(host.path("data")).unwrap().collect();
+    assert_eq!(found.len(), names.len());
+    let mut texts: Vec<String> =
+        found.into_iter().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    texts.sort();
+    let source = |path: &str, follow: bool| {
+        format!(
+            "CREATE SOURCE t (trade_id BIGINT, trade_time TIMESTAMP NOT NULL, trader_id VARCHAR, \
+             symbol VARCHAR NOT NULL, price DOUBLE, quantity BIGINT, \
+             WATERMARK FOR trade_time AS trade_time - INTERVAL '0.05' SECOND) PARTITIONED BY (symbol) \
+             WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv', 'follow' = '{follow}'); "
+        )
+    };
+    for (at, query) in [
+        "SELECT trader_id, window_end, COUNT(*) AS n, SUM(price) AS p, FIRST_VALUE(trade_id) AS f FROM t GROUP BY trader_id WINDOW TUMBLING (100ms)",
+        "SELECT trader_id, window_end, COUNT(DISTINCT symbol) AS n, AVG(price) AS p FROM t WHERE quantity % 3 = 0 GROUP BY trader_id WINDOW HOPPING (200ms, 50ms)",
+        "SELECT trader_id, window_start, window_end, COUNT(*) AS n, SUM(price) AS p, LAST_VALUE(trade_id) AS l FROM t WHERE quantity < 100 GROUP BY trader_id WINDOW SESSION (15ms)",
+        "SELECT window_end, symbol, n, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_end ORDER BY n DESC, symbol) AS r FROM (SELECT symbol, window_end, COUNT(*) AS n FROM t GROUP BY symbol WINDOW TUMBLING (100ms)) AS w) AS x WHERE r <= 3",
+        "SELECT window_end, trader_id, n, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_end ORDER BY n DESC) AS r FROM (SELECT trader_id, window_end, COUNT(*) AS n FROM t GROUP BY trader_id WINDOW TUMBLING (100ms)) AS w) AS x WHERE r <= 3",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let expected = host.sql(&(source("data", false) + query)).succeeds();
+        assert!(expected.lines().count() > 60, "{query}");
+        let directory = format!("grows{at}");
+        for (name, text) in names.iter().zip(&texts) {
+            host.write(&format!("{directory}/{name}"), text.split_inclusive('\n').next().unwrap());
+        }
+        let live = Live::start(&host, &(source(&directory, true) + query));
+        let mut lines = vec![live.line()];
+        // One file is far ahead of the others, then another is.
+        let halves: Vec<(usize, &str, &str)> = texts
+            .iter()
+            .enumerate()
+            .map(|(file, text)| {
+                let body = &text[text.find('\n').unwrap() + 1..];
+                let cut = body[..body.len() * (file + 1) / 4].rfind('\n').unwrap() + 1;
+                (file, &body[..cut], &body[cut..])
+            })
+            .collect();
+        for &(file, half, _) in &halves {
+            append(&host, &format!("{directory}/{}", names[file]), half);
+        }
+        lines.push(live.line());
+        for &(file, _, rest) in halves.iter().rev() {
+            append(&host, &format!("{directory}/{}", names[file]), rest);
+        }
+        // The last window is open until the stop; the one before it says that all has been read.
+        let known = expected.lines().count();
+        while lines.len() < known * 8 / 10 {
+            lines.push(live.line());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        lines.extend(live.stop().0);
+        assert_eq!(lines.join("\n") + "\n", expected, "{query}");
+    }
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let host = Host::new();
+    host.write("a.csv.gz", b"");
+    host.write("d/a.csv", "k,t\n");
+    host.write("d/b.csv.gz", b"");
+    let named = host.sql(&(clicks("a.csv.gz", "") + "SELECT k FROM clicks")).fails(2);
+    assert!(named.contains("'follow' reads what is appended to uncompressed"), "{named}");
+    let found = host.sql(&(clicks("d", "") + "SELECT k FROM clicks")).fails(2);
+    assert!(found.contains("b.csv.gz cannot be followed"), "{found}");
+    let never = "CREATE SOURCE e (k VARCHAR, t TIMESTAMP) WITH ('connector' = 'file', \
+                 'path' = 'd/a.csv', 'format' = 'csv', 'follow' = 'true'); ";
+    let query = "SELECT COUNT(*) AS n FROM e GROUP BY k, TUMBLE(t, INTERVAL '1' SECOND)";
+    let refused = host.sql(&format!("{never}{query}")).fails(2);
+    assert!(refused.contains("declare WATERMARK FOR the event time"), "{refused}");
+    let query = "SELECT COUNT(*) OVER (ORDER BY t) AS n FROM e";
+    let refused = host.sql(&format!("{never}{query}")).fails(2);
+    assert!(refused.contains("declare WATERMARK FOR the event time"), "{refused}");
+}

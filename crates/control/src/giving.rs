@@ -1,0 +1,77 @@
+//! A partition's side of the hand-over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidemill_pipeline::{Closed, Outcome, Pipeline, PipelineError, Progress, Sealed};
+use tidemill_record::EventTime;
+
+use crate::handover::Handover;
+
+/// Where a pipeline's closed windows are given away while it runs.
+#[derive(Clone)]
+pub(crate) struct GiveSpec {
+    pub(crate) handover: Arc<Handover<Sealed>>,
+    /// Its place among those who give there.
+    pub(crate) giver: usize,
+    /// Event time must pass by so much before it is told of without a window, in microseconds.
+    pub(crate) step_us: i64,
+    /// `idle.timeout`: after so much time without a record it holds nobody up.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// Gives closed windows away between turns, and notices that the input has fallen silent.
+pub(crate) struct Giving {
+    to: GiveSpec,
+    given_until: EventTime,
+    /// When the last record came.
+    active: Instant,
+    is_idle: bool,
+}
+
+impl Giving {
+    pub(crate) fn new(to: GiveSpec) -> Self {
+        Self { to, given_until: EventTime::MIN, active: Instant::now(), is_idle: false }
+    }
+
+    /// After a turn.
+    pub(crate) async fn follow(
+        &mut self,
+        pipeline: &mut Pipeline,
+        progress: Progress,
+    ) -> Result<(), PipelineError> {
+        if progress != Progress::Idle {
+            self.active = Instant::now();
+            if std::mem::take(&mut self.is_idle) {
+                self.to.handover.set_idle(self.to.giver, false);
+            }
+            return self.give(pipeline, self.to.step_us);
+        }
+        if self.to.idle_timeout.is_some_and(|timeout| self.active.elapsed() >= timeout) {
+            self.is_idle = true;
+            // A silent partition follows the others: its windows close with theirs.
+            if let Some(time) = self.to.handover.set_idle(self.to.giver, true) {
+                pipeline.pass_time(time).await?;
+                return self.give(pipeline, 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, pipeline: &mut Pipeline, step_us: i64) -> Result<(), PipelineError> {
+        let Some(Closed { sealed, until }) = pipeline.take_closed()? else { return Ok(()) };
+        let sealed = Some(sealed).filter(|sealed| !sealed.is_empty());
+        if sealed.is_some() || until.0 >= self.given_until.0.saturating_add(step_us) {
+            self.given_until = until;
+            self.to.handover.give(self.to.giver, sealed, until, pipeline.watermark());
+        }
+        Ok(())
+    }
+
+    /// Gives the rest of a pipeline that has ended.
+    pub(crate) fn end(&self, outcome: &mut Outcome) {
+        let (rest, end) = (outcome.sealed.take(), EventTime::MAX);
+        self.to.handover.give(self.to.giver, rest, end, end);
+        self.to.handover.end(self.to.giver);
+    }
+}
