@@ -7,7 +7,7 @@
 //! [`gathering`] (how it waits for it).
 //!
 //! What depends on event time: [`event_time`] (the watermark), [`windows`], [`over`], and
-//! [`late`] (records that came after it).
+//! [`late`] (records that came after it). `predict` says beforehand what all these hold.
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
@@ -22,6 +22,7 @@ mod keys;
 pub mod late;
 pub mod limit;
 pub mod over;
+mod predict;
 mod row_store;
 pub mod sealed;
 pub mod sort;
@@ -39,6 +40,7 @@ pub use groups::{GroupBatches, GroupOrder};
 pub use late::Late;
 pub use limit::{Limit, LimitTable};
 pub use over::OverTable;
+pub use predict::{predicted_seal, predicted_state};
 pub use sealed::{Sealed, TableBatches};
 pub use sort::SortTable;
 pub use table::AggTable;

@@ -92,6 +92,9 @@ pub(crate) trait State: Send {
     /// Bytes held. O(1) in the number of groups.
     fn heap_bytes(&self) -> usize;
 
+    /// Bytes that each group takes, whatever it holds elsewhere.
+    fn group_bytes(&self) -> usize;
+
     /// For [`Self::merge`].
     fn as_any(&self) -> &dyn Any;
 }
@@ -322,6 +325,10 @@ impl<A: Accumulator> State for Cells<A> {
 
     fn heap_bytes(&self) -> usize {
         self.states.capacity() * size_of::<A::State>() + self.seen.capacity() + self.outside_bytes
+    }
+
+    fn group_bytes(&self) -> usize {
+        size_of::<A::State>() + usize::from(A::TRACKS_SEEN)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -268,3 +268,50 @@ fn a_limit_over_splits_takes_the_first_rows_and_leaves_the_audit_whole() {
     let refused = query("quoted.csv", "2", "900").fails(1);
     assert!(refused.contains("'splits' = '1'"), "{refused}");
 }
+
+#[test]
+fn what_is_gathered_does_not_depend_on_the_number_of_partitions() {
+    let host = Host::new();
+    let rows = ["gen", "trades", "--rows", "30000", "--format", "csv", "--disorder", "40"];
+    host.tidemill(&[&rows[..], &["--out", "one"]].concat()).succeeds();
+    let file = fs::read_dir(host.path("one")).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(file).unwrap();
+    let (header, records) = text.split_once('\n').unwrap();
+    let run = |count: usize, query: &str, flags: &[&str]| {
+        let directory = format!("of{count}");
+        for part in 0..count {
+            let of_part = records.lines().skip(part).step_by(count);
+            let body: String = of_part.map(|line| format!("{line}\n")).collect();
+            host.write(&format!("{directory}/{part}.csv"), format!("{header}\n{body}"));
+        }
+        let script = format!(
+            "CREATE SOURCE t (trade_id BIGINT, trade_time TIMESTAMP NOT NULL, trader_id VARCHAR, \
+             symbol VARCHAR NOT NULL, price DOUBLE, quantity BIGINT, \
+             WATERMARK FOR trade_time AS trade_time - INTERVAL '0.05' SECOND) \
+             WITH ('connector' = 'file', 'path' = '{directory}', 'format' = 'csv'); {query}"
+        );
+        let arguments = ["run", "--quiet", "--format", "csv", "-e", &script];
+        host.tidemill(&[&arguments[..], flags].concat()).succeeds()
+    };
+    for query in [
+        "SELECT symbol, window_end, COUNT(*) AS n, SUM(quantity) AS q, MIN(trade_id) AS f FROM t GROUP BY symbol WINDOW TUMBLING (100ms)",
+        "SELECT trader_id, window_end, COUNT(DISTINCT symbol) AS n, MAX(price) AS m FROM t GROUP BY trader_id WINDOW HOPPING (300ms, 70ms)",
+        "SELECT window_start, window_end, COUNT(*) AS n FROM t WHERE quantity < 30 WINDOW CUMULATE (200ms, 50ms)",
+        "SELECT symbol, window_start, window_end, COUNT(*) AS n, SUM(quantity) AS q FROM t GROUP BY symbol WINDOW SESSION (15ms)",
+        "SELECT symbol, trade_id, r FROM (SELECT symbol, trade_id, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY price DESC, trade_id) AS r FROM t) AS x WHERE r <= 4",
+        "SELECT trader_id, COUNT(*) AS n, SUM(quantity) AS q, MAX(price) AS m FROM t GROUP BY trader_id ORDER BY trader_id",
+    ] {
+        // One partition is local, and its groups leave as they appeared: rows are compared, not their order.
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let two = run(2, query, &[]);
+        assert!(two.lines().count() > 30, "{query}");
+        assert_eq!(sorted(&run(1, query, &[])), sorted(&two), "{query}");
+        for flags in [&[][..], &["--runtime", "std"], &["--batch-rows", "7"], &["--cores", "1"]] {
+            assert_eq!(run(4, query, flags), two, "{query} {flags:?}");
+        }
+    }
+}

@@ -5,71 +5,11 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::JoinHandle;
+use std::io::Write;
 use std::time::Duration;
 
 use support::Host;
-
-/// Long enough for a loaded machine; a test that passes never waits for it.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A run that goes on until it is stopped.
-struct Live {
-    child: Child,
-    lines: Receiver<String>,
-    stderr: JoinHandle<String>,
-}
-
-impl Live {
-    fn start(host: &Host, sql: &str) -> Self {
-        let arguments = ["run", "--format", "csv", "-e", sql];
-        let mut command = host.command(&arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (line, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            stdout.lines().map_while(Result::ok).try_for_each(|text| line.send(text))
-        });
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).unwrap();
-            text
-        });
-        Self { child, lines, stderr }
-    }
-
-    /// The next line of its output.
-    #[track_caller]
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line while the job runs")
-    }
-
-    fn expect_lines(&self, expected: &[&str]) {
-        for line in expected {
-            assert_eq!(self.line(), *line);
-        }
-    }
-
-    /// Nothing comes for a while.
-    fn expect_silence(&self) {
-        assert_eq!(self.lines.recv_timeout(Duration::from_millis(300)).ok(), None);
-    }
-
-    /// Interrupts it; the rest of its output, and what it said.
-    fn stop(mut self) -> (Vec<String>, String) {
-        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
-        // SAFETY: the child has not been waited for, so that the number is still its own.
-        unsafe { libc::kill(pid, libc::SIGINT) };
-        let status = self.child.wait().unwrap();
-        let stderr = self.stderr.join().unwrap();
-        assert!(status.success(), "{stderr}");
-        (self.lines.iter().collect(), stderr)
-    }
-}
+use support::live::Live;
 
 fn append(host: &Host, name: &str, text: &str) {
     let mut file = fs::OpenOptions::new().append(true).open(host.path(name)).unwrap();
@@ -157,9 +97,9 @@ fn a_silent_partition_holds_the_others_up_until_it_is_idle_and_is_late_when_it_s
     let first = loop {
         append(&host, "goes/1.csv", &format!("a,{second}\n"));
         second += 1;
-        match live.lines.recv_timeout(Duration::from_millis(100)) {
-            Ok(line) => break line,
-            Err(_) => assert!(second < 600, "the silent one still holds it up"),
+        match live.line_within(Duration::from_millis(100)) {
+            Some(line) => break line,
+            None => assert!(second < 600, "the silent one still holds it up"),
         }
     };
     // What the silent one had read is in it.

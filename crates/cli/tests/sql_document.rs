@@ -5,6 +5,7 @@
 //! - `csv file=NAME`, `json file=NAME`: an input file; the blocks share one directory.
 //! - `sql`: a script. The block behind it says what comes of it: `text`, standard output, exactly;
 //!   `error`, standard error of a run that fails with wrong SQL or usage (2) or while running (1).
+//! - `sql live`: a script over input without end, which is stopped when it has given a row.
 //! - `text file=NAME`: what a file holds after the scripts above.
 //! - `values`: expressions and their values, with ` → ` between and four spaces behind each pair.
 //!   `NULL` stands for NULL, and `error: …` for a constant that is refused with these words.
@@ -20,11 +21,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use support::Host;
+use support::live::Live;
 
 /// A fenced block: lines `[start, end)` of the page, fences not counted.
 #[derive(Clone, Debug)]
 struct Block {
     kind: String,
+    is_live: bool,
     file: Option<String>,
     start: usize,
     end: usize,
@@ -57,6 +60,14 @@ fn every_example_holds() {
                 let content = fs::read_to_string(host.path(name)).unwrap();
                 document.check(&block, &content);
             }
+            ("sql", None) if block.is_live => {
+                let expected = blocks.next().expect("a block behind the script says what comes");
+                let live = Live::start(&host, &document.body(&block));
+                // The header, and the first row.
+                let mut lines = vec![live.line(), live.line()];
+                lines.extend(live.stop().0);
+                document.check(&expected, &(lines.join("\n") + "\n"));
+            }
             ("sql", None) => {
                 let expected = blocks.next().expect("a block behind the script says what comes");
                 document.check_script(&host, &block, &expected);
@@ -80,7 +91,8 @@ fn blocks(lines: &[String]) -> Vec<Block> {
             None => {
                 let (kind, rest) = words.split_once(' ').unwrap_or((words, ""));
                 let file = rest.strip_prefix("file=").map(str::to_owned);
-                open = Some(Block { kind: kind.to_owned(), file, start: at + 1, end: at + 1 });
+                let (kind, is_live, start) = (kind.to_owned(), rest == "live", at + 1);
+                open = Some(Block { kind, is_live, file, start, end: start });
             }
         }
     }

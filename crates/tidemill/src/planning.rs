@@ -134,6 +134,7 @@ impl PlannedQuery {
     /// The plan as text, with what was found of the input.
     pub(crate) fn explain(&self) -> String {
         let mut text = self.physical.to_string();
+        self.physical.fragments.iter().for_each(|fragment| explain_state(fragment, &mut text));
         let mut names: Vec<&String> = self.sources.keys().collect();
         names.sort_unstable();
         for name in names {
@@ -147,6 +148,19 @@ impl PlannedQuery {
             text.push_str(&format!("input {name}: {count} {what}\n"));
         }
         text
+    }
+}
+
+/// What the stages hold, those nearest to the input first.
+fn explain_state(fragment: &Fragment, text: &mut String) {
+    if let FragmentInput::Gather { children, merge } = &fragment.input {
+        children.iter().for_each(|child| explain_state(child, text));
+        if let Some(held) = tidemill_aggregate::predicted_seal(merge) {
+            text.push_str(&format!("state, sealed and gathered: {held}\n"));
+        }
+    }
+    for held in fragment.stages.iter().filter_map(tidemill_aggregate::predicted_state) {
+        text.push_str(&format!("state: {held}\n"));
     }
 }
 

@@ -36,6 +36,10 @@ pub(crate) trait OverState: Send {
 
     /// Bytes held. O(keys).
     fn heap_bytes(&self) -> usize;
+
+    /// Bytes that each key takes once its frame is full, and each row of a frame that is as long as its
+    /// rows are many; whatever their values hold elsewhere.
+    fn key_bytes(&self) -> (usize, usize);
 }
 
 /// The states of a call; `None` where the function is not defined for the argument's type.
@@ -233,6 +237,22 @@ impl<A: Accumulator, H: Held<A> + 'static> OverState for Frames<A, H> {
             .map(|slot| slot.held.heap_bytes() + slot.times.capacity() * size_of::<i64>())
             .sum();
         held + self.slots.capacity() * size_of::<Slot<H>>()
+    }
+
+    fn key_bytes(&self) -> (usize, usize) {
+        let of_rows = |rows: usize| rows.saturating_mul(H::ROW_BYTES);
+        let slot = size_of::<Slot<H>>();
+        match self.frame {
+            Frame::Rows(Some(before)) => {
+                let rows = usize::try_from(before).unwrap_or(usize::MAX).saturating_add(1);
+                (of_rows(rows).saturating_add(slot), 0)
+            }
+            Frame::Range(Some(_)) => (slot, H::ROW_BYTES + size_of::<i64>()),
+            // Only so many of the first rows are kept, if any.
+            Frame::Rows(None) | Frame::Range(None) => {
+                (of_rows(self.function.rows_max).saturating_add(slot), 0)
+            }
+        }
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct Function<A> {
 
 /// Rows of one key's frame.
 pub(crate) trait Held<A: Accumulator>: Default + Send {
+    /// What each row takes, whatever its value holds elsewhere.
+    const ROW_BYTES: usize;
+
     /// Adds a row; one that is not counted (NULL, for most functions) takes a place all the same.
     fn push(&mut self, function: &Function<A>, column: &A::Column<'_>, row: usize, counted: bool);
 
@@ -87,6 +90,8 @@ impl<A: Accumulator> Default for Running<A> {
 }
 
 impl<A: Accumulator> Held<A> for Running<A> {
+    const ROW_BYTES: usize = 0;
+
     #[inline]
     fn push(&mut self, function: &Function<A>, column: &A::Column<'_>, row: usize, counted: bool) {
         if counted {
@@ -154,6 +159,8 @@ impl<A: Accumulator> Queue<A> {
 }
 
 impl<A: Accumulator> Held<A> for Queue<A> {
+    const ROW_BYTES: usize = size_of::<A::State>() + size_of::<bool>();
+
     #[inline]
     fn push(&mut self, function: &Function<A>, column: &A::Column<'_>, row: usize, counted: bool) {
         let Partial { state, is_seen } = of_row(function, column, row, counted);
@@ -207,6 +214,8 @@ impl<A: Accumulator> Default for Ring<A> {
 }
 
 impl<A: Accumulator> Held<A> for Ring<A> {
+    const ROW_BYTES: usize = size_of::<A::State>();
+
     #[inline]
     fn push(&mut self, function: &Function<A>, column: &A::Column<'_>, row: usize, counted: bool) {
         if self.rows.len() < function.rows_max {

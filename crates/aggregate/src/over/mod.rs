@@ -10,4 +10,5 @@ mod ranks;
 mod table;
 mod waiting;
 
+pub(crate) use frames::over_state_of;
 pub use table::OverTable;

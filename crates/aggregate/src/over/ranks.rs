@@ -62,4 +62,8 @@ impl OverState for Ranks {
     fn heap_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Rank>()
     }
+
+    fn key_bytes(&self) -> (usize, usize) {
+        (size_of::<Rank>(), 0)
+    }
 }

@@ -122,6 +122,10 @@ impl State for ArrayAgg {
             + self.places_bytes
     }
 
+    fn group_bytes(&self) -> usize {
+        size_of::<Vec<u32>>()
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

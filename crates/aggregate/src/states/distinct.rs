@@ -187,6 +187,10 @@ impl State for Distinct {
         self.inner.heap_bytes() + self.values.heap_bytes() + by_group
     }
 
+    fn group_bytes(&self) -> usize {
+        self.inner.group_bytes()
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

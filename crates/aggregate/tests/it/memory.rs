@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringViewArray, UInt64Array};
-use tidemill_aggregate::{AggTable, AggregateError};
-use tidemill_plan::{AggregateFunction as F, AggregateSpec};
+use tidemill_aggregate::{AggTable, AggregateError, predicted_state};
+use tidemill_plan::{AggregateFunction as F, AggregateSpec, Stage};
 use tidemill_record::{Batch, DataType};
 
 use crate::groups::{call, distinct, spec};
@@ -46,6 +46,40 @@ fn a_group_of_five_aggregates_takes_at_most_96_bytes() {
     }
     assert!(most <= 96.0, "{most} bytes a group");
     assert!(most >= 80.0, "{most} bytes a group: less than the states themselves");
+    assert_predicted(&Stage::Aggregate { spec: five_aggregates(), audited_keys: Vec::new() }, most);
+}
+
+/// What `EXPLAIN` says a stage will hold is within an eighth of what it held.
+pub(crate) fn assert_predicted(stage: &Stage, bytes: f64) {
+    let text = predicted_state(stage).unwrap();
+    let number = text.strip_prefix("about ").and_then(|text| text.split(' ').next()).unwrap();
+    let predicted: f64 = number.parse().unwrap();
+    assert!((predicted - bytes).abs() <= bytes / 8.0, "{text}, but there were {bytes}");
+}
+
+#[test]
+fn what_a_stage_will_hold_is_said_beforehand() {
+    let types = vec![DataType::Varchar, DataType::Double, DataType::BigInt];
+    let calls = vec![
+        distinct(call(F::Count, Some(2), DataType::BigInt)),
+        call(F::Max, Some(0), DataType::Varchar),
+    ];
+    let grouping = |keys| Stage::Aggregate {
+        spec: spec(types.clone(), keys, calls.clone()),
+        audited_keys: Vec::new(),
+    };
+    // COUNT 8, MAX of text 24 and 1, a key of text 16 and one of eight bytes; an eighth of spare room,
+    // half used; 8 for the index.
+    let labels = calls.iter().map(|call| format!(", and what {} keeps of its values", call.label));
+    let labels: String = labels.collect();
+    assert_eq!(
+        predicted_state(&grouping(vec![0, 2])).unwrap(),
+        format!("about 68 bytes a group{labels}, and the text of keys beyond 12 bytes")
+    );
+    assert_eq!(
+        predicted_state(&grouping(Vec::new())).unwrap(),
+        format!("about 35 bytes a group{labels}")
+    );
 }
 
 #[test]

@@ -10,9 +10,11 @@ use arrow_array::{
 use tidemill_aggregate::{EventTimes, Late, OverTable};
 use tidemill_plan::{
     AggregateFunction, EventTimeSpec, Frame, OverCall, OverFunction, OverOrder, OverSpec, Span,
+    Stage,
 };
 use tidemill_record::{Batch, DataType, EventTime};
 
+use crate::memory::assert_predicted;
 use crate::values::Random;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -245,6 +247,7 @@ fn a_key_holds_no_more_than_two_kib_for_a_frame_of_a_hundred_rows() {
     let types = vec![DataType::Timestamp, DataType::BigInt, DataType::Double];
     let order = OverOrder::EventTime { column: 0 };
     let spec = OverSpec { input_types: types, ..spec(order, vec![average], None) };
+    let stage = Stage::Over { spec: spec.clone(), audited_keys: Vec::new() };
     let mut table = OverTable::new(spec, &[], u64::MAX, 8192);
     let key_count = 1000;
     let mut results = Vec::new();
@@ -265,6 +268,7 @@ fn a_key_holds_no_more_than_two_kib_for_a_frame_of_a_hundred_rows() {
     assert!((last - expected).abs() < 1e-12, "{last} instead of {expected}");
     let bytes = table.state_bytes() / key_count.cast_unsigned();
     assert!((1600..=2048).contains(&bytes), "{bytes} bytes a key");
+    assert_predicted(&stage, bytes as f64);
 }
 
 #[test]
