@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_aggregate::{EventTimes, Late, SessionTable};
-use tidemill_plan::{
-    AggregateFunction as F, AggregateSpec, Emit, EventTimeSpec, WindowKind, WindowSpec,
-};
+use tidemill_aggregate::{Late, SessionTable};
+use tidemill_plan::{AggregateFunction as F, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, DataType, EventTime};
 
 use crate::groups::{call, spec};
 use crate::values::Random;
-use crate::windows::{Record, Row, batch, rows};
+use crate::windows::{Record, Row, batch, event_times, rows};
 
 const GAP: i64 = 5;
 
@@ -24,15 +22,6 @@ fn by_session(emit: Emit, allowed_lateness_us: i64) -> AggregateSpec {
         allowed_lateness_us,
     });
     AggregateSpec { window, emit, ..spec(types, vec![1], calls) }
-}
-
-fn event_times(delay_us: i64) -> EventTimes {
-    EventTimes::new(EventTimeSpec {
-        column: 0,
-        name: "t".to_owned(),
-        delay_us: Some(delay_us),
-        max_ahead_us: None,
-    })
 }
 
 /// What a table gives for records that come in these batches, and how many were late.

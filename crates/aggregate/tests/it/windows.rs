@@ -59,6 +59,15 @@ pub(crate) fn rows(batches: &[Batch]) -> Vec<Row> {
     rows
 }
 
+pub(crate) fn event_times(delay_us: i64) -> EventTimes {
+    EventTimes::new(EventTimeSpec {
+        column: 0,
+        name: "t".to_owned(),
+        delay_us: Some(delay_us),
+        max_ahead_us: None,
+    })
+}
+
 /// What a table gives for records that come in these batches; how many were late, wholly and partly.
 fn run(
     spec: &AggregateSpec,
@@ -66,12 +75,7 @@ fn run(
     delay_us: i64,
     cuts: &[usize],
 ) -> (Vec<Row>, [usize; 2]) {
-    let mut times = EventTimes::new(EventTimeSpec {
-        column: 0,
-        name: "t".to_owned(),
-        delay_us: Some(delay_us),
-        max_ahead_us: None,
-    });
+    let mut times = event_times(delay_us);
     let mut table = PaneTable::new(spec.clone(), &[], u64::MAX);
     let (mut late, mut results): (Vec<Late>, Vec<Batch>) = (Vec::new(), Vec::new());
     let mut start = 0;
@@ -196,12 +200,7 @@ fn windows_are_what_one_record_at_a_time_gives_however_batches_are_cut() {
 #[test]
 fn closed_windows_are_freed() {
     let spec = windowed(WindowKind::Hopping { size_us: 100, advance_us: 25 }, Emit::Final, 0);
-    let mut times = EventTimes::new(EventTimeSpec {
-        column: 0,
-        name: "t".to_owned(),
-        delay_us: Some(10),
-        max_ahead_us: None,
-    });
+    let mut times = event_times(10);
     let mut table = PaneTable::new(spec, &[], u64::MAX);
     let (mut early, mut most) = (0, 0);
     for round in 0..1000_i64 {
