@@ -28,6 +28,7 @@ pub(crate) const EXIT_FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    tidemill::keep_freed_memory();
     match arguments.command {
         Command::Run(run) => run::run(&run),
         Command::Explain(explain) => explain::explain(&explain),

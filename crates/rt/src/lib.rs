@@ -11,6 +11,7 @@ mod error;
 mod exact;
 mod file;
 mod launch;
+mod memory;
 mod sequential;
 mod yielding;
 
@@ -20,5 +21,6 @@ pub use directory::{rename, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};
 pub use file::{File, FileIdentity};
 pub use launch::{Core, launch};
+pub use memory::keep_freed_memory;
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
 pub use yielding::yield_if_needed;

@@ -46,4 +46,5 @@ pub use tidemill_plan::{
     RuntimeChoice, Settings, TimestampUnit,
 };
 pub use tidemill_record::{DataType, Field, Schema};
+pub use tidemill_rt::keep_freed_memory;
 pub use tidemill_sql::{SqlError, SqlErrors};

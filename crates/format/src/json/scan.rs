@@ -278,7 +278,10 @@ impl<'a> Scanner<'a> {
     /// Nothing but white space may follow.
     #[inline]
     pub(crate) fn expect_end(self, at: usize) -> Result<(), Fault> {
-        let at = self.skip_blank(at);
+        if at == self.end {
+            return Ok(());
+        }
+        let at = self.skip_blanks(at);
         if at == self.end { Ok(()) } else { fault(at, "text behind the object") }
     }
 
