@@ -112,6 +112,15 @@ impl Sealed {
         })
     }
 
+    /// Whether [`Self::take_until`] may give something.
+    #[must_use]
+    pub fn has_until(&self, time: EventTime) -> bool {
+        match self {
+            Self::Numbered(table) => table.has_until(time),
+            _ => !self.is_empty(),
+        }
+    }
+
     /// Whether no later row is needed, because a limit is full.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -214,6 +214,12 @@ impl TopNTable {
         Ok(())
     }
 
+    /// Whether there are rows of a window that ends at or before a time (or may be).
+    #[must_use]
+    pub fn has_until(&self, time: EventTime) -> bool {
+        self.spec.window_end.is_some() && time.0 >= self.next_end && self.row_count() > 0
+    }
+
     /// Takes out the rows of windows that end at or before a time; `None` if there are none.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ pub(crate) struct GiveSpec {
 /// Gives closed windows away between turns, and notices that the input has fallen silent.
 pub(crate) struct Giving {
     to: GiveSpec,
-    given_until: EventTime,
+    /// Event time that the others have been told of.
+    told: EventTime,
     /// When the last record came.
     active: Instant,
     is_idle: bool,
@@ -31,7 +32,7 @@ pub(crate) struct Giving {
 
 impl Giving {
     pub(crate) fn new(to: GiveSpec) -> Self {
-        Self { to, given_until: EventTime::MIN, active: Instant::now(), is_idle: false }
+        Self { to, told: EventTime::MIN, active: Instant::now(), is_idle: false }
     }
 
     /// After a turn.
@@ -45,7 +46,7 @@ impl Giving {
             if std::mem::take(&mut self.is_idle) {
                 self.to.handover.set_idle(self.to.giver, false);
             }
-            return self.give(pipeline, self.to.step_us);
+            return self.give(pipeline, self.to.step_us.max(1));
         }
         if self.to.idle_timeout.is_some_and(|timeout| self.active.elapsed() >= timeout) {
             self.is_idle = true;
@@ -59,11 +60,15 @@ impl Giving {
     }
 
     fn give(&mut self, pipeline: &mut Pipeline, step_us: i64) -> Result<(), PipelineError> {
-        let Some(Closed { sealed, until }) = pipeline.take_closed()? else { return Ok(()) };
-        let sealed = Some(sealed).filter(|sealed| !sealed.is_empty());
-        if sealed.is_some() || until.0 >= self.given_until.0.saturating_add(step_us) {
-            self.given_until = until;
-            self.to.handover.give(self.to.giver, sealed, until, pipeline.watermark());
+        let watermark = pipeline.watermark();
+        let is_step = watermark.0 >= self.told.0.saturating_add(step_us);
+        if !pipeline.has_closed() && !is_step {
+            return Ok(());
+        }
+        if let Some(Closed { sealed, until }) = pipeline.take_closed()? {
+            self.told = watermark;
+            let sealed = Some(sealed).filter(|sealed| !sealed.is_empty());
+            self.to.handover.give(self.to.giver, sealed, until, watermark);
         }
         Ok(())
     }

@@ -188,6 +188,12 @@ impl Pipeline {
         self.processor.watermark()
     }
 
+    /// Whether windows have closed since they were last taken.
+    #[must_use]
+    pub fn has_closed(&self) -> bool {
+        self.processor.has_closed()
+    }
+
     /// The windows that have closed since this was last asked; `None` where nothing is sealed by event
     /// time.
     ///

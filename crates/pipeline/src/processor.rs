@@ -233,6 +233,15 @@ impl Processor {
         self.watermark
     }
 
+    /// Whether windows have closed since they were last taken.
+    pub(crate) fn has_closed(&self) -> bool {
+        match &self.seal {
+            Some(Seal::Windows(table)) => table.has_sealed(),
+            Some(Seal::Table(table)) => self.seals_by_event_time && table.has_until(self.watermark),
+            None => false,
+        }
+    }
+
     /// The windows that have closed since this was last asked, and until when there will be no other;
     /// `None` where nothing is sealed by event time.
     pub(crate) fn take_closed(&mut self) -> Result<Option<(Sealed, EventTime)>, PipelineError> {

@@ -479,6 +479,12 @@ impl PaneTable {
         Ok(self.sealed.unwrap_or_else(|| SealedWindows::new(spec, budget_bytes)))
     }
 
+    /// Whether windows have closed since they were last taken.
+    #[must_use]
+    pub fn has_sealed(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| sealed.group_count() > 0)
+    }
+
     /// Of a table that was made by [`Self::sealing`]: the windows that have closed since this was last
     /// asked, all there are that end at or before the watermark it was told of.
     #[must_use]

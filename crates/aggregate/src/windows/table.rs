@@ -89,6 +89,12 @@ impl WindowTable {
         })
     }
 
+    /// Whether windows have closed since they were last taken.
+    #[must_use]
+    pub fn has_sealed(&self) -> bool {
+        either!(self, table => table.has_sealed())
+    }
+
     /// Of a table that was made by [`Self::sealing`]: the windows that have closed since this was last
     /// asked, and until when there will be no other: windows sealed later end after that time, and
     /// sessions begin at it or later. `watermark` is how far event time has come.

@@ -40,6 +40,9 @@ pub struct SessionTable {
     /// Event times at which sessions are to be looked at; an entry that differs from its session's own
     /// note has been replaced.
     due: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Where sessions are given away: when each begins. Entries of those that are gone, or begin
+    /// earlier by now, are passed over.
+    starts: BinaryHeap<Reverse<(i64, u32)>>,
     block: Block,
     audit: Fingerprints,
     /// Closed sessions, where they are given away instead of leaving as rows.
@@ -87,6 +90,7 @@ impl SessionTable {
             emit,
             budget_bytes,
             due: BinaryHeap::new(),
+            starts: BinaryHeap::new(),
             block: Block::new(emit),
             audit: Fingerprints::new(audited_keys),
             sealed: None,
@@ -188,6 +192,9 @@ impl SessionTable {
             self.store.join(session, later)?;
         }
         let known = &mut self.store.sessions[session as usize];
+        if self.sealed.is_some() && (earlier == NONE || time < known.start) {
+            self.starts.push(Reverse((time, session)));
+        }
         known.start = known.start.min(time);
         known.end = end;
         known.last_offset = known.last_offset.max(offset);
@@ -360,7 +367,11 @@ impl SessionTable {
         changed.iter_mut().for_each(|number| *number = place(*number).unwrap_or(NONE));
         self.block.put_back(changed);
         let queued = self.store.sessions.iter().zip(0..).filter(|(session, _)| !session.is_gone);
-        self.due = queued.map(|(session, number)| Reverse((session.due, number))).collect();
+        self.due = queued.clone().map(|(session, number)| Reverse((session.due, number))).collect();
+        if self.sealed.is_some() {
+            let starts = queued.map(|(session, number)| Reverse((session.start, number)));
+            self.starts = starts.collect();
+        }
         Ok(())
     }
 
@@ -382,13 +393,25 @@ impl SessionTable {
         self.sealed.replace(empty).unwrap_or_else(|| SealedSessions::new(&self.spec, 0))
     }
 
-    /// Given that event time has come to `watermark`: no session that is not sealed yet begins before
-    /// the time given. O(sessions).
+    /// Whether sessions have closed since they were last taken.
     #[must_use]
-    pub fn sealed_until(&self, watermark: EventTime) -> EventTime {
-        let live = self.store.sessions.iter().filter(|session| !session.is_gone);
-        let first = live.map(|session| session.start).min().unwrap_or(i64::MAX);
-        EventTime(first.min(watermark.0.saturating_sub(self.gap_us)))
+    pub fn has_sealed(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| sealed.group_count() > 0)
+    }
+
+    /// Given that event time has come to `watermark`: no session that is not sealed yet begins before
+    /// the time given. Of a table that was made by [`Self::sealing`]. O(log sessions), amortized.
+    #[must_use]
+    pub fn sealed_until(&mut self, watermark: EventTime) -> EventTime {
+        let bound = watermark.0.saturating_sub(self.gap_us);
+        while let Some(&Reverse((start, number))) = self.starts.peek() {
+            let session = &self.store.sessions[number as usize];
+            if !session.is_gone && session.start == start {
+                return EventTime(start.min(bound));
+            }
+            self.starts.pop();
+        }
+        EventTime(bound)
     }
 
     fn check_budget(&self) -> Result<(), AggregateError> {
@@ -409,7 +432,8 @@ impl SessionTable {
     /// Bytes held.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        let queued = self.due.capacity() * size_of::<Reverse<(i64, u32)>>();
+        let entry_count = self.due.capacity() + self.starts.capacity();
+        let queued = entry_count * size_of::<Reverse<(i64, u32)>>();
         (self.store.state_bytes() + queued) as u64
     }
 
