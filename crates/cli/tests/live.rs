@@ -194,6 +194,10 @@ fn what_cannot_be_followed_is_refused() {
     assert!(named.contains("'follow' reads what is appended to uncompressed"), "{named}");
     let found = host.sql(&(clicks("d", "") + "SELECT k FROM clicks")).fails(2);
     assert!(found.contains("b.csv.gz cannot be followed"), "{found}");
+    host.write("e.csv", "k,t\n");
+    let two = "SELECT k FROM clicks; SELECT 1 AS one FROM 'e.csv'";
+    let behind = host.sql(&(clicks("e.csv", "") + two)).fails(2);
+    assert!(behind.contains("queries behind it would never begin"), "{behind}");
     let never = "CREATE SOURCE e (k VARCHAR, t TIMESTAMP) WITH ('connector' = 'file', \
                  'path' = 'd/a.csv', 'format' = 'csv', 'follow' = 'true'); ";
     let query = "SELECT COUNT(*) AS n FROM e GROUP BY k, TUMBLE(t, INTERVAL '1' SECOND)";

@@ -97,8 +97,9 @@ impl Job {
     /// held against it.
     ///
     /// # Errors
-    /// Queries that cannot run on the partitions of their input.
+    /// Queries that cannot run on the partitions of their input, or would never begin.
     pub fn check(&self) -> Result<(), Error> {
+        self.waves()?;
         for query in &self.script.queries {
             match PlannedQuery::plan(query, &self.around) {
                 Ok(_) | Err(Error::Source(_)) => {}
@@ -183,7 +184,7 @@ impl Job {
             progress,
             directories: Directories::default(),
         };
-        for wave in waves(&self.script.queries, |query| query.explain != Explain::Plan) {
+        for wave in self.waves()? {
             if stop.is_set() {
                 summary.is_stopped = true;
                 break;
@@ -194,6 +195,25 @@ impl Job {
         self.explain_into(&mut summary)?;
         summary.elapsed = started.elapsed();
         Ok(summary)
+    }
+
+    /// The queries that run, in the order in which they may.
+    fn waves(&self) -> Result<Vec<Vec<usize>>, Error> {
+        let queries = &self.script.queries;
+        let waves = waves(queries, |query| query.explain != Explain::Plan);
+        let is_endless = |index: &usize| {
+            queries[*index].relation.scans().iter().any(|scan| !scan.source.is_bounded())
+        };
+        let before_last = &waves[..waves.len().saturating_sub(1)];
+        if let Some(&index) = before_last.iter().flatten().find(|index| is_endless(index)) {
+            let name = &queries[index].sink.name;
+            return Err(Error::Usage(format!(
+                "the input of the query into {name} has no end, and queries behind it would never begin: \
+                 those that read its files, and those that print after one that prints; run them as a \
+                 script of their own, or give them sinks"
+            )));
+        }
+        Ok(waves)
     }
 
     fn explain_into(&self, summary: &mut Summary) -> Result<(), Error> {
