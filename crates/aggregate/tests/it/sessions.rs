@@ -189,6 +189,21 @@ fn sessions_are_what_one_record_at_a_time_gives_however_batches_are_cut() {
 }
 
 #[test]
+fn memory_that_is_given_back_changes_nothing() {
+    // More sessions go than may before the others are copied, several times.
+    for (seed, emit) in [(1, Emit::Final), (2, Emit::Changes), (3, Emit::ChangesEvery(500))] {
+        let mut random = Random(seed);
+        let records = disordered(&mut random, 6000, 40, 300);
+        for lateness in [0, 15] {
+            let spec = by_session(emit, lateness);
+            let expected = model(&spec, &records, 20);
+            let cuts: Vec<usize> = (1..records.len()).filter(|_| random.below(90) == 0).collect();
+            assert_eq!(run(&spec, &records, 20, &cuts), expected, "{emit}, lateness {lateness}");
+        }
+    }
+}
+
+#[test]
 fn a_record_at_last_plus_gap_opens_a_new_session() {
     let spec = by_session(Emit::Final, 0);
     let (rows, _) = run(&spec, &[(0, 1, 1), (GAP - 1, 1, 1), (2 * GAP - 1, 1, 1)], 100, &[]);
