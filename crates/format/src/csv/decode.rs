@@ -3,14 +3,19 @@
 //! A record without quotes and with the right number of fields, which is nearly every one, takes
 //! its field boundaries straight from [`Structure`]; any other goes through [`record::split`].
 
+use std::marker::PhantomData;
+
 use tidemill_plan::CsvOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
 use super::record::{self, Ending, RawField, Style};
 use super::structure::Structure;
 use super::{check_options, header};
+#[cfg(target_arch = "x86_64")]
+use crate::text::lanes::Avx2;
+use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::Tag;
-use crate::text::{NextRecord, Rows, Slot, TextFrame};
+use crate::text::{NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of CSV.
@@ -32,6 +37,7 @@ pub(crate) struct CsvDecoder {
     structure: Structure,
     rows: Rows,
     fields: Vec<RawField>,
+    level: Level,
 }
 
 /// What the header says, once it is known.
@@ -62,6 +68,7 @@ impl CsvDecoder {
             structure: Structure::new(options.delimiter, options.quote),
             rows,
             fields: Vec::new(),
+            level: Level::detect(),
         })
     }
 
@@ -96,16 +103,30 @@ impl CsvDecoder {
         if self.layout.is_none() && !self.read_header()? {
             return Ok(None);
         }
-        let Some(layout) = &self.layout else { return Ok(None) };
-        let mut parser = RecordParser {
+        Ok(match self.level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level was detected on this host.
+            Level::Avx2 => unsafe { self.decode_avx2(bad) },
+            Level::Baseline => self.decode_with::<Baseline>(bad),
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn decode_avx2(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        self.decode_with::<Avx2>(bad)
+    }
+
+    #[inline(always)]
+    fn decode_with<L: Lanes>(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        let mut parser = Parser::<L> {
             options: &self.options,
-            layout,
+            layout: self.layout.as_ref()?,
             structure: &mut self.structure,
             fields: &mut self.fields,
+            lanes: PhantomData,
         };
-        Ok(self
-            .rows
-            .decode(&mut self.frame, bad, |frame, slots, side| parser.next(frame, slots, side)))
+        self.rows.decode(&mut self.frame, bad, &mut parser)
     }
 
     pub(crate) fn frame(&self) -> &TextFrame {
@@ -152,20 +173,21 @@ impl CsvDecoder {
 }
 
 /// Parses one record after the other.
-struct RecordParser<'a> {
+struct Parser<'a, L> {
     options: &'a CsvOptions,
     layout: &'a Layout,
     structure: &'a mut Structure,
     fields: &'a mut Vec<RawField>,
+    lanes: PhantomData<L>,
 }
 
-impl RecordParser<'_> {
-    #[inline]
+impl<L: Lanes> RecordParser for Parser<'_, L> {
+    #[inline(always)]
     fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
         let start = frame.position;
         let bytes = frame.bytes.as_slice();
         let count = self.layout.field_count;
-        if let Some(stops) = self.structure.peek(bytes, count) {
+        if let Some(stops) = self.structure.peek::<L>(bytes, count) {
             let last = stops[count - 1] as usize;
             let is_plain = bytes[last] == b'\n'
                 && stops[..count - 1]
@@ -186,7 +208,9 @@ impl RecordParser<'_> {
         }
         self.next_careful(frame, slots, side)
     }
+}
 
+impl<L> Parser<'_, L> {
     #[cold]
     fn next_careful(
         &mut self,

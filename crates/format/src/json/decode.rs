@@ -1,32 +1,49 @@
 //! JSON lines to columns.
 //!
-//! Records of one source tend to have the same keys in the same order, so the key at each place is
-//! first compared with the one that stood there in the record before; only another key is looked
-//! up by name.
+//! Records of one source tend to have the same keys in the same order, written the same way. So the
+//! text around the values of the record before ([`Shape`]) is first held against this one: where all
+//! of it is there and every value between is one of JSON, the record needs no other parsing. Any
+//! other goes through the whole grammar, where the key at each place is first compared with the one
+//! that stood there in the record before; only another key is looked up by name.
+
+use std::marker::PhantomData;
 
 use memchr::memchr;
 use tidemill_plan::JsonOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
 use super::scan::{Fault, Scanner};
+use super::shape::{Draft, Shape};
+#[cfg(target_arch = "x86_64")]
+use crate::text::lanes::Avx2;
+use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::Tag;
-use crate::text::{NextRecord, Rows, Slot, TextFrame};
+use crate::text::{NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of JSON lines.
 pub(crate) struct JsonDecoder {
     frame: TextFrame,
     rows: Rows,
+    shape: Shape,
     keys: Keys,
     /// Offset of the first byte of the text.
     head: u64,
+    level: Level,
 }
 
 impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
         let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
         let names = spec.columns.iter().map(|&column| spec.schema.fields[column].name.clone());
-        Ok(Self { frame: TextFrame::default(), rows, keys: Keys::new(names.collect()), head: 0 })
+        Ok(Self {
+            frame: TextFrame::default(),
+            rows,
+            shape: Shape::default(),
+            keys: Keys::new(names.collect()),
+            head: 0,
+            level: Level::detect(),
+        })
     }
 
     pub(crate) fn start_at(&mut self, head: u64) {
@@ -42,8 +59,25 @@ impl JsonDecoder {
         if !self.frame.skip_byte_order_mark(self.head) {
             return None;
         }
-        let keys = &mut self.keys;
-        self.rows.decode(&mut self.frame, bad, |frame, slots, side| next(frame, keys, slots, side))
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level was detected on this host.
+            Level::Avx2 => unsafe { self.decode_avx2(bad) },
+            Level::Baseline => self.decode_with::<Baseline>(bad),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn decode_avx2(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        self.decode_with::<Avx2>(bad)
+    }
+
+    #[inline(always)]
+    fn decode_with<L: Lanes>(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        let mut parser =
+            Parser::<L> { shape: &mut self.shape, keys: &mut self.keys, lanes: PhantomData };
+        self.rows.decode(&mut self.frame, bad, &mut parser)
     }
 
     pub(crate) fn frame(&self) -> &TextFrame {
@@ -60,25 +94,56 @@ impl JsonDecoder {
     }
 }
 
-/// Parses the line at the frame's position.
-#[inline]
-fn next(frame: &TextFrame, keys: &mut Keys, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
-    let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-    let (end, next) = match memchr(b'\n', &bytes[start..]) {
-        Some(len) => (start + len, start + len + 1),
-        None if frame.is_last => (bytes.len(), bytes.len()),
-        None => return NextRecord::Partial,
-    };
-    let scanner = Scanner { bytes, end };
-    let at = scanner.skip_blank(start);
-    if at == end {
-        return NextRecord::Blank { next };
+/// Parses one line after the other.
+struct Parser<'a, L> {
+    shape: &'a mut Shape,
+    keys: &'a mut Keys,
+    lanes: PhantomData<L>,
+}
+
+impl<L: Lanes> RecordParser for Parser<'_, L> {
+    #[inline(always)]
+    fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
+        let bytes = frame.bytes.as_slice();
+        if let Some(next) = self.shape.fit::<L>(bytes, frame.position, slots) {
+            return NextRecord::Row { end: next - 1, next };
+        }
+        slots.fill(Slot::NULL);
+        self.next_careful(frame, slots, side)
     }
-    match object(scanner, at, keys, slots, side) {
-        Ok(()) => NextRecord::Row { end, next },
-        Err(Fault { at, what }) => {
-            let reason = format!("not a JSON object: {what} at byte {} of the record", at - start);
-            NextRecord::Bad { end, next, reason }
+}
+
+impl<L> Parser<'_, L> {
+    /// By the whole grammar.
+    #[inline(never)]
+    fn next_careful(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut [Slot],
+        side: &mut Vec<u8>,
+    ) -> NextRecord {
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        let (end, next) = match memchr(b'\n', &bytes[start..]) {
+            Some(len) => (start + len, start + len + 1),
+            None if frame.is_last => (bytes.len(), bytes.len()),
+            None => return NextRecord::Partial,
+        };
+        let scanner = Scanner { bytes, end };
+        let at = scanner.skip_blank(start);
+        if at == end {
+            return NextRecord::Blank { next };
+        }
+        let mut draft = self.shape.redraw(start);
+        match object(scanner, at, self.keys, &mut draft, slots, side) {
+            Ok(()) => {
+                draft.finish(bytes, next);
+                NextRecord::Row { end, next }
+            }
+            Err(Fault { at, what }) => {
+                let reason =
+                    format!("not a JSON object: {what} at byte {} of the record", at - start);
+                NextRecord::Bad { end, next, reason }
+            }
         }
     }
 }
@@ -89,6 +154,7 @@ fn object(
     scanner: Scanner<'_>,
     at: usize,
     keys: &mut Keys,
+    draft: &mut Draft<'_>,
     slots: &mut [Slot],
     side: &mut Vec<u8>,
 ) -> Result<(), Fault> {
@@ -104,7 +170,9 @@ fn object(
         place += 1;
         let side_len = side.len();
         let value;
-        (value, at) = scanner.value(scanner.skip_blank(at), side)?;
+        let value_start = scanner.skip_blank(at);
+        (value, at) = scanner.value(value_start, side)?;
+        draft.note(scanner.bytes, value_start, at, needed);
         match needed {
             Some(column) => slots[column] = value,
             None => side.truncate(side_len),

@@ -13,3 +13,4 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod infer;
 pub(crate) mod scan;
+pub(crate) mod shape;

@@ -3,6 +3,7 @@
 //! Every function takes the position to look at and gives the position behind what it found.
 
 use crate::text::Slot;
+use crate::text::lanes::{Baseline, Lanes};
 use crate::text::slot::Tag;
 
 /// Containers may be nested so deep, the record's own object included: `serde_json`'s limit.
@@ -75,12 +76,12 @@ impl<'a> Scanner<'a> {
     /// The first quote, backslash or control character from `at` on, or the end.
     #[inline(always)]
     fn string_stop(self, mut at: usize) -> usize {
-        while let Some(lane) = self.bytes.get(at..at + 16) {
-            let mask = special_mask(lane.try_into().expect("sixteen bytes"));
-            if mask != 0 {
-                return (at + mask.trailing_zeros() as usize).min(self.end);
+        while let Some(lane) = self.bytes.get(at..at + 32) {
+            let stops = Baseline::string_stops(lane.try_into().expect("32 bytes"));
+            if stops != 0 {
+                return (at + stops.trailing_zeros() as usize).min(self.end);
             }
-            at += 16;
+            at += 32;
         }
         while let Some(byte) = self.byte(at) {
             if byte == b'"' || byte == b'\\' || byte < 0x20 {
@@ -184,7 +185,7 @@ impl<'a> Scanner<'a> {
 
     /// What is neither a string nor a number.
     #[inline(never)]
-    fn rarer_value(self, at: usize, side: &mut Vec<u8>) -> Result<(Slot, usize), Fault> {
+    pub(crate) fn rarer_value(self, at: usize, side: &mut Vec<u8>) -> Result<(Slot, usize), Fault> {
         match self.byte(at) {
             Some(b'{' | b'[') => {
                 let end = self.nested(at, side)?;
@@ -347,50 +348,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Bit `i` is set where byte `i` is a quote, a backslash or a control character.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn special_mask(lane: &[u8; 16]) -> u32 {
-    use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
-        _mm_set1_epi8,
-    };
-    // SAFETY: every x86-64 has SSE2; the lane is 16 readable bytes, and the load needs no alignment.
-    unsafe {
-        let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
-        let quote = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'"'.cast_signed()));
-        let backslash = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'\\'.cast_signed()));
-        let control = _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(0x1f)), lane);
-        _mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash))).cast_unsigned()
-    }
-}
-
-/// Bit `i` is set where byte `i` is a quote, a backslash or a control character.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn special_mask(lane: &[u8; 16]) -> u32 {
-    special_mask_portable(lane)
-}
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn special_mask_portable(lane: &[u8; 16]) -> u32 {
-    lane.iter().enumerate().fold(0, |mask, (index, &byte)| {
-        mask | (u32::from(byte == b'"' || byte == b'\\' || byte < 0x20) << index)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_ways_find_the_same() {
-        for byte in 0..=255 {
-            let mut lane = *b"abcdefghijklmnop";
-            lane[usize::from(byte) % 16] = byte;
-            assert_eq!(special_mask(&lane), special_mask_portable(&lane), "{byte}");
-        }
-    }
 
     #[test]
     fn depth_is_limited_as_in_serde_json() {

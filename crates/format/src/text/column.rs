@@ -3,6 +3,7 @@
 //! Values are parsed a chunk of records at a time in a loop per type. A value that does not fit is
 //! noted and NULL stands in its place; [`super::rows`] takes the row out again.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow_array::types::IntervalMonthDayNano;
@@ -18,7 +19,7 @@ use tidemill_record::{DataType, Field};
 
 use super::number::{self, Fault};
 use super::slot::{Slot, Tag, narrow};
-use super::{literal, time};
+use super::{digits, literal, time};
 use crate::FormatError;
 
 /// A needed column while a batch is being gathered.
@@ -94,64 +95,62 @@ impl TextColumn {
     /// Parses slot `column` of every row of the chunk.
     pub(crate) fn append(&mut self, column: usize, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
         let unit = self.unit;
-        let mut cells =
-            Cells { column, chunk, field: &self.field, nulls: &mut self.nulls, misfits };
+        let mut cells = Cells { column, chunk, field: &self.field, nulls: &mut self.nulls, misfits };
         match &mut self.values {
-            Values::Boolean(values) => cells.parse(truth, |value| values.append(value)),
-            Values::TinyInt(values) => cells.parse(small::<i8>, |value| values.push(value)),
-            Values::SmallInt(values) => cells.parse(small::<i16>, |value| values.push(value)),
-            Values::Integer(values) => cells.parse(small::<i32>, |value| values.push(value)),
+            Values::Boolean(values) => {
+                let mut truths = Vec::new();
+                cells.parse(&mut truths, |_| None, truth);
+                truths.into_iter().for_each(|value| values.append(value));
+            }
+            Values::TinyInt(values) => cells.parse(values, |_| None, small::<i8>),
+            Values::SmallInt(values) => cells.parse(values, |_| None, small::<i16>),
+            Values::Integer(values) => cells.parse(
+                values,
+                |near| near.integer().and_then(|value| i32::try_from(value).ok()),
+                small::<i32>,
+            ),
             Values::BigInt(values) => {
-                cells.parse(
-                    |text, tag| numeric(tag).and_then(|()| number::integer(text)),
-                    |value| {
-                        values.push(value);
-                    },
-                );
+                cells.parse(values, Near::integer, |text, tag| {
+                    numeric(tag).and_then(|()| number::integer(text))
+                });
             }
             Values::Real(values) => {
-                cells.parse(
-                    |text, tag| numeric(tag).and_then(|()| number::float(text)),
-                    |value| {
-                        values.push(value);
-                    },
-                );
+                cells.parse(values, |_| None, |text, tag| {
+                    numeric(tag).and_then(|()| number::float(text))
+                });
             }
             Values::Double(values) => {
-                cells.parse(
-                    |text, tag| numeric(tag).and_then(|()| number::float(text)),
-                    |value| {
-                        values.push(value);
-                    },
-                );
+                cells.parse(values, Near::double, |text, tag| {
+                    numeric(tag).and_then(|()| number::float(text))
+                });
             }
             Values::Decimal(values) => {
                 let DataType::Decimal { precision, scale } = self.field.data_type else {
                     unreachable!("values are made for the field's type");
                 };
-                cells.parse(
-                    |text, tag| numeric(tag).and_then(|()| number::decimal(text, precision, scale)),
-                    |value| values.push(value),
-                );
+                cells.parse(values, |_| None, |text, tag| {
+                    numeric(tag).and_then(|()| number::decimal(text, precision, scale))
+                });
             }
             Values::Varchar { views, is_inline } => cells.views(views, is_inline),
             Values::Varbinary { views, bytes } => cells.bytes(views, bytes),
             Values::Date(values) => {
-                cells.parse(
-                    |text, tag| string(tag).and_then(|()| time::date(text)),
-                    |value| {
-                        values.push(value);
-                    },
-                );
+                cells.parse(values, |_| None, |text, tag| {
+                    string(tag).and_then(|()| time::date(text))
+                });
             }
             Values::Timestamp(values) => {
-                let mut last = time::LastDate::default();
-                cells.parse(
-                    |text, tag| numeric(tag).and_then(|()| time::timestamp(text, unit, &mut last)),
-                    |value| values.push(value),
-                );
+                // A cell, because the long way changes what the short way reads.
+                let last = Cell::new(time::LastMinute::default());
+                cells.parse(values, |near| near.timestamp(&last), |text, tag| {
+                    let mut minute = last.get();
+                    let value =
+                        numeric(tag).and_then(|()| time::timestamp(text, unit, &mut minute));
+                    last.set(minute);
+                    value
+                });
             }
-            Values::Interval(values) => cells.parse(interval, |value| values.push(value)),
+            Values::Interval(values) => cells.parse(values, |_| None, interval),
         }
     }
 
@@ -245,63 +244,82 @@ struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
+    /// Appends a value a row: what `short` makes of a plain slot or, where it has no answer,
+    /// `parse`.
     #[inline]
-    fn parse<T: Default>(
+    fn parse<T: Copy + Default>(
         &mut self,
+        values: &mut Vec<T>,
+        short: impl Fn(Near<'a>) -> Option<T>,
         mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
-        mut push: impl FnMut(T),
     ) {
         let chunk = self.chunk;
-        for (row, slots) in chunk.slots.chunks_exact(chunk.stride).enumerate() {
+        let first = values.len();
+        values.resize(first + chunk.row_count(), T::default());
+        let mut nulls = Gaps::new(self.nulls);
+        for (row, (value, slots)) in
+            values[first..].iter_mut().zip(chunk.slots.chunks_exact(chunk.stride)).enumerate()
+        {
             let slot = slots[self.column];
+            if slot.is_plain()
+                && let Some(read) = short(Near { bytes: chunk.frame, slot })
+            {
+                *value = read;
+                continue;
+            }
             if slot.is_null() {
-                self.null(row);
-                push(T::default());
+                nulls.append_null(row);
+                null(self.field, self.misfits, row);
                 continue;
             }
             let text = chunk.text(slot);
             match parse(text, slot.tag()) {
-                Ok(value) => {
-                    self.nulls.append_non_null();
-                    push(value);
-                }
+                Ok(read) => *value = read,
                 Err(fault) => {
-                    self.misfit(row, text, fault);
-                    push(T::default());
+                    nulls.append_null(row);
+                    misfit(self.field, self.misfits, row, text, fault);
                 }
             }
         }
+        nulls.finish(chunk.row_count());
     }
 
     fn views(&mut self, views: &mut Vec<u128>, is_inline: &mut bool) {
         let chunk = self.chunk;
-        for (row, slots) in chunk.slots.chunks_exact(chunk.stride).enumerate() {
+        let first = views.len();
+        views.resize(first + chunk.row_count(), 0);
+        let mut nulls = Gaps::new(self.nulls);
+        for (row, (view, slots)) in
+            views[first..].iter_mut().zip(chunk.slots.chunks_exact(chunk.stride)).enumerate()
+        {
             let slot = slots[self.column];
             if slot.is_null() {
-                self.null(row);
-                views.push(0);
+                nulls.append_null(row);
+                null(self.field, self.misfits, row);
                 continue;
             }
-            self.nulls.append_non_null();
             let (bytes, buffer) = match slot.tag() {
                 Tag::Unescaped => (chunk.side, 1),
                 _ => (chunk.frame, 0),
             };
-            if slot.len() <= MAX_INLINE_VIEW_LEN as usize {
-                views.push(inline_view(bytes, slot.start(), slot.len()));
+            *view = if slot.len() <= MAX_INLINE_VIEW_LEN as usize {
+                inline_view(bytes, slot.start(), slot.len())
             } else {
                 *is_inline = false;
-                views.push(long_view(bytes, slot.start(), slot.len(), buffer));
-            }
+                long_view(bytes, slot.start(), slot.len(), buffer)
+            };
         }
+        nulls.finish(chunk.row_count());
     }
 
     fn bytes(&mut self, views: &mut Vec<u128>, out: &mut Vec<u8>) {
         let chunk = self.chunk;
+        let mut nulls = Gaps::new(self.nulls);
         for (row, slots) in chunk.slots.chunks_exact(chunk.stride).enumerate() {
             let slot = slots[self.column];
             if slot.is_null() {
-                self.null(row);
+                nulls.append_null(row);
+                null(self.field, self.misfits, row);
                 views.push(0);
                 continue;
             }
@@ -309,7 +327,6 @@ impl<'a> Cells<'a> {
             let start = out.len();
             match string(slot.tag()).and_then(|()| literal::hex(text, out)) {
                 Ok(()) => {
-                    self.nulls.append_non_null();
                     let len = out.len() - start;
                     if len <= MAX_INLINE_VIEW_LEN as usize {
                         views.push(inline_view(out, start, len));
@@ -320,31 +337,94 @@ impl<'a> Cells<'a> {
                 }
                 Err(fault) => {
                     out.truncate(start);
-                    self.misfit(row, text, fault);
+                    nulls.append_null(row);
+                    misfit(self.field, self.misfits, row, text, fault);
                     views.push(0);
                 }
             }
         }
+        nulls.finish(chunk.row_count());
+    }
+}
+
+#[cold]
+fn null(field: &Field, misfits: &mut Vec<Misfit>, row: usize) {
+    if !field.is_nullable {
+        let reason = format!("NULL in column {}, which is NOT NULL", field.name);
+        misfits.push(Misfit { row, reason });
+    }
+}
+
+#[cold]
+fn misfit(field: &Field, misfits: &mut Vec<Misfit>, row: usize, text: &[u8], fault: Fault) {
+    let reason = reason(text, fault, &field.data_type);
+    misfits.push(Misfit { row, reason });
+}
+
+/// Rows without a value, noted where they are met; those between them cost nothing.
+struct Gaps<'a> {
+    nulls: &'a mut NullBufferBuilder,
+    /// Rows of the chunk that are noted.
+    noted: usize,
+}
+
+impl<'a> Gaps<'a> {
+    fn new(nulls: &'a mut NullBufferBuilder) -> Self {
+        Self { nulls, noted: 0 }
     }
 
-    #[inline]
-    fn null(&mut self, row: usize) {
+    fn append_null(&mut self, row: usize) {
+        self.nulls.append_n_non_nulls(row - self.noted);
         self.nulls.append_null();
-        if !self.field.is_nullable {
-            let reason = format!("NULL in column {}, which is NOT NULL", self.field.name);
-            self.misfits.push(Misfit { row, reason });
-        }
+        self.noted = row + 1;
     }
 
-    #[cold]
-    fn misfit(&mut self, row: usize, text: &[u8], fault: Fault) {
-        self.nulls.append_null();
-        let reason = reason(text, fault, &self.field.data_type);
-        self.misfits.push(Misfit { row, reason });
+    fn finish(self, row_count: usize) {
+        self.nulls.append_n_non_nulls(row_count - self.noted);
+    }
+}
+
+/// A plain slot within its frame, for those who load more bytes at once than it has.
+#[derive(Clone, Copy)]
+struct Near<'a> {
+    bytes: &'a [u8],
+    slot: Slot,
+}
+
+impl Near<'_> {
+    /// Sixteen bytes from `at` bytes behind the slot's start on, the first one lowest; `None` at
+    /// the end of the frame.
+    #[inline(always)]
+    fn word(self, at: usize) -> Option<u128> {
+        let start = self.slot.start() + at;
+        let loaded = self.bytes.get(start..start + 16)?;
+        Some(u128::from_le_bytes(loaded.try_into().expect("sixteen bytes")))
+    }
+
+    #[inline(always)]
+    fn integer(self) -> Option<i64> {
+        let len = self.slot.len();
+        if len == 0 { None } else { digits::integer(self.word(0)?, len) }
+    }
+
+    #[inline(always)]
+    fn double(self) -> Option<f64> {
+        let len = self.slot.len();
+        if len == 0 { None } else { digits::double(self.word(0)?, len) }
+    }
+
+    #[inline(always)]
+    fn timestamp(self, last: &Cell<time::LastMinute>) -> Option<i64> {
+        let len = self.slot.len().checked_sub(16)?;
+        last.get().timestamp(self.word(0)?, self.word(16)?, len)
     }
 }
 
 impl<'a> Chunk<'a> {
+    fn row_count(&self) -> usize {
+        self.slots.len() / self.stride
+    }
+
     #[inline]
     fn text(&self, slot: Slot) -> &'a [u8] {
         let bytes = if slot.tag() == Tag::Unescaped { self.side } else { self.frame };

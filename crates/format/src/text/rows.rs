@@ -82,7 +82,19 @@ impl TextFrame {
     }
 }
 
-/// What a format's record parser found at the frame's position.
+/// Finds the records of a frame and the needed values of each.
+pub(crate) trait RecordParser {
+    /// Parses the record at the frame's position. The slots start out NULL; on
+    /// [`NextRecord::Row`] those of the values that are there have been filled.
+    fn next(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut [Slot],
+        side: &mut Vec<u8>,
+    ) -> NextRecord;
+}
+
+/// What a [`RecordParser`] found at the frame's position.
 pub(crate) enum NextRecord {
     /// A record; its slots are open in [`Rows`].
     Row {
@@ -115,7 +127,7 @@ pub(crate) struct Rows {
     columns: Vec<TextColumn>,
     batch_rows: usize,
     // Changes with every record.
-    /// Slots of the records that are not converted yet, row by row.
+    /// Slots of the chunk, row by row.
     slots: Vec<Slot>,
     /// Position of each record in the frame, `[start, end)`.
     places: Vec<(u32, u32)>,
@@ -163,51 +175,66 @@ impl Rows {
         })
     }
 
-    /// Decodes up to a batch from the frame. `next` parses the record at the frame's position: on
-    /// [`NextRecord::Row`] it has filled the slots that it was given, which start out NULL.
-    #[inline]
+    /// Decodes up to a batch from the frame. To be inlined into a function that is compiled for the
+    /// parser's SIMD.
+    #[inline(always)]
     pub(crate) fn decode(
         &mut self,
         frame: &mut TextFrame,
         bad: &mut Vec<BadRecord>,
-        mut next: impl FnMut(&TextFrame, &mut [Slot], &mut Vec<u8>) -> NextRecord,
+        parser: &mut impl RecordParser,
     ) -> Option<Batch> {
-        let stride = self.columns.len();
         while self.places.len() - self.dropped.len() < self.batch_rows && frame.has_more() {
-            let open = self.slots.len();
-            self.slots.resize(open + stride, Slot::NULL);
+            let is_drained = self.gather(frame, parser);
+            self.convert(&frame.bytes);
+            if is_drained {
+                break;
+            }
+        }
+        self.finish(frame, bad)
+    }
+
+    /// Finds the records of a chunk; whether the frame holds no further whole one.
+    #[inline(always)]
+    fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
+        let stride = self.columns.len();
+        let wanted = self.batch_rows - (self.places.len() - self.dropped.len());
+        let row_count = wanted.min(CHUNK_ROWS);
+        self.slots.clear();
+        self.slots.resize(row_count * stride, Slot::NULL);
+        self.places.reserve(row_count);
+        let (mut rows, mut is_drained) = (0, false);
+        while rows < row_count {
+            if !frame.has_more() {
+                is_drained = true;
+                break;
+            }
             let start = frame.position;
-            match next(frame, &mut self.slots[open..], &mut self.side) {
+            let slots = &mut self.slots[rows * stride..(rows + 1) * stride];
+            match parser.next(frame, slots, &mut self.side) {
                 NextRecord::Row { end, next } => {
                     self.places.push((narrow(start), narrow(end)));
                     frame.position = next;
-                    let gathered = self.places.len() - self.dropped.len();
-                    let pending = self.places.len() - self.converted;
-                    if pending >= CHUNK_ROWS || gathered >= self.batch_rows {
-                        self.convert(&frame.bytes);
-                    }
+                    rows += 1;
                 }
                 NextRecord::Bad { end, next, reason } => {
-                    self.slots.truncate(open);
+                    slots.fill(Slot::NULL);
                     let place = (narrow(start), narrow(end));
                     self.bad.push(Bad { place, field: None, reason });
                     frame.position = next;
                 }
-                NextRecord::Blank { next } => {
-                    self.slots.truncate(open);
-                    frame.position = next;
-                }
+                NextRecord::Blank { next } => frame.position = next,
                 NextRecord::Partial => {
-                    self.slots.truncate(open);
+                    is_drained = true;
                     break;
                 }
             }
         }
-        self.convert(&frame.bytes);
-        self.finish(frame, bad)
+        self.slots.truncate(rows * stride);
+        is_drained
     }
 
-    /// Parses the values of the records gathered since the last time.
+    /// Parses the values of the chunk.
     fn convert(&mut self, frame: &[u8]) {
         if self.converted == self.places.len() {
             return;
@@ -227,7 +254,6 @@ impl Rows {
         self.dropped.sort_unstable();
         self.dropped.dedup();
         self.converted = self.places.len();
-        self.slots.clear();
     }
 
     /// Drops the records of the chunk that are not UTF-8 as a whole, needed columns or not.

@@ -66,6 +66,12 @@ impl Slot {
     pub(crate) fn is_null(self) -> bool {
         self.tag_and_len >> 28 == 0
     }
+
+    /// Whether it is [`Tag::Text`] or [`Tag::Number`], which stand in the frame as they are.
+    #[inline(always)]
+    pub(crate) fn is_plain(self) -> bool {
+        (self.tag_and_len >> 28) & !2 == 1
+    }
 }
 
 /// A position within a frame as 32 bits.

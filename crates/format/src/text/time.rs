@@ -9,17 +9,58 @@
 use tidemill_plan::TimestampUnit;
 use tidemill_record::civil::{Civil, civil_of, days_of, month_length};
 
+use super::digits;
 use super::number::{self, Fault};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
-/// The date of the timestamp before: most have the same, whose days need not be counted again.
-#[derive(Default)]
-pub(crate) struct LastDate {
-    /// `YYYY-MM-DD`, as written.
-    text: [u8; 10],
-    days: i64,
+/// The minute of the timestamp before: most have the same, of which only seconds need be read.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct LastMinute {
+    /// `YYYY-MM-DD[T ]HH:MM` as written, first character lowest; zero for none.
+    text: u128,
+    micros: i64,
+}
+
+impl LastMinute {
+    /// Characters of a minute.
+    const LEN: usize = 16;
+
+    /// A timestamp of the form [`usual_timestamp`] reads, of the same minute as the one before;
+    /// `None` for any other text. `head` holds its first 16 characters, `tail` the 16 behind those,
+    /// of which `len` belong to it.
+    #[inline(always)]
+    pub(crate) fn timestamp(&self, head: u128, tail: u128, len: usize) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "bytes of it are wanted")]
+        let byte = |index: u32| (tail >> (8 * index)) as u8;
+        let (tens, ones) = (byte(1).wrapping_sub(b'0'), byte(2).wrapping_sub(b'0'));
+        if head != self.text || byte(0) != b':' || tens > 5 || ones > 9 || !(3..=11).contains(&len)
+        {
+            return None;
+        }
+        let seconds = i64::from(tens) * 10 + i64::from(ones);
+        let whole = self.micros + seconds * MICROS_PER_SECOND;
+        if len == 3 {
+            return Some(whole);
+        }
+        let is_zoned = byte(u32::try_from(len - 1).ok()?) == b'Z';
+        let places = match len - 3 - usize::from(is_zoned) {
+            0 => return Some(whole),
+            behind @ 2..=7 if byte(3) == b'.' => behind - 1,
+            _ => return None,
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "the next eight characters")]
+        let digits = (tail >> 32) as u64;
+        Some(whole + digits::millionths(digits, places)?.cast_signed())
+    }
+
+    /// Remembers the minute of a timestamp that has just been read.
+    fn note(&mut self, text: &[u8; 19], micros_in_minute: i64, micros: i64) {
+        let minute: &[u8; Self::LEN] = text.first_chunk().expect("19 are more than 16");
+        self.text = u128::from_le_bytes(*minute);
+        self.micros = micros - micros_in_minute;
+    }
 }
 
 /// A timestamp in microseconds since the epoch.
@@ -27,7 +68,7 @@ pub(crate) struct LastDate {
 pub(crate) fn timestamp(
     text: &[u8],
     unit: TimestampUnit,
-    last: &mut LastDate,
+    last: &mut LastMinute,
 ) -> Result<i64, Fault> {
     if text.len() > 4 && text[4] == b'-' {
         return match usual_timestamp(text, last) {
@@ -61,12 +102,9 @@ pub(crate) fn from_unit(count: i64, unit: TimestampUnit) -> Result<i64, Fault> {
 
 /// `YYYY-MM-DD[T ]HH:MM:SS[.f{1,6}][Z]`; `None` for whatever else.
 #[inline]
-fn usual_timestamp(text: &[u8], last: &mut LastDate) -> Option<i64> {
+fn usual_timestamp(text: &[u8], last: &mut LastMinute) -> Option<i64> {
     let (fixed, rest) = text.split_first_chunk::<19>()?;
-    let date: &[u8; 10] = fixed.first_chunk()?;
-    if *date != last.text {
-        *last = LastDate { text: *date, days: usual_date(date)? };
-    }
+    let days = usual_date(fixed.first_chunk()?)?;
     let separators = matches!(fixed[10], b'T' | b' ') && fixed[13] == b':' && fixed[16] == b':';
     let (hour, minute) = (two(fixed[11], fixed[12])?, two(fixed[14], fixed[15])?);
     let second = two(fixed[17], fixed[18])?;
@@ -90,7 +128,9 @@ fn usual_timestamp(text: &[u8], last: &mut LastDate) -> Option<i64> {
         _ => return None,
     };
     let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    Some(last.days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND + micros)
+    let timestamp = days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND + micros;
+    last.note(fixed, i64::from(second) * MICROS_PER_SECOND + micros, timestamp);
+    Some(timestamp)
 }
 
 /// `YYYY-MM-DD` in days since the epoch; `None` for whatever else.
@@ -404,7 +444,7 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(
-                timestamp(text.as_bytes(), MS, &mut LastDate::default()),
+                timestamp(text.as_bytes(), MS, &mut LastMinute::default()),
                 Ok(expected),
                 "{text}"
             );
@@ -429,41 +469,84 @@ mod tests {
             "2024-01-0110:00:00",
         ] {
             assert_eq!(
-                timestamp(text.as_bytes(), MS, &mut LastDate::default()),
+                timestamp(text.as_bytes(), MS, &mut LastMinute::default()),
                 Err(Fault::Syntax),
                 "{text}"
             );
         }
     }
 
+    /// As the columns do: the short way where it can, else the whole one.
+    fn read(text: &str, last: &mut LastMinute) -> Result<i64, Fault> {
+        let mut padded = [b'#'; 32];
+        let len = text.len().min(32);
+        padded[..len].copy_from_slice(&text.as_bytes()[..len]);
+        let word = |from: usize| {
+            u128::from_le_bytes(padded[from..from + 16].try_into().expect("sixteen"))
+        };
+        let short = text.len().checked_sub(16);
+        let short = short.and_then(|len| last.timestamp(word(0), word(16), len));
+        let whole = timestamp(text.as_bytes(), MS, last);
+        if let Some(short) = short {
+            assert_eq!(whole, Ok(short), "{text}");
+        }
+        whole
+    }
+
     #[test]
-    fn the_date_before_is_only_taken_for_itself() {
-        let mut last = LastDate::default();
-        let mut read = |text: &str| timestamp(text.as_bytes(), MS, &mut last);
+    fn the_minute_before_is_only_taken_for_itself() {
+        let mut last = LastMinute::default();
+        let mut read = |text: &str| read(text, &mut last);
         assert_eq!(read("2024-01-01 00:00:01"), Ok(NEW_YEAR + 1_000_000));
         assert_eq!(read("2024-01-01 00:00:02"), Ok(NEW_YEAR + 2_000_000));
         assert_eq!(read("2024-01-01 00:00:60"), Err(Fault::Syntax));
         assert_eq!(read("2024-01-00 00:00:01"), Err(Fault::Syntax));
+        assert_eq!(read("2024-01-01 00:01:01"), Ok(NEW_YEAR + 61_000_000));
         assert_eq!(read("2024-01-02 00:00:01"), Ok(NEW_YEAR + MICROS_PER_DAY + 1_000_000));
         assert_eq!(read("2024-01-01 00:00:01"), Ok(NEW_YEAR + 1_000_000));
     }
 
     #[test]
+    fn the_short_way_is_taken_and_says_what_the_whole_one_says() {
+        let mut last = LastMinute::default();
+        assert_eq!(read("2024-01-01T00:00:00", &mut last), Ok(NEW_YEAR));
+        let ends = [
+            "0", "00", "07Z", "07.", "07.Z", "07.5", "07.123", "07.123Z", "07.123456", "07.123456Z",
+            "07.1234567", "07.12345678Z", "07.12x", "07,123", "60", "5x", "07.123+01:00", "07 ", "7.12",
+            "07ZZ", "07.1Z2", "07.000001", "59.999999",
+        ];
+        let mut short = 0;
+        for end in ends {
+            let text = format!("2024-01-01T00:00:{end}");
+            let mut padded = [0; 32];
+            let len = text.len().min(32);
+            padded[..len].copy_from_slice(&text.as_bytes()[..len]);
+            let word = |from: usize| {
+                u128::from_le_bytes(padded[from..from + 16].try_into().expect("sixteen"))
+            };
+            short += usize::from(last.timestamp(word(0), word(16), text.len() - 16).is_some());
+            let _ = read(&text, &mut last);
+            let _ = read("2024-01-01T00:00:00", &mut last);
+        }
+        assert_eq!(short, 9, "all but those that are cut, zoned or wrong");
+    }
+
+    #[test]
     fn integers_count_units_and_never_wrap() {
         assert_eq!(
-            timestamp(b"1704067200", TimestampUnit::Seconds, &mut LastDate::default()),
+            timestamp(b"1704067200", TimestampUnit::Seconds, &mut LastMinute::default()),
             Ok(NEW_YEAR)
         );
         assert_eq!(
-            timestamp(b"1704067200000000", TimestampUnit::Microseconds, &mut LastDate::default()),
+            timestamp(b"1704067200000000", TimestampUnit::Microseconds, &mut LastMinute::default()),
             Ok(NEW_YEAR)
         );
-        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds, &mut LastDate::default()), Ok(-1));
+        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds, &mut LastMinute::default()), Ok(-1));
         assert_eq!(
-            timestamp(b"9223372036854775807", MS, &mut LastDate::default()),
+            timestamp(b"9223372036854775807", MS, &mut LastMinute::default()),
             Err(Fault::Range)
         );
-        assert_eq!(timestamp(b"300000-01-01", MS, &mut LastDate::default()), Err(Fault::Range));
+        assert_eq!(timestamp(b"300000-01-01", MS, &mut LastMinute::default()), Err(Fault::Range));
     }
 
     #[test]
@@ -478,7 +561,7 @@ mod tests {
             let mut text = Vec::new();
             write_timestamp(micros, &mut text);
             let shown = String::from_utf8_lossy(&text);
-            assert_eq!(timestamp(&text, MS, &mut LastDate::default()), Ok(micros), "{shown}");
+            assert_eq!(timestamp(&text, MS, &mut LastMinute::default()), Ok(micros), "{shown}");
             let days = i32::try_from(micros >> 32).unwrap_or(0);
             text.clear();
             write_date(i64::from(days), &mut text);

@@ -1,0 +1,222 @@
+//! Digits eight at a time, within a register and without a branch a digit.
+//!
+//! A word holds text as it stands in memory, its first character lowest (little-endian), as
+//! [`Near`](super::column::Near) loads it; what stands behind the text is masked off.
+
+/// Powers of ten that a double holds exactly and that a short text can need.
+const POWERS: [f64; 17] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+];
+/// Integers up to here are doubles.
+const EXACT_MAX: u64 = 1 << 53;
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The number that eight bytes of digit values (0 to 9, first one lowest) stand for.
+#[inline(always)]
+fn eight(digits: u64) -> u64 {
+    const HUNDREDS: u64 = 0x0000_00ff_0000_00ff;
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let high = (pairs & HUNDREDS).wrapping_mul(0x000f_4240_0000_0064);
+    let low = ((pairs >> 16) & HUNDREDS).wrapping_mul(0x0000_2710_0000_0001);
+    high.wrapping_add(low) >> 32
+}
+
+/// Zero if every byte is at most 9.
+#[inline(always)]
+fn beyond_nine(digits: u64) -> u64 {
+    (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+}
+
+/// The first `count` (1 to 8) characters as a number; `None` unless all are digits.
+#[inline(always)]
+fn up_to_eight(word: u64, count: usize) -> Option<u64> {
+    let unused = 64 - 8 * count;
+    let digits = (word << unused) ^ (ZEROS << unused);
+    (beyond_nine(digits) == 0).then(|| eight(digits))
+}
+
+/// The first `count` (9 to 16) characters as a number; `None` unless all are digits.
+#[inline(always)]
+fn up_to_sixteen(word: u128, count: usize) -> Option<u64> {
+    let unused = 128 - 8 * count;
+    let zeros = (u128::from(ZEROS) << 64) | u128::from(ZEROS);
+    let digits = (word << unused) ^ (zeros << unused);
+    let (first, last) = halves(digits);
+    let is_digits = beyond_nine(first) | beyond_nine(last) == 0;
+    is_digits.then(|| eight(first) * 100_000_000 + eight(last))
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are wanted")]
+fn halves(word: u128) -> (u64, u64) {
+    (word as u64, (word >> 64) as u64)
+}
+
+/// Takes a minus off: whether there was one, and the rest.
+#[inline(always)]
+fn signed(word: u128, len: usize) -> (bool, u128, usize) {
+    let is_negative = halves(word).0 & 0xff == u64::from(b'-');
+    (is_negative, word >> (8 * u32::from(is_negative)), len - usize::from(is_negative))
+}
+
+/// An integer of at most 16 digits, with or without a minus; `None` for any other text.
+///
+/// `len` is at least 1; of a longer text than 16 only `len` is looked at.
+#[inline(always)]
+pub(crate) fn integer(word: u128, len: usize) -> Option<i64> {
+    let (is_negative, word, count) = signed(word, len);
+    let magnitude = match count {
+        1..=8 => up_to_eight(halves(word).0, count)?,
+        9..=16 if len <= 16 => up_to_sixteen(word, count)?,
+        _ => return None,
+    };
+    let value = magnitude.cast_signed();
+    Some(if is_negative { -value } else { value })
+}
+
+/// A double in at most 16 characters: digits, at most one point among them, with or without a
+/// minus; `None` for any other text.
+///
+/// The digits are an integer that a double holds, and so is the power of ten: their quotient is the
+/// double nearest to the text (Clinger, "How to read floating point numbers accurately", 1990).
+#[inline(always)]
+pub(crate) fn double(word: u128, len: usize) -> Option<f64> {
+    let (is_negative, word, count) = signed(word, len);
+    let (digits, places) = match count {
+        1..=8 => short_mantissa(halves(word).0, count)?,
+        9..=16 if len <= 16 => long_mantissa(word, count)?,
+        _ => return None,
+    };
+    if digits > EXACT_MAX {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
+    let magnitude = digits as f64 / POWERS[places & 15];
+    Some(if is_negative { -magnitude } else { magnitude })
+}
+
+/// All digits of up to eight characters as one number, and how many stand behind the point.
+#[inline(always)]
+fn short_mantissa(word: u64, count: usize) -> Option<(u64, usize)> {
+    const POINTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
+    let unlike = word ^ POINTS;
+    let found =
+        unlike.wrapping_sub(0x0101_0101_0101_0101) & !unlike & 0x8080_8080_8080_8080;
+    let point = found.trailing_zeros() as usize / 8;
+    if point >= count {
+        return Some((up_to_eight(word, count)?, 0));
+    }
+    if count == 1 {
+        return None;
+    }
+    let before = (1_u64 << (8 * point)) - 1;
+    let joined = (word & before) | ((word >> 8) & !before);
+    Some((up_to_eight(joined, count - 1)?, count - 1 - point))
+}
+
+/// As [`short_mantissa`], of nine to sixteen characters.
+#[inline(always)]
+fn long_mantissa(word: u128, count: usize) -> Option<(u64, usize)> {
+    const POINTS: u128 = 0x2e2e_2e2e_2e2e_2e2e_2e2e_2e2e_2e2e_2e2e;
+    const ONES: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
+    let unlike = word ^ POINTS;
+    let found = unlike.wrapping_sub(ONES) & !unlike & (ONES << 7);
+    let point = found.trailing_zeros() as usize / 8;
+    if point >= count {
+        return Some((up_to_sixteen(word, count)?, 0));
+    }
+    let before = (1_u128 << (8 * point)) - 1;
+    let joined = (word & before) | ((word >> 8) & !before);
+    let digits = match count - 1 {
+        8 => up_to_eight(halves(joined).0, 8)?,
+        more => up_to_sixteen(joined, more)?,
+    };
+    Some((digits, count - 1 - point))
+}
+
+/// Millionths from the `count` (0 to 6) digits that `word` begins with; `None` unless they are
+/// digits.
+#[inline(always)]
+pub(crate) fn millionths(word: u64, count: usize) -> Option<u64> {
+    let digits = (word ^ ZEROS) & ((1 << (8 * count)) - 1);
+    (beyond_nine(digits) == 0).then(|| eight(digits) / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(text: &str) -> u128 {
+        let mut bytes = [b'7'; 16];
+        let len = text.len().min(16);
+        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+        u128::from_le_bytes(bytes)
+    }
+
+    /// Texts that begin like numbers, of every length, with one wrong character now and then.
+    fn texts() -> impl Iterator<Item = String> {
+        let mut state = 3_u64;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        (0..60_000).map(move |_| {
+            let mut text = String::from(if random(3) == 0 { "-" } else { "" });
+            for _ in 0..random(18) {
+                text.push(char::from(b'0' + u8::try_from(random(10)).expect("a digit")));
+            }
+            if random(3) > 0 && !text.is_empty() {
+                let at = usize::try_from(random(text.len() as u64 + 1)).expect("short");
+                text.insert(at, '.');
+            }
+            if random(8) == 0 && !text.is_empty() {
+                let at = usize::try_from(random(text.len() as u64)).expect("short");
+                text.insert(at, char::from(b"/:.-+e \x01\x7f"[usize::try_from(random(9)).expect("short")]));
+            }
+            text
+        })
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_standard_library_reads() {
+        let (mut integers, mut doubles) = (0, 0);
+        for text in texts().filter(|text| !text.is_empty()) {
+            if let Some(value) = integer(word(&text), text.len()) {
+                assert_eq!(text.parse(), Ok(value), "{text}");
+                integers += 1;
+            }
+            if let Some(value) = double(word(&text), text.len()) {
+                let expected: f64 = text.parse().expect("a number to both");
+                assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
+                doubles += 1;
+            }
+        }
+        // Most are short enough, and many are integers.
+        assert!(integers > 10_000 && doubles > 30_000, "{integers} {doubles}");
+    }
+
+    #[test]
+    fn short_numbers_are_read() {
+        for (text, expected) in
+            [("0", 0.0), ("-0", -0.0), ("724.63", 724.63), ("1.", 1.0), (".5", 0.5), ("-12345678.9", -12_345_678.9)]
+        {
+            let read = double(word(text), text.len());
+            assert_eq!(read.map(f64::to_bits), Some(f64::to_bits(expected)), "{text}");
+        }
+        for text in [".", "-", "-.", "1.2.3", "1e5", "+1", "12345678901234567"] {
+            assert_eq!(double(word(text), text.len()), None, "{text}");
+            assert_eq!(integer(word(text), text.len()), None, "{text}");
+        }
+        assert_eq!(double(word("9999999999999999"), 16), None, "beyond 2^53");
+        assert_eq!(integer(word("-123456789012345"), 16), Some(-123_456_789_012_345));
+    }
+
+    #[test]
+    fn fractions_are_millionths() {
+        for (text, expected) in [("", 0), ("5", 500_000), ("123", 123_000), ("000001", 1)] {
+            let read = u64::from_le_bytes(word(text).to_le_bytes()[..8].try_into().expect("eight"));
+            assert_eq!(millionths(read, text.len()), Some(expected), "{text}");
+        }
+        assert_eq!(millionths(u64::from_le_bytes(*b"12x45678"), 3), None);
+    }
+}

@@ -1,0 +1,280 @@
+//! Many bytes looked at in one step: what the decoders of text ask of SIMD.
+//!
+//! [`Level::detect`] chooses once a decoder. Everything above this module is written once, over
+//! [`Lanes`], and compiled for each implementor; both give the same bits for the same bytes.
+
+/// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
+pub(crate) trait Lanes {
+    /// Where a byte is one of the three.
+    fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64;
+
+    /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
+    fn string_stops(lane: &[u8; 32]) -> u32;
+
+    /// Where the two differ.
+    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
+
+    /// Where an ASCII digit is, and where a point.
+    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
+}
+
+/// Which implementor this host takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// 32 bytes in one register, and the bit instructions that come with it.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// What every host has: SSE2 on x86-64, plain loops elsewhere.
+    Baseline,
+}
+
+impl Level {
+    pub(crate) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+        {
+            return Self::Avx2;
+        }
+        Self::Baseline
+    }
+}
+
+/// Only for functions with the target features of [`Level::Avx2`], into which it is inlined.
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Avx2;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
+        _mm256_or_si256, _mm256_set1_epi8,
+    };
+
+    use super::{Avx2, Baseline, Lanes};
+
+    // SAFETY of every block below: this is only called from functions compiled for AVX2, which run
+    // after it was detected; loads are of references to as many bytes and need no alignment.
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
+            let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
+            let half = |lane: &[u8; 32]| {
+                // SAFETY: as above.
+                let found = unsafe {
+                    let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+                    let [a, b, c] = three.map(|byte| {
+                        _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(byte.cast_signed()))
+                    });
+                    _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(a, b), c))
+                };
+                u64::from(found.cast_unsigned())
+            };
+            half(low) | (half(high) << 32)
+        }
+
+        #[inline(always)]
+        fn string_stops(lane: &[u8; 32]) -> u32 {
+            // SAFETY: as above.
+            let found = unsafe {
+                let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+                let quote = _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(b'"'.cast_signed()));
+                let slash = _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(b'\\'.cast_signed()));
+                let low = _mm256_min_epu8(lane, _mm256_set1_epi8(0x1f));
+                let control = _mm256_cmpeq_epi8(low, lane);
+                _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, slash), control))
+            };
+            found.cast_unsigned()
+        }
+
+        #[inline(always)]
+        fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+            // SAFETY: as above.
+            let equal = unsafe {
+                let left = _mm256_loadu_si256(left.as_ptr().cast::<__m256i>());
+                let right = _mm256_loadu_si256(right.as_ptr().cast::<__m256i>());
+                _mm256_movemask_epi8(_mm256_cmpeq_epi8(left, right))
+            };
+            !equal.cast_unsigned()
+        }
+
+        #[inline(always)]
+        fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+            // Half a register is enough, and the baseline fills that.
+            Baseline::digits_and_points(lane)
+        }
+    }
+}
+
+/// Runs anywhere.
+pub(crate) struct Baseline;
+
+#[cfg(target_arch = "x86_64")]
+mod sse2 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8, _mm_sub_epi8,
+    };
+
+    use super::{Baseline, Lanes};
+
+    // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
+    // and need no alignment.
+    impl Lanes for Baseline {
+        #[inline(always)]
+        fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
+            block.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
+                // SAFETY: as above.
+                let found = unsafe {
+                    let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                    let [a, b, c] = three
+                        .map(|byte| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())));
+                    _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), c))
+                };
+                mask | (u64::from(found.cast_unsigned()) << (16 * index))
+            })
+        }
+
+        #[inline(always)]
+        fn string_stops(lane: &[u8; 32]) -> u32 {
+            lane.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
+                // SAFETY: as above.
+                let found = unsafe {
+                    let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                    let quote = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'"'.cast_signed()));
+                    let slash = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'\\'.cast_signed()));
+                    let control = _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(0x1f)), lane);
+                    _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), control))
+                };
+                mask | (found.cast_unsigned() << (16 * index))
+            })
+        }
+
+        #[inline(always)]
+        fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+            let pairs = left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0);
+            pairs.enumerate().fold(0, |mask, (index, (left, right))| {
+                // SAFETY: as above.
+                let equal = unsafe {
+                    let left = _mm_loadu_si128(left.as_ptr().cast::<__m128i>());
+                    let right = _mm_loadu_si128(right.as_ptr().cast::<__m128i>());
+                    _mm_movemask_epi8(_mm_cmpeq_epi8(left, right))
+                };
+                mask | ((equal.cast_unsigned() ^ 0xffff) << (16 * index))
+            })
+        }
+
+        #[inline(always)]
+        fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+            // SAFETY: as above.
+            let (digits, points) = unsafe {
+                let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                let value = _mm_sub_epi8(lane, _mm_set1_epi8(b'0'.cast_signed()));
+                let digits = _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value);
+                let points = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'.'.cast_signed()));
+                (_mm_movemask_epi8(digits), _mm_movemask_epi8(points))
+            };
+            (digits.cast_unsigned(), points.cast_unsigned())
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Lanes for Baseline {
+    #[inline(always)]
+    fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
+        plain::any_of(block, three)
+    }
+
+    #[inline(always)]
+    fn string_stops(lane: &[u8; 32]) -> u32 {
+        plain::string_stops(lane)
+    }
+
+    #[inline(always)]
+    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+        plain::differing(left, right)
+    }
+
+    #[inline(always)]
+    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+        plain::digits_and_points(lane)
+    }
+}
+
+/// A byte at a time: the meaning of the masks, and the way where there is no SIMD.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod plain {
+    fn mask(bytes: &[u8], is_set: impl Fn(u8) -> bool) -> u64 {
+        bytes.iter().rev().fold(0, |mask, &byte| (mask << 1) | u64::from(is_set(byte)))
+    }
+
+    fn narrow(mask: u64) -> u32 {
+        u32::try_from(mask).expect("at most 32 bytes")
+    }
+
+    pub(super) fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
+        mask(block, |byte| three.contains(&byte))
+    }
+
+    pub(super) fn string_stops(lane: &[u8; 32]) -> u32 {
+        narrow(mask(lane, |byte| byte == b'"' || byte == b'\\' || byte < 0x20))
+    }
+
+    pub(super) fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+        let different: [u8; 32] = std::array::from_fn(|index| left[index] ^ right[index]);
+        narrow(mask(&different, |byte| byte != 0))
+    }
+
+    pub(super) fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+        (narrow(mask(lane, |byte| byte.is_ascii_digit())), narrow(mask(lane, |byte| byte == b'.')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks in which every byte value occurs, and such as look like text.
+    fn blocks() -> impl Iterator<Item = [u8; 64]> {
+        let mut state = 7_u64;
+        (0..4000).map(move |round| {
+            std::array::from_fn(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let random = (state >> 56) as u8;
+                let textual = b"ab,\"\\\n\r\0\xff0189./:-"[usize::from(random) % 17];
+                if round % 2 == 0 { random } else { textual }
+            })
+        })
+    }
+
+    fn check<L: Lanes>() {
+        for block in blocks() {
+            let [low, high] = block.as_chunks::<32>().0 else { panic!("64 is twice 32") };
+            let sixteen = block.first_chunk::<16>().expect("there are more");
+            for three in [*b"\n,\"", *b"\n\0\xff", *b"\n;;"] {
+                assert_eq!(L::any_of(&block, three), plain::any_of(&block, three));
+            }
+            assert_eq!(L::string_stops(low), plain::string_stops(low));
+            assert_eq!(L::differing(low, high), plain::differing(low, high));
+            assert_eq!(L::differing(low, low), 0);
+            assert_eq!(L::digits_and_points(sixteen), plain::digits_and_points(sixteen));
+        }
+    }
+
+    #[test]
+    fn the_baseline_finds_what_a_loop_finds() {
+        check::<Baseline>();
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn avx2_finds_what_a_loop_finds() {
+        if Level::detect() == Level::Avx2 {
+            check::<Avx2>();
+        }
+    }
+}
