@@ -9,6 +9,7 @@ use tidemill_record::{Batch, Schema};
 
 use super::check_options;
 use crate::FormatError;
+use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText};
 use crate::text::cell::Cells;
 
 /// Encodes segments of CSV.
@@ -20,6 +21,9 @@ pub(crate) struct CsvEncoder {
     is_delimiter_textual: bool,
     // Changes with every segment.
     is_header_due: bool,
+    // Changes with every block of rows.
+    blocks: Vec<Block>,
+    text: Vec<u8>,
 }
 
 impl CsvEncoder {
@@ -31,34 +35,58 @@ impl CsvEncoder {
             options: options.clone(),
             schema: schema.clone(),
             is_header_due: options.has_header,
+            blocks: schema.fields.iter().map(|_| Block::new()).collect(),
+            text: Vec::new(),
         })
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) {
         self.write_header(out);
-        let columns: Vec<Cells<'_>> = batch
-            .columns()
-            .iter()
-            .zip(&self.schema.fields)
-            .map(|(column, field)| Cells::new(column, &field.data_type))
-            .collect();
-        for row in 0..batch.row_count() {
-            for (index, cells) in columns.iter().enumerate() {
-                if index > 0 {
-                    out.push(self.options.delimiter);
-                }
-                if cells.is_null(row) {
-                    continue;
-                }
-                let start = out.len();
-                cells.write(row, out);
-                let is_textual = matches!(cells, Cells::Varchar(_) | Cells::Array(..));
-                if is_textual || !self.is_delimiter_textual || out.len() == start {
-                    self.quote(start, out);
+        let row_count = batch.row_count();
+        for first in (0..row_count).step_by(BLOCK_ROWS) {
+            self.encode_block(batch, (first, BLOCK_ROWS.min(row_count - first)), out);
+        }
+    }
+
+    /// Encodes `row_count` rows from `first` on.
+    fn encode_block(
+        &mut self,
+        batch: &Batch,
+        (first, row_count): (usize, usize),
+        out: &mut Vec<u8>,
+    ) {
+        let CsvOptions { delimiter, quote, .. } = self.options;
+        let fields = &self.schema.fields;
+        for (index, (column, field)) in batch.columns().iter().zip(fields).enumerate() {
+            let end = if index + 1 == fields.len() { b'\n' } else { delimiter };
+            let dialect = Dialect::Csv { delimiter, quote };
+            self.blocks[index].fill(
+                column,
+                &field.data_type,
+                (first, row_count),
+                dialect,
+                Some(end),
+            );
+        }
+        let mut rows = RowText::new(&mut self.text, out);
+        for row in 0..row_count {
+            for (index, block) in self.blocks.iter().enumerate() {
+                match block.cell(row).filter(|_| self.is_delimiter_textual) {
+                    Some((cell, len)) => rows.push(cell, len),
+                    None => {
+                        let end = if index + 1 == fields.len() { b'\n' } else { delimiter };
+                        let cells = Cells::new(batch.column(index), &fields[index].data_type);
+                        let out = rows.flush();
+                        write_cell(&cells, first + row, &self.options, out);
+                        out.push(end);
+                    }
                 }
             }
-            out.push(b'\n');
+            if fields.is_empty() {
+                rows.flush().push(b'\n');
+            }
         }
+        rows.flush();
     }
 
     /// Ends a segment; one without rows still has its header.
@@ -77,35 +105,44 @@ impl CsvEncoder {
             }
             let start = out.len();
             out.extend_from_slice(field.name.as_bytes());
-            self.quote(start, out);
+            quote_field(&self.options, start, out);
         }
         out.push(b'\n');
     }
+}
 
-    /// Quotes the field that begins at `start` and ends the output, if it has to be.
-    fn quote(&self, start: usize, out: &mut Vec<u8>) {
-        let CsvOptions { delimiter, quote, .. } = self.options;
-        let field = &out[start..];
-        let is_special =
-            |byte: &u8| matches!(*byte, b'\n' | b'\r') || *byte == delimiter || *byte == quote;
-        let has_space_around = field.first() == Some(&b' ') || field.last() == Some(&b' ');
-        if !field.is_empty() && !has_space_around && !field.iter().any(is_special) {
-            return;
-        }
-        let quotes = memchr::memchr_iter(quote, field).count();
-        let mut from = out.len();
-        out.resize(from + quotes + 2, quote);
-        // Moves the field up by one and by one more for each quote within, back to front.
-        let mut to = out.len() - 1;
-        while from > start {
-            from -= 1;
-            to -= 1;
-            out[to] = out[from];
-            if out[from] == quote {
-                to -= 1;
-                out[to] = quote;
-            }
-        }
-        out[start] = quote;
+/// Appends a cell of whatever type, in quotes if it has to be.
+fn write_cell(cells: &Cells<'_>, row: usize, options: &CsvOptions, out: &mut Vec<u8>) {
+    if !cells.is_null(row) {
+        let start = out.len();
+        cells.write(row, out);
+        quote_field(options, start, out);
     }
+}
+
+/// Quotes the field that begins at `start` and ends the output, if it has to be.
+fn quote_field(options: &CsvOptions, start: usize, out: &mut Vec<u8>) {
+    let CsvOptions { delimiter, quote, .. } = *options;
+    let field = &out[start..];
+    let is_special =
+        |byte: &u8| matches!(*byte, b'\n' | b'\r') || *byte == delimiter || *byte == quote;
+    let has_space_around = field.first() == Some(&b' ') || field.last() == Some(&b' ');
+    if !field.is_empty() && !has_space_around && !field.iter().any(is_special) {
+        return;
+    }
+    let quotes = memchr::memchr_iter(quote, field).count();
+    let mut from = out.len();
+    out.resize(from + quotes + 2, quote);
+    // Moves the field up by one and by one more for each quote within, back to front.
+    let mut to = out.len() - 1;
+    while from > start {
+        from -= 1;
+        to -= 1;
+        out[to] = out[from];
+        if out[from] == quote {
+            to -= 1;
+            out[to] = quote;
+        }
+    }
+    out[start] = quote;
 }

@@ -7,13 +7,25 @@ use tidemill_record::{Batch, Schema};
 
 use crate::FormatError;
 use crate::csv::header::refuse_duplicates;
+use crate::text::block::{BLOCK_ROWS, Block, CELL_BYTES, Dialect, RowText};
 use crate::text::cell::{Cells, write_json_string};
 
 /// Encodes JSON lines.
 pub(crate) struct JsonEncoder {
+    // Fixed at construction.
     schema: Schema,
     /// For each column, `,"name":` (the first with `{` in place of the comma).
-    keys: Vec<Vec<u8>>,
+    keys: Vec<Key>,
+    // Changes with every block of rows.
+    blocks: Vec<Block>,
+    text: Vec<u8>,
+}
+
+/// What stands before a value.
+enum Key {
+    /// As a cell, and its length.
+    Short([u8; CELL_BYTES], usize),
+    Long(Vec<u8>),
 }
 
 impl JsonEncoder {
@@ -26,27 +38,67 @@ impl JsonEncoder {
             let mut key = vec![if index == 0 { b'{' } else { b',' }];
             write_json_string(name.as_bytes(), &mut key);
             key.push(b':');
-            key
+            Key::new(key)
         };
-        Ok(Self { schema: schema.clone(), keys: names.iter().enumerate().map(key).collect() })
+        Ok(Self {
+            schema: schema.clone(),
+            keys: names.iter().enumerate().map(key).collect(),
+            blocks: names.iter().map(|_| Block::new()).collect(),
+            text: Vec::new(),
+        })
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) {
-        let columns: Vec<Cells<'_>> = batch
-            .columns()
-            .iter()
-            .zip(&self.schema.fields)
-            .map(|(column, field)| Cells::new(column, &field.data_type))
-            .collect();
-        for row in 0..batch.row_count() {
-            if columns.is_empty() {
-                out.push(b'{');
-            }
-            for (cells, key) in columns.iter().zip(&self.keys) {
-                out.extend_from_slice(key);
-                cells.write_json(row, out);
-            }
-            out.extend_from_slice(b"}\n");
+        let row_count = batch.row_count();
+        for first in (0..row_count).step_by(BLOCK_ROWS) {
+            self.encode_block(batch, (first, BLOCK_ROWS.min(row_count - first)), out);
         }
+    }
+
+    /// Encodes `row_count` rows from `first` on.
+    fn encode_block(
+        &mut self,
+        batch: &Batch,
+        (first, row_count): (usize, usize),
+        out: &mut Vec<u8>,
+    ) {
+        let fields = &self.schema.fields;
+        for (index, (column, field)) in batch.columns().iter().zip(fields).enumerate() {
+            let block = &mut self.blocks[index];
+            block.fill(column, &field.data_type, (first, row_count), Dialect::Json, None);
+        }
+        let end = *b"}\n##############################";
+        let mut rows = RowText::new(&mut self.text, out);
+        for row in 0..row_count {
+            if fields.is_empty() {
+                rows.flush().push(b'{');
+            }
+            for (index, (block, key)) in self.blocks.iter().zip(&self.keys).enumerate() {
+                match key {
+                    Key::Short(cell, len) => rows.push(cell, *len),
+                    Key::Long(text) => rows.flush().extend_from_slice(text),
+                }
+                match block.cell(row) {
+                    Some((cell, len)) => rows.push(cell, len),
+                    None => {
+                        let cells = Cells::new(batch.column(index), &fields[index].data_type);
+                        cells.write_json(first + row, rows.flush());
+                    }
+                }
+            }
+            rows.push(&end, 2);
+        }
+        rows.flush();
+    }
+}
+
+impl Key {
+    fn new(text: Vec<u8>) -> Self {
+        if text.len() > CELL_BYTES {
+            return Self::Long(text);
+        }
+        let mut cell = [0; CELL_BYTES];
+        cell[..text.len()].copy_from_slice(&text);
+        Self::Short(cell, text.len())
     }
 }

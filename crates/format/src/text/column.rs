@@ -95,7 +95,8 @@ impl TextColumn {
     /// Parses slot `column` of every row of the chunk.
     pub(crate) fn append(&mut self, column: usize, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
         let unit = self.unit;
-        let mut cells = Cells { column, chunk, field: &self.field, nulls: &mut self.nulls, misfits };
+        let mut cells =
+            Cells { column, chunk, field: &self.field, nulls: &mut self.nulls, misfits };
         match &mut self.values {
             Values::Boolean(values) => {
                 let mut truths = Vec::new();
@@ -115,9 +116,11 @@ impl TextColumn {
                 });
             }
             Values::Real(values) => {
-                cells.parse(values, |_| None, |text, tag| {
-                    numeric(tag).and_then(|()| number::float(text))
-                });
+                cells.parse(
+                    values,
+                    |_| None,
+                    |text, tag| numeric(tag).and_then(|()| number::float(text)),
+                );
             }
             Values::Double(values) => {
                 cells.parse(values, Near::double, |text, tag| {
@@ -128,27 +131,35 @@ impl TextColumn {
                 let DataType::Decimal { precision, scale } = self.field.data_type else {
                     unreachable!("values are made for the field's type");
                 };
-                cells.parse(values, |_| None, |text, tag| {
-                    numeric(tag).and_then(|()| number::decimal(text, precision, scale))
-                });
+                cells.parse(
+                    values,
+                    |_| None,
+                    |text, tag| numeric(tag).and_then(|()| number::decimal(text, precision, scale)),
+                );
             }
             Values::Varchar { views, is_inline } => cells.views(views, is_inline),
             Values::Varbinary { views, bytes } => cells.bytes(views, bytes),
             Values::Date(values) => {
-                cells.parse(values, |_| None, |text, tag| {
-                    string(tag).and_then(|()| time::date(text))
-                });
+                cells.parse(
+                    values,
+                    |_| None,
+                    |text, tag| string(tag).and_then(|()| time::date(text)),
+                );
             }
             Values::Timestamp(values) => {
                 // A cell, because the long way changes what the short way reads.
                 let last = Cell::new(time::LastMinute::default());
-                cells.parse(values, |near| near.timestamp(&last), |text, tag| {
-                    let mut minute = last.get();
-                    let value =
-                        numeric(tag).and_then(|()| time::timestamp(text, unit, &mut minute));
-                    last.set(minute);
-                    value
-                });
+                cells.parse(
+                    values,
+                    |near| near.timestamp(&last),
+                    |text, tag| {
+                        let mut minute = last.get();
+                        let value =
+                            numeric(tag).and_then(|()| time::timestamp(text, unit, &mut minute));
+                        last.set(minute);
+                        value
+                    },
+                );
             }
             Values::Interval(values) => cells.parse(values, |_| None, interval),
         }

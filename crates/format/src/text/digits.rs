@@ -4,9 +4,8 @@
 //! [`Near`](super::column::Near) loads it; what stands behind the text is masked off.
 
 /// Powers of ten that a double holds exactly and that a short text can need.
-const POWERS: [f64; 17] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-];
+const POWERS: [f64; 17] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
 /// Integers up to here are doubles.
 const EXACT_MAX: u64 = 1 << 53;
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -100,8 +99,7 @@ pub(crate) fn double(word: u128, len: usize) -> Option<f64> {
 fn short_mantissa(word: u64, count: usize) -> Option<(u64, usize)> {
     const POINTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
     let unlike = word ^ POINTS;
-    let found =
-        unlike.wrapping_sub(0x0101_0101_0101_0101) & !unlike & 0x8080_8080_8080_8080;
+    let found = unlike.wrapping_sub(0x0101_0101_0101_0101) & !unlike & 0x8080_8080_8080_8080;
     let point = found.trailing_zeros() as usize / 8;
     if point >= count {
         return Some((up_to_eight(word, count)?, 0));
@@ -142,6 +140,92 @@ pub(crate) fn millionths(word: u64, count: usize) -> Option<u64> {
     (beyond_nine(digits) == 0).then(|| eight(digits) / 100)
 }
 
+/// Eight digits of a number below 10^8 as digit values, first one lowest.
+#[inline(always)]
+fn eight_digits(value: u64) -> u64 {
+    // Two numbers of four digits, then four of two, then eight of one; each quotient by a product.
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let upper = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = ((fours - 100 * upper) << 16) + upper;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens + ((twos - 10 * tens) << 8)
+}
+
+/// Writes a number below 10^16 from `at` on, without leading zeros: the position behind it. The
+/// eight bytes behind that may be overwritten too.
+#[inline(always)]
+fn write_up_to_sixteen(value: u64, cell: &mut [u8; 32], at: usize) -> usize {
+    const EIGHT: u64 = 100_000_000;
+    let (first, last) =
+        if value < EIGHT { (value, None) } else { (value / EIGHT, Some(value % EIGHT)) };
+    let digits = eight_digits(first);
+    // The last digit stays, even if it is zero.
+    let zeros = (digits | (1 << 56)).trailing_zeros() / 8;
+    let text = (digits | ZEROS) >> (8 * zeros);
+    cell[at..at + 8].copy_from_slice(&text.to_le_bytes());
+    let behind = at + 8 - zeros as usize;
+    let Some(last) = last else { return behind };
+    cell[behind..behind + 8].copy_from_slice(&(eight_digits(last) | ZEROS).to_le_bytes());
+    behind + 8
+}
+
+/// Writes an integer at the start of a cell: its length, at most 20.
+#[inline(always)]
+pub(crate) fn write_integer(value: i64, cell: &mut [u8; 32]) -> usize {
+    const SIXTEEN: u64 = 10_000_000_000_000_000;
+    let magnitude = value.unsigned_abs();
+    if magnitude >= SIXTEEN {
+        let mut buffer = itoa::Buffer::new();
+        let text = buffer.format(value).as_bytes();
+        cell[..text.len()].copy_from_slice(text);
+        return text.len();
+    }
+    cell[0] = b'-';
+    write_up_to_sixteen(magnitude, cell, usize::from(value < 0))
+}
+
+/// Writes a double that is a whole number of hundredths, such as most prices, at the start of a
+/// cell: its length; `None` for any other.
+///
+/// It has at most 15 digits, and so many name a double that no other such text names: no shorter
+/// text is read back as the same.
+#[inline(always)]
+pub(crate) fn write_cents(value: f64, cell: &mut [u8; 32]) -> Option<usize> {
+    const MAX: f64 = 1e13;
+    let magnitude = value.abs();
+    if magnitude.is_nan() || magnitude >= MAX {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..1e15")]
+    let cents = (magnitude * 100.0 + 0.5) as u64;
+    #[expect(clippy::cast_precision_loss, reason = "at most 1e15")]
+    let read_back = cents as f64 / 100.0;
+    #[expect(clippy::float_cmp, reason = "the very same double is wanted")]
+    let is_whole = read_back == magnitude;
+    if !is_whole {
+        return None;
+    }
+    cell[0] = b'-';
+    let at = write_up_to_sixteen(cents / 100, cell, usize::from(value.is_sign_negative()));
+    let fraction = eight_digits(cents % 100) | ZEROS;
+    let [.., tens, ones] = fraction.to_le_bytes();
+    cell[at..at + 3].copy_from_slice(&[b'.', tens, ones]);
+    Some(at + 2 + usize::from(ones != b'0'))
+}
+
+/// Writes the two digits of a number below 100.
+#[inline(always)]
+pub(crate) fn two(value: u64) -> [u8; 2] {
+    let [.., tens, ones] = (eight_digits(value) | ZEROS).to_le_bytes();
+    [tens, ones]
+}
+
+/// Six digits of a number below a million, and two bytes of no meaning behind them.
+#[inline(always)]
+pub(crate) fn six(value: u64) -> [u8; 8] {
+    ((eight_digits(value) | ZEROS) >> 16).to_le_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +255,10 @@ mod tests {
             }
             if random(8) == 0 && !text.is_empty() {
                 let at = usize::try_from(random(text.len() as u64)).expect("short");
-                text.insert(at, char::from(b"/:.-+e \x01\x7f"[usize::try_from(random(9)).expect("short")]));
+                text.insert(
+                    at,
+                    char::from(b"/:.-+e \x01\x7f"[usize::try_from(random(9)).expect("short")]),
+                );
             }
             text
         })
@@ -197,9 +284,14 @@ mod tests {
 
     #[test]
     fn short_numbers_are_read() {
-        for (text, expected) in
-            [("0", 0.0), ("-0", -0.0), ("724.63", 724.63), ("1.", 1.0), (".5", 0.5), ("-12345678.9", -12_345_678.9)]
-        {
+        for (text, expected) in [
+            ("0", 0.0),
+            ("-0", -0.0),
+            ("724.63", 724.63),
+            ("1.", 1.0),
+            (".5", 0.5),
+            ("-12345678.9", -12_345_678.9),
+        ] {
             let read = double(word(text), text.len());
             assert_eq!(read.map(f64::to_bits), Some(f64::to_bits(expected)), "{text}");
         }
@@ -218,5 +310,58 @@ mod tests {
             assert_eq!(millionths(read, text.len()), Some(expected), "{text}");
         }
         assert_eq!(millionths(u64::from_le_bytes(*b"12x45678"), 3), None);
+    }
+
+    fn written(write: impl FnOnce(&mut [u8; 32]) -> Option<usize>) -> Option<String> {
+        let mut cell = [b'#'; 32];
+        write(&mut cell).map(|len| String::from_utf8_lossy(&cell[..len]).into_owned())
+    }
+
+    #[test]
+    fn integers_are_written_as_the_standard_library_writes_them() {
+        let mut state = 5_u64;
+        for round in 0..200_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let value = state.cast_signed() >> (round % 64);
+            let text = written(|cell| Some(write_integer(value, cell)));
+            assert_eq!(text, Some(value.to_string()));
+        }
+        for power in 0..19 {
+            for near in [-1, 0, 1] {
+                let value = 10_i64.pow(power) + near;
+                assert_eq!(
+                    written(|cell| Some(write_integer(value, cell))),
+                    Some(value.to_string())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn whole_cents_are_written_as_the_shortest_text() {
+        let mut state = 9_u64;
+        let mut whole = 0;
+        for round in 0..400_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            #[expect(clippy::cast_precision_loss, reason = "any double will do")]
+            let cents = (state >> (round % 64)) as f64;
+            let exact = [cents / 100.0, cents / 1000.0, -cents / 100.0, f64::from_bits(state)];
+            for value in exact {
+                if let Some(text) = written(|cell| write_cents(value, cell)) {
+                    assert_eq!(text, zmij::Buffer::new().format_finite(value), "{value:?}");
+                    whole += 1;
+                }
+            }
+        }
+        assert!(whole > 300_000, "{whole}");
+        for value in [0.0, -0.0, 0.01, -0.01, 0.1, 99.99, 1e13, 1e13 - 0.01, 0.005, 1e-9] {
+            if let Some(text) = written(|cell| write_cents(value, cell)) {
+                assert_eq!(text, zmij::Buffer::new().format_finite(value), "{value:?}");
+            }
+        }
+        assert_eq!(written(|cell| write_cents(f64::NAN, cell)), None);
+        assert_eq!(written(|cell| write_cents(f64::INFINITY, cell)), None);
+        assert_eq!(two(7), *b"07");
+        assert_eq!(six(1234)[..6], *b"001234");
     }
 }

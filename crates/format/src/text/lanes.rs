@@ -66,9 +66,8 @@ mod avx2 {
                 // SAFETY: as above.
                 let found = unsafe {
                     let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
-                    let [a, b, c] = three.map(|byte| {
-                        _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(byte.cast_signed()))
-                    });
+                    let [a, b, c] = three
+                        .map(|byte| _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(byte.cast_signed())));
                     _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(a, b), c))
                 };
                 u64::from(found.cast_unsigned())
@@ -130,8 +129,8 @@ mod sse2 {
                 // SAFETY: as above.
                 let found = unsafe {
                     let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
-                    let [a, b, c] = three
-                        .map(|byte| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())));
+                    let [a, b, c] =
+                        three.map(|byte| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())));
                     _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), c))
                 };
                 mask | (u64::from(found.cast_unsigned()) << (16 * index))

@@ -3,8 +3,10 @@
 //! A text decoder finds where each record and each needed field stands and notes it in a [`slot`];
 //! [`rows`] gathers them and has [`column`] convert a few hundred records at a time, one column
 //! after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`]
-//! has the short way for short numbers. [`lanes`] is where SIMD is. [`cell`] is the way back.
+//! has the short way for short numbers. [`lanes`] is where SIMD is. [`cell`] is the way
+//! back for one cell, and [`block`] for many.
 
+pub(crate) mod block;
 pub(crate) mod cell;
 pub(crate) mod column;
 pub(crate) mod digits;

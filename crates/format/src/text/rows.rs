@@ -86,12 +86,7 @@ impl TextFrame {
 pub(crate) trait RecordParser {
     /// Parses the record at the frame's position. The slots start out NULL; on
     /// [`NextRecord::Row`] those of the values that are there have been filled.
-    fn next(
-        &mut self,
-        frame: &TextFrame,
-        slots: &mut [Slot],
-        side: &mut Vec<u8>,
-    ) -> NextRecord;
+    fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord;
 }
 
 /// What a [`RecordParser`] found at the frame's position.

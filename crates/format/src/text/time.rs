@@ -363,6 +363,50 @@ pub(crate) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
     }
 }
 
+/// The minute of the timestamp written before: most have the same, of which only seconds change.
+#[derive(Default)]
+pub(crate) struct WrittenMinute {
+    /// `YYYY-MM-DD HH:MM:`; empty for none.
+    text: Vec<u8>,
+    /// Minutes since the epoch.
+    minute: i64,
+}
+
+impl WrittenMinute {
+    const LEN: usize = 17;
+    const MICROS: i64 = 60 * MICROS_PER_SECOND;
+
+    /// Writes what [`write_timestamp`] appends, at most 26 bytes, to the start of at least 28: its
+    /// length; `None` for a year that has not four digits.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, micros: i64, cell: &mut [u8]) -> Option<usize> {
+        let minute = micros.div_euclid(Self::MICROS);
+        if minute != self.minute || self.text.is_empty() {
+            self.turn_to(minute);
+        }
+        let text: &[u8; Self::LEN] = self.text.as_slice().try_into().ok()?;
+        let within = micros.rem_euclid(Self::MICROS).unsigned_abs();
+        let (seconds, fraction) = (within / 1_000_000, within % 1_000_000);
+        cell[..17].copy_from_slice(text);
+        cell[17..19].copy_from_slice(&digits::two(seconds));
+        if fraction == 0 {
+            return Some(19);
+        }
+        cell[19] = b'.';
+        cell[20..28].copy_from_slice(&digits::six(fraction));
+        Some(if fraction.is_multiple_of(1000) { 23 } else { 26 })
+    }
+
+    #[cold]
+    fn turn_to(&mut self, minute: i64) {
+        self.minute = minute;
+        self.text.clear();
+        write_timestamp(minute.saturating_mul(Self::MICROS), &mut self.text);
+        // The seconds of a minute's start; a longer text has a longer year, which its length shows.
+        self.text.truncate(self.text.len() - 2);
+    }
+}
+
 /// Appends what [`interval`] reads: the parts that are not zero, and at least `00:00:00`.
 pub(crate) fn write_interval(months: i32, days: i32, nanos: i64, out: &mut Vec<u8>) {
     let start = out.len();
@@ -481,9 +525,8 @@ mod tests {
         let mut padded = [b'#'; 32];
         let len = text.len().min(32);
         padded[..len].copy_from_slice(&text.as_bytes()[..len]);
-        let word = |from: usize| {
-            u128::from_le_bytes(padded[from..from + 16].try_into().expect("sixteen"))
-        };
+        let word =
+            |from: usize| u128::from_le_bytes(padded[from..from + 16].try_into().expect("sixteen"));
         let short = text.len().checked_sub(16);
         let short = short.and_then(|len| last.timestamp(word(0), word(16), len));
         let whole = timestamp(text.as_bytes(), MS, last);
@@ -511,9 +554,29 @@ mod tests {
         let mut last = LastMinute::default();
         assert_eq!(read("2024-01-01T00:00:00", &mut last), Ok(NEW_YEAR));
         let ends = [
-            "0", "00", "07Z", "07.", "07.Z", "07.5", "07.123", "07.123Z", "07.123456", "07.123456Z",
-            "07.1234567", "07.12345678Z", "07.12x", "07,123", "60", "5x", "07.123+01:00", "07 ", "7.12",
-            "07ZZ", "07.1Z2", "07.000001", "59.999999",
+            "0",
+            "00",
+            "07Z",
+            "07.",
+            "07.Z",
+            "07.5",
+            "07.123",
+            "07.123Z",
+            "07.123456",
+            "07.123456Z",
+            "07.1234567",
+            "07.12345678Z",
+            "07.12x",
+            "07,123",
+            "60",
+            "5x",
+            "07.123+01:00",
+            "07 ",
+            "7.12",
+            "07ZZ",
+            "07.1Z2",
+            "07.000001",
+            "59.999999",
         ];
         let mut short = 0;
         for end in ends {
@@ -541,7 +604,10 @@ mod tests {
             timestamp(b"1704067200000000", TimestampUnit::Microseconds, &mut LastMinute::default()),
             Ok(NEW_YEAR)
         );
-        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds, &mut LastMinute::default()), Ok(-1));
+        assert_eq!(
+            timestamp(b"-1", TimestampUnit::Nanoseconds, &mut LastMinute::default()),
+            Ok(-1)
+        );
         assert_eq!(
             timestamp(b"9223372036854775807", MS, &mut LastMinute::default()),
             Err(Fault::Range)
@@ -566,6 +632,31 @@ mod tests {
             text.clear();
             write_date(i64::from(days), &mut text);
             assert_eq!(date(&text), Ok(days));
+        }
+    }
+
+    #[test]
+    fn timestamps_are_written_into_cells_as_they_are_appended() {
+        let mut minute = WrittenMinute::default();
+        let mut state = 1_u64;
+        let mut micros = NEW_YEAR;
+        for round in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            micros = match round % 8 {
+                0 => state.cast_signed() >> (round % 24),
+                1 => NEW_YEAR,
+                2 => micros / 1_000_000 * 1_000_000,
+                3 => micros / 1000 * 1000,
+                _ => micros.wrapping_add((state >> 40).cast_signed()),
+            };
+            let mut appended = Vec::new();
+            write_timestamp(micros, &mut appended);
+            let mut cell = [b'#'; 28];
+            if let Some(len) = minute.write(micros, &mut cell) {
+                assert_eq!(cell[..len], appended, "{micros}");
+            } else {
+                assert!(!matches!(appended[..], [_, _, _, _, b'-', ..]), "{micros}");
+            }
         }
     }
 
