@@ -1,0 +1,25 @@
+"""ClickHouse, embedded (chdb): declared columns."""
+
+import time
+
+import chdb
+from scenarios import COLUMNS, EXTENSIONS, SCENARIOS, query
+
+TYPES = {"BIGINT": "Int64", "TIMESTAMP": "DateTime64(6, 'UTC')", "VARCHAR": "String", "DOUBLE": "Float64"}
+FORMATS = {"csv": "CSVWithNames", "json": "JSONEachRow"}
+
+
+def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:
+    columns = COLUMNS[SCENARIOS[scenario][0]]
+    structure = ", ".join(f"{name} {TYPES[kind]}" for name, kind in columns.items())
+    structure = structure.replace("'", "\\'")
+    reader = f"file('{source}/*.{EXTENSIONS[form]}', '{FORMATS[form]}', '{structure}')"
+    end = "toDateTime64(toStartOfMinute(trade_time), 6, 'UTC') + INTERVAL 1 MINUTE"
+    sql = query(scenario, reader, end, ", window_end")
+    sql += (
+        f" INTO OUTFILE '{out}' FORMAT CSVWithNames"
+        f" SETTINGS max_threads = {cores}, date_time_input_format = 'best_effort'"
+    )
+    started = time.perf_counter()
+    chdb.query(sql)
+    return time.perf_counter() - started

@@ -1,0 +1,73 @@
+"""The scenarios: their input, their SQL with the places where dialects differ, and their results."""
+
+COLUMNS = {
+    "trades": {
+        "trade_id": "BIGINT",
+        "trade_time": "TIMESTAMP",
+        "trader_id": "VARCHAR",
+        "symbol": "VARCHAR",
+        "price": "DOUBLE",
+        "quantity": "BIGINT",
+    },
+    "orders": {
+        "order_id": "BIGINT",
+        "customer_id": "BIGINT",
+        "order_date": "TIMESTAMP",
+        "total_amount": "DOUBLE",
+        "status": "VARCHAR",
+    },
+}
+# {source}, {frame}, {end} and {window} are each engine's own.
+SCENARIOS = {
+    "s0": (
+        "orders",
+        "SELECT order_id, customer_id, order_date, total_amount FROM {source}"
+        " WHERE total_amount > 100",
+    ),
+    "s2": (
+        "trades",
+        "SELECT symbol, COUNT(*) AS trade_count, AVG(price) AS avg_price,"
+        " MIN(price) AS min_price, MAX(price) AS max_price, SUM(quantity) AS total_quantity"
+        " FROM {source} GROUP BY symbol",
+    ),
+    "s1": (
+        "trades",
+        "SELECT symbol, price, AVG(price) OVER ({frame}) AS moving_avg FROM {source}",
+    ),
+    "s3a": (
+        "trades",
+        "SELECT trader_id, symbol, {end} AS window_end, COUNT(*) AS trade_count,"
+        " AVG(price) AS avg_price, SUM(quantity) AS total_quantity,"
+        " SUM(price * quantity) AS total_value"
+        " FROM {source} GROUP BY trader_id, symbol{window}",
+    ),
+}
+# Trades of one millisecond come in order of their number, which engines without order have to be told.
+LAST_HUNDRED = (
+    "PARTITION BY symbol ORDER BY trade_time, trade_id ROWS BETWEEN 99 PRECEDING AND CURRENT ROW"
+)
+EXTENSIONS = {"csv": "csv", "json": "jsonl"}
+RESULTS = {
+    "s0": "{'order_id': 'BIGINT', 'customer_id': 'BIGINT', 'order_date': 'TIMESTAMP',"
+    " 'total_amount': 'DOUBLE'}",
+    "s2": "{'symbol': 'VARCHAR', 'trade_count': 'BIGINT', 'avg_price': 'DOUBLE',"
+    " 'min_price': 'DOUBLE', 'max_price': 'DOUBLE', 'total_quantity': 'BIGINT'}",
+    "s1": "{'symbol': 'VARCHAR', 'price': 'DOUBLE', 'moving_avg': 'DOUBLE'}",
+    "s3a": "{'trader_id': 'VARCHAR', 'symbol': 'VARCHAR', 'window_end': 'TIMESTAMP',"
+    " 'trade_count': 'BIGINT', 'avg_price': 'DOUBLE', 'total_quantity': 'BIGINT',"
+    " 'total_value': 'DOUBLE'}",
+}
+# Sums of floats depend on the order of addition, which no two engines share. Exact values are often
+# halves of what they are rounded to: what is added moves them away from that.
+ROUNDED = {
+    "s0": "*",
+    "s2": "* REPLACE (round(avg_price, 6) AS avg_price)",
+    "s1": "* REPLACE (round(moving_avg + 1.2345e-7, 6) AS moving_avg)",
+    "s3a": "* REPLACE (round(avg_price + 1.2345e-7, 6) AS avg_price,"
+    " round(total_value + 1.2345e-3) AS total_value)",
+}
+
+
+def query(name: str, source: str, end: str = "", window: str = "", frame: str = LAST_HUNDRED) -> str:
+    """The scenario's SQL with an engine's own pieces in it."""
+    return SCENARIOS[name][1].format(source=source, end=end, window=window, frame=frame)
