@@ -223,31 +223,33 @@ impl File {
         }
     }
 
-    /// Writes all bytes at a position.
+    /// Writes all bytes at a position, into the page cache, by `pwrite`.
     ///
-    /// Under glommio they are copied once, because the kernel must own them while it writes.
+    /// Not through the ring: file systems without non-blocking buffered writes (ext4) have it hand the
+    /// write to a thread on the same core, which costs two switches, and a copy that the kernel can own
+    /// meanwhile. The caller waits either way; what can hold it up is that too much is unwritten, which
+    /// [`Self::start_writeback`] works against.
     ///
     /// # Errors
     /// What write said (ENOSPC, EIO, EDQUOT); some of the bytes may have been written. A write of no
     /// bytes is `WriteZero`.
-    pub async fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         use std::os::unix::fs::FileExt;
-        let file = match &self.handle {
-            Handle::Std(file) => return file.write_all_at(bytes, offset),
-            Handle::Glommio(file) => file,
+        // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
+        let borrowed = std::mem::ManuallyDrop::new(unsafe { fs::File::from_raw_fd(self.raw_fd()) });
+        borrowed.write_all_at(bytes, offset)
+    }
+
+    /// Has the device begin to write what the page cache holds of a range, so that [`Self::fsync`] has
+    /// little left to wait for. A hint: whether it is taken changes only when the device works.
+    pub fn start_writeback(&self, offset: u64, byte_count: u64) {
+        let (Ok(offset), Ok(byte_count)) = (file_offset(offset), file_offset(byte_count)) else {
+            return;
         };
-        let mut written = 0;
-        while written < bytes.len() {
-            let at = offset + u64::try_from(written).expect("a usize fits u64");
-            file_offset(at)?;
-            match file.write_at(bytes[written..].to_vec(), at).await.map_err(io_error) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        // SAFETY: the descriptor is open; the call takes no memory. What it says is left to fsync.
+        unsafe {
+            libc::sync_file_range(self.raw_fd(), offset, byte_count, libc::SYNC_FILE_RANGE_WRITE)
+        };
     }
 
     /// Makes contents and length durable (`fdatasync`).

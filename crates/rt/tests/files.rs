@@ -137,8 +137,8 @@ fn what_is_written_is_read_back() {
         let at = path.clone();
         let length = on_core(backend, move || async move {
             let file = File::create(backend, &at).await.unwrap();
-            file.write_all_at(&pattern(600_000), 0).await.unwrap();
-            file.write_all_at(b"end", 600_000).await.unwrap();
+            file.write_all_at(&pattern(600_000), 0).unwrap();
+            file.write_all_at(b"end", 600_000).unwrap();
             file.fsync().await.unwrap();
             let length = file.byte_count().unwrap();
             let mut end = [0; 8];

@@ -11,6 +11,9 @@ use crate::directory::{Finished, OutputDirectory, open_name};
 /// Bytes collected before they are written: one call to the kernel each.
 pub const WRITE_BYTES: usize = 256 * 1024;
 
+/// Bytes after which the device is asked to begin writing them.
+const WRITEBACK_BYTES: u64 = 16 << 20;
+
 /// Writes the results of one partition.
 ///
 /// The first segment is made at once, so that a directory that cannot be written stops the job before
@@ -37,6 +40,8 @@ struct Open {
     file: File,
     path: PathBuf,
     byte_count: u64,
+    /// The device was asked to write what is before this.
+    writeback_end: u64,
 }
 
 impl FileWriter {
@@ -111,7 +116,7 @@ impl FileWriter {
     /// As [`Self::write`], and what fsync said.
     pub async fn roll(&mut self) -> Result<(), SinkError> {
         self.write_pending().await?;
-        let Some(Open { file, path, byte_count }) = self.open.take() else { return Ok(()) };
+        let Some(Open { file, path, byte_count, .. }) = self.open.take() else { return Ok(()) };
         file.fsync().await.map_err(|error| SinkError::of(&path, "sync", error))?;
         file.close().await.map_err(|error| SinkError::of(&path, "close", error))?;
         self.finished.byte_count += byte_count;
@@ -143,7 +148,7 @@ impl FileWriter {
         let file = file.map_err(|error| SinkError::of(&path, "create", error))?;
         // From here on it is removed when this writer is dropped.
         self.finished.segments.push(segment);
-        self.open = Some(Open { file, path, byte_count: 0 });
+        self.open = Some(Open { file, path, byte_count: 0, writeback_end: 0 });
         Ok(())
     }
 
@@ -160,9 +165,14 @@ impl FileWriter {
             return Ok(());
         }
         let open = self.open.as_mut().expect("a segment is open while bytes are pending");
-        let written = open.file.write_all_at(bytes, open.byte_count).await;
+        let written = open.file.write_all_at(bytes, open.byte_count);
         written.map_err(|error| SinkError::of(&open.path, "write", error))?;
         open.byte_count += u64::try_from(bytes.len()).expect("a usize fits u64");
+        let unwritten = open.byte_count - open.writeback_end;
+        if unwritten >= WRITEBACK_BYTES {
+            open.file.start_writeback(open.writeback_end, unwritten);
+            open.writeback_end = open.byte_count;
+        }
         Ok(())
     }
 }

@@ -153,3 +153,44 @@ fn keys_may_change_their_order_from_record_to_record() {
     assert_eq!(decoded.texts(0), expected);
     assert_eq!(decoded.texts(1)[499].as_deref(), Some("b499"));
 }
+
+/// A record that begins in the shape of the one before takes another way through the decoder: it has
+/// to be judged there as by itself.
+#[test]
+fn records_after_another_of_their_shape_are_what_they_are_alone() {
+    const BYTES: &[u8] = b"\"\\{}[]:,0123456789eE+-.truefalsn \x00\x1f\t\r\xff\xc3\xa9";
+    let schema = texts_schema(&["a", "b"]);
+    let rows_of = |text: &[u8]| {
+        let decoded = decode(&JSON, &schema, text).unwrap();
+        let rows: Vec<_> = decoded.texts(0).into_iter().zip(decoded.texts(1)).collect();
+        (rows, decoded.reasons().iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let mut random = Pcg64::seed_from_u64(7);
+    let mut accepted = 0;
+    for round in 0..30_000 {
+        let record = RECORDS[round % RECORDS.len()].as_bytes();
+        let mut line = record.to_vec();
+        for _ in 0..random.random_range(0..3) {
+            let at = random.random_range(0..line.len());
+            let byte = BYTES[random.random_range(0..BYTES.len())];
+            match random.random_range(0..3) {
+                0 => line[at] = byte,
+                1 => line.insert(at, byte),
+                _ if line.len() > 1 => drop(line.remove(at)),
+                _ => {}
+            }
+        }
+        let end = if random.random_bool(0.5) { &b"\r\n"[..] } else { b"\n" };
+        // The last line is there because the short way needs some bytes behind what it looks at.
+        let padding = format!("{{\"b\":\"{}\"}}\n", "-".repeat(64));
+        let text = [record, end, &line, end, record, end, padding.as_bytes()].concat();
+        let alone: Vec<_> = [record, &line, record, padding.trim_end().as_bytes()]
+            .map(|line| rows_of(&[line, &end[..end.len() - 1]].concat()))
+            .into();
+        let rows: Vec<_> = alone.iter().flat_map(|(rows, _)| rows.clone()).collect();
+        let reasons: Vec<_> = alone.into_iter().flat_map(|(_, reasons)| reasons).collect();
+        accepted += rows.len();
+        assert_eq!(rows_of(&text), (rows, reasons), "{:?}", String::from_utf8_lossy(&text));
+    }
+    assert!(accepted > 60_000, "{accepted}");
+}
