@@ -16,11 +16,18 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// The minute of the timestamp before: most have the same, of which only seconds need be read.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct LastMinute {
-    /// `YYYY-MM-DD[T ]HH:MM` as written, first character lowest; zero for none.
+    /// `YYYY-MM-DD[T ]HH:MM` as written, first character lowest. At first what no text is, because
+    /// it is not UTF-8.
     text: u128,
     micros: i64,
+}
+
+impl Default for LastMinute {
+    fn default() -> Self {
+        Self { text: u128::MAX, micros: 0 }
+    }
 }
 
 impl LastMinute {
@@ -552,6 +559,7 @@ mod tests {
     #[test]
     fn the_short_way_is_taken_and_says_what_the_whole_one_says() {
         let mut last = LastMinute::default();
+        assert_eq!(read(&format!("{}:07", "\0".repeat(16)), &mut last), Err(Fault::Syntax));
         assert_eq!(read("2024-01-01T00:00:00", &mut last), Ok(NEW_YEAR));
         let ends = [
             "0",
