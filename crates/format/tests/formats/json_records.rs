@@ -68,6 +68,20 @@ fn check_line(line: &[u8]) -> bool {
     true
 }
 
+/// Replaces, inserts or removes a byte, so many times.
+fn damage(line: &mut Vec<u8>, times: usize, bytes: &[u8], random: &mut Pcg64) {
+    for _ in 0..times {
+        let at = random.random_range(0..line.len());
+        let byte = bytes[random.random_range(0..bytes.len())];
+        match random.random_range(0..3) {
+            0 => line[at] = byte,
+            1 => line.insert(at, byte),
+            _ if line.len() > 1 => drop(line.remove(at)),
+            _ => {}
+        }
+    }
+}
+
 #[test]
 fn records_are_those_of_serde_json_whole_and_cut_short() {
     for record in RECORDS {
@@ -84,16 +98,8 @@ fn records_are_those_of_serde_json_after_random_damage() {
     let mut accepted = 0;
     for round in 0..30_000 {
         let mut line = RECORDS[round % RECORDS.len()].as_bytes().to_vec();
-        for _ in 0..random.random_range(1..4) {
-            let at = random.random_range(0..line.len());
-            let byte = BYTES[random.random_range(0..BYTES.len())];
-            match random.random_range(0..3) {
-                0 => line[at] = byte,
-                1 => line.insert(at, byte),
-                _ if line.len() > 1 => drop(line.remove(at)),
-                _ => {}
-            }
-        }
+        let times = random.random_range(1..4);
+        damage(&mut line, times, BYTES, &mut random);
         accepted += usize::from(check_line(&line));
     }
     assert!(accepted > 2000, "{accepted}");
@@ -170,16 +176,8 @@ fn records_after_another_of_their_shape_are_what_they_are_alone() {
     for round in 0..30_000 {
         let record = RECORDS[round % RECORDS.len()].as_bytes();
         let mut line = record.to_vec();
-        for _ in 0..random.random_range(0..3) {
-            let at = random.random_range(0..line.len());
-            let byte = BYTES[random.random_range(0..BYTES.len())];
-            match random.random_range(0..3) {
-                0 => line[at] = byte,
-                1 => line.insert(at, byte),
-                _ if line.len() > 1 => drop(line.remove(at)),
-                _ => {}
-            }
-        }
+        let times = random.random_range(0..3);
+        damage(&mut line, times, BYTES, &mut random);
         let end = if random.random_bool(0.5) { &b"\r\n"[..] } else { b"\n" };
         // The last line is there because the short way needs some bytes behind what it looks at.
         let padding = format!("{{\"b\":\"{}\"}}\n", "-".repeat(64));
