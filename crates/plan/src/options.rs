@@ -346,6 +346,8 @@ pub struct FileSink {
     pub rolling_bytes: Option<u64>,
     /// `on.existing`
     pub on_existing: OnExisting,
+    /// `durable`: flush results to the device before they become visible.
+    pub is_durable: bool,
 }
 
 /// `on.existing`: what to do where the directory already holds results.

@@ -30,6 +30,7 @@ pub struct OutputDirectory {
     /// First part of the names of its files.
     prefix: String,
     on_existing: OnExisting,
+    is_durable: bool,
     /// Files that this value has published: no earlier results.
     published: Mutex<Vec<PathBuf>>,
     /// Holds the exclusive lock; closing it gives it up.
@@ -109,8 +110,14 @@ impl OutputDirectory {
             });
         }
         let (path, prefix) = (path.to_owned(), prefix.to_owned());
-        let directory =
-            Self { path, prefix, on_existing, published: Mutex::default(), _lock: lock };
+        let directory = Self {
+            path,
+            prefix,
+            on_existing,
+            is_durable: true,
+            published: Mutex::default(),
+            _lock: lock,
+        };
         let results = directory.list(|name| !name.ends_with(OPEN_SUFFIX))?;
         if let (Some(earlier), OnExisting::Fail) = (results.into_iter().next(), on_existing) {
             return Err(SinkError::Existing { path: earlier });
@@ -119,6 +126,20 @@ impl OutputDirectory {
             fs::remove_file(&stale).map_err(|error| SinkError::of(stale, "remove", error))?;
         }
         Ok(directory)
+    }
+
+    /// The same, whose files become visible without being flushed to the device: what a crash of the host
+    /// leaves of them is open.
+    #[must_use]
+    pub fn without_flush(mut self) -> Self {
+        self.is_durable = false;
+        self
+    }
+
+    /// Whether files are flushed to the device before they become visible.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.is_durable
     }
 
     /// The directory.
@@ -184,7 +205,9 @@ impl OutputDirectory {
                 published.removed_count += 1;
             }
         }
-        sync_directory(&self.path).map_err(|error| SinkError::of(&self.path, "sync", error))?;
+        if self.is_durable {
+            sync_directory(&self.path).map_err(|error| SinkError::of(&self.path, "sync", error))?;
+        }
         Ok(published)
     }
 

@@ -117,7 +117,9 @@ impl FileWriter {
     pub async fn roll(&mut self) -> Result<(), SinkError> {
         self.write_pending().await?;
         let Some(Open { file, path, byte_count, .. }) = self.open.take() else { return Ok(()) };
-        file.fsync().await.map_err(|error| SinkError::of(&path, "sync", error))?;
+        if self.directory.is_durable() {
+            file.fsync().await.map_err(|error| SinkError::of(&path, "sync", error))?;
+        }
         file.close().await.map_err(|error| SinkError::of(&path, "close", error))?;
         self.finished.byte_count += byte_count;
         Ok(())
@@ -169,7 +171,7 @@ impl FileWriter {
         written.map_err(|error| SinkError::of(&open.path, "write", error))?;
         open.byte_count += u64::try_from(bytes.len()).expect("a usize fits u64");
         let unwritten = open.byte_count - open.writeback_end;
-        if unwritten >= WRITEBACK_BYTES {
+        if unwritten >= WRITEBACK_BYTES && self.directory.is_durable() {
             open.file.start_writeback(open.writeback_end, unwritten);
             open.writeback_end = open.byte_count;
         }

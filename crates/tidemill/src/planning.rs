@@ -430,7 +430,8 @@ impl QueryBuilder<'_, '_> {
         let writer = format!("sink {}", self.query.physical.sink.name);
         let (directory, file_number) =
             self.wave.directories.numbered(&sink.path, writer, || {
-                Ok(OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?)
+                let directory = OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?;
+                Ok(if sink.is_durable { directory } else { directory.without_flush() })
             })?;
         Ok(OutputSpec::File { sink: sink.clone(), schema, directory, file_number })
     }

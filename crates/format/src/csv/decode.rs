@@ -1,7 +1,7 @@
 //! CSV to columns.
 //!
-//! A record without quotes and with the right number of fields, which is nearly every one, takes
-//! its field boundaries straight from [`Structure`]; any other goes through [`record::split`].
+//! Records without quotes and with the right number of fields, which are nearly all, take their field
+//! boundaries straight from [`Structure`]; any other goes through [`record::split`].
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ use super::{check_options, header};
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::Tag;
-use crate::text::{NextRecord, RecordParser, Rows, Slot, TextFrame};
+use crate::text::{Grid, GridColumn, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of CSV.
@@ -46,16 +46,31 @@ struct Layout {
     field_count: usize,
     /// For each needed column, its field.
     fields: Vec<usize>,
+    /// The same of regular records.
+    columns: Vec<Option<GridColumn>>,
+}
+
+impl Layout {
+    fn new(field_count: usize, fields: Vec<usize>) -> Self {
+        let columns = fields.iter().map(|&field| {
+            Some(GridColumn {
+                field,
+                prefix_len: 0,
+                suffix_len: 0,
+                tag: Tag::Text,
+                is_empty_null: true,
+            })
+        });
+        Self { field_count, columns: columns.collect(), fields }
+    }
 }
 
 impl CsvDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &CsvOptions) -> Result<Self, FormatError> {
         check_options(options)?;
         let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
-        let layout = (!options.has_header).then(|| Layout {
-            field_count: spec.schema.fields.len(),
-            fields: spec.columns.to_vec(),
-        });
+        let layout = (!options.has_header)
+            .then(|| Layout::new(spec.schema.fields.len(), spec.columns.to_vec()));
         Ok(Self {
             options: options.clone(),
             schema: spec.schema.clone(),
@@ -168,7 +183,7 @@ impl CsvDecoder {
     fn layout_of(&self, header: &[String]) -> Result<Layout, FormatError> {
         header::refuse_duplicates(header)?;
         let fields = header::matched(header, &self.schema, &self.columns)?;
-        Ok(Layout { field_count: header.len(), fields })
+        Ok(Layout::new(header.len(), fields))
     }
 }
 
@@ -183,28 +198,46 @@ struct Parser<'a, L> {
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
     #[inline(always)]
+    fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        let Layout { field_count, columns, .. } = self.layout;
+        let row_count = {
+            let stops = self.structure.run::<L>(bytes, start, *field_count, rows_max);
+            let ends = stops[1..].iter().skip(field_count - 1).step_by(*field_count);
+            let starts = stops.iter().step_by(*field_count);
+            let limit =
+                usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
+            let is_ours = |(before, end): &(&u32, &u32)| {
+                let (start, end) = (before.wrapping_add(1) as usize, **end as usize);
+                let has_return = end > start && bytes[end - 1] == b'\r';
+                start < limit && !has_return
+            };
+            starts.zip(ends).take_while(is_ours).count()
+        };
+        if row_count == 0 {
+            return None;
+        }
+        let stops = self.structure.take(row_count, *field_count);
+        Some(Grid { stops, field_count: *field_count, columns })
+    }
+
+    #[inline(always)]
     fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
-        let start = frame.position;
-        let bytes = frame.bytes.as_slice();
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let count = self.layout.field_count;
-        if let Some(stops) = self.structure.peek::<L>(bytes, count) {
-            let last = stops[count - 1] as usize;
-            let is_plain = bytes[last] == b'\n'
-                && stops[..count - 1]
-                    .iter()
-                    .all(|at| bytes[*at as usize] == self.options.delimiter);
-            if is_plain {
-                let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
-                for (slot, &field) in slots.iter_mut().zip(&self.layout.fields) {
-                    let from = if field == 0 { start } else { stops[field - 1] as usize + 1 };
-                    let to = (stops[field] as usize).min(end);
-                    if from < to {
-                        *slot = Slot::new(Tag::Text, from, to);
-                    }
+        let stops = self.structure.run::<L>(bytes, start, count, 1);
+        if let Some(&last) = stops.get(count) {
+            let last = last as usize;
+            let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
+            for (slot, &field) in slots.iter_mut().zip(&self.layout.fields) {
+                let from = stops[field].wrapping_add(1) as usize;
+                let to = (stops[field + 1] as usize).min(end);
+                if from < to {
+                    *slot = Slot::new(Tag::Text, from, to);
                 }
-                self.structure.take(count);
-                return NextRecord::Row { end, next: last + 1 };
             }
+            self.structure.take(1, count);
+            return NextRecord::Row { end, next: last + 1 };
         }
         self.next_careful(frame, slots, side)
     }

@@ -1,9 +1,9 @@
 //! JSON lines to columns.
 //!
-//! Records of one source tend to have the same keys in the same order, written the same way. So the
-//! text around the values of the record before ([`Shape`]) is first held against this one: where all
-//! of it is there and every value between is one of JSON, the record needs no other parsing. Any
-//! other goes through the whole grammar, where the key at each place is first compared with the one
+//! Records of one source tend to have the same keys in the same order, written the same way. So a record
+//! is first held against the layouts of others, with values of the same lengths ([`Layouts`]), and then
+//! against the text around the values of the record before ([`Shape`]): where all of it is there and every
+//! value between is one of JSON, the record needs no other parsing. Any other goes through the whole grammar, where the key at each place is first compared with the one
 //! that stood there in the record before; only another key is looked up by name.
 
 use std::marker::PhantomData;
@@ -12,19 +12,21 @@ use memchr::memchr;
 use tidemill_plan::JsonOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
+use super::layout::Layouts;
 use super::scan::{Fault, Scanner};
 use super::shape::{Draft, Shape};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::Tag;
-use crate::text::{NextRecord, RecordParser, Rows, Slot, TextFrame};
+use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of JSON lines.
 pub(crate) struct JsonDecoder {
     frame: TextFrame,
     rows: Rows,
+    layouts: Layouts,
     shape: Shape,
     keys: Keys,
     /// Offset of the first byte of the text.
@@ -39,6 +41,7 @@ impl JsonDecoder {
         Ok(Self {
             frame: TextFrame::default(),
             rows,
+            layouts: Layouts::default(),
             shape: Shape::default(),
             keys: Keys::new(names.collect()),
             head: 0,
@@ -75,8 +78,12 @@ impl JsonDecoder {
 
     #[inline(always)]
     fn decode_with<L: Lanes>(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        let mut parser =
-            Parser::<L> { shape: &mut self.shape, keys: &mut self.keys, lanes: PhantomData };
+        let mut parser = Parser::<L> {
+            layouts: &mut self.layouts,
+            shape: &mut self.shape,
+            keys: &mut self.keys,
+            lanes: PhantomData,
+        };
         self.rows.decode(&mut self.frame, bad, &mut parser)
     }
 
@@ -96,16 +103,27 @@ impl JsonDecoder {
 
 /// Parses one line after the other.
 struct Parser<'a, L> {
+    layouts: &'a mut Layouts,
     shape: &'a mut Shape,
     keys: &'a mut Keys,
     lanes: PhantomData<L>,
 }
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
+    /// Records are looked at one by one.
+    #[inline(always)]
+    fn grid(&mut self, _: &TextFrame, _: usize) -> Option<Grid<'_>> {
+        None
+    }
+
     #[inline(always)]
     fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
-        let bytes = frame.bytes.as_slice();
-        if let Some(next) = self.shape.fit::<L>(bytes, frame.position, slots) {
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        if let Some(next) = self.layouts.fit::<L>(bytes, start, slots) {
+            return NextRecord::Row { end: next - 1, next };
+        }
+        if let Some(next) = self.shape.fit::<L>(bytes, start, slots) {
+            self.layouts.learn(bytes, (start, next), self.shape.values());
             return NextRecord::Row { end: next - 1, next };
         }
         slots.fill(Slot::NULL);

@@ -7,10 +7,12 @@
 //! - `null` and a missing key are NULL. In a VARCHAR column a value that is no string keeps its own
 //!   JSON text. A string in a numeric or BOOLEAN column is read as CSV would.
 //!
-//! [`scan`] is the grammar, [`decode`] finds the needed values in it, [`encode`] writes.
+//! [`scan`] is the grammar, [`decode`] finds the needed values in it, by [`layout`] or [`shape`] where a
+//! record looks like one before; [`encode`] writes.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod infer;
+pub(crate) mod layout;
 pub(crate) mod scan;
 pub(crate) mod shape;

@@ -23,6 +23,8 @@ pub(crate) struct Shape {
     texts: Vec<Text>,
     /// For each value, the needed column that it is.
     columns: Vec<Option<usize>>,
+    /// Start and end of each value of the last record that was fit or drawn, and its column.
+    values: Vec<(usize, usize, Option<usize>)>,
 }
 
 /// At most [`TEXT_MAX`] bytes.
@@ -48,17 +50,20 @@ impl Shape {
     /// has this shape. If not, some slots may have been filled.
     #[inline(always)]
     pub(crate) fn fit<L: Lanes>(
-        &self,
+        &mut self,
         bytes: &[u8],
         start: usize,
         slots: &mut [Slot],
     ) -> Option<usize> {
         let (last, texts) = self.texts.split_last()?;
         let mut at = start;
+        self.values.clear();
         for (text, column) in texts.iter().zip(&self.columns) {
             at = text.behind::<L>(bytes, at)?;
-            let value;
+            let (value, value_start);
+            value_start = at;
             (value, at) = value_at::<L>(bytes, at)?;
+            self.values.push((value_start, at, *column));
             if let Some(column) = *column {
                 slots[column] = value;
             }
@@ -66,10 +71,17 @@ impl Shape {
         last.behind::<L>(bytes, at)
     }
 
+    /// Start and end of each value of the last record that had this shape, and the needed column that it
+    /// is.
+    pub(crate) fn values(&self) -> &[(usize, usize, Option<usize>)] {
+        &self.values
+    }
+
     /// Begins to remember the record at `start` instead.
     pub(crate) fn redraw(&mut self, start: usize) -> Draft<'_> {
         self.texts.clear();
         self.columns.clear();
+        self.values.clear();
         Draft { shape: self, text_start: start, is_fit: true }
     }
 }
@@ -88,6 +100,7 @@ impl Draft<'_> {
     pub(crate) fn note(&mut self, bytes: &[u8], start: usize, end: usize, column: Option<usize>) {
         self.push(bytes, start);
         self.shape.columns.push(column);
+        self.shape.values.push((start, end, column));
         self.text_start = end;
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Dialect {
 pub(crate) struct Block {
     cells: Vec<[u8; CELL_BYTES]>,
     lens: Vec<u8>,
+    /// Of the timestamp before.
+    minute: time::WrittenMinute,
 }
 
 /// In place of the length of a cell that is to be written the careful way.
@@ -45,7 +47,11 @@ const CAREFUL: u8 = u8::MAX;
 
 impl Block {
     pub(crate) fn new() -> Self {
-        Self { cells: vec![[0; CELL_BYTES]; BLOCK_ROWS], lens: vec![CAREFUL; BLOCK_ROWS] }
+        Self {
+            cells: vec![[0; CELL_BYTES]; BLOCK_ROWS],
+            lens: vec![CAREFUL; BLOCK_ROWS],
+            minute: time::WrittenMinute::default(),
+        }
     }
 
     /// The cell of a row of the block, and how many of its bytes count; `None` for the careful way.
@@ -183,7 +189,7 @@ impl Fill<'_> {
 
     fn timestamps(&mut self) {
         let values = self.column.as_primitive::<TimestampMicrosecondType>().values();
-        let mut minute = time::WrittenMinute::default();
+        let mut minute = self.block.minute;
         let quotes = usize::from(matches!(self.dialect, Dialect::Json));
         self.each(|cell, row| {
             let len = minute.write(values[row], &mut cell[quotes..])?;
@@ -193,6 +199,7 @@ impl Fill<'_> {
             }
             Some(len + 2 * quotes)
         });
+        self.block.minute = minute;
     }
 
     fn texts(&mut self) {

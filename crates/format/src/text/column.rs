@@ -17,6 +17,9 @@ use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
 use tidemill_plan::TimestampUnit;
 use tidemill_record::{DataType, Field};
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Avx2;
+use super::lanes::{Baseline, Lanes, Level};
 use super::number::{self, Fault};
 use super::slot::{Slot, Tag, narrow};
 use super::{digits, literal, time};
@@ -27,6 +30,7 @@ pub(crate) struct TextColumn {
     // Fixed at construction.
     field: Field,
     unit: TimestampUnit,
+    level: Level,
     // Changes with every chunk.
     nulls: NullBufferBuilder,
     values: Values,
@@ -56,12 +60,10 @@ enum Values {
     Interval(Vec<IntervalMonthDayNano>),
 }
 
-/// The records of a chunk: their slots row by row, and what those point into.
+/// One column of the records of a chunk: where its values stand, and what they stand in.
 pub(crate) struct Chunk<'a> {
-    /// `row_count × stride` slots.
+    /// A slot a record.
     pub(crate) slots: &'a [Slot],
-    /// Slots a row, at least 1.
-    pub(crate) stride: usize,
     /// The frame.
     pub(crate) frame: &'a [u8],
     /// What was unescaped.
@@ -85,72 +87,52 @@ impl TextColumn {
                 column: field.name.clone(),
                 reason: format!("{} cannot be read from text", field.data_type),
             })?;
-        Ok(Self { field: field.clone(), unit, nulls: NullBufferBuilder::new(0), values })
+        let nulls = NullBufferBuilder::new(0);
+        Ok(Self { field: field.clone(), unit, level: Level::detect(), nulls, values })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.field.name
     }
 
-    /// Parses slot `column` of every row of the chunk.
-    pub(crate) fn append(&mut self, column: usize, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
+    /// Parses the value of every record of the chunk.
+    pub(crate) fn append(&mut self, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level was detected on this host.
+            Level::Avx2 => unsafe { self.append_avx2(chunk, misfits) },
+            Level::Baseline => self.append_with::<Baseline>(chunk, misfits),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn append_avx2(&mut self, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
+        self.append_with::<Avx2>(chunk, misfits);
+    }
+
+    /// The types that most records have; any other is for [`Self::append_rarer`].
+    #[inline(always)]
+    fn append_with<L: Lanes>(&mut self, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
         let unit = self.unit;
-        let mut cells =
-            Cells { column, chunk, field: &self.field, nulls: &mut self.nulls, misfits };
+        let mut cells = Cells { chunk, field: &self.field, nulls: &mut self.nulls, misfits };
         match &mut self.values {
-            Values::Boolean(values) => {
-                let mut truths = Vec::new();
-                cells.parse(&mut truths, |_| None, truth);
-                truths.into_iter().for_each(|value| values.append(value));
-            }
-            Values::TinyInt(values) => cells.parse(values, |_| None, small::<i8>),
-            Values::SmallInt(values) => cells.parse(values, |_| None, small::<i16>),
-            Values::Integer(values) => cells.parse(
-                values,
-                |near| near.integer().and_then(|value| i32::try_from(value).ok()),
-                small::<i32>,
-            ),
             Values::BigInt(values) => {
-                cells.parse(values, Near::integer, |text, tag| {
+                cells.parse(values, L::four_integers, Near::integer, |text, tag| {
                     numeric(tag).and_then(|()| number::integer(text))
                 });
             }
-            Values::Real(values) => {
-                cells.parse(
-                    values,
-                    |_| None,
-                    |text, tag| numeric(tag).and_then(|()| number::float(text)),
-                );
-            }
             Values::Double(values) => {
-                cells.parse(values, Near::double, |text, tag| {
+                cells.parse(values, L::four_doubles, Near::double, |text, tag| {
                     numeric(tag).and_then(|()| number::float(text))
                 });
-            }
-            Values::Decimal(values) => {
-                let DataType::Decimal { precision, scale } = self.field.data_type else {
-                    unreachable!("values are made for the field's type");
-                };
-                cells.parse(
-                    values,
-                    |_| None,
-                    |text, tag| numeric(tag).and_then(|()| number::decimal(text, precision, scale)),
-                );
-            }
-            Values::Varchar { views, is_inline } => cells.views(views, is_inline),
-            Values::Varbinary { views, bytes } => cells.bytes(views, bytes),
-            Values::Date(values) => {
-                cells.parse(
-                    values,
-                    |_| None,
-                    |text, tag| string(tag).and_then(|()| time::date(text)),
-                );
             }
             Values::Timestamp(values) => {
                 // A cell, because the long way changes what the short way reads.
                 let last = Cell::new(time::LastMinute::default());
                 cells.parse(
                     values,
+                    |_, _| None,
                     |near| near.timestamp(&last),
                     |text, tag| {
                         let mut minute = last.get();
@@ -161,7 +143,48 @@ impl TextColumn {
                     },
                 );
             }
-            Values::Interval(values) => cells.parse(values, |_| None, interval),
+            Values::Varchar { views, is_inline } => cells.views(views, is_inline),
+            _ => self.append_rarer(chunk, misfits),
+        }
+    }
+
+    #[inline(never)]
+    fn append_rarer(&mut self, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
+        let mut cells = Cells { chunk, field: &self.field, nulls: &mut self.nulls, misfits };
+        match &mut self.values {
+            Values::Boolean(values) => {
+                let mut truths = Vec::new();
+                cells.parse_each(&mut truths, truth);
+                truths.into_iter().for_each(|value| values.append(value));
+            }
+            Values::TinyInt(values) => cells.parse_each(values, small::<i8>),
+            Values::SmallInt(values) => cells.parse_each(values, small::<i16>),
+            Values::Integer(values) => {
+                let short = |near: Near<'_>| i32::try_from(near.integer()?).ok();
+                cells.parse(values, |_, _| None, short, small::<i32>);
+            }
+            Values::Real(values) => {
+                cells.parse_each(values, |text, tag| {
+                    numeric(tag).and_then(|()| number::float(text))
+                });
+            }
+            Values::Decimal(values) => {
+                let DataType::Decimal { precision, scale } = self.field.data_type else {
+                    unreachable!("values are made for the field's type");
+                };
+                cells.parse_each(values, |text, tag| {
+                    numeric(tag).and_then(|()| number::decimal(text, precision, scale))
+                });
+            }
+            Values::Varbinary { views, bytes } => cells.bytes(views, bytes),
+            Values::Date(values) => {
+                cells.parse_each(values, |text, tag| string(tag).and_then(|()| time::date(text)));
+            }
+            Values::Interval(values) => cells.parse_each(values, interval),
+            Values::BigInt(_)
+            | Values::Double(_)
+            | Values::Timestamp(_)
+            | Values::Varchar { .. } => unreachable!("taken before"),
         }
     }
 
@@ -247,7 +270,6 @@ impl Values {
 
 /// The cells of one column of a chunk.
 struct Cells<'a> {
-    column: usize,
     chunk: &'a Chunk<'a>,
     field: &'a Field,
     nulls: &'a mut NullBufferBuilder,
@@ -255,55 +277,70 @@ struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// Appends a value a row: what `short` makes of a plain slot or, where it has no answer,
-    /// `parse`.
-    #[inline]
+    /// Appends a value a row: what `wide` makes of four plain slots or `short` of one or, where they
+    /// have no answer, `parse`.
+    #[inline(always)]
     fn parse<T: Copy + Default>(
         &mut self,
         values: &mut Vec<T>,
+        wide: impl Fn([u64; 4], [u64; 4]) -> Option<[T; 4]>,
         short: impl Fn(Near<'a>) -> Option<T>,
         mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
     ) {
         let chunk = self.chunk;
         let first = values.len();
-        values.resize(first + chunk.row_count(), T::default());
+        values.resize(first + chunk.slots.len(), T::default());
         let mut nulls = Gaps::new(self.nulls);
-        for (row, (value, slots)) in
-            values[first..].iter_mut().zip(chunk.slots.chunks_exact(chunk.stride)).enumerate()
-        {
-            let slot = slots[self.column];
-            if slot.is_plain()
-                && let Some(read) = short(Near { bytes: chunk.frame, slot })
+        let fours = values[first..].chunks_mut(4).zip(chunk.slots.chunks(4));
+        for (index, (values, slots)) in fours.enumerate() {
+            if let Some((words, lens)) = four_words(chunk.frame, slots)
+                && let Some(read) = wide(words, lens)
             {
-                *value = read;
+                values.copy_from_slice(&read);
                 continue;
             }
-            if slot.is_null() {
-                nulls.append_null(row);
-                null(self.field, self.misfits, row);
-                continue;
-            }
-            let text = chunk.text(slot);
-            match parse(text, slot.tag()) {
-                Ok(read) => *value = read,
-                Err(fault) => {
+            for (within, (value, slot)) in values.iter_mut().zip(slots).enumerate() {
+                let (row, slot) = (4 * index + within, *slot);
+                if slot.is_plain()
+                    && let Some(read) = short(Near { bytes: chunk.frame, slot })
+                {
+                    *value = read;
+                    continue;
+                }
+                if slot.is_null() {
                     nulls.append_null(row);
-                    misfit(self.field, self.misfits, row, text, fault);
+                    null(self.field, self.misfits, row);
+                    continue;
+                }
+                let text = chunk.text(slot);
+                match parse(text, slot.tag()) {
+                    Ok(read) => *value = read,
+                    Err(fault) => {
+                        nulls.append_null(row);
+                        misfit(self.field, self.misfits, row, text, fault);
+                    }
                 }
             }
         }
-        nulls.finish(chunk.row_count());
+        nulls.finish(chunk.slots.len());
     }
 
+    /// Appends a value a row, each the careful way.
+    fn parse_each<T: Copy + Default>(
+        &mut self,
+        values: &mut Vec<T>,
+        parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
+    ) {
+        self.parse(values, |_, _| None, |_| None, parse);
+    }
+
+    #[inline(always)]
     fn views(&mut self, views: &mut Vec<u128>, is_inline: &mut bool) {
         let chunk = self.chunk;
         let first = views.len();
-        views.resize(first + chunk.row_count(), 0);
+        views.resize(first + chunk.slots.len(), 0);
         let mut nulls = Gaps::new(self.nulls);
-        for (row, (view, slots)) in
-            views[first..].iter_mut().zip(chunk.slots.chunks_exact(chunk.stride)).enumerate()
-        {
-            let slot = slots[self.column];
+        for (row, (view, slot)) in views[first..].iter_mut().zip(chunk.slots).enumerate() {
             if slot.is_null() {
                 nulls.append_null(row);
                 null(self.field, self.misfits, row);
@@ -320,14 +357,13 @@ impl<'a> Cells<'a> {
                 long_view(bytes, slot.start(), slot.len(), buffer)
             };
         }
-        nulls.finish(chunk.row_count());
+        nulls.finish(chunk.slots.len());
     }
 
     fn bytes(&mut self, views: &mut Vec<u128>, out: &mut Vec<u8>) {
         let chunk = self.chunk;
         let mut nulls = Gaps::new(self.nulls);
-        for (row, slots) in chunk.slots.chunks_exact(chunk.stride).enumerate() {
-            let slot = slots[self.column];
+        for (row, slot) in chunk.slots.iter().copied().enumerate() {
             if slot.is_null() {
                 nulls.append_null(row);
                 null(self.field, self.misfits, row);
@@ -354,7 +390,7 @@ impl<'a> Cells<'a> {
                 }
             }
         }
-        nulls.finish(chunk.row_count());
+        nulls.finish(chunk.slots.len());
     }
 }
 
@@ -395,6 +431,19 @@ impl<'a> Gaps<'a> {
     }
 }
 
+/// Four plain slots of one to eight bytes as words, and their lengths.
+#[inline(always)]
+fn four_words(frame: &[u8], slots: &[Slot]) -> Option<([u64; 4], [u64; 4])> {
+    let slots: &[Slot; 4] = slots.try_into().ok()?;
+    let (mut words, mut lens) = ([0; 4], [0; 4]);
+    for ((word, len), slot) in words.iter_mut().zip(&mut lens).zip(slots) {
+        *len = slot.short_len()?;
+        let loaded: &[u8; 8] = frame.get(slot.start()..)?.first_chunk()?;
+        *word = u64::from_le_bytes(*loaded);
+    }
+    Some((words, lens))
+}
+
 /// A plain slot within its frame, for those who load more bytes at once than it has.
 #[derive(Clone, Copy)]
 struct Near<'a> {
@@ -432,10 +481,6 @@ impl Near<'_> {
 }
 
 impl<'a> Chunk<'a> {
-    fn row_count(&self) -> usize {
-        self.slots.len() / self.stride
-    }
-
     #[inline]
     fn text(&self, slot: Slot) -> &'a [u8] {
         let bytes = if slot.tag() == Tag::Unescaped { self.side } else { self.frame };
@@ -444,21 +489,34 @@ impl<'a> Chunk<'a> {
 }
 
 /// A view that holds its at most 12 bytes itself: length in the low 4 bytes, then the text.
-#[inline]
+#[inline(always)]
 fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
-    let text = match bytes.get(start..start + 16) {
+    // The four bytes before the text are loaded with it, so that nothing need be shifted.
+    let loaded = start.checked_sub(4).and_then(|before| bytes.get(before..before + 16));
+    let text = match loaded {
         Some(loaded) => {
             let loaded = u128::from_le_bytes(loaded.try_into().expect("sixteen bytes"));
-            loaded & ((1 << (8 * len)) - 1)
+            loaded & VIEW_MASKS[len]
         }
         None => {
             let mut padded = [0; 16];
-            padded[..len].copy_from_slice(&bytes[start..start + len]);
+            padded[4..4 + len].copy_from_slice(&bytes[start..start + len]);
             u128::from_le_bytes(padded)
         }
     };
-    (text << 32) | u128::from(narrow(len))
+    text | u128::from(narrow(len))
 }
+
+/// For each length of an inline view, ones where its text is.
+static VIEW_MASKS: [u128; 13] = {
+    let mut masks = [0; 13];
+    let mut len = 0;
+    while len < masks.len() {
+        masks[len] = ((1 << (8 * len)) - 1) << 32;
+        len += 1;
+    }
+    masks
+};
 
 #[inline]
 fn long_view(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {

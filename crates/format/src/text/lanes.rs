@@ -5,8 +5,8 @@
 
 /// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
 pub(crate) trait Lanes {
-    /// Where a byte is one of the three.
-    fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64;
+    /// Where a byte is this one.
+    fn equal_to(block: &[u8; 64], byte: u8) -> u64;
 
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(lane: &[u8; 32]) -> u32;
@@ -16,6 +16,19 @@ pub(crate) trait Lanes {
 
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
+
+    /// Integers without a sign in 1 to 8 characters each; `None` if there is another among them, or
+    /// no way to read four at once.
+    #[inline(always)]
+    fn four_integers(_words: [u64; 4], _lens: [u64; 4]) -> Option<[i64; 4]> {
+        None
+    }
+
+    /// The same of doubles with at most one point each.
+    #[inline(always)]
+    fn four_doubles(_words: [u64; 4], _lens: [u64; 4]) -> Option<[f64; 4]> {
+        None
+    }
 }
 
 /// Which implementor this host takes.
@@ -55,20 +68,22 @@ mod avx2 {
     };
 
     use super::{Avx2, Baseline, Lanes};
+    use crate::text::fours;
 
     // SAFETY of every block below: this is only called from functions compiled for AVX2, which run
     // after it was detected; loads are of references to as many bytes and need no alignment.
     impl Lanes for Avx2 {
         #[inline(always)]
-        fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
+        fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
             let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
             let half = |lane: &[u8; 32]| {
                 // SAFETY: as above.
                 let found = unsafe {
                     let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
-                    let [a, b, c] = three
-                        .map(|byte| _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(byte.cast_signed())));
-                    _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(a, b), c))
+                    _mm256_movemask_epi8(_mm256_cmpeq_epi8(
+                        lane,
+                        _mm256_set1_epi8(byte.cast_signed()),
+                    ))
                 };
                 u64::from(found.cast_unsigned())
             };
@@ -105,6 +120,18 @@ mod avx2 {
             // Half a register is enough, and the baseline fills that.
             Baseline::digits_and_points(lane)
         }
+
+        #[inline(always)]
+        fn four_integers(words: [u64; 4], lens: [u64; 4]) -> Option<[i64; 4]> {
+            // SAFETY: as above; who asks keeps to the lengths.
+            unsafe { fours::integers(words, lens) }
+        }
+
+        #[inline(always)]
+        fn four_doubles(words: [u64; 4], lens: [u64; 4]) -> Option<[f64; 4]> {
+            // SAFETY: as above.
+            unsafe { fours::doubles(words, lens) }
+        }
     }
 }
 
@@ -124,14 +151,12 @@ mod sse2 {
     // and need no alignment.
     impl Lanes for Baseline {
         #[inline(always)]
-        fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
+        fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
             block.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
                 // SAFETY: as above.
                 let found = unsafe {
                     let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
-                    let [a, b, c] =
-                        three.map(|byte| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())));
-                    _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), c))
+                    _mm_movemask_epi8(_mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())))
                 };
                 mask | (u64::from(found.cast_unsigned()) << (16 * index))
             })
@@ -184,8 +209,8 @@ mod sse2 {
 #[cfg(not(target_arch = "x86_64"))]
 impl Lanes for Baseline {
     #[inline(always)]
-    fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
-        plain::any_of(block, three)
+    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+        plain::equal_to(block, byte)
     }
 
     #[inline(always)]
@@ -215,8 +240,8 @@ mod plain {
         u32::try_from(mask).expect("at most 32 bytes")
     }
 
-    pub(super) fn any_of(block: &[u8; 64], three: [u8; 3]) -> u64 {
-        mask(block, |byte| three.contains(&byte))
+    pub(super) fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+        mask(block, |found| found == byte)
     }
 
     pub(super) fn string_stops(lane: &[u8; 32]) -> u32 {
@@ -254,8 +279,8 @@ mod tests {
         for block in blocks() {
             let [low, high] = block.as_chunks::<32>().0 else { panic!("64 is twice 32") };
             let sixteen = block.first_chunk::<16>().expect("there are more");
-            for three in [*b"\n,\"", *b"\n\0\xff", *b"\n;;"] {
-                assert_eq!(L::any_of(&block, three), plain::any_of(&block, three));
+            for byte in *b"\n,\"\0\xff;" {
+                assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
             }
             assert_eq!(L::string_stops(low), plain::string_stops(low));
             assert_eq!(L::differing(low, high), plain::differing(low, high));

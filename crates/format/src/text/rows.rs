@@ -7,6 +7,7 @@ use tidemill_plan::TimestampUnit;
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
 
 use super::column::{Chunk, Misfit, TextColumn};
+use super::grid::Grid;
 use super::slot::{FRAME_BYTES_MAX, Slot, narrow};
 use crate::FormatError;
 
@@ -84,6 +85,10 @@ impl TextFrame {
 
 /// Finds the records of a frame and the needed values of each.
 pub(crate) trait RecordParser {
+    /// The records at the frame's position that are regular, at most `rows_max`, and steps over them.
+    /// `None` where the next is not.
+    fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>>;
+
     /// Parses the record at the frame's position. The slots start out NULL; on
     /// [`NextRecord::Row`] those of the values that are there have been filled.
     fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord;
@@ -124,6 +129,8 @@ pub(crate) struct Rows {
     // Changes with every record.
     /// Slots of the chunk, row by row.
     slots: Vec<Slot>,
+    /// Slots of one column of the chunk.
+    column_slots: Vec<Slot>,
     /// Position of each record in the frame, `[start, end)`.
     places: Vec<(u32, u32)>,
     /// How many of `places` are converted.
@@ -161,6 +168,7 @@ impl Rows {
             columns,
             batch_rows: batch_rows.max(1),
             slots: Vec::new(),
+            column_slots: Vec::new(),
             places: Vec::new(),
             converted: 0,
             side: Vec::new(),
@@ -180,8 +188,16 @@ impl Rows {
         parser: &mut impl RecordParser,
     ) -> Option<Batch> {
         while self.places.len() - self.dropped.len() < self.batch_rows && frame.has_more() {
+            if self.take_grid(frame, parser) {
+                continue;
+            }
             let is_drained = self.gather(frame, parser);
-            self.convert(&frame.bytes);
+            let slots = std::mem::take(&mut self.slots);
+            let stride = self.columns.len();
+            self.convert(&frame.bytes, |column, out| {
+                out.extend(slots.chunks_exact(stride).map(|row| row[column]));
+            });
+            self.slots = slots;
             if is_drained {
                 break;
             }
@@ -189,12 +205,27 @@ impl Rows {
         self.finish(frame, bad)
     }
 
+    /// Records the chunk is to have at most.
+    fn chunk_rows(&self) -> usize {
+        let wanted = self.batch_rows - (self.places.len() - self.dropped.len());
+        wanted.min(CHUNK_ROWS)
+    }
+
+    /// Takes and converts a chunk of regular records, if there are any.
+    #[inline(always)]
+    fn take_grid(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
+        let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
+        self.places.extend(grid.places());
+        frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
+        self.convert(&frame.bytes, |column, out| out.extend(grid.slots(column)));
+        true
+    }
+
     /// Finds the records of a chunk; whether the frame holds no further whole one.
     #[inline(always)]
     fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
         let stride = self.columns.len();
-        let wanted = self.batch_rows - (self.places.len() - self.dropped.len());
-        let row_count = wanted.min(CHUNK_ROWS);
+        let row_count = self.chunk_rows();
         self.slots.clear();
         self.slots.resize(row_count * stride, Slot::NULL);
         self.places.reserve(row_count);
@@ -229,15 +260,17 @@ impl Rows {
         is_drained
     }
 
-    /// Parses the values of the chunk.
-    fn convert(&mut self, frame: &[u8]) {
+    /// Parses the values of the chunk; `slots_of` gives the slots of a column.
+    #[inline(always)]
+    fn convert(&mut self, frame: &[u8], slots_of: impl Fn(usize, &mut Vec<Slot>)) {
         if self.converted == self.places.len() {
             return;
         }
-        let chunk =
-            Chunk { slots: &self.slots, stride: self.columns.len(), frame, side: &self.side };
         for (index, column) in self.columns.iter_mut().enumerate() {
-            column.append(index, &chunk, &mut self.misfits);
+            self.column_slots.clear();
+            slots_of(index, &mut self.column_slots);
+            let chunk = Chunk { slots: &self.column_slots, frame, side: &self.side };
+            column.append(&chunk, &mut self.misfits);
             for misfit in self.misfits.drain(..) {
                 let row = self.converted + misfit.row;
                 let field = Some(column.name().to_owned());

@@ -40,6 +40,19 @@ impl Slot {
         Self { start: narrow(start), tag_and_len: ((tag as u32) << 28) | narrow(end - start) }
     }
 
+    /// `len` bytes from `start` on, neither beyond [`FRAME_BYTES_MAX`].
+    #[inline(always)]
+    pub(crate) fn at(tag: Tag, start: u32, len: u32) -> Self {
+        debug_assert!(start as usize + len as usize <= FRAME_BYTES_MAX);
+        Self { start, tag_and_len: ((tag as u32) << 28) | len }
+    }
+
+    /// The same, so many bytes on.
+    #[inline(always)]
+    pub(crate) fn moved(self, by: u32) -> Self {
+        Self { start: self.start + by, ..self }
+    }
+
     #[inline]
     pub(crate) fn tag(self) -> Tag {
         match self.tag_and_len >> 28 {
@@ -65,6 +78,14 @@ impl Slot {
     #[inline]
     pub(crate) fn is_null(self) -> bool {
         self.tag_and_len >> 28 == 0
+    }
+
+    /// The length, if it is one to eight bytes of the frame as they are.
+    #[inline(always)]
+    pub(crate) fn short_len(self) -> Option<u64> {
+        // Text and numbers differ in one bit of the tag.
+        let len = (self.tag_and_len & !(2 << 28)) ^ (1 << 28);
+        (len.wrapping_sub(1) < 8).then_some(u64::from(len))
     }
 
     /// Whether it is [`Tag::Text`] or [`Tag::Number`], which stand in the frame as they are.

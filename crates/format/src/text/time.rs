@@ -371,12 +371,12 @@ pub(crate) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
 }
 
 /// The minute of the timestamp written before: most have the same, of which only seconds change.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct WrittenMinute {
-    /// `YYYY-MM-DD HH:MM:`; empty for none.
-    text: Vec<u8>,
-    /// Minutes since the epoch.
-    minute: i64,
+    /// `YYYY-MM-DD HH:MM:`; nothing where the year has not four digits, or before the first minute.
+    text: Option<[u8; Self::LEN]>,
+    /// Microseconds since the epoch at which it starts.
+    start_micros: i64,
 }
 
 impl WrittenMinute {
@@ -387,14 +387,13 @@ impl WrittenMinute {
     /// length; `None` for a year that has not four digits.
     #[inline(always)]
     pub(crate) fn write(&mut self, micros: i64, cell: &mut [u8]) -> Option<usize> {
-        let minute = micros.div_euclid(Self::MICROS);
-        if minute != self.minute || self.text.is_empty() {
-            self.turn_to(minute);
+        let mut within = micros.wrapping_sub(self.start_micros).cast_unsigned();
+        if within >= Self::MICROS.unsigned_abs() || self.text.is_none() {
+            within = self.turn_to(micros);
         }
-        let text: &[u8; Self::LEN] = self.text.as_slice().try_into().ok()?;
-        let within = micros.rem_euclid(Self::MICROS).unsigned_abs();
+        let text = self.text?;
         let (seconds, fraction) = (within / 1_000_000, within % 1_000_000);
-        cell[..17].copy_from_slice(text);
+        cell[..17].copy_from_slice(&text);
         cell[17..19].copy_from_slice(&digits::two(seconds));
         if fraction == 0 {
             return Some(19);
@@ -404,13 +403,17 @@ impl WrittenMinute {
         Some(if fraction.is_multiple_of(1000) { 23 } else { 26 })
     }
 
+    /// Turns to the minute of a timestamp: how far that is into it, in microseconds.
     #[cold]
-    fn turn_to(&mut self, minute: i64) {
-        self.minute = minute;
-        self.text.clear();
-        write_timestamp(minute.saturating_mul(Self::MICROS), &mut self.text);
-        // The seconds of a minute's start; a longer text has a longer year, which its length shows.
-        self.text.truncate(self.text.len() - 2);
+    fn turn_to(&mut self, micros: i64) -> u64 {
+        let within = micros.rem_euclid(Self::MICROS);
+        self.start_micros = micros.saturating_sub(within);
+        let mut text = Vec::with_capacity(32);
+        write_timestamp(self.start_micros, &mut text);
+        // The seconds of a minute's start; a longer text has a longer year.
+        text.truncate(text.len() - 2);
+        self.text = text.try_into().ok();
+        within.unsigned_abs()
     }
 }
 

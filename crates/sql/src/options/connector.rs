@@ -230,10 +230,12 @@ fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     });
     let on_existing = options
         .one_of("on.existing", &[("fail", OnExisting::Fail), ("replace", OnExisting::Replace)]);
+    let is_durable = options.one_of("durable", &[("true", true), ("false", false)]);
     Some(FileSink {
         path: path?.to_owned(),
         format: format?,
         rolling_bytes: rolling_bytes.flatten(),
         on_existing: on_existing.unwrap_or_default(),
+        is_durable: is_durable.unwrap_or(true),
     })
 }

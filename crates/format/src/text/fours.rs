@@ -1,0 +1,205 @@
+//! Four short numbers at a time, a lane of eight bytes each, where a host has AVX2.
+//!
+//! The same numbers as [`digits`](super::digits) reads one by one. A word holds text as it stands in memory,
+//! its first character lowest; what stands behind the text is shifted out.
+
+use std::arch::x86_64::{
+    __m256d, __m256i, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256, _mm256_castsi256_pd,
+    _mm256_cmpeq_epi8, _mm256_cmpeq_epi64, _mm256_div_pd, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_or_si256,
+    _mm256_set_pd, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_set1_pd, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_storeu_pd,
+    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_sub_pd, _mm256_xor_si256,
+};
+
+/// Powers of ten by the bit, of eight, at which a point was found: its place counted from the first
+/// character. No point, no places.
+static PLACES: [f64; 256] = {
+    let mut powers = [1.0; 256];
+    let (mut place, mut power) = (8, 1.0);
+    while place > 0 {
+        place -= 1;
+        powers[1 << place] = power;
+        power *= 10.0;
+    }
+    powers
+};
+
+/// Four words, the text of each moved up to the top of its lane; what that leaves below is zero.
+///
+/// # Safety
+/// The host has AVX2. Lengths are 1 to 8.
+#[inline(always)]
+unsafe fn at_top(words: [u64; 4], lens: [u64; 4]) -> (__m256i, __m256i) {
+    // SAFETY: the caller's host has AVX2, and both arrays are 32 bytes.
+    unsafe {
+        let words = _mm256_loadu_si256(words.as_ptr().cast::<__m256i>());
+        let lens = _mm256_loadu_si256(lens.as_ptr().cast::<__m256i>());
+        let unused = _mm256_sub_epi64(_mm256_set1_epi64x(64), _mm256_slli_epi64(lens, 3));
+        let kept = _mm256_sllv_epi64(_mm256_set1_epi8(-1), unused);
+        (_mm256_sllv_epi64(words, unused), kept)
+    }
+}
+
+/// The numbers that four words of digits at their top stand for; `None` unless all that is kept are
+/// digits.
+///
+/// # Safety
+/// The host has AVX2.
+#[inline(always)]
+unsafe fn eight(text: __m256i, kept: __m256i) -> Option<__m256i> {
+    // SAFETY: the caller's host has AVX2.
+    unsafe {
+        let digits = _mm256_and_si256(_mm256_xor_si256(text, _mm256_set1_epi8(0x30)), kept);
+        let nine = _mm256_set1_epi8(9);
+        let is_digit = _mm256_cmpeq_epi8(_mm256_max_epu8(digits, nine), nine);
+        if _mm256_movemask_epi8(is_digit) != -1 {
+            return None;
+        }
+        let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
+        let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x0001_0064));
+        let first = _mm256_mul_epu32(fours, _mm256_set1_epi64x(10_000));
+        Some(_mm256_add_epi64(first, _mm256_srli_epi64(fours, 32)))
+    }
+}
+
+/// Integers without a sign in 1 to 8 characters each; `None` if any is something else.
+///
+/// # Safety
+/// The host has AVX2. Lengths are 1 to 8.
+#[inline(always)]
+pub(crate) unsafe fn integers(words: [u64; 4], lens: [u64; 4]) -> Option<[i64; 4]> {
+    // SAFETY: as the caller says; the array stored to is 32 bytes.
+    unsafe {
+        let (text, kept) = at_top(words, lens);
+        let values = eight(text, kept)?;
+        let mut out = [0; 4];
+        _mm256_storeu_si256(out.as_mut_ptr().cast::<__m256i>(), values);
+        Some(out)
+    }
+}
+
+/// Doubles without a sign, with at most one point each, in 1 to 8 characters; `None` if any is
+/// something else.
+///
+/// As in [`digits::double`](super::digits::double), each is the quotient of two doubles that are exact.
+///
+/// # Safety
+/// The host has AVX2. Lengths are 1 to 8.
+#[inline(always)]
+pub(crate) unsafe fn doubles(words: [u64; 4], lens: [u64; 4]) -> Option<[f64; 4]> {
+    /// A double of this exponent has an integer below 2^52 as its low bits.
+    const MAGIC: i64 = 0x4330_0000_0000_0000;
+    // SAFETY: as the caller says; the array stored to is 32 bytes.
+    unsafe {
+        let (text, kept) = at_top(words, lens);
+        let point = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'.'.cast_signed()));
+        let has_none = _mm256_cmpeq_epi64(point, _mm256_set1_epi64x(0));
+        // The point's byte and all below it; of several points the first one's, and the others are no
+        // digits. Nothing where there is none.
+        let below = _mm256_xor_si256(_mm256_sub_epi64(point, _mm256_set1_epi64x(1)), point);
+        let up_to = lowest_byte(below, has_none);
+        let joined = _mm256_or_si256(
+            _mm256_andnot_si256(up_to, text),
+            _mm256_and_si256(_mm256_slli_epi64(text, 8), up_to),
+        );
+        // Where a character went, one byte less is kept; a lone point keeps none and is no number.
+        let kept_below = _mm256_slli_epi64(kept, 8);
+        let kept = _mm256_or_si256(
+            _mm256_and_si256(has_none, kept),
+            _mm256_andnot_si256(has_none, kept_below),
+        );
+        let is_empty = _mm256_cmpeq_epi64(kept, _mm256_set1_epi64x(0));
+        if _mm256_movemask_epi8(is_empty) != 0 {
+            return None;
+        }
+        let digits = eight(joined, kept)?;
+        let magic = _mm256_set1_epi64x(MAGIC);
+        let digits: __m256d = _mm256_sub_pd(
+            _mm256_castsi256_pd(_mm256_or_si256(digits, magic)),
+            _mm256_set1_pd(f64::from_bits(MAGIC.cast_unsigned())),
+        );
+        let points = _mm256_movemask_epi8(point).to_le_bytes();
+        let power = |lane: usize| PLACES[usize::from(points[lane])];
+        let powers = _mm256_set_pd(power(3), power(2), power(1), power(0));
+        let mut out = [0.0; 4];
+        _mm256_storeu_pd(out.as_mut_ptr(), _mm256_div_pd(digits, powers));
+        Some(out)
+    }
+}
+
+/// From bits that are set up to and including the lowest of a byte, all bits of that byte and below;
+/// nothing where `has_none` is set.
+///
+/// # Safety
+/// The host has AVX2.
+#[inline(always)]
+unsafe fn lowest_byte(below: __m256i, has_none: __m256i) -> __m256i {
+    // SAFETY: the caller's host has AVX2.
+    unsafe {
+        let whole = _mm256_or_si256(_mm256_slli_epi64(below, 7), below);
+        _mm256_andnot_si256(has_none, whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::text::digits;
+
+    #[test]
+    fn four_are_read_as_one_by_one() {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        let mut state = 11_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let (mut integer_count, mut double_count) = (0, 0);
+        for round in 0..400_000_u32 {
+            let alphabet: &[u8] = match round % 3 {
+                0 => b"0123456789",
+                1 => b"0123456789.",
+                _ => b"0123456789.-/: ,\0\xff\xae",
+            };
+            let mut texts = [[0_u8; 16]; 4];
+            let mut lens = [0; 4];
+            for (text, len) in texts.iter_mut().zip(&mut lens) {
+                *len = 1 + random(8);
+                let mut points = 0;
+                for byte in text.iter_mut() {
+                    *byte = alphabet[usize::try_from(random(alphabet.len() as u64)).unwrap()];
+                    points += u32::from(*byte == b'.');
+                    if round % 3 == 1 && points > 1 && *byte == b'.' {
+                        *byte = b'7';
+                    }
+                }
+            }
+            let words = texts.map(|text| u64::from_le_bytes(*text.first_chunk().unwrap()));
+            let one = |lane: usize| {
+                (u128::from_le_bytes(texts[lane]), usize::try_from(lens[lane]).unwrap())
+            };
+            let is_signed = words.iter().any(|word| word & 0xff == u64::from(b'-'));
+            let each = [0, 1, 2, 3].map(|lane| digits::integer(one(lane).0, one(lane).1));
+            let all: Option<Vec<i64>> = each.into_iter().collect();
+            // SAFETY: AVX2 was detected, and lengths are in range.
+            let read = unsafe { integers(words, lens) }.map(|four| four.to_vec());
+            assert_eq!(read, all.filter(|_| !is_signed), "{texts:?} {lens:?}");
+            integer_count += u32::from(read.is_some());
+            let each = [0, 1, 2, 3].map(|lane| digits::double(one(lane).0, one(lane).1));
+            let all: Option<Vec<u64>> =
+                each.into_iter().map(|value| value.map(f64::to_bits)).collect();
+            // SAFETY: as above.
+            let read = unsafe { doubles(words, lens) }.map(|four| four.map(f64::to_bits).to_vec());
+            assert_eq!(read, all.filter(|_| !is_signed), "{texts:?} {lens:?}");
+            double_count += u32::from(read.is_some());
+        }
+        assert!(
+            integer_count > 100_000 && double_count > 150_000,
+            "{integer_count} {double_count}"
+        );
+    }
+}
