@@ -6,7 +6,7 @@ import chdb
 from scenarios import COLUMNS, EXTENSIONS, SCENARIOS, query
 
 TYPES = {"BIGINT": "Int64", "TIMESTAMP": "DateTime64(6, 'UTC')", "VARCHAR": "String", "DOUBLE": "Float64"}
-FORMATS = {"csv": "CSVWithNames", "json": "JSONEachRow"}
+FORMATS = {"csv": "CSVWithNames", "json": "JSONEachRow", "parquet": "Parquet", "arrow": "Arrow"}
 
 
 def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:

@@ -4,6 +4,7 @@ import time
 
 import pyarrow as pa
 from datafusion import SessionConfig, SessionContext
+from pyarrow import dataset
 from scenarios import COLUMNS, EXTENSIONS, SCENARIOS, query
 
 TYPES = {
@@ -18,8 +19,13 @@ def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:
     columns = COLUMNS[SCENARIOS[scenario][0]]
     schema = pa.schema([(name, TYPES[kind]) for name, kind in columns.items()])
     context = SessionContext(SessionConfig().with_target_partitions(cores))
-    register = context.register_csv if form == "csv" else context.register_json
-    register("source_files", source, schema=schema, file_extension=f".{EXTENSIONS[form]}")
+    if form == "arrow":
+        context.register_dataset("source_files", dataset.dataset(source, format="ipc"))
+    elif form == "parquet":
+        context.register_parquet("source_files", source)
+    else:
+        register = context.register_csv if form == "csv" else context.register_json
+        register("source_files", source, schema=schema, file_extension=f".{EXTENSIONS[form]}")
     end = "date_bin(INTERVAL '1 minute', trade_time) + INTERVAL '1 minute'"
     sql = query(scenario, "source_files", end, f", {end}")
     started = time.perf_counter()

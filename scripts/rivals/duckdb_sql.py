@@ -3,23 +3,28 @@
 import time
 
 import duckdb
+from pyarrow import dataset
 from scenarios import COLUMNS, EXTENSIONS, SCENARIOS, query
 
 
 def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:
     columns = COLUMNS[SCENARIOS[scenario][0]]
     files = f"{source}/*.{EXTENSIONS[form]}"
-    reader = (
-        f"read_csv('{files}', header = true, columns = {columns})"
-        if form == "csv"
-        else f"read_json('{files}', format = 'newline_delimited', columns = {columns})"
-    )
+    readers = {
+        "csv": f"read_csv('{files}', header = true, columns = {columns})",
+        "json": f"read_json('{files}', format = 'newline_delimited', columns = {columns})",
+        "parquet": f"read_parquet('{files}')",
+        "arrow": "arrow_files",
+    }
     end = "time_bucket(INTERVAL '1' MINUTE, trade_time) + INTERVAL '1' MINUTE"
-    sql = query(scenario, reader, end, ", window_end")
+    sql = query(scenario, readers[form], end, ", window_end")
     connection = duckdb.connect()
     connection.execute(f"SET threads = {cores}")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET preserve_insertion_order = false")
+    if form == "arrow":
+        # Its own reader of Arrow files is an extension that has to be fetched.
+        connection.register("arrow_files", dataset.dataset(source, format="ipc"))
     started = time.perf_counter()
     connection.execute(f"COPY ({sql}) TO '{out}' (FORMAT csv, HEADER true)")
     return time.perf_counter() - started

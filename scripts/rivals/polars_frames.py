@@ -18,7 +18,13 @@ def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:
     schema = {name: types[kind] for name, kind in columns.items()}
     files = f"{source}/*.{EXTENSIONS[form]}"
     started = time.perf_counter()
-    frame = pl.scan_csv(files, schema=schema) if form == "csv" else pl.scan_ndjson(files, schema=schema)
+    scans = {
+        "csv": lambda: pl.scan_csv(files, schema=schema),
+        "json": lambda: pl.scan_ndjson(files, schema=schema),
+        "parquet": lambda: pl.scan_parquet(files),
+        "arrow": lambda: pl.scan_ipc(files),
+    }
+    frame = scans[form]()
     if scenario == "s0":
         frame = frame.filter(pl.col("total_amount") > 100).select(
             "order_id", "customer_id", "order_date", "total_amount"

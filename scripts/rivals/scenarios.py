@@ -46,7 +46,9 @@ SCENARIOS = {
 LAST_HUNDRED = (
     "PARTITION BY symbol ORDER BY trade_time, trade_id ROWS BETWEEN 99 PRECEDING AND CURRENT ROW"
 )
-EXTENSIONS = {"csv": "csv", "json": "jsonl"}
+EXTENSIONS = {"csv": "csv", "json": "jsonl", "parquet": "parquet", "arrow": "arrow"}
+# Formats of columns are read where most of a query is reading.
+FORMATS = {"s0": ("csv", "json"), "s2": tuple(EXTENSIONS), "s1": ("csv", "json"), "s3a": ("csv", "json")}
 RESULTS = {
     "s0": "{'order_id': 'BIGINT', 'customer_id': 'BIGINT', 'order_date': 'TIMESTAMP',"
     " 'total_amount': 'DOUBLE'}",
