@@ -10,8 +10,9 @@
 //!
 //! Decoder, operators and encoder are the product's in all but the kernel; results go to CSV files. Before
 //! a time counts, each shape's answer is compared with the product's over the same files. Runs are
-//! interleaved, since the host's speed drifts. Times are from opening the files to the last byte written;
-//! only the product's also include binding its SQL, starting its cores, `fsync` and the rename.
+//! interleaved, since the host's speed drifts. Times are from opening the files to the last byte written,
+//! without a flush to the device; only the product's also include binding its SQL, starting its cores and
+//! the rename.
 
 #![allow(clippy::unwrap_used, reason = "benches")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench reports")]

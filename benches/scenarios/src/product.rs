@@ -7,7 +7,7 @@ use crate::query::Query;
 /// Runs a query's script, which names its files and its directory, on so many cores.
 ///
 /// What it does beside the work of the other shapes: it binds the SQL, looks at the host, starts its
-/// cores, makes its files durable (`fsync`) and renames them.
+/// cores and renames its files.
 pub(crate) fn run(query: &Query, cores: usize) {
     let mut session = Session::new();
     session.settings_mut().cores = CoreSet::Count(cores);

@@ -156,7 +156,7 @@ impl Query {
         let script = format!(
             "CREATE SOURCE records ({}'connector' = 'file', 'path' = '{}/*.{}', 'format' = '{}'); \
              CREATE SINK results WITH ('connector' = 'file', 'path' = '{}', 'format' = 'csv', \
-             'on.existing' = 'replace'); INSERT INTO results {};",
+             'on.existing' = 'replace', 'durable' = 'false'); INSERT INTO results {};",
             scenario.source(),
             input.display(),
             text.format().extension(),

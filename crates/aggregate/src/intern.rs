@@ -1,7 +1,8 @@
 //! Group keys to dense indices: hash the columns of a batch, then probe row by row.
 //!
 //! One pass computes every row's hash, one looks each up. A single key of text or of up to eight
-//! bytes has a loop of its own; everything else compares column by column.
+//! bytes has a loop of its own; everything else compares column by column. Before all of this, rows with
+//! a key of one short text are looked for among those met lately.
 
 use std::cmp::Ordering;
 
@@ -10,7 +11,9 @@ use hashbrown::HashTable;
 use tidemill_record::DataType;
 
 use crate::AggregateError;
+use crate::keys::bytes::BytesInput;
 use crate::keys::{KeyColumn, KeyInput, KeyStore, hash};
+use crate::recent::{Recent, UNKNOWN};
 
 /// Numbers distinct keys from zero in order of first appearance.
 pub(crate) struct Interner {
@@ -18,6 +21,7 @@ pub(crate) struct Interner {
     /// Group indices by hash. Hashes are not stored: growing recomputes them, which is cheaper
     /// than eight bytes a group.
     index: HashTable<u32>,
+    recent: Recent,
     /// Reused from batch to batch.
     hashes: Vec<u64>,
     /// In `0..=u32::MAX`.
@@ -31,7 +35,8 @@ impl Interner {
         let columns: Vec<KeyColumn> =
             types.into_iter().map(KeyColumn::new).collect::<Option<_>>()?;
         let group_count = usize::from(columns.is_empty());
-        Some(Self { columns, index: HashTable::new(), hashes: Vec::new(), group_count })
+        let (index, recent, hashes) = (HashTable::new(), Recent::default(), Vec::new());
+        Some(Self { columns, index, recent, hashes, group_count })
     }
 
     /// Number of groups.
@@ -63,6 +68,12 @@ impl Interner {
         }
         let inputs: Vec<KeyInput<'_>> =
             self.columns.iter().zip(arrays).map(|(column, array)| column.input(array)).collect();
+        if let [KeyInput::Bytes(input)] = inputs.as_slice()
+            && input.nulls.is_none()
+            && self.recent.look_up(input.views, group_indices)
+        {
+            return self.intern_unknown(input, group_indices);
+        }
         self.hashes.clear();
         inputs[0].hash_rows(row_count, &mut self.hashes);
         for input in &inputs[1..] {
@@ -80,6 +91,23 @@ impl Interner {
             }
         }
         probe(index, &mut self.columns, &inputs, hashes, count, group_indices)
+    }
+
+    /// Finds or makes the groups of the rows that have none yet, by a single key of text without NULL.
+    fn intern_unknown(
+        &mut self,
+        input: &BytesInput<'_>,
+        group_indices: &mut [u32],
+    ) -> Result<(), AggregateError> {
+        let (index, count) = (&mut self.index, &mut self.group_count);
+        let store = self.columns[0].as_bytes_mut().expect("a key of text is stored as such");
+        for (row, group) in group_indices.iter_mut().enumerate() {
+            if *group == UNKNOWN {
+                *group = find_or_insert(index, store, input, input.hash(row), row, count)?;
+                self.recent.note(input.views[row], *group);
+            }
+        }
+        Ok(())
     }
 
     /// Hash of a group's key, or of some of its columns: the same in every table.
@@ -142,19 +170,27 @@ fn probe<S: KeyStore>(
 ) -> Result<(), AggregateError> {
     group_indices.reserve(hashes.len());
     for (row, &hash) in hashes.iter().enumerate() {
-        let found = index.find(hash, |&group| store.equals(group as usize, input, row));
-        let group = match found {
-            Some(&group) => group,
-            None => {
-                let group = u32::try_from(*group_count).ok().filter(|&group| group < u32::MAX);
-                let group = group.ok_or(AggregateError::TooManyGroups)?;
-                store.push(input, row);
-                *group_count += 1;
-                index.insert_unique(hash, group, |&group| store.hash_group(group as usize));
-                group
-            }
-        };
-        group_indices.push(group);
+        group_indices.push(find_or_insert(index, store, input, hash, row, group_count)?);
     }
     Ok(())
+}
+
+#[inline(always)]
+fn find_or_insert<S: KeyStore>(
+    index: &mut HashTable<u32>,
+    store: &mut S,
+    input: &S::Input<'_>,
+    hash: u64,
+    row: usize,
+    group_count: &mut usize,
+) -> Result<u32, AggregateError> {
+    if let Some(&group) = index.find(hash, |&group| store.equals(group as usize, input, row)) {
+        return Ok(group);
+    }
+    let group = u32::try_from(*group_count).ok().filter(|&group| group < u32::MAX);
+    let group = group.ok_or(AggregateError::TooManyGroups)?;
+    store.push(input, row);
+    *group_count += 1;
+    index.insert_unique(hash, group, |&group| store.hash_group(group as usize));
+    Ok(group)
 }

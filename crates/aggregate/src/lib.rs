@@ -23,6 +23,7 @@ pub mod late;
 pub mod limit;
 pub mod over;
 mod predict;
+mod recent;
 mod row_store;
 pub mod sealed;
 pub mod sort;

@@ -15,8 +15,11 @@ use crate::giving::{GiveSpec, Giving};
 use crate::handover::Handover;
 use crate::{ControlError, CoreMeter, StopFlag};
 
-/// How long a core whose input has nothing ready waits before it asks again.
-const IDLE: Duration = Duration::from_micros(500);
+/// How long a core whose input has nothing ready waits before it asks again: at first so long, then twice
+/// as long, and so on.
+const IDLE_MIN: Duration = Duration::from_micros(50);
+/// And no longer than this, however quiet the input.
+const IDLE_MAX: Duration = Duration::from_micros(500);
 
 /// A core's side of the control plane.
 pub(crate) struct CoreLoop {
@@ -82,6 +85,7 @@ impl CoreLoop {
                 }
             }
         }
+        let mut idle = IDLE_MIN;
         while !running.is_empty() {
             let mut is_idle = true;
             let mut at = 0;
@@ -110,7 +114,10 @@ impl CoreLoop {
             self.meter.publish(self.bytes_in + bytes_in, self.records_in + records_in);
             if is_idle && !running.is_empty() {
                 // Nothing else runs on this core, so it may as well block.
-                std::thread::sleep(IDLE);
+                std::thread::sleep(idle);
+                idle = IDLE_MAX.min(2 * idle);
+            } else {
+                idle = IDLE_MIN;
             }
             yield_if_needed().await;
         }

@@ -5,7 +5,8 @@
 //! still write into the old one. A path that names nothing is waited for. A file that becomes shorter
 //! than what was read of it is read from its start again. What cannot be noticed: a file that is cut
 //! and grows beyond its old length, or is rotated twice, between two looks. Absent on purpose: waiting,
-//! and notification by the kernel; a look is two calls, at most every [`LOOK_INTERVAL`].
+//! and notification by the kernel; a look is two calls, the more seldom the longer the file has been quiet
+//! (from [`LOOK_INTERVAL_MIN`] to [`LOOK_INTERVAL_MAX`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,10 @@ use tidemill_rt::{Backend, File, FileIdentity, RtError};
 
 use crate::SourceError;
 
-/// From one look at a file that has no more bytes to the next.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+/// From the first look at a file that has no more bytes to the next; then twice as long, and so on.
+const LOOK_INTERVAL_MIN: Duration = Duration::from_micros(50);
+/// From one look to the next at a file that has been quiet for long.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(10);
 
 /// The file that is being followed.
 pub(crate) struct FollowedFile {
@@ -31,6 +34,8 @@ pub(crate) struct FollowedFile {
     /// How long it is, as far as is known.
     byte_count: u64,
     looked: Option<Instant>,
+    /// From that look to the next.
+    look_interval: Duration,
 }
 
 /// What there is at the position.
@@ -55,7 +60,8 @@ impl FollowedFile {
         let file = File::open(backend, path).await.map_err(|source| fail(path, "open", source))?;
         let identity = file.identity().map_err(|source| fail(path, "look at", source))?;
         let path = path.to_owned();
-        Ok(Self { backend, path, file, identity, position: 0, byte_count: 0, looked: None })
+        let (position, byte_count, looked, look_interval) = (0, 0, None, LOOK_INTERVAL_MIN);
+        Ok(Self { backend, path, file, identity, position, byte_count, looked, look_interval })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -71,7 +77,7 @@ impl FollowedFile {
             return Ok(Look::Bytes(self.byte_count - self.position));
         }
         let now = Instant::now();
-        if self.looked.is_some_and(|looked| now - looked < LOOK_INTERVAL) {
+        if self.looked.is_some_and(|looked| now - looked < self.look_interval) {
             return Ok(Look::Quiet);
         }
         self.looked = Some(now);
@@ -83,6 +89,12 @@ impl FollowedFile {
         };
         let opened = self.file.identity().map_err(|error| fail(&self.path, "look at", error))?;
         self.byte_count = opened.byte_count;
+        let is_quiet = self.position == opened.byte_count;
+        self.look_interval = if is_quiet {
+            LOOK_INTERVAL_MAX.min(self.look_interval * 2)
+        } else {
+            LOOK_INTERVAL_MIN
+        };
         Ok(if self.position < opened.byte_count {
             Look::Bytes(opened.byte_count - self.position)
         } else if self.position > opened.byte_count {

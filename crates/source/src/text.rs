@@ -203,7 +203,7 @@ impl TextReader {
 
     /// Lends the next piece: the bytes that were not consumed, and new ones behind them. Of a file that
     /// is followed, `NotReady` while it has none; it may be asked again at once, and looks at the file
-    /// about every ten milliseconds.
+    /// every ten milliseconds at least.
     ///
     /// Decode all whole records of a piece, and [`Self::consume`] them, before asking for the next: a
     /// remainder longer than `record.max_bytes` is taken for one record that is too long.

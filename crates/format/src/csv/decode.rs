@@ -15,7 +15,7 @@ use super::{check_options, header};
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::Tag;
-use crate::text::{Grid, GridColumn, NextRecord, RecordParser, Rows, Slot, TextFrame};
+use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of CSV.
@@ -46,31 +46,16 @@ struct Layout {
     field_count: usize,
     /// For each needed column, its field.
     fields: Vec<usize>,
-    /// The same of regular records.
-    columns: Vec<Option<GridColumn>>,
-}
-
-impl Layout {
-    fn new(field_count: usize, fields: Vec<usize>) -> Self {
-        let columns = fields.iter().map(|&field| {
-            Some(GridColumn {
-                field,
-                prefix_len: 0,
-                suffix_len: 0,
-                tag: Tag::Text,
-                is_empty_null: true,
-            })
-        });
-        Self { field_count, columns: columns.collect(), fields }
-    }
 }
 
 impl CsvDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &CsvOptions) -> Result<Self, FormatError> {
         check_options(options)?;
         let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
-        let layout = (!options.has_header)
-            .then(|| Layout::new(spec.schema.fields.len(), spec.columns.to_vec()));
+        let layout = (!options.has_header).then(|| Layout {
+            field_count: spec.schema.fields.len(),
+            fields: spec.columns.to_vec(),
+        });
         Ok(Self {
             options: options.clone(),
             schema: spec.schema.clone(),
@@ -183,7 +168,7 @@ impl CsvDecoder {
     fn layout_of(&self, header: &[String]) -> Result<Layout, FormatError> {
         header::refuse_duplicates(header)?;
         let fields = header::matched(header, &self.schema, &self.columns)?;
-        Ok(Layout::new(header.len(), fields))
+        Ok(Layout { field_count: header.len(), fields })
     }
 }
 
@@ -200,7 +185,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     #[inline(always)]
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        let Layout { field_count, columns, .. } = self.layout;
+        let Layout { field_count, fields } = self.layout;
         let row_count = {
             let stops = self.structure.run::<L>(bytes, start, *field_count, rows_max);
             let ends = stops[1..].iter().skip(field_count - 1).step_by(*field_count);
@@ -218,7 +203,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
             return None;
         }
         let stops = self.structure.take(row_count, *field_count);
-        Some(Grid { stops, field_count: *field_count, columns })
+        Some(Grid { stops, field_count: *field_count, fields })
     }
 
     #[inline(always)]

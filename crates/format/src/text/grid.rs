@@ -8,23 +8,8 @@ pub(crate) struct Grid<'a> {
     pub(crate) stops: &'a [u32],
     /// Fields of a record, at least 1.
     pub(crate) field_count: usize,
-    /// For each needed column where it is; `None` where no record has it.
-    pub(crate) columns: &'a [Option<GridColumn>],
-}
-
-/// A needed column of a [`Grid`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GridColumn {
-    /// Its field, less than the count of fields.
-    pub(crate) field: usize,
-    /// Bytes of the field before the value.
-    pub(crate) prefix_len: u32,
-    /// Bytes of the field behind the value; a field is at least as long as both.
-    pub(crate) suffix_len: u32,
-    /// What the value is.
-    pub(crate) tag: Tag,
-    /// Whether nothing between stands for NULL.
-    pub(crate) is_empty_null: bool,
+    /// The field of each needed column.
+    pub(crate) fields: &'a [usize],
 }
 
 impl Grid<'_> {
@@ -35,20 +20,17 @@ impl Grid<'_> {
         starts.zip(ends).map(|(before, end)| (before.wrapping_add(1), *end))
     }
 
-    /// The slot of a column in each record.
-    #[inline(always)]
-    pub(crate) fn slots(&self, column: usize) -> impl Iterator<Item = Slot> {
-        let column = self.columns[column];
-        let field = column.map_or(0, |column| column.field);
-        let pairs = self.stops[field..].windows(2).step_by(self.field_count);
-        pairs.map(move |pair| {
-            let (Some(column), [before, stop]) = (column, pair) else { return Slot::NULL };
-            let start = before.wrapping_add(1) + column.prefix_len;
-            let len = stop - column.suffix_len - start;
-            if len == 0 && column.is_empty_null {
-                return Slot::NULL;
-            }
-            Slot::at(column.tag, start, len)
-        })
+    /// Appends the slot of a column in each record: text or, where there is none, NULL.
+    pub(crate) fn slots(&self, column: usize, out: &mut Vec<Slot>) {
+        let row_count = self.stops.len() / self.field_count;
+        let first = out.len();
+        out.resize(first + row_count, Slot::NULL);
+        let mut at = self.fields[column];
+        for slot in &mut out[first..] {
+            let start = self.stops[at].wrapping_add(1);
+            let len = self.stops[at + 1].wrapping_sub(start);
+            *slot = if len == 0 { Slot::NULL } else { Slot::at(Tag::Text, start, len) };
+            at += self.field_count;
+        }
     }
 }

@@ -21,6 +21,6 @@ pub(crate) mod rows;
 pub(crate) mod slot;
 pub(crate) mod time;
 
-pub(crate) use grid::{Grid, GridColumn};
+pub(crate) use grid::Grid;
 pub(crate) use rows::{NextRecord, RecordParser, Rows, TextFrame};
 pub(crate) use slot::Slot;

@@ -217,7 +217,7 @@ impl Rows {
         let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
         self.places.extend(grid.places());
         frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
-        self.convert(&frame.bytes, |column, out| out.extend(grid.slots(column)));
+        self.convert(&frame.bytes, |column, out| grid.slots(column, out));
         true
     }
 

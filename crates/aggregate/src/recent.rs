@@ -1,0 +1,88 @@
+//! Groups of text keys met lately: nearly all rows find theirs here, by one comparison.
+//!
+//! A key of one short text is its Arrow view, 16 bytes, so that equal views are equal keys and need neither
+//! a hash of quality nor a look at the table. Absent on purpose: NULLs, longer texts and keys of several
+//! columns, which take the long way; of two columns there were too many for this to pay.
+
+use arrow_data::MAX_INLINE_VIEW_LEN;
+
+/// Entries; those that are in use stay in L1.
+const ENTRIES: usize = 1024;
+const ENTRY_BITS: u32 = ENTRIES.trailing_zeros();
+/// Rows that a table takes in before this pays.
+const ROWS_MIN: usize = 16 * ENTRIES;
+/// So many batches in succession tell that keys are too many; the first is one of them.
+const STRAIN_MAX: u32 = 3;
+/// Batches that then go by without a look.
+const PAUSE_BATCHES: u32 = 32;
+
+/// In place of a group that is not known here.
+pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+/// A direct-mapped cache of keys and their groups.
+#[derive(Default)]
+pub(crate) struct Recent {
+    /// Empty until enough rows have come.
+    entries: Vec<(u128, u32)>,
+    row_count: usize,
+    /// Batches in succession in which too many keys were not known.
+    strain: u32,
+    /// Batches that go by without a look.
+    pause: u32,
+}
+
+/// Where a key's entry is.
+#[inline(always)]
+fn entry_of(view: u128) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are wanted")]
+    let folded = (view as u64) ^ ((view >> 64) as u64).rotate_left(29);
+    let mixed = folded.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(mixed >> (u64::BITS - ENTRY_BITS)).expect("ten bits")
+}
+
+#[inline(always)]
+fn is_short(view: u128) -> bool {
+    #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are the length")]
+    let len = view as u32;
+    len <= MAX_INLINE_VIEW_LEN
+}
+
+impl Recent {
+    /// Fills `groups` with one a row, [`UNKNOWN`] where it is not known; `false` if it is not worth
+    /// a try, and nothing has been filled.
+    pub(crate) fn look_up(&mut self, views: &[u128], groups: &mut Vec<u32>) -> bool {
+        let row_count = views.len();
+        if self.entries.is_empty() {
+            self.row_count += row_count;
+            if self.row_count < ROWS_MIN {
+                return false;
+            }
+            // A view of this length is never short.
+            self.entries = vec![(u128::MAX, UNKNOWN); ENTRIES];
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return false;
+        }
+        let mut unknown_count = 0;
+        groups.extend(views.iter().map(|&view| {
+            let (known, group) = self.entries[entry_of(view)];
+            let group = if known == view { group } else { UNKNOWN };
+            unknown_count += usize::from(group == UNKNOWN);
+            group
+        }));
+        self.strain = if unknown_count > row_count / 4 { self.strain + 1 } else { 0 };
+        if self.strain == STRAIN_MAX {
+            (self.strain, self.pause) = (0, PAUSE_BATCHES);
+        }
+        true
+    }
+
+    /// Remembers the group of a key, if it is short.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, view: u128, group: u32) {
+        if is_short(view) {
+            self.entries[entry_of(view)] = (view, group);
+        }
+    }
+}
