@@ -22,7 +22,7 @@ impl Grid<'_> {
 
     /// Appends the slot of a column in each record: text or, where there is none, NULL.
     pub(crate) fn slots(&self, column: usize, out: &mut Vec<Slot>) {
-        let row_count = self.stops.len() / self.field_count;
+        let row_count = (self.stops.len() - 1) / self.field_count;
         let first = out.len();
         out.resize(first + row_count, Slot::NULL);
         let mut at = self.fields[column];
