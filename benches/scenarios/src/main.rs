@@ -113,9 +113,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!(
-        "v3's times include binding SQL, starting its cores and rename; the others' do not."
-    );
+    println!("v3's times include binding SQL, starting its cores and rename; the others' do not.");
     if let Some(path) = &arguments.json {
         let report = table::json(arguments.rows, arguments.runs, cores, &cells, &breakdowns);
         std::fs::write(path, report).unwrap();

@@ -117,6 +117,23 @@ fn segments_roll_by_size() {
 }
 
 #[test]
+fn without_a_flush_results_appear_as_whole() {
+    let root = tempfile::tempdir().unwrap();
+    for backend in backends() {
+        let path = root.path().join(format!("{backend:?}"));
+        let directory = OutputDirectory::open(&path, OnExisting::Fail).unwrap().without_flush();
+        assert!(!directory.is_durable());
+        let directory = Arc::new(directory);
+        let piece = vec![b'a'; 700_000];
+        let finished = run(backend, &directory, 0, None, vec![piece.clone()]).unwrap();
+        assert_eq!(names(&path), ["part-00000-000000.csv.open"]);
+        let published = directory.publish(vec![finished]).unwrap();
+        assert_eq!(names(&path), ["part-00000-000000.csv"]);
+        assert_eq!(fs::read(&published.files[0]).unwrap(), piece);
+    }
+}
+
+#[test]
 fn a_failed_job_shows_nothing() {
     let root = tempfile::tempdir().unwrap();
     for backend in backends() {
