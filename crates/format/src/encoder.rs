@@ -1,5 +1,7 @@
 //! The encoder of whichever format.
 
+use std::ops::Range;
+
 use tidemill_plan::Format;
 use tidemill_record::{Batch, Schema};
 
@@ -34,12 +36,35 @@ impl Encoder {
     /// [`FormatError::Options`].
     pub fn new(format: &Format, schema: &Schema) -> Result<Self, FormatError> {
         let kind = match format {
-            Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema)?)),
+            Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema, &[])?)),
             Format::Json(_) => Kind::Json(Box::new(JsonEncoder::new(schema)?)),
             Format::Arrow => Kind::Arrow(Box::new(ArrowEncoder::new(schema))),
             Format::Parquet => Kind::Parquet(Box::new(ParquetEncoder::new(schema)?)),
         };
         Ok(Self { kind })
+    }
+
+    /// Makes an encoder of CSV for batches that have one column of text, as
+    /// [`crate::Decoder::with_verbatim`] makes it, in place of each of these ranges of the schema's
+    /// columns. They ascend and do not overlap.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`FormatError::Options`] for another format.
+    pub fn with_verbatim(
+        format: &Format,
+        schema: &Schema,
+        verbatim: &[Range<usize>],
+    ) -> Result<Self, FormatError> {
+        match format {
+            Format::Csv(options) => {
+                let encoder = CsvEncoder::new(options, schema, verbatim)?;
+                Ok(Self { kind: Kind::Csv(Box::new(encoder)) })
+            }
+            _ if verbatim.is_empty() => Self::new(format, schema),
+            _ => Err(FormatError::Options {
+                reason: "only columns of CSV are handed on as text".to_owned(),
+            }),
+        }
     }
 
     /// Appends what of the segment is now ready to `out`. The columns are those of the schema.

@@ -43,13 +43,14 @@ impl Input {
         let placeholder = InputSpec::Sealed(Vec::new(), Merge::Limited(LimitSpec::default()));
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
-                let decoder = Decoder::new(&DecoderSpec {
+                let decoder_spec = DecoderSpec {
                     format: &text.file.format,
                     schema: &text.file.schema,
                     columns: &text.file.columns,
                     batch_rows: spec.batch_rows,
                     csv_header: text.csv_header.as_deref(),
-                })?;
+                };
+                let decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
                 let reader = TextReader::open(TextSpec {
                     backend: spec.backend,
                     file: &text.file.file,

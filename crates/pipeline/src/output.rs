@@ -71,7 +71,7 @@ impl Output {
         let placeholder = OutputSpec::Seal(Merge::Limited(LimitSpec::default()));
         Ok(match std::mem::replace(&mut spec.output, placeholder) {
             OutputSpec::Seal(_) => Self::Sealed,
-            OutputSpec::File { sink, schema, directory, file_number } => {
+            OutputSpec::File { sink, schema, directory, file_number, verbatim } => {
                 let writer = FileWriter::create(
                     spec.backend,
                     Arc::clone(&directory),
@@ -81,7 +81,7 @@ impl Output {
                 )
                 .await?;
                 Self::File(FileOutput {
-                    encoder: Encoder::new(&sink.format, &schema)?,
+                    encoder: Encoder::with_verbatim(&sink.format, &schema, &verbatim)?,
                     directory,
                     is_rolling: sink.rolling_bytes.is_some(),
                     segment_rows: 0,

@@ -6,8 +6,8 @@ use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQue
 use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector, SinkDef,
-    SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
+    AggregateSpec, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector,
+    SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
 impl fmt::Display for PhysicalQuery {
@@ -57,7 +57,12 @@ fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize)
             Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec))?,
             Stage::TopN(spec) => writeln!(f, "number {}", top_n(spec))?,
             Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
-            Stage::Project(columns) => writeln!(f, "project {}", projection(columns))?,
+            Stage::Project(columns) if fragment.verbatim.is_empty() => {
+                writeln!(f, "project {}", projection(columns))?;
+            }
+            Stage::Project(columns) => {
+                writeln!(f, "project {}", partly_verbatim(columns, fragment))?;
+            }
             Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
             Stage::Sort(spec) => writeln!(f, "sort {}", order(spec))?,
             Stage::Limit(spec) => writeln!(f, "limit {}", limit(spec))?,
@@ -133,6 +138,26 @@ fn projection(columns: &[NamedExpr]) -> String {
         }
     }
     text
+}
+
+/// A projection some of whose columns stand for several that pass as text.
+fn partly_verbatim(columns: &[NamedExpr], fragment: &Fragment) -> String {
+    let FragmentInput::Scan(scan) = &fragment.input else { return projection(columns) };
+    let shown = columns.iter().map(|column| {
+        let run = match &column.expr.kind {
+            ExprKind::Column { index, .. } => index.checked_sub(scan.columns.len()),
+            _ => None,
+        };
+        match run.map(|run| &fragment.verbatim[run]) {
+            None => projection(std::slice::from_ref(column)),
+            Some(run) => {
+                let fields = &scan.source.schema.fields;
+                let names = run.columns.iter().map(|&column| fields[column].name.as_str());
+                format!("text of ({})", names.collect::<Vec<_>>().join(", "))
+            }
+        }
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn grouping(spec: &AggregateSpec) -> String {

@@ -6,6 +6,7 @@ use tidemill_record::Schema;
 
 use crate::lineage::{event_time_columns, source_column};
 use crate::relation::Scan;
+use crate::verbatim::{self, Verbatim};
 use crate::{
     AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
     SortSpec, SourceDef, Span, TopNSpec,
@@ -85,6 +86,9 @@ pub struct Fragment {
     pub input: FragmentInput,
     /// What is done to it, in order.
     pub stages: Vec<Stage>,
+    /// Columns of the result that come as text, in order; only of a scan whose rows go to the sink.
+    /// The last projection has a column of text for each.
+    pub verbatim: Vec<Verbatim>,
 }
 
 /// What flows into a fragment.
@@ -195,7 +199,10 @@ pub fn fragment(
     partitioning: &dyn Fn(&SourceDef) -> Partitioning,
 ) -> Result<PhysicalQuery, Refusal> {
     let mut cutter = Cutter { partitioning, locality: Locality::Stateless, proof: Vec::new() };
-    let fragments = cutter.cut(&query.relation)?;
+    let mut fragments = cutter.cut(&query.relation)?;
+    for fragment in &mut fragments {
+        verbatim::pass_text(fragment, &query.sink.connector);
+    }
     if cutter.proof.is_empty() {
         cutter.proof.push("no grouping, order or limit: no row depends on another".to_owned());
     }
@@ -234,7 +241,8 @@ impl Cutter<'_> {
     fn cut(&mut self, relation: &Relation) -> Result<Vec<Fragment>, Refusal> {
         Ok(match relation {
             Relation::Scan(scan) => {
-                vec![Fragment { input: FragmentInput::Scan(scan.clone()), stages: Vec::new() }]
+                let input = FragmentInput::Scan(scan.clone());
+                vec![Fragment { input, stages: Vec::new(), verbatim: Vec::new() }]
             }
             Relation::Filter { input, predicate } => {
                 with_stage(self.cut(input)?, &Stage::Filter(predicate.clone()))
@@ -500,7 +508,8 @@ impl Cutter<'_> {
 }
 
 fn gather(children: Vec<Fragment>, merge: Merge) -> Fragment {
-    Fragment { input: FragmentInput::Gather { children, merge }, stages: Vec::new() }
+    let input = FragmentInput::Gather { children, merge };
+    Fragment { input, stages: Vec::new(), verbatim: Vec::new() }
 }
 
 fn with_stage(mut fragments: Vec<Fragment>, stage: &Stage) -> Vec<Fragment> {

@@ -16,6 +16,7 @@ pub mod relation;
 pub mod scalar;
 pub mod settings;
 pub mod span;
+pub mod verbatim;
 pub mod window;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
@@ -37,4 +38,5 @@ pub use relation::{
 pub use scalar::Scalar;
 pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use span::Span;
+pub use verbatim::Verbatim;
 pub use window::{WindowKind, WindowSpec};

@@ -360,9 +360,12 @@ pub enum OnExisting {
     Replace,
 }
 
-/// Options of the `discard` sink: none so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiscardSink {}
+/// Options of the `discard` sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscardSink {
+    /// `checksum`: sum a hash of each row, so that a run can be held to an answer.
+    pub has_checksum: bool,
+}
 
 /// A duration as the dialect writes it without quotes: `500ms`, `10s`, `5m`, `1h`, `1d`.
 #[must_use]

@@ -35,6 +35,6 @@ impl ColumnWriter for Discard {
     }
 
     fn checksum(&self) -> Option<u64> {
-        Some(Discard::checksum(self))
+        self.has_checksum.then(|| Discard::checksum(self))
     }
 }

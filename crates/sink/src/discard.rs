@@ -10,8 +10,10 @@ use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use tidemill_record::Batch;
 
 /// Hashes rows and forgets them; the pipeline counts them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Discard {
+    /// Whether rows are hashed at all.
+    pub(crate) has_checksum: bool,
     /// Sum, modulo 2^64, of a hash of each row; it does not depend on the order of rows.
     checksum: u64,
     /// Hash of each row of the batch at hand.
@@ -19,10 +21,10 @@ pub struct Discard {
 }
 
 impl Discard {
-    /// Makes one that has seen nothing.
+    /// Makes one that has seen nothing, and that does or does not look at rows.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(has_checksum: bool) -> Self {
+        Self { has_checksum, checksum: 0, hashes: Vec::new() }
     }
 
     /// Adds the hashes of a batch's rows.
@@ -33,6 +35,9 @@ impl Discard {
     /// # Cost
     /// O(values); no allocation once the largest batch has been seen.
     pub fn consume(&mut self, batch: &Batch) {
+        if !self.has_checksum {
+            return;
+        }
         self.hashes.clear();
         self.hashes.resize(batch.row_count(), SEED);
         for column in batch.columns() {
@@ -43,7 +48,7 @@ impl Discard {
         }
     }
 
-    /// The checksum of all rows so far; those of several pipelines add up, modulo 2^64.
+    /// The checksum of all rows so far, 0 where none is kept; those of several pipelines add up, modulo 2^64.
     #[must_use]
     pub fn checksum(&self) -> u64 {
         self.checksum

@@ -257,7 +257,7 @@ struct QueryBuilder<'w, 'a> {
 impl QueryBuilder<'_, '_> {
     fn node(&mut self, fragment: &Fragment, end: End<'_>) -> Result<Node, Error> {
         match &fragment.input {
-            FragmentInput::Scan(scan) => self.scan_node(scan, &fragment.stages, end),
+            FragmentInput::Scan(scan) => self.scan_node(scan, fragment, end),
             FragmentInput::Gather { children, merge } => {
                 let giver_count = children.iter().map(|child| pipeline_count(child, self.query));
                 let giver_count: usize = giver_count.sum();
@@ -282,9 +282,10 @@ impl QueryBuilder<'_, '_> {
         }
     }
 
-    fn scan_node(&mut self, scan: &Scan, stages: &[Stage], end: End<'_>) -> Result<Node, Error> {
+    fn scan_node(&mut self, scan: &Scan, fragment: &Fragment, end: End<'_>) -> Result<Node, Error> {
         let query = self.query;
         let discovered = &query.sources[&scan.source.name];
+        let stages = &fragment.stages;
         // The watermark follows every record, also those that the filter leaves out.
         let event_time_count =
             stages.iter().take_while(|stage| matches!(stage, Stage::EventTime(_))).count();
@@ -296,9 +297,15 @@ impl QueryBuilder<'_, '_> {
         let mut pipelines = Vec::new();
         for (index, partition) in discovered.partitions.iter().enumerate() {
             let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
-            let (input, weight) = self.input(scan, id, partition, may_skip)?;
+            let (mut input, weight) = self.input(scan, id, partition, may_skip)?;
+            if let InputSpec::Text(text) = &mut input {
+                text.verbatim = fragment.verbatim.iter().map(|run| run.columns.clone()).collect();
+            }
             let bad = self.bad_records(&scan.source)?;
-            let spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
+            let mut spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
+            if let OutputSpec::File { verbatim, .. } = &mut spec.output {
+                *verbatim = fragment.verbatim.iter().map(|run| run.results.clone()).collect();
+            }
             let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
             pipelines.push(Planned { spec, weight, idle_timeout });
         }
@@ -358,6 +365,7 @@ impl QueryBuilder<'_, '_> {
                     csv_header: csv_header.clone(),
                     record_bytes_max: self.wave.settings.record_bytes_max,
                     follow: matches!(&source.connector, SourceConnector::File(f) if f.follow),
+                    verbatim: Vec::new(),
                 };
                 (InputSpec::Text(input), partition.weight())
             }
@@ -409,8 +417,8 @@ impl QueryBuilder<'_, '_> {
                     writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
                 }
             }
-            (End::Sink, SinkConnector::Discard(_)) => {
-                OutputSpec::Columns(Box::new(Discard::default()))
+            (End::Sink, SinkConnector::Discard(discard)) => {
+                OutputSpec::Columns(Box::new(Discard::new(discard.has_checksum)))
             }
             (End::Sink, SinkConnector::Registered) => {
                 let name = &physical.sink.name;
@@ -433,7 +441,8 @@ impl QueryBuilder<'_, '_> {
                 let directory = OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?;
                 Ok(if sink.is_durable { directory } else { directory.without_flush() })
             })?;
-        Ok(OutputSpec::File { sink: sink.clone(), schema, directory, file_number })
+        let (sink, verbatim) = (sink.clone(), Vec::new());
+        Ok(OutputSpec::File { sink, schema, directory, file_number, verbatim })
     }
 
     fn next_writer(&mut self) -> u32 {

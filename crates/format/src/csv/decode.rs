@@ -23,7 +23,8 @@ pub(crate) struct CsvDecoder {
     // Fixed at construction.
     options: CsvOptions,
     schema: Schema,
-    columns: Vec<usize>,
+    /// Columns that have a slot in each record.
+    needed: Vec<usize>,
     // Changes once for each text, with the header.
     layout: Option<Layout>,
     /// The header given for partitions that start inside their file.
@@ -44,22 +45,34 @@ pub(crate) struct CsvDecoder {
 struct Layout {
     /// Fields of a whole record, at least 1.
     field_count: usize,
-    /// For each needed column, its field.
+    /// For each slot, its field.
     fields: Vec<usize>,
 }
 
 impl CsvDecoder {
-    pub(crate) fn new(spec: &DecoderSpec<'_>, options: &CsvOptions) -> Result<Self, FormatError> {
+    /// `verbatim` as in [`crate::Decoder::with_verbatim`].
+    pub(crate) fn new(
+        spec: &DecoderSpec<'_>,
+        options: &CsvOptions,
+        verbatim: &[Vec<usize>],
+    ) -> Result<Self, FormatError> {
         check_options(options)?;
-        let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
-        let layout = (!options.has_header).then(|| Layout {
-            field_count: spec.schema.fields.len(),
-            fields: spec.columns.to_vec(),
-        });
+        let mut needed: Vec<usize> =
+            spec.columns.iter().chain(verbatim.iter().flatten()).copied().collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let unit = options.timestamp_unit;
+        let mut rows = Rows::new(spec.schema, &needed, spec.columns, unit, spec.batch_rows)?
+            .with_verbatim(spec.schema, &needed, verbatim, options);
+        let layout = (!options.has_header)
+            .then(|| Layout { field_count: spec.schema.fields.len(), fields: needed.clone() });
+        if let Some(layout) = &layout {
+            rows.lay_out(&layout.fields);
+        }
         Ok(Self {
             options: options.clone(),
             schema: spec.schema.clone(),
-            columns: spec.columns.to_vec(),
+            needed,
             layout,
             given_header: spec.csv_header.map(<[String]>::to_vec),
             head: 0,
@@ -87,7 +100,7 @@ impl CsvDecoder {
         let is_from_head = *self.is_from_head.get_or_insert(self.frame.start == self.head);
         if self.layout.is_none() && !is_from_head {
             let header = self.given_header.take().ok_or(FormatError::HeaderUnknown)?;
-            self.layout = Some(self.layout_of(&header)?);
+            self.lay_out(&header)?;
         }
         self.structure.begin(0);
         Ok(())
@@ -157,7 +170,7 @@ impl CsvDecoder {
             }
             Ending::Whole { next, .. } => {
                 let names = header::names(bytes, &self.fields, &self.options)?;
-                self.layout = Some(self.layout_of(&names)?);
+                self.lay_out(&names)?;
                 self.frame.position = next;
                 self.structure.skip_to(next);
                 Ok(true)
@@ -165,10 +178,12 @@ impl CsvDecoder {
         }
     }
 
-    fn layout_of(&self, header: &[String]) -> Result<Layout, FormatError> {
+    fn lay_out(&mut self, header: &[String]) -> Result<(), FormatError> {
         header::refuse_duplicates(header)?;
-        let fields = header::matched(header, &self.schema, &self.columns)?;
-        Ok(Layout { field_count: header.len(), fields })
+        let fields = header::matched(header, &self.schema, &self.needed)?;
+        self.rows.lay_out(&fields);
+        self.layout = Some(Layout { field_count: header.len(), fields });
+        Ok(())
     }
 }
 

@@ -4,6 +4,9 @@
 //! NULL is an empty field, the empty string `""`. A field is quoted where it holds the delimiter, a
 //! quote or a line break, or begins or ends with a space.
 
+use std::ops::Range;
+
+use arrow_array::cast::AsArray;
 use tidemill_plan::CsvOptions;
 use tidemill_record::{Batch, Schema};
 
@@ -11,6 +14,7 @@ use super::check_options;
 use crate::FormatError;
 use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText};
 use crate::text::cell::Cells;
+use crate::text::quoting::quote_field;
 
 /// Encodes segments of CSV.
 pub(crate) struct CsvEncoder {
@@ -22,20 +26,51 @@ pub(crate) struct CsvEncoder {
     // Changes with every segment.
     is_header_due: bool,
     // Changes with every block of rows.
-    blocks: Vec<Block>,
+    columns: Vec<Column>,
     text: Vec<u8>,
 }
 
+/// One column of the batches.
+struct Column {
+    content: Content,
+    /// What stands behind each of its fields.
+    end: u8,
+}
+
+enum Content {
+    /// Values of this field of the schema.
+    Values { field: usize, block: Block },
+    /// The text of several fields, with what stands between them.
+    Text,
+}
+
 impl CsvEncoder {
-    pub(crate) fn new(options: &CsvOptions, schema: &Schema) -> Result<Self, FormatError> {
+    /// `verbatim` as in [`crate::Encoder::with_verbatim`].
+    pub(crate) fn new(
+        options: &CsvOptions,
+        schema: &Schema,
+        verbatim: &[Range<usize>],
+    ) -> Result<Self, FormatError> {
         check_options(options)?;
         let is_in_values = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.: ".contains(&byte);
+        let mut columns = Vec::new();
+        let mut field = 0;
+        while field < schema.fields.len() {
+            let run = verbatim.iter().find(|run| run.start == field && !run.is_empty());
+            let content = match run {
+                Some(_) => Content::Text,
+                None => Content::Values { field, block: Block::new() },
+            };
+            field = run.map_or(field + 1, |run| run.end);
+            let is_last = field == schema.fields.len();
+            columns.push(Column { content, end: if is_last { b'\n' } else { options.delimiter } });
+        }
         Ok(Self {
             is_delimiter_textual: !is_in_values(options.delimiter) && !is_in_values(options.quote),
             options: options.clone(),
             schema: schema.clone(),
             is_header_due: options.has_header,
-            blocks: schema.fields.iter().map(|_| Block::new()).collect(),
+            columns,
             text: Vec::new(),
         })
     }
@@ -57,28 +92,31 @@ impl CsvEncoder {
     ) {
         let CsvOptions { delimiter, quote, .. } = self.options;
         let fields = &self.schema.fields;
-        for (index, (column, field)) in batch.columns().iter().zip(fields).enumerate() {
-            let end = if index + 1 == fields.len() { b'\n' } else { delimiter };
-            let dialect = Dialect::Csv { delimiter, quote };
-            self.blocks[index].fill(
-                column,
-                &field.data_type,
-                (first, row_count),
-                dialect,
-                Some(end),
-            );
+        for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
+            if let Content::Values { field, block } = &mut column.content {
+                let data_type = &fields[*field].data_type;
+                let dialect = Dialect::Csv { delimiter, quote };
+                block.fill(array, data_type, (first, row_count), dialect, Some(column.end));
+            }
         }
         let mut rows = RowText::new(&mut self.text, out);
         for row in 0..row_count {
-            for (index, block) in self.blocks.iter().enumerate() {
+            for (Column { content, end }, array) in self.columns.iter().zip(batch.columns()) {
+                let (field, block) = match content {
+                    Content::Values { field, block } => (*field, block),
+                    Content::Text => {
+                        let text = array.as_string_view().value(first + row);
+                        rows.push_text(text.as_bytes(), *end);
+                        continue;
+                    }
+                };
                 match block.cell(row).filter(|_| self.is_delimiter_textual) {
                     Some((cell, len)) => rows.push(cell, len),
                     None => {
-                        let end = if index + 1 == fields.len() { b'\n' } else { delimiter };
-                        let cells = Cells::new(batch.column(index), &fields[index].data_type);
+                        let cells = Cells::new(array, &fields[field].data_type);
                         let out = rows.flush();
                         write_cell(&cells, first + row, &self.options, out);
-                        out.push(end);
+                        out.push(*end);
                     }
                 }
             }
@@ -118,31 +156,4 @@ fn write_cell(cells: &Cells<'_>, row: usize, options: &CsvOptions, out: &mut Vec
         cells.write(row, out);
         quote_field(options, start, out);
     }
-}
-
-/// Quotes the field that begins at `start` and ends the output, if it has to be.
-fn quote_field(options: &CsvOptions, start: usize, out: &mut Vec<u8>) {
-    let CsvOptions { delimiter, quote, .. } = *options;
-    let field = &out[start..];
-    let is_special =
-        |byte: &u8| matches!(*byte, b'\n' | b'\r') || *byte == delimiter || *byte == quote;
-    let has_space_around = field.first() == Some(&b' ') || field.last() == Some(&b' ');
-    if !field.is_empty() && !has_space_around && !field.iter().any(is_special) {
-        return;
-    }
-    let quotes = memchr::memchr_iter(quote, field).count();
-    let mut from = out.len();
-    out.resize(from + quotes + 2, quote);
-    // Moves the field up by one and by one more for each quote within, back to front.
-    let mut to = out.len() - 1;
-    while from > start {
-        from -= 1;
-        to -= 1;
-        out[to] = out[from];
-        if out[from] == quote {
-            to -= 1;
-            out[to] = quote;
-        }
-    }
-    out[start] = quote;
 }

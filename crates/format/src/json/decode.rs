@@ -36,7 +36,8 @@ pub(crate) struct JsonDecoder {
 
 impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
-        let rows = Rows::new(spec.schema, spec.columns, options.timestamp_unit, spec.batch_rows)?;
+        let unit = options.timestamp_unit;
+        let rows = Rows::new(spec.schema, spec.columns, spec.columns, unit, spec.batch_rows)?;
         let names = spec.columns.iter().map(|&column| spec.schema.fields[column].name.clone());
         Ok(Self {
             frame: TextFrame::default(),

@@ -97,10 +97,12 @@ pub(crate) struct RowText<'a> {
 impl<'a> RowText<'a> {
     /// Gathered at a time, so that it stays in L1.
     const BYTES: usize = 8 << 10;
+    /// Text that is gathered at all; at least a cell.
+    const SHORT_BYTES: usize = 64;
 
     /// `text` is room that is kept between calls.
     pub(crate) fn new(text: &'a mut Vec<u8>, out: &'a mut Vec<u8>) -> Self {
-        text.resize(Self::BYTES + CELL_BYTES, 0);
+        text.resize(Self::BYTES + Self::SHORT_BYTES + 1, 0);
         Self { text, len: 0, out }
     }
 
@@ -114,11 +116,53 @@ impl<'a> RowText<'a> {
         }
     }
 
+    /// Appends text of whatever length, and `end` behind it.
+    #[inline(always)]
+    pub(crate) fn push_text(&mut self, text: &[u8], end: u8) {
+        if text.len() > Self::SHORT_BYTES {
+            let out = self.flush();
+            out.extend_from_slice(text);
+            out.push(end);
+            return;
+        }
+        let room = &mut self.text[self.len..=self.len + Self::SHORT_BYTES];
+        copy_short(text, room);
+        room[text.len()] = end;
+        self.len += text.len() + 1;
+        if self.len > Self::BYTES {
+            self.flush();
+        }
+    }
+
     /// The output with all that was gathered.
     pub(crate) fn flush(&mut self) -> &mut Vec<u8> {
         self.out.extend_from_slice(&self.text[..self.len]);
         self.len = 0;
         self.out
+    }
+}
+
+/// Copies at most 64 bytes in a few pieces that overlap, which takes less than a call of `memcpy`.
+#[inline(always)]
+fn copy_short(text: &[u8], room: &mut [u8]) {
+    let len = text.len();
+    macro_rules! ends {
+        ($bytes:literal) => {
+            if let (Some(first), Some(last)) =
+                (text.first_chunk::<$bytes>(), text.last_chunk::<$bytes>())
+            {
+                room[..$bytes].copy_from_slice(first);
+                room[len - $bytes..len].copy_from_slice(last);
+                return;
+            }
+        };
+    }
+    ends!(32);
+    ends!(16);
+    ends!(8);
+    ends!(4);
+    for (to, from) in room.iter_mut().zip(text) {
+        *to = *from;
     }
 }
 

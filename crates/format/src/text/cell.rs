@@ -99,14 +99,7 @@ impl<'a> Cells<'a> {
                     out.extend_from_slice(not_finite(f64::from(value)));
                 }
             }
-            Self::Double(array) => {
-                let value = array.value(row);
-                if value.is_finite() {
-                    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-                } else {
-                    out.extend_from_slice(not_finite(value));
-                }
-            }
+            Self::Double(array) => write_double(array.value(row), out),
             Self::Decimal(array, scale) => number::write_decimal(array.value(row), *scale, out),
             Self::Varchar(array) => out.extend_from_slice(array.value(row).as_bytes()),
             Self::Varbinary(array) => literal::write_hex(array.value(row), out),
@@ -166,6 +159,15 @@ impl<'a> Cells<'a> {
 #[inline]
 fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a double in as few digits as are read back as the same.
+pub(crate) fn write_double(value: f64, out: &mut Vec<u8>) {
+    if value.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        out.extend_from_slice(not_finite(value));
+    }
 }
 
 fn not_finite(value: f64) -> &'static [u8] {

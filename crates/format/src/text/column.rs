@@ -91,10 +91,6 @@ impl TextColumn {
         Ok(Self { field: field.clone(), unit, level: Level::detect(), nulls, values })
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.field.name
-    }
-
     /// Parses the value of every record of the chunk.
     pub(crate) fn append(&mut self, chunk: &Chunk<'_>, misfits: &mut Vec<Misfit>) {
         match self.level {
@@ -395,7 +391,7 @@ impl<'a> Cells<'a> {
 }
 
 #[cold]
-fn null(field: &Field, misfits: &mut Vec<Misfit>, row: usize) {
+pub(super) fn null(field: &Field, misfits: &mut Vec<Misfit>, row: usize) {
     if !field.is_nullable {
         let reason = format!("NULL in column {}, which is NOT NULL", field.name);
         misfits.push(Misfit { row, reason });
@@ -403,7 +399,13 @@ fn null(field: &Field, misfits: &mut Vec<Misfit>, row: usize) {
 }
 
 #[cold]
-fn misfit(field: &Field, misfits: &mut Vec<Misfit>, row: usize, text: &[u8], fault: Fault) {
+pub(super) fn misfit(
+    field: &Field,
+    misfits: &mut Vec<Misfit>,
+    row: usize,
+    text: &[u8],
+    fault: Fault,
+) {
     let reason = reason(text, fault, &field.data_type);
     misfits.push(Misfit { row, reason });
 }
@@ -482,7 +484,7 @@ impl Near<'_> {
 
 impl<'a> Chunk<'a> {
     #[inline]
-    fn text(&self, slot: Slot) -> &'a [u8] {
+    pub(super) fn text(&self, slot: Slot) -> &'a [u8] {
         let bytes = if slot.tag() == Tag::Unescaped { self.side } else { self.frame };
         &bytes[slot.start()..slot.start() + slot.len()]
     }
@@ -490,7 +492,7 @@ impl<'a> Chunk<'a> {
 
 /// A view that holds its at most 12 bytes itself: length in the low 4 bytes, then the text.
 #[inline(always)]
-fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
+pub(super) fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
     // The four bytes before the text are loaded with it, so that nothing need be shifted.
     let loaded = start.checked_sub(4).and_then(|before| bytes.get(before..before + 16));
     let text = match loaded {
@@ -519,7 +521,7 @@ static VIEW_MASKS: [u128; 13] = {
 };
 
 #[inline]
-fn long_view(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {
+pub(super) fn long_view(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {
     let prefix: [u8; 4] = bytes[start..start + 4].try_into().expect("four bytes");
     ByteView::new(narrow(len), &prefix)
         .with_buffer_index(buffer)

@@ -1,6 +1,6 @@
 //! Records that all have the same fields, as positions without a look at each.
 
-use super::slot::{Slot, Tag};
+use super::slot::Slot;
 
 /// Where the fields of such records end, and which of them are needed.
 pub(crate) struct Grid<'a> {
@@ -22,15 +22,12 @@ impl Grid<'_> {
 
     /// Appends the slot of a column in each record: text or, where there is none, NULL.
     pub(crate) fn slots(&self, column: usize, out: &mut Vec<Slot>) {
-        let row_count = (self.stops.len() - 1) / self.field_count;
-        let first = out.len();
-        out.resize(first + row_count, Slot::NULL);
-        let mut at = self.fields[column];
-        for slot in &mut out[first..] {
-            let start = self.stops[at].wrapping_add(1);
-            let len = self.stops[at + 1].wrapping_sub(start);
-            *slot = if len == 0 { Slot::NULL } else { Slot::at(Tag::Text, start, len) };
-            at += self.field_count;
-        }
+        let stops = &self.stops[self.fields[column]..];
+        let starts = stops.iter().step_by(self.field_count);
+        let ends = stops[1..].iter().step_by(self.field_count);
+        out.extend(starts.zip(ends).map(|(before, &end)| {
+            let start = before.wrapping_add(1);
+            Slot::text_or_null(start, end.wrapping_sub(start))
+        }));
     }
 }

@@ -3,12 +3,13 @@
 use arrow_array::{BooleanArray, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_select::filter::filter;
-use tidemill_plan::TimestampUnit;
+use tidemill_plan::{CsvOptions, TimestampUnit};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
 
 use super::column::{Chunk, Misfit, TextColumn};
 use super::grid::Grid;
 use super::slot::{FRAME_BYTES_MAX, Slot, narrow};
+use super::verbatim::VerbatimColumn;
 use crate::FormatError;
 
 /// Records are converted so many at a time, so that their slots stay in L1.
@@ -124,13 +125,18 @@ pub(crate) enum NextRecord {
 /// The records of the batch being gathered.
 pub(crate) struct Rows {
     // Fixed at construction.
-    columns: Vec<TextColumn>,
+    /// Names of the fields that have a slot in each record.
+    fields: Vec<String>,
+    /// Columns of values, each with its field.
+    columns: Vec<(usize, TextColumn)>,
+    /// Columns of text.
+    verbatim: Vec<VerbatimColumn>,
     batch_rows: usize,
     // Changes with every record.
     /// Slots of the chunk, row by row.
     slots: Vec<Slot>,
-    /// Slots of one column of the chunk.
-    column_slots: Vec<Slot>,
+    /// Slots of the chunk, field by field.
+    field_slots: Vec<Vec<Slot>>,
     /// Position of each record in the frame, `[start, end)`.
     places: Vec<(u32, u32)>,
     /// How many of `places` are converted.
@@ -142,40 +148,72 @@ pub(crate) struct Rows {
     /// Rows among `places` to be left out.
     dropped: Vec<usize>,
     misfits: Vec<Misfit>,
+    verbatim_misfits: Vec<(usize, Misfit)>,
 }
 
 /// A bad record, still without its bytes.
 struct Bad {
     place: (u32, u32),
-    field: Option<String>,
+    /// The field at fault, `None` for the record as a whole.
+    field: Option<usize>,
     reason: String,
 }
 
 impl Rows {
+    /// `fields` are the columns of the schema that have a slot in each record, in the order of their
+    /// slots; `columns` those of them that become values.
+    ///
     /// # Errors
     /// [`FormatError::UnsupportedColumn`]
     pub(crate) fn new(
         schema: &Schema,
+        fields: &[usize],
         columns: &[usize],
         unit: TimestampUnit,
         batch_rows: usize,
     ) -> Result<Self, FormatError> {
         let columns = columns
             .iter()
-            .map(|&column| TextColumn::new(&schema.fields[column], unit))
+            .map(|&column| {
+                let field = place_of(fields, column);
+                Ok((field, TextColumn::new(&schema.fields[column], unit)?))
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            fields: fields.iter().map(|&field| schema.fields[field].name.clone()).collect(),
             columns,
+            verbatim: Vec::new(),
             batch_rows: batch_rows.max(1),
             slots: Vec::new(),
-            column_slots: Vec::new(),
+            field_slots: vec![Vec::new(); fields.len()],
             places: Vec::new(),
             converted: 0,
             side: Vec::new(),
             bad: Vec::new(),
             dropped: Vec::new(),
             misfits: Vec::new(),
+            verbatim_misfits: Vec::new(),
         })
+    }
+
+    /// The same with a column of text for each list of columns, behind those of values.
+    pub(crate) fn with_verbatim(
+        mut self,
+        schema: &Schema,
+        fields: &[usize],
+        runs: &[Vec<usize>],
+        options: &CsvOptions,
+    ) -> Self {
+        for run in runs {
+            let field = |&column: &usize| (place_of(fields, column), schema.fields[column].clone());
+            self.verbatim.push(VerbatimColumn::new(run.iter().map(field).collect(), options));
+        }
+        self
+    }
+
+    /// Takes in where in a record the field of each slot stands; before the first record.
+    pub(crate) fn lay_out(&mut self, fields: &[usize]) {
+        self.verbatim.iter_mut().for_each(|column| column.lay_out(fields));
     }
 
     /// Decodes up to a batch from the frame. To be inlined into a function that is compiled for the
@@ -193,9 +231,9 @@ impl Rows {
             }
             let is_drained = self.gather(frame, parser);
             let slots = std::mem::take(&mut self.slots);
-            let stride = self.columns.len();
-            self.convert(&frame.bytes, |column, out| {
-                out.extend(slots.chunks_exact(stride).map(|row| row[column]));
+            let stride = self.fields.len();
+            self.convert(&frame.bytes, |field, out| {
+                out.extend(slots.chunks_exact(stride).map(|row| row[field]));
             });
             self.slots = slots;
             if is_drained {
@@ -217,14 +255,14 @@ impl Rows {
         let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
         self.places.extend(grid.places());
         frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
-        self.convert(&frame.bytes, |column, out| grid.slots(column, out));
+        self.convert(&frame.bytes, |field, out| grid.slots(field, out));
         true
     }
 
     /// Finds the records of a chunk; whether the frame holds no further whole one.
     #[inline(always)]
     fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
-        let stride = self.columns.len();
+        let stride = self.fields.len();
         let row_count = self.chunk_rows();
         self.slots.clear();
         self.slots.resize(row_count * stride, Slot::NULL);
@@ -260,28 +298,44 @@ impl Rows {
         is_drained
     }
 
-    /// Parses the values of the chunk; `slots_of` gives the slots of a column.
+    /// Parses the values of the chunk; `slots_of` gives the slots of a field.
     #[inline(always)]
     fn convert(&mut self, frame: &[u8], slots_of: impl Fn(usize, &mut Vec<Slot>)) {
         if self.converted == self.places.len() {
             return;
         }
-        for (index, column) in self.columns.iter_mut().enumerate() {
-            self.column_slots.clear();
-            slots_of(index, &mut self.column_slots);
-            let chunk = Chunk { slots: &self.column_slots, frame, side: &self.side };
+        for (field, slots) in self.field_slots.iter_mut().enumerate() {
+            slots.clear();
+            slots_of(field, slots);
+        }
+        for (field, column) in &mut self.columns {
+            let chunk = Chunk { slots: &self.field_slots[*field], frame, side: &self.side };
             column.append(&chunk, &mut self.misfits);
             for misfit in self.misfits.drain(..) {
                 let row = self.converted + misfit.row;
-                let field = Some(column.name().to_owned());
-                self.bad.push(Bad { place: self.places[row], field, reason: misfit.reason });
+                let place = self.places[row];
+                self.bad.push(Bad { place, field: Some(*field), reason: misfit.reason });
                 self.dropped.push(row);
             }
         }
+        self.convert_verbatim(frame);
         self.check_utf8(frame);
         self.dropped.sort_unstable();
         self.dropped.dedup();
         self.converted = self.places.len();
+    }
+
+    /// Checks what of the chunk is only handed on.
+    fn convert_verbatim(&mut self, frame: &[u8]) {
+        for column in &mut self.verbatim {
+            column.append((frame, &self.side), &self.field_slots, &mut self.verbatim_misfits);
+            for (field, misfit) in self.verbatim_misfits.drain(..) {
+                let row = self.converted + misfit.row;
+                let place = self.places[row];
+                self.bad.push(Bad { place, field: Some(field), reason: misfit.reason });
+                self.dropped.push(row);
+            }
+        }
     }
 
     /// Drops the records of the chunk that are not UTF-8 as a whole, needed columns or not.
@@ -298,7 +352,8 @@ impl Rows {
                 let reason = format!("invalid UTF-8 at byte {} of the record", error.valid_up_to());
                 self.bad.push(Bad { place, field: None, reason });
                 self.dropped.push(row);
-                self.columns.iter_mut().for_each(|column| column.blank(row));
+                self.columns.iter_mut().for_each(|(_, column)| column.blank(row));
+                self.verbatim.iter_mut().for_each(|column| column.blank(row));
             }
         }
     }
@@ -306,11 +361,11 @@ impl Rows {
     /// Makes the batch, and hands out the bad records in order, one reason each: that of the record
     /// as a whole before that of a field, and of an earlier field before that of a later one.
     fn finish(&mut self, frame: &TextFrame, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        self.bad.sort_by_key(|bad| (bad.place.0, bad.field.is_some()));
+        self.bad.sort_by_key(|bad| (bad.place.0, bad.field.map_or(0, |field| field + 1)));
         self.bad.dedup_by_key(|bad| bad.place.0);
         bad.extend(self.bad.drain(..).map(|bad| BadRecord {
             offset: Offset(frame.start + u64::from(bad.place.0)),
-            field: bad.field,
+            field: bad.field.map(|field| self.fields[field].clone()),
             reason: bad.reason,
             raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
         }));
@@ -323,8 +378,9 @@ impl Rows {
             self.places.iter().map(|place| frame.start + u64::from(place.0)).collect();
         let mut offsets = UInt64Array::from(offsets);
         let side = Buffer::from_vec(std::mem::take(&mut self.side));
-        let mut columns: Vec<_> =
-            self.columns.iter_mut().map(|column| column.finish(&frame.bytes, &side)).collect();
+        let values = self.columns.iter_mut().map(|(_, column)| column.finish(&frame.bytes, &side));
+        let texts = self.verbatim.iter_mut().map(|column| column.finish(&frame.bytes));
+        let mut columns: Vec<_> = values.chain(texts).collect();
         if !self.dropped.is_empty() {
             let mut keep = vec![true; row_count];
             self.dropped.drain(..).for_each(|row| keep[row] = false);
@@ -339,4 +395,9 @@ impl Rows {
         self.converted = 0;
         (!offsets.is_empty()).then(|| Batch::new(columns, offsets))
     }
+}
+
+/// Which of the fields a column is.
+fn place_of(fields: &[usize], column: usize) -> usize {
+    fields.iter().position(|&field| field == column).expect("every needed column has a slot")
 }

@@ -47,6 +47,13 @@ impl Slot {
         Self { start, tag_and_len: ((tag as u32) << 28) | len }
     }
 
+    /// [`Tag::Text`] of `len` bytes from `start` on, or NULL if there are none.
+    #[inline(always)]
+    pub(crate) fn text_or_null(start: u32, len: u32) -> Self {
+        let tag = if len == 0 { Tag::Null } else { Tag::Text };
+        Self::at(tag, start, len)
+    }
+
     /// The same, so many bytes on.
     #[inline(always)]
     pub(crate) fn moved(self, by: u32) -> Self {
@@ -73,6 +80,12 @@ impl Slot {
     #[inline]
     pub(crate) fn len(self) -> usize {
         (self.tag_and_len & 0x0fff_ffff) as usize
+    }
+
+    /// Behind the last byte.
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        self.start() + self.len()
     }
 
     #[inline]

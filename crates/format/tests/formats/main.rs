@@ -8,3 +8,4 @@ mod decoding;
 mod inference;
 mod json_records;
 mod round_trip;
+mod verbatim;

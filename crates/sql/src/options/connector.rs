@@ -75,6 +75,8 @@ fn event_time(options: &mut Options<'_>) -> EventTimeOptions {
     }
 }
 
+const TRUTHS: &[(&str, bool)] = &[("true", true), ("false", false)];
+
 const MODELS: &[(&str, GeneratorModel)] = &[
     ("trades", GeneratorModel::Trades),
     ("orders", GeneratorModel::Orders),
@@ -113,7 +115,10 @@ pub(crate) fn sink(
     let sink = match connector(&mut options, &["file", "stdout", "discard"])? {
         "file" => file_sink(&mut options).map(SinkConnector::File),
         "stdout" => Some(SinkConnector::Stdout(format(&mut options, None))),
-        _ => Some(SinkConnector::Discard(DiscardSink {})),
+        _ => {
+            let has_checksum = options.one_of("checksum", TRUTHS).unwrap_or(true);
+            Some(SinkConnector::Discard(DiscardSink { has_checksum }))
+        }
     };
     options.finish()?;
     sink.ok_or(Reported)
@@ -230,7 +235,7 @@ fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     });
     let on_existing = options
         .one_of("on.existing", &[("fail", OnExisting::Fail), ("replace", OnExisting::Replace)]);
-    let is_durable = options.one_of("durable", &[("true", true), ("false", false)]);
+    let is_durable = options.one_of("durable", TRUTHS);
     Some(FileSink {
         path: path?.to_owned(),
         format: format?,

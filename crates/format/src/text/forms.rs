@@ -1,0 +1,293 @@
+//! Forms that text handed on was found to have: what each of its bytes may be.
+//!
+//! Records of one source are written the same way, and their fields are of few lengths. The text of
+//! neighbouring fields is held against forms of such texts before, byte by byte within bounds: a digit
+//! is a digit, a delimiter stands where it stood, of a time all down to the hour is what it was. What
+//! fits is written as it stands, which [`canonical`](super::canonical) would say too, field by field.
+
+use tidemill_record::DataType;
+
+/// Bytes compared at a time.
+const LANE_BYTES: usize = 32;
+/// Longest text whose form is remembered.
+const TEXT_BYTES_MAX: usize = 8 * LANE_BYTES;
+/// Forms are kept in so many places, by length of the text and of its last field.
+const PLACES: usize = 1024;
+/// Forms of one place that are remembered; the last makes way for another.
+const FORMS_MAX: usize = 8;
+/// Where texts fit no form again and again, so many go by without a try.
+const PAUSE_TEXTS: u32 = 1000;
+/// Misses, less a quarter of the hits, before that.
+const PATIENCE: u32 = 64;
+
+/// Forms of earlier texts.
+pub(crate) struct Forms {
+    delimiter: u8,
+    quote: u8,
+    /// In each place those that fit more often first.
+    places: Vec<Vec<Form>>,
+    /// Four for each miss, less one for each hit.
+    strain: u32,
+    /// Texts that go by without a try.
+    pause: u32,
+}
+
+/// What a text is held to.
+struct Form {
+    /// Bytes of the text.
+    len: usize,
+    /// As many as it takes to cover the text.
+    lanes: Vec<Lane>,
+    /// Where three digits stand that are not all zero.
+    fractions: Vec<usize>,
+}
+
+/// What each of 32 bytes may be.
+#[derive(Clone)]
+struct Lane {
+    low: [u8; LANE_BYTES],
+    high: [u8; LANE_BYTES],
+}
+
+impl Lane {
+    /// Nothing is asked of any byte.
+    const ANY: Self = Self { low: [0; LANE_BYTES], high: [u8::MAX; LANE_BYTES] };
+}
+
+impl Form {
+    /// Whether the text that is the first `len` of these bytes is within the bounds.
+    #[inline(always)]
+    fn fits(&self, bytes: &[u8], len: usize) -> bool {
+        if len != self.len {
+            return false;
+        }
+        let Some(bytes) = bytes.get(..self.lanes.len() * LANE_BYTES) else { return false };
+        let mut wrong = [0; LANE_BYTES];
+        for (lane, bytes) in self.lanes.iter().zip(bytes.as_chunks::<LANE_BYTES>().0) {
+            for index in 0..LANE_BYTES {
+                wrong[index] |= lane.low[index].saturating_sub(bytes[index])
+                    | bytes[index].saturating_sub(lane.high[index]);
+            }
+        }
+        wrong == [0; LANE_BYTES] && self.fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
+    }
+}
+
+impl Forms {
+    pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
+        let places = (0..PLACES).map(|_| Vec::new()).collect();
+        Self { delimiter, quote, places, strain: 0, pause: 0 }
+    }
+
+    /// Whether the first `len` of these bytes, of which `last` are the last field, have a known form.
+    #[inline(always)]
+    pub(crate) fn fit(&mut self, bytes: &[u8], len: usize, last: usize) -> bool {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return false;
+        }
+        let forms = &mut self.places[place(len, last)];
+        let Some(found) = forms.iter().position(|form| form.fits(bytes, len)) else {
+            self.note_miss();
+            return false;
+        };
+        if found > 0 {
+            forms.swap(found, found - 1);
+        }
+        self.strain = self.strain.saturating_sub(1);
+        true
+    }
+
+    #[cold]
+    fn note_miss(&mut self) {
+        self.strain += 4;
+        if self.strain > 4 * PATIENCE {
+            (self.strain, self.pause) = (0, PAUSE_TEXTS);
+        }
+    }
+
+    /// Learns the form of fields that are written as they stand, with a delimiter between each two.
+    pub(crate) fn learn<'a>(&mut self, fields: impl Iterator<Item = (&'a [u8], &'a DataType)>) {
+        if self.pause > 0 {
+            return;
+        }
+        let mut bounds = Vec::with_capacity(LANE_BYTES);
+        let mut fractions = Vec::new();
+        let mut last = 0;
+        for (text, data_type) in fields {
+            last = text.len();
+            if !bounds.is_empty() {
+                bounds.push((self.delimiter, self.delimiter));
+            }
+            match data_type {
+                DataType::BigInt => bound_integer(text, &mut bounds),
+                DataType::Double => bound_double(text, &mut bounds),
+                DataType::Timestamp => {
+                    bound_timestamp(text, &mut bounds);
+                    if text.contains(&b'.') {
+                        fractions.push(bounds.len() - 3);
+                    }
+                }
+                _ => self.bound_text(text, &mut bounds),
+            }
+        }
+        let len = bounds.len();
+        if len > TEXT_BYTES_MAX {
+            return;
+        }
+        let mut lanes = vec![Lane::ANY; len.div_ceil(LANE_BYTES)];
+        for (at, &(low, high)) in bounds.iter().enumerate() {
+            let lane = &mut lanes[at / LANE_BYTES];
+            (lane.low[at % LANE_BYTES], lane.high[at % LANE_BYTES]) = (low, high);
+        }
+        let forms = &mut self.places[place(len, last)];
+        forms.truncate(FORMS_MAX - 1);
+        forms.push(Form { len, lanes, fractions });
+    }
+
+    /// Each byte may be what lies between it and the next one, up and down, that would be quoted.
+    fn bound_text(&self, text: &[u8], bounds: &mut Vec<(u8, u8)>) {
+        for (at, &byte) in text.iter().enumerate() {
+            let is_at_end = at == 0 || at + 1 == text.len();
+            let is_barred = |byte: u8| {
+                byte < b' '
+                    || byte == self.delimiter
+                    || byte == self.quote
+                    || (is_at_end && byte == b' ')
+            };
+            let low = (0..byte).rev().take_while(|&byte| !is_barred(byte)).last();
+            let high = (byte..=u8::MAX).skip(1).take_while(|&byte| !is_barred(byte)).last();
+            bounds.push((low.unwrap_or(byte), high.unwrap_or(byte)));
+        }
+    }
+}
+
+#[inline(always)]
+fn place(len: usize, last: usize) -> usize {
+    (16 * len + last % 16) % PLACES
+}
+
+const DIGIT: (u8, u8) = (b'0', b'9');
+const NOT_ZERO: (u8, u8) = (b'1', b'9');
+
+fn exactly(byte: u8) -> (u8, u8) {
+    (byte, byte)
+}
+
+/// Any integer of as many digits is written so, with a minus or without as this one.
+fn bound_integer(text: &[u8], bounds: &mut Vec<(u8, u8)>) {
+    let first = usize::from(text[0] == b'-');
+    for (at, &byte) in text.iter().enumerate() {
+        bounds.push(match at {
+            _ if at < first => exactly(byte),
+            _ if at == first && text.len() > 1 => NOT_ZERO,
+            _ => DIGIT,
+        });
+    }
+}
+
+/// Any double with its point there is written so, if the last digit is not zero, or is the only one
+/// behind the point, and if nothing is zero that another digit stands for here.
+fn bound_double(text: &[u8], bounds: &mut Vec<(u8, u8)>) {
+    let first = usize::from(text[0] == b'-');
+    for (at, &byte) in text.iter().enumerate() {
+        let is_last = at + 1 == text.len();
+        bounds.push(match byte {
+            b'.' | b'-' => exactly(byte),
+            // Between zero and one this one alone: small doubles have another form.
+            b'0' if at == first => exactly(byte),
+            _ if at == first || (is_last && text[at - 1] != b'.') => NOT_ZERO,
+            // What follows a zero before the point stays within the first of three digits.
+            b'1'..=b'9' if text[first] == b'0' => NOT_ZERO,
+            _ if text[first] == b'0' => exactly(byte),
+            _ => DIGIT,
+        });
+    }
+}
+
+/// Any second of the same hour is written so, if the last three digits of a fraction are not zero.
+fn bound_timestamp(text: &[u8], bounds: &mut Vec<(u8, u8)>) {
+    const HOUR_BYTES: usize = "YYYY-MM-DD HH".len();
+    const TENS: [usize; 2] = [14, 17];
+    for (at, &byte) in text.iter().enumerate() {
+        bounds.push(match at {
+            _ if at < HOUR_BYTES || !byte.is_ascii_digit() => exactly(byte),
+            _ if TENS.contains(&at) => (b'0', b'5'),
+            _ => DIGIT,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::text::canonical;
+
+    /// Every text that fits the form of another, of the same type and length, is canonical too.
+    fn check(data_type: &DataType, is_canonical: impl Fn(&[u8]) -> bool, alphabet: &[u8]) {
+        let mut state = 23_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let mut fit_count = 0;
+        for _ in 0..4000 {
+            let len = 1 + random(6);
+            let mut text =
+                || (0..len).map(|_| alphabet[random(alphabet.len())]).collect::<Vec<_>>();
+            let learnt = text();
+            if !is_canonical(&learnt) {
+                continue;
+            }
+            let mut forms = Forms::new(b',', b'"');
+            forms.learn([(learnt.as_slice(), data_type)].into_iter());
+            for _ in 0..50 {
+                let mut other = text();
+                other.resize(LANE_BYTES, b'#');
+                forms.strain = 0;
+                if forms.fit(&other, len, len) {
+                    let other = &other[..len];
+                    assert!(is_canonical(other), "{learnt:?} {:?}", String::from_utf8_lossy(other));
+                    fit_count += 1;
+                }
+            }
+        }
+        assert!(fit_count > 300, "{fit_count} {data_type}");
+    }
+
+    #[test]
+    fn what_fits_is_canonical() {
+        check(&DataType::BigInt, canonical::is_integer, b"0012345-,");
+        check(&DataType::Double, canonical::is_double, b"0012345.....-");
+        let is_bare = |text: &[u8]| canonical::is_bare(text, b',', b'"');
+        check(&DataType::Varchar, is_bare, b"abz .-,\"\n\r~\x7f\xc3\xa9");
+    }
+
+    #[test]
+    fn seconds_of_an_hour_have_one_form() {
+        let mut forms = Forms::new(b',', b'"');
+        let fields: [(&[u8], &DataType); 2] =
+            [(b"2024-02-29 23:00:00.120", &DataType::Timestamp), (b"7", &DataType::BigInt)];
+        forms.learn(fields.into_iter());
+        let mut fits = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.resize(2 * LANE_BYTES, 0);
+            forms.fit(&bytes, text.len(), text.len() - 24)
+        };
+        assert!(fits("2024-02-29 23:59:59.001,0"));
+        assert!(fits("2024-02-29 23:59:59.100,9"));
+        for text in [
+            "2024-02-29 23:59:59.000,0",
+            "2024-02-29 23:60:59.001,0",
+            "2024-02-29 23:59:69.001,0",
+            "2024-02-29 22:59:59.001,0",
+            "2024-02-29T23:59:59.001,0",
+            "2024-02-29 23:59:59.001;0",
+            "2024-02-29 23:59:59.001,x",
+            "2024-02-29 23:59:59.001,10",
+        ] {
+            assert!(!fits(text), "{text}");
+        }
+    }
+}

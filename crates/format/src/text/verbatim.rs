@@ -1,0 +1,251 @@
+//! Columns that leave as the CSV text they came as: slots in, one array of text out.
+//!
+//! A row whose fields stand side by side and each read as they would be written is a view of its
+//! record. Any other row is written anew, field by field. Either way the fields are held to their
+//! types as those that become values are.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, StringViewArray};
+use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_data::MAX_INLINE_VIEW_LEN;
+use tidemill_plan::CsvOptions;
+use tidemill_record::{DataType, Field};
+
+use super::block::CELL_BYTES;
+use super::column::{Chunk, Misfit, inline_view, long_view, misfit, null};
+use super::forms::Forms;
+use super::lanes::Level;
+use super::number::Fault;
+use super::quoting::quote_field;
+use super::slot::{Slot, Tag};
+use super::{canonical, digits, number, time};
+
+/// Columns of a batch while they are gathered as one column of text.
+pub(crate) struct VerbatimColumn {
+    // Fixed at construction.
+    /// The fields, and which of a record's slots is each one's.
+    fields: Vec<(usize, Field)>,
+    options: CsvOptions,
+    level: Level,
+    // Changes once for each text, with the header.
+    /// Whether the fields follow one another in each record.
+    is_side_by_side: bool,
+    // Changes with every chunk.
+    forms: Forms,
+    /// Views into the frame (buffer 0) and `rewritten` (buffer 1).
+    views: Vec<u128>,
+    rewritten: Vec<u8>,
+}
+
+/// The slots of a chunk and what they point into.
+#[derive(Clone, Copy)]
+struct Slots<'a> {
+    frame: &'a [u8],
+    side: &'a [u8],
+    /// The records' slots, one place of them after the other.
+    places: &'a [Vec<Slot>],
+}
+
+impl VerbatimColumn {
+    /// `fields` (one at least) have types that pass as text: `BIGINT`, `DOUBLE`, `TIMESTAMP` and
+    /// `VARCHAR`.
+    pub(crate) fn new(fields: Vec<(usize, Field)>, options: &CsvOptions) -> Self {
+        Self {
+            fields,
+            level: Level::detect(),
+            is_side_by_side: false,
+            forms: Forms::new(options.delimiter, options.quote),
+            options: options.clone(),
+            views: Vec::new(),
+            rewritten: Vec::new(),
+        }
+    }
+
+    /// Takes in where in a record the field of each slot stands.
+    pub(crate) fn lay_out(&mut self, fields: &[usize]) {
+        let follows = |pair: &[(usize, Field)]| fields[pair[1].0] == fields[pair[0].0] + 1;
+        self.is_side_by_side = self.fields.windows(2).all(follows);
+    }
+
+    /// Appends the text of every record of the chunk; `places` are the records' slots, one place of
+    /// them after the other. Misfits come with the place.
+    pub(crate) fn append(
+        &mut self,
+        (frame, side): (&[u8], &[u8]),
+        places: &[Vec<Slot>],
+        misfits: &mut Vec<(usize, Misfit)>,
+    ) {
+        let slots = Slots { frame, side, places };
+        match self.level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the level was detected on this host.
+            Level::Avx2 => unsafe { self.append_avx2(slots, misfits) },
+            Level::Baseline => self.append_all(slots, misfits),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn append_avx2(&mut self, slots: Slots<'_>, misfits: &mut Vec<(usize, Misfit)>) {
+        self.append_all(slots, misfits);
+    }
+
+    #[inline(always)]
+    fn append_all(&mut self, slots: Slots<'_>, misfits: &mut Vec<(usize, Misfit)>) {
+        let (Some((first, _)), Some((last, _))) = (self.fields.first(), self.fields.last()) else {
+            unreachable!("of one field at least")
+        };
+        let (firsts, lasts) = (&slots.places[*first], &slots.places[*last]);
+        self.views.reserve(firsts.len());
+        for (row, (first, last)) in firsts.iter().zip(lasts).enumerate() {
+            let is_in_frame = first.tag() == Tag::Text && last.tag() == Tag::Text;
+            let span = last.end().wrapping_sub(first.start());
+            let is_known = self.is_side_by_side
+                && is_in_frame
+                && self.forms.fit(&slots.frame[first.start()..], span, last.len());
+            let view = if is_known {
+                view_of(slots.frame, first.start(), span, 0)
+            } else {
+                self.append_careful(slots, row, misfits)
+            };
+            self.views.push(view);
+        }
+    }
+
+    /// The view of a row whose form is not known: its text, if each field is as it would be written.
+    #[inline(never)]
+    fn append_careful(
+        &mut self,
+        slots: Slots<'_>,
+        row: usize,
+        misfits: &mut Vec<(usize, Misfit)>,
+    ) -> u128 {
+        let at = |place: usize| slots.places[place][row];
+        let is_whole = self.is_side_by_side
+            && self.fields.iter().all(|(place, field)| self.is_canonical(field, slots, at(*place)))
+            // Nothing but a delimiter stands between: quotes would be two bytes more.
+            && self.fields.windows(2).all(|pair| at(pair[1].0).start() == at(pair[0].0).end() + 1);
+        if !is_whole {
+            return self.rewrite(slots, row, misfits);
+        }
+        let text = |slot: Slot| &slots.frame[slot.start()..slot.end()];
+        let fields = self.fields.iter();
+        self.forms.learn(fields.map(|(place, field)| (text(at(*place)), &field.data_type)));
+        let (first, last) = (self.fields[0].0, self.fields[self.fields.len() - 1].0);
+        let start = at(first).start();
+        view_of(slots.frame, start, at(last).end() - start, 0)
+    }
+
+    /// Whether a slot stands in the frame as its value would be written.
+    fn is_canonical(&self, field: &Field, slots: Slots<'_>, slot: Slot) -> bool {
+        if slot.tag() != Tag::Text {
+            return false;
+        }
+        let text = &slots.frame[slot.start()..slot.end()];
+        let CsvOptions { delimiter, quote, timestamp_unit, .. } = self.options;
+        match field.data_type {
+            DataType::BigInt => canonical::is_integer(text),
+            DataType::Double => canonical::is_double(text),
+            DataType::Timestamp => {
+                let mut minute = time::LastMinute::default();
+                canonical::is_form_of_timestamp(text)
+                    && time::timestamp(text, timestamp_unit, &mut minute).is_ok()
+            }
+            _ => canonical::is_bare(text, delimiter, quote),
+        }
+    }
+
+    /// The view of a row that is written field by field.
+    fn rewrite(
+        &mut self,
+        Slots { frame, side, places }: Slots<'_>,
+        row: usize,
+        misfits: &mut Vec<(usize, Misfit)>,
+    ) -> u128 {
+        let start = self.rewritten.len();
+        for (index, (place, field)) in self.fields.iter().enumerate() {
+            if index > 0 {
+                self.rewritten.push(self.options.delimiter);
+            }
+            let slots = places[*place].as_slice();
+            let slot = slots[row];
+            let mut found = Vec::new();
+            if slot.is_null() {
+                null(field, &mut found, row);
+            } else {
+                let text = Chunk { slots, frame, side }.text(slot);
+                if let Err(fault) = write(text, field, &self.options, &mut self.rewritten) {
+                    misfit(field, &mut found, row, text, fault);
+                }
+            }
+            misfits.extend(found.into_iter().map(|misfit| (*place, misfit)));
+        }
+        let len = self.rewritten.len() - start;
+        let view = view_of(&self.rewritten, start, len, 1);
+        if len <= MAX_INLINE_VIEW_LEN as usize {
+            self.rewritten.truncate(start);
+        }
+        view
+    }
+
+    /// The column of the batch; the builder is empty again afterwards. `frame` is what the slots
+    /// pointed into.
+    pub(crate) fn finish(&mut self, frame: &Buffer) -> ArrayRef {
+        let rewritten = Buffer::from_vec(std::mem::take(&mut self.rewritten));
+        let capacity = self.views.len();
+        let views = std::mem::replace(&mut self.views, Vec::with_capacity(capacity));
+        let buffers: Arc<[Buffer]> = Arc::new([frame.clone(), rewritten]);
+        // SAFETY: every view was made by `view_of`, which either inlines at most 12 bytes or points
+        // at a range of buffer 0 or 1 with its first four bytes as prefix. `Rows` keeps only records
+        // that are UTF-8 as a whole; a view begins and ends beside ASCII bytes or at its record's
+        // ends; and what is written anew is text of such a record or ASCII. The views of dropped
+        // records are replaced by empty ones before.
+        Arc::new(unsafe {
+            StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, None)
+        })
+    }
+
+    /// Makes a row's text empty because its record turned out not to be UTF-8.
+    pub(crate) fn blank(&mut self, row: usize) {
+        self.views[row] = 0;
+    }
+}
+
+#[inline(always)]
+fn view_of(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {
+    if len <= MAX_INLINE_VIEW_LEN as usize {
+        inline_view(bytes, start, len)
+    } else {
+        long_view(bytes, start, len, buffer)
+    }
+}
+
+/// Reads a field and appends its value as the encoder writes it.
+fn write(text: &[u8], field: &Field, options: &CsvOptions, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let mut cell = [0; CELL_BYTES];
+    match field.data_type {
+        DataType::BigInt => {
+            let len = digits::write_integer(number::integer(text)?, &mut cell);
+            out.extend_from_slice(&cell[..len]);
+        }
+        DataType::Double => {
+            let value = number::float(text)?;
+            match digits::write_cents(value, &mut cell) {
+                Some(len) => out.extend_from_slice(&cell[..len]),
+                None => super::cell::write_double(value, out),
+            }
+        }
+        DataType::Timestamp => {
+            let mut minute = time::LastMinute::default();
+            let micros = time::timestamp(text, options.timestamp_unit, &mut minute)?;
+            time::write_timestamp(micros, out);
+        }
+        _ => {
+            let start = out.len();
+            out.extend_from_slice(text);
+            quote_field(options, start, out);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Columns that leave as the text they came as.
+//!
+//! Where CSV goes in and CSV comes out, a column that a query only hands on need not become a value
+//! and text again: its text is checked, and copied if it is what the value would be written as. The
+//! columns that stand beside each other in the result travel as one column of text.
+
+use std::ops::Range;
+
+use tidemill_record::{DataType, Field};
+
+use crate::fragment::{Fragment, FragmentInput, Stage};
+use crate::relation::{NamedExpr, Scan};
+use crate::{CsvOptions, Expr, ExprKind, Format, SinkConnector, SourceConnector};
+
+/// Columns of a result that come as one column of CSV text, in place of a column each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verbatim {
+    /// Which columns of the result, at least one.
+    pub results: Range<usize>,
+    /// For each of them, the column of the source that it is.
+    pub columns: Vec<usize>,
+}
+
+/// Lets the columns that a fragment only hands on pass as text, where its input and the sink are CSV
+/// of one dialect: the scan loses those that nothing else reads, and behind its columns comes one of
+/// text, of type `VARCHAR`, for each entry of [`Fragment::verbatim`].
+pub(crate) fn pass_text(fragment: &mut Fragment, sink: &SinkConnector) {
+    let FragmentInput::Scan(scan) = &mut fragment.input else { return };
+    let Some(source) = csv_source(scan) else { return };
+    let is_alike = match sink {
+        SinkConnector::File(file) => match &file.format {
+            Format::Csv(csv) => csv.delimiter == source.delimiter && csv.quote == source.quote,
+            _ => false,
+        },
+        SinkConnector::Discard(discard) => !discard.has_checksum,
+        SinkConnector::Stdout(_) | SinkConnector::Registered => false,
+    };
+    // A value never holds such a delimiter, so that only VARCHAR is ever quoted.
+    let is_textual = |byte: u8| !byte.is_ascii_alphanumeric() && !b"+-.: ".contains(&byte);
+    if !is_alike || !is_textual(source.delimiter) || !is_textual(source.quote) {
+        return;
+    }
+    let Some(place) = projection_place(&fragment.stages) else { return };
+    let mut columns = match place {
+        Some(place) => match &fragment.stages[place] {
+            Stage::Project(columns) => columns.clone(),
+            _ => unreachable!("the place of a projection"),
+        },
+        None => every_column(scan),
+    };
+    fragment.verbatim = take_out(scan, &mut columns);
+    if fragment.verbatim.is_empty() {
+        return;
+    }
+    let place = place.unwrap_or_else(|| {
+        // Before limits, which look at no column.
+        let is_limit = |stage: &Stage| matches!(stage, Stage::Limit(_));
+        fragment.stages.iter().position(is_limit).unwrap_or(fragment.stages.len())
+    });
+    if matches!(fragment.stages.get(place), Some(Stage::Project(_))) {
+        fragment.stages.remove(place);
+    }
+    drop_unread(scan, &mut fragment.stages, &mut columns);
+    fragment.stages.insert(place, Stage::Project(columns));
+}
+
+fn csv_source(scan: &Scan) -> Option<&CsvOptions> {
+    match &scan.source.connector {
+        SourceConnector::File(file) => match &file.format {
+            Format::Csv(csv) => Some(csv),
+            _ => None,
+        },
+        SourceConnector::Generator(_) | SourceConnector::Registered => None,
+    }
+}
+
+/// The only projection among stages that otherwise leave columns as they are: `Some(None)` where
+/// there is none, `None` where other stages are, or more than one.
+fn projection_place(stages: &[Stage]) -> Option<Option<usize>> {
+    let mut place = None;
+    for (index, stage) in stages.iter().enumerate() {
+        match stage {
+            Stage::Project(_) if place.is_none() => place = Some(index),
+            Stage::EventTime(_) | Stage::Filter(_) if place.is_none() => {}
+            Stage::Limit(_) => {}
+            _ => return None,
+        }
+    }
+    Some(place)
+}
+
+fn every_column(scan: &Scan) -> Vec<NamedExpr> {
+    let fields = scan.schema().fields;
+    let named = |(index, field): (usize, &Field)| NamedExpr {
+        name: field.name.clone(),
+        expr: Expr::column(index, field.name.clone(), field.data_type.clone()),
+    };
+    fields.iter().enumerate().map(named).collect()
+}
+
+/// Replaces each run of columns that are handed on by one of text, behind the scan's columns.
+fn take_out(scan: &Scan, columns: &mut Vec<NamedExpr>) -> Vec<Verbatim> {
+    let mut runs: Vec<Verbatim> = Vec::new();
+    let mut kept = Vec::new();
+    for (result, column) in std::mem::take(columns).into_iter().enumerate() {
+        let Some(of_source) = passed(scan, &column.expr) else {
+            kept.push(column);
+            continue;
+        };
+        match runs.last_mut() {
+            Some(run) if run.results.end == result => {
+                run.results.end = result + 1;
+                run.columns.push(of_source);
+            }
+            _ => {
+                let place = scan.columns.len() + runs.len();
+                runs.push(Verbatim { results: result..result + 1, columns: vec![of_source] });
+                let expr = Expr::column(place, column.name.clone(), DataType::Varchar);
+                kept.push(NamedExpr { name: column.name, expr });
+            }
+        }
+    }
+    *columns = kept;
+    runs
+}
+
+/// The column of the source that an expression is, if its type is one that passes as text.
+fn passed(scan: &Scan, expr: &Expr) -> Option<usize> {
+    let ExprKind::Column { index, .. } = expr.kind else { return None };
+    let passes = matches!(
+        expr.data_type,
+        DataType::BigInt | DataType::Double | DataType::Timestamp | DataType::Varchar
+    );
+    passes.then(|| scan.columns[index])
+}
+
+/// Takes from the scan the columns that neither its filter nor a stage reads.
+fn drop_unread(scan: &mut Scan, stages: &mut [Stage], columns: &mut [NamedExpr]) {
+    let before = scan.columns.len();
+    let mut is_read = vec![false; before];
+    let mut note = |index: usize| {
+        // Those behind are the columns of text.
+        if let Some(is_read) = is_read.get_mut(index) {
+            *is_read = true;
+        }
+    };
+    scan.filter.iter().for_each(|filter| filter.for_each_column(&mut note));
+    for stage in &*stages {
+        match stage {
+            Stage::Filter(predicate) => predicate.for_each_column(&mut note),
+            Stage::EventTime(spec) => note(spec.column),
+            _ => {}
+        }
+    }
+    columns.iter().for_each(|column| column.expr.for_each_column(&mut note));
+    let map = |index: usize| {
+        let unread = is_read.iter().take(index).filter(|is_read| !**is_read).count();
+        index - unread
+    };
+    scan.filter.iter_mut().for_each(|filter| filter.remap_columns(&map));
+    for stage in stages {
+        match stage {
+            Stage::Filter(predicate) => predicate.remap_columns(&map),
+            Stage::EventTime(spec) => spec.column = map(spec.column),
+            _ => {}
+        }
+    }
+    columns.iter_mut().for_each(|column| column.expr.remap_columns(&map));
+    let mut is_read = is_read.iter();
+    scan.columns.retain(|_| is_read.next() == Some(&true));
+}
