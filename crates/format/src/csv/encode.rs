@@ -99,30 +99,30 @@ impl CsvEncoder {
                 block.fill(array, data_type, (first, row_count), dialect, Some(column.end));
             }
         }
-        let mut rows = RowText::new(&mut self.text, out);
+        let is_delimiter_textual = self.is_delimiter_textual;
+        let mut rows = RowText::new(&mut self.text, out, self.columns.len());
         for row in 0..row_count {
             for (Column { content, end }, array) in self.columns.iter().zip(batch.columns()) {
-                let (field, block) = match content {
-                    Content::Values { field, block } => (*field, block),
+                match content {
+                    Content::Values { field, block } => match block.cell(row) {
+                        Some((cell, len)) if is_delimiter_textual => rows.push(cell, len),
+                        _ => {
+                            let cells = Cells::new(array, &fields[*field].data_type);
+                            let out = rows.flush();
+                            write_cell(&cells, first + row, &self.options, out);
+                            out.push(*end);
+                        }
+                    },
                     Content::Text => {
                         let text = array.as_string_view().value(first + row);
                         rows.push_text(text.as_bytes(), *end);
-                        continue;
-                    }
-                };
-                match block.cell(row).filter(|_| self.is_delimiter_textual) {
-                    Some((cell, len)) => rows.push(cell, len),
-                    None => {
-                        let cells = Cells::new(array, &fields[field].data_type);
-                        let out = rows.flush();
-                        write_cell(&cells, first + row, &self.options, out);
-                        out.push(*end);
                     }
                 }
             }
             if fields.is_empty() {
                 rows.flush().push(b'\n');
             }
+            rows.end_row();
         }
         rows.flush();
     }

@@ -68,7 +68,7 @@ impl JsonEncoder {
             block.fill(column, &field.data_type, (first, row_count), Dialect::Json, None);
         }
         let end = *b"}\n##############################";
-        let mut rows = RowText::new(&mut self.text, out);
+        let mut rows = RowText::new(&mut self.text, out, 2 * fields.len() + 1);
         for row in 0..row_count {
             if fields.is_empty() {
                 rows.flush().push(b'{');
@@ -87,6 +87,7 @@ impl JsonEncoder {
                 }
             }
             rows.push(&end, 2);
+            rows.end_row();
         }
         rows.flush();
     }

@@ -36,8 +36,8 @@ pub(crate) enum Dialect {
 
 /// Cells of one column.
 pub(crate) struct Block {
-    cells: Vec<[u8; CELL_BYTES]>,
-    lens: Vec<u8>,
+    cells: Box<[[u8; CELL_BYTES]; BLOCK_ROWS]>,
+    lens: Box<[u8; BLOCK_ROWS]>,
     /// Of the timestamp before.
     minute: time::WrittenMinute,
 }
@@ -48,8 +48,8 @@ const CAREFUL: u8 = u8::MAX;
 impl Block {
     pub(crate) fn new() -> Self {
         Self {
-            cells: vec![[0; CELL_BYTES]; BLOCK_ROWS],
-            lens: vec![CAREFUL; BLOCK_ROWS],
+            cells: Box::new([[0; CELL_BYTES]; BLOCK_ROWS]),
+            lens: Box::new([CAREFUL; BLOCK_ROWS]),
             minute: time::WrittenMinute::default(),
         }
     }
@@ -100,9 +100,13 @@ impl<'a> RowText<'a> {
     /// Text that is gathered at all; at least a cell.
     const SHORT_BYTES: usize = 64;
 
-    /// `text` is room that is kept between calls.
-    pub(crate) fn new(text: &'a mut Vec<u8>, out: &'a mut Vec<u8>) -> Self {
-        text.resize(Self::BYTES + Self::SHORT_BYTES + 1, 0);
+    /// For rows of at most so many cells and texts. `text` is room that is kept between calls.
+    pub(crate) fn new(text: &'a mut Vec<u8>, out: &'a mut Vec<u8>, pieces_max: usize) -> Self {
+        // What the last piece leaves unused stands behind it.
+        let room = Self::BYTES + (pieces_max + 1) * (Self::SHORT_BYTES + 1);
+        if text.len() < room {
+            text.resize(room, 0);
+        }
         Self { text, len: 0, out }
     }
 
@@ -111,9 +115,6 @@ impl<'a> RowText<'a> {
     pub(crate) fn push(&mut self, cell: &[u8; CELL_BYTES], len: usize) {
         self.text[self.len..self.len + CELL_BYTES].copy_from_slice(cell);
         self.len += len;
-        if self.len > Self::BYTES {
-            self.flush();
-        }
     }
 
     /// Appends text of whatever length, and `end` behind it.
@@ -129,6 +130,11 @@ impl<'a> RowText<'a> {
         copy_short(text, room);
         room[text.len()] = end;
         self.len += text.len() + 1;
+    }
+
+    /// Says that a row is complete.
+    #[inline(always)]
+    pub(crate) fn end_row(&mut self) {
         if self.len > Self::BYTES {
             self.flush();
         }
@@ -183,7 +189,7 @@ impl Fill<'_> {
     fn each(&mut self, mut write: impl FnMut(&mut [u8; CELL_BYTES], usize) -> Option<usize>) {
         const NULL: &[u8] = b"null";
         let nulls = self.column.nulls().filter(|nulls| nulls.null_count() > 0);
-        let cells = self.block.cells.iter_mut().zip(&mut self.block.lens);
+        let cells = self.block.cells.iter_mut().zip(self.block.lens.iter_mut());
         for (index, (cell, len)) in cells.take(self.row_count).enumerate() {
             let row = self.first + index;
             let written = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
@@ -250,18 +256,23 @@ impl Fill<'_> {
         let array: &StringViewArray = self.column.as_string_view();
         let views = array.views();
         match self.dialect {
-            Dialect::Csv { delimiter, quote } => self.each(|cell, row| {
-                let (text, len) = short_text(views[row])?;
-                let is_bare = len > 0
-                    && !holds_any(text, [b'\n', b'\r', delimiter, quote])
-                    && byte_of(text, 0) != b' '
-                    && byte_of(text, len - 1) != b' ';
-                cell[..16].copy_from_slice(&text.to_le_bytes());
-                is_bare.then_some(len)
-            }),
+            Dialect::Csv { delimiter, quote } => {
+                // Above the line breaks, the space and both others every byte is bare.
+                let floor = delimiter.max(quote).max(b' ') + 1;
+                self.each(|cell, row| {
+                    let (text, len) = short_text(views[row])?;
+                    cell[..16].copy_from_slice(&text.to_le_bytes());
+                    let is_bare = len > 0
+                        && (!holds_below(text, len, floor)
+                            || (!holds_any(text, [b'\n', b'\r', delimiter, quote])
+                                && byte_of(text, 0) != b' '
+                                && byte_of(text, len - 1) != b' '));
+                    is_bare.then_some(len)
+                });
+            }
             Dialect::Json => self.each(|cell, row| {
                 let (text, len) = short_text(views[row])?;
-                let is_bare = !holds_any(text, [b'"', b'\\']) && !holds_control(text, len);
+                let is_bare = !holds_any(text, [b'"', b'\\']) && !holds_below(text, len, b' ');
                 cell[0] = b'"';
                 cell[1..17].copy_from_slice(&text.to_le_bytes());
                 cell[len + 1] = b'"';
@@ -297,9 +308,9 @@ fn holds_any<const N: usize>(text: u128, bytes: [u8; N]) -> bool {
     found & (ONES << 7) != 0
 }
 
-/// Whether one of the first `len` (at most 12) bytes is a control character.
+/// Whether one of the first `len` (at most 12) bytes is below `floor`, which is at most 128.
 #[inline(always)]
-fn holds_control(text: u128, len: usize) -> bool {
+fn holds_below(text: u128, len: usize, floor: u8) -> bool {
     let padded = text | (u128::MAX << (8 * len));
-    padded.wrapping_sub(ONES * 0x20) & !padded & (ONES << 7) != 0
+    padded.wrapping_sub(ONES * u128::from(floor)) & !padded & (ONES << 7) != 0
 }

@@ -206,11 +206,30 @@ pub(crate) fn write_cents(value: f64, cell: &mut [u8; 32]) -> Option<usize> {
         return None;
     }
     cell[0] = b'-';
-    let at = write_up_to_sixteen(cents / 100, cell, usize::from(value.is_sign_negative()));
+    let minus = usize::from(value.is_sign_negative());
+    if cents < 100_000_000 {
+        return Some(minus + write_few_cents(cents, cell, minus));
+    }
+    let at = write_up_to_sixteen(cents / 100, cell, minus);
     let fraction = eight_digits(cents % 100) | ZEROS;
     let [.., tens, ones] = fraction.to_le_bytes();
     cell[at..at + 3].copy_from_slice(&[b'.', tens, ones]);
     Some(at + 2 + usize::from(ones != b'0'))
+}
+
+/// Writes less than 10^8 hundredths from `at` on, without zeros that say nothing: how many bytes.
+#[inline(always)]
+fn write_few_cents(cents: u64, cell: &mut [u8; 32], at: usize) -> usize {
+    let digits = eight_digits(cents);
+    // One digit before the point stays, even if it is zero.
+    let zeros = (digits | (1 << 40)).trailing_zeros() / 8;
+    let text = (digits | ZEROS) >> (8 * zeros);
+    let whole = 6 - zeros;
+    let before = (1_u64 << (8 * whole)) - 1;
+    let point = u128::from(b'.') << (8 * whole);
+    let joined = u128::from(text & before) | point | (u128::from(text & !before) << 8);
+    cell[at..at + 16].copy_from_slice(&joined.to_le_bytes());
+    whole as usize + 2 + usize::from(!cents.is_multiple_of(10))
 }
 
 /// Writes the two digits of a number below 100.
