@@ -189,9 +189,10 @@ impl Fill<'_> {
     fn each(&mut self, mut write: impl FnMut(&mut [u8; CELL_BYTES], usize) -> Option<usize>) {
         const NULL: &[u8] = b"null";
         let nulls = self.column.nulls().filter(|nulls| nulls.null_count() > 0);
-        let cells = self.block.cells.iter_mut().zip(self.block.lens.iter_mut());
-        for (index, (cell, len)) in cells.take(self.row_count).enumerate() {
-            let row = self.first + index;
+        let (end, end_len) = self.end.map_or((0, 0), |end| (end, 1));
+        let cells = self.block.cells[..self.row_count].iter_mut();
+        let lens = self.block.lens[..self.row_count].iter_mut();
+        for ((cell, len), row) in cells.zip(lens).zip(self.first..) {
             let written = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 match self.dialect {
                     Dialect::Csv { .. } => Some(0),
@@ -203,14 +204,16 @@ impl Fill<'_> {
             } else {
                 write(cell, row)
             };
-            *len = CAREFUL;
-            if let Some(mut written) = written {
-                if let Some(end) = self.end {
-                    cell[written] = end;
-                    written += 1;
+            *len = match written {
+                Some(written) => {
+                    // Every cell has room for what stands behind it.
+                    cell[written % CELL_BYTES] = end;
+                    #[expect(clippy::cast_possible_truncation, reason = "at most CELL_BYTES")]
+                    let len = written as u8 + end_len;
+                    len
                 }
-                *len = u8::try_from(written).expect("at most CELL_BYTES");
-            }
+                None => CAREFUL,
+            };
         }
     }
 
@@ -232,7 +235,7 @@ impl Fill<'_> {
             }
             let mut buffer = zmij::Buffer::new();
             let text = buffer.format_finite(value).as_bytes();
-            cell[..text.len()].copy_from_slice(text);
+            copy_short(text, cell);
             Some(text.len())
         });
     }
