@@ -135,7 +135,9 @@ impl Interner {
 
     /// Bytes held, without the scratch memory of one batch.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>() + self.index.allocation_size()
+        self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>()
+            + self.index.allocation_size()
+            + self.recent.heap_bytes()
     }
 }
 

@@ -85,4 +85,9 @@ impl Recent {
             self.entries[entry_of(view)] = (view, group);
         }
     }
+
+    /// Bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<(u128, u32)>()
+    }
 }

@@ -95,6 +95,20 @@ fn passing_the_budget_is_an_error_with_the_figures() {
     assert!((8_000..14_000).contains(&group_count), "{group_count}");
 }
 
+/// A table of few groups holds little else, and of such tables there is one for every open window.
+#[test]
+fn what_is_remembered_of_keys_met_lately_counts() {
+    // An entry for each of 1024 keys: a view of 16 bytes and a group, aligned as the view is.
+    const REMEMBERED: u64 = 1024 * 32;
+    let mut table = AggTable::new(five_aggregates(), u64::MAX);
+    let rows = distinct_rows(0, 100);
+    table.update(&rows).unwrap();
+    let first = table.state_bytes();
+    (0..1000).for_each(|_| table.update(&rows).unwrap());
+    assert_eq!(table.group_count(), 100);
+    assert_eq!(table.state_bytes() - first, REMEMBERED);
+}
+
 #[test]
 fn what_states_hold_elsewhere_counts() {
     let types = vec![DataType::Varchar, DataType::Double, DataType::BigInt];
