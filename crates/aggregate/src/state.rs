@@ -211,6 +211,8 @@ pub(crate) struct Cells<A: Accumulator> {
     states: Vec<A::State>,
     /// Empty unless [`Accumulator::TRACKS_SEEN`].
     seen: Vec<bool>,
+    /// How many of `seen` are not set.
+    unseen_count: usize,
     /// What the states hold outside of themselves.
     outside_bytes: usize,
 }
@@ -223,6 +225,7 @@ impl<A: Accumulator> Cells<A> {
             data_type: data_type.clone(),
             states: Vec::new(),
             seen: Vec::new(),
+            unseen_count: 0,
             outside_bytes: 0,
         })
     }
@@ -230,13 +233,36 @@ impl<A: Accumulator> Cells<A> {
     #[inline(always)]
     fn add(&mut self, group: u32, column: &A::Column<'_>, row: usize) {
         let index = group as usize;
-        let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
+        let is_first = self.see(index);
         self.outside_bytes += self.accumulator.add(&mut self.states[index], is_first, column, row);
+    }
+
+    /// Adds rows that all count, to groups that all have counted rows.
+    #[inline(always)]
+    fn add_all(&mut self, groups: &[u32], column: &A::Column<'_>) {
+        let most = groups.iter().copied().fold(0, u32::max) as usize;
+        let states = self.states.as_mut_slice();
+        assert!(groups.is_empty() || most < states.len(), "every group has a state");
+        let mut gained = 0;
+        for (row, &group) in groups.iter().enumerate() {
+            // SAFETY: no group is more than `most`, for which there is a state.
+            let state = unsafe { states.get_unchecked_mut(group as usize) };
+            gained += self.accumulator.add(state, false, column, row);
+        }
+        self.outside_bytes += gained;
+    }
+
+    /// Notes that a group has a counted row; whether it is the first.
+    #[inline(always)]
+    fn see(&mut self, index: usize) -> bool {
+        let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
+        self.unseen_count -= usize::from(is_first);
+        is_first
     }
 
     fn add_state(&mut self, into: u32, state: A::State) {
         let index = into as usize;
-        let is_first = A::TRACKS_SEEN && !std::mem::replace(&mut self.seen[index], true);
+        let is_first = self.see(index);
         self.outside_bytes += self.accumulator.merge(&mut self.states[index], is_first, state);
     }
 
@@ -253,6 +279,7 @@ impl<A: Accumulator> State for Cells<A> {
     fn grow(&mut self, group_count: usize) {
         resize_tight(&mut self.states, group_count, A::State::default());
         if A::TRACKS_SEEN {
+            self.unseen_count += group_count.saturating_sub(self.seen.len());
             resize_tight(&mut self.seen, group_count, false);
         }
     }
@@ -263,6 +290,8 @@ impl<A: Accumulator> State for Cells<A> {
             for row in counted.set_indices() {
                 self.add(rows.groups[row], &column, row);
             }
+        } else if self.unseen_count == 0 {
+            self.add_all(rows.groups, &column);
         } else {
             for (row, &group) in rows.groups.iter().enumerate() {
                 self.add(group, &column, row);
