@@ -67,13 +67,15 @@ struct FileBatches {
 impl FileBatches {
     fn open(path: &Path, query: &Query) -> Self {
         let file = File::open(path).unwrap();
-        let decoder = Decoder::new(&DecoderSpec {
+        let spec = DecoderSpec {
             format: &query.format,
             schema: &query.source,
             columns: &query.columns,
             batch_rows: BATCH_ROWS,
             csv_header: None,
-        });
+        };
+        let texts: Vec<_> = query.verbatim.iter().map(|run| run.columns.clone()).collect();
+        let decoder = Decoder::with_verbatim(&spec, &texts);
         Self {
             byte_count: file.metadata().unwrap().len(),
             file,

@@ -4,6 +4,7 @@
 //!
 //! - `file NAME`, then the file's lines up to `----`: put into the directory that the queries run in.
 //! - `query` or `script`, then SQL up to `----`, then standard output as CSV, exactly.
+//! - `written NAME`, then `----`, then the lines of a file that a query before wrote.
 //! - `error`, then SQL up to `----`, then lines that must each stand somewhere in standard error.
 //!
 //! `UPDATE_GOLDEN=1` writes what came out into the files, for a person to review.
@@ -57,6 +58,13 @@ fn check_file(path: &Path, failures: &mut Vec<String>) -> usize {
             let path = directory.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
+            continue;
+        }
+        if let Some(name) = block.kind.strip_prefix("written ") {
+            let found = fs::read_to_string(directory.path().join(name)).unwrap_or_default();
+            if !found.lines().eq(block.expected.iter().map(String::as_str)) {
+                failures.push(format!("{}: {name} holds\n{found}", path.display()));
+            }
             continue;
         }
         let output = run(directory.path(), &block.body.join("\n"));
