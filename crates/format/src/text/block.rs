@@ -13,7 +13,7 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray, StringViewArray};
 use arrow_data::MAX_INLINE_VIEW_LEN;
 use tidemill_record::DataType;
 
-use super::{digits, time};
+use super::{digits, time_text};
 
 /// Rows put into text at a time, so that their cells stay in L1.
 pub(crate) const BLOCK_ROWS: usize = 128;
@@ -39,7 +39,7 @@ pub(crate) struct Block {
     cells: Box<[[u8; CELL_BYTES]; BLOCK_ROWS]>,
     lens: Box<[u8; BLOCK_ROWS]>,
     /// Of the timestamp before.
-    minute: time::WrittenMinute,
+    minute: time_text::WrittenMinute,
 }
 
 /// In place of the length of a cell that is to be written the careful way.
@@ -50,7 +50,7 @@ impl Block {
         Self {
             cells: Box::new([[0; CELL_BYTES]; BLOCK_ROWS]),
             lens: Box::new([CAREFUL; BLOCK_ROWS]),
-            minute: time::WrittenMinute::default(),
+            minute: time_text::WrittenMinute::default(),
         }
     }
 

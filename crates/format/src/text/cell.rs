@@ -11,7 +11,7 @@ use arrow_array::{
 };
 use tidemill_record::DataType;
 
-use super::{literal, number, time};
+use super::{literal, number, time_text};
 
 /// A column, its type resolved once a batch.
 pub(crate) enum Cells<'a> {
@@ -103,11 +103,11 @@ impl<'a> Cells<'a> {
             Self::Decimal(array, scale) => number::write_decimal(array.value(row), *scale, out),
             Self::Varchar(array) => out.extend_from_slice(array.value(row).as_bytes()),
             Self::Varbinary(array) => literal::write_hex(array.value(row), out),
-            Self::Date(array) => time::write_date(i64::from(array.value(row)), out),
-            Self::Timestamp(array) => time::write_timestamp(array.value(row), out),
+            Self::Date(array) => time_text::write_date(i64::from(array.value(row)), out),
+            Self::Timestamp(array) => time_text::write_timestamp(array.value(row), out),
             Self::Interval(array) => {
                 let value = array.value(row);
-                time::write_interval(value.months, value.days, value.nanoseconds, out);
+                time_text::write_interval(value.months, value.days, value.nanoseconds, out);
             }
             Self::Array(..) => self.write_json(row, out),
         }

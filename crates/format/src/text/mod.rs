@@ -6,7 +6,7 @@
 //! the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
 //! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD is. [`cell`] is
-//! the way back for one cell, and [`block`] for many.
+//! the way back for one cell, and [`block`] for many; [`time_text`] writes times.
 
 pub(crate) mod block;
 pub(crate) mod canonical;
@@ -24,6 +24,7 @@ pub(crate) mod quoting;
 pub(crate) mod rows;
 pub(crate) mod slot;
 pub(crate) mod time;
+pub(crate) mod time_text;
 pub(crate) mod verbatim;
 
 pub(crate) use grid::Grid;

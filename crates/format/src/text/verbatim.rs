@@ -19,7 +19,7 @@ use super::lanes::Level;
 use super::number::Fault;
 use super::quoting::quote_field;
 use super::slot::{Slot, Tag};
-use super::{canonical, digits, number, time};
+use super::{canonical, digits, number, time, time_text};
 
 /// Columns of a batch while they are gathered as one column of text.
 pub(crate) struct VerbatimColumn {
@@ -239,7 +239,7 @@ fn write(text: &[u8], field: &Field, options: &CsvOptions, out: &mut Vec<u8>) ->
         DataType::Timestamp => {
             let mut minute = time::LastMinute::default();
             let micros = time::timestamp(text, options.timestamp_unit, &mut minute)?;
-            time::write_timestamp(micros, out);
+            time_text::write_timestamp(micros, out);
         }
         _ => {
             let start = out.len();
