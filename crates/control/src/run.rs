@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use tidemill_pipeline::{Delivery, InputSpec, Outcome, PipelineSpec, Statistics};
-use tidemill_rt::{Backend, Core, RtError, launch};
+use tidemill_rt::{Backend, Core, RtError, begin_launch};
 
 use crate::assignment::assign;
 use crate::audit::{check_keys, check_splits};
@@ -217,6 +217,8 @@ impl Fleet {
         let (done, from_cores) = channel();
         let (running, to_cores) = (Vec::new(), Vec::new());
         let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
+        // All set themselves up at the same time.
+        let (mut launching, mut refusal) = (Vec::new(), None);
         for (core, (&cpu, meter)) in cores.cpus.iter().zip(&cores.meters).enumerate() {
             let (to_core, work) = channel::<Work>();
             let done = done.clone();
@@ -241,17 +243,25 @@ impl Fleet {
                     }
                 }
             };
-            match launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
-                Ok(launched) => fleet.cores.push(launched),
+            match begin_launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
+                Ok(begun) => launching.push(begun),
                 Err(error) => {
-                    // The refusal is what the caller is told of.
-                    let _ = fleet.join();
-                    return Err(ControlError::Core(error));
+                    refusal = Some(error);
+                    break;
                 }
             }
             fleet.to_cores.push(to_core);
         }
-        Ok(fleet)
+        for begun in launching {
+            match begun.started() {
+                Ok(core) => fleet.cores.push(core),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        let Some(error) = refusal else { return Ok(fleet) };
+        // The refusal is what the caller is told of.
+        let _ = fleet.join();
+        Err(ControlError::Core(error))
     }
 
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is

@@ -61,6 +61,28 @@ impl<T> Core<T> {
     }
 }
 
+/// A core whose thread is setting itself up.
+#[derive(Debug)]
+pub struct Launching<T> {
+    core: Core<T>,
+    started: mpsc::Receiver<Result<(), String>>,
+}
+
+impl<T> Launching<T> {
+    /// Waits until the body has begun.
+    ///
+    /// # Errors
+    /// [`RtError::Launch`] where the pinning or the executor failed; the thread has ended then.
+    pub fn started(self) -> Result<Core<T>, RtError> {
+        let reason = match self.started.recv() {
+            Ok(Ok(())) => return Ok(self.core),
+            Ok(Err(reason)) => reason,
+            Err(mpsc::RecvError) => "its thread ended before it said anything".to_owned(),
+        };
+        Err(RtError::Launch { name: self.core.name, cpu: self.core.cpu, reason })
+    }
+}
+
 /// Runs a body on a thread pinned to `cpu`, and returns once it has started.
 ///
 /// The future never leaves that thread, so it need not be `Send`. Under glommio, tasks that the body
@@ -76,6 +98,25 @@ pub fn launch<T, F, Fut>(
     name: &str,
     body: F,
 ) -> Result<Core<T>, RtError>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    begin_launch(backend, cpu, name, body)?.started()
+}
+
+/// Begins what [`launch`] does, and returns at once: setting up rings takes milliseconds, which several
+/// cores can spend side by side.
+///
+/// # Errors
+/// Those of [`launch`] that are known before the thread has set itself up.
+pub fn begin_launch<T, F, Fut>(
+    backend: Backend,
+    cpu: usize,
+    name: &str,
+    body: F,
+) -> Result<Launching<T>, RtError>
 where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = T> + 'static,
@@ -121,11 +162,7 @@ where
             outcome.map_err(|payload| message_of(&*payload))
         })
         .map_err(|error| failed(format!("no thread: {error}")))?;
-    match started.recv() {
-        Ok(Ok(())) => Ok(Core { name: name.to_owned(), cpu, thread }),
-        Ok(Err(reason)) => Err(failed(reason)),
-        Err(mpsc::RecvError) => Err(failed("its thread ended before it said anything".to_owned())),
-    }
+    Ok(Launching { core: Core { name: name.to_owned(), cpu, thread }, started })
 }
 
 /// Pins the calling thread and makes its executor; `None` for the portable backend.

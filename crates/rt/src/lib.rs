@@ -20,7 +20,7 @@ pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
 pub use directory::{rename, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};
 pub use file::{File, FileIdentity};
-pub use launch::{Core, launch};
+pub use launch::{Core, Launching, begin_launch, launch};
 pub use memory::keep_freed_memory;
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
 pub use yielding::yield_if_needed;
