@@ -3,15 +3,16 @@
 import time
 
 import duckdb
-from pyarrow import dataset
-from scenarios import COLUMNS, EXTENSIONS, SCENARIOS, query
+from scenarios import COLUMNS, EXTENSIONS, SCENARIOS, delimiter, has_header, query
 
 
 def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:
     columns = COLUMNS[SCENARIOS[scenario][0]]
     files = f"{source}/*.{EXTENSIONS[form]}"
+    delim = delimiter(scenario)
+    dialect = f"header = {str(has_header(scenario)).lower()}, delim = '{delim}'"
     readers = {
-        "csv": f"read_csv('{files}', header = true, columns = {columns})",
+        "csv": f"read_csv('{files}', {dialect}, columns = {columns})",
         "json": f"read_json('{files}', format = 'newline_delimited', columns = {columns})",
         "parquet": f"read_parquet('{files}')",
         "arrow": "arrow_files",
@@ -24,7 +25,9 @@ def run(scenario: str, form: str, source: str, out: str, cores: int) -> float:
     connection.execute("SET preserve_insertion_order = false")
     if form == "arrow":
         # Its own reader of Arrow files is an extension that has to be fetched.
+        from pyarrow import dataset  # takes a while, and no other format needs it
+
         connection.register("arrow_files", dataset.dataset(source, format="ipc"))
     started = time.perf_counter()
-    connection.execute(f"COPY ({sql}) TO '{out}' (FORMAT csv, HEADER true)")
+    connection.execute(f"COPY ({sql}) TO '{out}' (FORMAT csv, HEADER true, DELIMITER '{delim}')")
     return time.perf_counter() - started
