@@ -1,6 +1,6 @@
 //! Four short numbers at a time, a lane of eight bytes each, where a host has AVX2.
 //!
-//! The same numbers as [`digits`](super::digits) reads one by one. A word holds text as it stands in memory,
+//! The same numbers as [`digits`](super::digits) reads one by one, with or without a minus. A word holds text as it stands in memory,
 //! its first character lowest; what stands behind the text is shifted out.
 
 use std::arch::x86_64::{
@@ -8,8 +8,9 @@ use std::arch::x86_64::{
     _mm256_cmpeq_epi8, _mm256_cmpeq_epi64, _mm256_div_pd, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_or_si256,
     _mm256_set_pd, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
-    _mm256_set1_pd, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_storeu_pd,
-    _mm256_storeu_si256, _mm256_sub_epi64, _mm256_sub_pd, _mm256_xor_si256,
+    _mm256_set1_pd, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64,
+    _mm256_storeu_pd, _mm256_storeu_si256, _mm256_sub_epi64, _mm256_sub_pd, _mm256_xor_pd,
+    _mm256_xor_si256,
 };
 
 /// Powers of ten by the bit, of eight, at which a point was found: its place counted from the first
@@ -25,16 +26,33 @@ static PLACES: [f64; 256] = {
     powers
 };
 
-/// Four words, the text of each moved up to the top of its lane; what that leaves below is zero.
+/// Four words and their lengths, without the minus that a word may begin with; ones all over the lanes
+/// that had one.
 ///
 /// # Safety
-/// The host has AVX2. Lengths are 1 to 8.
+/// The host has AVX2.
 #[inline(always)]
-unsafe fn at_top(words: [u64; 4], lens: [u64; 4]) -> (__m256i, __m256i) {
+unsafe fn without_signs(words: [u64; 4], lens: [u64; 4]) -> (__m256i, __m256i, __m256i) {
     // SAFETY: the caller's host has AVX2, and both arrays are 32 bytes.
     unsafe {
         let words = _mm256_loadu_si256(words.as_ptr().cast::<__m256i>());
         let lens = _mm256_loadu_si256(lens.as_ptr().cast::<__m256i>());
+        let first = _mm256_and_si256(words, _mm256_set1_epi64x(0xff));
+        let is_negative = _mm256_cmpeq_epi64(first, _mm256_set1_epi64x(i64::from(b'-')));
+        let eight = _mm256_and_si256(is_negative, _mm256_set1_epi64x(8));
+        // All ones are minus one.
+        (_mm256_srlv_epi64(words, eight), _mm256_add_epi64(lens, is_negative), is_negative)
+    }
+}
+
+/// Four words, the text of each moved up to the top of its lane; what that leaves below is zero.
+///
+/// # Safety
+/// The host has AVX2. Lengths are at most 8.
+#[inline(always)]
+unsafe fn at_top(words: __m256i, lens: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: the caller's host has AVX2.
+    unsafe {
         let unused = _mm256_sub_epi64(_mm256_set1_epi64x(64), _mm256_slli_epi64(lens, 3));
         let kept = _mm256_sllv_epi64(_mm256_set1_epi8(-1), unused);
         (_mm256_sllv_epi64(words, unused), kept)
@@ -63,7 +81,7 @@ unsafe fn eight(text: __m256i, kept: __m256i) -> Option<__m256i> {
     }
 }
 
-/// Integers without a sign in 1 to 8 characters each; `None` if any is something else.
+/// Integers in 1 to 8 characters each; `None` if any is something else.
 ///
 /// # Safety
 /// The host has AVX2. Lengths are 1 to 8.
@@ -71,15 +89,21 @@ unsafe fn eight(text: __m256i, kept: __m256i) -> Option<__m256i> {
 pub(crate) unsafe fn integers(words: [u64; 4], lens: [u64; 4]) -> Option<[i64; 4]> {
     // SAFETY: as the caller says; the array stored to is 32 bytes.
     unsafe {
+        let (words, lens, is_negative) = without_signs(words, lens);
+        let is_empty = _mm256_cmpeq_epi64(lens, _mm256_set1_epi64x(0));
+        if _mm256_movemask_epi8(is_empty) != 0 {
+            return None;
+        }
         let (text, kept) = at_top(words, lens);
         let values = eight(text, kept)?;
+        let values = _mm256_sub_epi64(_mm256_xor_si256(values, is_negative), is_negative);
         let mut out = [0; 4];
         _mm256_storeu_si256(out.as_mut_ptr().cast::<__m256i>(), values);
         Some(out)
     }
 }
 
-/// Doubles without a sign, with at most one point each, in 1 to 8 characters; `None` if any is
+/// Doubles with at most one point each, in 1 to 8 characters; `None` if any is
 /// something else.
 ///
 /// As in [`digits::double`](super::digits::double), each is the quotient of two doubles that are exact.
@@ -92,6 +116,7 @@ pub(crate) unsafe fn doubles(words: [u64; 4], lens: [u64; 4]) -> Option<[f64; 4]
     const MAGIC: i64 = 0x4330_0000_0000_0000;
     // SAFETY: as the caller says; the array stored to is 32 bytes.
     unsafe {
+        let (words, lens, is_negative) = without_signs(words, lens);
         let (text, kept) = at_top(words, lens);
         let point = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'.'.cast_signed()));
         let has_none = _mm256_cmpeq_epi64(point, _mm256_set1_epi64x(0));
@@ -122,8 +147,10 @@ pub(crate) unsafe fn doubles(words: [u64; 4], lens: [u64; 4]) -> Option<[f64; 4]
         let points = _mm256_movemask_epi8(point).to_le_bytes();
         let power = |lane: usize| PLACES[usize::from(points[lane])];
         let powers = _mm256_set_pd(power(3), power(2), power(1), power(0));
+        let sign = _mm256_castsi256_pd(_mm256_slli_epi64(is_negative, 63));
         let mut out = [0.0; 4];
-        _mm256_storeu_pd(out.as_mut_ptr(), _mm256_div_pd(digits, powers));
+        let values = _mm256_xor_pd(_mm256_div_pd(digits, powers), sign);
+        _mm256_storeu_pd(out.as_mut_ptr(), values);
         Some(out)
     }
 }
@@ -170,7 +197,12 @@ mod tests {
             for (text, len) in texts.iter_mut().zip(&mut lens) {
                 *len = 1 + random(8);
                 let mut points = 0;
-                for byte in text.iter_mut() {
+                let is_signed = random(6) == 0;
+                for (at, byte) in text.iter_mut().enumerate() {
+                    if at == 0 && is_signed {
+                        *byte = b'-';
+                        continue;
+                    }
                     *byte = alphabet[usize::try_from(random(alphabet.len() as u64)).unwrap()];
                     points += u32::from(*byte == b'.');
                     if round % 3 == 1 && points > 1 && *byte == b'.' {
@@ -182,19 +214,18 @@ mod tests {
             let one = |lane: usize| {
                 (u128::from_le_bytes(texts[lane]), usize::try_from(lens[lane]).unwrap())
             };
-            let is_signed = words.iter().any(|word| word & 0xff == u64::from(b'-'));
             let each = [0, 1, 2, 3].map(|lane| digits::integer(one(lane).0, one(lane).1));
             let all: Option<Vec<i64>> = each.into_iter().collect();
             // SAFETY: AVX2 was detected, and lengths are in range.
             let read = unsafe { integers(words, lens) }.map(|four| four.to_vec());
-            assert_eq!(read, all.filter(|_| !is_signed), "{texts:?} {lens:?}");
+            assert_eq!(read, all, "{texts:?} {lens:?}");
             integer_count += u32::from(read.is_some());
             let each = [0, 1, 2, 3].map(|lane| digits::double(one(lane).0, one(lane).1));
             let all: Option<Vec<u64>> =
                 each.into_iter().map(|value| value.map(f64::to_bits)).collect();
             // SAFETY: as above.
             let read = unsafe { doubles(words, lens) }.map(|four| four.map(f64::to_bits).to_vec());
-            assert_eq!(read, all.filter(|_| !is_signed), "{texts:?} {lens:?}");
+            assert_eq!(read, all, "{texts:?} {lens:?}");
             double_count += u32::from(read.is_some());
         }
         assert!(

@@ -17,7 +17,7 @@ pub(crate) trait Lanes {
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
 
-    /// Integers without a sign in 1 to 8 characters each; `None` if there is another among them, or
+    /// Integers in 1 to 8 characters each; `None` if there is another among them, or
     /// no way to read four at once.
     #[inline(always)]
     fn four_integers(_words: [u64; 4], _lens: [u64; 4]) -> Option<[i64; 4]> {
