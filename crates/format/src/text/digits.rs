@@ -196,15 +196,23 @@ pub(crate) fn write_cents(value: f64, cell: &mut [u8; 32]) -> Option<usize> {
     if magnitude.is_nan() || magnitude >= MAX {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..1e15")]
-    let cents = (magnitude * 100.0 + 0.5) as u64;
+    let hundredfold = magnitude * 100.0;
+    // A conversion to i64 is one instruction, and one to u64 a dozen.
+    // SAFETY: from 0 to 1e15.
+    let cents: i64 = unsafe { (hundredfold + 0.5).to_int_unchecked() };
     #[expect(clippy::cast_precision_loss, reason = "at most 1e15")]
-    let read_back = cents as f64 / 100.0;
+    let rounded = cents as f64;
+    // Of less than 1e9 a product is off by less than a ten-thousandth. No division for nothing.
+    if (hundredfold - rounded).abs() > 1e-4 && magnitude < 1e9 {
+        return None;
+    }
+    let read_back = rounded / 100.0;
     #[expect(clippy::float_cmp, reason = "the very same double is wanted")]
     let is_whole = read_back == magnitude;
     if !is_whole {
         return None;
     }
+    let cents = cents.cast_unsigned();
     cell[0] = b'-';
     let minus = usize::from(value.is_sign_negative());
     if cents < 100_000_000 {
