@@ -78,10 +78,11 @@ pub(crate) fn timestamp(
     last: &mut LastMinute,
 ) -> Result<i64, Fault> {
     if text.len() > 4 && text[4] == b'-' {
-        return match usual_timestamp(text, last) {
-            Some(micros) => Ok(micros),
-            None => any_timestamp(text),
-        };
+        match usual_timestamp(text, last).map_or_else(|| any_timestamp(text), Ok) {
+            // The minus may be that of an exponent.
+            Err(Fault::Syntax) => {}
+            read => return read,
+        }
     }
     match number::integer(text) {
         Ok(count) => from_unit(count, unit),
@@ -353,6 +354,8 @@ mod tests {
             ("2023-12-31 24:00:00", NEW_YEAR),
             ("1704067200000", NEW_YEAR),
             ("-1", -1000),
+            ("100e-2", 1000),
+            ("1000e-2", 10_000),
             ("1969-12-31 23:59:59.999999", -1),
             ("0000-01-01", -62_167_219_200_000_000),
         ];
