@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use memchr::memchr;
 use tidemill_plan::JsonOptions;
-use tidemill_record::{BadRecord, Batch, Frames, Offset};
+use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
 use super::layout::Layouts;
 use super::scan::{Fault, Scanner};
@@ -38,13 +38,12 @@ impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
         let unit = options.timestamp_unit;
         let rows = Rows::new(spec.schema, spec.columns, spec.columns, unit, spec.batch_rows)?;
-        let names = spec.columns.iter().map(|&column| spec.schema.fields[column].name.clone());
         Ok(Self {
             frame: TextFrame::default(),
             rows,
             layouts: Layouts::default(),
             shape: Shape::default(),
-            keys: Keys::new(names.collect()),
+            keys: Keys::new(spec.schema, spec.columns),
             head: 0,
             level: Level::detect(),
         })
@@ -205,10 +204,10 @@ fn object(
     }
 }
 
-/// The keys of the needed columns, and those of the record before, in order.
+/// The keys of the columns, and those of the record before, in order.
 struct Keys {
-    /// Name of each needed column.
-    names: Vec<String>,
+    /// Name of each column, and which of the needed ones it is.
+    names: Vec<(String, Option<usize>)>,
     /// What stood at each place of the record before.
     expected: Vec<Expected>,
 }
@@ -231,7 +230,10 @@ impl Keys {
     /// Places behind this many are looked up by name each time.
     const PLACES_MAX: usize = 256;
 
-    fn new(names: Vec<String>) -> Self {
+    fn new(schema: &Schema, columns: &[usize]) -> Self {
+        let needed = |column| columns.iter().position(|needed| *needed == column);
+        let fields = schema.fields.iter().enumerate();
+        let names = fields.map(|(column, field)| (field.name.clone(), needed(column))).collect();
         Self { names, expected: Vec::new() }
     }
 
@@ -287,14 +289,15 @@ impl Keys {
         Ok((column, behind?))
     }
 
-    /// The column of this name or, where there is none, of one that differs in case only: names
+    /// The needed column of this name or, where no column has it, of one that differs in case only: names
     /// without quotes are folded to lower case in SQL, and a key spelled otherwise must not turn
-    /// into NULL unseen.
+    /// into NULL unseen. Columns that are not needed have a say, so that no value depends on which are.
     fn column_named(&self, key: &[u8]) -> Option<usize> {
-        let exact = self.names.iter().position(|name| name.as_bytes() == key);
-        exact.or_else(|| {
-            self.names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(key))
-        })
+        let names = || self.names.iter();
+        let exact = names().find(|(name, _)| name.as_bytes() == key);
+        let found =
+            exact.or_else(|| names().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key)));
+        found.and_then(|(_, needed)| *needed)
     }
 
     fn expect_at(&mut self, place: usize, expected: Expected) {

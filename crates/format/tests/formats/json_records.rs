@@ -1,10 +1,12 @@
 //! JSON lines: against `serde_json`, and the choices it leaves.
 
+use arrow_array::StringViewArray;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde_json::Value;
+use tidemill_format::{Decoder, DecoderSpec};
 use tidemill_plan::{Format, JsonOptions};
-use tidemill_record::{DataType, Field, Schema};
+use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema};
 
 use crate::decoding::{check_every_cut, decode, texts_schema};
 
@@ -158,6 +160,33 @@ fn keys_may_change_their_order_from_record_to_record() {
     let decoded = decode(&JSON, &texts_schema(&["a", "b"]), input.as_bytes()).unwrap();
     assert_eq!(decoded.texts(0), expected);
     assert_eq!(decoded.texts(1)[499].as_deref(), Some("b499"));
+}
+
+#[test]
+fn a_key_is_the_same_columns_whichever_are_needed() {
+    let schema = texts_schema(&["a", "A"]);
+    let input = b"{\"a\":\"1\",\"A\":\"2\"}\n{\"A\":\"4\",\"a\":\"3\"}\n{\"A\":\"5\"}\n";
+    let spec = DecoderSpec {
+        format: &JSON,
+        schema: &schema,
+        columns: &[0],
+        batch_rows: 10,
+        csv_header: None,
+    };
+    let mut decoder = Decoder::new(&spec).unwrap();
+    let bytes = FrameBytes::Sequential {
+        bytes: input.as_slice().into(),
+        start: Offset(0),
+        end: Offset(u64::MAX),
+        is_last: true,
+    };
+    decoder.begin(Frames { partition: PartitionId(0), bytes }).unwrap();
+    let batch = decoder.decode(&mut Vec::new()).unwrap().unwrap();
+    let expected = StringViewArray::from(vec![Some("1"), Some("3"), None]);
+    assert_eq!(batch.column(0).as_ref(), &expected as &dyn arrow_array::Array);
+    let both = decode(&JSON, &schema, input).unwrap();
+    assert_eq!(both.texts(0), [Some("1".to_owned()), Some("3".to_owned()), None]);
+    assert_eq!(both.texts(1), ["2", "4", "5"].map(|text| Some(text.to_owned())));
 }
 
 /// A record that begins in the shape of the one before takes another way through the decoder: it has
