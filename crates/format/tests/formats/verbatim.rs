@@ -233,6 +233,7 @@ fn only_csv_is_handed_on_as_text() {
     };
     let refused = Decoder::with_verbatim(&spec, &[vec![0]]).err();
     assert!(matches!(refused, Some(FormatError::Options { .. })), "{refused:?}");
-    let refused = Encoder::with_verbatim(&format, &schema, &[0..1]).err();
+    let run = std::iter::once(0..1).collect::<Vec<_>>();
+    let refused = Encoder::with_verbatim(&format, &schema, &run).err();
     assert!(matches!(refused, Some(FormatError::Options { .. })), "{refused:?}");
 }
