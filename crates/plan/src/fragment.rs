@@ -87,7 +87,7 @@ pub struct Fragment {
     /// What is done to it, in order.
     pub stages: Vec<Stage>,
     /// Columns of the result that come as text, in order; only of a scan whose rows go to the sink.
-    /// The last projection has a column of text for each.
+    /// The only projection has a column of text for each.
     pub verbatim: Vec<Verbatim>,
 }
 

@@ -253,6 +253,15 @@ pub struct CsvOptions {
     pub timestamp_unit: TimestampUnit,
 }
 
+impl CsvOptions {
+    /// Whether no number and no time holds the delimiter or the quote, so that only text is ever quoted.
+    #[must_use]
+    pub fn is_foreign_to_values(&self) -> bool {
+        let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"+-.: ".contains(&byte);
+        is_foreign(self.delimiter) && is_foreign(self.quote)
+    }
+}
+
 impl Default for CsvOptions {
     fn default() -> Self {
         Self {

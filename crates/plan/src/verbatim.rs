@@ -35,33 +35,21 @@ pub(crate) fn pass_text(fragment: &mut Fragment, sink: &SinkConnector) {
         SinkConnector::Discard(discard) => !discard.has_checksum,
         SinkConnector::Stdout(_) | SinkConnector::Registered => false,
     };
-    // A value never holds such a delimiter, so that only VARCHAR is ever quoted.
-    let is_textual = |byte: u8| !byte.is_ascii_alphanumeric() && !b"+-.: ".contains(&byte);
-    if !is_alike || !is_textual(source.delimiter) || !is_textual(source.quote) {
+    if !is_alike || !source.is_foreign_to_values() {
         return;
     }
-    let Some(place) = projection_place(&fragment.stages) else { return };
-    let mut columns = match place {
-        Some(place) => match &fragment.stages[place] {
-            Stage::Project(columns) => columns.clone(),
-            _ => unreachable!("the place of a projection"),
-        },
-        None => every_column(scan),
+    let Some((before, mut columns, behind)) = around_projection(scan, &fragment.stages) else {
+        return;
     };
     fragment.verbatim = take_out(scan, &mut columns);
     if fragment.verbatim.is_empty() {
         return;
     }
-    let place = place.unwrap_or_else(|| {
-        // Before limits, which look at no column.
-        let is_limit = |stage: &Stage| matches!(stage, Stage::Limit(_));
-        fragment.stages.iter().position(is_limit).unwrap_or(fragment.stages.len())
-    });
-    if matches!(fragment.stages.get(place), Some(Stage::Project(_))) {
-        fragment.stages.remove(place);
-    }
-    drop_unread(scan, &mut fragment.stages, &mut columns);
-    fragment.stages.insert(place, Stage::Project(columns));
+    let mut stages = before.to_vec();
+    drop_unread(scan, &mut stages, &mut columns);
+    stages.push(Stage::Project(columns));
+    stages.extend_from_slice(behind);
+    fragment.stages = stages;
 }
 
 fn csv_source(scan: &Scan) -> Option<&CsvOptions> {
@@ -74,19 +62,22 @@ fn csv_source(scan: &Scan) -> Option<&CsvOptions> {
     }
 }
 
-/// The only projection among stages that otherwise leave columns as they are: `Some(None)` where
-/// there is none, `None` where other stages are, or more than one.
-fn projection_place(stages: &[Stage]) -> Option<Option<usize>> {
-    let mut place = None;
-    for (index, stage) in stages.iter().enumerate() {
-        match stage {
-            Stage::Project(_) if place.is_none() => place = Some(index),
-            Stage::EventTime(_) | Stage::Filter(_) if place.is_none() => {}
-            Stage::Limit(_) => {}
-            _ => return None,
-        }
-    }
-    Some(place)
+/// What is done to rows before the only projection, its columns, and the limits behind it. Where there is
+/// none, it is that of all columns, behind whatever reads one. `None` where other stages are.
+fn around_projection<'a>(
+    scan: &Scan,
+    stages: &'a [Stage],
+) -> Option<(&'a [Stage], Vec<NamedExpr>, &'a [Stage])> {
+    let is_limit = |stage: &Stage| matches!(stage, Stage::Limit(_));
+    let last = stages.iter().rposition(|stage| !is_limit(stage));
+    let (before, behind) = stages.split_at(last.map_or(0, |last| last + 1));
+    let (before, columns) = match before.split_last() {
+        Some((Stage::Project(columns), before)) => (before, columns.clone()),
+        _ => (before, every_column(scan)),
+    };
+    let leaves_columns =
+        |stage: &Stage| matches!(stage, Stage::EventTime(_) | Stage::Filter(_) | Stage::Limit(_));
+    before.iter().all(leaves_columns).then_some((before, columns, behind))
 }
 
 fn every_column(scan: &Scan) -> Vec<NamedExpr> {
@@ -108,7 +99,8 @@ fn take_out(scan: &Scan, columns: &mut Vec<NamedExpr>) -> Vec<Verbatim> {
             continue;
         };
         match runs.last_mut() {
-            Some(run) if run.results.end == result => {
+            // A column twice in one run could make its text longer than a view can say.
+            Some(run) if run.results.end == result && !run.columns.contains(&of_source) => {
                 run.results.end = result + 1;
                 run.columns.push(of_source);
             }

@@ -148,7 +148,7 @@ impl Waiting {
             order.sort_unstable();
             let order_bytes = order.capacity() * size_of::<(i64, u32)>();
             self.state_bytes -= before.state_bytes + last.state_bytes;
-            let Some(batch) = join_copies(&batches) else { return };
+            let batch = join_copies(&batches).expect("of two batches");
             let state_bytes = batch_bytes(&batch) + order_bytes as u64;
             self.state_bytes += state_bytes;
             self.runs.pop_back();

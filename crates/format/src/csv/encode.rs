@@ -2,17 +2,19 @@
 //! one.
 //!
 //! NULL is an empty field, the empty string `""`. A field is quoted where it holds the delimiter, a
-//! quote or a line break, or begins or ends with a space.
+//! quote or a line break, or begins or ends with a space. Columns that come as text are written as they
+//! are.
 
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, StringViewArray};
 use tidemill_plan::CsvOptions;
 use tidemill_record::{Batch, Schema};
 
 use super::check_options;
 use crate::FormatError;
-use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText};
+use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText, SHORT_BYTES, copy_short};
 use crate::text::cell::Cells;
 use crate::text::quoting::quote_field;
 
@@ -52,7 +54,6 @@ impl CsvEncoder {
         verbatim: &[Range<usize>],
     ) -> Result<Self, FormatError> {
         check_options(options)?;
-        let is_in_values = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.: ".contains(&byte);
         let mut columns = Vec::new();
         let mut field = 0;
         while field < schema.fields.len() {
@@ -66,7 +67,7 @@ impl CsvEncoder {
             columns.push(Column { content, end: if is_last { b'\n' } else { options.delimiter } });
         }
         Ok(Self {
-            is_delimiter_textual: !is_in_values(options.delimiter) && !is_in_values(options.quote),
+            is_delimiter_textual: options.is_foreign_to_values(),
             options: options.clone(),
             schema: schema.clone(),
             is_header_due: options.has_header,
@@ -77,6 +78,10 @@ impl CsvEncoder {
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) {
         self.write_header(out);
+        if let [Column { content: Content::Text, end }] = self.columns.as_slice() {
+            append_texts(batch.column(0).as_string_view(), *end, out);
+            return;
+        }
         let row_count = batch.row_count();
         for first in (0..row_count).step_by(BLOCK_ROWS) {
             self.encode_block(batch, (first, BLOCK_ROWS.min(row_count - first)), out);
@@ -146,6 +151,25 @@ impl CsvEncoder {
             quote_field(&self.options, start, out);
         }
         out.push(b'\n');
+    }
+}
+
+/// Appends rows that are text as a whole, each with `end` behind it.
+fn append_texts(texts: &StringViewArray, end: u8, out: &mut Vec<u8>) {
+    let mut at = out.len();
+    #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are the length")]
+    let lens = texts.views().iter().map(|view| *view as u32 as usize + 1);
+    out.resize(at + lens.sum::<usize>(), 0);
+    for row in 0..texts.len() {
+        let text = texts.value(row).as_bytes();
+        let behind = at + text.len();
+        if text.len() <= SHORT_BYTES {
+            copy_short(text, &mut out[at..behind]);
+        } else {
+            out[at..behind].copy_from_slice(text);
+        }
+        out[behind] = end;
+        at = behind + 1;
     }
 }
 

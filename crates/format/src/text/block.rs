@@ -17,6 +17,8 @@ use super::{digits, time_text};
 
 /// Rows put into text at a time, so that their cells stay in L1.
 pub(crate) const BLOCK_ROWS: usize = 128;
+/// Longest text that [`copy_short`] copies.
+pub(crate) const SHORT_BYTES: usize = 64;
 /// Room for the text of a cell and the byte behind it.
 pub(crate) const CELL_BYTES: usize = 32;
 
@@ -97,13 +99,11 @@ pub(crate) struct RowText<'a> {
 impl<'a> RowText<'a> {
     /// Gathered at a time, so that it stays in L1.
     const BYTES: usize = 8 << 10;
-    /// Text that is gathered at all; at least a cell.
-    const SHORT_BYTES: usize = 64;
 
     /// For rows of at most so many cells and texts. `text` is room that is kept between calls.
     pub(crate) fn new(text: &'a mut Vec<u8>, out: &'a mut Vec<u8>, pieces_max: usize) -> Self {
         // What the last piece leaves unused stands behind it.
-        let room = Self::BYTES + (pieces_max + 1) * (Self::SHORT_BYTES + 1);
+        let room = Self::BYTES + (pieces_max + 1) * (SHORT_BYTES + 1);
         if text.len() < room {
             text.resize(room, 0);
         }
@@ -120,13 +120,13 @@ impl<'a> RowText<'a> {
     /// Appends text of whatever length, and `end` behind it.
     #[inline(always)]
     pub(crate) fn push_text(&mut self, text: &[u8], end: u8) {
-        if text.len() > Self::SHORT_BYTES {
+        if text.len() > SHORT_BYTES {
             let out = self.flush();
             out.extend_from_slice(text);
             out.push(end);
             return;
         }
-        let room = &mut self.text[self.len..=self.len + Self::SHORT_BYTES];
+        let room = &mut self.text[self.len..=self.len + SHORT_BYTES];
         copy_short(text, room);
         room[text.len()] = end;
         self.len += text.len() + 1;
@@ -148,9 +148,9 @@ impl<'a> RowText<'a> {
     }
 }
 
-/// Copies at most 64 bytes in a few pieces that overlap, which takes less than a call of `memcpy`.
+/// Copies at most [`SHORT_BYTES`] in a few pieces that overlap, which takes less than a call of `memcpy`.
 #[inline(always)]
-fn copy_short(text: &[u8], room: &mut [u8]) {
+pub(crate) fn copy_short(text: &[u8], room: &mut [u8]) {
     let len = text.len();
     macro_rules! ends {
         ($bytes:literal) => {

@@ -47,16 +47,18 @@ pub(crate) fn is_double(text: &[u8]) -> bool {
 /// digits that is not zero and not longer than it has to be.
 #[inline]
 pub(crate) fn is_form_of_timestamp(text: &[u8]) -> bool {
-    // Midnight at the end of a day is written as that of the next.
+    // Midnight at the end of a day is written as that of the next. With both colons there are seconds, and
+    // digits alone behind them leave no room for a zone.
+    let stands = |at: usize, byte: u8| text.get(at) == Some(&byte);
     let is_end_of_day = text.get(11..13) == Some(b"24");
-    let has_form = text.get(4) == Some(&b'-') && text.get(10) == Some(&b' ') && !is_end_of_day;
+    let has_form = stands(4, b'-') && stands(10, b' ') && stands(13, b':') && stands(16, b':');
     let fraction = match text.len() {
-        19 => return has_form,
-        23 => &text[20..],
-        26 => &text[23..],
+        19 => return has_form && !is_end_of_day,
+        23 | 26 => &text[20..],
         _ => return false,
     };
-    has_form && text[19] == b'.' && fraction.iter().all(u8::is_ascii_digit) && fraction != b"000"
+    let is_shortest = fraction.iter().all(u8::is_ascii_digit) && !fraction.ends_with(b"000");
+    has_form && !is_end_of_day && stands(19, b'.') && is_shortest
 }
 
 /// Text that CSV holds without quotes.
@@ -132,6 +134,12 @@ mod tests {
         for text in [
             "2024-01-01T00:00:00",
             "2024-01-01 24:00:00",
+            "2024-01-01 00:00+01",
+            "2024-01-01 00:00Z  ",
+            "2024-01-01         ",
+            "2024-01-01 00:00:00.5+0200",
+            "2024-01-01 00:00:00.+02",
+            "100e-2     :  :    ",
             "2024-01-01 00:00:00.000",
             "2024-01-01 00:00:00.120000",
             "2024-01-01 00:00:00.1",

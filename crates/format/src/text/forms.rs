@@ -13,7 +13,8 @@ const LANE_BYTES: usize = 32;
 const TEXT_BYTES_MAX: usize = 8 * LANE_BYTES;
 /// Forms are kept in so many places, by length of the text and of its last field.
 const PLACES: usize = 1024;
-/// Forms of one place that are remembered; the last makes way for another.
+/// Forms of one place that are remembered; the last makes way for another. All that can be remembered takes
+/// 5 MiB; what is seen in practice some KiB.
 const FORMS_MAX: usize = 8;
 /// Where texts fit no form again and again, so many go by without a try.
 const PAUSE_TEXTS: u32 = 1000;
@@ -115,6 +116,9 @@ impl Forms {
         let mut fractions = Vec::new();
         let mut last = 0;
         for (text, data_type) in fields {
+            if bounds.len() + text.len() >= TEXT_BYTES_MAX {
+                return;
+            }
             last = text.len();
             if !bounds.is_empty() {
                 bounds.push((self.delimiter, self.delimiter));
@@ -132,9 +136,6 @@ impl Forms {
             }
         }
         let len = bounds.len();
-        if len > TEXT_BYTES_MAX {
-            return;
-        }
         let mut lanes = vec![Lane::ANY; len.div_ceil(LANE_BYTES)];
         for (at, &(low, high)) in bounds.iter().enumerate() {
             let lane = &mut lanes[at / LANE_BYTES];
@@ -225,7 +226,11 @@ mod tests {
     use crate::text::canonical;
 
     /// Every text that fits the form of another, of the same type and length, is canonical too.
-    fn check(data_type: &DataType, is_canonical: impl Fn(&[u8]) -> bool, alphabet: &[u8]) {
+    fn check(
+        data_type: &DataType,
+        is_canonical: impl Fn(&[u8]) -> bool,
+        mut text: impl FnMut(&mut dyn FnMut(usize) -> usize, usize) -> Vec<u8>,
+    ) {
         let mut state = 23_u64;
         let mut random = |below: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -234,16 +239,15 @@ mod tests {
         let mut fit_count = 0;
         for _ in 0..4000 {
             let len = 1 + random(6);
-            let mut text =
-                || (0..len).map(|_| alphabet[random(alphabet.len())]).collect::<Vec<_>>();
-            let learnt = text();
+            let learnt = text(&mut random, len);
             if !is_canonical(&learnt) {
                 continue;
             }
             let mut forms = Forms::new(b',', b'"');
             forms.learn([(learnt.as_slice(), data_type)].into_iter());
             for _ in 0..50 {
-                let mut other = text();
+                let mut other = text(&mut random, len);
+                let len = other.len();
                 other.resize(LANE_BYTES, b'#');
                 forms.strain = 0;
                 if forms.fit(&other, len, len) {
@@ -258,10 +262,35 @@ mod tests {
 
     #[test]
     fn what_fits_is_canonical() {
-        check(&DataType::BigInt, canonical::is_integer, b"0012345-,");
-        check(&DataType::Double, canonical::is_double, b"0012345.....-");
+        let of = |alphabet: &'static [u8]| {
+            move |random: &mut dyn FnMut(usize) -> usize, len: usize| {
+                (0..len).map(|_| alphabet[random(alphabet.len())]).collect()
+            }
+        };
+        check(&DataType::BigInt, canonical::is_integer, of(b"0012345-,"));
+        check(&DataType::Double, canonical::is_double, of(b"0012345.....-"));
         let is_bare = |text: &[u8]| canonical::is_bare(text, b',', b'"');
-        check(&DataType::Varchar, is_bare, b"abz .-,\"\n\r~\x7f\xc3\xa9");
+        check(&DataType::Varchar, is_bare, of(b"abz .-,\"\n\r~\x7f\xc3\xa9"));
+        let is_timestamp = |text: &[u8]| {
+            let mut minute = crate::text::time::LastMinute::default();
+            let unit = tidemill_plan::TimestampUnit::Milliseconds;
+            let read = crate::text::time::timestamp(text, unit, &mut minute);
+            let mut written = Vec::new();
+            read.is_ok_and(|micros| {
+                crate::text::time_text::write_timestamp(micros, &mut written);
+                assert!(written == text || !canonical::is_form_of_timestamp(text), "{written:?}");
+                written == text
+            })
+        };
+        check(&DataType::Timestamp, is_timestamp, |random, _| {
+            let base = b"2024-01-01 00:00:00.120500";
+            let mut text = base[..[19, 23, 26][random(3)]].to_vec();
+            for _ in 0..random(4) {
+                let at = 11 + random(text.len() - 11);
+                text[at] = b"0123456789:. +Z-"[random(16)];
+            }
+            text
+        });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringViewArray};
 use arrow_buffer::{Buffer, ScalarBuffer};
-use arrow_data::MAX_INLINE_VIEW_LEN;
+use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
 use tidemill_plan::CsvOptions;
 use tidemill_record::{DataType, Field};
 
@@ -100,12 +100,13 @@ impl VerbatimColumn {
         self.views.reserve(firsts.len());
         for (row, (first, last)) in firsts.iter().zip(lasts).enumerate() {
             let is_in_frame = first.tag() == Tag::Text && last.tag() == Tag::Text;
+            // Fields that are not side by side may come in another order.
             let span = last.end().wrapping_sub(first.start());
             let is_known = self.is_side_by_side
                 && is_in_frame
                 && self.forms.fit(&slots.frame[first.start()..], span, last.len());
             let view = if is_known {
-                view_of(slots.frame, first.start(), span, 0)
+                view_of(slots.frame, first.start(), span)
             } else {
                 self.append_careful(slots, row, misfits)
             };
@@ -134,7 +135,7 @@ impl VerbatimColumn {
         self.forms.learn(fields.map(|(place, field)| (text(at(*place)), &field.data_type)));
         let (first, last) = (self.fields[0].0, self.fields[self.fields.len() - 1].0);
         let start = at(first).start();
-        view_of(slots.frame, start, at(last).end() - start, 0)
+        view_of(slots.frame, start, at(last).end() - start)
     }
 
     /// Whether a slot stands in the frame as its value would be written.
@@ -182,11 +183,16 @@ impl VerbatimColumn {
             misfits.extend(found.into_iter().map(|misfit| (*place, misfit)));
         }
         let len = self.rewritten.len() - start;
-        let view = view_of(&self.rewritten, start, len, 1);
         if len <= MAX_INLINE_VIEW_LEN as usize {
+            let view = inline_view(&self.rewritten, start, len);
             self.rewritten.truncate(start);
+            return view;
         }
-        view
+        // A run has no column twice, and quoting at most doubles what is in the frame.
+        let within = |at: usize| u32::try_from(at).expect("some times the bytes of a frame");
+        let prefix: &[u8; 4] =
+            self.rewritten[start..].first_chunk().expect("more than twelve bytes");
+        ByteView::new(within(len), prefix).with_buffer_index(1).with_offset(within(start)).as_u128()
     }
 
     /// The column of the batch; the builder is empty again afterwards. `frame` is what the slots
@@ -196,8 +202,8 @@ impl VerbatimColumn {
         let capacity = self.views.len();
         let views = std::mem::replace(&mut self.views, Vec::with_capacity(capacity));
         let buffers: Arc<[Buffer]> = Arc::new([frame.clone(), rewritten]);
-        // SAFETY: every view was made by `view_of`, which either inlines at most 12 bytes or points
-        // at a range of buffer 0 or 1 with its first four bytes as prefix. `Rows` keeps only records
+        // SAFETY: every view was made by `view_of` or `rewrite`, which either inline at most 12 bytes or
+        // point at a range of buffer 0 or 1 with its first four bytes as prefix. `Rows` keeps only records
         // that are UTF-8 as a whole; a view begins and ends beside ASCII bytes or at its record's
         // ends; and what is written anew is text of such a record or ASCII. The views of dropped
         // records are replaced by empty ones before.
@@ -213,11 +219,11 @@ impl VerbatimColumn {
 }
 
 #[inline(always)]
-fn view_of(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {
+fn view_of(frame: &[u8], start: usize, len: usize) -> u128 {
     if len <= MAX_INLINE_VIEW_LEN as usize {
-        inline_view(bytes, start, len)
+        inline_view(frame, start, len)
     } else {
-        long_view(bytes, start, len, buffer)
+        long_view(frame, start, len, 0)
     }
 }
 

@@ -45,7 +45,13 @@ const NUMBERS: [&str; 30] = [
     "abc",
     "0x1",
 ];
-const TIMES: [&str; 14] = [
+const TIMES: [&str; 20] = [
+    "2024-01-01 00:00+01",
+    "2024-01-01 00:00Z  ",
+    "2024-01-01         ",
+    "2024-01-01 00:00:00.5+0200",
+    "2024-01-01 00:00:00.+02",
+    "2024-01-01 00:00:59.500",
     "2024-01-01 00:00:00",
     "2024-01-01 00:00:59",
     "2024-01-01T00:00:00",
@@ -88,23 +94,42 @@ fn field(data_type: &DataType, row: usize, random: &mut Pcg64) -> String {
         DataType::Double if is_regular => format!("{}.{}", 10 + row % 90, 1 + row % 9),
         DataType::BigInt | DataType::Double => NUMBERS[random.random_range(0..30)].to_owned(),
         DataType::Timestamp if is_regular => format!("2024-01-01 00:00:{:02}", row % 60),
-        DataType::Timestamp => TIMES[random.random_range(0..14)].to_owned(),
+        DataType::Timestamp => TIMES[random.random_range(0..20)].to_owned(),
         _ if is_regular => format!("name{}", row % 10),
         _ => TEXTS[random.random_range(0..16)].to_owned(),
     }
 }
 
-/// Decodes with `decoder` and gives each batch to `take`; the bad records.
-fn each_batch(mut decoder: Decoder, input: &[u8], mut take: impl FnMut(Batch)) -> Vec<BadRecord> {
+/// Decodes with `decoder`, in frames of `frame_bytes` that grow where no record fits, and gives each
+/// batch to `take`; the bad records.
+fn each_batch(
+    mut decoder: Decoder,
+    input: &[u8],
+    frame_bytes: usize,
+    mut take: impl FnMut(Batch),
+) -> Vec<BadRecord> {
     let mut bad = Vec::new();
-    let bytes = Buffer::from(input);
-    let (start, end) = (Offset(0), Offset(u64::MAX));
-    let bytes = FrameBytes::Sequential { bytes, start, end, is_last: true };
-    decoder.begin(Frames { partition: PartitionId(0), bytes }).unwrap();
-    while let Some(batch) = decoder.decode(&mut bad).unwrap() {
-        take(batch);
+    let (mut start, mut length) = (0, frame_bytes);
+    loop {
+        let end = input.len().min(start + length);
+        let is_last = end == input.len();
+        let bytes = FrameBytes::Sequential {
+            bytes: Buffer::from(&input[start..end]),
+            start: Offset(start as u64),
+            end: Offset(u64::MAX),
+            is_last,
+        };
+        decoder.begin(Frames { partition: PartitionId(0), bytes }).unwrap();
+        while let Some(batch) = decoder.decode(&mut bad).unwrap() {
+            take(batch);
+        }
+        let consumed = decoder.consumed() as usize;
+        if is_last {
+            return bad;
+        }
+        start += consumed;
+        length = if consumed == 0 { 2 * length } else { frame_bytes };
     }
-    bad
 }
 
 /// The columns of a result in order: each a column of the source, in runs or by itself.
@@ -130,14 +155,14 @@ fn results(column_count: usize, random: &mut Pcg64) -> Results {
     Results { columns, runs }
 }
 
-fn compare(format: &Format, schema: &Schema, results: &Results, input: &[u8]) {
+fn compare(format: &Format, schema: &Schema, results: &Results, input: &[u8], frame_bytes: usize) {
     let all: Vec<usize> = (0..schema.fields.len()).collect();
     let spec = DecoderSpec { format, schema, columns: &all, batch_rows: 1000, csv_header: None };
     let of_results = results.columns.iter().map(|&column| schema.fields[column].clone());
     let of_results = Schema::new(of_results.collect());
     let (mut expected, mut encoded) = (Vec::new(), Vec::new());
     let mut encoder = Encoder::new(format, &of_results).unwrap();
-    let expected_bad = each_batch(Decoder::new(&spec).unwrap(), input, |batch| {
+    let expected_bad = each_batch(Decoder::new(&spec).unwrap(), input, input.len(), |batch| {
         let columns = results.columns.iter().map(|&column| batch.column(column).clone()).collect();
         encoder.encode(&Batch::new(columns, batch.offsets().clone()), &mut expected).unwrap();
     });
@@ -150,7 +175,7 @@ fn compare(format: &Format, schema: &Schema, results: &Results, input: &[u8]) {
     let decoder =
         Decoder::with_verbatim(&DecoderSpec { columns: &values, ..spec }, &texts).unwrap();
     let mut encoder = Encoder::with_verbatim(format, &of_results, &results.runs).unwrap();
-    let bad = each_batch(decoder, input, |batch| {
+    let bad = each_batch(decoder, input, frame_bytes, |batch| {
         let mut columns = Vec::new();
         let mut place = 0;
         while place < all.len() {
@@ -182,7 +207,9 @@ fn text_that_is_handed_on_is_as_if_it_were_read_and_written() {
     let mut row_count = 0;
     for round in 0..3000 {
         let has_header = round % 3 == 0;
-        let options = CsvOptions { has_header, ..CsvOptions::default() };
+        let delimiter = *b",;|\t".get(round % 4).unwrap();
+        let quote = if round % 7 == 0 { b'\'' } else { b'"' };
+        let options = CsvOptions { has_header, delimiter, quote, ..CsvOptions::default() };
         let column_count = 1 + round % 5;
         let fields = (0..column_count).map(|index| {
             let data_type = types[random.random_range(0..4)].clone();
@@ -209,13 +236,22 @@ fn text_that_is_handed_on_is_as_if_it_were_read_and_written() {
             input += if random.random_range(0..50) == 0 { "\r\n" } else { "\n" };
         }
         let mut input = input.into_bytes();
+        for byte in &mut input {
+            // The texts above are written for the usual two characters.
+            *byte = match *byte {
+                b',' => delimiter,
+                b'"' => quote,
+                other => other,
+            };
+        }
         if random.random_range(0..4) == 0 && input.len() > 20 {
             // No longer UTF-8, behind the header at least.
             let at = random.random_range(17..input.len());
             input[at] = 0xff;
         }
         let results = results(column_count, &mut random);
-        compare(&Format::Csv(options), &schema, &results, &input);
+        let frame_bytes = [usize::MAX / 2, 100, 3000][round % 3];
+        compare(&Format::Csv(options), &schema, &results, &input, frame_bytes);
     }
     assert!(row_count > 400_000, "{row_count}");
 }
