@@ -10,6 +10,8 @@ mod csv;
 mod decoder;
 mod encoder;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod infer;
 mod json;
 pub mod parquet;

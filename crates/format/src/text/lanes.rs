@@ -43,6 +43,10 @@ pub(crate) enum Level {
 
 impl Level {
     pub(crate) fn detect() -> Self {
+        #[cfg(fuzzing)]
+        if crate::fuzzing::is_baseline() {
+            return Self::Baseline;
+        }
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
