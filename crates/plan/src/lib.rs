@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`options`] (sources and sinks), [`expr`] (what one row yields),
 //! [`relation`] (what a query does to its input), [`mod@fragment`] (how that is cut into pipelines),
-//! [`verbatim`] (what of it passes as text), [`explain`] (the same as text). Absent on purpose: text parsing, I/O, and any evaluation.
+//! [`verbatim`] (what of it passes as text), [`explain`] (the same as text). Absent on purpose: text
+//! parsing, I/O, and any evaluation.
 
 pub mod aggregate;
 pub mod explain;

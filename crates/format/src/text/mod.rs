@@ -5,8 +5,8 @@
 //! field. [`rows`] gathers them and has [`column`] convert a few hundred records at a time, one column after
 //! the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
-//! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD is. [`cell`] is
-//! the way back for one cell, and [`block`] for many; [`time_text`] writes times.
+//! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD
+//! is. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times.
 
 pub(crate) mod block;
 pub(crate) mod canonical;
