@@ -201,31 +201,26 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let Layout { field_count, fields } = self.layout;
-        let row_count = {
-            let stops = self.structure.run::<L>(bytes, start, *field_count, rows_max);
-            let ends = stops[1..].iter().skip(field_count - 1).step_by(*field_count);
-            let starts = stops.iter().step_by(*field_count);
-            let limit =
-                usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
-            let is_ours = |(before, end): &(&u32, &u32)| {
-                let (start, end) = (before.wrapping_add(1) as usize, **end as usize);
-                let has_return = end > start && bytes[end - 1] == b'\r';
-                start < limit && !has_return
-            };
-            starts.zip(ends).take_while(is_ours).count()
+        let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
+        let is_wanted = |start: u32, end: u32| {
+            let has_return = bytes.get((end as usize).wrapping_sub(1)) == Some(&b'\r');
+            (start as usize) < limit && !has_return
         };
+        let stops = self.structure.run::<L>(bytes, start, *field_count, rows_max, is_wanted);
+        let row_count = (stops.len() - 1) / field_count;
         if row_count == 0 {
             return None;
         }
+        let is_ascii = self.structure.is_ascii_from(start);
         let stops = self.structure.take(row_count, *field_count);
-        Some(Grid { stops, field_count: *field_count, fields })
+        Some(Grid { stops, field_count: *field_count, fields, is_ascii })
     }
 
     #[inline(always)]
     fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let count = self.layout.field_count;
-        let stops = self.structure.run::<L>(bytes, start, count, 1);
+        let stops = self.structure.run::<L>(bytes, start, count, 1, |_, _| true);
         if let Some(&last) = stops.get(count) {
             let last = last as usize;
             let end = last - usize::from(last > start && bytes[last - 1] == b'\r');

@@ -13,41 +13,81 @@ const BLOCK_BYTES: usize = 64;
 /// Stops of one block that are written without asking whether there are so many.
 const STOPS_FIRST: usize = 12;
 /// The same of newlines.
-const LINES_FIRST: usize = 2;
+const NEWLINES_FIRST: usize = 2;
 
-/// Positions of the stops of a frame, which are its delimiters and newlines, front to back.
+/// Positions of what gives a frame its structure, each list front to back.
 pub(crate) struct Structure {
     // Fixed at construction.
     delimiter: u8,
     quote: u8,
     // Changes with every record.
-    /// Those found are the first [`Self::stop_count`]; what is behind them is room. The first of all
-    /// stands for the newline before the text.
-    stops: Vec<u32>,
-    stop_count: usize,
-    /// Index of the first stop that no record has taken, at least 1. The stop before is the newline of
-    /// the record before.
-    cursor: usize,
-    /// The newlines among the stops; room behind them as above.
-    lines: Vec<Line>,
-    line_count: usize,
-    /// Index of the first line that no record has taken.
-    line_cursor: usize,
-    /// Quotes found.
-    quote_count: u32,
-    /// Those before the cursor.
-    quotes_taken: u32,
+    /// Delimiters and newlines. The one before the first untaken is the newline of the record before;
+    /// the first of all stands for one before the text.
+    stops: Positions,
+    newlines: Positions,
+    quotes: Positions,
     /// Bytes of the frame that have been looked through.
     seen: usize,
+    /// No byte at or behind this one is anything but ASCII, as far as has been looked.
+    ascii_from: usize,
 }
 
-/// A newline.
-#[derive(Clone, Copy, Default)]
-struct Line {
-    /// Its index among the stops.
-    stop: u32,
-    /// Quotes before it.
-    quotes: u32,
+/// Positions that were found, of which the foremost are taken.
+#[derive(Default)]
+struct Positions {
+    /// Those found are the first `count`; what is behind them is room.
+    list: Vec<u32>,
+    count: usize,
+    /// Index of the first that no record has taken.
+    cursor: usize,
+}
+
+impl Positions {
+    /// Forgets what is taken, but for the last `kept` of it, and makes room for all bytes of a look
+    /// ahead.
+    fn make_room(&mut self, kept: usize) {
+        let first = self.cursor - kept;
+        self.list.copy_within(first..self.count, 0);
+        self.count -= first;
+        self.cursor = kept;
+        let room = self.count + AHEAD_BYTES + BLOCK_BYTES;
+        if self.list.len() < room {
+            self.list.resize(room, 0);
+        }
+    }
+
+    /// Appends `base` plus the place of each bit.
+    ///
+    /// Writes a fixed number of positions, set or not, before it asks whether there are more, because
+    /// a branch for every bit is one that cannot be foreseen.
+    #[inline(always)]
+    fn note<const FIRST: usize>(&mut self, base: u32, bits: u64) {
+        let room: &mut [u32; BLOCK_BYTES] =
+            self.list[self.count..].first_chunk_mut().expect("made before every look ahead");
+        let mut left = bits;
+        let mut write = |positions: &mut [u32]| {
+            for position in positions {
+                *position = base + left.trailing_zeros();
+                left &= left.wrapping_sub(1);
+            }
+        };
+        let found = bits.count_ones() as usize;
+        write(&mut room[..FIRST]);
+        if found > FIRST {
+            write(&mut room[FIRST..2 * FIRST]);
+            if found > 2 * FIRST {
+                write(&mut room[2 * FIRST..]);
+            }
+        }
+        self.count += found;
+    }
+
+    /// Steps over all before `position`.
+    fn skip_to(&mut self, position: u32) {
+        while self.cursor < self.count && self.list[self.cursor] < position {
+            self.cursor += 1;
+        }
+    }
 }
 
 impl Structure {
@@ -55,15 +95,11 @@ impl Structure {
         let mut structure = Self {
             delimiter,
             quote,
-            stops: Vec::new(),
-            stop_count: 0,
-            cursor: 0,
-            lines: Vec::new(),
-            line_count: 0,
-            line_cursor: 0,
-            quote_count: 0,
-            quotes_taken: 0,
+            stops: Positions::default(),
+            newlines: Positions::default(),
+            quotes: Positions::default(),
             seen: 0,
+            ascii_from: 0,
         };
         structure.begin(0);
         structure
@@ -71,19 +107,18 @@ impl Structure {
 
     /// Starts over at `position` of a new frame.
     pub(crate) fn begin(&mut self, position: usize) {
-        self.make_room(1);
-        self.stop_count = 1;
-        self.cursor = 1;
-        self.line_count = 0;
-        self.line_cursor = 0;
-        self.quote_count = 0;
-        self.quotes_taken = 0;
+        for positions in [&mut self.stops, &mut self.newlines, &mut self.quotes] {
+            (positions.count, positions.cursor) = (0, 0);
+        }
+        self.stops.make_room(0);
+        (self.stops.count, self.stops.cursor) = (1, 1);
         self.seen = position;
+        self.ascii_from = position;
     }
 
-    /// The records from `start` on, at most `rows_max`, that have `field_count` fields and no quotes: for
-    /// `n` of them, `n × field_count` stops, with the byte before `start` in front. Fewer than there are
-    /// where the list ends.
+    /// The records from `start` on, at most `rows_max`, that have `field_count` fields and no quotes, and
+    /// of which `is_wanted` says so by their start and end: for `n` of them, `n × field_count` stops, with
+    /// the byte before `start` in front. Fewer than there are where the lists end.
     #[inline(always)]
     pub(crate) fn run<L: Lanes>(
         &mut self,
@@ -91,144 +126,97 @@ impl Structure {
         start: usize,
         field_count: usize,
         rows_max: usize,
+        is_wanted: impl Fn(u32, u32) -> bool,
     ) -> &[u32] {
-        if self.line_cursor == self.line_count {
+        if self.newlines.cursor == self.newlines.count {
             self.fill::<L>(bytes);
         }
-        let known = &self.lines[self.line_cursor..self.line_count];
-        let fields = narrow(field_count);
-        let (mut stop, quotes) = (narrow(self.cursor - 1), self.quotes_taken);
-        let mut row_count = 0;
-        for line in &known[..known.len().min(rows_max)] {
-            stop += fields;
-            if (line.stop ^ stop) | (line.quotes ^ quotes) != 0 {
+        self.quotes.skip_to(narrow(start));
+        let Positions { list: quotes, count: quote_count, cursor: quote_cursor } = &self.quotes;
+        let quote = quotes[*quote_cursor..*quote_count].first().copied().unwrap_or(u32::MAX);
+        let newlines = &self.newlines.list[self.newlines.cursor..self.newlines.count];
+        let first = self.stops.cursor - 1;
+        let stops = &mut self.stops.list[first..self.stops.count];
+        stops[0] = narrow(start).wrapping_sub(1);
+        let (mut before, mut row_count) = (stops[0], 0);
+        let ends = stops[1..].iter().skip(field_count - 1).step_by(field_count);
+        // Where each newline is that of a record, none is within one.
+        for (&end, &newline) in ends.zip(newlines).take(rows_max) {
+            if end != newline || end > quote || !is_wanted(before.wrapping_add(1), end) {
                 break;
             }
+            before = end;
             row_count += 1;
         }
-        self.stops[self.cursor - 1] = narrow(start).wrapping_sub(1);
-        &self.stops[self.cursor - 1..self.cursor + row_count * field_count]
+        &stops[..=row_count * field_count]
     }
 
     /// Steps over so many records of a run of `field_count` fields: their stops, as [`Self::run`] gives
     /// them.
     #[inline(always)]
     pub(crate) fn take(&mut self, row_count: usize, field_count: usize) -> &[u32] {
-        let first = self.cursor - 1;
-        self.cursor += row_count * field_count;
-        self.line_cursor += row_count;
-        if let Some(line) = self.line_cursor.checked_sub(1).map(|last| self.lines[last]) {
-            self.quotes_taken = line.quotes;
-        }
-        &self.stops[first..self.cursor]
+        let first = self.stops.cursor - 1;
+        self.stops.cursor += row_count * field_count;
+        self.newlines.cursor += row_count;
+        &self.stops.list[first..self.stops.cursor]
     }
 
-    /// Steps over all lines that end before `position`, which is where a record begins.
+    /// Whether the text from `start` on is ASCII, as far as has been looked.
+    pub(crate) fn is_ascii_from(&self, start: usize) -> bool {
+        start >= self.ascii_from
+    }
+
+    /// Steps over all records that end before `position`, which is where one begins.
     pub(crate) fn skip_to(&mut self, position: usize) {
         if position >= self.seen {
             self.begin(position);
             return;
         }
-        while self.line_cursor < self.line_count {
-            let line = self.lines[self.line_cursor];
-            if self.stops[line.stop as usize] as usize >= position {
-                break;
-            }
-            self.cursor = line.stop as usize + 1;
-            self.quotes_taken = line.quotes;
-            self.line_cursor += 1;
-        }
+        self.stops.skip_to(narrow(position));
+        self.newlines.skip_to(narrow(position));
     }
 
     /// Looks further, until another newline is known or the frame ends.
     #[inline(always)]
     fn fill<L: Lanes>(&mut self, bytes: &[u8]) {
-        // The stop before the cursor stays in front.
-        self.stops.copy_within(self.cursor - 1..self.stop_count, 0);
-        self.stop_count -= self.cursor - 1;
-        self.cursor = 1;
-        self.line_count = 0;
-        self.line_cursor = 0;
-        self.quote_count -= self.quotes_taken;
-        self.quotes_taken = 0;
-        while self.line_count == 0 && self.seen < bytes.len() {
-            self.make_room(self.stop_count + AHEAD_BYTES + BLOCK_BYTES);
+        while self.newlines.cursor == self.newlines.count && self.seen < bytes.len() {
+            // The stop before the cursor stays in front.
+            self.stops.make_room(1);
+            self.newlines.make_room(0);
+            self.quotes.make_room(0);
             let end = bytes.len().min(self.seen + AHEAD_BYTES);
             let (blocks, rest) = bytes[self.seen..end].as_chunks::<BLOCK_BYTES>();
+            let mut is_ascii = true;
             for block in blocks {
-                self.note::<L>(block, u64::MAX);
+                is_ascii &= self.note::<L>(block, u64::MAX);
                 self.seen += BLOCK_BYTES;
             }
             if !rest.is_empty() {
                 // What is behind the end is masked off, whatever it would be taken for.
                 let mut padded = [0; BLOCK_BYTES];
                 padded[..rest.len()].copy_from_slice(rest);
-                self.note::<L>(&padded, (1 << rest.len()) - 1);
+                is_ascii &= self.note::<L>(&padded, (1 << rest.len()) - 1);
                 self.seen += rest.len();
+            }
+            if !is_ascii {
+                self.ascii_from = self.seen;
             }
         }
     }
 
-    fn make_room(&mut self, room: usize) {
-        if self.stops.len() < room {
-            self.stops.resize(room, 0);
-            self.lines.resize(room, Line::default());
-        }
-    }
-
-    /// Appends what one block holds where `valid` has bits.
-    ///
-    /// Writes a fixed number of positions, set or not, before it asks whether there are more, because
-    /// a branch for every bit is one that cannot be foreseen.
+    /// Appends what one block holds where `valid` has bits. Whether it is all ASCII.
     #[inline(always)]
-    fn note<L: Lanes>(&mut self, block: &[u8; BLOCK_BYTES], valid: u64) {
+    fn note<L: Lanes>(&mut self, block: &[u8; BLOCK_BYTES], valid: u64) -> bool {
+        let base = narrow(self.seen);
         let newlines = L::equal_to(block, b'\n') & valid;
         let stops = newlines | (L::equal_to(block, self.delimiter) & valid);
         let quotes = L::equal_to(block, self.quote) & valid;
-        self.note_lines(newlines, stops, quotes);
-        self.quote_count += quotes.count_ones();
-        let base = narrow(self.seen);
-        let room: &mut [u32; BLOCK_BYTES] =
-            self.stops[self.stop_count..].first_chunk_mut().expect("made before every look ahead");
-        let mut left = stops;
-        let mut write = |from: usize, to: usize| {
-            for position in &mut room[from..to] {
-                *position = base + left.trailing_zeros();
-                left &= left.wrapping_sub(1);
-            }
-        };
-        let found = stops.count_ones() as usize;
-        write(0, STOPS_FIRST);
-        if found > STOPS_FIRST {
-            write(STOPS_FIRST, 2 * STOPS_FIRST);
-            if found > 2 * STOPS_FIRST {
-                write(2 * STOPS_FIRST, BLOCK_BYTES);
-            }
+        self.newlines.note::<NEWLINES_FIRST>(base, newlines);
+        self.stops.note::<STOPS_FIRST>(base, stops);
+        if quotes != 0 {
+            self.quotes.note::<STOPS_FIRST>(base, quotes);
         }
-        self.stop_count += found;
-    }
-
-    #[inline(always)]
-    fn note_lines(&mut self, newlines: u64, stops: u64, quotes: u64) {
-        let room: &mut [Line; BLOCK_BYTES] =
-            self.lines[self.line_count..].first_chunk_mut().expect("as much room as for stops");
-        let (stop_base, quote_base) = (narrow(self.stop_count), self.quote_count);
-        let found = newlines.count_ones() as usize;
-        let mut left = newlines;
-        let mut write = |line: &mut Line| {
-            // All bits before the lowest one, or all where there is none.
-            let before = left.wrapping_sub(1) & !left;
-            *line = Line {
-                stop: stop_base + (stops & before).count_ones(),
-                quotes: quote_base + (quotes & before).count_ones(),
-            };
-            left &= left.wrapping_sub(1);
-        };
-        room[..LINES_FIRST].iter_mut().for_each(&mut write);
-        if found > LINES_FIRST {
-            room[LINES_FIRST..found].iter_mut().for_each(write);
-        }
-        self.line_count += found;
+        L::is_ascii(block)
     }
 }
 
@@ -244,7 +232,7 @@ mod tests {
         let mut structure = Structure::new(b',', b'"');
         let (mut at, mut found) = (0, Vec::new());
         loop {
-            let run = structure.run::<Baseline>(text, at, FIELDS, rows_max);
+            let run = structure.run::<Baseline>(text, at, FIELDS, rows_max, |_, _| true);
             assert_eq!(run[0], narrow(at).wrapping_sub(1));
             let taken = run[1..].to_vec();
             if let Some(last) = taken.last() {

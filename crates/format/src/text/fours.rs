@@ -4,14 +4,131 @@
 //! its first character lowest; what stands behind the text is shifted out.
 
 use std::arch::x86_64::{
-    __m256d, __m256i, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256, _mm256_castsi256_pd,
-    _mm256_cmpeq_epi8, _mm256_cmpeq_epi64, _mm256_div_pd, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_or_si256,
-    _mm256_set_pd, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
-    _mm256_set1_pd, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64,
-    _mm256_storeu_pd, _mm256_storeu_si256, _mm256_sub_epi64, _mm256_sub_pd, _mm256_xor_pd,
-    _mm256_xor_si256,
+    __m256d, __m256i, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_andnot_si256,
+    _mm256_castsi256_pd, _mm256_cmpeq_epi8, _mm256_cmpeq_epi64, _mm256_div_pd, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_max_epu32,
+    _mm256_movemask_epi8, _mm256_mul_epu32, _mm256_or_si256, _mm256_set_epi64x, _mm256_set_pd,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_set1_pd,
+    _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_pd,
+    _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_sub_pd, _mm256_testz_si256,
+    _mm256_xor_pd, _mm256_xor_si256,
 };
+
+use super::lanes::{Avx2, Fours};
+use super::slot::Slot;
+
+/// Four texts of 1 to 8 bytes each, and what stands behind them.
+#[derive(Clone, Copy)]
+pub(crate) struct Four {
+    words: __m256i,
+    lens: __m256i,
+}
+
+impl Four {
+    /// The texts of four slots; `None` if any is not plain, or empty, or longer, or so near to the end
+    /// of the frame that eight bytes cannot be loaded.
+    ///
+    /// # Safety
+    /// The host has AVX2.
+    #[inline(always)]
+    pub(crate) unsafe fn of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Self> {
+        /// Text and numbers differ in one bit of the tag.
+        const EITHER: i64 = 2 << 60;
+        const TEXT: i64 = 1 << 60;
+        // SAFETY: as the caller says; four slots are 32 bytes, their starts in the lower half of each lane.
+        unsafe {
+            let places = _mm256_loadu_si256(slots.as_ptr().cast::<__m256i>());
+            let places = _mm256_andnot_si256(_mm256_set1_epi64x(EITHER), places);
+            let places = _mm256_xor_si256(places, _mm256_set1_epi64x(TEXT));
+            let lens = _mm256_srli_epi64(places, 32);
+            Self::load(frame, slots.map(Slot::start), places, lens)
+        }
+    }
+
+    /// The texts between a stop and the next, and so `stride` stops later and so on; `None` as above.
+    ///
+    /// # Safety
+    /// The host has AVX2.
+    #[inline(always)]
+    pub(crate) unsafe fn of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Self> {
+        if stops.len() < stride.checked_mul(3)?.checked_add(2)? {
+            return None;
+        }
+        // SAFETY: as the caller says; there are two stops at each of these places.
+        unsafe {
+            let stops = stops.as_ptr();
+            let pair = |row: usize| stops.add(row * stride).cast::<i64>().read_unaligned();
+            let pairs = _mm256_set_epi64x(pair(3), pair(2), pair(1), pair(0));
+            // The lower half: a text begins behind a stop. The one before the first wraps around.
+            let places = _mm256_add_epi32(pairs, _mm256_set1_epi64x(1));
+            let starts = _mm256_and_si256(places, _mm256_set1_epi64x(0xffff_ffff));
+            let lens = _mm256_sub_epi64(_mm256_srli_epi64(places, 32), starts);
+            let start = |row: usize| (*stops.add(row * stride)).wrapping_add(1) as usize;
+            Self::load(frame, [start(0), start(1), start(2), start(3)], places, lens)
+        }
+    }
+
+    /// Loads a word from each start, which stands in the lower half of its lane of `places`, too.
+    ///
+    /// # Safety
+    /// The host has AVX2.
+    #[inline(always)]
+    unsafe fn load(
+        frame: &[u8],
+        starts: [usize; 4],
+        places: __m256i,
+        lens: __m256i,
+    ) -> Option<Self> {
+        /// Of the upper halves, anything is within bounds.
+        const UPPER: i64 = -1 << 32;
+        let last = i64::from(u32::try_from(frame.len().checked_sub(8)?).ok()?);
+        // SAFETY: as the caller says; words are loaded where eight bytes are left behind each start.
+        unsafe {
+            let limit = _mm256_set1_epi64x(last | UPPER);
+            let beyond = _mm256_sub_epi32(_mm256_max_epu32(places, limit), limit);
+            let before_last = _mm256_sub_epi64(lens, _mm256_set1_epi64x(1));
+            let not_short = _mm256_andnot_si256(_mm256_set1_epi64x(7), before_last);
+            let wrong = _mm256_or_si256(beyond, not_short);
+            if _mm256_testz_si256(wrong, wrong) == 0 {
+                return None;
+            }
+            let word =
+                |lane: usize| frame.as_ptr().add(starts[lane]).cast::<i64>().read_unaligned();
+            let words = _mm256_set_epi64x(word(3), word(2), word(1), word(0));
+            Some(Self { words, lens })
+        }
+    }
+}
+
+// SAFETY of every block below: this is only called from functions compiled for AVX2, which run after it
+// was detected.
+impl Fours for Avx2 {
+    type Four = Four;
+
+    #[inline(always)]
+    fn four_of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Four> {
+        // SAFETY: as above.
+        unsafe { Four::of_slots(frame, slots) }
+    }
+
+    #[inline(always)]
+    fn four_of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Four> {
+        // SAFETY: as above.
+        unsafe { Four::of_stops(frame, stops, stride) }
+    }
+
+    #[inline(always)]
+    fn four_integers(four: Four) -> Option<[i64; 4]> {
+        // SAFETY: as above.
+        unsafe { integers(four) }
+    }
+
+    #[inline(always)]
+    fn four_doubles(four: Four) -> Option<[f64; 4]> {
+        // SAFETY: as above.
+        unsafe { doubles(four) }
+    }
+}
 
 /// Powers of ten by the bit, of eight, at which a point was found: its place counted from the first
 /// character. No point, no places.
@@ -26,17 +143,16 @@ static PLACES: [f64; 256] = {
     powers
 };
 
-/// Four words and their lengths, without the minus that a word may begin with; ones all over the lanes
+/// Words and their lengths, without the minus that a word may begin with; ones all over the lanes
 /// that had one.
 ///
 /// # Safety
 /// The host has AVX2.
 #[inline(always)]
-unsafe fn without_signs(words: [u64; 4], lens: [u64; 4]) -> (__m256i, __m256i, __m256i) {
-    // SAFETY: the caller's host has AVX2, and both arrays are 32 bytes.
+unsafe fn without_signs(four: Four) -> (__m256i, __m256i, __m256i) {
+    let Four { words, lens } = four;
+    // SAFETY: the caller's host has AVX2.
     unsafe {
-        let words = _mm256_loadu_si256(words.as_ptr().cast::<__m256i>());
-        let lens = _mm256_loadu_si256(lens.as_ptr().cast::<__m256i>());
         let first = _mm256_and_si256(words, _mm256_set1_epi64x(0xff));
         let is_negative = _mm256_cmpeq_epi64(first, _mm256_set1_epi64x(i64::from(b'-')));
         let eight = _mm256_and_si256(is_negative, _mm256_set1_epi64x(8));
@@ -84,12 +200,12 @@ unsafe fn eight(text: __m256i, kept: __m256i) -> Option<__m256i> {
 /// Integers in 1 to 8 characters each; `None` if any is something else.
 ///
 /// # Safety
-/// The host has AVX2. Lengths are 1 to 8.
+/// The host has AVX2.
 #[inline(always)]
-pub(crate) unsafe fn integers(words: [u64; 4], lens: [u64; 4]) -> Option<[i64; 4]> {
+pub(crate) unsafe fn integers(four: Four) -> Option<[i64; 4]> {
     // SAFETY: as the caller says; the array stored to is 32 bytes.
     unsafe {
-        let (words, lens, is_negative) = without_signs(words, lens);
+        let (words, lens, is_negative) = without_signs(four);
         let is_empty = _mm256_cmpeq_epi64(lens, _mm256_set1_epi64x(0));
         if _mm256_movemask_epi8(is_empty) != 0 {
             return None;
@@ -109,14 +225,14 @@ pub(crate) unsafe fn integers(words: [u64; 4], lens: [u64; 4]) -> Option<[i64; 4
 /// As in [`digits::double`](super::digits::double), each is the quotient of two doubles that are exact.
 ///
 /// # Safety
-/// The host has AVX2. Lengths are 1 to 8.
+/// The host has AVX2.
 #[inline(always)]
-pub(crate) unsafe fn doubles(words: [u64; 4], lens: [u64; 4]) -> Option<[f64; 4]> {
+pub(crate) unsafe fn doubles(four: Four) -> Option<[f64; 4]> {
     /// A double of this exponent has an integer below 2^52 as its low bits.
     const MAGIC: i64 = 0x4330_0000_0000_0000;
     // SAFETY: as the caller says; the array stored to is 32 bytes.
     unsafe {
-        let (words, lens, is_negative) = without_signs(words, lens);
+        let (words, lens, is_negative) = without_signs(four);
         let (text, kept) = at_top(words, lens);
         let point = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'.'.cast_signed()));
         let has_none = _mm256_cmpeq_epi64(point, _mm256_set1_epi64x(0));
@@ -174,6 +290,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::text::digits;
+    use crate::text::slot::{Tag, narrow};
 
     #[test]
     fn four_are_read_as_one_by_one() {
@@ -210,27 +327,78 @@ mod tests {
                     }
                 }
             }
-            let words = texts.map(|text| u64::from_le_bytes(*text.first_chunk().unwrap()));
+            let frame = texts.as_flattened();
+            // Numbers and text, of which a grid has no numbers.
+            let tag = |lane: usize| if lane % 2 == 0 { Tag::Text } else { Tag::Number };
+            let end = |lane: usize| 16 * lane + usize::try_from(lens[lane]).unwrap();
+            let slots = [0, 1, 2, 3].map(|lane| Slot::new(tag(lane), 16 * lane, end(lane)));
+            let stops =
+                [0, 1, 2, 3].map(|lane| [narrow(16 * lane).wrapping_sub(1), narrow(end(lane))]);
+            // SAFETY: AVX2 was detected.
+            let four = unsafe { Four::of_slots(frame, &slots) }.unwrap();
+            // SAFETY: as above.
+            let again = unsafe { Four::of_stops(frame, stops.as_flattened(), 2) }.unwrap();
             let one = |lane: usize| {
                 (u128::from_le_bytes(texts[lane]), usize::try_from(lens[lane]).unwrap())
             };
             let each = [0, 1, 2, 3].map(|lane| digits::integer(one(lane).0, one(lane).1));
             let all: Option<Vec<i64>> = each.into_iter().collect();
-            // SAFETY: AVX2 was detected, and lengths are in range.
-            let read = unsafe { integers(words, lens) }.map(|four| four.to_vec());
-            assert_eq!(read, all, "{texts:?} {lens:?}");
-            integer_count += u32::from(read.is_some());
+            for four in [four, again] {
+                // SAFETY: AVX2 was detected.
+                let read = unsafe { integers(four) }.map(|four| four.to_vec());
+                assert_eq!(read, all, "{texts:?} {lens:?}");
+            }
+            integer_count += u32::from(all.is_some());
             let each = [0, 1, 2, 3].map(|lane| digits::double(one(lane).0, one(lane).1));
             let all: Option<Vec<u64>> =
                 each.into_iter().map(|value| value.map(f64::to_bits)).collect();
             // SAFETY: as above.
-            let read = unsafe { doubles(words, lens) }.map(|four| four.map(f64::to_bits).to_vec());
+            let read = unsafe { doubles(four) }.map(|four| four.map(f64::to_bits).to_vec());
             assert_eq!(read, all, "{texts:?} {lens:?}");
-            double_count += u32::from(read.is_some());
+            double_count += u32::from(all.is_some());
         }
         assert!(
             integer_count > 100_000 && double_count > 150_000,
             "{integer_count} {double_count}"
         );
+    }
+
+    #[test]
+    fn what_is_not_plain_and_short_and_inside_is_refused() {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        let frame = [b'7'; 40];
+        // SAFETY: AVX2 was detected.
+        let is_read = |slots: &[Slot; 4]| unsafe { Four::of_slots(&frame, slots) }.is_some();
+        let good = [0, 8, 24, 32].map(|at| Slot::new(Tag::Text, at, at + 8));
+        assert!(is_read(&good));
+        for lane in 0..4 {
+            for wrong in [
+                Slot::NULL,
+                Slot::new(Tag::Text, 3, 3),
+                Slot::new(Tag::Text, 3, 12),
+                Slot::new(Tag::Text, 33, 34),
+                Slot::new(Tag::Text, (1 << 28) - 3, (1 << 28) - 1),
+                Slot::new(Tag::Unescaped, 0, 1),
+                Slot::new(Tag::Truth, 0, 4),
+                Slot::new(Tag::Nested, 0, 4),
+            ] {
+                let mut slots = good;
+                slots[lane] = wrong;
+                assert!(!is_read(&slots), "{wrong:?} at {lane}");
+            }
+        }
+        // SAFETY: AVX2 was detected.
+        let is_read = |stops: &[u32]| unsafe { Four::of_stops(&frame, stops, 2) }.is_some();
+        let good = [u32::MAX, 8, 9, 11, 20, 22, 31, 33];
+        assert!(is_read(&good));
+        assert!(!is_read(&good[..7]));
+        for (at, wrong) in [(0, 7), (1, 9), (1, 0), (3, 9), (4, 21), (5, 30), (6, 32), (6, 1 << 31)]
+        {
+            let mut stops = good;
+            stops[at] = wrong;
+            assert!(!is_read(&stops), "{wrong} at {at}");
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! Records that all have the same fields, as positions without a look at each.
 
-use super::slot::Slot;
-
 /// Where the fields of such records end, and which of them are needed.
+#[derive(Clone, Copy)]
 pub(crate) struct Grid<'a> {
     /// The byte before the first record, then `row_count × field_count` ends of fields.
     pub(crate) stops: &'a [u32],
@@ -10,6 +9,8 @@ pub(crate) struct Grid<'a> {
     pub(crate) field_count: usize,
     /// The field of each needed column.
     pub(crate) fields: &'a [usize],
+    /// Whether all text of the records is known to be ASCII.
+    pub(crate) is_ascii: bool,
 }
 
 impl Grid<'_> {
@@ -18,16 +19,5 @@ impl Grid<'_> {
         let ends = self.stops[1..].iter().skip(self.field_count - 1).step_by(self.field_count);
         let starts = self.stops.iter().step_by(self.field_count);
         starts.zip(ends).map(|(before, end)| (before.wrapping_add(1), *end))
-    }
-
-    /// Appends the slot of a column in each record: text or, where there is none, NULL.
-    pub(crate) fn slots(&self, column: usize, out: &mut Vec<Slot>) {
-        let stops = &self.stops[self.fields[column]..];
-        let starts = stops.iter().step_by(self.field_count);
-        let ends = stops[1..].iter().step_by(self.field_count);
-        out.extend(starts.zip(ends).map(|(before, &end)| {
-            let start = before.wrapping_add(1);
-            Slot::text_or_null(start, end.wrapping_sub(start))
-        }));
     }
 }

@@ -3,10 +3,17 @@
 //! [`Level::detect`] chooses once a decoder. Everything above this module is written once, over
 //! [`Lanes`], and compiled for each implementor; both give the same bits for the same bytes.
 
+use std::convert::Infallible;
+
+use super::slot::Slot;
+
 /// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
-pub(crate) trait Lanes {
+pub(crate) trait Lanes: Fours {
     /// Where a byte is this one.
     fn equal_to(block: &[u8; 64], byte: u8) -> u64;
+
+    /// Whether no byte has its highest bit set.
+    fn is_ascii(block: &[u8; 64]) -> bool;
 
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(lane: &[u8; 32]) -> u32;
@@ -16,19 +23,25 @@ pub(crate) trait Lanes {
 
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
+}
 
-    /// Integers in 1 to 8 characters each; `None` if there is another among them, or
-    /// no way to read four at once.
-    #[inline(always)]
-    fn four_integers(_words: [u64; 4], _lens: [u64; 4]) -> Option<[i64; 4]> {
-        None
-    }
+/// Four short texts at a time, and the numbers they are.
+pub(crate) trait Fours {
+    /// Texts of 1 to 8 bytes, four of them.
+    type Four: Copy;
 
-    /// The same of doubles with at most one point each.
-    #[inline(always)]
-    fn four_doubles(_words: [u64; 4], _lens: [u64; 4]) -> Option<[f64; 4]> {
-        None
-    }
+    /// The texts of four slots; `None` if any is not plain, or of another length, or at the very end of
+    /// the frame, or if there is no way to read four at once.
+    fn four_of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Self::Four>;
+
+    /// The same between a stop and the next one, and so `stride` stops later and so on.
+    fn four_of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Self::Four>;
+
+    /// The integers they are; `None` if there is another text among them.
+    fn four_integers(four: Self::Four) -> Option<[i64; 4]>;
+
+    /// The doubles they are, with at most one point each.
+    fn four_doubles(four: Self::Four) -> Option<[f64; 4]>;
 }
 
 /// Which implementor this host takes.
@@ -72,7 +85,6 @@ mod avx2 {
     };
 
     use super::{Avx2, Baseline, Lanes};
-    use crate::text::fours;
 
     // SAFETY of every block below: this is only called from functions compiled for AVX2, which run
     // after it was detected; loads are of references to as many bytes and need no alignment.
@@ -92,6 +104,17 @@ mod avx2 {
                 u64::from(found.cast_unsigned())
             };
             half(low) | (half(high) << 32)
+        }
+
+        #[inline(always)]
+        fn is_ascii(block: &[u8; 64]) -> bool {
+            let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
+            // SAFETY: as above.
+            unsafe {
+                let low = _mm256_loadu_si256(low.as_ptr().cast::<__m256i>());
+                let high = _mm256_loadu_si256(high.as_ptr().cast::<__m256i>());
+                _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0
+            }
         }
 
         #[inline(always)]
@@ -124,23 +147,36 @@ mod avx2 {
             // Half a register is enough, and the baseline fills that.
             Baseline::digits_and_points(lane)
         }
-
-        #[inline(always)]
-        fn four_integers(words: [u64; 4], lens: [u64; 4]) -> Option<[i64; 4]> {
-            // SAFETY: as above; who asks keeps to the lengths.
-            unsafe { fours::integers(words, lens) }
-        }
-
-        #[inline(always)]
-        fn four_doubles(words: [u64; 4], lens: [u64; 4]) -> Option<[f64; 4]> {
-            // SAFETY: as above.
-            unsafe { fours::doubles(words, lens) }
-        }
     }
 }
 
 /// Runs anywhere.
 pub(crate) struct Baseline;
+
+/// Reads them one by one.
+impl Fours for Baseline {
+    type Four = Infallible;
+
+    #[inline(always)]
+    fn four_of_slots(_: &[u8], _: &[Slot; 4]) -> Option<Infallible> {
+        None
+    }
+
+    #[inline(always)]
+    fn four_of_stops(_: &[u8], _: &[u32], _: usize) -> Option<Infallible> {
+        None
+    }
+
+    #[inline(always)]
+    fn four_integers(four: Infallible) -> Option<[i64; 4]> {
+        match four {}
+    }
+
+    #[inline(always)]
+    fn four_doubles(four: Infallible) -> Option<[f64; 4]> {
+        match four {}
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
@@ -164,6 +200,11 @@ mod sse2 {
                 };
                 mask | (u64::from(found.cast_unsigned()) << (16 * index))
             })
+        }
+
+        #[inline(always)]
+        fn is_ascii(block: &[u8; 64]) -> bool {
+            block.is_ascii()
         }
 
         #[inline(always)]
@@ -215,6 +256,11 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
         plain::equal_to(block, byte)
+    }
+
+    #[inline(always)]
+    fn is_ascii(block: &[u8; 64]) -> bool {
+        block.is_ascii()
     }
 
     #[inline(always)]
@@ -286,6 +332,9 @@ mod tests {
             for byte in *b"\n,\"\0\xff;" {
                 assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
             }
+            assert_eq!(L::is_ascii(&block), block.is_ascii());
+            let ascii = block.map(|byte| byte & 0x7f);
+            assert!(L::is_ascii(&ascii));
             assert_eq!(L::string_stops(low), plain::string_stops(low));
             assert_eq!(L::differing(low, high), plain::differing(low, high));
             assert_eq!(L::differing(low, low), 0);

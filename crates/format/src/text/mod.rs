@@ -2,8 +2,8 @@
 //!
 //! A text decoder finds where each record and each needed field stands. Records that are all alike can be
 //! found together and make a [`grid`]; any other is looked at by itself and noted in a [`slot`] for each
-//! field. [`rows`] gathers them and has [`column`] convert a few hundred records at a time, one column after
-//! the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
+//! field. Either way they are [`fields`] to [`rows`], which gathers them and has [`column`] convert the
+//! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
 //! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD
 //! is. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times.
@@ -11,14 +11,17 @@
 pub(crate) mod block;
 pub(crate) mod canonical;
 pub(crate) mod cell;
+pub(crate) mod cells;
 pub(crate) mod column;
 pub(crate) mod digits;
+pub(crate) mod fields;
 pub(crate) mod forms;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod fours;
 pub(crate) mod grid;
 pub(crate) mod lanes;
 pub(crate) mod literal;
+pub(crate) mod misfit;
 pub(crate) mod number;
 pub(crate) mod quoting;
 pub(crate) mod rows;
@@ -26,6 +29,7 @@ pub(crate) mod slot;
 pub(crate) mod time;
 pub(crate) mod time_text;
 pub(crate) mod verbatim;
+pub(crate) mod view;
 
 pub(crate) use grid::Grid;
 pub(crate) use rows::{NextRecord, RecordParser, Rows, TextFrame};

@@ -6,8 +6,11 @@ use arrow_select::filter::filter;
 use tidemill_plan::{CsvOptions, TimestampUnit};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
 
-use super::column::{Chunk, Misfit, TextColumn};
+use super::cells::Chunk;
+use super::column::TextColumn;
+use super::fields::Records;
 use super::grid::Grid;
+use super::misfit::Misfit;
 use super::slot::{FRAME_BYTES_MAX, Slot, narrow};
 use super::verbatim::VerbatimColumn;
 use crate::FormatError;
@@ -230,12 +233,7 @@ impl Rows {
                 continue;
             }
             let is_drained = self.gather(frame, parser);
-            let slots = std::mem::take(&mut self.slots);
-            let stride = self.fields.len();
-            self.convert(&frame.bytes, |field, out| {
-                out.extend(slots.chunks_exact(stride).map(|row| row[field]));
-            });
-            self.slots = slots;
+            self.convert_slots(&frame.bytes);
             if is_drained {
                 break;
             }
@@ -255,7 +253,7 @@ impl Rows {
         let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
         self.places.extend(grid.places());
         frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
-        self.convert(&frame.bytes, |field, out| grid.slots(field, out));
+        self.convert(&frame.bytes, grid, grid.is_ascii);
         true
     }
 
@@ -298,18 +296,25 @@ impl Rows {
         is_drained
     }
 
-    /// Parses the values of the chunk; `slots_of` gives the slots of a field.
-    #[inline(always)]
-    fn convert(&mut self, frame: &[u8], slots_of: impl Fn(usize, &mut Vec<Slot>)) {
+    /// Parses the values of the chunk that was gathered.
+    fn convert_slots(&mut self, frame: &[u8]) {
+        let stride = self.fields.len();
+        let mut field_slots = std::mem::take(&mut self.field_slots);
+        for (field, slots) in field_slots.iter_mut().enumerate() {
+            slots.clear();
+            slots.extend(self.slots.chunks_exact(stride).map(|row| row[field]));
+        }
+        self.convert(frame, field_slots.as_slice(), false);
+        self.field_slots = field_slots;
+    }
+
+    /// Parses the values of the chunk.
+    fn convert<R: Records>(&mut self, frame: &[u8], records: R, is_ascii: bool) {
         if self.converted == self.places.len() {
             return;
         }
-        for (field, slots) in self.field_slots.iter_mut().enumerate() {
-            slots.clear();
-            slots_of(field, slots);
-        }
         for (field, column) in &mut self.columns {
-            let chunk = Chunk { slots: &self.field_slots[*field], frame, side: &self.side };
+            let chunk = Chunk { fields: records.fields(*field), frame, side: &self.side };
             column.append(&chunk, &mut self.misfits);
             for misfit in self.misfits.drain(..) {
                 let row = self.converted + misfit.row;
@@ -318,17 +323,19 @@ impl Rows {
                 self.dropped.push(row);
             }
         }
-        self.convert_verbatim(frame);
-        self.check_utf8(frame);
+        self.convert_verbatim(frame, records);
+        if !is_ascii {
+            self.check_utf8(frame);
+        }
         self.dropped.sort_unstable();
         self.dropped.dedup();
         self.converted = self.places.len();
     }
 
     /// Checks what of the chunk is only handed on.
-    fn convert_verbatim(&mut self, frame: &[u8]) {
+    fn convert_verbatim<R: Records>(&mut self, frame: &[u8], records: R) {
         for column in &mut self.verbatim {
-            column.append((frame, &self.side), &self.field_slots, &mut self.verbatim_misfits);
+            column.append((frame, &self.side), records, &mut self.verbatim_misfits);
             for (field, misfit) in self.verbatim_misfits.drain(..) {
                 let row = self.converted + misfit.row;
                 let place = self.places[row];

@@ -23,6 +23,7 @@ pub(crate) enum Tag {
 
 /// The place of one value: a tag, and a byte range of the frame or of the side buffer.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Slot {
     start: u32,
     /// The tag in the upper 4 bits, the length in the lower 28.
@@ -38,20 +39,6 @@ impl Slot {
     pub(crate) fn new(tag: Tag, start: usize, end: usize) -> Self {
         debug_assert!(start <= end && end <= FRAME_BYTES_MAX);
         Self { start: narrow(start), tag_and_len: ((tag as u32) << 28) | narrow(end - start) }
-    }
-
-    /// `len` bytes from `start` on, neither beyond [`FRAME_BYTES_MAX`].
-    #[inline(always)]
-    pub(crate) fn at(tag: Tag, start: u32, len: u32) -> Self {
-        debug_assert!(start as usize + len as usize <= FRAME_BYTES_MAX);
-        Self { start, tag_and_len: ((tag as u32) << 28) | len }
-    }
-
-    /// [`Tag::Text`] of `len` bytes from `start` on, or NULL if there are none.
-    #[inline(always)]
-    pub(crate) fn text_or_null(start: u32, len: u32) -> Self {
-        let tag = if len == 0 { Tag::Null } else { Tag::Text };
-        Self::at(tag, start, len)
     }
 
     /// The same, so many bytes on.
@@ -91,14 +78,6 @@ impl Slot {
     #[inline]
     pub(crate) fn is_null(self) -> bool {
         self.tag_and_len >> 28 == 0
-    }
-
-    /// The length, if it is one to eight bytes of the frame as they are.
-    #[inline(always)]
-    pub(crate) fn short_len(self) -> Option<u64> {
-        // Text and numbers differ in one bit of the tag.
-        let len = (self.tag_and_len & !(2 << 28)) ^ (1 << 28);
-        (len.wrapping_sub(1) < 8).then_some(u64::from(len))
     }
 
     /// Whether it is [`Tag::Text`] or [`Tag::Number`], which stand in the frame as they are.

@@ -1,4 +1,4 @@
-//! Columns that leave as the CSV text they came as: slots in, one array of text out.
+//! Columns that leave as the CSV text they came as: places of values in, one array of text out.
 //!
 //! A row whose fields stand side by side and each read as they would be written is a view of its
 //! record. Any other row is written anew, field by field. Either way the fields are held to their
@@ -8,17 +8,20 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringViewArray};
 use arrow_buffer::{Buffer, ScalarBuffer};
-use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
+use arrow_data::ByteView;
 use tidemill_plan::CsvOptions;
 use tidemill_record::{DataType, Field};
 
 use super::block::CELL_BYTES;
-use super::column::{Chunk, Misfit, inline_view, long_view, misfit, null};
+use super::cells::Chunk;
+use super::fields::{Fields, Records};
 use super::forms::Forms;
 use super::lanes::Level;
+use super::misfit::{Misfit, misfit, null};
 use super::number::Fault;
 use super::quoting::quote_field;
 use super::slot::{Slot, Tag};
+use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{canonical, digits, number, time, time_text};
 
 /// Columns of a batch while they are gathered as one column of text.
@@ -38,13 +41,19 @@ pub(crate) struct VerbatimColumn {
     rewritten: Vec<u8>,
 }
 
-/// The slots of a chunk and what they point into.
+/// The records of a chunk and what they stand in.
 #[derive(Clone, Copy)]
-struct Slots<'a> {
+struct Texts<'a, R> {
     frame: &'a [u8],
     side: &'a [u8],
-    /// The records' slots, one place of them after the other.
-    places: &'a [Vec<Slot>],
+    records: R,
+}
+
+impl<R: Records> Texts<'_, R> {
+    /// Where the value of a row in one of the needed fields stands.
+    fn at(self, place: usize, row: usize) -> Slot {
+        self.records.fields(place).slot(row)
+    }
 }
 
 impl VerbatimColumn {
@@ -68,47 +77,49 @@ impl VerbatimColumn {
         self.is_side_by_side = self.fields.windows(2).all(follows);
     }
 
-    /// Appends the text of every record of the chunk; `places` are the records' slots, one place of
-    /// them after the other. Misfits come with the place.
-    pub(crate) fn append(
+    /// Appends the text of every record of the chunk. Misfits come with the place of their field among
+    /// the needed ones.
+    pub(crate) fn append<R: Records>(
         &mut self,
         (frame, side): (&[u8], &[u8]),
-        places: &[Vec<Slot>],
+        records: R,
         misfits: &mut Vec<(usize, Misfit)>,
     ) {
-        let slots = Slots { frame, side, places };
+        let texts = Texts { frame, side, records };
         match self.level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level was detected on this host.
-            Level::Avx2 => unsafe { self.append_avx2(slots, misfits) },
-            Level::Baseline => self.append_all(slots, misfits),
+            Level::Avx2 => unsafe { self.append_avx2(texts, misfits) },
+            Level::Baseline => self.append_all(texts, misfits),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn append_avx2(&mut self, slots: Slots<'_>, misfits: &mut Vec<(usize, Misfit)>) {
-        self.append_all(slots, misfits);
+    fn append_avx2<R: Records>(&mut self, texts: Texts<'_, R>, misfits: &mut Vec<(usize, Misfit)>) {
+        self.append_all(texts, misfits);
     }
 
     #[inline(always)]
-    fn append_all(&mut self, slots: Slots<'_>, misfits: &mut Vec<(usize, Misfit)>) {
+    fn append_all<R: Records>(&mut self, texts: Texts<'_, R>, misfits: &mut Vec<(usize, Misfit)>) {
         let (Some((first, _)), Some((last, _))) = (self.fields.first(), self.fields.last()) else {
             unreachable!("of one field at least")
         };
-        let (firsts, lasts) = (&slots.places[*first], &slots.places[*last]);
-        self.views.reserve(firsts.len());
-        for (row, (first, last)) in firsts.iter().zip(lasts).enumerate() {
-            let is_in_frame = first.tag() == Tag::Text && last.tag() == Tag::Text;
-            // Fields that are not side by side may come in another order.
-            let span = last.end().wrapping_sub(first.start());
-            let is_known = self.is_side_by_side
-                && is_in_frame
-                && self.forms.fit(&slots.frame[first.start()..], span, last.len());
-            let view = if is_known {
-                view_of(slots.frame, first.start(), span)
-            } else {
-                self.append_careful(slots, row, misfits)
+        let firsts = texts.records.fields(*first);
+        let lasts = texts.records.fields(*last);
+        self.views.reserve(firsts.row_count());
+        for row in 0..firsts.row_count() {
+            let ends = firsts.plain(row).zip(lasts.plain(row)).filter(|_| self.is_side_by_side);
+            let view = match ends {
+                Some(((start, _), (last, last_len))) => {
+                    let len = last + last_len - start;
+                    if self.forms.fit(&texts.frame[start..], len, last_len) {
+                        view_of(texts.frame, start, len)
+                    } else {
+                        self.append_careful(texts, row, misfits)
+                    }
+                }
+                None => self.append_careful(texts, row, misfits),
             };
             self.views.push(view);
         }
@@ -116,34 +127,34 @@ impl VerbatimColumn {
 
     /// The view of a row whose form is not known: its text, if each field is as it would be written.
     #[inline(never)]
-    fn append_careful(
+    fn append_careful<R: Records>(
         &mut self,
-        slots: Slots<'_>,
+        texts: Texts<'_, R>,
         row: usize,
         misfits: &mut Vec<(usize, Misfit)>,
     ) -> u128 {
-        let at = |place: usize| slots.places[place][row];
+        let at = |place: usize| texts.at(place, row);
         let is_whole = self.is_side_by_side
-            && self.fields.iter().all(|(place, field)| self.is_canonical(field, slots, at(*place)))
+            && self.fields.iter().all(|(place, field)| self.is_canonical(field, texts.frame, at(*place)))
             // Nothing but a delimiter stands between: quotes would be two bytes more.
             && self.fields.windows(2).all(|pair| at(pair[1].0).start() == at(pair[0].0).end() + 1);
         if !is_whole {
-            return self.rewrite(slots, row, misfits);
+            return self.rewrite(texts, row, misfits);
         }
-        let text = |slot: Slot| &slots.frame[slot.start()..slot.end()];
+        let text = |slot: Slot| &texts.frame[slot.start()..slot.end()];
         let fields = self.fields.iter();
         self.forms.learn(fields.map(|(place, field)| (text(at(*place)), &field.data_type)));
         let (first, last) = (self.fields[0].0, self.fields[self.fields.len() - 1].0);
         let start = at(first).start();
-        view_of(slots.frame, start, at(last).end() - start)
+        view_of(texts.frame, start, at(last).end() - start)
     }
 
     /// Whether a slot stands in the frame as its value would be written.
-    fn is_canonical(&self, field: &Field, slots: Slots<'_>, slot: Slot) -> bool {
+    fn is_canonical(&self, field: &Field, frame: &[u8], slot: Slot) -> bool {
         if slot.tag() != Tag::Text {
             return false;
         }
-        let text = &slots.frame[slot.start()..slot.end()];
+        let text = &frame[slot.start()..slot.end()];
         let CsvOptions { delimiter, quote, timestamp_unit, .. } = self.options;
         match field.data_type {
             DataType::BigInt => canonical::is_integer(text),
@@ -158,9 +169,9 @@ impl VerbatimColumn {
     }
 
     /// The view of a row that is written field by field.
-    fn rewrite(
+    fn rewrite<R: Records>(
         &mut self,
-        Slots { frame, side, places }: Slots<'_>,
+        texts: Texts<'_, R>,
         row: usize,
         misfits: &mut Vec<(usize, Misfit)>,
     ) -> u128 {
@@ -169,13 +180,13 @@ impl VerbatimColumn {
             if index > 0 {
                 self.rewritten.push(self.options.delimiter);
             }
-            let slots = places[*place].as_slice();
-            let slot = slots[row];
+            let slot = texts.at(*place, row);
             let mut found = Vec::new();
             if slot.is_null() {
                 null(field, &mut found, row);
             } else {
-                let text = Chunk { slots, frame, side }.text(slot);
+                let Texts { frame, side, records } = texts;
+                let text = Chunk { fields: records.fields(*place), frame, side }.text(slot);
                 if let Err(fault) = write(text, field, &self.options, &mut self.rewritten) {
                     misfit(field, &mut found, row, text, fault);
                 }
@@ -183,7 +194,7 @@ impl VerbatimColumn {
             misfits.extend(found.into_iter().map(|misfit| (*place, misfit)));
         }
         let len = self.rewritten.len() - start;
-        if len <= MAX_INLINE_VIEW_LEN as usize {
+        if len <= INLINE_BYTES_MAX {
             let view = inline_view(&self.rewritten, start, len);
             self.rewritten.truncate(start);
             return view;
@@ -220,7 +231,7 @@ impl VerbatimColumn {
 
 #[inline(always)]
 fn view_of(frame: &[u8], start: usize, len: usize) -> u128 {
-    if len <= MAX_INLINE_VIEW_LEN as usize {
+    if len <= INLINE_BYTES_MAX {
         inline_view(frame, start, len)
     } else {
         long_view(frame, start, len, 0)

@@ -1,0 +1,271 @@
+//! The cells of one column: text of a chunk of records to values, one a row.
+
+use std::cell::Cell;
+
+use arrow_buffer::NullBufferBuilder;
+use tidemill_record::Field;
+
+use super::column::string;
+use super::fields::Fields;
+use super::lanes::{Baseline, Lanes};
+use super::misfit::{Misfit, misfit, null};
+use super::number::Fault;
+use super::slot::{Slot, Tag};
+use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
+use super::{digits, literal, time};
+
+/// One column of the records of a chunk: where its values stand, and what they stand in.
+pub(crate) struct Chunk<'a, F> {
+    /// Where the value of each record stands.
+    pub(crate) fields: F,
+    /// The frame.
+    pub(crate) frame: &'a [u8],
+    /// What was unescaped.
+    pub(crate) side: &'a [u8],
+}
+
+/// The cells of one column of a chunk.
+pub(super) struct Cells<'a, F> {
+    chunk: &'a Chunk<'a, F>,
+    field: &'a Field,
+    nulls: &'a mut NullBufferBuilder,
+    misfits: &'a mut Vec<Misfit>,
+}
+
+impl<'a, F: Fields> Cells<'a, F> {
+    #[inline(always)]
+    pub(super) fn new(
+        chunk: &'a Chunk<'a, F>,
+        field: &'a Field,
+        nulls: &'a mut NullBufferBuilder,
+        misfits: &'a mut Vec<Misfit>,
+    ) -> Self {
+        Self { chunk, field, nulls, misfits }
+    }
+
+    /// Appends a value a row: what `W` makes of four plain slots or `short` of one or, where they
+    /// have no answer, `parse`.
+    #[inline(always)]
+    pub(super) fn parse<L: Lanes, W: Wide<T>, T: Copy + Default>(
+        &mut self,
+        values: &mut Vec<T>,
+        short: impl Fn(Near<'a>) -> Option<T>,
+        mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
+    ) {
+        let chunk = self.chunk;
+        let (first, row_count) = (values.len(), chunk.fields.row_count());
+        values.resize(first + row_count, T::default());
+        let mut nulls = Gaps::new(self.nulls);
+        for (index, values) in values[first..].chunks_mut(4).enumerate() {
+            if let Ok(values) = <&mut [T; 4]>::try_from(&mut *values)
+                && let Some(four) = chunk.fields.four::<L>(chunk.frame, 4 * index)
+                && let Some(read) = W::read::<L>(four)
+            {
+                *values = read;
+                continue;
+            }
+            for (within, value) in values.iter_mut().enumerate() {
+                let row = 4 * index + within;
+                if let Some((start, len)) = chunk.fields.plain(row)
+                    && let Some(read) = short(Near { bytes: chunk.frame, start, len })
+                {
+                    *value = read;
+                    continue;
+                }
+                let slot = chunk.fields.slot(row);
+                if slot.is_null() {
+                    nulls.append_null(row);
+                    null(self.field, self.misfits, row);
+                    continue;
+                }
+                let text = chunk.text(slot);
+                match parse(text, slot.tag()) {
+                    Ok(read) => *value = read,
+                    Err(fault) => {
+                        nulls.append_null(row);
+                        misfit(self.field, self.misfits, row, text, fault);
+                    }
+                }
+            }
+        }
+        nulls.finish(chunk.fields.row_count());
+    }
+
+    /// Appends a value a row, each the careful way.
+    pub(super) fn parse_each<T: Copy + Default>(
+        &mut self,
+        values: &mut Vec<T>,
+        parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
+    ) {
+        self.parse::<Baseline, OneByOne, _>(values, |_| None, parse);
+    }
+
+    #[inline(always)]
+    pub(super) fn views(&mut self, views: &mut Vec<u128>, is_inline: &mut bool) {
+        let chunk = self.chunk;
+        let (first, row_count) = (views.len(), chunk.fields.row_count());
+        views.resize(first + row_count, 0);
+        let mut nulls = Gaps::new(self.nulls);
+        for (row, view) in views[first..].iter_mut().enumerate() {
+            let plain = chunk.fields.plain(row);
+            if let Some((start, len)) = plain.filter(|(_, len)| *len <= INLINE_BYTES_MAX) {
+                *view = inline_view(chunk.frame, start, len);
+                continue;
+            }
+            let slot = chunk.fields.slot(row);
+            if slot.is_null() {
+                nulls.append_null(row);
+                null(self.field, self.misfits, row);
+                continue;
+            }
+            let (bytes, buffer) = match slot.tag() {
+                Tag::Unescaped => (chunk.side, 1),
+                _ => (chunk.frame, 0),
+            };
+            *view = if slot.len() <= INLINE_BYTES_MAX {
+                inline_view(bytes, slot.start(), slot.len())
+            } else {
+                *is_inline = false;
+                long_view(bytes, slot.start(), slot.len(), buffer)
+            };
+        }
+        nulls.finish(row_count);
+    }
+
+    pub(super) fn bytes(&mut self, views: &mut Vec<u128>, out: &mut Vec<u8>) {
+        let chunk = self.chunk;
+        let mut nulls = Gaps::new(self.nulls);
+        for row in 0..chunk.fields.row_count() {
+            let slot = chunk.fields.slot(row);
+            if slot.is_null() {
+                nulls.append_null(row);
+                null(self.field, self.misfits, row);
+                views.push(0);
+                continue;
+            }
+            let text = chunk.text(slot);
+            let start = out.len();
+            match string(slot.tag()).and_then(|()| literal::hex(text, out)) {
+                Ok(()) => {
+                    let len = out.len() - start;
+                    if len <= INLINE_BYTES_MAX {
+                        views.push(inline_view(out, start, len));
+                        out.truncate(start);
+                    } else {
+                        views.push(long_view(out, start, len, 0));
+                    }
+                }
+                Err(fault) => {
+                    out.truncate(start);
+                    nulls.append_null(row);
+                    misfit(self.field, self.misfits, row, text, fault);
+                    views.push(0);
+                }
+            }
+        }
+        nulls.finish(chunk.fields.row_count());
+    }
+}
+
+/// How four texts become four values. A trait and no closure, since what takes vectors has to be
+/// inlined into a function that is compiled for them.
+pub(super) trait Wide<T> {
+    fn read<L: Lanes>(four: L::Four) -> Option<[T; 4]>;
+}
+
+/// [`Lanes`]' integers.
+pub(super) struct Integers;
+
+impl Wide<i64> for Integers {
+    #[inline(always)]
+    fn read<L: Lanes>(four: L::Four) -> Option<[i64; 4]> {
+        L::four_integers(four)
+    }
+}
+
+/// [`Lanes`]' doubles.
+pub(super) struct Doubles;
+
+impl Wide<f64> for Doubles {
+    #[inline(always)]
+    fn read<L: Lanes>(four: L::Four) -> Option<[f64; 4]> {
+        L::four_doubles(four)
+    }
+}
+
+/// Not at all.
+pub(super) struct OneByOne;
+
+impl<T> Wide<T> for OneByOne {
+    #[inline(always)]
+    fn read<L: Lanes>(_: L::Four) -> Option<[T; 4]> {
+        None
+    }
+}
+
+/// Rows without a value, noted where they are met; those between them cost nothing.
+struct Gaps<'a> {
+    nulls: &'a mut NullBufferBuilder,
+    /// Rows of the chunk that are noted.
+    noted: usize,
+}
+
+impl<'a> Gaps<'a> {
+    fn new(nulls: &'a mut NullBufferBuilder) -> Self {
+        Self { nulls, noted: 0 }
+    }
+
+    fn append_null(&mut self, row: usize) {
+        self.nulls.append_n_non_nulls(row - self.noted);
+        self.nulls.append_null();
+        self.noted = row + 1;
+    }
+
+    fn finish(self, row_count: usize) {
+        self.nulls.append_n_non_nulls(row_count - self.noted);
+    }
+}
+
+/// A plain value within its frame, for those who load more bytes at once than it has.
+#[derive(Clone, Copy)]
+pub(super) struct Near<'a> {
+    bytes: &'a [u8],
+    start: usize,
+    /// Bytes of its text, at least 1.
+    len: usize,
+}
+
+impl Near<'_> {
+    /// Sixteen bytes from `at` bytes behind its start on, the first one lowest; `None` at
+    /// the end of the frame.
+    #[inline(always)]
+    fn word(self, at: usize) -> Option<u128> {
+        let start = self.start + at;
+        let loaded = self.bytes.get(start..start + 16)?;
+        Some(u128::from_le_bytes(loaded.try_into().expect("sixteen bytes")))
+    }
+
+    #[inline(always)]
+    pub(super) fn integer(self) -> Option<i64> {
+        digits::integer(self.word(0)?, self.len)
+    }
+
+    #[inline(always)]
+    pub(super) fn double(self) -> Option<f64> {
+        digits::double(self.word(0)?, self.len)
+    }
+
+    #[inline(always)]
+    pub(super) fn timestamp(self, last: &Cell<time::LastMinute>) -> Option<i64> {
+        let len = self.len.checked_sub(16)?;
+        last.get().timestamp(self.word(0)?, self.word(16)?, len)
+    }
+}
+
+impl<'a, F> Chunk<'a, F> {
+    #[inline]
+    pub(super) fn text(&self, slot: Slot) -> &'a [u8] {
+        let bytes = if slot.tag() == Tag::Unescaped { self.side } else { self.frame };
+        &bytes[slot.start()..slot.start() + slot.len()]
+    }
+}

@@ -1,0 +1,116 @@
+//! Where the values of a chunk's records stand, however the records were found.
+//!
+//! Records looked at one by one have a [`Slot`] for each value; of those that were found together, a
+//! [`Grid`] knows where each field ends. Columns are written once, over [`Fields`].
+
+use super::grid::Grid;
+use super::lanes::Lanes;
+use super::slot::{Slot, Tag};
+
+/// The records of a chunk.
+pub(crate) trait Records: Copy {
+    /// One needed field of all of them.
+    type Fields: Fields;
+
+    /// The needed field that is this one among them.
+    fn fields(self, place: usize) -> Self::Fields;
+}
+
+/// One field of each record of a chunk.
+pub(crate) trait Fields: Copy {
+    /// Records of the chunk.
+    fn row_count(self) -> usize;
+
+    /// Where the value of a row stands. A row out of range panics.
+    fn slot(self, row: usize) -> Slot;
+
+    /// Start and length of a row's value, if it stands in the frame as it is and has any text. A row out
+    /// of range panics.
+    fn plain(self, row: usize) -> Option<(usize, usize)>;
+
+    /// Four plain values of one to eight bytes, from this row on; `None` if they are not, or not four, or
+    /// there is no way to read four at once.
+    fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four>;
+}
+
+impl<'a> Records for &'a [Vec<Slot>] {
+    type Fields = &'a [Slot];
+
+    #[inline(always)]
+    fn fields(self, place: usize) -> &'a [Slot] {
+        &self[place]
+    }
+}
+
+impl Fields for &[Slot] {
+    #[inline(always)]
+    fn row_count(self) -> usize {
+        self.len()
+    }
+
+    #[inline(always)]
+    fn slot(self, row: usize) -> Slot {
+        self[row]
+    }
+
+    #[inline(always)]
+    fn plain(self, row: usize) -> Option<(usize, usize)> {
+        let slot = self[row];
+        (slot.is_plain() && slot.len() > 0).then(|| (slot.start(), slot.len()))
+    }
+
+    #[inline(always)]
+    fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four> {
+        L::four_of_slots(frame, self.get(row..)?.first_chunk()?)
+    }
+}
+
+/// One field of a [`Grid`].
+#[derive(Clone, Copy)]
+pub(crate) struct GridFields<'a> {
+    /// The byte before the first value; then ends of fields, the first value's in front.
+    stops: &'a [u32],
+    /// Fields of a record, at least 1.
+    field_count: usize,
+    row_count: usize,
+}
+
+impl<'a> Records for Grid<'a> {
+    type Fields = GridFields<'a>;
+
+    #[inline(always)]
+    fn fields(self, place: usize) -> GridFields<'a> {
+        let Grid { stops, field_count, fields, .. } = self;
+        let row_count = (stops.len() - 1) / field_count;
+        GridFields { stops: &stops[fields[place]..], field_count, row_count }
+    }
+}
+
+impl Fields for GridFields<'_> {
+    #[inline(always)]
+    fn row_count(self) -> usize {
+        self.row_count
+    }
+
+    #[inline(always)]
+    fn slot(self, row: usize) -> Slot {
+        match self.plain(row) {
+            Some((start, len)) => Slot::new(Tag::Text, start, start + len),
+            None => Slot::NULL,
+        }
+    }
+
+    #[inline(always)]
+    fn plain(self, row: usize) -> Option<(usize, usize)> {
+        let at = row * self.field_count;
+        let pair: [u32; 2] = self.stops[at..at + 2].try_into().expect("two stops");
+        let start = pair[0].wrapping_add(1);
+        let len = pair[1].wrapping_sub(start);
+        (len > 0).then_some((start as usize, len as usize))
+    }
+
+    #[inline(always)]
+    fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four> {
+        L::four_of_stops(frame, self.stops.get(row * self.field_count..)?, self.field_count)
+    }
+}

@@ -1,0 +1,49 @@
+//! Values that do not fit their column.
+
+use tidemill_record::{DataType, Field};
+
+use super::number::Fault;
+
+/// A value that did not fit.
+pub(crate) struct Misfit {
+    /// Row within the chunk.
+    pub(crate) row: usize,
+    /// Why, as for [`tidemill_record::BadRecord`].
+    pub(crate) reason: String,
+}
+
+#[cold]
+pub(super) fn null(field: &Field, misfits: &mut Vec<Misfit>, row: usize) {
+    if !field.is_nullable {
+        let reason = format!("NULL in column {}, which is NOT NULL", field.name);
+        misfits.push(Misfit { row, reason });
+    }
+}
+
+#[cold]
+pub(super) fn misfit(
+    field: &Field,
+    misfits: &mut Vec<Misfit>,
+    row: usize,
+    text: &[u8],
+    fault: Fault,
+) {
+    let reason = reason(text, fault, &field.data_type);
+    misfits.push(Misfit { row, reason });
+}
+
+/// The fault as a sentence, with the text clipped to 60 characters.
+fn reason(text: &[u8], fault: Fault, data_type: &DataType) -> String {
+    const SHOWN_CHARS_MAX: usize = 60;
+    let text = String::from_utf8_lossy(text);
+    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    match fault {
+        Fault::Syntax => format!("'{shown}' is not a value of {data_type}"),
+        Fault::Kind => format!("{shown} is not a value of {data_type}"),
+        Fault::Range => format!("'{shown}' is out of range for {data_type}"),
+        Fault::Fraction => format!("'{shown}' has more digits after the point than {data_type}"),
+    }
+}
