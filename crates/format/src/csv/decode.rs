@@ -9,7 +9,7 @@ use tidemill_plan::CsvOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
 use super::record::{self, Ending, RawField, Style};
-use super::structure::Structure;
+use super::structure::{Run, Structure};
 use super::{check_options, header};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
@@ -202,17 +202,12 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let Layout { field_count, fields } = self.layout;
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
-        let is_wanted = |start: u32, end: u32| {
-            let has_return = bytes.get((end as usize).wrapping_sub(1)) == Some(&b'\r');
-            (start as usize) < limit && !has_return
-        };
-        let stops = self.structure.run::<L>(bytes, start, *field_count, rows_max, is_wanted);
+        let Run { ends: stops, is_ascii } =
+            self.structure.run::<L>(bytes, (start, limit), *field_count, rows_max, true);
         let row_count = (stops.len() - 1) / field_count;
         if row_count == 0 {
             return None;
         }
-        let is_ascii = self.structure.is_ascii_from(start);
-        let stops = self.structure.take(row_count, *field_count);
         Some(Grid { stops, field_count: *field_count, fields, is_ascii })
     }
 
@@ -220,7 +215,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let count = self.layout.field_count;
-        let stops = self.structure.run::<L>(bytes, start, count, 1, |_, _| true);
+        let stops = self.structure.run::<L>(bytes, (start, usize::MAX), count, 1, false).ends;
         if let Some(&last) = stops.get(count) {
             let last = last as usize;
             let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
@@ -231,7 +226,6 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
                     *slot = Slot::new(Tag::Text, from, to);
                 }
             }
-            self.structure.take(1, count);
             return NextRecord::Row { end, next: last + 1 };
         }
         self.next_careful(frame, slots, side)

@@ -1,38 +1,52 @@
 //! Where the characters stand that CSV's structure is made of: delimiters, newlines and quotes.
 //!
-//! Positions are gathered some thousand bytes ahead of the records, 64 bytes at a time, by the
-//! [`Lanes`](crate::text::lanes::Lanes) that the caller is compiled for. Records without quotes that have the right
-//! number of fields are then found by arithmetic on them, without a look at the text.
+//! Text is looked through some thousand bytes ahead of the records, 64 bytes at a time, by the
+//! [`Lanes`](crate::text::lanes::Lanes) that the caller is compiled for. Of stops, which are delimiters
+//! and newlines, a bit a byte is kept; newlines and quotes are listed. A record without quotes is then the
+//! bits between two newlines, and the right number of them makes it regular, without a look at the text.
 
-use crate::text::lanes::Lanes;
+#[cfg(target_arch = "x86_64")]
+use crate::text::lanes::Avx2;
+use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::narrow;
 
-/// How far the lists are filled at a time: they and the text then take a part of L1 only.
+/// How far is looked ahead at a time: bits, lists and the text then take a part of L1 only.
 const AHEAD_BYTES: usize = 8 << 10;
 const BLOCK_BYTES: usize = 64;
-/// Stops of one block that are written without asking whether there are so many.
-const STOPS_FIRST: usize = 12;
-/// The same of newlines.
-const NEWLINES_FIRST: usize = 2;
+/// Newlines or quotes of one block that are listed without asking whether there are so many.
+const LISTED_FIRST: usize = 2;
+/// Bytes of zero bits behind all others, so that a word can be loaded anywhere.
+const BITS_BEHIND: usize = 16;
 
-/// Positions of what gives a frame its structure, each list front to back.
+/// The structure of a frame, as far as it has been looked through.
 pub(crate) struct Structure {
     // Fixed at construction.
     delimiter: u8,
     quote: u8,
-    // Changes with every record.
-    /// Delimiters and newlines. The one before the first untaken is the newline of the record before;
-    /// the first of all stands for one before the text.
-    stops: Positions,
+    // Changes with every look ahead.
+    /// Which bytes from `base` on are stops, a bit each, with [`BITS_BEHIND`].
+    stops: Vec<u8>,
+    base: usize,
     newlines: Positions,
     quotes: Positions,
     /// Bytes of the frame that have been looked through.
     seen: usize,
     /// No byte at or behind this one is anything but ASCII, as far as has been looked.
     ascii_from: usize,
+    // Changes with every run.
+    /// The byte before the first record, then the ends of all fields. Room behind them.
+    ends: Vec<u32>,
 }
 
-/// Positions that were found, of which the foremost are taken.
+/// Records that are regular.
+pub(crate) struct Run<'a> {
+    /// The byte before the first record, then the ends of the fields of each.
+    pub(crate) ends: &'a [u32],
+    /// Whether they are known to be ASCII.
+    pub(crate) is_ascii: bool,
+}
+
+/// Positions that were found, front to back, the foremost of which are taken.
 #[derive(Default)]
 struct Positions {
     /// Those found are the first `count`; what is behind them is room.
@@ -43,13 +57,20 @@ struct Positions {
 }
 
 impl Positions {
-    /// Forgets what is taken, but for the last `kept` of it, and makes room for all bytes of a look
-    /// ahead.
-    fn make_room(&mut self, kept: usize) {
-        let first = self.cursor - kept;
-        self.list.copy_within(first..self.count, 0);
-        self.count -= first;
-        self.cursor = kept;
+    fn clear(&mut self) {
+        (self.count, self.cursor) = (0, 0);
+    }
+
+    /// Those that no record has taken.
+    fn left(&self) -> &[u32] {
+        &self.list[self.cursor..self.count]
+    }
+
+    /// Forgets what is taken, and makes room for all bytes of a look ahead.
+    fn make_room(&mut self) {
+        self.list.copy_within(self.cursor..self.count, 0);
+        self.count -= self.cursor;
+        self.cursor = 0;
         let room = self.count + AHEAD_BYTES + BLOCK_BYTES;
         if self.list.len() < room {
             self.list.resize(room, 0);
@@ -57,29 +78,9 @@ impl Positions {
     }
 
     /// Appends `base` plus the place of each bit.
-    ///
-    /// Writes a fixed number of positions, set or not, before it asks whether there are more, because
-    /// a branch for every bit is one that cannot be foreseen.
-    #[inline(always)]
-    fn note<const FIRST: usize>(&mut self, base: u32, bits: u64) {
-        let room: &mut [u32; BLOCK_BYTES] =
-            self.list[self.count..].first_chunk_mut().expect("made before every look ahead");
-        let mut left = bits;
-        let mut write = |positions: &mut [u32]| {
-            for position in positions {
-                *position = base + left.trailing_zeros();
-                left &= left.wrapping_sub(1);
-            }
-        };
-        let found = bits.count_ones() as usize;
-        write(&mut room[..FIRST]);
-        if found > FIRST {
-            write(&mut room[FIRST..2 * FIRST]);
-            if found > 2 * FIRST {
-                write(&mut room[2 * FIRST..]);
-            }
-        }
-        self.count += found;
+    #[inline(never)]
+    fn append(&mut self, base: u32, bits: u64) {
+        self.count += list(self.list[self.count..].first_chunk_mut().expect(ROOM), base, bits);
     }
 
     /// Steps over all before `position`.
@@ -92,138 +93,320 @@ impl Positions {
 
 impl Structure {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
-        let mut structure = Self {
+        Self {
             delimiter,
             quote,
-            stops: Positions::default(),
+            stops: vec![0; BITS_BEHIND],
+            base: 0,
             newlines: Positions::default(),
             quotes: Positions::default(),
             seen: 0,
             ascii_from: 0,
-        };
-        structure.begin(0);
-        structure
+            ends: Vec::new(),
+        }
     }
 
     /// Starts over at `position` of a new frame.
     pub(crate) fn begin(&mut self, position: usize) {
-        for positions in [&mut self.stops, &mut self.newlines, &mut self.quotes] {
-            (positions.count, positions.cursor) = (0, 0);
-        }
-        self.stops.make_room(0);
-        (self.stops.count, self.stops.cursor) = (1, 1);
+        self.stops.clear();
+        self.stops.resize(BITS_BEHIND, 0);
+        self.newlines.clear();
+        self.quotes.clear();
+        self.base = position;
         self.seen = position;
         self.ascii_from = position;
     }
 
-    /// The records from `start` on, at most `rows_max`, that have `field_count` fields and no quotes, and
-    /// of which `is_wanted` says so by their start and end: for `n` of them, `n × field_count` stops, with
-    /// the byte before `start` in front. Fewer than there are where the lists end.
+    /// Takes the records from `start` on, at most `rows_max`, that start before `limit` and have
+    /// `field_count` fields and no quotes; with `stop_at_return` those before one that ends with a
+    /// carriage return. Fewer than there are where the look ahead ends.
     #[inline(always)]
     pub(crate) fn run<L: Lanes>(
         &mut self,
         bytes: &[u8],
-        start: usize,
+        (start, limit): (usize, usize),
         field_count: usize,
         rows_max: usize,
-        is_wanted: impl Fn(u32, u32) -> bool,
-    ) -> &[u32] {
-        if self.newlines.cursor == self.newlines.count {
-            self.fill::<L>(bytes);
+        stop_at_return: bool,
+    ) -> Run<'_> {
+        if self.newlines.left().is_empty() {
+            self.fill::<L>(bytes, start);
         }
         self.quotes.skip_to(narrow(start));
-        let Positions { list: quotes, count: quote_count, cursor: quote_cursor } = &self.quotes;
-        let quote = quotes[*quote_cursor..*quote_count].first().copied().unwrap_or(u32::MAX);
-        let newlines = &self.newlines.list[self.newlines.cursor..self.newlines.count];
-        let first = self.stops.cursor - 1;
-        let stops = &mut self.stops.list[first..self.stops.count];
-        stops[0] = narrow(start).wrapping_sub(1);
-        let (mut before, mut row_count) = (stops[0], 0);
-        let ends = stops[1..].iter().skip(field_count - 1).step_by(field_count);
-        // Where each newline is that of a record, none is within one.
-        for (&end, &newline) in ends.zip(newlines).take(rows_max) {
-            if end != newline || end > quote || !is_wanted(before.wrapping_add(1), end) {
-                break;
-            }
-            before = end;
-            row_count += 1;
+        let newlines = self.newlines.left();
+        let mut newlines = &newlines[..newlines.len().min(rows_max)];
+        if let Some(&quote) = self.quotes.left().first() {
+            newlines = &newlines[..newlines.partition_point(|&newline| newline < quote)];
         }
-        &stops[..=row_count * field_count]
-    }
-
-    /// Steps over so many records of a run of `field_count` fields: their stops, as [`Self::run`] gives
-    /// them.
-    #[inline(always)]
-    pub(crate) fn take(&mut self, row_count: usize, field_count: usize) -> &[u32] {
-        let first = self.stops.cursor - 1;
-        self.stops.cursor += row_count * field_count;
+        if newlines.last().is_some_and(|&last| last as usize >= limit) {
+            let before = newlines.partition_point(|&newline| (newline as usize) < limit - 1);
+            newlines = &newlines[..newlines.len().min(before + 1)];
+        }
+        let room = 1 + newlines.len() * field_count;
+        if self.ends.len() < room {
+            self.ends.resize(room, 0);
+        }
+        self.ends[0] = narrow(start).wrapping_sub(1);
+        let text = stop_at_return.then_some(bytes);
+        let bits = Bits { stops: &self.stops, base: self.base };
+        let ends = &mut self.ends[1..];
+        let row_count = match L::LEVEL {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the caller is compiled for this level.
+            Level::Avx2 => unsafe {
+                note_rows_avx2(bits, text, narrow(start), newlines, field_count, ends)
+            },
+            Level::Baseline => note_rows(bits, text, narrow(start), newlines, field_count, ends),
+        };
         self.newlines.cursor += row_count;
-        &self.stops.list[first..self.stops.cursor]
-    }
-
-    /// Whether the text from `start` on is ASCII, as far as has been looked.
-    pub(crate) fn is_ascii_from(&self, start: usize) -> bool {
-        start >= self.ascii_from
+        let is_ascii = start >= self.ascii_from;
+        Run { ends: &self.ends[..=row_count * field_count], is_ascii }
     }
 
     /// Steps over all records that end before `position`, which is where one begins.
     pub(crate) fn skip_to(&mut self, position: usize) {
         if position >= self.seen {
             self.begin(position);
-            return;
+        } else {
+            self.newlines.skip_to(narrow(position));
         }
-        self.stops.skip_to(narrow(position));
-        self.newlines.skip_to(narrow(position));
     }
 
-    /// Looks further, until another newline is known or the frame ends.
+    /// Looks further, until a newline is known or the frame ends. The open record begins at `start`.
     #[inline(always)]
-    fn fill<L: Lanes>(&mut self, bytes: &[u8]) {
-        while self.newlines.cursor == self.newlines.count && self.seen < bytes.len() {
-            // The stop before the cursor stays in front.
-            self.stops.make_room(1);
-            self.newlines.make_room(0);
-            self.quotes.make_room(0);
+    fn fill<L: Lanes>(&mut self, bytes: &[u8], start: usize) {
+        let taken = (start - self.base) / 8;
+        self.stops.drain(..taken);
+        self.base += 8 * taken;
+        while self.newlines.left().is_empty() && self.seen < bytes.len() {
+            self.newlines.make_room();
+            self.quotes.make_room();
             let end = bytes.len().min(self.seen + AHEAD_BYTES);
             let (blocks, rest) = bytes[self.seen..end].as_chunks::<BLOCK_BYTES>();
-            let mut is_ascii = true;
-            for block in blocks {
-                is_ascii &= self.note::<L>(block, u64::MAX);
-                self.seen += BLOCK_BYTES;
-            }
+            let mut is_ascii = match L::LEVEL {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: the caller is compiled for this level.
+                Level::Avx2 => unsafe { self.note_avx2(blocks) },
+                Level::Baseline => self.note::<Baseline>(blocks, u64::MAX),
+            };
             if !rest.is_empty() {
                 // What is behind the end is masked off, whatever it would be taken for.
                 let mut padded = [0; BLOCK_BYTES];
                 padded[..rest.len()].copy_from_slice(rest);
-                is_ascii &= self.note::<L>(&padded, (1 << rest.len()) - 1);
-                self.seen += rest.len();
+                is_ascii &= self.note::<L>(&[padded], (1 << rest.len()) - 1);
             }
+            self.seen = end;
             if !is_ascii {
-                self.ascii_from = self.seen;
+                self.ascii_from = end;
             }
         }
     }
 
-    /// Appends what one block holds where `valid` has bits. Whether it is all ASCII.
+    /// Apart from the rest of the decoder, which leaves the loop too few registers.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline(never)]
+    fn note_avx2(&mut self, blocks: &[[u8; BLOCK_BYTES]]) -> bool {
+        self.note::<Avx2>(blocks, u64::MAX)
+    }
+
+    /// Takes in blocks, where `valid` has bits. Whether they are all ASCII.
     #[inline(always)]
-    fn note<L: Lanes>(&mut self, block: &[u8; BLOCK_BYTES], valid: u64) -> bool {
-        let base = narrow(self.seen);
-        let newlines = L::equal_to(block, b'\n') & valid;
-        let stops = newlines | (L::equal_to(block, self.delimiter) & valid);
-        let quotes = L::equal_to(block, self.quote) & valid;
-        self.newlines.note::<NEWLINES_FIRST>(base, newlines);
-        self.stops.note::<STOPS_FIRST>(base, stops);
-        if quotes != 0 {
-            self.quotes.note::<STOPS_FIRST>(base, quotes);
+    fn note<L: Lanes>(&mut self, blocks: &[[u8; BLOCK_BYTES]], valid: u64) -> bool {
+        let (delimiter, quote) = (self.delimiter, self.quote);
+        let known = self.stops.len() - BITS_BEHIND;
+        self.stops.resize(known + 8 * blocks.len() + BITS_BEHIND, 0);
+        let words = self.stops[known..].as_chunks_mut::<8>().0;
+        let newline_list = &mut self.newlines.list[self.newlines.count..];
+        let (mut newline_count, mut is_ascii) = (0, true);
+        let mut base = narrow(self.seen);
+        for (block, stops) in blocks.iter().zip(words) {
+            let newlines = L::equal_to(block, b'\n') & valid;
+            *stops = (newlines | (L::equal_to(block, delimiter) & valid)).to_le_bytes();
+            let room = newline_list[newline_count..].first_chunk_mut().expect(ROOM);
+            newline_count += list(room, base, newlines);
+            if L::contains(block, quote) {
+                self.quotes.append(base, Baseline::equal_to(block, quote) & valid);
+            }
+            is_ascii &= L::is_ascii(block);
+            base += narrow(BLOCK_BYTES);
         }
-        L::is_ascii(block)
+        self.newlines.count += newline_count;
+        self.seen += blocks.len() * BLOCK_BYTES;
+        is_ascii
+    }
+}
+
+const ROOM: &str = "made before every look ahead";
+
+/// Lists `base` plus the place of each bit, and says how many there are.
+#[inline(always)]
+fn list(room: &mut [u32; BLOCK_BYTES], base: u32, bits: u64) -> usize {
+    let found = bits.count_ones() as usize;
+    let (first, others) = room.split_at_mut(LISTED_FIRST);
+    let left = write(first, base, bits);
+    if found > LISTED_FIRST {
+        write(&mut others[..found - LISTED_FIRST], base, left);
+    }
+    found
+}
+
+/// Fills `room` with `base` plus the place of each bit, lowest first, and gives the bits that are left.
+///
+/// Where there are fewer bits than room, what is written for them counts for nothing: a branch for every
+/// bit would be one that cannot be foreseen.
+#[inline(always)]
+fn write(room: &mut [u32], base: u32, bits: u64) -> u64 {
+    let mut left = bits;
+    for position in room {
+        *position = base + left.trailing_zeros();
+        left &= left.wrapping_sub(1);
+    }
+    left
+}
+
+/// Writes the ends of the fields of records that follow one another from `start` on, each up to its newline,
+/// as long as they have `field_count` and, where there is `text`, no carriage return before the newline;
+/// and how many records have.
+#[inline(always)]
+fn note_rows(
+    bits: Bits<'_>,
+    text: Option<&[u8]>,
+    start: u32,
+    newlines: &[u32],
+    field_count: usize,
+    ends: &mut [u32],
+) -> usize {
+    // A loop of its own for every few fields, in which their number is known.
+    match field_count {
+        1 => note_few::<1>(bits, text, start, newlines, ends),
+        2 => note_few::<2>(bits, text, start, newlines, ends),
+        3 => note_few::<3>(bits, text, start, newlines, ends),
+        4 => note_few::<4>(bits, text, start, newlines, ends),
+        5 => note_few::<5>(bits, text, start, newlines, ends),
+        6 => note_few::<6>(bits, text, start, newlines, ends),
+        7 => note_few::<7>(bits, text, start, newlines, ends),
+        8 => note_few::<8>(bits, text, start, newlines, ends),
+        _ => note_many(bits, text, start, newlines, ends.chunks_exact_mut(field_count)),
+    }
+}
+
+#[inline(always)]
+fn note_few<const FIELDS: usize>(
+    bits: Bits<'_>,
+    text: Option<&[u8]>,
+    start: u32,
+    newlines: &[u32],
+    ends: &mut [u32],
+) -> usize {
+    let (mut start, mut row_count) = (start, 0);
+    for (&newline, room) in newlines.iter().zip(ends.as_chunks_mut::<FIELDS>().0) {
+        if has_return(text, newline) {
+            break;
+        }
+        let is_regular = match bits.of(start, newline) {
+            Some(stops) => {
+                write(room, start, stops);
+                stops.count_ones() as usize == FIELDS
+            }
+            None => bits.write_ends(start, newline, room),
+        };
+        if !is_regular {
+            break;
+        }
+        start = newline + 1;
+        row_count += 1;
+    }
+    row_count
+}
+
+fn note_many<'a>(
+    bits: Bits<'_>,
+    text: Option<&[u8]>,
+    start: u32,
+    newlines: &[u32],
+    rooms: impl Iterator<Item = &'a mut [u32]>,
+) -> usize {
+    let (mut start, mut row_count) = (start, 0);
+    for (&newline, room) in newlines.iter().zip(rooms) {
+        if has_return(text, newline) || !bits.write_ends(start, newline, room) {
+            break;
+        }
+        start = newline + 1;
+        row_count += 1;
+    }
+    row_count
+}
+
+#[inline(always)]
+fn has_return(text: Option<&[u8]>, newline: u32) -> bool {
+    let before = (newline as usize).wrapping_sub(1);
+    text.is_some_and(|text| text.get(before) == Some(&b'\r'))
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline(never)]
+fn note_rows_avx2(
+    bits: Bits<'_>,
+    text: Option<&[u8]>,
+    start: u32,
+    newlines: &[u32],
+    field_count: usize,
+    ends: &mut [u32],
+) -> usize {
+    note_rows(bits, text, start, newlines, field_count, ends)
+}
+
+/// Which bytes of a frame are stops, a bit each from `base` on, with [`BITS_BEHIND`].
+#[derive(Clone, Copy)]
+struct Bits<'a> {
+    stops: &'a [u8],
+    base: usize,
+}
+
+impl Bits<'_> {
+    /// The stops of the record from `start` to its newline, the lowest bit being its first byte; `None` if
+    /// it takes 64 bytes or more.
+    #[inline(always)]
+    fn of(self, start: u32, newline: u32) -> Option<u64> {
+        const LOW_BITS: usize = 56;
+        let len = newline - start + 1;
+        if len >= u64::BITS {
+            return None;
+        }
+        let at = start as usize - self.base;
+        let loaded: &[u8; LOW_BITS / 8 + 8] =
+            self.stops[at / 8..].first_chunk().expect("bits behind the last");
+        // Of a word that is shifted to a bit, 57 are left.
+        let word = |bytes: Option<&[u8; 8]>| {
+            u64::from_le_bytes(*bytes.expect("eight of fifteen")) >> (at % 8)
+        };
+        let low = word(loaded.first_chunk()) & ((1 << LOW_BITS) - 1);
+        let bits = low | (word(loaded.last_chunk()) << LOW_BITS);
+        Some(bits & !(u64::MAX << len))
+    }
+
+    /// Writes the ends of the fields of one record, its newline being the last, and whether they are as many
+    /// as there is room for.
+    fn write_ends(self, start: u32, newline: u32, room: &mut [u32]) -> bool {
+        const STEP: usize = 56;
+        let mut found = 0;
+        for start in (start..=newline).step_by(STEP) {
+            let stops =
+                self.of(start, newline.min(start + narrow(STEP) - 1)).expect("no more bits");
+            let count = stops.count_ones() as usize;
+            let Some(room) = room.get_mut(found..found + count) else { return false };
+            write(room, start, stops);
+            found += count;
+        }
+        found == room.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::lanes::Baseline;
 
     const FIELDS: usize = 2;
 
@@ -232,12 +415,12 @@ mod tests {
         let mut structure = Structure::new(b',', b'"');
         let (mut at, mut found) = (0, Vec::new());
         loop {
-            let run = structure.run::<Baseline>(text, at, FIELDS, rows_max, |_, _| true);
+            let run =
+                structure.run::<Baseline>(text, (at, usize::MAX), FIELDS, rows_max, false).ends;
             assert_eq!(run[0], narrow(at).wrapping_sub(1));
             let taken = run[1..].to_vec();
             if let Some(last) = taken.last() {
                 at = *last as usize + 1;
-                structure.take(taken.len() / FIELDS, FIELDS);
                 found.extend(taken);
             } else if let Some(next) = skip(at) {
                 structure.skip_to(next);

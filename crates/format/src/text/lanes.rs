@@ -9,8 +9,14 @@ use super::slot::Slot;
 
 /// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
 pub(crate) trait Lanes: Fours {
+    /// Which hosts it is for.
+    const LEVEL: Level;
+
     /// Where a byte is this one.
     fn equal_to(block: &[u8; 64], byte: u8) -> u64;
+
+    /// Whether there is such a byte.
+    fn contains(block: &[u8; 64], byte: u8) -> bool;
 
     /// Whether no byte has its highest bit set.
     fn is_ascii(block: &[u8; 64]) -> bool;
@@ -84,11 +90,13 @@ mod avx2 {
         _mm256_or_si256, _mm256_set1_epi8,
     };
 
-    use super::{Avx2, Baseline, Lanes};
+    use super::{Avx2, Baseline, Lanes, Level};
 
     // SAFETY of every block below: this is only called from functions compiled for AVX2, which run
     // after it was detected; loads are of references to as many bytes and need no alignment.
     impl Lanes for Avx2 {
+        const LEVEL: Level = Level::Avx2;
+
         #[inline(always)]
         fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
             let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
@@ -104,6 +112,20 @@ mod avx2 {
                 u64::from(found.cast_unsigned())
             };
             half(low) | (half(high) << 32)
+        }
+
+        #[inline(always)]
+        fn contains(block: &[u8; 64], byte: u8) -> bool {
+            let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
+            // SAFETY: as above.
+            unsafe {
+                let byte = _mm256_set1_epi8(byte.cast_signed());
+                let low = _mm256_loadu_si256(low.as_ptr().cast::<__m256i>());
+                let high = _mm256_loadu_si256(high.as_ptr().cast::<__m256i>());
+                let found =
+                    _mm256_or_si256(_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte));
+                _mm256_movemask_epi8(found) != 0
+            }
         }
 
         #[inline(always)]
@@ -185,11 +207,13 @@ mod sse2 {
         _mm_set1_epi8, _mm_sub_epi8,
     };
 
-    use super::{Baseline, Lanes};
+    use super::{Baseline, Lanes, Level};
 
     // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
     // and need no alignment.
     impl Lanes for Baseline {
+        const LEVEL: Level = Level::Baseline;
+
         #[inline(always)]
         fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
             block.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
@@ -200,6 +224,11 @@ mod sse2 {
                 };
                 mask | (u64::from(found.cast_unsigned()) << (16 * index))
             })
+        }
+
+        #[inline(always)]
+        fn contains(block: &[u8; 64], byte: u8) -> bool {
+            Self::equal_to(block, byte) != 0
         }
 
         #[inline(always)]
@@ -253,9 +282,16 @@ mod sse2 {
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Lanes for Baseline {
+    const LEVEL: Level = Level::Baseline;
+
     #[inline(always)]
     fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
         plain::equal_to(block, byte)
+    }
+
+    #[inline(always)]
+    fn contains(block: &[u8; 64], byte: u8) -> bool {
+        Self::equal_to(block, byte) != 0
     }
 
     #[inline(always)]
@@ -331,6 +367,7 @@ mod tests {
             let sixteen = block.first_chunk::<16>().expect("there are more");
             for byte in *b"\n,\"\0\xff;" {
                 assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
+                assert_eq!(L::contains(&block, byte), block.contains(&byte));
             }
             assert_eq!(L::is_ascii(&block), block.is_ascii());
             let ascii = block.map(|byte| byte & 0x7f);
