@@ -70,9 +70,12 @@ impl Interner {
             self.columns.iter().zip(arrays).map(|(column, array)| column.input(array)).collect();
         if let [KeyInput::Bytes(input)] = inputs.as_slice()
             && input.nulls.is_none()
-            && self.recent.look_up(input.views, group_indices)
+            && let Some(unknown_count) = self.recent.look_up(input.views, group_indices)
         {
-            return self.intern_unknown(input, group_indices);
+            return match unknown_count {
+                0 => Ok(()),
+                _ => self.intern_unknown(input, group_indices),
+            };
         }
         self.hashes.clear();
         inputs[0].hash_rows(row_count, &mut self.hashes);

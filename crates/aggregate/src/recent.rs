@@ -48,21 +48,21 @@ fn is_short(view: u128) -> bool {
 }
 
 impl Recent {
-    /// Fills `groups` with one a row, [`UNKNOWN`] where it is not known; `false` if it is not worth
-    /// a try, and nothing has been filled.
-    pub(crate) fn look_up(&mut self, views: &[u128], groups: &mut Vec<u32>) -> bool {
+    /// Fills `groups` with one a row, [`UNKNOWN`] where it is not known, and says how often that is; `None`
+    /// if it is not worth a try, and nothing has been filled.
+    pub(crate) fn look_up(&mut self, views: &[u128], groups: &mut Vec<u32>) -> Option<usize> {
         let row_count = views.len();
         if self.entries.is_empty() {
             self.row_count += row_count;
             if self.row_count < ROWS_MIN {
-                return false;
+                return None;
             }
             // A view of this length is never short.
             self.entries = vec![(u128::MAX, UNKNOWN); ENTRIES];
         }
         if self.pause > 0 {
             self.pause -= 1;
-            return false;
+            return None;
         }
         let mut unknown_count = 0;
         groups.extend(views.iter().map(|&view| {
@@ -75,7 +75,7 @@ impl Recent {
         if self.strain == STRAIN_MAX {
             (self.strain, self.pause) = (0, PAUSE_BATCHES);
         }
-        true
+        Some(unknown_count)
     }
 
     /// Remembers the group of a key, if it is short.

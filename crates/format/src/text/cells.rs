@@ -1,6 +1,7 @@
 //! The cells of one column: text of a chunk of records to values, one a row.
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 
 use arrow_buffer::NullBufferBuilder;
 use tidemill_record::Field;
@@ -53,42 +54,44 @@ impl<'a, F: Fields> Cells<'a, F> {
         mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
     ) {
         let chunk = self.chunk;
-        let (first, row_count) = (values.len(), chunk.fields.row_count());
-        values.resize(first + row_count, T::default());
+        let row_count = chunk.fields.row_count();
+        values.reserve(row_count);
+        let room = &mut values.spare_capacity_mut()[..row_count];
         let mut nulls = Gaps::new(self.nulls);
-        for (index, values) in values[first..].chunks_mut(4).enumerate() {
-            if let Ok(values) = <&mut [T; 4]>::try_from(&mut *values)
+        for (index, room) in room.chunks_mut(4).enumerate() {
+            if let Ok(room) = <&mut [MaybeUninit<T>; 4]>::try_from(&mut *room)
                 && let Some(four) = chunk.fields.four::<L>(chunk.frame, 4 * index)
                 && let Some(read) = W::read::<L>(four)
             {
-                *values = read;
+                *room = read.map(MaybeUninit::new);
                 continue;
             }
-            for (within, value) in values.iter_mut().enumerate() {
+            for (within, room) in room.iter_mut().enumerate() {
                 let row = 4 * index + within;
                 if let Some((start, len)) = chunk.fields.plain(row)
                     && let Some(read) = short(Near { bytes: chunk.frame, start, len })
                 {
-                    *value = read;
+                    room.write(read);
                     continue;
                 }
                 let slot = chunk.fields.slot(row);
                 if slot.is_null() {
+                    room.write(T::default());
                     nulls.append_null(row);
                     null(self.field, self.misfits, row);
                     continue;
                 }
                 let text = chunk.text(slot);
-                match parse(text, slot.tag()) {
-                    Ok(read) => *value = read,
-                    Err(fault) => {
-                        nulls.append_null(row);
-                        misfit(self.field, self.misfits, row, text, fault);
-                    }
-                }
+                room.write(parse(text, slot.tag()).unwrap_or_else(|fault| {
+                    nulls.append_null(row);
+                    misfit(self.field, self.misfits, row, text, fault);
+                    T::default()
+                }));
             }
         }
-        nulls.finish(chunk.fields.row_count());
+        nulls.finish(row_count);
+        // SAFETY: there was room for so many, and each has been written.
+        unsafe { values.set_len(values.len() + row_count) };
     }
 
     /// Appends a value a row, each the careful way.
@@ -103,17 +106,18 @@ impl<'a, F: Fields> Cells<'a, F> {
     #[inline(always)]
     pub(super) fn views(&mut self, views: &mut Vec<u128>, is_inline: &mut bool) {
         let chunk = self.chunk;
-        let (first, row_count) = (views.len(), chunk.fields.row_count());
-        views.resize(first + row_count, 0);
+        let row_count = chunk.fields.row_count();
+        views.reserve(row_count);
         let mut nulls = Gaps::new(self.nulls);
-        for (row, view) in views[first..].iter_mut().enumerate() {
+        for (row, room) in views.spare_capacity_mut()[..row_count].iter_mut().enumerate() {
             let plain = chunk.fields.plain(row);
             if let Some((start, len)) = plain.filter(|(_, len)| *len <= INLINE_BYTES_MAX) {
-                *view = inline_view(chunk.frame, start, len);
+                room.write(inline_view(chunk.frame, start, len));
                 continue;
             }
             let slot = chunk.fields.slot(row);
             if slot.is_null() {
+                room.write(0);
                 nulls.append_null(row);
                 null(self.field, self.misfits, row);
                 continue;
@@ -122,14 +126,16 @@ impl<'a, F: Fields> Cells<'a, F> {
                 Tag::Unescaped => (chunk.side, 1),
                 _ => (chunk.frame, 0),
             };
-            *view = if slot.len() <= INLINE_BYTES_MAX {
+            room.write(if slot.len() <= INLINE_BYTES_MAX {
                 inline_view(bytes, slot.start(), slot.len())
             } else {
                 *is_inline = false;
                 long_view(bytes, slot.start(), slot.len(), buffer)
-            };
+            });
         }
         nulls.finish(row_count);
+        // SAFETY: there was room for so many, and each has been written.
+        unsafe { views.set_len(views.len() + row_count) };
     }
 
     pub(super) fn bytes(&mut self, views: &mut Vec<u128>, out: &mut Vec<u8>) {

@@ -102,10 +102,9 @@ impl Fields for GridFields<'_> {
 
     #[inline(always)]
     fn plain(self, row: usize) -> Option<(usize, usize)> {
-        let at = row * self.field_count;
-        let pair: [u32; 2] = self.stops[at..at + 2].try_into().expect("two stops");
-        let start = pair[0].wrapping_add(1);
-        let len = pair[1].wrapping_sub(start);
+        let &[before, end] = self.stops[row * self.field_count..].first_chunk().expect("two stops");
+        let start = before.wrapping_add(1);
+        let len = end.wrapping_sub(start);
         (len > 0).then_some((start as usize, len as usize))
     }
 

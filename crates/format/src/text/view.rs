@@ -12,26 +12,28 @@ pub(super) const INLINE_BYTES_MAX: usize = MAX_INLINE_VIEW_LEN as usize;
 pub(super) fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
     // The four bytes before the text are loaded with it, so that nothing need be shifted.
     let loaded = start.checked_sub(4).and_then(|before| bytes.get(before..before + 16));
-    let text = match loaded {
-        Some(loaded) => {
-            let loaded = u128::from_le_bytes(loaded.try_into().expect("sixteen bytes"));
-            loaded & VIEW_MASKS[len]
-        }
-        None => {
-            let mut padded = [0; 16];
-            padded[4..4 + len].copy_from_slice(&bytes[start..start + len]);
-            u128::from_le_bytes(padded)
-        }
-    };
-    text | u128::from(narrow(len))
+    let Some(loaded) = loaded else { return inline_view_at_edge(bytes, start, len) };
+    let half = |at: usize| u64::from_le_bytes(*loaded[at..].first_chunk().expect("of sixteen"));
+    let [low_mask, high_mask] = VIEW_MASKS[len];
+    let low = (half(0) & low_mask) | len as u64;
+    (u128::from(half(8) & high_mask) << u64::BITS) | u128::from(low)
 }
 
-/// For each length of an inline view, ones where its text is.
-static VIEW_MASKS: [u128; 13] = {
-    let mut masks = [0; 13];
+/// The same of a text so near to an end of `bytes` that there are not sixteen around it.
+#[cold]
+fn inline_view_at_edge(bytes: &[u8], start: usize, len: usize) -> u128 {
+    let mut padded = [0; 16];
+    padded[4..4 + len].copy_from_slice(&bytes[start..start + len]);
+    u128::from_le_bytes(padded) | u128::from(narrow(len))
+}
+
+/// For each length of an inline view, ones where its text is: in the lower half, and in the upper one.
+static VIEW_MASKS: [[u64; 2]; 13] = {
+    let mut masks = [[0; 2]; 13];
     let mut len = 0;
     while len < masks.len() {
-        masks[len] = ((1 << (8 * len)) - 1) << 32;
+        let mask: u128 = ((1 << (8 * len)) - 1) << 32;
+        masks[len] = [(mask & u64::MAX as u128) as u64, (mask >> u64::BITS) as u64];
         len += 1;
     }
     masks
