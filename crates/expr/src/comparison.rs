@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
-use arrow_buffer::{BooleanBuffer, IntervalMonthDayNano, NullBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, IntervalMonthDayNano, NullBuffer};
 use arrow_ord::cmp;
 use tidemill_plan::BinaryOp;
 use tidemill_record::DataType;
@@ -70,11 +70,14 @@ pub(crate) struct Span;
 macro_rules! float_order {
     ($name:ty, $native:ty) => {
         impl Order<$native> for $name {
+            #[inline(always)]
             fn equal(left: $native, right: $native) -> bool {
-                left == right || (left.is_nan() && right.is_nan())
+                (left == right) | (left.is_nan() & right.is_nan())
             }
+            #[inline(always)]
             fn less(left: $native, right: $native) -> bool {
-                left < right || (!left.is_nan() && right.is_nan())
+                let is_at_or_after = left >= right;
+                !is_at_or_after & !left.is_nan()
             }
         }
     };
@@ -164,17 +167,58 @@ fn test<T: ArrowPrimitiveType>(
 ) -> BooleanBuffer {
     let (l, r): (&PrimitiveArray<T>, &PrimitiveArray<T>) =
         (left.array().as_primitive(), right.array().as_primitive());
-    let (l, r) = (l.values(), r.values());
+    let (l, r) = (l.values().as_ref(), r.values().as_ref());
     match (left.is_scalar(), right.is_scalar()) {
-        (false, false) => BooleanBuffer::collect_bool(rows, |row| holds(l[row], r[row])),
+        (false, false) => {
+            let pairs = l.chunks(WORD_ROWS).zip(r.chunks(WORD_ROWS));
+            words(rows, pairs, |(left, right), truths| {
+                for ((truth, &left), &right) in truths.iter_mut().zip(left).zip(right) {
+                    *truth = holds(left, right);
+                }
+            })
+        }
         (false, true) => {
             let constant = r[0];
-            BooleanBuffer::collect_bool(rows, |row| holds(l[row], constant))
+            words(rows, l.chunks(WORD_ROWS), |left, truths| {
+                for (truth, &left) in truths.iter_mut().zip(left) {
+                    *truth = holds(left, constant);
+                }
+            })
         }
         (true, false) => {
             let constant = l[0];
-            BooleanBuffer::collect_bool(rows, |row| holds(constant, r[row]))
+            words(rows, r.chunks(WORD_ROWS), |right, truths| {
+                for (truth, &right) in truths.iter_mut().zip(right) {
+                    *truth = holds(constant, right);
+                }
+            })
         }
-        (true, true) => BooleanBuffer::collect_bool(rows, |_| holds(l[0], r[0])),
+        (true, true) if holds(l[0], r[0]) => BooleanBuffer::new_set(rows),
+        (true, true) => BooleanBuffer::new_unset(rows),
     }
+}
+
+/// Rows tested at a time: their truths are the bits of a word.
+const WORD_ROWS: usize = 64;
+
+/// One bit a row of what `test` makes of one chunk of rows after the other. Truths are bytes first, which
+/// a compiler can compute several at a time.
+fn words<C>(
+    rows: usize,
+    chunks: impl Iterator<Item = C>,
+    test: impl Fn(C, &mut [bool; WORD_ROWS]),
+) -> BooleanBuffer {
+    /// Takes the lowest bit of each of eight bytes to the uppermost byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let mut packed = Vec::with_capacity(rows.div_ceil(WORD_ROWS));
+    for chunk in chunks {
+        let mut truths = [false; WORD_ROWS];
+        test(chunk, &mut truths);
+        let eights = truths.as_chunks::<8>().0.iter().enumerate();
+        packed.push(eights.fold(0_u64, |word, (index, eight)| {
+            let bytes = u64::from_le_bytes(eight.map(u8::from));
+            word | ((bytes.wrapping_mul(GATHER) >> 56) << (8 * index))
+        }));
+    }
+    BooleanBuffer::new(Buffer::from_vec(packed), 0, rows)
 }

@@ -7,16 +7,20 @@
 
 use std::ops::Range;
 
+use arrow_array::StringViewArray;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, StringViewArray};
+use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
 use tidemill_plan::CsvOptions;
 use tidemill_record::{Batch, Schema};
 
 use super::check_options;
 use crate::FormatError;
-use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText, SHORT_BYTES, copy_short};
+use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText};
 use crate::text::cell::Cells;
 use crate::text::quoting::quote_field;
+
+/// Texts up to this length are copied as if they were so long.
+const WHOLE_BYTES: usize = 64;
 
 /// Encodes segments of CSV.
 pub(crate) struct CsvEncoder {
@@ -156,21 +160,31 @@ impl CsvEncoder {
 
 /// Appends rows that are text as a whole, each with `end` behind it.
 fn append_texts(texts: &StringViewArray, end: u8, out: &mut Vec<u8>) {
-    let mut at = out.len();
     #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are the length")]
     let lens = texts.views().iter().map(|view| *view as u32 as usize + 1);
-    out.resize(at + lens.sum::<usize>(), 0);
-    for row in 0..texts.len() {
-        let text = texts.value(row).as_bytes();
-        let behind = at + text.len();
-        if text.len() <= SHORT_BYTES {
-            copy_short(text, &mut out[at..behind]);
+    let byte_count: usize = lens.sum();
+    out.reserve(byte_count + WHOLE_BYTES);
+    let room = out.spare_capacity_mut();
+    let mut at = 0;
+    for (row, view) in texts.views().iter().enumerate() {
+        let view = ByteView::from(*view);
+        let len = view.length as usize;
+        let is_near = len > MAX_INLINE_VIEW_LEN as usize && len <= WHOLE_BYTES;
+        let start = view.offset as usize;
+        // What stands behind a short text is copied with it and written over by the next.
+        if is_near
+            && let buffer = &texts.data_buffers()[view.buffer_index as usize]
+            && let Some(whole) = buffer.get(start..start + WHOLE_BYTES)
+        {
+            room[at..at + WHOLE_BYTES].write_copy_of_slice(whole);
         } else {
-            out[at..behind].copy_from_slice(text);
+            room[at..at + len].write_copy_of_slice(texts.value(row).as_bytes());
         }
-        out[behind] = end;
-        at = behind + 1;
+        room[at + len].write(end);
+        at += len + 1;
     }
+    // SAFETY: so many bytes have been written behind what was there.
+    unsafe { out.set_len(out.len() + at) };
 }
 
 /// Appends a cell of whatever type, in quotes if it has to be.

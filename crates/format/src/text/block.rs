@@ -18,7 +18,7 @@ use super::{digits, time_text};
 /// Rows put into text at a time, so that their cells stay in L1.
 pub(crate) const BLOCK_ROWS: usize = 128;
 /// Longest text that [`copy_short`] copies.
-pub(crate) const SHORT_BYTES: usize = 64;
+const SHORT_BYTES: usize = 64;
 /// Room for the text of a cell and the byte behind it.
 pub(crate) const CELL_BYTES: usize = 32;
 
@@ -150,7 +150,7 @@ impl<'a> RowText<'a> {
 
 /// Copies at most [`SHORT_BYTES`] in a few pieces that overlap, which takes less than a call of `memcpy`.
 #[inline(always)]
-pub(crate) fn copy_short(text: &[u8], room: &mut [u8]) {
+fn copy_short(text: &[u8], room: &mut [u8]) {
     let len = text.len();
     macro_rules! ends {
         ($bytes:literal) => {

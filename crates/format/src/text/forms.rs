@@ -7,8 +7,12 @@
 
 use tidemill_record::DataType;
 
-/// Bytes compared at a time.
+use super::lanes::Lanes;
+
+/// Bytes compared at a time of those behind.
 const LANE_BYTES: usize = 32;
+/// Bytes that are compared of every text, whatever its length.
+const NEAR_BYTES: usize = 64;
 /// Longest text whose form is remembered.
 const TEXT_BYTES_MAX: usize = 8 * LANE_BYTES;
 /// Forms are kept in so many places, by length of the text and of its last field.
@@ -34,43 +38,84 @@ pub(crate) struct Forms {
 }
 
 /// What a text is held to.
+#[derive(PartialEq)]
 struct Form {
     /// Bytes of the text.
     len: usize,
-    /// As many as it takes to cover the text.
-    lanes: Vec<Lane>,
-    /// Where three digits stand that are not all zero.
-    fractions: Vec<usize>,
+    /// What the first of them may be.
+    low: [u8; NEAR_BYTES],
+    high: [u8; NEAR_BYTES],
+    /// The same of the others: as many lanes as it takes.
+    far: Vec<Lane>,
+    /// A second's fraction among the first bytes, which is written if it is not all zero.
+    fraction: Fraction,
+    /// Where the others of three digits stand that are not all zero.
+    more_fractions: Vec<usize>,
+    /// Whether there is nothing to be held against the last two.
+    is_near: bool,
 }
 
-/// What each of 32 bytes may be.
-#[derive(Clone)]
+/// What each of 32 bytes behind the first may be.
+#[derive(Clone, Copy, PartialEq)]
 struct Lane {
     low: [u8; LANE_BYTES],
     high: [u8; LANE_BYTES],
 }
 
+/// Four bytes of the text that must not be all of `zeros` where `mask` is set. There may be none, which is
+/// told by zeros that no mask lets through.
+#[derive(PartialEq)]
+struct Fraction {
+    at: usize,
+    mask: u32,
+    zeros: u32,
+}
+
+impl Fraction {
+    const NONE: Self = Self { at: 0, mask: 0, zeros: 1 };
+
+    /// Three digits from `at` on, if all four bytes are among the first.
+    fn new(at: usize) -> Option<Self> {
+        let zeros = u32::from_le_bytes(*b"000\0");
+        (at + 4 <= NEAR_BYTES).then_some(Self { at, mask: 0x00ff_ffff, zeros })
+    }
+
+    #[inline(always)]
+    fn fits(&self, bytes: &[u8; NEAR_BYTES]) -> bool {
+        let loaded: &[u8; 4] = bytes[self.at..].first_chunk().expect("among the first");
+        u32::from_le_bytes(*loaded) & self.mask != self.zeros
+    }
+}
+
 impl Lane {
     /// Nothing is asked of any byte.
     const ANY: Self = Self { low: [0; LANE_BYTES], high: [u8::MAX; LANE_BYTES] };
+
+    fn fits(&self, bytes: &[u8; LANE_BYTES]) -> bool {
+        let within = |at: usize| self.low[at] <= bytes[at] && bytes[at] <= self.high[at];
+        (0..LANE_BYTES).all(within)
+    }
 }
 
 impl Form {
-    /// Whether the text that is the first `len` of these bytes is within the bounds.
+    /// Whether the text that is the first `len` of these bytes is within the bounds; `near` are the
+    /// first of them.
     #[inline(always)]
-    fn fits(&self, bytes: &[u8], len: usize) -> bool {
-        if len != self.len {
+    fn fits<L: Lanes>(&self, bytes: &[u8], near: &[u8; NEAR_BYTES], len: usize) -> bool {
+        len == self.len
+            && L::are_within(near, &self.low, &self.high)
+            && self.fraction.fits(near)
+            && (self.is_near || self.fits_far(bytes))
+    }
+
+    #[inline(never)]
+    fn fits_far(&self, bytes: &[u8]) -> bool {
+        let Some(bytes) = bytes.get(..NEAR_BYTES + self.far.len() * LANE_BYTES) else {
             return false;
-        }
-        let Some(bytes) = bytes.get(..self.lanes.len() * LANE_BYTES) else { return false };
-        let mut wrong = [0; LANE_BYTES];
-        for (lane, bytes) in self.lanes.iter().zip(bytes.as_chunks::<LANE_BYTES>().0) {
-            for index in 0..LANE_BYTES {
-                wrong[index] |= lane.low[index].saturating_sub(bytes[index])
-                    | bytes[index].saturating_sub(lane.high[index]);
-            }
-        }
-        wrong == [0; LANE_BYTES] && self.fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
+        };
+        let lanes = bytes[NEAR_BYTES..].as_chunks::<LANE_BYTES>().0;
+        self.far.iter().zip(lanes).all(|(lane, bytes)| lane.fits(bytes))
+            && self.more_fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
     }
 }
 
@@ -82,21 +127,24 @@ impl Forms {
 
     /// Whether the first `len` of these bytes, of which `last` are the last field, have a known form.
     #[inline(always)]
-    pub(crate) fn fit(&mut self, bytes: &[u8], len: usize, last: usize) -> bool {
+    pub(crate) fn fit<L: Lanes>(&mut self, bytes: &[u8], len: usize, last: usize) -> bool {
         if self.pause > 0 {
             self.pause -= 1;
             return false;
         }
-        let forms = &mut self.places[place(len, last)];
-        let Some(found) = forms.iter().position(|form| form.fits(bytes, len)) else {
-            self.note_miss();
-            return false;
-        };
-        if found > 0 {
-            forms.swap(found, found - 1);
+        let Some(near) = bytes.first_chunk() else { return false };
+        let forms = self.places[place(len, last)].as_mut_slice();
+        for found in 0..forms.len() {
+            if forms[found].fits::<L>(bytes, near, len) {
+                if found > 0 {
+                    forms.swap(found, found - 1);
+                }
+                self.strain = self.strain.saturating_sub(1);
+                return true;
+            }
         }
-        self.strain = self.strain.saturating_sub(1);
-        true
+        self.note_miss();
+        false
     }
 
     #[cold]
@@ -136,14 +184,30 @@ impl Forms {
             }
         }
         let len = bounds.len();
-        let mut lanes = vec![Lane::ANY; len.div_ceil(LANE_BYTES)];
-        for (at, &(low, high)) in bounds.iter().enumerate() {
-            let lane = &mut lanes[at / LANE_BYTES];
-            (lane.low[at % LANE_BYTES], lane.high[at % LANE_BYTES]) = (low, high);
+        let (mut low, mut high) = ([0; NEAR_BYTES], [u8::MAX; NEAR_BYTES]);
+        let mut far = vec![Lane::ANY; len.saturating_sub(NEAR_BYTES).div_ceil(LANE_BYTES)];
+        for (at, &(least, most)) in bounds.iter().enumerate() {
+            let (low, high) = match at.checked_sub(NEAR_BYTES) {
+                None => (&mut low[at], &mut high[at]),
+                Some(at) => {
+                    let Lane { low, high } = &mut far[at / LANE_BYTES];
+                    (&mut low[at % LANE_BYTES], &mut high[at % LANE_BYTES])
+                }
+            };
+            (*low, *high) = (least, most);
         }
+        // One that cannot be checked with the first bytes is checked with the others.
+        let first = fractions.first().and_then(|&at| Fraction::new(at));
+        let more_fractions = fractions.split_off(usize::from(first.is_some()));
+        let fraction = first.unwrap_or(Fraction::NONE);
+        let is_near = far.is_empty() && more_fractions.is_empty();
+        let form = Form { len, low, high, far, fraction, more_fractions, is_near };
         let forms = &mut self.places[place(len, last)];
-        forms.truncate(FORMS_MAX - 1);
-        forms.push(Form { len, lanes, fractions });
+        // A text at the very end of a frame fits none, though its form is known.
+        if !forms.contains(&form) {
+            forms.truncate(FORMS_MAX - 1);
+            forms.push(form);
+        }
     }
 
     /// Each byte may be what lies between it and the next one, up and down, that would be quoted.
@@ -224,6 +288,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::text::canonical;
+    use crate::text::lanes::Baseline;
 
     /// Every text that fits the form of another, of the same type and length, is canonical too.
     fn check(
@@ -248,9 +313,9 @@ mod tests {
             for _ in 0..50 {
                 let mut other = text(&mut random, len);
                 let len = other.len();
-                other.resize(LANE_BYTES, b'#');
+                other.resize(NEAR_BYTES, b'#');
                 forms.strain = 0;
-                if forms.fit(&other, len, len) {
+                if forms.fit::<Baseline>(&other, len, len) {
                     let other = &other[..len];
                     assert!(is_canonical(other), "{learnt:?} {:?}", String::from_utf8_lossy(other));
                     fit_count += 1;
@@ -302,7 +367,7 @@ mod tests {
         let mut fits = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             bytes.resize(2 * LANE_BYTES, 0);
-            forms.fit(&bytes, text.len(), text.len() - 24)
+            forms.fit::<Baseline>(&bytes, text.len(), text.len() - 24)
         };
         assert!(fits("2024-02-29 23:59:59.001,0"));
         assert!(fits("2024-02-29 23:59:59.100,9"));

@@ -24,6 +24,9 @@ pub(crate) trait Lanes: Fours {
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(lane: &[u8; 32]) -> u32;
 
+    /// Whether each byte is at least its low bound and at most its high one.
+    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool;
+
     /// Where the two differ.
     fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
 
@@ -87,7 +90,7 @@ pub(crate) struct Avx2;
 mod avx2 {
     use std::arch::x86_64::{
         __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_or_si256, _mm256_set1_epi8, _mm256_subs_epu8, _mm256_testz_si256,
     };
 
     use super::{Avx2, Baseline, Lanes, Level};
@@ -154,6 +157,23 @@ mod avx2 {
         }
 
         #[inline(always)]
+        fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+            // SAFETY: as above; both halves of each are loaded.
+            unsafe {
+                let half = |bytes: &[u8; 64], at: usize| {
+                    _mm256_loadu_si256(bytes.as_ptr().add(at).cast::<__m256i>())
+                };
+                let outside = |at: usize| {
+                    let bytes = half(bytes, at);
+                    let below = _mm256_subs_epu8(half(low, at), bytes);
+                    _mm256_or_si256(below, _mm256_subs_epu8(bytes, half(high, at)))
+                };
+                let outside = _mm256_or_si256(outside(0), outside(32));
+                _mm256_testz_si256(outside, outside) == 1
+            }
+        }
+
+        #[inline(always)]
         fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
             // SAFETY: as above.
             let equal = unsafe {
@@ -207,7 +227,7 @@ mod sse2 {
         _mm_set1_epi8, _mm_sub_epi8,
     };
 
-    use super::{Baseline, Lanes, Level};
+    use super::{Baseline, Lanes, Level, are_within};
 
     // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
     // and need no alignment.
@@ -249,6 +269,11 @@ mod sse2 {
                 };
                 mask | (found.cast_unsigned() << (16 * index))
             })
+        }
+
+        #[inline(always)]
+        fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+            are_within(bytes, low, high)
         }
 
         #[inline(always)]
@@ -305,6 +330,11 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
+    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+        are_within(bytes, low, high)
+    }
+
+    #[inline(always)]
     fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
         plain::differing(left, right)
     }
@@ -313,6 +343,14 @@ impl Lanes for Baseline {
     fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
         plain::digits_and_points(lane)
     }
+}
+
+/// Vectorized by the compiler, as far as the host goes.
+#[inline(always)]
+fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+    let outside =
+        |at: usize| low[at].saturating_sub(bytes[at]) | bytes[at].saturating_sub(high[at]);
+    (0..bytes.len()).fold(0, |wrong, at| wrong | outside(at)) == 0
 }
 
 /// A byte at a time: the meaning of the masks, and the way where there is no SIMD.
@@ -369,6 +407,13 @@ mod tests {
                 assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
                 assert_eq!(L::contains(&block, byte), block.contains(&byte));
             }
+            let mut bounds = block;
+            assert!(L::are_within(&block, &bounds, &bounds));
+            let at = usize::from(block[0]) % 64;
+            bounds[at] = !block[at];
+            let is_lower = bounds[at] < block[at];
+            assert_eq!(L::are_within(&block, &bounds, &block), is_lower, "{block:?} {at}");
+            assert_eq!(L::are_within(&block, &block, &bounds), !is_lower, "{block:?} {at}");
             assert_eq!(L::is_ascii(&block), block.is_ascii());
             let ascii = block.map(|byte| byte & 0x7f);
             assert!(L::is_ascii(&ascii));

@@ -16,7 +16,9 @@ use super::block::CELL_BYTES;
 use super::cells::Chunk;
 use super::fields::{Fields, Records};
 use super::forms::Forms;
-use super::lanes::Level;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Avx2;
+use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::{Misfit, misfit, null};
 use super::number::Fault;
 use super::quoting::quote_field;
@@ -90,39 +92,44 @@ impl VerbatimColumn {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the level was detected on this host.
             Level::Avx2 => unsafe { self.append_avx2(texts, misfits) },
-            Level::Baseline => self.append_all(texts, misfits),
+            Level::Baseline => self.append_all::<Baseline, R>(texts, misfits),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn append_avx2<R: Records>(&mut self, texts: Texts<'_, R>, misfits: &mut Vec<(usize, Misfit)>) {
-        self.append_all(texts, misfits);
+        self.append_all::<Avx2, R>(texts, misfits);
     }
 
     #[inline(always)]
-    fn append_all<R: Records>(&mut self, texts: Texts<'_, R>, misfits: &mut Vec<(usize, Misfit)>) {
+    fn append_all<L: Lanes, R: Records>(
+        &mut self,
+        texts: Texts<'_, R>,
+        misfits: &mut Vec<(usize, Misfit)>,
+    ) {
         let (Some((first, _)), Some((last, _))) = (self.fields.first(), self.fields.last()) else {
             unreachable!("of one field at least")
         };
         let firsts = texts.records.fields(*first);
         let lasts = texts.records.fields(*last);
-        self.views.reserve(firsts.row_count());
-        for row in 0..firsts.row_count() {
-            let ends = firsts.plain(row).zip(lasts.plain(row)).filter(|_| self.is_side_by_side);
-            let view = match ends {
-                Some(((start, _), (last, last_len))) => {
-                    let len = last + last_len - start;
-                    if self.forms.fit(&texts.frame[start..], len, last_len) {
-                        view_of(texts.frame, start, len)
-                    } else {
-                        self.append_careful(texts, row, misfits)
-                    }
+        let (is_side_by_side, row_count) = (self.is_side_by_side, firsts.row_count());
+        let mut views = std::mem::take(&mut self.views);
+        views.reserve(row_count);
+        for (row, room) in views.spare_capacity_mut()[..row_count].iter_mut().enumerate() {
+            let ends = firsts.plain(row).zip(lasts.plain(row));
+            if let Some(((start, _), (last, last_len))) = ends.filter(|_| is_side_by_side) {
+                let len = last + last_len - start;
+                if self.forms.fit::<L>(&texts.frame[start..], len, last_len) {
+                    room.write(view_of(texts.frame, start, len));
+                    continue;
                 }
-                None => self.append_careful(texts, row, misfits),
-            };
-            self.views.push(view);
+            }
+            room.write(self.append_careful(texts, row, misfits));
         }
+        // SAFETY: there was room for so many, and each has been written.
+        unsafe { views.set_len(views.len() + row_count) };
+        self.views = views;
     }
 
     /// The view of a row whose form is not known: its text, if each field is as it would be written.
