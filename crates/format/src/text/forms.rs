@@ -15,11 +15,13 @@ const LANE_BYTES: usize = 32;
 const NEAR_BYTES: usize = 64;
 /// Longest text whose form is remembered.
 const TEXT_BYTES_MAX: usize = 8 * LANE_BYTES;
-/// Forms are kept in so many places, by length of the text and of its last field.
-const PLACES: usize = 1024;
+/// Forms are kept in so many places, by what [`place`] looks at.
+const PLACES: usize = 2048;
 /// Forms of one place that are remembered; the last makes way for another. All that can be remembered takes
 /// 5 MiB; what is seen in practice some KiB.
 const FORMS_MAX: usize = 8;
+/// Of so many hits behind the first of a place, one moves its form to the front by one.
+const OVERTAKE_HITS: u32 = 8;
 /// Where texts fit no form again and again, so many go by without a try.
 const PAUSE_TEXTS: u32 = 1000;
 /// Misses, less a quarter of the hits, before that.
@@ -31,6 +33,8 @@ pub(crate) struct Forms {
     quote: u8,
     /// In each place those that fit more often first.
     places: Vec<Vec<Form>>,
+    /// Hits of others than the first of a place.
+    later_hits: u32,
     /// Four for each miss, less one for each hit.
     strain: u32,
     /// Texts that go by without a try.
@@ -122,7 +126,7 @@ impl Form {
 impl Forms {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
         let places = (0..PLACES).map(|_| Vec::new()).collect();
-        Self { delimiter, quote, places, strain: 0, pause: 0 }
+        Self { delimiter, quote, places, later_hits: 0, strain: 0, pause: 0 }
     }
 
     /// Whether the first `len` of these bytes, of which `last` are the last field, have a known form.
@@ -133,11 +137,14 @@ impl Forms {
             return false;
         }
         let Some(near) = bytes.first_chunk() else { return false };
-        let forms = self.places[place(len, last)].as_mut_slice();
+        let forms = self.places[place(&bytes[..len], last)].as_mut_slice();
         for found in 0..forms.len() {
             if forms[found].fits::<L>(bytes, near, len) {
                 if found > 0 {
-                    forms.swap(found, found - 1);
+                    self.later_hits = self.later_hits.wrapping_add(1);
+                    if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
+                        forms.swap(found, found - 1);
+                    }
                 }
                 self.strain = self.strain.saturating_sub(1);
                 return true;
@@ -160,7 +167,7 @@ impl Forms {
         if self.pause > 0 {
             return;
         }
-        let mut bounds = Vec::with_capacity(LANE_BYTES);
+        let (mut bounds, mut whole) = (Vec::with_capacity(NEAR_BYTES), Vec::new());
         let mut fractions = Vec::new();
         let mut last = 0;
         for (text, data_type) in fields {
@@ -170,7 +177,9 @@ impl Forms {
             last = text.len();
             if !bounds.is_empty() {
                 bounds.push((self.delimiter, self.delimiter));
+                whole.push(self.delimiter);
             }
+            whole.extend_from_slice(text);
             match data_type {
                 DataType::BigInt => bound_integer(text, &mut bounds),
                 DataType::Double => bound_double(text, &mut bounds),
@@ -202,7 +211,7 @@ impl Forms {
         let fraction = first.unwrap_or(Fraction::NONE);
         let is_near = far.is_empty() && more_fractions.is_empty();
         let form = Form { len, low, high, far, fraction, more_fractions, is_near };
-        let forms = &mut self.places[place(len, last)];
+        let forms = &mut self.places[place(&whole, last)];
         // A text at the very end of a frame fits none, though its form is known.
         if !forms.contains(&form) {
             forms.truncate(FORMS_MAX - 1);
@@ -227,9 +236,12 @@ impl Forms {
     }
 }
 
+/// Where the form of a text is kept, of which `last` bytes are the last field: by both lengths, and by whether
+/// the text ends with a point and two characters, since amounts of one length mostly differ in that.
 #[inline(always)]
-fn place(len: usize, last: usize) -> usize {
-    (16 * len + last % 16) % PLACES
+fn place(text: &[u8], last: usize) -> usize {
+    let has_hundredths = text.len() > 2 && text[text.len() - 3] == b'.';
+    (32 * text.len() + 2 * (last % 16) + usize::from(has_hundredths)) % PLACES
 }
 
 const DIGIT: (u8, u8) = (b'0', b'9');
