@@ -14,7 +14,7 @@ use super::{check_options, header};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::slot::Tag;
+use crate::text::slot::{RowSlots, Tag};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
@@ -212,21 +212,26 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     }
 
     #[inline(always)]
-    fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
+    fn next(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut RowSlots<'_>,
+        side: &mut Vec<u8>,
+    ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let count = self.layout.field_count;
-        let stops = self.structure.run::<L>(bytes, (start, usize::MAX), count, 1, false).ends;
+        let Run { ends: stops, is_ascii } =
+            self.structure.run::<L>(bytes, (start, usize::MAX), count, 1, false);
         if let Some(&last) = stops.get(count) {
             let last = last as usize;
             let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
-            for (slot, &field) in slots.iter_mut().zip(&self.layout.fields) {
+            for (place, &field) in self.layout.fields.iter().enumerate() {
                 let from = stops[field].wrapping_add(1) as usize;
                 let to = (stops[field + 1] as usize).min(end);
-                if from < to {
-                    *slot = Slot::new(Tag::Text, from, to);
-                }
+                let is_null = from >= to;
+                slots.set(place, if is_null { Slot::NULL } else { Slot::new(Tag::Text, from, to) });
             }
-            return NextRecord::Row { end, next: last + 1 };
+            return NextRecord::Row { end, next: last + 1, is_ascii };
         }
         self.next_careful(frame, slots, side)
     }
@@ -237,7 +242,7 @@ impl<L> Parser<'_, L> {
     fn next_careful(
         &mut self,
         frame: &TextFrame,
-        slots: &mut [Slot],
+        slots: &mut RowSlots<'_>,
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
@@ -254,19 +259,22 @@ impl<L> Parser<'_, L> {
             let reason = self.wrong_count();
             return NextRecord::Bad { end, next, reason };
         }
-        for (slot, &field) in slots.iter_mut().zip(&self.layout.fields) {
+        for (place, &field) in self.layout.fields.iter().enumerate() {
             let RawField { start, end, style } = self.fields[field];
-            *slot = match style {
-                Style::Bare if start == end => Slot::NULL,
-                Style::Bare | Style::Quoted => Slot::new(Tag::Text, start, end),
-                Style::Escaped => {
-                    let from = side.len();
-                    record::unescape(&bytes[start..end], self.options.quote, side);
-                    Slot::new(Tag::Unescaped, from, side.len())
-                }
-            };
+            slots.set(
+                place,
+                match style {
+                    Style::Bare if start == end => Slot::NULL,
+                    Style::Bare | Style::Quoted => Slot::new(Tag::Text, start, end),
+                    Style::Escaped => {
+                        let from = side.len();
+                        record::unescape(&bytes[start..end], self.options.quote, side);
+                        Slot::new(Tag::Unescaped, from, side.len())
+                    }
+                },
+            );
         }
-        NextRecord::Row { end, next }
+        NextRecord::Row { end, next, is_ascii: false }
     }
 
     fn wrong_count(&self) -> String {

@@ -18,8 +18,8 @@ use super::shape::{Draft, Shape};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::slot::Tag;
-use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
+use crate::text::slot::{RowSlots, Tag};
+use crate::text::{Grid, NextRecord, RecordParser, Rows, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of JSON lines.
@@ -41,7 +41,7 @@ impl JsonDecoder {
         Ok(Self {
             frame: TextFrame::default(),
             rows,
-            layouts: Layouts::default(),
+            layouts: Layouts::new(spec.columns.len()),
             shape: Shape::default(),
             keys: Keys::new(spec.schema, spec.columns),
             head: 0,
@@ -117,16 +117,22 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     }
 
     #[inline(always)]
-    fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord {
+    fn next(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut RowSlots<'_>,
+        side: &mut Vec<u8>,
+    ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        if let Some(next) = self.layouts.fit::<L>(bytes, start, slots) {
-            return NextRecord::Row { end: next - 1, next };
+        if let Some((next, is_ascii)) = self.layouts.fit::<L>(bytes, start, slots) {
+            return NextRecord::Row { end: next - 1, next, is_ascii };
         }
+        slots.clear();
         if let Some(next) = self.shape.fit::<L>(bytes, start, slots) {
             self.layouts.learn(bytes, (start, next), self.shape.values());
-            return NextRecord::Row { end: next - 1, next };
+            return NextRecord::Row { end: next - 1, next, is_ascii: false };
         }
-        slots.fill(Slot::NULL);
+        slots.clear();
         self.next_careful(frame, slots, side)
     }
 }
@@ -137,7 +143,7 @@ impl<L> Parser<'_, L> {
     fn next_careful(
         &mut self,
         frame: &TextFrame,
-        slots: &mut [Slot],
+        slots: &mut RowSlots<'_>,
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
@@ -155,7 +161,7 @@ impl<L> Parser<'_, L> {
         match object(scanner, at, self.keys, &mut draft, slots, side) {
             Ok(()) => {
                 draft.finish(bytes, next);
-                NextRecord::Row { end, next }
+                NextRecord::Row { end, next, is_ascii: false }
             }
             Err(Fault { at, what }) => {
                 let reason =
@@ -173,7 +179,7 @@ fn object(
     at: usize,
     keys: &mut Keys,
     draft: &mut Draft<'_>,
-    slots: &mut [Slot],
+    slots: &mut RowSlots<'_>,
     side: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     let mut at = scanner.skip_blank(scanner.expect(at, b'{', "'{' was expected")?);
@@ -192,7 +198,7 @@ fn object(
         (value, at) = scanner.value(value_start, side)?;
         draft.note(scanner.bytes, value_start, at, needed);
         match needed {
-            Some(column) => slots[column] = value,
+            Some(column) => slots.set(column, value),
             None => side.truncate(side_len),
         }
         at = scanner.skip_blank(at);

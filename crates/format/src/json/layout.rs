@@ -6,15 +6,20 @@
 //! and where its values stand is known without looking for them.
 
 use crate::text::Slot;
-use crate::text::lanes::Lanes;
-use crate::text::slot::{Tag, narrow};
+use crate::text::lanes::{Bounds, Lanes};
+use crate::text::slot::{RowSlots, Tag, narrow};
 
 /// Bytes compared at a time.
 const LANE_BYTES: usize = 32;
 /// Longest record, newline and all, that is remembered.
 const RECORD_BYTES_MAX: usize = 16 * LANE_BYTES;
-/// Layouts of one length that are remembered; the last makes way for another.
+/// Layouts of one length, and of one side of its probe, that are remembered; the last makes way for
+/// another.
 const LAYOUTS_MAX: usize = 8;
+/// Bytes of a record that say which layouts of its length it is held against.
+const PROBES: usize = 2;
+/// Of so many hits behind the first layout, one moves its layout to the front by one.
+const OVERTAKE_HITS: u32 = 8;
 /// Records are shorter than the shortest known one and so many bytes, or not looked at.
 const LENGTHS_MAX: usize = 64;
 /// Where records fit no layout again and again, so many go by without a try.
@@ -24,68 +29,52 @@ const PATIENCE: u32 = 64;
 
 /// Layouts of earlier records.
 pub(crate) struct Layouts {
-    /// By length of the record; of one length those that fit more often first.
-    by_len: Vec<Vec<Layout>>,
+    /// Needed columns.
+    column_count: usize,
+    by_len: Vec<Alike>,
     /// Length of the shortest.
     len_min: usize,
+    /// Hits behind the first layout of a side.
+    later_hits: u32,
     /// Four for each miss, less one for each hit.
     strain: u32,
     /// Records that go by without a try.
     pause: u32,
 }
 
-impl Default for Layouts {
-    fn default() -> Self {
-        let by_len = (0..=RECORD_BYTES_MAX).map(|_| Vec::new()).collect();
-        Self { by_len, len_min: usize::MAX, strain: 0, pause: 0 }
-    }
+/// Layouts of one length.
+#[derive(Default)]
+struct Alike {
+    /// Where some of them differ, and what a part of them has there.
+    probes: [Probe; PROBES],
+    /// How many probes have been chosen.
+    probe_count: usize,
+    /// Layouts by which of the probes they have, a bit each. A record is held against one side only.
+    sides: [Vec<Layout>; 1 << PROBES],
+}
+
+/// A byte at some place of a record.
+#[derive(Clone, Copy, Default)]
+struct Probe {
+    at: usize,
+    byte: u8,
 }
 
 /// One way in which a record is laid out.
 struct Layout {
     /// As many as it takes to cover the record.
-    lanes: Vec<Lane>,
+    bounds: Vec<Bounds>,
     /// The needed columns, and where they stand from the record's start on.
     values: Vec<(usize, Slot)>,
-}
-
-/// What each of 32 bytes may be.
-#[derive(Clone)]
-struct Lane {
-    low: [u8; LANE_BYTES],
-    high: [u8; LANE_BYTES],
-    /// Ones where it may be neither a quote nor a backslash.
-    text: [u8; LANE_BYTES],
-}
-
-impl Lane {
-    /// Nothing is asked of any byte.
-    const ANY: Self =
-        Self { low: [0; LANE_BYTES], high: [u8::MAX; LANE_BYTES], text: [0; LANE_BYTES] };
-
-    /// Notes in `wrong` which bytes are out of bounds.
-    #[inline(always)]
-    fn check(&self, bytes: &[u8; LANE_BYTES], wrong: &mut [u8; LANE_BYTES]) {
-        for index in 0..LANE_BYTES {
-            let byte = bytes[index];
-            let is_special = if byte == b'"' || byte == b'\\' { u8::MAX } else { 0 };
-            wrong[index] |= self.low[index].saturating_sub(byte)
-                | byte.saturating_sub(self.high[index])
-                | (is_special & self.text[index]);
-        }
-    }
+    /// Whether nothing but ASCII fits.
+    is_ascii: bool,
 }
 
 impl Layout {
-    /// Whether a record that is laid out so is at the front of `bytes`.
-    #[inline(always)]
-    fn fits(&self, bytes: &[u8]) -> bool {
-        let Some(bytes) = bytes.get(..self.lanes.len() * LANE_BYTES) else { return false };
-        let mut wrong = [0; LANE_BYTES];
-        for (lane, bytes) in self.lanes.iter().zip(bytes.as_chunks::<LANE_BYTES>().0) {
-            lane.check(bytes, &mut wrong);
-        }
-        wrong == [0; LANE_BYTES]
+    /// The least and the most that a byte may be.
+    fn range(&self, at: usize) -> (u8, u8) {
+        let Bounds { low, high, .. } = &self.bounds[at / LANE_BYTES];
+        (low[at % LANE_BYTES], high[at % LANE_BYTES])
     }
 
     /// The layout of the JSON record at `[start, next)`, whose values stand at `values`; `None` where it
@@ -96,9 +85,9 @@ impl Layout {
         values: &[(usize, usize, Option<usize>)],
     ) -> Option<Self> {
         let record = bytes.get(start..next).filter(|record| record.len() <= RECORD_BYTES_MAX)?;
-        let mut lanes = vec![Lane::ANY; record.len().div_ceil(LANE_BYTES)];
+        let mut bounds = vec![Bounds::ANY; record.len().div_ceil(LANE_BYTES)];
         let mut set = |at: usize, low: u8, high: u8, text: u8| {
-            let (lane, at) = (&mut lanes[at / LANE_BYTES], at % LANE_BYTES);
+            let (lane, at) = (&mut bounds[at / LANE_BYTES], at % LANE_BYTES);
             (lane.low[at], lane.high[at], lane.text[at]) = (low, high, text);
         };
         for (at, &byte) in record.iter().enumerate() {
@@ -109,8 +98,11 @@ impl Layout {
             let value = &bytes[from..to];
             let slot = if value[0] == b'"' {
                 let (from, to) = (from + 1 - start, to - 1 - start);
-                (from..to).for_each(|at| set(at, 0x20, u8::MAX, u8::MAX));
-                if record[from..to].contains(&b'\\') {
+                let text = &record[from..to];
+                // Where there was only ASCII, there will be.
+                let most = if text.is_ascii() { 0x7f } else { u8::MAX };
+                (from..to).for_each(|at| set(at, 0x20, most, u8::MAX));
+                if text.contains(&b'\\') {
                     return None;
                 }
                 Slot::new(Tag::Text, from, to)
@@ -137,20 +129,73 @@ impl Layout {
                 needed.push((column, slot));
             }
         }
-        Some(Self { lanes, values: needed })
+        Some(Self { bounds, values: needed, is_ascii: record.is_ascii() })
+    }
+}
+
+impl Alike {
+    /// Where a record's layout is, if it has one.
+    #[inline(always)]
+    fn side_of(&self, record: &[u8]) -> usize {
+        let probes = self.probes.iter().enumerate();
+        probes.fold(0, |side, (index, probe)| {
+            side | (usize::from(record.get(probe.at) == Some(&probe.byte)) << index)
+        })
+    }
+
+    /// Adds a layout, that of `record`.
+    fn add(&mut self, layout: Layout, record: &[u8]) {
+        let rival = self.sides[self.side_of(record)].first();
+        let probe = rival.and_then(|rival| Probe::between(rival, &layout, record.len()));
+        if let Some(probe) = probe.filter(|_| self.probe_count < PROBES) {
+            self.probes[self.probe_count] = probe;
+            self.probe_count += 1;
+            // One that leaves open which byte it has there is learnt again by the next record that has
+            // this one.
+            for earlier in std::mem::take(&mut self.sides).into_iter().flatten() {
+                let has = |probe: &Probe| earlier.range(probe.at) == (probe.byte, probe.byte);
+                let probes = self.probes[..self.probe_count].iter().enumerate();
+                let side = probes
+                    .fold(0, |side, (index, probe)| side | (usize::from(has(probe)) << index));
+                self.sides[side].push(earlier);
+            }
+        }
+        let side = &mut self.sides[self.side_of(record)];
+        side.truncate(LAYOUTS_MAX - 1);
+        side.push(layout);
+    }
+}
+
+impl Probe {
+    /// A byte that one of two layouts of `len` bytes asks for and the other refuses.
+    fn between(left: &Layout, right: &Layout, len: usize) -> Option<Self> {
+        let refuses = |(low, high): (u8, u8), byte: u8| byte < low || byte > high;
+        (0..len).find_map(|at| {
+            let (left, right) = (left.range(at), right.range(at));
+            let of_left = left.0 == left.1 && refuses(right, left.0);
+            let of_right = right.0 == right.1 && refuses(left, right.0);
+            let byte = if of_left { left.0 } else { right.0 };
+            (of_left || of_right).then_some(Self { at, byte })
+        })
     }
 }
 
 impl Layouts {
-    /// Fills the slots from the record at `start` and gives the position behind its newline, if it has a
-    /// known layout. If not, no slot has been filled.
+    /// None yet, of records with so many needed columns.
+    pub(crate) fn new(column_count: usize) -> Self {
+        let by_len = (0..=RECORD_BYTES_MAX).map(|_| Alike::default()).collect();
+        Self { column_count, by_len, len_min: usize::MAX, later_hits: 0, strain: 0, pause: 0 }
+    }
+
+    /// Sets the slots from the record at `start` and gives the position behind its newline and whether it
+    /// is known to be ASCII, if it has a known layout.
     #[inline(always)]
     pub(crate) fn fit<L: Lanes>(
         &mut self,
         bytes: &[u8],
         start: usize,
-        slots: &mut [Slot],
-    ) -> Option<usize> {
+        slots: &mut RowSlots<'_>,
+    ) -> Option<(usize, bool)> {
         if self.pause > 0 {
             self.pause -= 1;
             return None;
@@ -162,19 +207,34 @@ impl Layouts {
         let newlines = L::equal_to(near, b'\n');
         let len = self.len_min + newlines.trailing_zeros() as usize;
         let rest = &bytes[start..];
-        let layouts = self.by_len.get_mut(len).map_or(&mut [][..], Vec::as_mut_slice);
-        let Some(found) = layouts.iter().position(|layout| layout.fits(rest)) else {
+        let Some(alike) = self.by_len.get_mut(len) else {
             self.note_miss();
             return None;
         };
-        for &(column, slot) in &layouts[found].values {
-            slots[column] = slot.moved(narrow(start));
+        let layouts = alike.sides[alike.side_of(rest)].as_mut_slice();
+        for found in 0..layouts.len() {
+            let layout = &layouts[found];
+            if !L::keeps_to(rest, &layout.bounds) {
+                continue;
+            }
+            if layout.values.len() < self.column_count {
+                slots.clear();
+            }
+            for &(column, slot) in &layout.values {
+                slots.set(column, slot.moved(narrow(start)));
+            }
+            let is_ascii = layout.is_ascii;
+            if found > 0 {
+                self.later_hits = self.later_hits.wrapping_add(1);
+                if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
+                    layouts.swap(found, found - 1);
+                }
+            }
+            self.strain = self.strain.saturating_sub(1);
+            return Some((start + len, is_ascii));
         }
-        if found > 0 {
-            layouts.swap(found, found - 1);
-        }
-        self.strain = self.strain.saturating_sub(1);
-        Some(start + len)
+        self.note_miss();
+        None
     }
 
     #[cold]
@@ -199,9 +259,7 @@ impl Layouts {
         if let Some(layout) = Layout::of(bytes, (start, next), values) {
             let len = next - start;
             self.len_min = self.len_min.min(len);
-            let layouts = &mut self.by_len[len];
-            layouts.truncate(LAYOUTS_MAX - 1);
-            layouts.push(layout);
+            self.by_len[len].add(layout, &bytes[start..next]);
         }
     }
 }

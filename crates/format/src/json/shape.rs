@@ -8,7 +8,7 @@ use memchr::memchr;
 use super::scan::Scanner;
 use crate::text::Slot;
 use crate::text::lanes::Lanes;
-use crate::text::slot::Tag;
+use crate::text::slot::{RowSlots, Tag};
 
 /// Longest text between two values that is compared at once; records with a longer one never fit.
 const TEXT_MAX: usize = 32;
@@ -53,7 +53,7 @@ impl Shape {
         &mut self,
         bytes: &[u8],
         start: usize,
-        slots: &mut [Slot],
+        slots: &mut RowSlots<'_>,
     ) -> Option<usize> {
         let (last, texts) = self.texts.split_last()?;
         let mut at = start;
@@ -65,7 +65,7 @@ impl Shape {
             (value, at) = value_at::<L>(bytes, at)?;
             self.values.push((value_start, at, *column));
             if let Some(column) = *column {
-                slots[column] = value;
+                slots.set(column, value);
             }
         }
         last.behind::<L>(bytes, at)

@@ -5,7 +5,7 @@
 
 use super::grid::Grid;
 use super::lanes::Lanes;
-use super::slot::{Slot, Tag};
+use super::slot::{Slot, SlotTable, Tag};
 
 /// The records of a chunk.
 pub(crate) trait Records: Copy {
@@ -33,12 +33,19 @@ pub(crate) trait Fields: Copy {
     fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four>;
 }
 
-impl<'a> Records for &'a [Vec<Slot>] {
+/// Records that were looked at one by one.
+#[derive(Clone, Copy)]
+pub(crate) struct Slotted<'a> {
+    pub(crate) slots: &'a SlotTable,
+    pub(crate) row_count: usize,
+}
+
+impl<'a> Records for Slotted<'a> {
     type Fields = &'a [Slot];
 
     #[inline(always)]
     fn fields(self, place: usize) -> &'a [Slot] {
-        &self[place]
+        self.slots.field(place, self.row_count)
     }
 }
 

@@ -27,11 +27,29 @@ pub(crate) trait Lanes: Fours {
     /// Whether each byte is at least its low bound and at most its high one.
     fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool;
 
+    /// Whether the text at the front of `bytes` keeps to these bounds, 32 bytes after 32; `false` where
+    /// there are fewer bytes than bounds.
+    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool;
+
     /// Where the two differ.
     fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
 
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
+}
+
+/// What each of 32 bytes of a JSON record may be.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    pub(crate) low: [u8; 32],
+    pub(crate) high: [u8; 32],
+    /// Ones where it may be neither a quote nor a backslash.
+    pub(crate) text: [u8; 32],
+}
+
+impl Bounds {
+    /// Nothing is asked of any byte.
+    pub(crate) const ANY: Self = Self { low: [0; 32], high: [u8::MAX; 32], text: [0; 32] };
 }
 
 /// Four short texts at a time, and the numbers they are.
@@ -89,11 +107,12 @@ pub(crate) struct Avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set1_epi8, _mm256_subs_epu8, _mm256_testz_si256,
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+        _mm256_subs_epu8, _mm256_testz_si256,
     };
 
-    use super::{Avx2, Baseline, Lanes, Level};
+    use super::{Avx2, Baseline, Bounds, Lanes, Level};
 
     // SAFETY of every block below: this is only called from functions compiled for AVX2, which run
     // after it was detected; loads are of references to as many bytes and need no alignment.
@@ -174,6 +193,26 @@ mod avx2 {
         }
 
         #[inline(always)]
+        fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+            let Some(bytes) = bytes.get(..32 * bounds.len()) else { return false };
+            // SAFETY: as above.
+            unsafe {
+                let load = |lane: &[u8; 32]| _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+                let mut wrong = _mm256_setzero_si256();
+                for (lane, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
+                    let bytes = load(lane);
+                    let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+                    let slash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
+                    let special = _mm256_or_si256(quote, slash);
+                    wrong = _mm256_or_si256(wrong, _mm256_and_si256(special, load(&bounds.text)));
+                    wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(load(&bounds.low), bytes));
+                    wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(bytes, load(&bounds.high)));
+                }
+                _mm256_testz_si256(wrong, wrong) == 1
+            }
+        }
+
+        #[inline(always)]
         fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
             // SAFETY: as above.
             let equal = unsafe {
@@ -227,7 +266,7 @@ mod sse2 {
         _mm_set1_epi8, _mm_sub_epi8,
     };
 
-    use super::{Baseline, Lanes, Level, are_within};
+    use super::{Baseline, Bounds, Lanes, Level, are_within, keeps_to};
 
     // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
     // and need no alignment.
@@ -274,6 +313,11 @@ mod sse2 {
         #[inline(always)]
         fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
             are_within(bytes, low, high)
+        }
+
+        #[inline(always)]
+        fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+            keeps_to(bytes, bounds)
         }
 
         #[inline(always)]
@@ -335,6 +379,11 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
+    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+        keeps_to(bytes, bounds)
+    }
+
+    #[inline(always)]
     fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
         plain::differing(left, right)
     }
@@ -346,6 +395,23 @@ impl Lanes for Baseline {
 }
 
 /// Vectorized by the compiler, as far as the host goes.
+#[inline(always)]
+fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+    let Some(bytes) = bytes.get(..32 * bounds.len()) else { return false };
+    let mut wrong = [0; 32];
+    for (bytes, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
+        for index in 0..32 {
+            let byte = bytes[index];
+            let is_special = if byte == b'"' || byte == b'\\' { u8::MAX } else { 0 };
+            wrong[index] |= bounds.low[index].saturating_sub(byte)
+                | byte.saturating_sub(bounds.high[index])
+                | (is_special & bounds.text[index]);
+        }
+    }
+    wrong == [0; 32]
+}
+
+/// The same.
 #[inline(always)]
 fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
     let outside =
@@ -407,6 +473,17 @@ mod tests {
                 assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
                 assert_eq!(L::contains(&block, byte), block.contains(&byte));
             }
+            let exact = block.as_chunks::<32>().0.iter().map(|lane| Bounds {
+                low: *lane,
+                high: *lane,
+                text: [0; 32],
+            });
+            let mut exact: Vec<Bounds> = exact.collect();
+            assert!(L::keeps_to(&block, &exact) && !L::keeps_to(&block[1..], &exact[..1]));
+            exact[1].text = [u8::MAX; 32];
+            let has_special = high.iter().any(|byte| matches!(byte, b'"' | b'\\'));
+            assert_eq!(L::keeps_to(&block, &exact), !has_special);
+            assert!(!L::keeps_to(&block[..63], &exact));
             let mut bounds = block;
             assert!(L::are_within(&block, &bounds, &bounds));
             let at = usize::from(block[0]) % 64;

@@ -8,10 +8,10 @@ use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
 
 use super::cells::Chunk;
 use super::column::TextColumn;
-use super::fields::Records;
+use super::fields::{Records, Slotted};
 use super::grid::Grid;
 use super::misfit::Misfit;
-use super::slot::{FRAME_BYTES_MAX, Slot, narrow};
+use super::slot::{FRAME_BYTES_MAX, RowSlots, SlotTable, narrow};
 use super::verbatim::VerbatimColumn;
 use crate::FormatError;
 
@@ -93,9 +93,13 @@ pub(crate) trait RecordParser {
     /// `None` where the next is not.
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>>;
 
-    /// Parses the record at the frame's position. The slots start out NULL; on
-    /// [`NextRecord::Row`] those of the values that are there have been filled.
-    fn next(&mut self, frame: &TextFrame, slots: &mut [Slot], side: &mut Vec<u8>) -> NextRecord;
+    /// Parses the record at the frame's position. On [`NextRecord::Row`] all slots have been set.
+    fn next(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut RowSlots<'_>,
+        side: &mut Vec<u8>,
+    ) -> NextRecord;
 }
 
 /// What a [`RecordParser`] found at the frame's position.
@@ -106,6 +110,8 @@ pub(crate) enum NextRecord {
         end: usize,
         /// Where the next one begins.
         next: usize,
+        /// Whether it is known to be ASCII.
+        is_ascii: bool,
     },
     /// A record that does not parse.
     Bad {
@@ -136,10 +142,8 @@ pub(crate) struct Rows {
     verbatim: Vec<VerbatimColumn>,
     batch_rows: usize,
     // Changes with every record.
-    /// Slots of the chunk, row by row.
-    slots: Vec<Slot>,
-    /// Slots of the chunk, field by field.
-    field_slots: Vec<Vec<Slot>>,
+    /// Slots of the chunk, where its records are looked at one by one.
+    slots: SlotTable,
     /// Position of each record in the frame, `[start, end)`.
     places: Vec<(u32, u32)>,
     /// How many of `places` are converted.
@@ -152,6 +156,15 @@ pub(crate) struct Rows {
     dropped: Vec<usize>,
     misfits: Vec<Misfit>,
     verbatim_misfits: Vec<(usize, Misfit)>,
+}
+
+/// Records of a chunk that were looked at one by one.
+struct Gathered {
+    row_count: usize,
+    /// Whether they are known to be ASCII.
+    is_ascii: bool,
+    /// Whether the frame holds no further whole one.
+    is_drained: bool,
 }
 
 /// A bad record, still without its bytes.
@@ -187,8 +200,7 @@ impl Rows {
             columns,
             verbatim: Vec::new(),
             batch_rows: batch_rows.max(1),
-            slots: Vec::new(),
-            field_slots: vec![Vec::new(); fields.len()],
+            slots: SlotTable::new(fields.len(), CHUNK_ROWS),
             places: Vec::new(),
             converted: 0,
             side: Vec::new(),
@@ -232,9 +244,12 @@ impl Rows {
             if self.take_grid(frame, parser) {
                 continue;
             }
-            let is_drained = self.gather(frame, parser);
-            self.convert_slots(&frame.bytes);
-            if is_drained {
+            let gathered = self.gather(frame, parser);
+            let slots = std::mem::take(&mut self.slots);
+            let records = Slotted { slots: &slots, row_count: gathered.row_count };
+            self.convert(&frame.bytes, records, gathered.is_ascii);
+            self.slots = slots;
+            if gathered.is_drained {
                 break;
             }
         }
@@ -257,55 +272,39 @@ impl Rows {
         true
     }
 
-    /// Finds the records of a chunk; whether the frame holds no further whole one.
+    /// Finds the records of a chunk.
     #[inline(always)]
-    fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
-        let stride = self.fields.len();
+    fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> Gathered {
         let row_count = self.chunk_rows();
-        self.slots.clear();
-        self.slots.resize(row_count * stride, Slot::NULL);
         self.places.reserve(row_count);
-        let (mut rows, mut is_drained) = (0, false);
-        while rows < row_count {
+        let mut gathered = Gathered { row_count: 0, is_ascii: true, is_drained: false };
+        while gathered.row_count < row_count {
             if !frame.has_more() {
-                is_drained = true;
+                gathered.is_drained = true;
                 break;
             }
             let start = frame.position;
-            let slots = &mut self.slots[rows * stride..(rows + 1) * stride];
-            match parser.next(frame, slots, &mut self.side) {
-                NextRecord::Row { end, next } => {
+            let mut slots = self.slots.row(gathered.row_count);
+            match parser.next(frame, &mut slots, &mut self.side) {
+                NextRecord::Row { end, next, is_ascii } => {
                     self.places.push((narrow(start), narrow(end)));
                     frame.position = next;
-                    rows += 1;
+                    gathered.row_count += 1;
+                    gathered.is_ascii &= is_ascii;
                 }
                 NextRecord::Bad { end, next, reason } => {
-                    slots.fill(Slot::NULL);
                     let place = (narrow(start), narrow(end));
                     self.bad.push(Bad { place, field: None, reason });
                     frame.position = next;
                 }
                 NextRecord::Blank { next } => frame.position = next,
                 NextRecord::Partial => {
-                    is_drained = true;
+                    gathered.is_drained = true;
                     break;
                 }
             }
         }
-        self.slots.truncate(rows * stride);
-        is_drained
-    }
-
-    /// Parses the values of the chunk that was gathered.
-    fn convert_slots(&mut self, frame: &[u8]) {
-        let stride = self.fields.len();
-        let mut field_slots = std::mem::take(&mut self.field_slots);
-        for (field, slots) in field_slots.iter_mut().enumerate() {
-            slots.clear();
-            slots.extend(self.slots.chunks_exact(stride).map(|row| row[field]));
-        }
-        self.convert(frame, field_slots.as_slice(), false);
-        self.field_slots = field_slots;
+        gathered
     }
 
     /// Parses the values of the chunk.

@@ -87,6 +87,59 @@ impl Slot {
     }
 }
 
+/// Slots of a chunk of records, one field after the other.
+#[derive(Default)]
+pub(crate) struct SlotTable {
+    slots: Vec<Slot>,
+    field_count: usize,
+    /// Records of a chunk at most.
+    row_count: usize,
+}
+
+impl SlotTable {
+    /// All NULL.
+    pub(crate) fn new(field_count: usize, row_count: usize) -> Self {
+        Self { slots: vec![Slot::NULL; field_count * row_count], field_count, row_count }
+    }
+
+    /// The slots of one record.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, row: usize) -> RowSlots<'_> {
+        debug_assert!(row < self.row_count);
+        RowSlots {
+            slots: &mut self.slots[row..],
+            stride: self.row_count,
+            field_count: self.field_count,
+        }
+    }
+
+    /// The slots of one field in the first `row_count` records.
+    #[inline(always)]
+    pub(crate) fn field(&self, field: usize, row_count: usize) -> &[Slot] {
+        &self.slots[field * self.row_count..][..row_count]
+    }
+}
+
+/// The slots of one record. What they were before is left over from another.
+pub(crate) struct RowSlots<'a> {
+    /// Each `stride`th.
+    slots: &'a mut [Slot],
+    stride: usize,
+    field_count: usize,
+}
+
+impl RowSlots<'_> {
+    #[inline(always)]
+    pub(crate) fn set(&mut self, field: usize, slot: Slot) {
+        self.slots[field * self.stride] = slot;
+    }
+
+    /// Makes all of them NULL.
+    pub(crate) fn clear(&mut self) {
+        (0..self.field_count).for_each(|field| self.set(field, Slot::NULL));
+    }
+}
+
 /// A position within a frame as 32 bits.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "frames are at most FRAME_BYTES_MAX long")]
