@@ -86,12 +86,12 @@ impl Layout {
     ) -> Option<Self> {
         let record = bytes.get(start..next).filter(|record| record.len() <= RECORD_BYTES_MAX)?;
         let mut bounds = vec![Bounds::ANY; record.len().div_ceil(LANE_BYTES)];
-        let mut set = |at: usize, low: u8, high: u8, text: u8| {
+        let mut set = |at: usize, low: u8, high: u8| {
             let (lane, at) = (&mut bounds[at / LANE_BYTES], at % LANE_BYTES);
-            (lane.low[at], lane.high[at], lane.text[at]) = (low, high, text);
+            (lane.low[at], lane.high[at]) = (low, high);
         };
         for (at, &byte) in record.iter().enumerate() {
-            set(at, byte, byte, 0);
+            set(at, byte, byte);
         }
         let mut needed: Vec<(usize, Slot)> = Vec::new();
         for &(from, to, column) in values {
@@ -101,7 +101,7 @@ impl Layout {
                 let text = &record[from..to];
                 // Where there was only ASCII, there will be.
                 let most = if text.is_ascii() { 0x7f } else { u8::MAX };
-                (from..to).for_each(|at| set(at, 0x20, most, u8::MAX));
+                (from..to).for_each(|at| set(at, b' ', most));
                 if text.contains(&b'\\') {
                     return None;
                 }
@@ -114,9 +114,9 @@ impl Layout {
                     match byte {
                         // A number of several digits does not begin with a zero.
                         b'0'..=b'9' if index == first && whole_len > 1 => {
-                            set(from - start + index, b'1', b'9', 0);
+                            set(from - start + index, b'1', b'9');
                         }
-                        b'0'..=b'9' => set(from - start + index, b'0', b'9', 0),
+                        b'0'..=b'9' => set(from - start + index, b'0', b'9'),
                         b'.' => {}
                         _ => return None,
                     }

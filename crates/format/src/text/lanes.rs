@@ -41,15 +41,16 @@ pub(crate) trait Lanes: Fours {
 /// What each of 32 bytes of a JSON record may be.
 #[derive(Clone)]
 pub(crate) struct Bounds {
+    /// The least. Where this is a space, neither a quote nor a backslash may be: it is the least that text
+    /// may be.
     pub(crate) low: [u8; 32],
+    /// The most.
     pub(crate) high: [u8; 32],
-    /// Ones where it may be neither a quote nor a backslash.
-    pub(crate) text: [u8; 32],
 }
 
 impl Bounds {
     /// Nothing is asked of any byte.
-    pub(crate) const ANY: Self = Self { low: [0; 32], high: [u8::MAX; 32], text: [0; 32] };
+    pub(crate) const ANY: Self = Self { low: [0; 32], high: [u8::MAX; 32] };
 }
 
 /// Four short texts at a time, and the numbers they are.
@@ -203,9 +204,11 @@ mod avx2 {
                     let bytes = load(lane);
                     let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
                     let slash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
-                    let special = _mm256_or_si256(quote, slash);
-                    wrong = _mm256_or_si256(wrong, _mm256_and_si256(special, load(&bounds.text)));
-                    wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(load(&bounds.low), bytes));
+                    let low = load(&bounds.low);
+                    let text = _mm256_cmpeq_epi8(low, _mm256_set1_epi8(b' '.cast_signed()));
+                    let special = _mm256_and_si256(_mm256_or_si256(quote, slash), text);
+                    wrong = _mm256_or_si256(wrong, special);
+                    wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(low, bytes));
                     wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(bytes, load(&bounds.high)));
                 }
                 _mm256_testz_si256(wrong, wrong) == 1
@@ -402,10 +405,10 @@ fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
     for (bytes, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
         for index in 0..32 {
             let byte = bytes[index];
-            let is_special = if byte == b'"' || byte == b'\\' { u8::MAX } else { 0 };
-            wrong[index] |= bounds.low[index].saturating_sub(byte)
-                | byte.saturating_sub(bounds.high[index])
-                | (is_special & bounds.text[index]);
+            let (low, high) = (bounds.low[index], bounds.high[index]);
+            let is_special = low == b' ' && (byte == b'"' || byte == b'\\');
+            wrong[index] |=
+                low.saturating_sub(byte) | byte.saturating_sub(high) | u8::from(is_special);
         }
     }
     wrong == [0; 32]
@@ -473,17 +476,13 @@ mod tests {
                 assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
                 assert_eq!(L::contains(&block, byte), block.contains(&byte));
             }
-            let exact = block.as_chunks::<32>().0.iter().map(|lane| Bounds {
-                low: *lane,
-                high: *lane,
-                text: [0; 32],
-            });
-            let mut exact: Vec<Bounds> = exact.collect();
-            assert!(L::keeps_to(&block, &exact) && !L::keeps_to(&block[1..], &exact[..1]));
-            exact[1].text = [u8::MAX; 32];
-            let has_special = high.iter().any(|byte| matches!(byte, b'"' | b'\\'));
-            assert_eq!(L::keeps_to(&block, &exact), !has_special);
-            assert!(!L::keeps_to(&block[..63], &exact));
+            let exact = block.as_chunks::<32>().0.iter();
+            let mut bounds: Vec<Bounds> =
+                exact.map(|lane| Bounds { low: *lane, high: *lane }).collect();
+            assert!(L::keeps_to(&block, &bounds) && !L::keeps_to(&block[..63], &bounds));
+            bounds[1] = Bounds { low: [b' '; 32], high: [0x7f; 32] };
+            let is_text = |byte: &u8| (b' '..=0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
+            assert_eq!(L::keeps_to(&block, &bounds), high.iter().all(is_text));
             let mut bounds = block;
             assert!(L::are_within(&block, &bounds, &bounds));
             let at = usize::from(block[0]) % 64;
