@@ -224,9 +224,10 @@ impl TextColumn {
     }
 }
 
-/// Takes the values out and leaves room for as many.
-fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
-    let capacity = values.len();
+/// Takes the values out and leaves room for a few more than so many, since the next frame's records are
+/// about as many: room that is a little short would be doubled, and what is in it copied.
+pub(super) fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
+    let capacity = values.len() + values.len() / 8;
     ScalarBuffer::from(std::mem::replace(values, Vec::with_capacity(capacity)))
 }
 

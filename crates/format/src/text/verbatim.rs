@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringViewArray};
-use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_buffer::Buffer;
 use arrow_data::ByteView;
 use tidemill_plan::CsvOptions;
 use tidemill_record::{DataType, Field};
 
 use super::block::CELL_BYTES;
 use super::cells::Chunk;
+use super::column::taken;
 use super::fields::{Fields, Records};
 use super::forms::Forms;
 #[cfg(target_arch = "x86_64")]
@@ -217,17 +218,13 @@ impl VerbatimColumn {
     /// pointed into.
     pub(crate) fn finish(&mut self, frame: &Buffer) -> ArrayRef {
         let rewritten = Buffer::from_vec(std::mem::take(&mut self.rewritten));
-        let capacity = self.views.len();
-        let views = std::mem::replace(&mut self.views, Vec::with_capacity(capacity));
         let buffers: Arc<[Buffer]> = Arc::new([frame.clone(), rewritten]);
         // SAFETY: every view was made by `view_of` or `rewrite`, which either inline at most 12 bytes or
         // point at a range of buffer 0 or 1 with its first four bytes as prefix. `Rows` keeps only records
         // that are UTF-8 as a whole; a view begins and ends beside ASCII bytes or at its record's
         // ends; and what is written anew is text of such a record or ASCII. The views of dropped
         // records are replaced by empty ones before.
-        Arc::new(unsafe {
-            StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, None)
-        })
+        Arc::new(unsafe { StringViewArray::new_unchecked(taken(&mut self.views), buffers, None) })
     }
 
     /// Makes a row's text empty because its record turned out not to be UTF-8.
