@@ -1,9 +1,9 @@
 //! A file from front to back, with reads in flight where the device has to be waited for.
 //!
-//! Cached data is taken by `preadv2(RWF_NOWAIT)`, straight into the caller's buffer. At the first
-//! miss, up to [`READS_IN_FLIGHT_MAX`] reads are queued, so that the device works while the caller
-//! does, and so to the end of the pass: a file that is not in the cache at one place is rarely there at
-//! the next, and what the kernel has read ahead by then arrives through the ring at once.
+//! Cached data is taken by `preadv2(RWF_NOWAIT)`, straight into the caller's buffer. At a miss, up to
+//! [`READS_IN_FLIGHT_MAX`] reads are queued, so that the device works while the caller does. What comes
+//! through the ring is copied once more, so it goes on no longer than it has to: as soon as what would be
+//! queued next is cached, because it was all along or the kernel has read ahead, no more is.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -44,7 +44,7 @@ pub struct SequentialReads {
     in_flight: VecDeque<InFlight>,
     /// A finished read, and how much of it has been given out.
     front: Option<(ReadResult, usize)>,
-    /// Whether a read has missed the cache, after which all go through the ring.
+    /// Whether what comes next is not in the cache, as far as is known, and goes through the ring.
     is_missed: bool,
 }
 
@@ -198,8 +198,15 @@ impl SequentialReads {
         Ok(count)
     }
 
-    /// Tops up the reads in flight: at least one, more while they stay before `ahead_end`.
+    /// Whether the byte at `offset` could be had at once.
+    fn is_cached(&self, offset: u64) -> bool {
+        matches!(self.file.try_read_at(&mut [0], offset), Ok(Immediate::Read(count)) if count > 0)
+    }
+
+    /// Tops up the reads in flight: at least one, more while they stay before `ahead_end` and are not
+    /// cached.
     async fn queue_reads(&mut self, wanted: usize) {
+        self.is_missed &= !self.is_cached(self.queued_end);
         while self.in_flight.len() < READS_IN_FLIGHT_MAX {
             let is_ahead = self.queued_end < self.ahead_end && self.is_missed;
             if !is_ahead && !self.in_flight.is_empty() {

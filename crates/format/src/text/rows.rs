@@ -18,6 +18,9 @@ use crate::FormatError;
 /// Records are converted so many at a time, so that their slots stay in L1.
 const CHUNK_ROWS: usize = 256;
 
+/// Rows of the first batch that there is room for from the start, lest it grow by copying.
+pub(super) const ROOM_ROWS_MAX: usize = 8192;
+
 /// The sequential bytes a text decoder works on.
 pub(crate) struct TextFrame {
     /// The bytes.
@@ -188,11 +191,12 @@ impl Rows {
         unit: TimestampUnit,
         batch_rows: usize,
     ) -> Result<Self, FormatError> {
+        let rows = batch_rows.min(ROOM_ROWS_MAX);
         let columns = columns
             .iter()
             .map(|&column| {
                 let field = place_of(fields, column);
-                Ok((field, TextColumn::new(&schema.fields[column], unit)?))
+                Ok((field, TextColumn::new(&schema.fields[column], unit, rows)?))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -201,7 +205,7 @@ impl Rows {
             verbatim: Vec::new(),
             batch_rows: batch_rows.max(1),
             slots: SlotTable::new(fields.len(), CHUNK_ROWS),
-            places: Vec::new(),
+            places: Vec::with_capacity(rows),
             converted: 0,
             side: Vec::new(),
             bad: Vec::new(),

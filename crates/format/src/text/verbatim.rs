@@ -23,6 +23,7 @@ use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::{Misfit, misfit, null};
 use super::number::Fault;
 use super::quoting::quote_field;
+use super::rows::ROOM_ROWS_MAX;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{canonical, digits, number, time, time_text};
@@ -69,7 +70,7 @@ impl VerbatimColumn {
             is_side_by_side: false,
             forms: Forms::new(options.delimiter, options.quote),
             options: options.clone(),
-            views: Vec::new(),
+            views: Vec::with_capacity(ROOM_ROWS_MAX),
             rewritten: Vec::new(),
         }
     }
