@@ -106,11 +106,8 @@ impl SlotTable {
     #[inline(always)]
     pub(crate) fn row(&mut self, row: usize) -> RowSlots<'_> {
         debug_assert!(row < self.row_count);
-        RowSlots {
-            slots: &mut self.slots[row..],
-            stride: self.row_count,
-            field_count: self.field_count,
-        }
+        let Self { slots, field_count, row_count } = self;
+        RowSlots { slots, row, stride: *row_count, field_count: *field_count }
     }
 
     /// The slots of one field in the first `row_count` records.
@@ -122,8 +119,9 @@ impl SlotTable {
 
 /// The slots of one record. What they were before is left over from another.
 pub(crate) struct RowSlots<'a> {
-    /// Each `stride`th.
     slots: &'a mut [Slot],
+    /// Of the slots of each field, which follow one another.
+    row: usize,
     stride: usize,
     field_count: usize,
 }
@@ -131,7 +129,7 @@ pub(crate) struct RowSlots<'a> {
 impl RowSlots<'_> {
     #[inline(always)]
     pub(crate) fn set(&mut self, field: usize, slot: Slot) {
-        self.slots[field * self.stride] = slot;
+        self.slots[field * self.stride + self.row] = slot;
     }
 
     /// Makes all of them NULL.

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use tidemill_format::{Decoder, DecoderSpec, FormatError};
-use tidemill_plan::{CsvOptions, Format};
+use tidemill_plan::{CsvOptions, Format, JsonOptions};
 use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema};
 
 use crate::decoding::{check_every_cut, decode, texts_schema};
@@ -170,27 +170,25 @@ fn a_split_stops_at_its_end_and_takes_the_header_it_is_given() {
 #[test]
 fn no_columns_still_count_rows() {
     let schema = texts_schema(&["a"]);
-    let format = csv(true);
-    let spec = DecoderSpec {
-        format: &format,
-        schema: &schema,
-        columns: &[],
-        batch_rows: 10,
-        csv_header: None,
-    };
-    let mut decoder = Decoder::new(&spec).unwrap();
-    decoder
-        .begin(Frames {
-            partition: PartitionId(0),
-            bytes: FrameBytes::Sequential {
-                bytes: b"a\n1\n2\n\xff\n".as_slice().into(),
-                start: Offset(0),
-                end: Offset(u64::MAX),
-                is_last: true,
-            },
-        })
-        .unwrap();
-    let mut bad = Vec::new();
-    assert_eq!(decoder.decode(&mut bad).unwrap().unwrap().row_count(), 2);
-    assert_eq!(bad[0].reason, "invalid UTF-8 at byte 0 of the record");
+    // Regular records, and such as are looked at one by one.
+    let texts: [(Format, &[u8]); 2] = [
+        (csv(true), b"a\n1\n\"2\"\n\"3\"\n4\r\n5\r\n\xff\n"),
+        (Format::Json(JsonOptions::default()), b"{}\n{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n{}\n\xff\n"),
+    ];
+    for (format, bytes) in texts {
+        let spec = DecoderSpec {
+            format: &format,
+            schema: &schema,
+            columns: &[],
+            batch_rows: 10,
+            csv_header: None,
+        };
+        let mut decoder = Decoder::new(&spec).unwrap();
+        let (start, end) = (Offset(0), Offset(u64::MAX));
+        let bytes = FrameBytes::Sequential { bytes: bytes.into(), start, end, is_last: true };
+        decoder.begin(Frames { partition: PartitionId(0), bytes }).unwrap();
+        let mut bad = Vec::new();
+        assert_eq!(decoder.decode(&mut bad).unwrap().unwrap().row_count(), 5);
+        assert_eq!(bad.len(), 1, "{bad:?}");
+    }
 }
