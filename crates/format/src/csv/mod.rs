@@ -7,11 +7,12 @@
 //! - Blank lines are skipped, except where there is one column: there each is a NULL (as DuckDB).
 //! - A record is UTF-8 as a whole or it is bad.
 //!
-//! [`structure`] finds delimiters and newlines, [`record`] is the careful way through one record,
+//! [`structure`] finds delimiters and newlines and [`ends`] the fields between them, [`record`] is the careful way through one record,
 //! [`header`] matches names, [`decode`] and [`encode`] put it together.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
+mod ends;
 pub(crate) mod header;
 pub(crate) mod infer;
 pub(crate) mod record;

@@ -329,7 +329,7 @@ mod tests {
             }
             let frame = texts.as_flattened();
             // Numbers and text, of which a grid has no numbers.
-            let tag = |lane: usize| if lane % 2 == 0 { Tag::Text } else { Tag::Number };
+            let tag = |lane: usize| if lane.is_multiple_of(2) { Tag::Text } else { Tag::Number };
             let end = |lane: usize| 16 * lane + usize::try_from(lens[lane]).unwrap();
             let slots = [0, 1, 2, 3].map(|lane| Slot::new(tag(lane), 16 * lane, end(lane)));
             let stops =

@@ -27,13 +27,18 @@ fn inline_view_at_edge(bytes: &[u8], start: usize, len: usize) -> u128 {
     u128::from_le_bytes(padded) | u128::from(narrow(len))
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the half is wanted")]
+const fn low_half(mask: u128) -> u64 {
+    mask as u64
+}
+
 /// For each length of an inline view, ones where its text is: in the lower half, and in the upper one.
 static VIEW_MASKS: [[u64; 2]; 13] = {
     let mut masks = [[0; 2]; 13];
     let mut len = 0;
     while len < masks.len() {
         let mask: u128 = ((1 << (8 * len)) - 1) << 32;
-        masks[len] = [(mask & u64::MAX as u128) as u64, (mask >> u64::BITS) as u64];
+        masks[len] = [low_half(mask), low_half(mask >> u64::BITS)];
         len += 1;
     }
     masks

@@ -1,0 +1,124 @@
+//! [`Lanes`] by AVX2.
+
+use std::arch::x86_64::{
+    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+    _mm256_subs_epu8, _mm256_testz_si256,
+};
+
+use super::{Avx2, Baseline, Bounds, Lanes, Level};
+
+// SAFETY of every block below: this is only called from functions compiled for AVX2, which run
+// after it was detected; loads are of references to as many bytes and need no alignment.
+impl Lanes for Avx2 {
+    const LEVEL: Level = Level::Avx2;
+
+    #[inline(always)]
+    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+        let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
+        let half = |lane: &[u8; 32]| {
+            // SAFETY: as above.
+            let found = unsafe {
+                let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+                _mm256_movemask_epi8(_mm256_cmpeq_epi8(lane, _mm256_set1_epi8(byte.cast_signed())))
+            };
+            u64::from(found.cast_unsigned())
+        };
+        half(low) | (half(high) << 32)
+    }
+
+    #[inline(always)]
+    fn contains(block: &[u8; 64], byte: u8) -> bool {
+        let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
+        // SAFETY: as above.
+        unsafe {
+            let byte = _mm256_set1_epi8(byte.cast_signed());
+            let low = _mm256_loadu_si256(low.as_ptr().cast::<__m256i>());
+            let high = _mm256_loadu_si256(high.as_ptr().cast::<__m256i>());
+            let found =
+                _mm256_or_si256(_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte));
+            _mm256_movemask_epi8(found) != 0
+        }
+    }
+
+    #[inline(always)]
+    fn is_ascii(block: &[u8; 64]) -> bool {
+        let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
+        // SAFETY: as above.
+        unsafe {
+            let low = _mm256_loadu_si256(low.as_ptr().cast::<__m256i>());
+            let high = _mm256_loadu_si256(high.as_ptr().cast::<__m256i>());
+            _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0
+        }
+    }
+
+    #[inline(always)]
+    fn string_stops(lane: &[u8; 32]) -> u32 {
+        // SAFETY: as above.
+        let found = unsafe {
+            let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+            let quote = _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(b'"'.cast_signed()));
+            let slash = _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(b'\\'.cast_signed()));
+            let low = _mm256_min_epu8(lane, _mm256_set1_epi8(0x1f));
+            let control = _mm256_cmpeq_epi8(low, lane);
+            _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, slash), control))
+        };
+        found.cast_unsigned()
+    }
+
+    #[inline(always)]
+    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+        // SAFETY: as above; both halves of each are loaded.
+        unsafe {
+            let half = |bytes: &[u8; 64], at: usize| {
+                _mm256_loadu_si256(bytes.as_ptr().add(at).cast::<__m256i>())
+            };
+            let outside = |at: usize| {
+                let bytes = half(bytes, at);
+                let below = _mm256_subs_epu8(half(low, at), bytes);
+                _mm256_or_si256(below, _mm256_subs_epu8(bytes, half(high, at)))
+            };
+            let outside = _mm256_or_si256(outside(0), outside(32));
+            _mm256_testz_si256(outside, outside) == 1
+        }
+    }
+
+    #[inline(always)]
+    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+        let Some(bytes) = bytes.get(..32 * bounds.len()) else { return false };
+        // SAFETY: as above.
+        unsafe {
+            let load = |lane: &[u8; 32]| _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+            let mut wrong = _mm256_setzero_si256();
+            for (lane, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
+                let bytes = load(lane);
+                let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+                let slash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
+                let low = load(&bounds.low);
+                let text = _mm256_cmpeq_epi8(low, _mm256_set1_epi8(b' '.cast_signed()));
+                let special = _mm256_and_si256(_mm256_or_si256(quote, slash), text);
+                wrong = _mm256_or_si256(wrong, special);
+                wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(low, bytes));
+                wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(bytes, load(&bounds.high)));
+            }
+            _mm256_testz_si256(wrong, wrong) == 1
+        }
+    }
+
+    #[inline(always)]
+    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+        // SAFETY: as above.
+        let equal = unsafe {
+            let left = _mm256_loadu_si256(left.as_ptr().cast::<__m256i>());
+            let right = _mm256_loadu_si256(right.as_ptr().cast::<__m256i>());
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(left, right))
+        };
+        !equal.cast_unsigned()
+    }
+
+    #[inline(always)]
+    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+        // Half a register is enough, and the baseline fills that.
+        Baseline::digits_and_points(lane)
+    }
+}

@@ -1,0 +1,274 @@
+//! Many bytes looked at in one step: what the decoders of text ask of SIMD.
+//!
+//! [`Level::detect`] chooses once a decoder. Everything above this module is written once, over
+//! [`Lanes`], and compiled for each implementor; both give the same bits for the same bytes.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod sse2;
+
+use std::convert::Infallible;
+
+use crate::text::slot::Slot;
+
+/// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
+pub(crate) trait Lanes: Fours {
+    /// Which hosts it is for.
+    const LEVEL: Level;
+
+    /// Where a byte is this one.
+    fn equal_to(block: &[u8; 64], byte: u8) -> u64;
+
+    /// Whether there is such a byte.
+    fn contains(block: &[u8; 64], byte: u8) -> bool;
+
+    /// Whether no byte has its highest bit set.
+    fn is_ascii(block: &[u8; 64]) -> bool;
+
+    /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
+    fn string_stops(lane: &[u8; 32]) -> u32;
+
+    /// Whether each byte is at least its low bound and at most its high one.
+    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool;
+
+    /// Whether the text at the front of `bytes` keeps to these bounds, 32 bytes after 32; `false` where
+    /// there are fewer bytes than bounds.
+    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool;
+
+    /// Where the two differ.
+    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
+
+    /// Where an ASCII digit is, and where a point.
+    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
+}
+
+/// What each of 32 bytes of a JSON record may be.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    /// The least. Where this is a space, neither a quote nor a backslash may be: it is the least that text
+    /// may be.
+    pub(crate) low: [u8; 32],
+    /// The most.
+    pub(crate) high: [u8; 32],
+}
+
+impl Bounds {
+    /// Nothing is asked of any byte.
+    pub(crate) const ANY: Self = Self { low: [0; 32], high: [u8::MAX; 32] };
+}
+
+/// Four short texts at a time, and the numbers they are.
+pub(crate) trait Fours {
+    /// Texts of 1 to 8 bytes, four of them.
+    type Four: Copy;
+
+    /// The texts of four slots; `None` if any is not plain, or of another length, or at the very end of
+    /// the frame, or if there is no way to read four at once.
+    fn four_of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Self::Four>;
+
+    /// The same between a stop and the next one, and so `stride` stops later and so on.
+    fn four_of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Self::Four>;
+
+    /// The integers they are; `None` if there is another text among them.
+    fn four_integers(four: Self::Four) -> Option<[i64; 4]>;
+
+    /// The doubles they are, with at most one point each.
+    fn four_doubles(four: Self::Four) -> Option<[f64; 4]>;
+}
+
+/// Which implementor this host takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// 32 bytes in one register, and the bit instructions that come with it.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// What every host has: SSE2 on x86-64, plain loops elsewhere.
+    Baseline,
+}
+
+impl Level {
+    pub(crate) fn detect() -> Self {
+        #[cfg(fuzzing)]
+        if crate::fuzzing::is_baseline() {
+            return Self::Baseline;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+        {
+            return Self::Avx2;
+        }
+        Self::Baseline
+    }
+}
+
+/// Only for functions with the target features of [`Level::Avx2`], into which it is inlined.
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Avx2;
+
+/// Runs anywhere.
+pub(crate) struct Baseline;
+
+/// Reads them one by one.
+impl Fours for Baseline {
+    type Four = Infallible;
+
+    #[inline(always)]
+    fn four_of_slots(_: &[u8], _: &[Slot; 4]) -> Option<Infallible> {
+        None
+    }
+
+    #[inline(always)]
+    fn four_of_stops(_: &[u8], _: &[u32], _: usize) -> Option<Infallible> {
+        None
+    }
+
+    #[inline(always)]
+    fn four_integers(four: Infallible) -> Option<[i64; 4]> {
+        match four {}
+    }
+
+    #[inline(always)]
+    fn four_doubles(four: Infallible) -> Option<[f64; 4]> {
+        match four {}
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl Lanes for Baseline {
+    const LEVEL: Level = Level::Baseline;
+
+    #[inline(always)]
+    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+        plain::equal_to(block, byte)
+    }
+
+    #[inline(always)]
+    fn contains(block: &[u8; 64], byte: u8) -> bool {
+        Self::equal_to(block, byte) != 0
+    }
+
+    #[inline(always)]
+    fn is_ascii(block: &[u8; 64]) -> bool {
+        block.is_ascii()
+    }
+
+    #[inline(always)]
+    fn string_stops(lane: &[u8; 32]) -> u32 {
+        plain::string_stops(lane)
+    }
+
+    #[inline(always)]
+    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+        are_within(bytes, low, high)
+    }
+
+    #[inline(always)]
+    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+        keeps_to(bytes, bounds)
+    }
+
+    #[inline(always)]
+    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+        plain::differing(left, right)
+    }
+
+    #[inline(always)]
+    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+        plain::digits_and_points(lane)
+    }
+}
+
+/// Vectorized by the compiler, as far as the host goes.
+#[inline(always)]
+fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+    let Some(bytes) = bytes.get(..32 * bounds.len()) else { return false };
+    let mut wrong = [0; 32];
+    for (bytes, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
+        for index in 0..32 {
+            let byte = bytes[index];
+            let (low, high) = (bounds.low[index], bounds.high[index]);
+            let is_special = low == b' ' && (byte == b'"' || byte == b'\\');
+            wrong[index] |=
+                low.saturating_sub(byte) | byte.saturating_sub(high) | u8::from(is_special);
+        }
+    }
+    wrong == [0; 32]
+}
+
+/// The same.
+#[inline(always)]
+fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+    let outside =
+        |at: usize| low[at].saturating_sub(bytes[at]) | bytes[at].saturating_sub(high[at]);
+    (0..bytes.len()).fold(0, |wrong, at| wrong | outside(at)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks in which every byte value occurs, and such as look like text.
+    fn blocks() -> impl Iterator<Item = [u8; 64]> {
+        let mut state = 7_u64;
+        (0..4000).map(move |round| {
+            std::array::from_fn(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let random = (state >> 56) as u8;
+                let textual = b"ab,\"\\\n\r\0\xff0189./:-"[usize::from(random) % 17];
+                if round % 2 == 0 { random } else { textual }
+            })
+        })
+    }
+
+    fn check<L: Lanes>() {
+        for block in blocks() {
+            let [low, high] = block.as_chunks::<32>().0 else { panic!("64 is twice 32") };
+            let sixteen = block.first_chunk::<16>().expect("there are more");
+            for byte in *b"\n,\"\0\xff;" {
+                assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
+                assert_eq!(L::contains(&block, byte), block.contains(&byte));
+            }
+            let exact = block.as_chunks::<32>().0.iter();
+            let mut bounds: Vec<Bounds> =
+                exact.map(|lane| Bounds { low: *lane, high: *lane }).collect();
+            assert!(L::keeps_to(&block, &bounds) && !L::keeps_to(&block[..63], &bounds));
+            bounds[1] = Bounds { low: [b' '; 32], high: [0x7f; 32] };
+            let is_text = |byte: &u8| (b' '..=0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
+            assert_eq!(L::keeps_to(&block, &bounds), high.iter().all(is_text));
+            let mut bounds = block;
+            assert!(L::are_within(&block, &bounds, &bounds));
+            let at = usize::from(block[0]) % 64;
+            bounds[at] = !block[at];
+            let is_lower = bounds[at] < block[at];
+            assert_eq!(L::are_within(&block, &bounds, &block), is_lower, "{block:?} {at}");
+            assert_eq!(L::are_within(&block, &block, &bounds), !is_lower, "{block:?} {at}");
+            assert_eq!(L::is_ascii(&block), block.is_ascii());
+            let ascii = block.map(|byte| byte & 0x7f);
+            assert!(L::is_ascii(&ascii));
+            assert_eq!(L::string_stops(low), plain::string_stops(low));
+            assert_eq!(L::differing(low, high), plain::differing(low, high));
+            assert_eq!(L::differing(low, low), 0);
+            assert_eq!(L::digits_and_points(sixteen), plain::digits_and_points(sixteen));
+        }
+    }
+
+    #[test]
+    fn the_baseline_finds_what_a_loop_finds() {
+        check::<Baseline>();
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn avx2_finds_what_a_loop_finds() {
+        if Level::detect() == Level::Avx2 {
+            check::<Avx2>();
+        }
+    }
+}

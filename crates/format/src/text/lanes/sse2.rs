@@ -1,0 +1,88 @@
+//! [`Lanes`] by SSE2, which every x86-64 has.
+
+use std::arch::x86_64::{
+    __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+    _mm_set1_epi8, _mm_sub_epi8,
+};
+
+use super::{Baseline, Bounds, Lanes, Level, are_within, keeps_to};
+
+// SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
+// and need no alignment.
+impl Lanes for Baseline {
+    const LEVEL: Level = Level::Baseline;
+
+    #[inline(always)]
+    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+        block.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
+            // SAFETY: as above.
+            let found = unsafe {
+                let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                _mm_movemask_epi8(_mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())))
+            };
+            mask | (u64::from(found.cast_unsigned()) << (16 * index))
+        })
+    }
+
+    #[inline(always)]
+    fn contains(block: &[u8; 64], byte: u8) -> bool {
+        Self::equal_to(block, byte) != 0
+    }
+
+    #[inline(always)]
+    fn is_ascii(block: &[u8; 64]) -> bool {
+        block.is_ascii()
+    }
+
+    #[inline(always)]
+    fn string_stops(lane: &[u8; 32]) -> u32 {
+        lane.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
+            // SAFETY: as above.
+            let found = unsafe {
+                let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                let quote = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'"'.cast_signed()));
+                let slash = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'\\'.cast_signed()));
+                let control = _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(0x1f)), lane);
+                _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), control))
+            };
+            mask | (found.cast_unsigned() << (16 * index))
+        })
+    }
+
+    #[inline(always)]
+    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
+        are_within(bytes, low, high)
+    }
+
+    #[inline(always)]
+    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
+        keeps_to(bytes, bounds)
+    }
+
+    #[inline(always)]
+    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+        let pairs = left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0);
+        pairs.enumerate().fold(0, |mask, (index, (left, right))| {
+            // SAFETY: as above.
+            let equal = unsafe {
+                let left = _mm_loadu_si128(left.as_ptr().cast::<__m128i>());
+                let right = _mm_loadu_si128(right.as_ptr().cast::<__m128i>());
+                _mm_movemask_epi8(_mm_cmpeq_epi8(left, right))
+            };
+            mask | ((equal.cast_unsigned() ^ 0xffff) << (16 * index))
+        })
+    }
+
+    #[inline(always)]
+    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+        // SAFETY: as above.
+        let (digits, points) = unsafe {
+            let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+            let value = _mm_sub_epi8(lane, _mm_set1_epi8(b'0'.cast_signed()));
+            let digits = _mm_cmpeq_epi8(_mm_min_epu8(value, _mm_set1_epi8(9)), value);
+            let points = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'.'.cast_signed()));
+            (_mm_movemask_epi8(digits), _mm_movemask_epi8(points))
+        };
+        (digits.cast_unsigned(), points.cast_unsigned())
+    }
+}
