@@ -140,7 +140,8 @@ impl Structure {
             newlines = &newlines[..newlines.partition_point(|&newline| newline < quote)];
         }
         if newlines.last().is_some_and(|&last| last as usize >= limit) {
-            let before = newlines.partition_point(|&newline| (newline as usize) < limit - 1);
+            let before =
+                newlines.partition_point(|&newline| (newline as usize) < limit.saturating_sub(1));
             newlines = &newlines[..newlines.len().min(before + 1)];
         }
         let room = 1 + newlines.len() * field_count;
