@@ -13,8 +13,8 @@ use crate::text::slot::{RowSlots, Tag, narrow};
 const LANE_BYTES: usize = 32;
 /// Longest record, newline and all, that is remembered.
 const RECORD_BYTES_MAX: usize = 16 * LANE_BYTES;
-/// Layouts of one length, and of one side of its probe, that are remembered; the last makes way for
-/// another.
+/// Layouts of one length and one side that are remembered; the last makes way for another. A new probe
+/// may leave some more to a side, up to the next that is learnt.
 const LAYOUTS_MAX: usize = 8;
 /// Bytes of a record that say which layouts of its length it is held against.
 const PROBES: usize = 2;
@@ -61,6 +61,7 @@ struct Probe {
 }
 
 /// One way in which a record is laid out.
+#[derive(PartialEq)]
 struct Layout {
     /// As many as it takes to cover the record.
     bounds: Vec<Bounds>,
@@ -161,8 +162,11 @@ impl Alike {
             }
         }
         let side = &mut self.sides[self.side_of(record)];
-        side.truncate(LAYOUTS_MAX - 1);
-        side.push(layout);
+        // A record at the very end of a frame fits none, though its layout is known.
+        if !side.contains(&layout) {
+            side.truncate(LAYOUTS_MAX - 1);
+            side.push(layout);
+        }
     }
 }
 

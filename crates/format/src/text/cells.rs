@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use arrow_buffer::NullBufferBuilder;
 use tidemill_record::Field;
 
-use super::column::string;
+use super::column::{make_room, string};
 use super::fields::Fields;
 use super::lanes::{Baseline, Lanes};
 use super::misfit::{Misfit, misfit, null};
@@ -55,7 +55,7 @@ impl<'a, F: Fields> Cells<'a, F> {
     ) {
         let chunk = self.chunk;
         let row_count = chunk.fields.row_count();
-        values.reserve(row_count);
+        make_room(values, row_count);
         let room = &mut values.spare_capacity_mut()[..row_count];
         let mut nulls = Gaps::new(self.nulls);
         for (index, room) in room.chunks_mut(4).enumerate() {
@@ -107,7 +107,7 @@ impl<'a, F: Fields> Cells<'a, F> {
     pub(super) fn views(&mut self, views: &mut Vec<u128>, is_inline: &mut bool) {
         let chunk = self.chunk;
         let row_count = chunk.fields.row_count();
-        views.reserve(row_count);
+        make_room(views, row_count);
         let mut nulls = Gaps::new(self.nulls);
         for (row, room) in views.spare_capacity_mut()[..row_count].iter_mut().enumerate() {
             let plain = chunk.fields.plain(row);

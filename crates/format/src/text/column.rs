@@ -63,17 +63,11 @@ enum Values {
 }
 
 impl TextColumn {
-    /// With room for so many rows.
-    ///
     /// # Errors
     /// [`FormatError::UnsupportedColumn`] for arrays.
-    pub(crate) fn new(
-        field: &Field,
-        unit: TimestampUnit,
-        rows: usize,
-    ) -> Result<Self, FormatError> {
+    pub(crate) fn new(field: &Field, unit: TimestampUnit) -> Result<Self, FormatError> {
         let values =
-            Values::new(&field.data_type, rows).ok_or_else(|| FormatError::UnsupportedColumn {
+            Values::new(&field.data_type).ok_or_else(|| FormatError::UnsupportedColumn {
                 column: field.name.clone(),
                 reason: format!("{} cannot be read from text", field.data_type),
             })?;
@@ -230,6 +224,14 @@ impl TextColumn {
     }
 }
 
+/// Makes room for more rows. The first of them find room for a batch, lest it grow by copying.
+#[inline(always)]
+pub(super) fn make_room<T>(values: &mut Vec<T>, rows: usize) {
+    const FIRST_ROWS: usize = 8192;
+    let is_first = values.capacity() == 0;
+    values.reserve(if is_first { rows.max(FIRST_ROWS) } else { rows });
+}
+
 /// Takes the values out and leaves room for a few more than so many, since the next frame's records are
 /// about as many: room that is a little short would be doubled, and what is in it copied.
 pub(super) fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
@@ -238,23 +240,21 @@ pub(super) fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> Sc
 }
 
 impl Values {
-    fn new(data_type: &DataType, rows: usize) -> Option<Self> {
+    fn new(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
-            DataType::Boolean => Self::Boolean(BooleanBufferBuilder::new(rows)),
-            DataType::TinyInt => Self::TinyInt(Vec::with_capacity(rows)),
-            DataType::SmallInt => Self::SmallInt(Vec::with_capacity(rows)),
-            DataType::Integer => Self::Integer(Vec::with_capacity(rows)),
-            DataType::BigInt => Self::BigInt(Vec::with_capacity(rows)),
-            DataType::Real => Self::Real(Vec::with_capacity(rows)),
-            DataType::Double => Self::Double(Vec::with_capacity(rows)),
-            DataType::Decimal { .. } => Self::Decimal(Vec::with_capacity(rows)),
-            DataType::Varchar => Self::Varchar { views: Vec::with_capacity(rows), is_inline: true },
-            DataType::Varbinary => {
-                Self::Varbinary { views: Vec::with_capacity(rows), bytes: Vec::new() }
-            }
-            DataType::Date => Self::Date(Vec::with_capacity(rows)),
-            DataType::Timestamp => Self::Timestamp(Vec::with_capacity(rows)),
-            DataType::Interval => Self::Interval(Vec::with_capacity(rows)),
+            DataType::Boolean => Self::Boolean(BooleanBufferBuilder::new(0)),
+            DataType::TinyInt => Self::TinyInt(Vec::new()),
+            DataType::SmallInt => Self::SmallInt(Vec::new()),
+            DataType::Integer => Self::Integer(Vec::new()),
+            DataType::BigInt => Self::BigInt(Vec::new()),
+            DataType::Real => Self::Real(Vec::new()),
+            DataType::Double => Self::Double(Vec::new()),
+            DataType::Decimal { .. } => Self::Decimal(Vec::new()),
+            DataType::Varchar => Self::Varchar { views: Vec::new(), is_inline: true },
+            DataType::Varbinary => Self::Varbinary { views: Vec::new(), bytes: Vec::new() },
+            DataType::Date => Self::Date(Vec::new()),
+            DataType::Timestamp => Self::Timestamp(Vec::new()),
+            DataType::Interval => Self::Interval(Vec::new()),
             DataType::Array(_) => return None,
         })
     }

@@ -88,7 +88,7 @@ impl<'a> Records for Grid<'a> {
     #[inline(always)]
     fn fields(self, place: usize) -> GridFields<'a> {
         let Grid { stops, field_count, fields, .. } = self;
-        let row_count = (stops.len() - 1) / field_count;
+        let row_count = self.row_count();
         GridFields { stops: &stops[fields[place]..], field_count, row_count }
     }
 }

@@ -9,16 +9,14 @@ use tidemill_record::DataType;
 
 use super::lanes::Lanes;
 
-/// Bytes compared at a time of those behind.
-const LANE_BYTES: usize = 32;
-/// Bytes that are compared of every text, whatever its length.
-const NEAR_BYTES: usize = 64;
+/// Bytes compared at a time; so many are compared of every text, however short.
+const PIECE_BYTES: usize = 64;
 /// Longest text whose form is remembered.
-const TEXT_BYTES_MAX: usize = 8 * LANE_BYTES;
+const TEXT_BYTES_MAX: usize = 4 * PIECE_BYTES;
 /// Forms are kept in so many places, by what [`place`] looks at.
 const PLACES: usize = 2048;
 /// Forms of one place that are remembered; the last makes way for another. All that can be remembered takes
-/// 5 MiB; what is seen in practice some KiB.
+/// 10 MiB; what is seen in practice some KiB.
 const FORMS_MAX: usize = 8;
 /// Of so many hits behind the first of a place, one moves its form to the front by one.
 const OVERTAKE_HITS: u32 = 8;
@@ -47,10 +45,9 @@ struct Form {
     /// Bytes of the text.
     len: usize,
     /// What the first of them may be.
-    low: [u8; NEAR_BYTES],
-    high: [u8; NEAR_BYTES],
-    /// The same of the others: as many lanes as it takes.
-    far: Vec<Lane>,
+    near: Piece,
+    /// The same of the others: as many pieces as it takes.
+    far: Vec<Piece>,
     /// A second's fraction among the first bytes, which is written if it is not all zero.
     fraction: Fraction,
     /// Where the others of three digits stand that are not all zero.
@@ -59,11 +56,21 @@ struct Form {
     is_near: bool,
 }
 
-/// What each of 32 bytes behind the first may be.
-#[derive(Clone, Copy, PartialEq)]
-struct Lane {
-    low: [u8; LANE_BYTES],
-    high: [u8; LANE_BYTES],
+/// What each of 64 bytes may be.
+#[derive(Clone, PartialEq)]
+struct Piece {
+    low: [u8; PIECE_BYTES],
+    high: [u8; PIECE_BYTES],
+}
+
+impl Piece {
+    /// Nothing is asked of any byte.
+    const ANY: Self = Self { low: [0; PIECE_BYTES], high: [u8::MAX; PIECE_BYTES] };
+
+    #[inline(always)]
+    fn fits<L: Lanes>(&self, bytes: &[u8; PIECE_BYTES]) -> bool {
+        L::are_within(bytes, &self.low, &self.high)
+    }
 }
 
 /// Four bytes of the text that must not be all of `zeros` where `mask` is set. There may be none, which is
@@ -81,23 +88,13 @@ impl Fraction {
     /// Three digits from `at` on, if all four bytes are among the first.
     fn new(at: usize) -> Option<Self> {
         let zeros = u32::from_le_bytes(*b"000\0");
-        (at + 4 <= NEAR_BYTES).then_some(Self { at, mask: 0x00ff_ffff, zeros })
+        (at + 4 <= PIECE_BYTES).then_some(Self { at, mask: 0x00ff_ffff, zeros })
     }
 
     #[inline(always)]
-    fn fits(&self, bytes: &[u8; NEAR_BYTES]) -> bool {
+    fn fits(&self, bytes: &[u8; PIECE_BYTES]) -> bool {
         let loaded: &[u8; 4] = bytes[self.at..].first_chunk().expect("among the first");
         u32::from_le_bytes(*loaded) & self.mask != self.zeros
-    }
-}
-
-impl Lane {
-    /// Nothing is asked of any byte.
-    const ANY: Self = Self { low: [0; LANE_BYTES], high: [u8::MAX; LANE_BYTES] };
-
-    fn fits(&self, bytes: &[u8; LANE_BYTES]) -> bool {
-        let within = |at: usize| self.low[at] <= bytes[at] && bytes[at] <= self.high[at];
-        (0..LANE_BYTES).all(within)
     }
 }
 
@@ -105,20 +102,18 @@ impl Form {
     /// Whether the text that is the first `len` of these bytes is within the bounds; `near` are the
     /// first of them.
     #[inline(always)]
-    fn fits<L: Lanes>(&self, bytes: &[u8], near: &[u8; NEAR_BYTES], len: usize) -> bool {
+    fn fits<L: Lanes>(&self, bytes: &[u8], near: &[u8; PIECE_BYTES], len: usize) -> bool {
         len == self.len
-            && L::are_within(near, &self.low, &self.high)
+            && self.near.fits::<L>(near)
             && self.fraction.fits(near)
-            && (self.is_near || self.fits_far(bytes))
+            && (self.is_near || self.fits_far::<L>(bytes))
     }
 
-    #[inline(never)]
-    fn fits_far(&self, bytes: &[u8]) -> bool {
-        let Some(bytes) = bytes.get(..NEAR_BYTES + self.far.len() * LANE_BYTES) else {
-            return false;
-        };
-        let lanes = bytes[NEAR_BYTES..].as_chunks::<LANE_BYTES>().0;
-        self.far.iter().zip(lanes).all(|(lane, bytes)| lane.fits(bytes))
+    #[inline(always)]
+    fn fits_far<L: Lanes>(&self, bytes: &[u8]) -> bool {
+        let Some(bytes) = bytes.get(..(1 + self.far.len()) * PIECE_BYTES) else { return false };
+        let pieces = &bytes.as_chunks::<PIECE_BYTES>().0[1..];
+        self.far.iter().zip(pieces).all(|(piece, bytes)| piece.fits::<L>(bytes))
             && self.more_fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
     }
 }
@@ -167,7 +162,7 @@ impl Forms {
         if self.pause > 0 {
             return;
         }
-        let (mut bounds, mut whole) = (Vec::with_capacity(NEAR_BYTES), Vec::new());
+        let (mut bounds, mut whole) = (Vec::with_capacity(PIECE_BYTES), Vec::new());
         let mut fractions = Vec::new();
         let mut last = 0;
         for (text, data_type) in fields {
@@ -193,24 +188,19 @@ impl Forms {
             }
         }
         let len = bounds.len();
-        let (mut low, mut high) = ([0; NEAR_BYTES], [u8::MAX; NEAR_BYTES]);
-        let mut far = vec![Lane::ANY; len.saturating_sub(NEAR_BYTES).div_ceil(LANE_BYTES)];
-        for (at, &(least, most)) in bounds.iter().enumerate() {
-            let (low, high) = match at.checked_sub(NEAR_BYTES) {
-                None => (&mut low[at], &mut high[at]),
-                Some(at) => {
-                    let Lane { low, high } = &mut far[at / LANE_BYTES];
-                    (&mut low[at % LANE_BYTES], &mut high[at % LANE_BYTES])
-                }
-            };
-            (*low, *high) = (least, most);
+        let mut pieces = vec![Piece::ANY; len.div_ceil(PIECE_BYTES).max(1)];
+        for (at, &(low, high)) in bounds.iter().enumerate() {
+            let piece = &mut pieces[at / PIECE_BYTES];
+            (piece.low[at % PIECE_BYTES], piece.high[at % PIECE_BYTES]) = (low, high);
         }
+        let far = pieces.split_off(1);
+        let near = pieces.remove(0);
         // One that cannot be checked with the first bytes is checked with the others.
         let first = fractions.first().and_then(|&at| Fraction::new(at));
         let more_fractions = fractions.split_off(usize::from(first.is_some()));
         let fraction = first.unwrap_or(Fraction::NONE);
         let is_near = far.is_empty() && more_fractions.is_empty();
-        let form = Form { len, low, high, far, fraction, more_fractions, is_near };
+        let form = Form { len, near, far, fraction, more_fractions, is_near };
         let forms = &mut self.places[place(&whole, last)];
         // A text at the very end of a frame fits none, though its form is known.
         if !forms.contains(&form) {
@@ -325,7 +315,7 @@ mod tests {
             for _ in 0..50 {
                 let mut other = text(&mut random, len);
                 let len = other.len();
-                other.resize(NEAR_BYTES, b'#');
+                other.resize(PIECE_BYTES, b'#');
                 forms.strain = 0;
                 if forms.fit::<Baseline>(&other, len, len) {
                     let other = &other[..len];
@@ -378,7 +368,7 @@ mod tests {
         forms.learn(fields.into_iter());
         let mut fits = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
-            bytes.resize(2 * LANE_BYTES, 0);
+            bytes.resize(PIECE_BYTES, 0);
             forms.fit::<Baseline>(&bytes, text.len(), text.len() - 24)
         };
         assert!(fits("2024-02-29 23:59:59.001,0"));

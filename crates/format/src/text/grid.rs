@@ -14,6 +14,11 @@ pub(crate) struct Grid<'a> {
 }
 
 impl Grid<'_> {
+    /// Records.
+    pub(crate) fn row_count(&self) -> usize {
+        (self.stops.len() - 1) / self.field_count
+    }
+
     /// Start and end of each record, without its newline.
     pub(crate) fn places(&self) -> impl Iterator<Item = (u32, u32)> {
         let ends = self.stops[1..].iter().skip(self.field_count - 1).step_by(self.field_count);

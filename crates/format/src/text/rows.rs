@@ -7,7 +7,7 @@ use tidemill_plan::{CsvOptions, TimestampUnit};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
 
 use super::cells::Chunk;
-use super::column::TextColumn;
+use super::column::{TextColumn, make_room};
 use super::fields::{Records, Slotted};
 use super::grid::Grid;
 use super::misfit::Misfit;
@@ -17,9 +17,6 @@ use crate::FormatError;
 
 /// Records are converted so many at a time, so that their slots stay in L1.
 const CHUNK_ROWS: usize = 256;
-
-/// Rows of the first batch that there is room for from the start, lest it grow by copying.
-pub(super) const ROOM_ROWS_MAX: usize = 8192;
 
 /// The sequential bytes a text decoder works on.
 pub(crate) struct TextFrame {
@@ -191,12 +188,11 @@ impl Rows {
         unit: TimestampUnit,
         batch_rows: usize,
     ) -> Result<Self, FormatError> {
-        let rows = batch_rows.min(ROOM_ROWS_MAX);
         let columns = columns
             .iter()
             .map(|&column| {
                 let field = place_of(fields, column);
-                Ok((field, TextColumn::new(&schema.fields[column], unit, rows)?))
+                Ok((field, TextColumn::new(&schema.fields[column], unit)?))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -205,7 +201,7 @@ impl Rows {
             verbatim: Vec::new(),
             batch_rows: batch_rows.max(1),
             slots: SlotTable::new(fields.len(), CHUNK_ROWS),
-            places: Vec::with_capacity(rows),
+            places: Vec::new(),
             converted: 0,
             side: Vec::new(),
             bad: Vec::new(),
@@ -270,6 +266,7 @@ impl Rows {
     #[inline(always)]
     fn take_grid(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
         let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
+        make_room(&mut self.places, grid.row_count());
         self.places.extend(grid.places());
         frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
         self.convert(&frame.bytes, grid, grid.is_ascii);
@@ -280,7 +277,7 @@ impl Rows {
     #[inline(always)]
     fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> Gathered {
         let row_count = self.chunk_rows();
-        self.places.reserve(row_count);
+        make_room(&mut self.places, row_count);
         let mut gathered = Gathered { row_count: 0, is_ascii: true, is_drained: false };
         while gathered.row_count < row_count {
             if !frame.has_more() {

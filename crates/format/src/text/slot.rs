@@ -22,7 +22,7 @@ pub(crate) enum Tag {
 }
 
 /// The place of one value: a tag, and a byte range of the frame or of the side buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub(crate) struct Slot {
     start: u32,

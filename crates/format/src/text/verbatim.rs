@@ -14,7 +14,7 @@ use tidemill_record::{DataType, Field};
 
 use super::block::CELL_BYTES;
 use super::cells::Chunk;
-use super::column::taken;
+use super::column::{make_room, taken};
 use super::fields::{Fields, Records};
 use super::forms::Forms;
 #[cfg(target_arch = "x86_64")]
@@ -23,7 +23,6 @@ use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::{Misfit, misfit, null};
 use super::number::Fault;
 use super::quoting::quote_field;
-use super::rows::ROOM_ROWS_MAX;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{canonical, digits, number, time, time_text};
@@ -70,7 +69,7 @@ impl VerbatimColumn {
             is_side_by_side: false,
             forms: Forms::new(options.delimiter, options.quote),
             options: options.clone(),
-            views: Vec::with_capacity(ROOM_ROWS_MAX),
+            views: Vec::new(),
             rewritten: Vec::new(),
         }
     }
@@ -117,7 +116,7 @@ impl VerbatimColumn {
         let lasts = texts.records.fields(*last);
         let (is_side_by_side, row_count) = (self.is_side_by_side, firsts.row_count());
         let mut views = std::mem::take(&mut self.views);
-        views.reserve(row_count);
+        make_room(&mut views, row_count);
         for (row, room) in views.spare_capacity_mut()[..row_count].iter_mut().enumerate() {
             let ends = firsts.plain(row).zip(lasts.plain(row));
             if let Some(((start, _), (last, last_len))) = ends.filter(|_| is_side_by_side) {

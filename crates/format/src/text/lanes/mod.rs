@@ -46,7 +46,7 @@ pub(crate) trait Lanes: Fours {
 }
 
 /// What each of 32 bytes of a JSON record may be.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Bounds {
     /// The least. Where this is a space, neither a quote nor a backslash may be: it is the least that text
     /// may be.
