@@ -4,6 +4,7 @@
 //! boundaries straight from [`Structure`]; any other goes through [`record::split`].
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use tidemill_plan::CsvOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
@@ -14,7 +15,8 @@ use super::{check_options, header};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::slot::{RowSlots, Tag};
+use crate::text::rows::Fitted;
+use crate::text::slot::{RowSlots, SlotTable, Tag};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
@@ -209,6 +211,18 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
             return None;
         }
         Some(Grid { stops, field_count: *field_count, fields, is_ascii })
+    }
+
+    /// Those are in the grid.
+    #[inline(always)]
+    fn known(
+        &mut self,
+        _: &TextFrame,
+        _: Range<usize>,
+        _: &mut SlotTable,
+        _: &mut Vec<(u32, u32)>,
+    ) -> Fitted {
+        Fitted::NONE
     }
 
     #[inline(always)]

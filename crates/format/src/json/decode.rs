@@ -7,6 +7,7 @@
 //! that stood there in the record before; only another key is looked up by name.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use memchr::memchr;
 use tidemill_plan::JsonOptions;
@@ -18,7 +19,8 @@ use super::shape::{Draft, Shape};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::slot::{RowSlots, Tag};
+use crate::text::rows::Fitted;
+use crate::text::slot::{RowSlots, SlotTable, Tag};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
@@ -117,6 +119,18 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     }
 
     #[inline(always)]
+    fn known(
+        &mut self,
+        frame: &TextFrame,
+        rows: Range<usize>,
+        slots: &mut SlotTable,
+        places: &mut Vec<(u32, u32)>,
+    ) -> Fitted {
+        let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
+        self.layouts.fit::<L>(&frame.bytes, (frame.position, limit), rows, slots, places)
+    }
+
+    #[inline(always)]
     fn next(
         &mut self,
         frame: &TextFrame,
@@ -124,9 +138,6 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        if let Some((next, is_ascii)) = self.layouts.fit::<L>(bytes, start, slots) {
-            return NextRecord::Row { end: next - 1, next, is_ascii };
-        }
         slots.clear();
         if let Some(next) = self.shape.fit::<L>(bytes, start, slots) {
             self.layouts.learn(bytes, (start, next), self.shape.values());

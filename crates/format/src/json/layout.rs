@@ -5,9 +5,14 @@
 //! digit is a digit, text is neither a quote nor a backslash nor a control character. What fits is JSON,
 //! and where its values stand is known without looking for them.
 
+use std::ops::Range;
+
 use crate::text::Slot;
-use crate::text::lanes::{Bounds, Lanes};
-use crate::text::slot::{RowSlots, Tag, narrow};
+#[cfg(target_arch = "x86_64")]
+use crate::text::lanes::Avx2;
+use crate::text::lanes::{Baseline, Bounds, Lanes, Level};
+use crate::text::rows::Fitted;
+use crate::text::slot::{SlotTable, Tag, narrow};
 
 /// Bytes compared at a time.
 const LANE_BYTES: usize = 32;
@@ -191,53 +196,109 @@ impl Layouts {
         Self { column_count, by_len, len_min: usize::MAX, later_hits: 0, strain: 0, pause: 0 }
     }
 
-    /// Sets the slots from the record at `start` and gives the position behind its newline and whether it
-    /// is known to be ASCII, if it has a known layout.
+    /// Sets the slots of the records from `start` on that have a known layout, up to the first that has
+    /// none, and of no more than there are `rows`; none that starts at `limit` or behind.
     #[inline(always)]
     pub(crate) fn fit<L: Lanes>(
         &mut self,
         bytes: &[u8],
-        start: usize,
-        slots: &mut RowSlots<'_>,
-    ) -> Option<(usize, bool)> {
+        (start, limit): (usize, usize),
+        rows: Range<usize>,
+        slots: &mut SlotTable,
+        places: &mut Vec<(u32, u32)>,
+    ) -> Fitted {
+        match L::LEVEL {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the caller is compiled for this level.
+            Level::Avx2 => unsafe { self.fit_avx2(bytes, (start, limit), rows, slots, places) },
+            Level::Baseline => {
+                self.fit_rows::<Baseline>(bytes, (start, limit), rows, slots, places)
+            }
+        }
+    }
+
+    /// Apart from the rest of the decoder, which leaves the loop too few registers.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline(never)]
+    fn fit_avx2(
+        &mut self,
+        bytes: &[u8],
+        (start, limit): (usize, usize),
+        rows: Range<usize>,
+        slots: &mut SlotTable,
+        places: &mut Vec<(u32, u32)>,
+    ) -> Fitted {
+        self.fit_rows::<Avx2>(bytes, (start, limit), rows, slots, places)
+    }
+
+    #[inline(always)]
+    fn fit_rows<L: Lanes>(
+        &mut self,
+        bytes: &[u8],
+        (start, limit): (usize, usize),
+        rows: Range<usize>,
+        slots: &mut SlotTable,
+        places: &mut Vec<(u32, u32)>,
+    ) -> Fitted {
+        let mut fitted = Fitted { row_count: 0, next: start, is_ascii: true };
         if self.pause > 0 {
             self.pause -= 1;
-            return None;
+            return fitted;
         }
-        // A newline before this one would be within a value, where it does not pass, or in the place of
-        // other text.
-        let last = start.checked_add(self.len_min)? - 1;
-        let near: &[u8; LENGTHS_MAX] = bytes.get(last..)?.first_chunk()?;
-        let newlines = L::equal_to(near, b'\n');
-        let len = self.len_min + newlines.trailing_zeros() as usize;
-        let rest = &bytes[start..];
-        let Some(alike) = self.by_len.get_mut(len) else {
-            self.note_miss();
-            return None;
-        };
-        let layouts = alike.sides[alike.side_of(rest)].as_mut_slice();
-        for found in 0..layouts.len() {
-            let layout = &layouts[found];
-            if !L::keeps_to(rest, &layout.bounds) {
-                continue;
+        let column_count = self.column_count;
+        for row in rows {
+            let start = fitted.next;
+            if start >= limit {
+                return fitted;
             }
-            if layout.values.len() < self.column_count {
+            let Some((layout, len)) = self.find::<L>(bytes, start) else {
+                self.note_miss();
+                break;
+            };
+            let mut slots = slots.row(row);
+            if layout.values.len() < column_count {
                 slots.clear();
             }
             for &(column, slot) in &layout.values {
                 slots.set(column, slot.moved(narrow(start)));
             }
-            let is_ascii = layout.is_ascii;
-            if found > 0 {
-                self.later_hits = self.later_hits.wrapping_add(1);
-                if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
-                    layouts.swap(found, found - 1);
-                }
-            }
-            self.strain = self.strain.saturating_sub(1);
-            return Some((start + len, is_ascii));
+            fitted.is_ascii &= layout.is_ascii;
+            fitted.next = start + len;
+            fitted.row_count += 1;
+            places.push((narrow(start), narrow(fitted.next - 1)));
         }
-        self.note_miss();
+        let hits = u32::try_from(fitted.row_count).unwrap_or(u32::MAX);
+        self.strain = self.strain.saturating_sub(hits);
+        fitted
+    }
+
+    /// The layout of the record at `start`, and its length with its newline.
+    #[inline(always)]
+    fn find<L: Lanes>(&mut self, bytes: &[u8], start: usize) -> Option<(&Layout, usize)> {
+        // A newline before this one would be within a value, where it does not pass, or in the place of
+        // other text.
+        let last = start.checked_add(self.len_min)? - 1;
+        let near: &[u8; LENGTHS_MAX] = bytes.get(last..)?.first_chunk()?;
+        let len = self.len_min + L::equal_to(near, b'\n').trailing_zeros() as usize;
+        let rest = &bytes[start..];
+        let alike = self.by_len.get_mut(len)?;
+        let side = alike.side_of(rest);
+        let layouts = alike.sides[side].as_mut_slice();
+        for found in 0..layouts.len() {
+            if !L::keeps_to(rest, &layouts[found].bounds) {
+                continue;
+            }
+            if found == 0 {
+                return Some((&layouts[0], len));
+            }
+            self.later_hits = self.later_hits.wrapping_add(1);
+            if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
+                layouts.swap(found, found - 1);
+                return Some((&layouts[found - 1], len));
+            }
+            return Some((&layouts[found], len));
+        }
         None
     }
 

@@ -1,5 +1,7 @@
 //! Records of a text format on their way into a batch, and the loop that both formats share.
 
+use std::ops::Range;
+
 use arrow_array::{BooleanArray, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_select::filter::filter;
@@ -93,6 +95,16 @@ pub(crate) trait RecordParser {
     /// `None` where the next is not.
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>>;
 
+    /// Takes records like those before, from the frame's position on and of no more than there are `rows`,
+    /// as far as they can be told at once: their slots are set and their places appended.
+    fn known(
+        &mut self,
+        frame: &TextFrame,
+        rows: Range<usize>,
+        slots: &mut SlotTable,
+        places: &mut Vec<(u32, u32)>,
+    ) -> Fitted;
+
     /// Parses the record at the frame's position. On [`NextRecord::Row`] all slots have been set.
     fn next(
         &mut self,
@@ -100,6 +112,19 @@ pub(crate) trait RecordParser {
         slots: &mut RowSlots<'_>,
         side: &mut Vec<u8>,
     ) -> NextRecord;
+}
+
+/// Records that a [`RecordParser`] took at once.
+pub(crate) struct Fitted {
+    pub(crate) row_count: usize,
+    /// The position behind the last one's newline.
+    pub(crate) next: usize,
+    /// Whether they are known to be ASCII.
+    pub(crate) is_ascii: bool,
+}
+
+impl Fitted {
+    pub(crate) const NONE: Self = Self { row_count: 0, next: 0, is_ascii: true };
 }
 
 /// What a [`RecordParser`] found at the frame's position.
@@ -283,6 +308,14 @@ impl Rows {
             if !frame.has_more() {
                 gathered.is_drained = true;
                 break;
+            }
+            let rows = gathered.row_count..row_count;
+            let fitted = parser.known(frame, rows, &mut self.slots, &mut self.places);
+            if fitted.row_count > 0 {
+                frame.position = fitted.next;
+                gathered.row_count += fitted.row_count;
+                gathered.is_ascii &= fitted.is_ascii;
+                continue;
             }
             let start = frame.position;
             let mut slots = self.slots.row(gathered.row_count);
