@@ -1,7 +1,7 @@
 //! Where the characters stand that CSV's structure is made of: delimiters, newlines and quotes.
 //!
 //! Text is looked through some thousand bytes ahead of the records, 64 bytes at a time, by the
-//! [`Lanes`](crate::text::lanes::Lanes) that the caller is compiled for. Of stops, which are delimiters
+//! [`Lanes`] that the caller is compiled for. Of stops, which are delimiters
 //! and newlines, a bit a byte is kept; newlines and quotes are listed. A record without quotes is then the
 //! bits between two newlines, and the right number of them makes it regular, without a look at the text.
 

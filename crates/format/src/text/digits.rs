@@ -1,7 +1,7 @@
 //! Digits eight at a time, within a register and without a branch a digit.
 //!
 //! A word holds text as it stands in memory, its first character lowest (little-endian), as
-//! [`Near`](super::column::Near) loads it; what stands behind the text is masked off.
+//! [`Near`](super::cells::Near) loads it; what stands behind the text is masked off.
 
 /// Powers of ten that a double holds exactly and that a short text can need.
 const POWERS: [f64; 17] =

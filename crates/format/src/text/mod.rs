@@ -2,7 +2,7 @@
 //!
 //! A text decoder finds where each record and each needed field stands. Records that are all alike can be
 //! found together and make a [`grid`]; any other is looked at by itself and noted in a [`slot`] for each
-//! field. Either way they are [`fields`] to [`rows`], which gathers them and has [`column`] convert the
+//! field. Either way they are [`fields`] to [`rows`], which gathers them and has [`mod@column`] convert the
 //! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
 //! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD

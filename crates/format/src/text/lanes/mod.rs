@@ -5,12 +5,15 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod level;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod sse2;
 
 use std::convert::Infallible;
+
+pub(crate) use level::Level;
 
 use crate::text::slot::Slot;
 
@@ -77,35 +80,6 @@ pub(crate) trait Fours {
 
     /// The doubles they are, with at most one point each.
     fn four_doubles(four: Self::Four) -> Option<[f64; 4]>;
-}
-
-/// Which implementor this host takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// 32 bytes in one register, and the bit instructions that come with it.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// What every host has: SSE2 on x86-64, plain loops elsewhere.
-    Baseline,
-}
-
-impl Level {
-    pub(crate) fn detect() -> Self {
-        #[cfg(fuzzing)]
-        if crate::fuzzing::is_baseline() {
-            return Self::Baseline;
-        }
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt")
-        {
-            return Self::Avx2;
-        }
-        Self::Baseline
-    }
 }
 
 /// Only for functions with the target features of [`Level::Avx2`], into which it is inlined.
