@@ -4,7 +4,6 @@
 //! boundaries straight from [`Structure`]; any other goes through [`record::split`].
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use tidemill_plan::CsvOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
@@ -15,7 +14,6 @@ use super::{check_options, header};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::rows::Fitted;
 use crate::text::slot::{RowSlots, SlotTable, Tag};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
@@ -213,26 +211,16 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         Some(Grid { stops, field_count: *field_count, fields, is_ascii })
     }
 
-    /// Those are in the grid.
-    #[inline(always)]
-    fn known(
-        &mut self,
-        _: &TextFrame,
-        _: Range<usize>,
-        _: &mut SlotTable,
-        _: &mut Vec<(u32, u32)>,
-    ) -> Fitted {
-        Fitted::NONE
-    }
-
     #[inline(always)]
     fn next(
         &mut self,
         frame: &TextFrame,
-        slots: &mut RowSlots<'_>,
+        row: usize,
+        slots: &mut SlotTable,
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        let mut slots = slots.own(row, start);
         let count = self.layout.field_count;
         let Run { ends: stops, is_ascii } =
             self.structure.run::<L>(bytes, (start, usize::MAX), count, 1, false);
@@ -247,7 +235,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
             }
             return NextRecord::Row { end, next: last + 1, is_ascii };
         }
-        self.next_careful(frame, slots, side)
+        self.next_careful(frame, &mut slots, side)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::rows::Fitted;
 use crate::text::slot::{RowSlots, SlotTable, Tag};
-use crate::text::{Grid, NextRecord, RecordParser, Rows, TextFrame};
+use crate::text::{NextRecord, RecordParser, Rows, TextFrame};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes one partition of JSON lines.
@@ -112,12 +112,6 @@ struct Parser<'a, L> {
 }
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
-    /// Records are looked at one by one.
-    #[inline(always)]
-    fn grid(&mut self, _: &TextFrame, _: usize) -> Option<Grid<'_>> {
-        None
-    }
-
     #[inline(always)]
     fn known(
         &mut self,
@@ -134,17 +128,19 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     fn next(
         &mut self,
         frame: &TextFrame,
-        slots: &mut RowSlots<'_>,
+        row: usize,
+        slots: &mut SlotTable,
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        slots.clear();
-        if let Some(next) = self.shape.fit::<L>(bytes, start, slots) {
-            self.layouts.learn(bytes, (start, next), self.shape.values());
+        let mut own = slots.own(row, start);
+        own.clear();
+        if let Some(next) = self.shape.fit::<L>(bytes, start, &mut own) {
+            self.layouts.learn(bytes, (start, next), self.shape.values(), slots);
             return NextRecord::Row { end: next - 1, next, is_ascii: false };
         }
-        slots.clear();
-        self.next_careful(frame, slots, side)
+        own.clear();
+        self.next_careful(frame, &mut own, side)
     }
 }
 

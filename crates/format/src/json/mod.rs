@@ -10,9 +10,11 @@
 //! [`scan`] is the grammar, [`decode`] finds the needed values in it, by [`layout`] or [`shape`] where a
 //! record looks like one before; [`encode`] writes.
 
+pub(crate) mod alike;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod infer;
 pub(crate) mod layout;
+pub(crate) mod outline;
 pub(crate) mod scan;
 pub(crate) mod shape;

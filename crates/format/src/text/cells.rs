@@ -58,8 +58,10 @@ impl<'a, F: Fields> Cells<'a, F> {
         make_room(values, row_count);
         let room = &mut values.spare_capacity_mut()[..row_count];
         let mut nulls = Gaps::new(self.nulls);
-        for (index, room) in room.chunks_mut(4).enumerate() {
-            if let Ok(room) = <&mut [MaybeUninit<T>; 4]>::try_from(&mut *room)
+        let at_once = if W::IS_WIDE { 4 } else { row_count.max(1) };
+        for (index, room) in room.chunks_mut(at_once).enumerate() {
+            if W::IS_WIDE
+                && let Ok(room) = <&mut [MaybeUninit<T>; 4]>::try_from(&mut *room)
                 && let Some(four) = chunk.fields.four::<L>(chunk.frame, 4 * index)
                 && let Some(read) = W::read::<L>(four)
             {
@@ -67,7 +69,7 @@ impl<'a, F: Fields> Cells<'a, F> {
                 continue;
             }
             for (within, room) in room.iter_mut().enumerate() {
-                let row = 4 * index + within;
+                let row = at_once * index + within;
                 if let Some((start, len)) = chunk.fields.plain(row)
                     && let Some(read) = short(Near { bytes: chunk.frame, start, len })
                 {
@@ -176,6 +178,9 @@ impl<'a, F: Fields> Cells<'a, F> {
 /// How four texts become four values. A trait and no closure, since what takes vectors has to be
 /// inlined into a function that is compiled for them.
 pub(super) trait Wide<T> {
+    /// Whether it is worth a try.
+    const IS_WIDE: bool = true;
+
     fn read<L: Lanes>(four: L::Four) -> Option<[T; 4]>;
 }
 
@@ -203,6 +208,8 @@ impl Wide<f64> for Doubles {
 pub(super) struct OneByOne;
 
 impl<T> Wide<T> for OneByOne {
+    const IS_WIDE: bool = false;
+
     #[inline(always)]
     fn read<L: Lanes>(_: L::Four) -> Option<[T; 4]> {
         None
@@ -242,29 +249,30 @@ pub(super) struct Near<'a> {
 }
 
 impl Near<'_> {
-    /// Sixteen bytes from `at` bytes behind its start on, the first one lowest; `None` at
-    /// the end of the frame.
+    /// Sixteen bytes, `WORDS` times, from its start on, the first one lowest; `None` at the end of the frame.
     #[inline(always)]
-    fn word(self, at: usize) -> Option<u128> {
-        let start = self.start + at;
-        let loaded = self.bytes.get(start..start + 16)?;
-        Some(u128::from_le_bytes(loaded.try_into().expect("sixteen bytes")))
+    fn words<const WORDS: usize>(self) -> Option<[u128; WORDS]> {
+        let (loaded, _) = self.bytes.get(self.start..)?.as_chunks::<16>();
+        Some(loaded.first_chunk::<WORDS>()?.map(u128::from_le_bytes))
     }
 
     #[inline(always)]
     pub(super) fn integer(self) -> Option<i64> {
-        digits::integer(self.word(0)?, self.len)
+        let [word] = self.words()?;
+        digits::integer(word, self.len)
     }
 
     #[inline(always)]
     pub(super) fn double(self) -> Option<f64> {
-        digits::double(self.word(0)?, self.len)
+        let [word] = self.words()?;
+        digits::double(word, self.len)
     }
 
     #[inline(always)]
     pub(super) fn timestamp(self, last: &Cell<time::LastMinute>) -> Option<i64> {
         let len = self.len.checked_sub(16)?;
-        last.get().timestamp(self.word(0)?, self.word(16)?, len)
+        let [head, tail] = self.words()?;
+        last.get().timestamp(head, tail, len)
     }
 }
 

@@ -140,6 +140,21 @@ pub(crate) fn millionths(word: u64, count: usize) -> Option<u64> {
     (beyond_nine(digits) == 0).then(|| eight(digits) / 100)
 }
 
+/// The milliseconds that `:SS.mmm` is, the first seven characters of a word; `None` for other text.
+#[inline(always)]
+pub(crate) fn thousandths(word: u64) -> Option<i64> {
+    /// What takes a byte beyond 127 if it is more than may be: 0, 5, 9, 0, 9, 9 and 9.
+    const BEYOND: u64 = u64::from_le_bytes([0x7f, 0x7a, 0x76, 0x7f, 0x76, 0x76, 0x76, 0]);
+    let digits = (word ^ u64::from_le_bytes(*b":00.000\0")) & (u64::MAX >> 8);
+    if (digits | (digits + BEYOND)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // In each byte, its digit and the next one as a number.
+    let twos = digits * 10 + (digits >> 8);
+    let byte = |of: u64, index: usize| i64::from(of.to_le_bytes()[index]);
+    Some(byte(twos, 1) * 1000 + byte(twos, 4) * 10 + byte(digits, 6))
+}
+
 /// Eight digits of a number below 10^8 as digit values, first one lowest.
 #[inline(always)]
 fn eight_digits(value: u64) -> u64 {
@@ -289,6 +304,30 @@ mod tests {
             }
             text
         })
+    }
+
+    #[test]
+    fn thousandths_are_those_of_a_minute() {
+        let read = |text: [u8; 8]| thousandths(u64::from_le_bytes(text));
+        for millis in 0..60_000 {
+            let text = format!(":{:02}.{:03}", millis / 1000, millis % 1000);
+            let mut word = [0xff; 8];
+            word[..7].copy_from_slice(text.as_bytes());
+            assert_eq!(read(word), Some(millis), "{text}");
+            let digits = [1, 2, 4, 5, 6];
+            for other in 0..=u8::MAX {
+                let at = usize::try_from(millis % 7).expect("below seven");
+                let mut word = word;
+                word[at] = other;
+                let is_tens = at == 1;
+                let is_fine = if digits.contains(&at) {
+                    other.is_ascii_digit() && !(is_tens && other > b'5')
+                } else {
+                    other == text.as_bytes()[at]
+                };
+                assert_eq!(read(word).is_some(), is_fine, "{text} {other} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Where the values of a chunk's records stand, however the records were found.
 //!
-//! Records looked at one by one have a [`Slot`] for each value; of those that were found together, a
+//! Records that are looked at one by one or laid out alike have a [`Slot`] for each value; of those that were found together, a
 //! [`Grid`] knows where each field ends. Columns are written once, over [`Fields`].
 
 use super::grid::Grid;
 use super::lanes::Lanes;
-use super::slot::{Slot, SlotTable, Tag};
+use super::slot::{Row, Slot, SlotTable, Tag};
 
 /// The records of a chunk.
 pub(crate) trait Records: Copy {
@@ -33,42 +33,52 @@ pub(crate) trait Fields: Copy {
     fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four>;
 }
 
-/// Records that were looked at one by one.
+/// Records that have slots, of their own or in common.
 #[derive(Clone, Copy)]
 pub(crate) struct Slotted<'a> {
     pub(crate) slots: &'a SlotTable,
     pub(crate) row_count: usize,
 }
 
+/// One field of [`Slotted`] records.
+#[derive(Clone, Copy)]
+pub(crate) struct SlottedFields<'a> {
+    rows: &'a [Row],
+    slots: &'a [Slot],
+}
+
 impl<'a> Records for Slotted<'a> {
-    type Fields = &'a [Slot];
+    type Fields = SlottedFields<'a>;
 
     #[inline(always)]
-    fn fields(self, place: usize) -> &'a [Slot] {
-        self.slots.field(place, self.row_count)
+    fn fields(self, place: usize) -> SlottedFields<'a> {
+        SlottedFields { rows: self.slots.rows(self.row_count), slots: self.slots.field(place) }
     }
 }
 
-impl Fields for &[Slot] {
+impl Fields for SlottedFields<'_> {
     #[inline(always)]
     fn row_count(self) -> usize {
-        self.len()
+        self.rows.len()
     }
 
     #[inline(always)]
     fn slot(self, row: usize) -> Slot {
-        self[row]
+        let Row { start, first } = self.rows[row];
+        self.slots[first as usize].moved(start)
     }
 
     #[inline(always)]
     fn plain(self, row: usize) -> Option<(usize, usize)> {
-        let slot = self[row];
+        let slot = self.slot(row);
         (slot.is_plain() && slot.len() > 0).then(|| (slot.start(), slot.len()))
     }
 
     #[inline(always)]
     fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four> {
-        L::four_of_slots(frame, self.get(row..)?.first_chunk()?)
+        let rows: &[Row; 4] = self.rows.get(row..)?.first_chunk()?;
+        let slots = rows.map(|row| self.slots[row.first as usize]);
+        L::four_of_slots(frame, rows, slots)
     }
 }
 

@@ -7,7 +7,7 @@
 
 use tidemill_record::DataType;
 
-use super::lanes::Lanes;
+use super::lanes::{Bounds, Lanes};
 
 /// Bytes compared at a time; so many are compared of every text, however short.
 const PIECE_BYTES: usize = 64;
@@ -45,32 +45,15 @@ struct Form {
     /// Bytes of the text.
     len: usize,
     /// What the first of them may be.
-    near: Piece,
+    near: Bounds,
     /// The same of the others: as many pieces as it takes.
-    far: Vec<Piece>,
+    far: Vec<Bounds>,
     /// A second's fraction among the first bytes, which is written if it is not all zero.
     fraction: Fraction,
     /// Where the others of three digits stand that are not all zero.
     more_fractions: Vec<usize>,
     /// Whether there is nothing to be held against the last two.
     is_near: bool,
-}
-
-/// What each of 64 bytes may be.
-#[derive(Clone, PartialEq)]
-struct Piece {
-    low: [u8; PIECE_BYTES],
-    high: [u8; PIECE_BYTES],
-}
-
-impl Piece {
-    /// Nothing is asked of any byte.
-    const ANY: Self = Self { low: [0; PIECE_BYTES], high: [u8::MAX; PIECE_BYTES] };
-
-    #[inline(always)]
-    fn fits<L: Lanes>(&self, bytes: &[u8; PIECE_BYTES]) -> bool {
-        L::are_within(bytes, &self.low, &self.high)
-    }
 }
 
 /// Four bytes of the text that must not be all of `zeros` where `mask` is set. There may be none, which is
@@ -104,7 +87,7 @@ impl Form {
     #[inline(always)]
     fn fits<L: Lanes>(&self, bytes: &[u8], near: &[u8; PIECE_BYTES], len: usize) -> bool {
         len == self.len
-            && self.near.fits::<L>(near)
+            && L::keeps_to(near, &self.near)
             && self.fraction.fits(near)
             && (self.is_near || self.fits_far::<L>(bytes))
     }
@@ -113,7 +96,7 @@ impl Form {
     fn fits_far<L: Lanes>(&self, bytes: &[u8]) -> bool {
         let Some(bytes) = bytes.get(..(1 + self.far.len()) * PIECE_BYTES) else { return false };
         let pieces = &bytes.as_chunks::<PIECE_BYTES>().0[1..];
-        self.far.iter().zip(pieces).all(|(piece, bytes)| piece.fits::<L>(bytes))
+        self.far.iter().zip(pieces).all(|(piece, bytes)| L::keeps_to(bytes, piece))
             && self.more_fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
     }
 }
@@ -188,13 +171,9 @@ impl Forms {
             }
         }
         let len = bounds.len();
-        let mut pieces = vec![Piece::ANY; len.div_ceil(PIECE_BYTES).max(1)];
-        for (at, &(low, high)) in bounds.iter().enumerate() {
-            let piece = &mut pieces[at / PIECE_BYTES];
-            (piece.low[at % PIECE_BYTES], piece.high[at % PIECE_BYTES]) = (low, high);
-        }
-        let far = pieces.split_off(1);
-        let near = pieces.remove(0);
+        let mut pieces = Bounds::of(&bounds).into_iter();
+        let near = pieces.next().unwrap_or(Bounds::ANY);
+        let far: Vec<Bounds> = pieces.collect();
         // One that cannot be checked with the first bytes is checked with the others.
         let first = fractions.first().and_then(|&at| Fraction::new(at));
         let more_fractions = fractions.split_off(usize::from(first.is_some()));

@@ -15,7 +15,7 @@ use std::arch::x86_64::{
 };
 
 use super::lanes::{Avx2, Fours};
-use super::slot::Slot;
+use super::slot::{Row, Slot};
 
 /// Four texts of 1 to 8 bytes each, and what stands behind them.
 #[derive(Clone, Copy)]
@@ -25,23 +25,28 @@ pub(crate) struct Four {
 }
 
 impl Four {
-    /// The texts of four slots; `None` if any is not plain, or empty, or longer, or so near to the end
-    /// of the frame that eight bytes cannot be loaded.
+    /// The texts of a slot of each of four rows, counted from where they begin; `None` if any is not plain,
+    /// or empty, or longer, or so near to the end of the frame that eight bytes cannot be loaded.
     ///
     /// # Safety
     /// The host has AVX2.
     #[inline(always)]
-    pub(crate) unsafe fn of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Self> {
+    pub(crate) unsafe fn of_slots(frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Self> {
         /// Text and numbers differ in one bit of the tag.
         const EITHER: i64 = 2 << 60;
         const TEXT: i64 = 1 << 60;
-        // SAFETY: as the caller says; four slots are 32 bytes, their starts in the lower half of each lane.
+        // SAFETY: as the caller says; four rows are 32 bytes, their starts in the lower half of each lane.
         unsafe {
-            let places = _mm256_loadu_si256(slots.as_ptr().cast::<__m256i>());
+            let bits = |lane: usize| slots[lane].bits().cast_signed();
+            let places = _mm256_set_epi64x(bits(3), bits(2), bits(1), bits(0));
+            let starts = _mm256_loadu_si256(rows.as_ptr().cast::<__m256i>());
+            let starts = _mm256_and_si256(starts, _mm256_set1_epi64x(0xffff_ffff));
+            let places = _mm256_add_epi32(places, starts);
             let places = _mm256_andnot_si256(_mm256_set1_epi64x(EITHER), places);
             let places = _mm256_xor_si256(places, _mm256_set1_epi64x(TEXT));
             let lens = _mm256_srli_epi64(places, 32);
-            Self::load(frame, slots.map(Slot::start), places, lens)
+            let start = |lane: usize| slots[lane].moved(rows[lane].start).start();
+            Self::load(frame, [start(0), start(1), start(2), start(3)], places, lens)
         }
     }
 
@@ -106,9 +111,9 @@ impl Fours for Avx2 {
     type Four = Four;
 
     #[inline(always)]
-    fn four_of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Four> {
+    fn four_of_slots(frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Four> {
         // SAFETY: as above.
-        unsafe { Four::of_slots(frame, slots) }
+        unsafe { Four::of_slots(frame, rows, slots) }
     }
 
     #[inline(always)]
@@ -331,11 +336,14 @@ mod tests {
             // Numbers and text, of which a grid has no numbers.
             let tag = |lane: usize| if lane.is_multiple_of(2) { Tag::Text } else { Tag::Number };
             let end = |lane: usize| 16 * lane + usize::try_from(lens[lane]).unwrap();
-            let slots = [0, 1, 2, 3].map(|lane| Slot::new(tag(lane), 16 * lane, end(lane)));
+            // Rows that begin anywhere; what a slot is counted from may lie behind it.
+            let rows = [0, 16, 1, 60].map(|start| Row { start, first: 7 });
+            let slot = |lane: usize| Slot::new(tag(lane), 16 * lane, end(lane));
+            let slots = [0, 1, 2, 3].map(|lane| slot(lane).moved(rows[lane].start.wrapping_neg()));
             let stops =
                 [0, 1, 2, 3].map(|lane| [narrow(16 * lane).wrapping_sub(1), narrow(end(lane))]);
             // SAFETY: AVX2 was detected.
-            let four = unsafe { Four::of_slots(frame, &slots) }.unwrap();
+            let four = unsafe { Four::of_slots(frame, &rows, slots) }.unwrap();
             // SAFETY: as above.
             let again = unsafe { Four::of_stops(frame, stops.as_flattened(), 2) }.unwrap();
             let one = |lane: usize| {
@@ -369,8 +377,10 @@ mod tests {
             return;
         }
         let frame = [b'7'; 40];
-        // SAFETY: AVX2 was detected.
-        let is_read = |slots: &[Slot; 4]| unsafe { Four::of_slots(&frame, slots) }.is_some();
+        let is_read = |slots: &[Slot; 4]| {
+            // SAFETY: AVX2 was detected.
+            unsafe { Four::of_slots(&frame, &[Row::default(); 4], *slots) }.is_some()
+        };
         let good = [0, 8, 24, 32].map(|at| Slot::new(Tag::Text, at, at + 8));
         assert!(is_read(&good));
         for lane in 0..4 {

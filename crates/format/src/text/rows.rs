@@ -13,7 +13,7 @@ use super::column::{TextColumn, make_room};
 use super::fields::{Records, Slotted};
 use super::grid::Grid;
 use super::misfit::Misfit;
-use super::slot::{FRAME_BYTES_MAX, RowSlots, SlotTable, narrow};
+use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
 use super::verbatim::VerbatimColumn;
 use crate::FormatError;
 
@@ -92,24 +92,30 @@ impl TextFrame {
 /// Finds the records of a frame and the needed values of each.
 pub(crate) trait RecordParser {
     /// The records at the frame's position that are regular, at most `rows_max`, and steps over them.
-    /// `None` where the next is not.
-    fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>>;
+    /// `None` where the next is not, or the format has none.
+    fn grid(&mut self, _: &TextFrame, _rows_max: usize) -> Option<Grid<'_>> {
+        None
+    }
 
-    /// Takes records like those before, from the frame's position on and of no more than there are `rows`,
-    /// as far as they can be told at once: their slots are set and their places appended.
+    /// Takes records that are laid out like some before, from the frame's position on and of no more than
+    /// there are `rows`: these are filled in and the records' places appended. None, where the format has
+    /// a grid.
     fn known(
         &mut self,
-        frame: &TextFrame,
-        rows: Range<usize>,
-        slots: &mut SlotTable,
-        places: &mut Vec<(u32, u32)>,
-    ) -> Fitted;
+        _: &TextFrame,
+        _rows: Range<usize>,
+        _: &mut SlotTable,
+        _places: &mut Vec<(u32, u32)>,
+    ) -> Fitted {
+        Fitted::NONE
+    }
 
-    /// Parses the record at the frame's position. On [`NextRecord::Row`] all slots have been set.
+    /// Parses the record at the frame's position. On [`NextRecord::Row`] all slots of the row have been set.
     fn next(
         &mut self,
         frame: &TextFrame,
-        slots: &mut RowSlots<'_>,
+        row: usize,
+        slots: &mut SlotTable,
         side: &mut Vec<u8>,
     ) -> NextRecord;
 }
@@ -167,7 +173,7 @@ pub(crate) struct Rows {
     verbatim: Vec<VerbatimColumn>,
     batch_rows: usize,
     // Changes with every record.
-    /// Slots of the chunk, where its records are looked at one by one.
+    /// Slots of the chunk, where its records are no grid.
     slots: SlotTable,
     /// Position of each record in the frame, `[start, end)`.
     places: Vec<(u32, u32)>,
@@ -183,7 +189,7 @@ pub(crate) struct Rows {
     verbatim_misfits: Vec<(usize, Misfit)>,
 }
 
-/// Records of a chunk that were looked at one by one.
+/// Records of a chunk that are no grid.
 struct Gathered {
     row_count: usize,
     /// Whether they are known to be ASCII.
@@ -318,8 +324,7 @@ impl Rows {
                 continue;
             }
             let start = frame.position;
-            let mut slots = self.slots.row(gathered.row_count);
-            match parser.next(frame, &mut slots, &mut self.side) {
+            match parser.next(frame, gathered.row_count, &mut self.slots, &mut self.side) {
                 NextRecord::Row { end, next, is_ascii } => {
                     self.places.push((narrow(start), narrow(end)));
                     frame.position = next;

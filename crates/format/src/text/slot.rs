@@ -1,5 +1,7 @@
 //! Where one field's value stands.
 
+use std::ops::Range;
+
 /// Frames of text are shorter than this, so that a slot fits eight bytes.
 pub(crate) const FRAME_BYTES_MAX: usize = (1 << 28) - 1;
 
@@ -41,10 +43,16 @@ impl Slot {
         Self { start: narrow(start), tag_and_len: ((tag as u32) << 28) | narrow(end - start) }
     }
 
-    /// The same, so many bytes on.
+    /// The same, so many bytes on. What is not in the frame may have wrapped around before, and comes back.
     #[inline(always)]
     pub(crate) fn moved(self, by: u32) -> Self {
-        Self { start: self.start + by, ..self }
+        Self { start: self.start.wrapping_add(by), ..self }
+    }
+
+    /// The start in the lower half, tag and length in the upper one.
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u64 {
+        u64::from(self.start) | (u64::from(self.tag_and_len) << 32)
     }
 
     #[inline]
@@ -87,54 +95,94 @@ impl Slot {
     }
 }
 
-/// Slots of a chunk of records, one field after the other.
+/// Slots of a chunk of records, each record's counted from its start on, so that records that are laid out
+/// alike have them in common.
 #[derive(Default)]
 pub(crate) struct SlotTable {
+    /// Those of records looked at one by one, a row of fields for each record of a chunk, and behind them
+    /// rows that records have in common.
     slots: Vec<Slot>,
     field_count: usize,
-    /// Records of a chunk at most.
-    row_count: usize,
+    rows: Box<[Row]>,
+}
+
+/// One record of a chunk.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(crate) struct Row {
+    /// Where it begins, within the frame.
+    pub(crate) start: u32,
+    /// Where its slots begin, within the table.
+    pub(crate) first: u32,
 }
 
 impl SlotTable {
-    /// All NULL.
+    /// For chunks of at most so many records.
     pub(crate) fn new(field_count: usize, row_count: usize) -> Self {
-        Self { slots: vec![Slot::NULL; field_count * row_count], field_count, row_count }
+        let slots = vec![Slot::NULL; field_count * row_count];
+        Self { slots, field_count, rows: vec![Row::default(); row_count].into() }
     }
 
-    /// The slots of one record.
+    /// Slots of its own for the record of this row, which begins at `start`. What they are at first is left
+    /// over from another.
     #[inline(always)]
-    pub(crate) fn row(&mut self, row: usize) -> RowSlots<'_> {
-        debug_assert!(row < self.row_count);
-        let Self { slots, field_count, row_count } = self;
-        RowSlots { slots, row, stride: *row_count, field_count: *field_count }
+    pub(crate) fn own(&mut self, row: usize, start: usize) -> RowSlots<'_> {
+        let first = row * self.field_count;
+        let start = narrow(start);
+        self.rows[row] = Row { start, first: narrow(first) };
+        RowSlots { slots: &mut self.slots[first..][..self.field_count], start }
     }
 
-    /// The slots of one field in the first `row_count` records.
+    /// Keeps slots for records to have in common, one a field, and gives where they begin.
+    pub(crate) fn share(&mut self, slots: &[Slot]) -> u32 {
+        debug_assert_eq!(slots.len(), self.field_count);
+        let first = narrow(self.slots.len());
+        self.slots.extend_from_slice(slots);
+        first
+    }
+
+    /// Drops what records had in common; between two chunks.
+    pub(crate) fn forget_shared(&mut self) {
+        self.slots.truncate(self.field_count * self.rows.len());
+    }
+
+    /// Records of the chunk, to be filled in.
     #[inline(always)]
-    pub(crate) fn field(&self, field: usize, row_count: usize) -> &[Slot] {
-        &self.slots[field * self.row_count..][..row_count]
+    pub(crate) fn rows_mut(&mut self, rows: Range<usize>) -> &mut [Row] {
+        &mut self.rows[rows]
+    }
+
+    /// The first `row_count` records.
+    #[inline(always)]
+    pub(crate) fn rows(&self, row_count: usize) -> &[Row] {
+        &self.rows[..row_count]
+    }
+
+    /// Slots of one field: where [`Row::first`] says, that of the row.
+    #[inline(always)]
+    pub(crate) fn field(&self, field: usize) -> &[Slot] {
+        &self.slots[field..]
     }
 }
 
-/// The slots of one record. What they were before is left over from another.
+/// The slots of one record.
 pub(crate) struct RowSlots<'a> {
     slots: &'a mut [Slot],
-    /// Of the slots of each field, which follow one another.
-    row: usize,
-    stride: usize,
-    field_count: usize,
+    /// Where the record begins.
+    start: u32,
 }
 
 impl RowSlots<'_> {
+    /// Sets a slot that is counted from the start of what it points into.
     #[inline(always)]
     pub(crate) fn set(&mut self, field: usize, slot: Slot) {
-        self.slots[field * self.stride + self.row] = slot;
+        self.slots[field] = slot.moved(self.start.wrapping_neg());
     }
 
     /// Makes all of them NULL.
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        (0..self.field_count).for_each(|field| self.set(field, Slot::NULL));
+        self.slots.fill(Slot::NULL);
     }
 }
 

@@ -39,6 +39,14 @@ impl LastMinute {
     /// of which `len` belong to it.
     #[inline(always)]
     pub(crate) fn timestamp(&self, head: u128, tail: u128, len: usize) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "the next eight characters")]
+        let next = tail as u64;
+        if head == self.text
+            && len == 7
+            && let Some(millis) = digits::thousandths(next)
+        {
+            return Some(self.micros + 1000 * millis);
+        }
         #[expect(clippy::cast_possible_truncation, reason = "bytes of it are wanted")]
         let byte = |index: u32| (tail >> (8 * index)) as u8;
         let (tens, ones) = (byte(1).wrapping_sub(b'0'), byte(2).wrapping_sub(b'0'));

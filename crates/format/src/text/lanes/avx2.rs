@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::{
     __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
-    _mm256_subs_epu8, _mm256_testz_si256,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_sub_epi8, _mm256_subs_epu8,
+    _mm256_testz_si256,
 };
 
 use super::{Avx2, Baseline, Bounds, Lanes, Level};
@@ -67,41 +67,35 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
-        // SAFETY: as above; both halves of each are loaded.
+    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
+        // SAFETY: as above; a half of each is loaded.
         unsafe {
             let half = |bytes: &[u8; 64], at: usize| {
                 _mm256_loadu_si256(bytes.as_ptr().add(at).cast::<__m256i>())
             };
-            let outside = |at: usize| {
-                let bytes = half(bytes, at);
-                let below = _mm256_subs_epu8(half(low, at), bytes);
-                _mm256_or_si256(below, _mm256_subs_epu8(bytes, half(high, at)))
+            let beyond = |at: usize| {
+                let above = _mm256_sub_epi8(half(block, at), half(&bounds.low, at));
+                _mm256_subs_epu8(above, half(&bounds.span, at))
             };
-            let outside = _mm256_or_si256(outside(0), outside(32));
-            _mm256_testz_si256(outside, outside) == 1
+            let wrong = _mm256_or_si256(beyond(0), beyond(32));
+            _mm256_testz_si256(wrong, wrong) == 1
         }
     }
 
     #[inline(always)]
-    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
-        let Some(bytes) = bytes.get(..32 * bounds.len()) else { return false };
-        // SAFETY: as above.
+    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
+        // SAFETY: as above; a half of each is loaded.
         unsafe {
-            let load = |lane: &[u8; 32]| _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
-            let mut wrong = _mm256_setzero_si256();
-            for (lane, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
-                let bytes = load(lane);
+            let special = |at: usize| {
+                let bytes = _mm256_loadu_si256(block.as_ptr().add(at).cast::<__m256i>());
+                let low = _mm256_loadu_si256(bounds.low.as_ptr().add(at).cast::<__m256i>());
                 let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
                 let slash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
-                let low = load(&bounds.low);
                 let text = _mm256_cmpeq_epi8(low, _mm256_set1_epi8(b' '.cast_signed()));
-                let special = _mm256_and_si256(_mm256_or_si256(quote, slash), text);
-                wrong = _mm256_or_si256(wrong, special);
-                wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(low, bytes));
-                wrong = _mm256_or_si256(wrong, _mm256_subs_epu8(bytes, load(&bounds.high)));
-            }
-            _mm256_testz_si256(wrong, wrong) == 1
+                _mm256_and_si256(_mm256_or_si256(quote, slash), text)
+            };
+            let wrong = _mm256_or_si256(special(0), special(32));
+            _mm256_testz_si256(wrong, wrong) == 1 && Self::keeps_to(block, bounds)
         }
     }
 

@@ -15,7 +15,7 @@ use std::convert::Infallible;
 
 pub(crate) use level::Level;
 
-use crate::text::slot::Slot;
+use crate::text::slot::{Row, Slot};
 
 /// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
 pub(crate) trait Lanes: Fours {
@@ -34,12 +34,11 @@ pub(crate) trait Lanes: Fours {
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(lane: &[u8; 32]) -> u32;
 
-    /// Whether each byte is at least its low bound and at most its high one.
-    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool;
+    /// Whether each byte keeps to its bounds.
+    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool;
 
-    /// Whether the text at the front of `bytes` keeps to these bounds, 32 bytes after 32; `false` where
-    /// there are fewer bytes than bounds.
-    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool;
+    /// The same, and whether none is a quote or a backslash whose lower bound is a space.
+    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool;
 
     /// Where the two differ.
     fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
@@ -48,19 +47,29 @@ pub(crate) trait Lanes: Fours {
     fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
 }
 
-/// What each of 32 bytes of a JSON record may be.
-#[derive(Clone, PartialEq)]
+/// What each of 64 bytes may be.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bounds {
-    /// The least. Where this is a space, neither a quote nor a backslash may be: it is the least that text
-    /// may be.
-    pub(crate) low: [u8; 32],
-    /// The most.
-    pub(crate) high: [u8; 32],
+    /// The least.
+    low: [u8; 64],
+    /// How far above the least.
+    span: [u8; 64],
 }
 
 impl Bounds {
     /// Nothing is asked of any byte.
-    pub(crate) const ANY: Self = Self { low: [0; 32], high: [u8::MAX; 32] };
+    pub(crate) const ANY: Self = Self { low: [0; 64], span: [u8::MAX; 64] };
+
+    /// The bounds of a text's bytes, each by its least and its most; of what fills up the last block,
+    /// nothing is asked.
+    pub(crate) fn of(ranges: &[(u8, u8)]) -> Vec<Self> {
+        let mut blocks = vec![Self::ANY; ranges.len().div_ceil(64)];
+        for (at, &(low, high)) in ranges.iter().enumerate() {
+            let block = &mut blocks[at / 64];
+            (block.low[at % 64], block.span[at % 64]) = (low, high - low);
+        }
+        blocks
+    }
 }
 
 /// Four short texts at a time, and the numbers they are.
@@ -68,9 +77,9 @@ pub(crate) trait Fours {
     /// Texts of 1 to 8 bytes, four of them.
     type Four: Copy;
 
-    /// The texts of four slots; `None` if any is not plain, or of another length, or at the very end of
-    /// the frame, or if there is no way to read four at once.
-    fn four_of_slots(frame: &[u8], slots: &[Slot; 4]) -> Option<Self::Four>;
+    /// The texts of a slot of each of four rows, counted from where they begin; `None` if any is not plain,
+    /// or of another length, or at the very end of the frame, or if there is no way to read four at once.
+    fn four_of_slots(frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Self::Four>;
 
     /// The same between a stop and the next one, and so `stride` stops later and so on.
     fn four_of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Self::Four>;
@@ -94,7 +103,7 @@ impl Fours for Baseline {
     type Four = Infallible;
 
     #[inline(always)]
-    fn four_of_slots(_: &[u8], _: &[Slot; 4]) -> Option<Infallible> {
+    fn four_of_slots(_: &[u8], _: &[Row; 4], _: [Slot; 4]) -> Option<Infallible> {
         None
     }
 
@@ -139,13 +148,13 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
-        are_within(bytes, low, high)
+    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
+        keeps_to(block, bounds)
     }
 
     #[inline(always)]
-    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
-        keeps_to(bytes, bounds)
+    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
+        keeps_to_text(block, bounds)
     }
 
     #[inline(always)]
@@ -161,27 +170,17 @@ impl Lanes for Baseline {
 
 /// Vectorized by the compiler, as far as the host goes.
 #[inline(always)]
-fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
-    let Some(bytes) = bytes.get(..32 * bounds.len()) else { return false };
-    let mut wrong = [0; 32];
-    for (bytes, bounds) in bytes.as_chunks::<32>().0.iter().zip(bounds) {
-        for index in 0..32 {
-            let byte = bytes[index];
-            let (low, high) = (bounds.low[index], bounds.high[index]);
-            let is_special = low == b' ' && (byte == b'"' || byte == b'\\');
-            wrong[index] |=
-                low.saturating_sub(byte) | byte.saturating_sub(high) | u8::from(is_special);
-        }
-    }
-    wrong == [0; 32]
+fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
+    let beyond = |at: usize| block[at].wrapping_sub(bounds.low[at]).saturating_sub(bounds.span[at]);
+    (0..block.len()).fold(0, |wrong, at| wrong | beyond(at)) == 0
 }
 
 /// The same.
 #[inline(always)]
-fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
-    let outside =
-        |at: usize| low[at].saturating_sub(bytes[at]) | bytes[at].saturating_sub(high[at]);
-    (0..bytes.len()).fold(0, |wrong, at| wrong | outside(at)) == 0
+fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
+    let is_special = |at: usize| bounds.low[at] == b' ' && matches!(block[at], b'"' | b'\\');
+    let special = (0..block.len()).fold(0, |wrong, at| wrong | u8::from(is_special(at)));
+    special == 0 && keeps_to(block, bounds)
 }
 
 #[cfg(test)]
@@ -209,20 +208,27 @@ mod tests {
                 assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
                 assert_eq!(L::contains(&block, byte), block.contains(&byte));
             }
-            let exact = block.as_chunks::<32>().0.iter();
-            let mut bounds: Vec<Bounds> =
-                exact.map(|lane| Bounds { low: *lane, high: *lane }).collect();
-            assert!(L::keeps_to(&block, &bounds) && !L::keeps_to(&block[..63], &bounds));
-            bounds[1] = Bounds { low: [b' '; 32], high: [0x7f; 32] };
-            let is_text = |byte: &u8| (b' '..=0x7f).contains(byte) && !matches!(byte, b'"' | b'\\');
-            assert_eq!(L::keeps_to(&block, &bounds), high.iter().all(is_text));
-            let mut bounds = block;
-            assert!(L::are_within(&block, &bounds, &bounds));
+            // Each byte may be one of those from half of it to itself.
+            let ranges = block.map(|byte| (byte / 2, byte));
+            let [bounds] = Bounds::of(&ranges).try_into().expect("one block");
+            assert!(L::keeps_to(&block, &bounds));
             let at = usize::from(block[0]) % 64;
-            bounds[at] = !block[at];
-            let is_lower = bounds[at] < block[at];
-            assert_eq!(L::are_within(&block, &bounds, &block), is_lower, "{block:?} {at}");
-            assert_eq!(L::are_within(&block, &block, &bounds), !is_lower, "{block:?} {at}");
+            for other in 0..=u8::MAX {
+                let mut block = block;
+                let is_within = (block[at] / 2..=block[at]).contains(&other);
+                block[at] = other;
+                assert_eq!(L::keeps_to(&block, &bounds), is_within, "{block:?} {at}");
+            }
+            // One byte may be any text, the others anything.
+            let mut ranges = [(0, u8::MAX); 64];
+            ranges[at] = (b' ', 0x7f);
+            let [bounds] = Bounds::of(&ranges).try_into().expect("one block");
+            for other in 0..=u8::MAX {
+                let mut block = block;
+                block[at] = other;
+                let is_text = (b' '..=0x7f).contains(&other) && !matches!(other, b'"' | b'\\');
+                assert_eq!(L::keeps_to_text(&block, &bounds), is_text, "{block:?} {at}");
+            }
             assert_eq!(L::is_ascii(&block), block.is_ascii());
             let ascii = block.map(|byte| byte & 0x7f);
             assert!(L::is_ascii(&ascii));

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm_set1_epi8, _mm_sub_epi8,
 };
 
-use super::{Baseline, Bounds, Lanes, Level, are_within, keeps_to};
+use super::{Baseline, Bounds, Lanes, Level, keeps_to, keeps_to_text};
 
 // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
 // and need no alignment.
@@ -50,13 +50,13 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn are_within(bytes: &[u8; 64], low: &[u8; 64], high: &[u8; 64]) -> bool {
-        are_within(bytes, low, high)
+    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
+        keeps_to(block, bounds)
     }
 
     #[inline(always)]
-    fn keeps_to(bytes: &[u8], bounds: &[Bounds]) -> bool {
-        keeps_to(bytes, bounds)
+    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
+        keeps_to_text(block, bounds)
     }
 
     #[inline(always)]

@@ -1,0 +1,271 @@
+//! Layouts of records of one length, and which of them a record is held against.
+
+use std::cmp::Reverse;
+
+use super::layout::{REACH, RECORD_BYTES_MAX};
+use super::outline::Outline;
+use crate::text::lanes::{Bounds, Lanes};
+use crate::text::slot::SlotTable;
+
+/// Layouts of one side that are remembered; the last makes way for another. New probes may leave some more
+/// to a side, up to the next that is learnt.
+const LAYOUTS_MAX: usize = 8;
+/// Bytes of a record that say which layouts it is held against.
+const PROBES: usize = 3;
+/// Of so many hits behind the first layout, one moves its layout to the front by one.
+const OVERTAKE_HITS: u32 = 8;
+/// Hits behind the first layout of a side before the probes are chosen anew; each time it takes
+/// [`LATER_HITS_GROWTH`] times as many.
+const LATER_HITS_MAX: u32 = 64;
+const LATER_HITS_GROWTH: u32 = 8;
+/// Layouts that fit fewer than one record of so many are forgotten then.
+const RARE: u64 = 500;
+
+/// Layouts of one length.
+pub(super) struct Alike {
+    /// Where some of them differ, and what a part of them has there.
+    probes: [Probe; PROBES],
+    /// How many probes have been chosen.
+    probe_count: usize,
+    /// Hits behind the first layout of a side.
+    later_hits: u32,
+    /// So many of them before the probes are chosen anew.
+    later_hits_max: u32,
+    /// Layouts by which of the probes they have, a bit each. A record is held against one side only.
+    sides: [Vec<Layout>; 1 << PROBES],
+}
+
+/// A byte at some place of a record.
+#[derive(Clone, Copy, Default)]
+struct Probe {
+    at: usize,
+    byte: u8,
+}
+
+/// One way in which a record is laid out.
+pub(super) struct Layout {
+    /// As many as it takes to cover the record.
+    bounds: Vec<Bounds>,
+    /// Whether text may be any, and has to be looked through for quotes and backslashes. If not, `bounds`
+    /// keep them out.
+    is_wide: bool,
+    /// Whether nothing but ASCII fits.
+    pub(super) is_ascii: bool,
+    /// Where its slots begin.
+    pub(super) first: u32,
+    /// Records that fitted, of late.
+    hits: u32,
+    outline: Outline,
+}
+
+impl Layout {
+    #[inline(always)]
+    fn fits<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
+        if self.is_wide {
+            return self.fits_wide::<L>(bytes);
+        }
+        for (block, bounds) in bytes.as_chunks().0.iter().zip(&self.bounds) {
+            if !L::keeps_to(block, bounds) {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn fits_wide<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
+        for (block, bounds) in bytes.as_chunks().0.iter().zip(&self.bounds) {
+            if !L::keeps_to_text(block, bounds) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Default for Alike {
+    fn default() -> Self {
+        Self {
+            probes: Default::default(),
+            probe_count: 0,
+            later_hits: 0,
+            later_hits_max: LATER_HITS_MAX,
+            sides: Default::default(),
+        }
+    }
+}
+
+impl Alike {
+    /// Where a record's layout is, if it has one.
+    #[inline(always)]
+    fn side_of(&self, record: &[u8; REACH]) -> usize {
+        let mut side = 0;
+        for (index, probe) in self.probes.iter().enumerate() {
+            side |= usize::from(record[probe.at % RECORD_BYTES_MAX] == probe.byte) << index;
+        }
+        side
+    }
+
+    /// The layout of the record in front of these bytes, whose length is that of all here.
+    #[inline(always)]
+    pub(super) fn find<L: Lanes>(&mut self, record: &[u8; REACH]) -> Option<&Layout> {
+        let side = self.side_of(record);
+        let found = self.sides[side].iter().position(|layout| layout.fits::<L>(record))?;
+        if found > 0 {
+            return self.find_later(side, found);
+        }
+        let layout = &mut self.sides[side][0];
+        layout.hits = layout.hits.wrapping_add(1);
+        Some(layout)
+    }
+
+    /// The layout that was found behind the first of its side; `None` if it is too rare to be kept.
+    #[inline(never)]
+    fn find_later(&mut self, side: usize, mut found: usize) -> Option<&Layout> {
+        self.later_hits += 1;
+        let layouts = &mut self.sides[side];
+        layouts[found].hits = layouts[found].hits.wrapping_add(1);
+        if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
+            layouts.swap(found, found - 1);
+            found -= 1;
+        }
+        if self.later_hits < self.later_hits_max {
+            return Some(&self.sides[side][found]);
+        }
+        let first = layouts[found].first;
+        self.choose_probes();
+        self.later_hits = 0;
+        self.later_hits_max = self.later_hits_max.saturating_mul(LATER_HITS_GROWTH);
+        self.sides.iter().flatten().find(|layout| layout.first == first)
+    }
+
+    /// Forgets layouts that are rare, and chooses probes so that most records are held against one layout.
+    #[cold]
+    fn choose_probes(&mut self) {
+        let mut layouts: Vec<Layout> =
+            std::mem::take(&mut self.sides).into_iter().flatten().collect();
+        let hits: u64 = layouts.iter().map(|layout| u64::from(layout.hits)).sum();
+        layouts.retain(|layout| u64::from(layout.hits) * RARE >= hits);
+        layouts.sort_by_key(|layout| Reverse(layout.hits));
+        let mut sides = vec![0; layouts.len()];
+        let probes = Probe::candidates(&layouts);
+        (self.probes, self.probe_count) = Default::default();
+        while let Some(probe) = self.probes.get_mut(self.probe_count) {
+            let Some(best) = Probe::best(&probes, &layouts, &sides) else { break };
+            *probe = best;
+            best.part(&layouts, &mut sides, self.probe_count);
+            self.probe_count += 1;
+        }
+        for (side, mut layout) in sides.into_iter().zip(layouts) {
+            layout.hits /= 2;
+            self.sides[side].push(layout);
+        }
+    }
+
+    /// Adds a layout, that of the record in front of `record`.
+    pub(super) fn add(&mut self, outline: Outline, record: &[u8; REACH], table: &mut SlotTable) {
+        let rival = self.sides[self.side_of(record)].first();
+        let probe = rival.and_then(|rival| Probe::between(&rival.outline, &outline));
+        if let Some(probe) = probe.filter(|_| self.probe_count < PROBES) {
+            self.probes[self.probe_count] = probe;
+            self.probe_count += 1;
+            // One that leaves open which byte it has there is learnt again by the next record that has
+            // this one.
+            for earlier in std::mem::take(&mut self.sides).into_iter().flatten() {
+                let has =
+                    |probe: &Probe| earlier.outline.ranges[probe.at] == (probe.byte, probe.byte);
+                let probes = self.probes[..self.probe_count].iter().enumerate();
+                let side = probes
+                    .fold(0, |side, (index, probe)| side | (usize::from(has(probe)) << index));
+                self.sides[side].push(earlier);
+            }
+        }
+        let side = &mut self.sides[self.side_of(record)];
+        if let Some(earlier) = side.iter_mut().find(|earlier| earlier.outline == outline) {
+            // Other text stood there, of other bytes.
+            (earlier.bounds, earlier.is_wide) = (Bounds::of(&outline.ranges), true);
+            return;
+        }
+        side.truncate(LAYOUTS_MAX - 1);
+        let text = &record[..outline.ranges.len()];
+        side.push(Layout {
+            bounds: Bounds::of(&outline.narrow(text)),
+            is_wide: false,
+            is_ascii: text.is_ascii(),
+            first: table.share(&outline.slots),
+            hits: 0,
+            outline,
+        });
+    }
+}
+
+impl Probe {
+    /// Whether records laid out so have it.
+    fn is_in(&self, outline: &Outline) -> bool {
+        outline.ranges[self.at] == (self.byte, self.byte)
+    }
+
+    /// Adds, at bit `index` of the side of each layout, whether it has this one.
+    fn part(&self, layouts: &[Layout], sides: &mut [usize], index: usize) {
+        for (layout, side) in layouts.iter().zip(sides) {
+            *side |= usize::from(self.is_in(&layout.outline)) << index;
+        }
+    }
+
+    /// Bytes that some of these layouts ask for and all others refuse.
+    fn candidates(layouts: &[Layout]) -> Vec<Self> {
+        let Some((first, others)) = layouts.split_first() else { return Vec::new() };
+        let mut probes = Vec::new();
+        for (at, range) in first.outline.ranges.iter().enumerate() {
+            if others.iter().all(|layout| layout.outline.ranges[at] == *range) {
+                continue;
+            }
+            let ranges = || layouts.iter().map(|layout| layout.outline.ranges[at]);
+            let mut bytes: Vec<u8> =
+                ranges().filter(|(low, high)| low == high).map(|(low, _)| low).collect();
+            bytes.sort_unstable();
+            bytes.dedup();
+            // Layouts that leave open whether they have it would be on either side.
+            let is_open =
+                |byte: u8| ranges().any(|(low, high)| low != high && (low..=high).contains(&byte));
+            probes.extend(
+                bytes.into_iter().filter(|&byte| !is_open(byte)).map(|byte| Self { at, byte }),
+            );
+        }
+        probes
+    }
+
+    /// The one that spares most tries among these layouts, those with most hits in front, which are parted
+    /// already; `None` if none spares any.
+    fn best(probes: &[Self], layouts: &[Layout], sides: &[usize]) -> Option<Self> {
+        let tries = |probe: &Self| {
+            let mut sides = sides.to_vec();
+            probe.part(layouts, &mut sides, PROBES);
+            later_tries(layouts, &sides)
+        };
+        let best = probes.iter().map(|probe| (tries(probe), probe)).min_by_key(|(tries, _)| *tries);
+        best.filter(|(tries, _)| *tries < later_tries(layouts, sides)).map(|(_, probe)| *probe)
+    }
+
+    /// A byte that one of two layouts of the same length asks for and the other refuses.
+    fn between(left: &Outline, right: &Outline) -> Option<Self> {
+        let refuses = |(low, high): (u8, u8), byte: u8| byte < low || byte > high;
+        let pairs = left.ranges.iter().zip(&right.ranges).enumerate();
+        pairs.into_iter().find_map(|(at, (&left, &right))| {
+            let of_left = left.0 == left.1 && refuses(right, left.0);
+            let of_right = right.0 == right.1 && refuses(left, right.0);
+            let byte = if of_left { left.0 } else { right.0 };
+            (of_left || of_right).then_some(Self { at, byte })
+        })
+    }
+}
+
+/// How often records were held against a layout in vain, if those of a side stand as they do here.
+fn later_tries(layouts: &[Layout], sides: &[usize]) -> u64 {
+    let mut counts = [0; 2 << PROBES];
+    let tries = layouts.iter().zip(sides).map(|(layout, &side)| {
+        counts[side] += 1;
+        u64::from(layout.hits) * (counts[side] - 1)
+    });
+    tries.sum()
+}
