@@ -22,6 +22,7 @@ pub(crate) struct Files {
 }
 
 /// What comes next of several files.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Next {
     /// A batch of the file at this place.
     Batch(usize, Batch),

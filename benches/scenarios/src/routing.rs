@@ -7,7 +7,7 @@ use arrow_array::{Array, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_select::take::take;
 use foldhash::fast::FixedState;
-use tidemill_record::Batch;
+use tidemill_record::{Batch, Columns};
 
 /// Cuts batches by the hash of some columns; whole batches in turn where there are none.
 pub(crate) struct Router {
@@ -62,5 +62,6 @@ fn part(batch: &Batch, rows: &[u32]) -> Batch {
     let watermarks = batch.watermarks().map(|watermarks| {
         rows.iter().map(|&row| watermarks[row as usize]).collect::<ScalarBuffer<i64>>()
     });
-    Batch::new(columns.collect(), offsets.as_primitive().clone()).with_watermarks(watermarks)
+    Batch::new(columns.collect::<Columns>(), offsets.as_primitive().clone())
+        .with_watermarks(watermarks)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_select::concat::concat;
 use tidemill_plan::Emit;
-use tidemill_record::{Batch, DataType};
+use tidemill_record::{Batch, Columns, DataType};
 
 use crate::state::Rows;
 use crate::table::selected;
@@ -146,7 +146,7 @@ fn join(mut blocks: Vec<Batch>) -> Option<Batch> {
     }
     let column_count = blocks[0].columns().len();
     let joined = |arrays: Vec<&dyn Array>| concat(&arrays).expect("blocks have the same types");
-    let columns = (0..column_count)
+    let columns: Columns = (0..column_count)
         .map(|at| joined(blocks.iter().map(|block| &**block.column(at)).collect()))
         .collect();
     let offsets: Vec<u64> =

@@ -3,35 +3,67 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrayRef, ListArray, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::concat::concat;
+use arrow_select::interleave::interleave;
 use arrow_select::take::take;
-use tidemill_record::Batch;
+use smallvec::SmallVec;
+use tidemill_record::recycled::{Rows, pick};
+use tidemill_record::{Batch, Columns};
 
 /// Copies the chosen rows, in that order.
-pub(crate) fn copy_rows(batch: &Batch, rows: &UInt32Array) -> Batch {
-    let columns = batch.columns().iter().map(|column| copy_column(column, rows)).collect();
-    let offsets = rows.values().iter().map(|&row| batch.offsets().value(row as usize));
-    Batch::new(columns, offsets.collect::<Vec<u64>>().into())
+pub(crate) fn copy_rows(batch: &Batch, rows: &[u32]) -> Batch {
+    let copy = |array: &dyn Array| {
+        let picked = pick(&[array], Rows::Of(rows)).unwrap_or_else(|| {
+            let rows = UInt32Array::from(rows.to_vec());
+            take(array, &rows, None).expect("row numbers are within the batch")
+        });
+        own_views(&picked)
+    };
+    let columns: Columns = batch.columns().iter().map(|column| copy(&**column)).collect();
+    Batch::new(columns, copy(batch.offsets()).as_primitive().clone())
 }
 
 /// Copies the first `row_count` rows.
 pub(crate) fn copy_first(batch: &Batch, row_count: usize) -> Batch {
-    let rows: UInt32Array = (0..).take(row_count).collect::<Vec<u32>>().into();
-    copy_rows(batch, &rows)
+    copy_rows(batch, &(0..).take(row_count).collect::<Vec<u32>>())
 }
 
 /// One batch of the rows of several, in order, with its own buffers. `None` of no batches.
 pub(crate) fn join_copies(batches: &[Batch]) -> Option<Batch> {
     let first = batches.first()?;
-    let columns = (0..first.columns().len()).map(|at| {
-        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| &**batch.column(at)).collect();
-        own_views(&concat(&arrays).expect("batches of one input have the same types"))
-    });
-    let offsets: Vec<u64> =
-        batches.iter().flat_map(|batch| batch.offsets().values().iter().copied()).collect();
-    Some(Batch::new(columns.collect(), UInt64Array::from(offsets)))
+    let join = |arrays: &[&dyn Array]| {
+        let joined = pick(arrays, Rows::All)
+            .unwrap_or_else(|| concat(arrays).expect("batches of one input have the same types"));
+        own_views(&joined)
+    };
+    let columns = (0..first.columns().len()).map(|at| join(&column_of(batches, at)));
+    let columns: Columns = columns.collect();
+    Some(Batch::new(columns, join(&offsets_of(batches)).as_primitive().clone()))
+}
+
+/// One batch of rows of several, each given as batch and row; views may point into theirs.
+pub(crate) fn woven(batches: &[Batch], places: &[(usize, usize)]) -> Batch {
+    let weave = |arrays: &[&dyn Array]| {
+        pick(arrays, Rows::Among(places)).unwrap_or_else(|| {
+            interleave(arrays, places).expect("places are within batches of the same types")
+        })
+    };
+    let columns = (0..batches[0].columns().len()).map(|at| weave(&column_of(batches, at)));
+    let columns: Columns = columns.collect();
+    Batch::new(columns, weave(&offsets_of(batches)).as_primitive().clone())
+}
+
+/// One array of each of some batches.
+type Arrays<'a> = SmallVec<[&'a dyn Array; 8]>;
+
+fn column_of(batches: &[Batch], at: usize) -> Arrays<'_> {
+    batches.iter().map(|batch| &**batch.column(at)).collect()
+}
+
+fn offsets_of(batches: &[Batch]) -> Arrays<'_> {
+    batches.iter().map(|batch| batch.offsets() as &dyn Array).collect()
 }
 
 /// Bytes a batch of copies holds.
@@ -40,13 +72,10 @@ pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
     (columns + batch.row_count() * size_of::<u64>()) as u64
 }
 
-fn copy_column(column: &ArrayRef, rows: &UInt32Array) -> ArrayRef {
-    own_views(&take(column, rows, None).expect("row numbers are within the batch"))
-}
-
 /// Gives text and bytes buffers of their own; other types have them after `take` and `concat`.
 fn own_views(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
+        DataType::Utf8View if array.as_string_view().data_buffers().is_empty() => Arc::clone(array),
         DataType::Utf8View => Arc::new(array.as_string_view().gc()),
         DataType::BinaryView => Arc::new(array.as_binary_view().gc()),
         DataType::List(field) => {

@@ -1,12 +1,12 @@
 //! The watermark of one partition: judged record by record, computed batch by batch.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BooleanArray};
-use arrow_buffer::ScalarBuffer;
 use arrow_select::filter::FilterBuilder;
 use tidemill_plan::EventTimeSpec;
-use tidemill_record::{BadRecord, Batch, EventTime, Offset};
+use tidemill_record::recycled::Room;
+use tidemill_record::{BadRecord, Batch, Columns, EventTime, Offset};
 
 /// Follows the event times of one partition.
 ///
@@ -56,7 +56,8 @@ impl EventTimes {
         let Some(delay_us) = self.spec.delay_us else { return batch };
         let times = batch.column(self.spec.column).as_primitive::<TimestampMicrosecondType>();
         let times = times.values();
-        let mut watermarks = Vec::with_capacity(times.len());
+        let mut watermarks = Room::default();
+        watermarks.reserve(times.len());
         let mut watermark = self.watermark.0;
         for (row, &time) in times.iter().enumerate() {
             watermarks.push(watermark);
@@ -72,7 +73,8 @@ impl EventTimes {
             }
         }
         self.watermark = EventTime(watermark);
-        batch.with_watermarks(Some(ScalarBuffer::from(watermarks)))
+        let watermarks = watermarks.finish::<Int64Type>(None);
+        batch.with_watermarks(Some(watermarks.as_primitive::<Int64Type>().values().clone()))
     }
 
     #[inline]
@@ -98,7 +100,7 @@ impl EventTimes {
         let mask = BooleanArray::new(nulls.inner().clone(), None);
         let predicate = FilterBuilder::new(&mask).optimize().build();
         let cut = |array| predicate.filter(array).expect("the mask has one value a row");
-        let columns = batch.columns().iter().map(|column| cut(column)).collect();
+        let columns: Columns = batch.columns().iter().map(|column| cut(column)).collect();
         Batch::new(columns, cut(batch.offsets()).as_primitive().clone())
     }
 }
@@ -107,12 +109,12 @@ impl EventTimes {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{TimestampMicrosecondArray, UInt64Array};
+    use arrow_array::{ArrayRef, TimestampMicrosecondArray, UInt64Array};
 
     use super::*;
 
     fn batch(times: &[Option<i64>]) -> Batch {
-        let column = Arc::new(TimestampMicrosecondArray::from(times.to_vec()));
+        let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times.to_vec()));
         Batch::new(vec![column], UInt64Array::from_iter_values(0..times.len() as u64))
     }
 

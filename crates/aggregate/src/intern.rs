@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 
 use crate::AggregateError;
 use crate::keys::bytes::BytesInput;
-use crate::keys::{KeyColumn, KeyInput, KeyStore, hash};
+use crate::keys::{KeyColumn, KeyInput, KeyInputs, KeyStore, hash};
 use crate::recent::{Recent, UNKNOWN};
 
 /// Numbers distinct keys from zero in order of first appearance.
@@ -66,7 +66,7 @@ impl Interner {
             group_indices.resize(row_count, 0);
             return Ok(());
         }
-        let inputs: Vec<KeyInput<'_>> =
+        let inputs: KeyInputs<'_> =
             self.columns.iter().zip(arrays).map(|(column, array)| column.input(array)).collect();
         if let [KeyInput::Bytes(input)] = inputs.as_slice()
             && input.nulls.is_none()
@@ -145,14 +145,14 @@ impl Interner {
 }
 
 impl KeyStore for Vec<KeyColumn> {
-    type Input<'a> = Vec<KeyInput<'a>>;
+    type Input<'a> = KeyInputs<'a>;
 
     #[inline]
-    fn equals(&self, group: usize, input: &Vec<KeyInput<'_>>, row: usize) -> bool {
+    fn equals(&self, group: usize, input: &KeyInputs<'_>, row: usize) -> bool {
         self.iter().zip(input).all(|(column, input)| column.equals(group, input, row))
     }
 
-    fn push(&mut self, input: &Vec<KeyInput<'_>>, row: usize) {
+    fn push(&mut self, input: &KeyInputs<'_>, row: usize) {
         for (column, input) in self.iter_mut().zip(input) {
             column.push(input, row);
         }

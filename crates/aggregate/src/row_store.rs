@@ -1,10 +1,10 @@
 //! Rows that are kept to be put in order: what `ORDER BY` and the first rows of each partition share.
 
-use arrow_array::{Array, ArrayRef, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 use tidemill_plan::SortKey;
-use tidemill_record::{Batch, DataType};
+use tidemill_record::{Batch, Columns, DataType};
 
 use crate::AggregateError;
 use crate::compact::{batch_bytes, copy_rows, join_copies};
@@ -39,7 +39,7 @@ impl RowStore {
 
     /// Keeps copies of some rows of a batch.
     pub(crate) fn push_rows(&mut self, batch: &Batch, rows: Vec<u32>) {
-        self.push(copy_rows(batch, &UInt32Array::from(rows)));
+        self.push(copy_rows(batch, &rows));
     }
 
     /// Keeps a batch that holds no input buffers.
@@ -127,7 +127,7 @@ impl RowStore {
             interleave(&arrays, &places).expect("places are within the batches")
         });
         let offsets = places.iter().map(|&(batch, row)| self.batches[batch].offsets().value(row));
-        Batch::new(columns.collect(), UInt64Array::from(offsets.collect::<Vec<u64>>()))
+        Batch::new(columns.collect::<Columns>(), UInt64Array::from(offsets.collect::<Vec<u64>>()))
     }
 
     fn places(&self) -> Places {

@@ -7,10 +7,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder, PrimitiveBuilder};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
-use arrow_buffer::BooleanBuffer;
+use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_buffer::{BooleanBuffer, NullBufferBuilder};
+use arrow_schema::DataType as ArrowType;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Room;
 
 use crate::AggregateError;
 
@@ -155,28 +157,45 @@ pub(crate) trait Output {
     fn into_array(self) -> ArrayRef;
 }
 
-impl<T: ArrowPrimitiveType> Output for PrimitiveBuilder<T> {
+/// A column of numbers or NULL, in memory that comes back.
+pub(crate) struct Numbers<T: ArrowPrimitiveType> {
+    values: Room<T::Native>,
+    nulls: NullBufferBuilder,
+    data_type: ArrowType,
+}
+
+impl<T: ArrowPrimitiveType> Numbers<T> {
+    /// Of a type that has values of `T`, with room for so many.
+    pub(crate) fn new(row_count: usize, data_type: &DataType) -> Self {
+        let mut values = Room::default();
+        values.reserve(row_count);
+        Self { values, nulls: NullBufferBuilder::new(row_count), data_type: data_type.arrow() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn append(&mut self, value: Option<T::Native>) {
+        match value {
+            Some(_) => self.nulls.append_non_null(),
+            None => self.nulls.append_null(),
+        }
+        self.values.push(value.unwrap_or_default());
+    }
+}
+
+impl<T: ArrowPrimitiveType> Output for Numbers<T> {
     fn into_array(mut self) -> ArrayRef {
-        Arc::new(self.finish())
+        let nulls = self.nulls.finish();
+        if self.data_type == T::DATA_TYPE {
+            return self.values.finish::<T>(nulls);
+        }
+        let array = PrimitiveArray::<T>::new(self.values.take(), nulls);
+        Arc::new(array.with_data_type(self.data_type))
     }
 }
 
 impl Output for BooleanBuilder {
     fn into_array(mut self) -> ArrayRef {
         Arc::new(self.finish())
-    }
-}
-
-/// Appends a number or NULL. Arrow's own `append_option` is not inlined, which costs more than the
-/// append.
-#[inline(always)]
-pub(crate) fn append_number<T: ArrowPrimitiveType>(
-    output: &mut PrimitiveBuilder<T>,
-    value: Option<T::Native>,
-) {
-    match value {
-        Some(value) => output.append_value(value),
-        None => output.append_null(),
     }
 }
 

@@ -3,6 +3,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
+use smallvec::SmallVec;
 use tidemill_plan::AggregateSpec;
 use tidemill_record::Batch;
 
@@ -103,7 +104,8 @@ impl AggTable {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
-        let keys: Vec<&ArrayRef> = self.spec.keys.iter().map(|&key| batch.column(key)).collect();
+        let keys: SmallVec<[&ArrayRef; 8]> =
+            self.spec.keys.iter().map(|&key| batch.column(key)).collect();
         self.interner.intern(&keys, batch.row_count(), &mut self.group_indices)?;
         for state in &mut self.states {
             state.grow(self.interner.group_count());

@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use arrow_arith::numeric;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 use arrow_schema::ArrowError;
 use tidemill_plan::BinaryOp;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Room;
 
+use crate::comparison::validity;
 use crate::decimal::{self, DecimalShape};
 use crate::interval;
 use crate::node::{Kernel, Node};
@@ -36,12 +39,44 @@ pub(crate) fn binary(op: BinaryOp, left: &Node, right: &Node, to: &DataType) -> 
             let to = DecimalShape { precision: *to_precision, scale: *to_scale };
             decimal::arithmetic(op, left, right, to)
         }
+        (DataType::Double, DataType::Double) if op != BinaryOp::Modulo => doubles(op),
         (l, r) if l.is_numeric() && l == r && to == l => Some(by_arrow(op, right, l)),
         (l, r) => interval::arithmetic(op, l, r),
     }
 }
 
-/// Integers and floats.
+/// Doubles, by IEEE 754.
+fn doubles(op: BinaryOp) -> Option<Kernel> {
+    Some(match op {
+        BinaryOp::Add => pairwise(|l, r| l + r),
+        BinaryOp::Subtract => pairwise(|l, r| l - r),
+        BinaryOp::Multiply => pairwise(|l, r| l * r),
+        BinaryOp::Divide => pairwise(|l, r| l / r),
+        _ => return None,
+    })
+}
+
+/// A function of two doubles; NULL where either is.
+fn pairwise(f: impl Fn(f64, f64) -> f64 + Send + Sync + 'static) -> Kernel {
+    Kernel::total(move |v, rows| {
+        let (left, right) = (&v[0], &v[1]);
+        let values =
+            |value: &'_ Value| value.array().as_primitive::<Float64Type>().values().clone();
+        let (l, r) = (values(left), values(right));
+        let mut out = Room::default();
+        match (left.is_scalar(), right.is_scalar()) {
+            (false, false) => out.extend(l.iter().zip(r.iter()).map(|(l, r)| f(*l, *r))),
+            (false, true) => out.extend(l.iter().map(|l| f(*l, r[0]))),
+            (true, false) => out.extend(r.iter().map(|r| f(l[0], *r))),
+            (true, true) => out.push(f(l[0], r[0])),
+        }
+        let nulls =
+            NullBuffer::union(validity(left, rows).as_ref(), validity(right, rows).as_ref());
+        Ok(out.finish::<Float64Type>(nulls))
+    })
+}
+
+/// Integers, `REAL`, and the remainder.
 fn by_arrow(op: BinaryOp, right: &Node, data_type: &DataType) -> Kernel {
     let is_integer = data_type.is_integer();
     let is_fallible = is_integer && !is_safe_divisor(op, right);

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, IntervalMonthDayNanoType};
-use arrow_array::{Array, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
-use arrow_buffer::{BooleanBuffer, Buffer, IntervalMonthDayNano, NullBuffer};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_buffer::{BooleanBuffer, IntervalMonthDayNano, NullBuffer};
 use arrow_ord::cmp;
 use tidemill_plan::BinaryOp;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Room;
 
 use crate::node::Kernel;
 use crate::value::{Failure, Value};
@@ -25,14 +26,14 @@ pub(crate) fn comparison(op: BinaryOp, data_type: &DataType) -> Option<Kernel> {
     }
     Some(match data_type {
         DataType::Array(_) => return None,
-        DataType::Real => Kernel::total(move |v, rows| {
-            Ok(Arc::new(compare::<Float32Type, Single>(op, &v[0], &v[1], rows)))
-        }),
-        DataType::Double => Kernel::total(move |v, rows| {
-            Ok(Arc::new(compare::<Float64Type, Double>(op, &v[0], &v[1], rows)))
-        }),
+        DataType::Real => {
+            Kernel::total(move |v, rows| Ok(compare::<Float32Type, Single>(op, &v[0], &v[1], rows)))
+        }
+        DataType::Double => {
+            Kernel::total(move |v, rows| Ok(compare::<Float64Type, Double>(op, &v[0], &v[1], rows)))
+        }
         DataType::Interval => Kernel::total(move |v, rows| {
-            Ok(Arc::new(compare::<IntervalMonthDayNanoType, Span>(op, &v[0], &v[1], rows)))
+            Ok(compare::<IntervalMonthDayNanoType, Span>(op, &v[0], &v[1], rows))
         }),
         _ => Kernel::total(move |v, _| Ok(Arc::new(by_arrow(op, &v[0], &v[1])?))),
     })
@@ -106,8 +107,8 @@ fn compare<T: ArrowPrimitiveType, O: Order<T::Native>>(
     left: &Value,
     right: &Value,
     rows: usize,
-) -> BooleanArray {
-    let holds = match op {
+) -> ArrayRef {
+    let mut holds = match op {
         BinaryOp::Equal | BinaryOp::IsNotDistinctFrom => test::<T>(left, right, rows, O::equal),
         BinaryOp::NotEqual | BinaryOp::IsDistinctFrom => {
             test::<T>(left, right, rows, |l, r| !O::equal(l, r))
@@ -119,7 +120,11 @@ fn compare<T: ArrowPrimitiveType, O: Order<T::Native>>(
         _ => unreachable!("only comparisons are compiled to this kernel"),
     };
     let (left_nulls, right_nulls) = (validity(left, rows), validity(right, rows));
-    match op {
+    if left_nulls.is_none() && right_nulls.is_none() {
+        return holds.finish_truths(rows, None);
+    }
+    let holds = BooleanBuffer::new(holds.take().into_inner(), 0, rows);
+    Arc::new(match op {
         BinaryOp::IsNotDistinctFrom => {
             not_distinct(&holds, left_nulls.as_ref(), right_nulls.as_ref(), rows)
         }
@@ -128,7 +133,7 @@ fn compare<T: ArrowPrimitiveType, O: Order<T::Native>>(
             BooleanArray::new(!same.values(), None)
         }
         _ => BooleanArray::new(holds, NullBuffer::union(left_nulls.as_ref(), right_nulls.as_ref())),
-    }
+    })
 }
 
 /// Both NULL, or both not and equal.
@@ -138,9 +143,6 @@ fn not_distinct(
     right: Option<&NullBuffer>,
     rows: usize,
 ) -> BooleanArray {
-    if left.is_none() && right.is_none() {
-        return BooleanArray::new(equal.clone(), None);
-    }
     let all = BooleanBuffer::new_set(rows);
     let left = left.map_or(&all, NullBuffer::inner);
     let right = right.map_or(&all, NullBuffer::inner);
@@ -158,13 +160,13 @@ pub(crate) fn validity(value: &Value, rows: usize) -> Option<NullBuffer> {
     array.is_null(0).then(|| NullBuffer::new_null(rows))
 }
 
-/// Tests every row, NULL or not.
+/// Tests every row, NULL or not: a bit for each.
 fn test<T: ArrowPrimitiveType>(
     left: &Value,
     right: &Value,
     rows: usize,
     holds: impl Fn(T::Native, T::Native) -> bool,
-) -> BooleanBuffer {
+) -> Room<u64> {
     let (l, r): (&PrimitiveArray<T>, &PrimitiveArray<T>) =
         (left.array().as_primitive(), right.array().as_primitive());
     let (l, r) = (l.values().as_ref(), r.values().as_ref());
@@ -193,8 +195,12 @@ fn test<T: ArrowPrimitiveType>(
                 }
             })
         }
-        (true, true) if holds(l[0], r[0]) => BooleanBuffer::new_set(rows),
-        (true, true) => BooleanBuffer::new_unset(rows),
+        (true, true) => {
+            let word = if holds(l[0], r[0]) { u64::MAX } else { 0 };
+            let mut words = Room::default();
+            words.extend(std::iter::repeat_n(word, rows.div_ceil(WORD_ROWS)));
+            words
+        }
     }
 }
 
@@ -207,10 +213,11 @@ fn words<C>(
     rows: usize,
     chunks: impl Iterator<Item = C>,
     test: impl Fn(C, &mut [bool; WORD_ROWS]),
-) -> BooleanBuffer {
+) -> Room<u64> {
     /// Takes the lowest bit of each of eight bytes to the uppermost byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let mut packed = Vec::with_capacity(rows.div_ceil(WORD_ROWS));
+    let mut packed = Room::default();
+    packed.reserve(rows.div_ceil(WORD_ROWS));
     for chunk in chunks {
         let mut truths = [false; WORD_ROWS];
         test(chunk, &mut truths);
@@ -220,5 +227,5 @@ fn words<C>(
             word | ((bytes.wrapping_mul(GATHER) >> 56) << (8 * index))
         }));
     }
-    BooleanBuffer::new(Buffer::from_vec(packed), 0, rows)
+    packed
 }

@@ -16,6 +16,7 @@ mod constant;
 mod lazy;
 mod node;
 mod outcome;
+mod selection;
 mod value;
 
 mod arithmetic;

@@ -4,6 +4,7 @@
 //! those that choose which rows evaluate what are in [`crate::lazy`].
 
 use arrow_array::{Array, ArrayRef};
+use smallvec::SmallVec;
 use tidemill_record::DataType;
 
 use crate::lazy::Lazy;
@@ -130,7 +131,7 @@ impl Node {
             NodeKind::Constant(value) => Ok(value.clone()),
             NodeKind::Lazy(lazy) => lazy.evaluate(rows),
             NodeKind::Apply { kernel, arguments } => {
-                let mut values = Vec::with_capacity(arguments.len());
+                let mut values: SmallVec<[Value; 4]> = SmallVec::new();
                 for argument in arguments {
                     values.push(argument.evaluate(rows)?);
                 }

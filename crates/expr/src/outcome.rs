@@ -4,10 +4,10 @@
 //! failing rows stand alone; each becomes one bad record, and the rest is put back together. A
 //! batch without failures pays nothing for this.
 
-use arrow_array::{ArrayRef, BooleanArray};
+use arrow_array::BooleanArray;
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat;
-use tidemill_record::{BadRecord, Batch, Offset};
+use tidemill_record::{BadRecord, Batch, Columns, Offset};
 
 use crate::node::Node;
 use crate::value::{Failure, Rows};
@@ -23,7 +23,7 @@ pub(crate) struct Output {
 /// What evaluating over a batch came to.
 pub(crate) struct Outcome {
     /// One array an output, of the rows that did not fail, in row order.
-    pub(crate) columns: Vec<ArrayRef>,
+    pub(crate) columns: Columns,
     /// Which rows of the batch these are; `None` if all.
     pub(crate) survivors: Option<BooleanArray>,
 }
@@ -48,7 +48,7 @@ pub(crate) fn evaluate(outputs: &[Output], batch: &Batch, bad: &mut Vec<BadRecor
 }
 
 /// Every output over all rows, or the index of the first output that fails, and why.
-fn evaluate_all(outputs: &[Output], batch: &Batch) -> Result<Vec<ArrayRef>, (usize, Failure)> {
+fn evaluate_all(outputs: &[Output], batch: &Batch) -> Result<Columns, (usize, Failure)> {
     let rows = Rows::new(batch.columns(), batch.row_count());
     let compute = |(at, output): (usize, &Output)| {
         let array = output.node.evaluate(&rows).and_then(|v| v.into_array(rows.row_count()));
@@ -61,7 +61,7 @@ fn evaluate_all(outputs: &[Output], batch: &Batch) -> Result<Vec<ArrayRef>, (usi
 struct Piece {
     start: usize,
     row_count: usize,
-    columns: Vec<ArrayRef>,
+    columns: Columns,
 }
 
 struct Search<'a> {

@@ -1,15 +1,16 @@
 //! Computes new columns from those of a batch.
 
 use tidemill_plan::NamedExpr;
-use tidemill_record::{BadRecord, Batch};
+use tidemill_record::{BadRecord, Batch, Columns};
 
-use crate::filter::keep;
 use crate::outcome::{Output, evaluate};
+use crate::selection::Selection;
 use crate::{Context, ExprError, compile};
 
 /// One output column for each of some expressions.
 pub struct Project {
     outputs: Vec<Output>,
+    selection: Selection,
 }
 
 impl Project {
@@ -22,7 +23,8 @@ impl Project {
             let node = compile::compile(&column.expr, context)?;
             Ok(Output { name: column.name.clone(), node })
         };
-        Ok(Self { outputs: columns.iter().map(compile).collect::<Result<_, _>>()? })
+        let outputs = columns.iter().map(compile).collect::<Result<_, _>>()?;
+        Ok(Self { outputs, selection: Selection::default() })
     }
 
     /// Computes the columns for every row; offsets stay. Rows for which an expression fails are
@@ -36,11 +38,11 @@ impl Project {
     /// evaluated about log₂(rows) times more for each.
     pub fn apply(&mut self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
         let outcome = evaluate(&self.outputs, &batch, bad);
-        let rows = Batch::new(Vec::new(), batch.offsets().clone())
+        let rows = Batch::new(Columns::new(), batch.offsets().clone())
             .with_watermarks(batch.watermarks().cloned());
         let rows = match &outcome.survivors {
             None => rows,
-            Some(survivors) => keep(rows, survivors),
+            Some(survivors) => self.selection.keep(rows, survivors),
         };
         Batch::new(outcome.columns, rows.offsets().clone())
             .with_watermarks(rows.watermarks().cloned())

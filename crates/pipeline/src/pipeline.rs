@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tidemill_aggregate::Sealed;
-use tidemill_record::{BadRecord, EventTime, Offset, PartitionId, Polled, Position};
+use tidemill_record::{BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position};
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
@@ -22,6 +22,8 @@ pub struct Pipeline {
     batch_rows: usize,
     /// Bad records of this turn; empty between turns.
     bad: Vec<BadRecord>,
+    /// The batch of this turn, and what its stages make of it.
+    changes: Vec<Batch>,
     position: Position,
     /// The input has ended by itself: no stop and no full limit came before.
     has_ended: bool,
@@ -103,6 +105,7 @@ impl Pipeline {
             bad_records,
             batch_rows: spec.batch_rows,
             bad: Vec::new(),
+            changes: Vec::new(),
             position: Position { partition: spec.partition, offset: Offset(0) },
             has_ended: false,
             statistics: Statistics::default(),
@@ -147,10 +150,11 @@ impl Pipeline {
             self.position.offset = Offset(last);
         }
 
-        let changes = self.processor.apply(batch, &mut self.bad)?;
+        self.changes.push(batch);
+        self.processor.apply(&mut self.changes, &mut self.bad)?;
         self.settle_late_records().await?;
         self.settle_bad_records().await?;
-        for changes in changes {
+        for changes in self.changes.drain(..) {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
 
@@ -174,9 +178,9 @@ impl Pipeline {
         if time <= self.processor.watermark() {
             return Ok(Progress::Idle);
         }
-        let changes = self.processor.pass_time(time, &mut self.bad)?;
+        self.processor.pass_time(time, &mut self.changes, &mut self.bad)?;
         self.settle_bad_records().await?;
-        for changes in changes {
+        for changes in self.changes.drain(..) {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
         Ok(Progress::Advanced(0))

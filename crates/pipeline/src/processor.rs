@@ -23,6 +23,8 @@ pub(crate) struct Processor {
     watermark: EventTime,
     /// Records that came too late, in this turn.
     late: Vec<Late>,
+    /// What one step makes of what the step before has made; empty between two.
+    results: Vec<Batch>,
     /// The step that is being emptied at the end of input, and what is left of it.
     draining: Option<(usize, TableBatches)>,
     /// Rows that left the last step while draining.
@@ -52,6 +54,7 @@ enum Seal {
     Windows(WindowTable),
 }
 
+#[expect(clippy::large_enum_variant, reason = "a pipeline has a few of them")]
 enum Step {
     EventTime(EventTimes),
     Filter(Filter),
@@ -158,6 +161,7 @@ impl Processor {
             seals_by_event_time,
             watermark: EventTime::MIN,
             late: Vec::new(),
+            results: Vec::new(),
             draining: None,
             owed: VecDeque::new(),
             drained_count: 0,
@@ -168,64 +172,64 @@ impl Processor {
         })
     }
 
-    /// Applies every stage to a batch; what leaves the last one, in order.
+    /// Applies every stage to batches, in place: what is there afterwards has left the last stage.
     ///
     /// # Cost
     /// O(rows), plus the rows of windows that close.
     pub(crate) fn apply(
         &mut self,
-        batch: Batch,
+        batches: &mut Vec<Batch>,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<Vec<Batch>, PipelineError> {
-        self.apply_from(0, vec![batch], bad)
+    ) -> Result<(), PipelineError> {
+        self.apply_from(0, batches, bad)
     }
 
     fn apply_from(
         &mut self,
         first: usize,
-        mut batches: Vec<Batch>,
+        batches: &mut Vec<Batch>,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<Vec<Batch>, PipelineError> {
+    ) -> Result<(), PipelineError> {
+        let results = &mut self.results;
         for step in &mut self.steps[first..] {
-            let mut results = Vec::with_capacity(1);
-            for batch in batches {
-                step.update(batch, bad, &mut self.late, &mut results)?;
+            for batch in batches.drain(..) {
+                step.update(batch, bad, &mut self.late, results)?;
             }
             if let Step::EventTime(times) = step {
                 self.watermark = self.watermark.max(times.watermark());
             }
-            step.advance(self.watermark, &mut results)?;
+            step.advance(self.watermark, results)?;
             results.retain(|batch| batch.row_count() > 0);
-            batches = results;
+            std::mem::swap(batches, results);
         }
         match &mut self.seal {
-            None => Ok(batches),
+            None => {}
             Some(Seal::Table(table)) => {
-                batches.iter().try_for_each(|batch| table.update(batch))?;
-                Ok(Vec::new())
+                batches.drain(..).try_for_each(|batch| table.update(&batch))?;
             }
             Some(Seal::Windows(table)) => {
-                let mut none = Vec::new();
-                for batch in &batches {
-                    table.update(batch, &mut self.late, &mut none)?;
+                for batch in batches.drain(..) {
+                    table.update(&batch, &mut self.late, results)?;
                 }
-                table.advance(self.watermark, &mut none)?;
-                Ok(none)
+                table.advance(self.watermark, results)?;
+                std::mem::swap(batches, results);
             }
         }
+        Ok(())
     }
 
-    /// Lets event time pass without a batch; what leaves the last stage, in order.
+    /// Lets event time pass without a batch; what leaves the last stage goes to `batches`, which are none.
     pub(crate) fn pass_time(
         &mut self,
         watermark: EventTime,
+        batches: &mut Vec<Batch>,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<Vec<Batch>, PipelineError> {
+    ) -> Result<(), PipelineError> {
         if let Some(Step::EventTime(times)) = self.steps.first_mut() {
             times.raise(watermark);
         }
         self.watermark = self.watermark.max(watermark);
-        self.apply_from(0, Vec::new(), bad)
+        self.apply_from(0, batches, bad)
     }
 
     /// How far event time has come.
@@ -297,7 +301,9 @@ impl Processor {
                     continue;
                 }
             };
-            self.owed = self.apply_from(place + 1, vec![batch], bad)?.into();
+            let mut batches = vec![batch];
+            self.apply_from(place + 1, &mut batches, bad)?;
+            self.owed = batches.into();
         }
     }
 

@@ -3,7 +3,12 @@
 use arrow_array::{ArrayRef, UInt64Array};
 use arrow_buffer::ScalarBuffer;
 
+use smallvec::SmallVec;
+
 use crate::EventTime;
+
+/// Columns of one batch; a few of them are no allocation.
+pub type Columns = SmallVec<[ArrayRef; 8]>;
 
 /// Columns of records of one partition, in offset order.
 ///
@@ -13,7 +18,7 @@ use crate::EventTime;
 /// carries no names.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    columns: Vec<ArrayRef>,
+    columns: Columns,
     offsets: UInt64Array,
     /// One value a row where there are any.
     watermarks: Option<ScalarBuffer<i64>>,
@@ -25,7 +30,8 @@ impl Batch {
     /// # Panics
     /// If a column's length is not that of `offsets`.
     #[must_use]
-    pub fn new(columns: Vec<ArrayRef>, offsets: UInt64Array) -> Self {
+    pub fn new(columns: impl Into<Columns>, offsets: UInt64Array) -> Self {
+        let columns = columns.into();
         for column in &columns {
             assert_eq!(column.len(), offsets.len(), "every column has one value a row");
         }
@@ -93,7 +99,7 @@ impl Batch {
 
     /// Takes the batch apart: columns and offsets.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<ArrayRef>, UInt64Array) {
+    pub fn into_parts(self) -> (Columns, UInt64Array) {
         (self.columns, self.offsets)
     }
 

@@ -9,10 +9,11 @@ pub mod civil;
 pub mod event_time;
 pub mod frames;
 pub mod position;
+pub mod recycled;
 pub mod schema;
 
 pub use bad_record::BadRecord;
-pub use batch::Batch;
+pub use batch::{Batch, Columns};
 pub use event_time::EventTime;
 pub use frames::{FrameBytes, Frames, Polled};
 pub use position::{Offset, PartitionId, Position};

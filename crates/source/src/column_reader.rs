@@ -3,7 +3,7 @@
 use std::fmt;
 
 use arrow_array::{RecordBatch, UInt64Array};
-use tidemill_record::{Batch, PartitionId, Polled, Schema};
+use tidemill_record::{Batch, Columns, PartitionId, Polled, Schema};
 
 use crate::SourceError;
 
@@ -115,7 +115,8 @@ impl ColumnReader for RegisteredReader {
         }
         let start = self.position;
         self.position += u64::try_from(row_count).expect("a usize fits u64");
-        let columns = self.columns.iter().map(|&column| given.column(column).clone()).collect();
+        let columns: Columns =
+            self.columns.iter().map(|&column| given.column(column).clone()).collect();
         let offsets = UInt64Array::from_iter_values(start..self.position);
         Ok(Polled::Ready(Batch::new(columns, offsets)))
     }

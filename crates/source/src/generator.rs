@@ -19,7 +19,7 @@ use arrow_array::{
 };
 use arrow_buffer::{Buffer, ScalarBuffer};
 use tidemill_plan::{GeneratorModel, GeneratorSource};
-use tidemill_record::{Batch, PartitionId, Polled};
+use tidemill_record::{Batch, Columns, PartitionId, Polled};
 
 use self::clock::Clock;
 use self::keys::{Keys, row_counts};
@@ -267,7 +267,7 @@ impl ColumnReader for Generator {
         drawn.resize(count, 0);
         self.keys.draw(self.streams.key, self.position, &mut drawn);
         self.drawn = drawn;
-        let columns = self.columns.iter().map(|&c| self.column(c, rows.clone())).collect();
+        let columns: Columns = self.columns.iter().map(|&c| self.column(c, rows.clone())).collect();
         if self.has_event_time && self.clock.has_late() {
             let late = rows.clone().filter(|&row| self.clock.is_late(row)).count();
             self.late_count += u64::try_from(late).expect("a usize fits u64");

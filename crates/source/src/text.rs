@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 
-use arrow_buffer::Buffer;
 use tidemill_plan::Compression;
+use tidemill_record::recycled::{LentBytes, Room, release};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 
@@ -61,13 +61,13 @@ pub struct TextReader {
     // Changes with every piece.
     input: Input,
     /// What was lent last.
-    lent: Option<Buffer>,
+    lent: Option<LentBytes>,
     /// How much of it has been consumed, in bytes.
     consumed: usize,
     /// Offset of the first byte that is not consumed.
     position: u64,
     /// Lent earlier, and reused once nobody holds them.
-    kept: VecDeque<Buffer>,
+    kept: VecDeque<LentBytes>,
     /// The input has no more bytes.
     is_drained: bool,
     /// The piece that was lent last said that it is the last, of its text where a file is followed.
@@ -267,13 +267,13 @@ impl TextReader {
                         return Ok(Polled::Ready(self.lend(bytes, false)));
                     }
                     // Cut at this very moment, which the next look will find.
-                    self.lent = Some(Buffer::from_vec(bytes));
+                    self.lent = Some(bytes.lend().1);
                     self.consumed = 0;
                     return Ok(Polled::NotReady);
                 }
                 Look::Rotated if tail > 0 => {
                     let mut bytes = self.take_buffer(tail);
-                    bytes.truncate(tail);
+                    bytes.resize(tail);
                     return Ok(Polled::Ready(self.lend(bytes, true)));
                 }
                 Look::Rotated => self.has_lent_last = true,
@@ -293,9 +293,9 @@ impl TextReader {
         }
     }
 
-    fn lend(&mut self, bytes: Vec<u8>, is_last: bool) -> Frames {
-        let bytes = Buffer::from_vec(bytes);
-        self.lent = Some(bytes.clone());
+    fn lend(&mut self, bytes: Room<u8>, is_last: bool) -> Frames {
+        let (bytes, lent) = bytes.lend();
+        self.lent = Some(lent);
         self.consumed = 0;
         self.has_lent_last = is_last;
         Frames {
@@ -315,7 +315,7 @@ impl TextReader {
     /// # Panics
     /// If that is more than was lent.
     pub fn consume(&mut self, byte_count: u64) {
-        let lent = self.lent.as_ref().map_or(0, Buffer::len);
+        let lent = self.lent.as_ref().map_or(0, |lent| lent.len());
         let count = usize::try_from(byte_count).unwrap_or(usize::MAX);
         assert!(count <= lent - self.consumed, "no more is consumed than was lent");
         self.consumed += count;
@@ -338,10 +338,11 @@ impl TextReader {
     /// A buffer whose first `tail` bytes are the unconsumed ones: the one that was lent, if nobody
     /// holds it any more, else an earlier one, else a new one. What follows them is left over from
     /// earlier use, so that it need not be zeroed again.
-    fn take_buffer(&mut self, tail: usize) -> Vec<u8> {
-        let Some(lent) = self.lent.take() else { return Vec::new() };
+    fn take_buffer(&mut self, tail: usize) -> Room<u8> {
+        let Some(lent) = self.lent.take() else { return Room::default() };
         let consumed = self.consumed;
-        match lent.into_vec::<u8>() {
+        release();
+        match lent.take_back() {
             Ok(mut bytes) => {
                 bytes.copy_within(consumed.., 0);
                 bytes
@@ -349,9 +350,9 @@ impl TextReader {
             Err(lent) => {
                 let mut bytes = self.reclaim().unwrap_or_default();
                 if bytes.len() < tail {
-                    bytes.resize(tail, 0);
+                    bytes.resize(tail);
                 }
-                bytes[..tail].copy_from_slice(&lent.as_slice()[consumed..]);
+                bytes[..tail].copy_from_slice(&lent[consumed..]);
                 if self.kept.len() == BUFFERS_KEPT_MAX {
                     self.kept.pop_front();
                 }
@@ -361,9 +362,9 @@ impl TextReader {
         }
     }
 
-    fn reclaim(&mut self) -> Option<Vec<u8>> {
+    fn reclaim(&mut self) -> Option<Room<u8>> {
         for _ in 0..self.kept.len() {
-            match self.kept.pop_front()?.into_vec::<u8>() {
+            match self.kept.pop_front()?.take_back() {
                 Ok(bytes) => return Some(bytes),
                 Err(held) => self.kept.push_back(held),
             }
@@ -374,12 +375,12 @@ impl TextReader {
     /// Reads until `bytes` has `filled_end` bytes or the input ends. The first `filled` stay.
     async fn fill(
         &mut self,
-        bytes: &mut Vec<u8>,
+        bytes: &mut Room<u8>,
         mut filled: usize,
         filled_end: usize,
     ) -> Result<(), SourceError> {
         if bytes.len() < filled_end {
-            bytes.resize(filled_end, 0);
+            bytes.resize(filled_end);
         }
         while filled < filled_end {
             let count = self.read(&mut bytes[filled..filled_end]).await?;
@@ -388,7 +389,7 @@ impl TextReader {
             }
             filled += count;
         }
-        bytes.truncate(filled);
+        bytes.resize(filled);
         Ok(())
     }
 
@@ -412,7 +413,7 @@ impl TextReader {
 
     async fn find_first_record(&mut self) -> Result<(), SourceError> {
         loop {
-            let mut bytes = Vec::new();
+            let mut bytes = Room::default();
             let piece = usize::try_from(OVERRUN_BYTES).expect("a constant that fits");
             self.fill(&mut bytes, 0, piece).await?;
             let newline = memchr::memchr(b'\n', &bytes);
@@ -420,7 +421,7 @@ impl TextReader {
             self.position += u64::try_from(skipped).expect("a usize fits u64");
             self.first_offset = self.position;
             if newline.is_some() {
-                self.lent = Some(Buffer::from_vec(bytes));
+                self.lent = Some(bytes.lend().1);
                 self.consumed = skipped;
                 return Ok(());
             }

@@ -13,6 +13,7 @@ use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Decimal128Array, PrimitiveArray,
 };
 use arrow_buffer::{IntervalMonthDayNano, NullBuffer};
+use smallvec::SmallVec;
 use tidemill_plan::Scalar;
 use tidemill_record::DataType;
 
@@ -39,6 +40,9 @@ pub(crate) enum KeyInput<'a> {
     Wide(FixedInput<'a, i128>),
     Bytes(BytesInput<'a>),
 }
+
+/// Those of several columns; a few of them are no allocation.
+pub(crate) type KeyInputs<'a> = SmallVec<[KeyInput<'a>; 4]>;
 
 impl KeyInput<'_> {
     /// Hash of each row's value, appended.

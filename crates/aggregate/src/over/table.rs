@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
+use smallvec::SmallVec;
 use tidemill_plan::{OverOrder, OverSpec};
-use tidemill_record::{Batch, EventTime, Offset};
+use tidemill_record::{Batch, Columns, EventTime, Offset};
 
 use crate::intern::Interner;
 use crate::over::frames::{OverRows, OverState, over_state_of};
@@ -39,6 +40,8 @@ pub struct OverTable {
     fingerprints: HashSet<u64>,
     /// Rows since the budget was last looked at: looking costs O(keys).
     unchecked_rows: usize,
+    /// Rows that have just left; empty between two calls.
+    released: Vec<Batch>,
 }
 
 impl OverTable {
@@ -97,6 +100,7 @@ impl OverTable {
             slots: Vec::new(),
             fingerprints: HashSet::new(),
             unchecked_rows: 0,
+            released: Vec::new(),
         }
     }
 
@@ -150,16 +154,19 @@ impl OverTable {
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
         let Some(waiting) = &mut self.waiting else { return Ok(()) };
-        for batch in waiting.release(watermark, self.batch_rows) {
+        let mut released = std::mem::take(&mut self.released);
+        waiting.release(watermark, self.batch_rows, &mut released);
+        for batch in released.drain(..) {
             results.push(self.look(&batch)?);
         }
+        self.released = released;
         self.sweep(watermark)?;
         self.check_budget()
     }
 
     /// Adds rows in order, and gives each with its values.
     fn look(&mut self, batch: &Batch) -> Result<Batch, AggregateError> {
-        let keys: Vec<&ArrayRef> =
+        let keys: SmallVec<[&ArrayRef; 8]> =
             self.spec.partition_by.iter().map(|&key| batch.column(key)).collect();
         self.interner.intern(&keys, batch.row_count(), &mut self.slots)?;
         self.unchecked_rows += batch.row_count();
@@ -173,7 +180,7 @@ impl OverTable {
             (Some(idle), Some(times)) => idle.assign(&mut self.slots, times),
             _ => self.interner.group_count(),
         };
-        let mut columns = batch.columns().to_vec();
+        let mut columns: Columns = batch.columns().iter().cloned().collect();
         for (at, call) in self.spec.calls.iter().enumerate() {
             let rows = OverRows {
                 slots: &self.slots,

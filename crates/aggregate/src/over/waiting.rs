@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use tidemill_record::{Batch, EventTime};
 
-use crate::compact::{batch_bytes, copy_rows, join_copies};
-use crate::windows::woven;
+use crate::compact::{batch_bytes, copy_rows, join_copies, woven};
 
 /// Rows of one partition whose event time the watermark has not passed.
 ///
@@ -19,6 +17,18 @@ pub(crate) struct Waiting {
     runs: VecDeque<Run>,
     /// Of copies.
     state_bytes: u64,
+    // Memory that is used again and again; empty in between.
+    /// Rows that leave: event time, run and row.
+    ready: Vec<(i64, u32, u32)>,
+    /// The same while two runs of them are merged.
+    merged: Vec<(i64, u32, u32)>,
+    /// The same as batch and row.
+    places: Vec<(usize, usize)>,
+    batches: Vec<Batch>,
+    /// Rows to be copied.
+    rows: Vec<u32>,
+    /// Those of runs that are gone.
+    orders: Vec<Vec<(i64, u32)>>,
 }
 
 /// Rows of one batch, in order of event time, ties in order of arrival.
@@ -32,9 +42,22 @@ struct Run {
     state_bytes: u64,
 }
 
+/// Orders that are kept for use again.
+const ORDERS_MAX: usize = 4;
+
 impl Waiting {
     pub(crate) fn new(time: usize) -> Self {
-        Self { time, runs: VecDeque::new(), state_bytes: 0 }
+        Self {
+            time,
+            runs: VecDeque::new(),
+            state_bytes: 0,
+            ready: Vec::new(),
+            merged: Vec::new(),
+            places: Vec::new(),
+            batches: Vec::new(),
+            rows: Vec::new(),
+            orders: Vec::new(),
+        }
     }
 
     /// Adds rows, none of them late.
@@ -43,7 +66,9 @@ impl Waiting {
             return;
         }
         let times = batch.column(self.time).as_primitive::<TimestampMicrosecondType>();
-        let mut order: Vec<(i64, u32)> = times.values().iter().copied().zip(0..).collect();
+        let mut order = self.orders.pop().unwrap_or_default();
+        order.reserve(times.len());
+        order.extend(times.values().iter().copied().zip(0..));
         if !order.is_sorted() {
             order.sort_unstable();
         }
@@ -51,14 +76,19 @@ impl Waiting {
         self.runs.push_back(Run { batch, order, next: 0, state_bytes: 0 });
     }
 
-    /// Takes out the rows that the watermark has passed, in order: batches of at least `batch_rows`, but
-    /// for the last, that never part rows of one event time.
+    /// Takes out the rows that the watermark has passed, in order, to `released`: batches of at least
+    /// `batch_rows`, but for the last, that never part rows of one event time.
     ///
     /// # Cost
     /// O(rows that leave), and a copy of those that stay, once.
-    pub(crate) fn release(&mut self, watermark: EventTime, batch_rows: usize) -> Vec<Batch> {
+    pub(crate) fn release(
+        &mut self,
+        watermark: EventTime,
+        batch_rows: usize,
+        released: &mut Vec<Batch>,
+    ) {
         let has_left = |time: i64| time < watermark.0 || watermark == EventTime::MAX;
-        let mut ready: Vec<(i64, u32, u32)> = Vec::new();
+        let mut ready = std::mem::take(&mut self.ready);
         let mut source_count = 0;
         for (at, run) in (0..).zip(&mut self.runs) {
             let start = run.next;
@@ -70,56 +100,68 @@ impl Waiting {
                 run.next += count;
             }
         }
-        if source_count > 1 {
-            // Stable: ties stay in order of run, then of arrival.
-            ready.sort_by_key(|&(time, _, _)| time);
+        match source_count {
+            0 | 1 => {}
+            2 => merge(&mut ready, &mut self.merged),
+            // Ties stay in order of run, then of arrival.
+            _ => ready.sort_unstable(),
         }
-        let batches = self.gather(&ready, batch_rows);
+        self.gather(&ready, batch_rows, released);
+        ready.clear();
+        self.ready = ready;
         self.keep_the_rest();
         self.join_small_runs(batch_rows);
-        batches
     }
 
-    fn gather(&self, ready: &[(i64, u32, u32)], batch_rows: usize) -> Vec<Batch> {
-        let mut batches = Vec::new();
+    fn gather(&mut self, ready: &[(i64, u32, u32)], batch_rows: usize, released: &mut Vec<Batch>) {
         let mut start = 0;
         while start < ready.len() {
             let mut end = ready.len().min(start + batch_rows.max(1));
             while end < ready.len() && ready[end].0 == ready[end - 1].0 {
                 end += 1;
             }
-            batches.push(self.gather_one(&ready[start..end]));
+            released.push(self.gather_one(&ready[start..end]));
             start = end;
         }
-        batches
     }
 
-    fn gather_one(&self, ready: &[(i64, u32, u32)]) -> Batch {
+    fn gather_one(&mut self, ready: &[(i64, u32, u32)]) -> Batch {
         let (_, run, first) = ready[0];
         let follow = |(at, &(_, r, row)): (u32, &(i64, u32, u32))| r == run && row == first + at;
         if (0..).zip(ready).all(follow) {
             return self.runs[run as usize].batch.slice(first as usize, ready.len());
         }
-        let first_run = ready.iter().map(|ready| ready.1).min().unwrap_or(0) as usize;
-        let batches: Vec<Batch> =
-            self.runs.range(first_run..).map(|run| run.batch.clone()).collect();
+        let runs = || ready.iter().map(|ready| ready.1 as usize);
+        let (first_run, last_run) = (runs().min().unwrap_or(0), runs().max().unwrap_or(0));
+        self.batches.extend(self.runs.range(first_run..=last_run).map(|run| run.batch.clone()));
         let place = |&(_, run, row): &(i64, u32, u32)| (run as usize - first_run, row as usize);
-        let places: Vec<(usize, usize)> = ready.iter().map(place).collect();
-        woven(&batches, &places)
+        self.places.extend(ready.iter().map(place));
+        let woven = woven(&self.batches, &self.places);
+        self.batches.clear();
+        self.places.clear();
+        woven
     }
 
     /// Drops runs without rows; what is left of one that has not been copied is, so that a few rows do
-    /// not hold the buffers of all.
+    /// not hold the buffers of all. Its order keeps its room, for the next run.
     fn keep_the_rest(&mut self) {
-        self.runs.retain(|run| run.next < run.order.len());
+        let orders = &mut self.orders;
+        self.runs.retain_mut(|run| {
+            let has_rows = run.next < run.order.len();
+            if !has_rows {
+                give_back(std::mem::take(&mut run.order), orders);
+            }
+            has_rows
+        });
         for run in &mut self.runs {
             let is_copy = run.state_bytes > 0;
             let left = run.order.len() - run.next;
             if !is_copy || left < run.batch.row_count() / 4 {
-                let rest: Vec<(i64, u32)> = run.order[run.next..].to_vec();
-                let rows: UInt32Array = rest.iter().map(|&(_, row)| row).collect::<Vec<_>>().into();
-                run.batch = copy_rows(&run.batch, &rows);
-                run.order = rest.iter().map(|&(time, _)| time).zip(0..).collect();
+                run.order.drain(..run.next);
+                self.rows.extend(run.order.iter().map(|&(_, row)| row));
+                run.batch = copy_rows(&run.batch, &self.rows);
+                self.rows.clear();
+                (0..).zip(&mut run.order).for_each(|(row, place)| place.1 = row);
                 run.next = 0;
                 let order_bytes = run.order.capacity() * size_of::<(i64, u32)>();
                 run.state_bytes = batch_bytes(&run.batch) + order_bytes as u64;
@@ -141,8 +183,11 @@ impl Waiting {
             }
             let batches = [before.batch.clone(), last.batch.clone()];
             let first_of_last = u32::try_from(before_rows).expect("fewer rows than a batch has");
-            let of_last = last.order[last.next..].iter();
-            let mut order = before.order[before.next..].to_vec();
+            let (of_before, of_last) =
+                (&before.order[before.next..], last.order[last.next..].iter());
+            let mut order = self.orders.pop().unwrap_or_default();
+            order.reserve(of_before.len() + of_last.len());
+            order.extend_from_slice(of_before);
             order.extend(of_last.map(|&(time, row)| (time, first_of_last + row)));
             // Ties stay in order of arrival, which is that of their rows.
             order.sort_unstable();
@@ -151,8 +196,9 @@ impl Waiting {
             let batch = join_copies(&batches).expect("of two batches");
             let state_bytes = batch_bytes(&batch) + order_bytes as u64;
             self.state_bytes += state_bytes;
-            self.runs.pop_back();
-            self.runs.pop_back();
+            for joined in [self.runs.pop_back(), self.runs.pop_back()].into_iter().flatten() {
+                give_back(joined.order, &mut self.orders);
+            }
             self.runs.push_back(Run { batch, order, next: 0, state_bytes });
         }
     }
@@ -166,6 +212,35 @@ impl Waiting {
     pub(crate) fn state_bytes(&self) -> u64 {
         self.state_bytes
     }
+}
+
+/// Keeps the memory of the order of a run that is gone.
+fn give_back(mut order: Vec<(i64, u32)>, orders: &mut Vec<Vec<(i64, u32)>>) {
+    if orders.len() < ORDERS_MAX {
+        order.clear();
+        orders.push(order);
+    }
+}
+
+/// Puts rows of two runs, each in order, in order of event time, those of the first run before others of
+/// the same time. `merged` is empty before and afterwards.
+fn merge(ready: &mut Vec<(i64, u32, u32)>, merged: &mut Vec<(i64, u32, u32)>) {
+    let split = ready.partition_point(|&(_, run, _)| run == ready[0].1);
+    let (mut first, mut second) = ready.split_at(split);
+    if first[first.len() - 1].0 <= second[0].0 {
+        return;
+    }
+    merged.reserve(ready.len());
+    while let (Some(left), Some(right)) = (first.first(), second.first()) {
+        let is_first = left.0 <= right.0;
+        merged.push(if is_first { *left } else { *right });
+        first = &first[usize::from(is_first)..];
+        second = &second[usize::from(!is_first)..];
+    }
+    merged.extend_from_slice(first);
+    merged.extend_from_slice(second);
+    std::mem::swap(ready, merged);
+    merged.clear();
 }
 
 /// The rows of a batch that came before the watermark had passed their event time, and the places of the

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::Float64Builder;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type,
@@ -12,7 +11,7 @@ use tidemill_record::DataType;
 
 use super::exact::ExactSum;
 use super::sum::values;
-use crate::state::{Accumulator, Build, append_number};
+use crate::state::{Accumulator, Build, Numbers};
 
 /// The state for an argument type; `None` if it has no average.
 pub(crate) fn state<B: Build>(
@@ -50,7 +49,7 @@ where
     const TRACKS_SEEN: bool = false;
     type State = IntegerMean;
     type Column<'a> = &'a [T::Native];
-    type Output = Float64Builder;
+    type Output = Numbers<Float64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
         values::<T>(argument)
@@ -69,15 +68,15 @@ where
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
-        Float64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
-    fn append(&self, output: &mut Float64Builder, state: &IntegerMean, _: bool) -> bool {
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &IntegerMean, _: bool) -> bool {
         let IntegerMean { sum, count } = *state;
-        append_number(output, (count > 0).then(|| sum as f64 / count as f64));
+        output.append((count > 0).then(|| sum as f64 / count as f64));
         true
     }
 }
@@ -98,7 +97,7 @@ where
     const TRACKS_SEEN: bool = false;
     type State = FloatMean;
     type Column<'a> = &'a [T::Native];
-    type Output = Float64Builder;
+    type Output = Numbers<Float64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
         values::<T>(argument)
@@ -117,14 +116,14 @@ where
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
-        Float64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
     #[expect(clippy::cast_precision_loss, reason = "a mean is a DOUBLE")]
-    fn append(&self, output: &mut Float64Builder, state: &FloatMean, _: bool) -> bool {
-        append_number(output, (state.count > 0).then(|| state.sum / state.count as f64));
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &FloatMean, _: bool) -> bool {
+        output.append((state.count > 0).then(|| state.sum / state.count as f64));
         true
     }
 }
@@ -138,7 +137,7 @@ impl Accumulator for AvgDecimals {
     const TRACKS_SEEN: bool = false;
     type State = (ExactSum, u64);
     type Column<'a> = &'a [i128];
-    type Output = Float64Builder;
+    type Output = Numbers<Float64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [i128] {
         values::<Decimal128Type>(argument)
@@ -163,13 +162,18 @@ impl Accumulator for AvgDecimals {
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
-        Float64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut Float64Builder, (sum, count): &(ExactSum, u64), _: bool) -> bool {
-        append_number(output, (*count > 0).then(|| sum.mean(*count, self.scale)));
+    fn append(
+        &self,
+        output: &mut Numbers<Float64Type>,
+        (sum, count): &(ExactSum, u64),
+        _: bool,
+    ) -> bool {
+        output.append((*count > 0).then(|| sum.mean(*count, self.scale)));
         true
     }
 }

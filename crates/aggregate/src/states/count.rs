@@ -1,10 +1,10 @@
 //! `COUNT(*)` and `COUNT(x)`.
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::Int64Builder;
+use arrow_array::types::Int64Type;
 use tidemill_record::DataType;
 
-use crate::state::Accumulator;
+use crate::state::{Accumulator, Numbers};
 
 /// Counts the rows that count; which those are is [`crate::state::Rows::counted`]'s business.
 pub(crate) struct Count;
@@ -13,7 +13,7 @@ impl Accumulator for Count {
     const TRACKS_SEEN: bool = false;
     type State = i64;
     type Column<'a> = ();
-    type Output = Int64Builder;
+    type Output = Numbers<Int64Type>;
 
     fn open(&self, _: Option<&ArrayRef>) {}
 
@@ -28,13 +28,13 @@ impl Accumulator for Count {
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Int64Builder {
-        Int64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Int64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut Int64Builder, state: &i64, _: bool) -> bool {
-        output.append_value(*state);
+    fn append(&self, output: &mut Numbers<Int64Type>, state: &i64, _: bool) -> bool {
+        output.append(Some(*state));
         true
     }
 }

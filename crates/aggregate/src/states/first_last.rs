@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder};
+use arrow_array::builder::BooleanBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray,
@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::min_max::{bytes_of, overwrite};
 use super::rank::Ranked;
-use crate::state::{Accumulator, Build, BytesOutput, append_number};
+use crate::state::{Accumulator, Build, BytesOutput, Numbers};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state<const IS_LAST: bool, B: Build>(
@@ -40,7 +40,7 @@ where
     const SKIPS_NULLS: bool = false;
     type State = Option<T::Native>;
     type Column<'a> = &'a PrimitiveArray<T>;
-    type Output = PrimitiveBuilder<T>;
+    type Output = Numbers<T>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a PrimitiveArray<T> {
         argument.expect("only COUNT goes without an argument").as_primitive()
@@ -70,13 +70,13 @@ where
         0
     }
 
-    fn output(&self, row_count: usize, data_type: &DataType) -> PrimitiveBuilder<T> {
-        PrimitiveBuilder::with_capacity(row_count).with_data_type(data_type.arrow())
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<T> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline]
-    fn append(&self, output: &mut PrimitiveBuilder<T>, state: &Option<T::Native>, _: bool) -> bool {
-        append_number(output, *state);
+    fn append(&self, output: &mut Numbers<T>, state: &Option<T::Native>, _: bool) -> bool {
+        output.append(*state);
         true
     }
 }

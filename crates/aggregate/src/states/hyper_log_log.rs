@@ -9,12 +9,12 @@
 //! estimator, which needs no correction for small or large counts, is algorithm 6 of O. Ertl,
 //! "New cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284, 2017.
 
-use arrow_array::builder::Int64Builder;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef};
 use tidemill_record::DataType;
 
 use crate::keys::{KeyColumn, hash};
-use crate::state::{Accumulator, Cells, State};
+use crate::state::{Accumulator, Cells, Numbers, State};
 
 /// Bits of the hash that choose the register.
 const INDEX_BITS: u32 = 12;
@@ -159,7 +159,7 @@ impl Accumulator for ApproxCountDistinct {
     const TRACKS_SEEN: bool = false;
     type State = Registers;
     type Column<'a> = Vec<u64>;
-    type Output = Int64Builder;
+    type Output = Numbers<Int64Type>;
 
     fn open(&self, argument: Option<&ArrayRef>) -> Vec<u64> {
         let argument = argument.expect("only COUNT goes without an argument");
@@ -185,12 +185,12 @@ impl Accumulator for ApproxCountDistinct {
         }
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Int64Builder {
-        Int64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Int64Type> {
+        Numbers::new(row_count, data_type)
     }
 
-    fn append(&self, output: &mut Int64Builder, state: &Registers, _: bool) -> bool {
-        output.append_value(state.estimate());
+    fn append(&self, output: &mut Numbers<Int64Type>, state: &Registers, _: bool) -> bool {
+        output.append(Some(state.estimate()));
         true
     }
 }

@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 
-use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder};
+use arrow_array::builder::BooleanBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray};
 use tidemill_record::DataType;
@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Build, BytesOutput, append_number};
+use crate::state::{Accumulator, Build, BytesOutput, Numbers};
 
 /// The state for an argument type; `None` if it has no order.
 pub(crate) fn state<const IS_MAX: bool, B: Build>(
@@ -45,7 +45,7 @@ where
 {
     type State = T::Native;
     type Column<'a> = &'a [T::Native];
-    type Output = PrimitiveBuilder<T>;
+    type Output = Numbers<T>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
         values::<T>(argument)
@@ -70,13 +70,13 @@ where
         0
     }
 
-    fn output(&self, row_count: usize, data_type: &DataType) -> PrimitiveBuilder<T> {
-        PrimitiveBuilder::with_capacity(row_count).with_data_type(data_type.arrow())
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<T> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut PrimitiveBuilder<T>, state: &T::Native, is_seen: bool) -> bool {
-        append_number(output, is_seen.then_some(*state));
+    fn append(&self, output: &mut Numbers<T>, state: &T::Native, is_seen: bool) -> bool {
+        output.append(is_seen.then_some(*state));
         true
     }
 }

@@ -1,13 +1,12 @@
 //! `PERCENTILE_CONT` and `MEDIAN`: every value of a group is kept, eight bytes each.
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::Float64Builder;
 use arrow_array::types::Float64Type;
 use tidemill_record::DataType;
 
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, State, append_number};
+use crate::state::{Accumulator, Cells, Numbers, State};
 
 /// The state for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state(
@@ -49,7 +48,7 @@ impl Accumulator for Percentile {
     const TRACKS_SEEN: bool = false;
     type State = Vec<f64>;
     type Column<'a> = &'a [f64];
-    type Output = Float64Builder;
+    type Output = Numbers<Float64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [f64] {
         values::<Float64Type>(argument)
@@ -68,12 +67,12 @@ impl Accumulator for Percentile {
         (state.capacity() - capacity_before) * size_of::<f64>()
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
-        Float64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
+        Numbers::new(row_count, data_type)
     }
 
-    fn append(&self, output: &mut Float64Builder, state: &Vec<f64>, _: bool) -> bool {
-        append_number(output, self.of(state));
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &Vec<f64>, _: bool) -> bool {
+        output.append(self.of(state));
         true
     }
 }

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::{Decimal128Builder, Float64Builder, Int64Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -12,7 +11,7 @@ use arrow_array::types::{
 use tidemill_record::DataType;
 
 use super::exact::ExactSum;
-use crate::state::{Accumulator, Build, append_number};
+use crate::state::{Accumulator, Build, Numbers};
 
 /// The state for an argument type; `None` if it has no sum.
 pub(crate) fn state<B: Build>(
@@ -50,7 +49,7 @@ where
 {
     type State = i128;
     type Column<'a> = &'a [T::Native];
-    type Output = Int64Builder;
+    type Output = Numbers<Int64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
         values::<T>(argument)
@@ -67,14 +66,14 @@ where
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Int64Builder {
-        Int64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Int64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut Int64Builder, state: &i128, is_seen: bool) -> bool {
+    fn append(&self, output: &mut Numbers<Int64Type>, state: &i128, is_seen: bool) -> bool {
         let total = i64::try_from(*state);
-        append_number(output, total.ok().filter(|_| is_seen));
+        output.append(total.ok().filter(|_| is_seen));
         total.is_ok()
     }
 }
@@ -88,7 +87,7 @@ where
 {
     type State = f64;
     type Column<'a> = &'a [T::Native];
-    type Output = Float64Builder;
+    type Output = Numbers<Float64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
         values::<T>(argument)
@@ -105,13 +104,13 @@ where
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
-        Float64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut Float64Builder, state: &f64, is_seen: bool) -> bool {
-        append_number(output, is_seen.then_some(*state));
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &f64, is_seen: bool) -> bool {
+        output.append(is_seen.then_some(*state));
         true
     }
 }
@@ -122,7 +121,7 @@ struct SumDecimals;
 impl Accumulator for SumDecimals {
     type State = ExactSum;
     type Column<'a> = &'a [i128];
-    type Output = Decimal128Builder;
+    type Output = Numbers<Decimal128Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [i128] {
         values::<Decimal128Type>(argument)
@@ -139,14 +138,19 @@ impl Accumulator for SumDecimals {
         0
     }
 
-    fn output(&self, row_count: usize, data_type: &DataType) -> Decimal128Builder {
-        Decimal128Builder::with_capacity(row_count).with_data_type(data_type.arrow())
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Decimal128Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut Decimal128Builder, state: &ExactSum, is_seen: bool) -> bool {
+    fn append(
+        &self,
+        output: &mut Numbers<Decimal128Type>,
+        state: &ExactSum,
+        is_seen: bool,
+    ) -> bool {
         let total = state.total();
-        append_number(output, total.filter(|_| is_seen));
+        output.append(total.filter(|_| is_seen));
         total.is_some()
     }
 }

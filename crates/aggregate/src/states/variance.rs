@@ -7,13 +7,12 @@
 //! last bit within one partition.
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::Float64Builder;
 use arrow_array::types::Float64Type;
 use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Build, append_number};
+use crate::state::{Accumulator, Build, Numbers};
 
 /// The state for one of the four functions; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state<B: Build>(
@@ -49,7 +48,7 @@ impl Accumulator for Variance {
     const TRACKS_SEEN: bool = false;
     type State = Moments;
     type Column<'a> = &'a [f64];
-    type Output = Float64Builder;
+    type Output = Numbers<Float64Type>;
 
     fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [f64] {
         values::<Float64Type>(argument)
@@ -81,20 +80,20 @@ impl Accumulator for Variance {
         0
     }
 
-    fn output(&self, row_count: usize, _: &DataType) -> Float64Builder {
-        Float64Builder::with_capacity(row_count)
+    fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
+        Numbers::new(row_count, data_type)
     }
 
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 cannot be reached")]
-    fn append(&self, output: &mut Float64Builder, state: &Moments, _: bool) -> bool {
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &Moments, _: bool) -> bool {
         let least = if self.is_sample { 2 } else { 1 };
         let variance = (state.count >= least).then(|| {
             let divisor = if self.is_sample { state.count - 1 } else { state.count };
             // A population of one does not vary, even if its value is not finite.
             if state.count == 1 { 0.0 } else { state.squares / divisor as f64 }
         });
-        append_number(output, variance.map(|v| if self.is_root { v.sqrt() } else { v }));
+        output.append(variance.map(|v| if self.is_root { v.sqrt() } else { v }));
         true
     }
 }

@@ -14,7 +14,6 @@ pub mod sessions;
 pub mod table;
 
 pub use panes::PaneTable;
-pub(crate) use rows::woven;
 pub use sealed::SealedWindows;
 pub use sessions::{SealedSessions, SessionTable};
 pub use table::WindowTable;

@@ -14,11 +14,12 @@ use arrow_array::types::TimestampMicrosecondType;
 use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, EventTime, Offset};
 
+use crate::compact::woven;
 use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
 use crate::windows::pending::PendingChanges;
-use crate::windows::rows::{chosen, close, rows_of, with_bounds, woven};
+use crate::windows::rows::{chosen, close, rows_of, with_bounds};
 use crate::{AggTable, AggregateError, Late};
 
 /// Open windows of fixed size.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray, UInt32Array, UInt64Array};
-use arrow_select::interleave::interleave;
+use arrow_array::{ArrayRef, TimestampMicrosecondArray, UInt32Array, UInt64Array};
 use arrow_select::take::take;
-use tidemill_record::Batch;
+use tidemill_record::{Batch, Columns};
 
 use crate::windows::bounds::Bounds;
 use crate::{AggTable, AggregateError};
@@ -49,17 +48,6 @@ pub(crate) fn rows_of(
     Ok(with_bounds(&rows, table.spec.keys.len(), window))
 }
 
-/// One batch of rows of several, each given as batch and row.
-pub(crate) fn woven(batches: &[Batch], places: &[(usize, usize)]) -> Batch {
-    let columns = (0..batches[0].columns().len()).map(|at| {
-        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| &**batch.column(at)).collect();
-        interleave(&arrays, places).expect("places are within batches of the same types")
-    });
-    let offsets = places.iter().map(|&(batch, row)| batches[batch].offsets().value(row));
-    let offsets: Vec<u64> = offsets.collect();
-    Batch::new(columns.collect(), offsets.into())
-}
-
 /// Some rows of a batch, in order: a slice where they follow each other.
 pub(crate) fn chosen(batch: &Batch, rows: &[u32]) -> Batch {
     let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
@@ -68,6 +56,6 @@ pub(crate) fn chosen(batch: &Batch, rows: &[u32]) -> Batch {
     }
     let indices = UInt32Array::from(rows.to_vec());
     let cut = |array| take(array, &indices, None).expect("row numbers are within the batch");
-    let columns = batch.columns().iter().map(|column| cut(&**column)).collect();
+    let columns: Columns = batch.columns().iter().map(|column| cut(&**column)).collect();
     Batch::new(columns, cut(batch.offsets()).as_primitive().clone())
 }

@@ -31,7 +31,8 @@ fn batch(records: &[Record], first: usize) -> Batch {
     let keys = Int64Array::from_iter_values(records.iter().map(|r| r.key));
     let values: Int64Array = records.iter().map(|r| r.value).collect();
     let offsets = UInt64Array::from_iter_values((first..first + records.len()).map(|o| o as u64));
-    Batch::new(vec![Arc::new(times), Arc::new(keys), Arc::new(values)], offsets)
+    let columns: Vec<ArrayRef> = vec![Arc::new(times), Arc::new(keys), Arc::new(values)];
+    Batch::new(columns, offsets)
 }
 
 fn call(function: OverFunction, frame: Frame) -> OverCall {

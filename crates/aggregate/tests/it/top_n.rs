@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Int64Array, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray, UInt64Array};
 use tidemill_aggregate::{GroupOrder, TopNTable};
 use tidemill_plan::{SortKey, Span, TopNSpec};
 use tidemill_record::{Batch, DataType, EventTime};
@@ -30,7 +30,8 @@ fn batch(records: &[Record], first: usize) -> Batch {
     let keys = Int64Array::from_iter_values(records.iter().map(|r| r.1));
     let values: Int64Array = records.iter().map(|r| r.2).collect();
     let offsets = UInt64Array::from_iter_values((first..first + records.len()).map(|o| o as u64));
-    Batch::new(vec![Arc::new(ends), Arc::new(keys), Arc::new(values)], offsets)
+    let columns: Vec<ArrayRef> = vec![Arc::new(ends), Arc::new(keys), Arc::new(values)];
+    Batch::new(columns, offsets)
 }
 
 /// Offset of each row, and its number.

@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_buffer::IntervalMonthDayNano;
 use arrow_select::concat::concat;
 use tidemill_plan::Scalar;
-use tidemill_record::{Batch, DataType};
+use tidemill_record::{Batch, Columns, DataType};
 
 /// Steele, Lea and Flood's splitmix64.
 pub(crate) struct Random(pub(crate) u64);
@@ -213,7 +213,7 @@ pub(crate) fn batch(types: &[DataType], rows: &[Vec<Scalar>], first_row: usize) 
         array(data_type, &values)
     });
     let offsets = (first_row..first_row + rows.len()).map(|row| 10 * row as u64);
-    Batch::new(columns.collect(), offsets.collect::<Vec<u64>>().into())
+    Batch::new(columns.collect::<Columns>(), offsets.collect::<Vec<u64>>().into())
 }
 
 /// The same rows in batches of random sizes, empty ones included, as slices of larger arrays.
@@ -237,7 +237,7 @@ pub(crate) fn joined(batches: &[Batch]) -> Option<Batch> {
         let arrays: Vec<&dyn Array> = batches.iter().map(|batch| &**batch.column(at)).collect();
         concat(&arrays).unwrap()
     };
-    let columns = (0..first.columns().len()).map(column).collect();
+    let columns: Columns = (0..first.columns().len()).map(column).collect();
     let offsets = batches.iter().flat_map(|batch| batch.offsets().values().to_vec());
     Some(Batch::new(columns, UInt64Array::from_iter_values(offsets)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, Int64Array, TimestampMicrosecondArray, UInt64Array};
+use arrow_array::{Array, ArrayRef, Int64Array, TimestampMicrosecondArray, UInt64Array};
 use tidemill_aggregate::{EventTimes, Late, PaneTable};
 use tidemill_plan::{
     AggregateFunction as F, AggregateSpec, Emit, EventTimeSpec, WindowKind, WindowSpec,
@@ -35,7 +35,8 @@ pub(crate) fn batch(records: &[Record], first: usize) -> Batch {
     let keys = Int64Array::from_iter_values(records.iter().map(|r| r.1));
     let values = Int64Array::from_iter_values(records.iter().map(|r| r.2));
     let offsets = UInt64Array::from_iter_values((first..first + records.len()).map(|o| o as u64));
-    Batch::new(vec![Arc::new(times), Arc::new(keys), Arc::new(values)], offsets)
+    let columns: Vec<ArrayRef> = vec![Arc::new(times), Arc::new(keys), Arc::new(values)];
+    Batch::new(columns, offsets)
 }
 
 pub(crate) fn rows(batches: &[Batch]) -> Vec<Row> {

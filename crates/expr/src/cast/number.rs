@@ -11,6 +11,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Int8Array, PrimitiveArray};
 use tidemill_record::DataType;
+use tidemill_record::recycled::Room;
 
 use super::Conversion;
 use crate::decimal::{power_of_ten, rescale, within};
@@ -132,8 +133,9 @@ pub(super) fn from_number<T: ArrowPrimitiveType>(
         }
         DataType::Double => Conversion::total(move |array| {
             let array: &PrimitiveArray<T> = array.as_primitive();
-            let doubles = array.unary::<_, Float64Type>(|value| number(value).to_double());
-            Arc::new(doubles)
+            let mut doubles = Room::default();
+            doubles.extend(array.values().iter().map(|value| number(*value).to_double()));
+            doubles.finish::<Float64Type>(array.nulls().cloned())
         }),
         DataType::Decimal { precision, scale } => {
             let (precision, scale) = (*precision, *scale);

@@ -183,13 +183,13 @@ impl Alike {
         let side = &mut self.sides[self.side_of(record)];
         if let Some(earlier) = side.iter_mut().find(|earlier| earlier.outline == outline) {
             // Other text stood there, of other bytes.
-            (earlier.bounds, earlier.is_wide) = (Bounds::of(&outline.ranges), true);
+            (earlier.bounds, earlier.is_wide) = (Bounds::of(&outline.ranges).collect(), true);
             return;
         }
         side.truncate(LAYOUTS_MAX - 1);
         let text = &record[..outline.ranges.len()];
         side.push(Layout {
-            bounds: Bounds::of(&outline.narrow(text)),
+            bounds: Bounds::of(&outline.narrow(text)).collect(),
             is_wide: false,
             is_ascii: text.is_ascii(),
             first: table.share(&outline.slots),
@@ -215,21 +215,21 @@ impl Probe {
     /// Bytes that some of these layouts ask for and all others refuse.
     fn candidates(layouts: &[Layout]) -> Vec<Self> {
         let Some((first, others)) = layouts.split_first() else { return Vec::new() };
-        let mut probes = Vec::new();
+        let (mut probes, mut bytes) = (Vec::new(), Vec::new());
         for (at, range) in first.outline.ranges.iter().enumerate() {
             if others.iter().all(|layout| layout.outline.ranges[at] == *range) {
                 continue;
             }
             let ranges = || layouts.iter().map(|layout| layout.outline.ranges[at]);
-            let mut bytes: Vec<u8> =
-                ranges().filter(|(low, high)| low == high).map(|(low, _)| low).collect();
+            bytes.clear();
+            bytes.extend(ranges().filter(|(low, high)| low == high).map(|(low, _)| low));
             bytes.sort_unstable();
             bytes.dedup();
             // Layouts that leave open whether they have it would be on either side.
             let is_open =
                 |byte: u8| ranges().any(|(low, high)| low != high && (low..=high).contains(&byte));
             probes.extend(
-                bytes.into_iter().filter(|&byte| !is_open(byte)).map(|byte| Self { at, byte }),
+                bytes.iter().filter(|byte| !is_open(**byte)).map(|&byte| Self { at, byte }),
             );
         }
         probes
@@ -238,10 +238,11 @@ impl Probe {
     /// The one that spares most tries among these layouts, those with most hits in front, which are parted
     /// already; `None` if none spares any.
     fn best(probes: &[Self], layouts: &[Layout], sides: &[usize]) -> Option<Self> {
-        let tries = |probe: &Self| {
-            let mut sides = sides.to_vec();
-            probe.part(layouts, &mut sides, PROBES);
-            later_tries(layouts, &sides)
+        let mut parted = sides.to_vec();
+        let mut tries = |probe: &Self| {
+            parted.copy_from_slice(sides);
+            probe.part(layouts, &mut parted, PROBES);
+            later_tries(layouts, &parted)
         };
         let best = probes.iter().map(|probe| (tries(probe), probe)).min_by_key(|(tries, _)| *tries);
         best.filter(|(tries, _)| *tries < later_tries(layouts, sides)).map(|(_, probe)| *probe)

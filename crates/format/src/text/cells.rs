@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 
-use arrow_buffer::NullBufferBuilder;
+use arrow_buffer::{ArrowNativeType, NullBufferBuilder};
 use tidemill_record::Field;
+use tidemill_record::recycled::Room;
 
 use super::column::{make_room, string};
 use super::fields::Fields;
@@ -47,16 +48,16 @@ impl<'a, F: Fields> Cells<'a, F> {
     /// Appends a value a row: what `W` makes of four plain slots or `short` of one or, where they
     /// have no answer, `parse`.
     #[inline(always)]
-    pub(super) fn parse<L: Lanes, W: Wide<T>, T: Copy + Default>(
+    pub(super) fn parse<L: Lanes, W: Wide<T>, T: ArrowNativeType>(
         &mut self,
-        values: &mut Vec<T>,
+        values: &mut Room<T>,
         short: impl Fn(Near<'a>) -> Option<T>,
         mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
     ) {
         let chunk = self.chunk;
         let row_count = chunk.fields.row_count();
         make_room(values, row_count);
-        let room = &mut values.spare_capacity_mut()[..row_count];
+        let room = &mut values.spare()[..row_count];
         let mut nulls = Gaps::new(self.nulls);
         let at_once = if W::IS_WIDE { 4 } else { row_count.max(1) };
         for (index, room) in room.chunks_mut(at_once).enumerate() {
@@ -97,21 +98,21 @@ impl<'a, F: Fields> Cells<'a, F> {
     }
 
     /// Appends a value a row, each the careful way.
-    pub(super) fn parse_each<T: Copy + Default>(
+    pub(super) fn parse_each<T: ArrowNativeType>(
         &mut self,
-        values: &mut Vec<T>,
+        values: &mut Room<T>,
         parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
     ) {
         self.parse::<Baseline, OneByOne, _>(values, |_| None, parse);
     }
 
     #[inline(always)]
-    pub(super) fn views(&mut self, views: &mut Vec<u128>, is_inline: &mut bool) {
+    pub(super) fn views(&mut self, views: &mut Room<u128>, is_inline: &mut bool) {
         let chunk = self.chunk;
         let row_count = chunk.fields.row_count();
         make_room(views, row_count);
         let mut nulls = Gaps::new(self.nulls);
-        for (row, room) in views.spare_capacity_mut()[..row_count].iter_mut().enumerate() {
+        for (row, room) in views.spare()[..row_count].iter_mut().enumerate() {
             let plain = chunk.fields.plain(row);
             if let Some((start, len)) = plain.filter(|(_, len)| *len <= INLINE_BYTES_MAX) {
                 room.write(inline_view(chunk.frame, start, len));
@@ -140,7 +141,7 @@ impl<'a, F: Fields> Cells<'a, F> {
         unsafe { views.set_len(views.len() + row_count) };
     }
 
-    pub(super) fn bytes(&mut self, views: &mut Vec<u128>, out: &mut Vec<u8>) {
+    pub(super) fn bytes(&mut self, views: &mut Room<u128>, out: &mut Vec<u8>) {
         let chunk = self.chunk;
         let mut nulls = Gaps::new(self.nulls);
         for row in 0..chunk.fields.row_count() {

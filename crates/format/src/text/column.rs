@@ -6,14 +6,14 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use arrow_array::types::IntervalMonthDayNano;
-use arrow_array::{
-    ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
-    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
-    StringViewArray, TimestampMicrosecondArray,
+use arrow_array::types::{
+    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, ScalarBuffer};
+use arrow_array::{ArrayRef, BinaryViewArray, BooleanArray, Decimal128Array};
+use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBufferBuilder};
 use tidemill_plan::TimestampUnit;
+use tidemill_record::recycled::{Room, Sources};
 use tidemill_record::{DataType, Field};
 
 use super::cells::{Cells, Chunk, Doubles, Integers, Near, OneByOne};
@@ -41,25 +41,25 @@ pub(crate) struct TextColumn {
 /// Values so far, one a row, NULL or not.
 enum Values {
     Boolean(BooleanBufferBuilder),
-    TinyInt(Vec<i8>),
-    SmallInt(Vec<i16>),
-    Integer(Vec<i32>),
-    BigInt(Vec<i64>),
-    Real(Vec<f32>),
-    Double(Vec<f64>),
-    Decimal(Vec<i128>),
+    TinyInt(Room<i8>),
+    SmallInt(Room<i16>),
+    Integer(Room<i32>),
+    BigInt(Room<i64>),
+    Real(Room<f32>),
+    Double(Room<f64>),
+    Decimal(Room<i128>),
     /// Views into the frame (buffer 0) and the side buffer (buffer 1).
     Varchar {
-        views: Vec<u128>,
+        views: Room<u128>,
         is_inline: bool,
     },
     Varbinary {
-        views: Vec<u128>,
+        views: Room<u128>,
         bytes: Vec<u8>,
     },
-    Date(Vec<i32>),
-    Timestamp(Vec<i64>),
-    Interval(Vec<IntervalMonthDayNano>),
+    Date(Room<i32>),
+    Timestamp(Room<i64>),
+    Interval(Room<IntervalMonthDayNano>),
 }
 
 impl TextColumn {
@@ -136,9 +136,9 @@ impl TextColumn {
         let mut cells = Cells::new(chunk, &self.field, &mut self.nulls, misfits);
         match &mut self.values {
             Values::Boolean(values) => {
-                let mut truths = Vec::new();
-                cells.parse_each(&mut truths, truth);
-                truths.into_iter().for_each(|value| values.append(value));
+                let mut truths = Room::default();
+                cells.parse_each(&mut truths, |text, tag| truth(text, tag).map(u8::from));
+                truths.iter().for_each(|value| values.append(*value == 1));
             }
             Values::TinyInt(values) => cells.parse_each(values, small::<i8>),
             Values::SmallInt(values) => cells.parse_each(values, small::<i16>),
@@ -178,40 +178,38 @@ impl TextColumn {
         let nulls = self.nulls.finish();
         match &mut self.values {
             Values::Boolean(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
-            Values::TinyInt(values) => Arc::new(Int8Array::new(taken(values), nulls)),
-            Values::SmallInt(values) => Arc::new(Int16Array::new(taken(values), nulls)),
-            Values::Integer(values) => Arc::new(Int32Array::new(taken(values), nulls)),
-            Values::BigInt(values) => Arc::new(Int64Array::new(taken(values), nulls)),
-            Values::Real(values) => Arc::new(Float32Array::new(taken(values), nulls)),
-            Values::Double(values) => Arc::new(Float64Array::new(taken(values), nulls)),
+            Values::TinyInt(values) => values.finish::<Int8Type>(nulls),
+            Values::SmallInt(values) => values.finish::<Int16Type>(nulls),
+            Values::Integer(values) => values.finish::<Int32Type>(nulls),
+            Values::BigInt(values) => values.finish::<Int64Type>(nulls),
+            Values::Real(values) => values.finish::<Float32Type>(nulls),
+            Values::Double(values) => values.finish::<Float64Type>(nulls),
             Values::Decimal(values) => Arc::new(
-                Decimal128Array::new(taken(values), nulls)
+                Decimal128Array::new(values.take(), nulls)
                     .with_data_type(self.field.data_type.arrow()),
             ),
-            Values::Date(values) => Arc::new(Date32Array::new(taken(values), nulls)),
-            Values::Timestamp(values) => {
-                Arc::new(TimestampMicrosecondArray::new(taken(values), nulls))
-            }
-            Values::Interval(values) => {
-                Arc::new(IntervalMonthDayNanoArray::new(taken(values), nulls))
-            }
+            Values::Date(values) => values.finish::<Date32Type>(nulls),
+            Values::Timestamp(values) => values.finish::<TimestampMicrosecondType>(nulls),
+            Values::Interval(values) => values.finish::<IntervalMonthDayNanoType>(nulls),
             Values::Varchar { views, is_inline } => {
                 // Where every string is inlined the frame need not be kept for its sake.
-                let buffers: Arc<[Buffer]> =
-                    if *is_inline { Arc::new([]) } else { Arc::new([frame.clone(), side.clone()]) };
-                *is_inline = true;
+                let texts = if std::mem::replace(is_inline, true) {
+                    Sources::Inline
+                } else {
+                    Sources::Two(frame.clone(), side.clone())
+                };
                 // SAFETY: every view was made by `Cells::views`, which either inlines at most 12
                 // bytes or points at a slot's range of buffer 0 or 1, with its first four bytes as
                 // prefix. `Rows` keeps only records that are UTF-8 as a whole, and a slot begins
                 // and ends beside ASCII bytes or at its record's ends; the views of dropped
                 // records are replaced by empty ones before.
-                Arc::new(unsafe { StringViewArray::new_unchecked(taken(views), buffers, nulls) })
+                unsafe { views.finish_texts(texts, nulls) }
             }
             Values::Varbinary { views, bytes } => {
                 let buffers: Arc<[Buffer]> = Arc::new([Buffer::from_vec(std::mem::take(bytes))]);
                 // SAFETY: every view was made by `Cells::bytes`: inlined, or a range of the one
                 // buffer with its first four bytes as prefix.
-                Arc::new(unsafe { BinaryViewArray::new_unchecked(taken(views), buffers, nulls) })
+                Arc::new(unsafe { BinaryViewArray::new_unchecked(views.take(), buffers, nulls) })
             }
         }
     }
@@ -226,35 +224,28 @@ impl TextColumn {
 
 /// Makes room for more rows. The first of them find room for a batch, lest it grow by copying.
 #[inline(always)]
-pub(super) fn make_room<T>(values: &mut Vec<T>, rows: usize) {
+pub(super) fn make_room<T: ArrowNativeType>(values: &mut Room<T>, rows: usize) {
     const FIRST_ROWS: usize = 8192;
     let is_first = values.capacity() == 0;
     values.reserve(if is_first { rows.max(FIRST_ROWS) } else { rows });
-}
-
-/// Takes the values out and leaves room for a few more than so many, since the next frame's records are
-/// about as many: room that is a little short would be doubled, and what is in it copied.
-pub(super) fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
-    let capacity = values.len() + values.len() / 8;
-    ScalarBuffer::from(std::mem::replace(values, Vec::with_capacity(capacity)))
 }
 
 impl Values {
     fn new(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Boolean => Self::Boolean(BooleanBufferBuilder::new(0)),
-            DataType::TinyInt => Self::TinyInt(Vec::new()),
-            DataType::SmallInt => Self::SmallInt(Vec::new()),
-            DataType::Integer => Self::Integer(Vec::new()),
-            DataType::BigInt => Self::BigInt(Vec::new()),
-            DataType::Real => Self::Real(Vec::new()),
-            DataType::Double => Self::Double(Vec::new()),
-            DataType::Decimal { .. } => Self::Decimal(Vec::new()),
-            DataType::Varchar => Self::Varchar { views: Vec::new(), is_inline: true },
-            DataType::Varbinary => Self::Varbinary { views: Vec::new(), bytes: Vec::new() },
-            DataType::Date => Self::Date(Vec::new()),
-            DataType::Timestamp => Self::Timestamp(Vec::new()),
-            DataType::Interval => Self::Interval(Vec::new()),
+            DataType::TinyInt => Self::TinyInt(Room::default()),
+            DataType::SmallInt => Self::SmallInt(Room::default()),
+            DataType::Integer => Self::Integer(Room::default()),
+            DataType::BigInt => Self::BigInt(Room::default()),
+            DataType::Real => Self::Real(Room::default()),
+            DataType::Double => Self::Double(Room::default()),
+            DataType::Decimal { .. } => Self::Decimal(Room::default()),
+            DataType::Varchar => Self::Varchar { views: Room::default(), is_inline: true },
+            DataType::Varbinary => Self::Varbinary { views: Room::default(), bytes: Vec::new() },
+            DataType::Date => Self::Date(Room::default()),
+            DataType::Timestamp => Self::Timestamp(Room::default()),
+            DataType::Interval => Self::Interval(Room::default()),
             DataType::Array(_) => return None,
         })
     }

@@ -37,6 +37,19 @@ pub(crate) struct Forms {
     strain: u32,
     /// Texts that go by without a try.
     pause: u32,
+    /// Empty but while a form is learnt.
+    draft: Draft,
+}
+
+/// A text that a form is made of.
+#[derive(Default)]
+struct Draft {
+    /// The least and the most that each of its bytes may be.
+    bounds: Vec<(u8, u8)>,
+    /// The text.
+    whole: Vec<u8>,
+    /// Where the fractions of seconds in it begin.
+    fractions: Vec<usize>,
 }
 
 /// What a text is held to.
@@ -104,7 +117,15 @@ impl Form {
 impl Forms {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
         let places = (0..PLACES).map(|_| Vec::new()).collect();
-        Self { delimiter, quote, places, later_hits: 0, strain: 0, pause: 0 }
+        Self {
+            delimiter,
+            quote,
+            places,
+            later_hits: 0,
+            strain: 0,
+            pause: 0,
+            draft: Draft::default(),
+        }
     }
 
     /// Whether the first `len` of these bytes, of which `last` are the last field, have a known form.
@@ -145,8 +166,19 @@ impl Forms {
         if self.pause > 0 {
             return;
         }
-        let (mut bounds, mut whole) = (Vec::with_capacity(PIECE_BYTES), Vec::new());
-        let mut fractions = Vec::new();
+        let mut draft = std::mem::take(&mut self.draft);
+        self.learn_by(fields, &mut draft);
+        draft.bounds.clear();
+        draft.whole.clear();
+        draft.fractions.clear();
+        self.draft = draft;
+    }
+
+    fn learn_by<'a>(
+        &mut self,
+        fields: impl Iterator<Item = (&'a [u8], &'a DataType)>,
+        Draft { bounds, whole, fractions }: &mut Draft,
+    ) {
         let mut last = 0;
         for (text, data_type) in fields {
             if bounds.len() + text.len() >= TEXT_BYTES_MAX {
@@ -159,28 +191,28 @@ impl Forms {
             }
             whole.extend_from_slice(text);
             match data_type {
-                DataType::BigInt => bound_integer(text, &mut bounds),
-                DataType::Double => bound_double(text, &mut bounds),
+                DataType::BigInt => bound_integer(text, bounds),
+                DataType::Double => bound_double(text, bounds),
                 DataType::Timestamp => {
-                    bound_timestamp(text, &mut bounds);
+                    bound_timestamp(text, bounds);
                     if text.contains(&b'.') {
                         fractions.push(bounds.len() - 3);
                     }
                 }
-                _ => self.bound_text(text, &mut bounds),
+                _ => self.bound_text(text, bounds),
             }
         }
         let len = bounds.len();
-        let mut pieces = Bounds::of(&bounds).into_iter();
+        let mut pieces = Bounds::of(bounds);
         let near = pieces.next().unwrap_or(Bounds::ANY);
         let far: Vec<Bounds> = pieces.collect();
         // One that cannot be checked with the first bytes is checked with the others.
         let first = fractions.first().and_then(|&at| Fraction::new(at));
-        let more_fractions = fractions.split_off(usize::from(first.is_some()));
+        let more_fractions = fractions[usize::from(first.is_some())..].to_vec();
         let fraction = first.unwrap_or(Fraction::NONE);
         let is_near = far.is_empty() && more_fractions.is_empty();
         let form = Form { len, near, far, fraction, more_fractions, is_near };
-        let forms = &mut self.places[place(&whole, last)];
+        let forms = &mut self.places[place(whole, last)];
         // A text at the very end of a frame fits none, though its form is known.
         if !forms.contains(&form) {
             forms.truncate(FORMS_MAX - 1);

@@ -2,14 +2,18 @@
 
 use std::ops::Range;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_select::filter::filter;
 use tidemill_plan::{CsvOptions, TimestampUnit};
+use tidemill_record::batch::Columns;
+use tidemill_record::recycled::{Room, no_bytes};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
 
 use super::cells::Chunk;
-use super::column::{TextColumn, make_room};
+use super::column::TextColumn;
 use super::fields::{Records, Slotted};
 use super::grid::Grid;
 use super::misfit::Misfit;
@@ -179,6 +183,8 @@ pub(crate) struct Rows {
     places: Vec<(u32, u32)>,
     /// How many of `places` are converted.
     converted: usize,
+    /// Where each record begins in its file.
+    offsets: Room<u64>,
     /// Unescaped text.
     side: Vec<u8>,
     /// Records left out.
@@ -234,6 +240,7 @@ impl Rows {
             slots: SlotTable::new(fields.len(), CHUNK_ROWS),
             places: Vec::new(),
             converted: 0,
+            offsets: Room::default(),
             side: Vec::new(),
             bad: Vec::new(),
             dropped: Vec::new(),
@@ -297,7 +304,6 @@ impl Rows {
     #[inline(always)]
     fn take_grid(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> bool {
         let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
-        make_room(&mut self.places, grid.row_count());
         self.places.extend(grid.places());
         frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
         self.convert(&frame.bytes, grid, grid.is_ascii);
@@ -308,7 +314,7 @@ impl Rows {
     #[inline(always)]
     fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> Gathered {
         let row_count = self.chunk_rows();
-        make_room(&mut self.places, row_count);
+        self.places.reserve(row_count);
         let mut gathered = Gathered { row_count: 0, is_ascii: true, is_drained: false };
         while gathered.row_count < row_count {
             if !frame.has_more() {
@@ -419,13 +425,12 @@ impl Rows {
             self.side.clear();
             return None;
         }
-        let offsets: Vec<u64> =
-            self.places.iter().map(|place| frame.start + u64::from(place.0)).collect();
-        let mut offsets = UInt64Array::from(offsets);
-        let side = Buffer::from_vec(std::mem::take(&mut self.side));
+        self.offsets.extend(self.places.iter().map(|place| frame.start + u64::from(place.0)));
+        let mut offsets = self.offsets.finish::<UInt64Type>(None).as_primitive().clone();
+        let side = buffer_of(&mut self.side);
         let values = self.columns.iter_mut().map(|(_, column)| column.finish(&frame.bytes, &side));
         let texts = self.verbatim.iter_mut().map(|column| column.finish(&frame.bytes));
-        let mut columns: Vec<_> = values.chain(texts).collect();
+        let mut columns: Columns = values.chain(texts).collect();
         if !self.dropped.is_empty() {
             let mut keep = vec![true; row_count];
             self.dropped.drain(..).for_each(|row| keep[row] = false);
@@ -440,6 +445,11 @@ impl Rows {
         self.converted = 0;
         (!offsets.is_empty()).then(|| Batch::new(columns, offsets))
     }
+}
+
+/// Bytes to be pointed into, if there are any; those of most batches have none.
+pub(super) fn buffer_of(bytes: &mut Vec<u8>) -> Buffer {
+    if bytes.is_empty() { no_bytes() } else { Buffer::from_vec(std::mem::take(bytes)) }
 }
 
 /// Which of the fields a column is.

@@ -4,17 +4,16 @@
 //! record. Any other row is written anew, field by field. Either way the fields are held to their
 //! types as those that become values are.
 
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, StringViewArray};
+use arrow_array::ArrayRef;
 use arrow_buffer::Buffer;
 use arrow_data::ByteView;
 use tidemill_plan::CsvOptions;
+use tidemill_record::recycled::{Room, Sources};
 use tidemill_record::{DataType, Field};
 
 use super::block::CELL_BYTES;
 use super::cells::Chunk;
-use super::column::{make_room, taken};
+use super::column::make_room;
 use super::fields::{Fields, Records};
 use super::forms::Forms;
 #[cfg(target_arch = "x86_64")]
@@ -23,6 +22,7 @@ use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::{Misfit, misfit, null};
 use super::number::Fault;
 use super::quoting::quote_field;
+use super::rows::buffer_of;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{canonical, digits, number, time, time_text};
@@ -40,7 +40,7 @@ pub(crate) struct VerbatimColumn {
     // Changes with every chunk.
     forms: Forms,
     /// Views into the frame (buffer 0) and `rewritten` (buffer 1).
-    views: Vec<u128>,
+    views: Room<u128>,
     rewritten: Vec<u8>,
 }
 
@@ -69,7 +69,7 @@ impl VerbatimColumn {
             is_side_by_side: false,
             forms: Forms::new(options.delimiter, options.quote),
             options: options.clone(),
-            views: Vec::new(),
+            views: Room::default(),
             rewritten: Vec::new(),
         }
     }
@@ -117,7 +117,7 @@ impl VerbatimColumn {
         let (is_side_by_side, row_count) = (self.is_side_by_side, firsts.row_count());
         let mut views = std::mem::take(&mut self.views);
         make_room(&mut views, row_count);
-        for (row, room) in views.spare_capacity_mut()[..row_count].iter_mut().enumerate() {
+        for (row, room) in views.spare()[..row_count].iter_mut().enumerate() {
             let ends = firsts.plain(row).zip(lasts.plain(row));
             if let Some(((start, _), (last, last_len))) = ends.filter(|_| is_side_by_side) {
                 let len = last + last_len - start;
@@ -217,14 +217,13 @@ impl VerbatimColumn {
     /// The column of the batch; the builder is empty again afterwards. `frame` is what the slots
     /// pointed into.
     pub(crate) fn finish(&mut self, frame: &Buffer) -> ArrayRef {
-        let rewritten = Buffer::from_vec(std::mem::take(&mut self.rewritten));
-        let buffers: Arc<[Buffer]> = Arc::new([frame.clone(), rewritten]);
+        let texts = Sources::Two(frame.clone(), buffer_of(&mut self.rewritten));
         // SAFETY: every view was made by `view_of` or `rewrite`, which either inline at most 12 bytes or
         // point at a range of buffer 0 or 1 with its first four bytes as prefix. `Rows` keeps only records
         // that are UTF-8 as a whole; a view begins and ends beside ASCII bytes or at its record's
         // ends; and what is written anew is text of such a record or ASCII. The views of dropped
         // records are replaced by empty ones before.
-        Arc::new(unsafe { StringViewArray::new_unchecked(taken(&mut self.views), buffers, None) })
+        unsafe { self.views.finish_texts(texts, None) }
     }
 
     /// Makes a row's text empty because its record turned out not to be UTF-8.

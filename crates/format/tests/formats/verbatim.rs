@@ -10,7 +10,7 @@ use rand_pcg::Pcg64;
 use tidemill_format::{Decoder, DecoderSpec, Encoder, FormatError};
 use tidemill_plan::{CsvOptions, Format, JsonOptions};
 use tidemill_record::{
-    BadRecord, Batch, DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema,
+    BadRecord, Batch, Columns, DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema,
 };
 
 const NUMBERS: [&str; 30] = [
@@ -163,7 +163,8 @@ fn compare(format: &Format, schema: &Schema, results: &Results, input: &[u8], fr
     let (mut expected, mut encoded) = (Vec::new(), Vec::new());
     let mut encoder = Encoder::new(format, &of_results).unwrap();
     let expected_bad = each_batch(Decoder::new(&spec).unwrap(), input, input.len(), |batch| {
-        let columns = results.columns.iter().map(|&column| batch.column(column).clone()).collect();
+        let columns: Columns =
+            results.columns.iter().map(|&column| batch.column(column).clone()).collect();
         encoder.encode(&Batch::new(columns, batch.offsets().clone()), &mut expected).unwrap();
     });
     let is_in_run = |place: &usize| results.runs.iter().any(|run| run.contains(place));

@@ -172,7 +172,10 @@ impl Absent {
             Self::Threads => &["std::thread", "thread::spawn", "thread::scope"],
             Self::Clocks => &["SystemTime", "Instant::now", "Utc::now", "Local::now"],
             Self::Awaiting => &[concat!("async", " fn"), concat!("async", " move"), ".await"],
-            Self::Sharing => &["Mutex", "RwLock", "Condvar", "mpsc", "sync::atomic"],
+            // A fence alone shares nothing: memory that comes back from another core needs one.
+            Self::Sharing => {
+                &["Mutex", "RwLock", "Condvar", "mpsc", "sync::atomic::Atomic", "sync::atomic::{"]
+            }
         }
     }
 }
