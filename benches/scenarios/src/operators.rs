@@ -17,6 +17,7 @@ pub(crate) struct Operators {
     steps: Vec<Step>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a shape has a few of them")]
 enum Step {
     Filter(Filter),
     Project(Project),

@@ -1,10 +1,11 @@
 //! Rows that stay, and columns cut to them.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array, UInt64Array};
+use arrow_array::{Array, BooleanArray, Int64Array, UInt32Array, UInt64Array};
 use arrow_select::filter::{FilterBuilder, prep_null_mask_filter};
 use arrow_select::take::take;
 use tidemill_record::recycled::{Rows, pick};
@@ -36,11 +37,22 @@ impl Selection {
             return batch;
         }
         self.select(mask);
-        let columns: Columns =
-            batch.columns().iter().map(|column| self.cut(column, mask)).collect();
-        let offsets: UInt64Array = self.cut(batch.offsets(), mask).as_primitive().clone();
+        // What Arrow has to cut, it cuts by these.
+        let filter = LazyCell::new(|| FilterBuilder::new(mask).optimize().build());
+        let numbers = LazyCell::new(|| UInt32Array::from_iter_values(self.rows.iter().copied()));
+        let cut = |array: &dyn Array| {
+            if self.rows.is_empty() {
+                return pick(&[array], Rows::Runs(&self.runs)).unwrap_or_else(|| {
+                    filter.filter(array).expect("the mask has one value a row")
+                });
+            }
+            pick(&[array], Rows::Of(&self.rows))
+                .unwrap_or_else(|| take(array, &*numbers, None).expect("rows of this array"))
+        };
+        let columns: Columns = batch.columns().iter().map(|column| cut(&**column)).collect();
+        let offsets: UInt64Array = cut(batch.offsets()).as_primitive().clone();
         let watermarks = batch.watermarks().map(|watermarks| {
-            let watermarks = self.cut(&Int64Array::new(watermarks.clone(), None), mask);
+            let watermarks = cut(&Int64Array::new(watermarks.clone(), None));
             watermarks.as_primitive::<Int64Type>().values().clone()
         });
         Batch::new(columns, offsets).with_watermarks(watermarks)
@@ -71,21 +83,5 @@ impl Selection {
             }
         }
         self.rows.truncate(count);
-    }
-
-    /// The rows of an array that stay; `mask` says which.
-    fn cut(&self, array: &dyn Array, mask: &BooleanArray) -> ArrayRef {
-        let rows = if self.rows.is_empty() { Rows::Runs(&self.runs) } else { Rows::Of(&self.rows) };
-        pick(&[array], rows).unwrap_or_else(|| self.cut_any(array, mask))
-    }
-
-    /// The same of an array of any type.
-    fn cut_any(&self, array: &dyn Array, mask: &BooleanArray) -> ArrayRef {
-        if self.rows.is_empty() {
-            let runs = FilterBuilder::new(mask).optimize().build();
-            return runs.filter(array).expect("the mask has one value a row");
-        }
-        let rows = UInt32Array::from_iter_values(self.rows.iter().copied());
-        take(array, &rows, None).expect("rows of this array")
     }
 }

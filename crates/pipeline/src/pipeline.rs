@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use tidemill_aggregate::Sealed;
-use tidemill_record::{BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position};
+use tidemill_record::{
+    BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
+};
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
@@ -123,6 +125,7 @@ impl Pipeline {
     pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
         let started = Instant::now();
         let progress = self.take_batch(started).await?;
+        recycled::release();
         self.statistics.busy += started.elapsed();
         Ok(progress)
     }
@@ -150,6 +153,7 @@ impl Pipeline {
             self.position.offset = Offset(last);
         }
 
+        self.changes.clear();
         self.changes.push(batch);
         self.processor.apply(&mut self.changes, &mut self.bad)?;
         self.settle_late_records().await?;

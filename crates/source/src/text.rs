@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use tidemill_plan::Compression;
-use tidemill_record::recycled::{LentBytes, Room, release};
+use tidemill_record::recycled::{LentBytes, Room};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 
@@ -341,7 +341,6 @@ impl TextReader {
     fn take_buffer(&mut self, tail: usize) -> Room<u8> {
         let Some(lent) = self.lent.take() else { return Room::default() };
         let consumed = self.consumed;
-        release();
         match lent.take_back() {
             Ok(mut bytes) => {
                 bytes.copy_within(consumed.., 0);

@@ -1,5 +1,6 @@
 //! Layouts of records of one length, and which of them a record is held against.
 
+use std::array::from_ref;
 use std::cmp::Reverse;
 
 use super::layout::{REACH, RECORD_BYTES_MAX};
@@ -10,6 +11,8 @@ use crate::text::slot::SlotTable;
 /// Layouts of one side that are remembered; the last makes way for another. New probes may leave some more
 /// to a side, up to the next that is learnt.
 const LAYOUTS_MAX: usize = 8;
+/// Blocks of 64 bytes that are compared of every record, however short.
+const NEAR_BLOCKS: usize = 2;
 /// Bytes of a record that say which layouts it is held against.
 const PROBES: usize = 3;
 /// Of so many hits behind the first layout, one moves its layout to the front by one.
@@ -44,9 +47,11 @@ struct Probe {
 
 /// One way in which a record is laid out.
 pub(super) struct Layout {
-    /// As many as it takes to cover the record.
-    bounds: Vec<Bounds>,
-    /// Whether text may be any, and has to be looked through for quotes and backslashes. If not, `bounds`
+    /// Of its first bytes, and of what stands behind it if it is shorter: anything may.
+    near: [Bounds; NEAR_BLOCKS],
+    /// Of the others, as many as it takes to cover the record.
+    far: Vec<Bounds>,
+    /// Whether text may be any, and has to be looked through for quotes and backslashes. If not, the bounds
     /// keep them out.
     is_wide: bool,
     /// Whether nothing but ASCII fits.
@@ -59,23 +64,62 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// How the record in front of `record` is laid out, whose slots begin at `first`.
+    fn new(outline: Outline, record: &[u8; REACH], first: u32) -> Self {
+        let text = &record[..outline.ranges.len()];
+        let mut layout = Self {
+            near: [Bounds::ANY; NEAR_BLOCKS],
+            far: Vec::new(),
+            is_wide: false,
+            is_ascii: text.is_ascii(),
+            first,
+            hits: 0,
+            outline,
+        };
+        layout.bind(&layout.outline.narrow(text));
+        layout
+    }
+
+    /// Lets text be of any bytes.
+    fn widen(&mut self) {
+        let ranges = std::mem::take(&mut self.outline.ranges);
+        self.bind(&ranges);
+        self.outline.ranges = ranges;
+        self.is_wide = true;
+    }
+
+    fn bind(&mut self, ranges: &[(u8, u8)]) {
+        let mut blocks = Bounds::of(ranges);
+        self.near = std::array::from_fn(|_| blocks.next().unwrap_or(Bounds::ANY));
+        self.far = blocks.collect();
+    }
+
     #[inline(always)]
     fn fits<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
-        if self.is_wide {
-            return self.fits_wide::<L>(bytes);
-        }
-        for (block, bounds) in bytes.as_chunks().0.iter().zip(&self.bounds) {
-            if !L::keeps_to(block, bounds) {
+        let Some((near, far)) = bytes.as_chunks().0.split_first_chunk() else { return false };
+        L::keep_to(near, &self.near)
+            && self.fits_far::<L>(far)
+            && self.has_no_specials::<L>(near, far)
+    }
+
+    #[inline(always)]
+    fn fits_far<L: Lanes>(&self, blocks: &[[u8; 64]]) -> bool {
+        for (block, bounds) in blocks.iter().zip(&self.far) {
+            if !L::keep_to(from_ref(block), from_ref(bounds)) {
                 return false;
             }
         }
         true
     }
 
+    /// Whether there is neither a quote nor a backslash in text, where bounds let them through.
     #[inline(always)]
-    fn fits_wide<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
-        for (block, bounds) in bytes.as_chunks().0.iter().zip(&self.bounds) {
-            if !L::keeps_to_text(block, bounds) {
+    fn has_no_specials<L: Lanes>(&self, near: &[[u8; 64]; NEAR_BLOCKS], far: &[[u8; 64]]) -> bool {
+        if !self.is_wide {
+            return true;
+        }
+        for (block, bounds) in near.iter().chain(far).zip(self.near.iter().chain(&self.far)) {
+            if !L::has_no_specials(block, bounds) {
                 return false;
             }
         }
@@ -132,11 +176,13 @@ impl Alike {
         if self.later_hits < self.later_hits_max {
             return Some(&self.sides[side][found]);
         }
-        let first = layouts[found].first;
+        // Where no column is needed, all have the same slots, that is none.
+        let (first, is_ascii) = (layouts[found].first, layouts[found].is_ascii);
         self.choose_probes();
         self.later_hits = 0;
         self.later_hits_max = self.later_hits_max.saturating_mul(LATER_HITS_GROWTH);
-        self.sides.iter().flatten().find(|layout| layout.first == first)
+        let is_same = |layout: &&Layout| layout.first == first && layout.is_ascii == is_ascii;
+        self.sides.iter().flatten().find(is_same)
     }
 
     /// Forgets layouts that are rare, and chooses probes so that most records are held against one layout.
@@ -172,30 +218,22 @@ impl Alike {
             // One that leaves open which byte it has there is learnt again by the next record that has
             // this one.
             for earlier in std::mem::take(&mut self.sides).into_iter().flatten() {
-                let has =
-                    |probe: &Probe| earlier.outline.ranges[probe.at] == (probe.byte, probe.byte);
                 let probes = self.probes[..self.probe_count].iter().enumerate();
-                let side = probes
-                    .fold(0, |side, (index, probe)| side | (usize::from(has(probe)) << index));
+                let side = probes.fold(0, |side, (index, probe)| {
+                    side | (usize::from(probe.is_in(&earlier.outline)) << index)
+                });
                 self.sides[side].push(earlier);
             }
         }
         let side = &mut self.sides[self.side_of(record)];
         if let Some(earlier) = side.iter_mut().find(|earlier| earlier.outline == outline) {
             // Other text stood there, of other bytes.
-            (earlier.bounds, earlier.is_wide) = (Bounds::of(&outline.ranges).collect(), true);
+            earlier.widen();
             return;
         }
         side.truncate(LAYOUTS_MAX - 1);
-        let text = &record[..outline.ranges.len()];
-        side.push(Layout {
-            bounds: Bounds::of(&outline.narrow(text)).collect(),
-            is_wide: false,
-            is_ascii: text.is_ascii(),
-            first: table.share(&outline.slots),
-            hits: 0,
-            outline,
-        });
+        let first = table.share(&outline.slots);
+        side.push(Layout::new(outline, record, first));
     }
 }
 

@@ -5,6 +5,8 @@
 //! is a digit, a delimiter stands where it stood, of a time all down to the hour is what it was. What
 //! fits is written as it stands, which [`canonical`](super::canonical) would say too, field by field.
 
+use std::array::from_ref;
+
 use tidemill_record::DataType;
 
 use super::lanes::{Bounds, Lanes};
@@ -100,7 +102,7 @@ impl Form {
     #[inline(always)]
     fn fits<L: Lanes>(&self, bytes: &[u8], near: &[u8; PIECE_BYTES], len: usize) -> bool {
         len == self.len
-            && L::keeps_to(near, &self.near)
+            && L::keep_to(from_ref(near), from_ref(&self.near))
             && self.fraction.fits(near)
             && (self.is_near || self.fits_far::<L>(bytes))
     }
@@ -109,7 +111,10 @@ impl Form {
     fn fits_far<L: Lanes>(&self, bytes: &[u8]) -> bool {
         let Some(bytes) = bytes.get(..(1 + self.far.len()) * PIECE_BYTES) else { return false };
         let pieces = &bytes.as_chunks::<PIECE_BYTES>().0[1..];
-        self.far.iter().zip(pieces).all(|(piece, bytes)| L::keeps_to(bytes, piece))
+        self.far
+            .iter()
+            .zip(pieces)
+            .all(|(piece, bytes)| L::keep_to(from_ref(bytes), from_ref(piece)))
             && self.more_fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
     }
 }

@@ -16,8 +16,14 @@ use super::room::{Room, all_is_read};
 /// Arrays of one type that a core remembers; the one handed out first makes way for another, and its memory
 /// is freed by whoever holds it.
 const LENT_MAX: usize = 256;
-/// Memory that a core keeps for columns to come, in bytes.
-const SPARE_BYTES_MAX: usize = 2 << 20;
+/// Memory of longer arrays, in bytes, is not looked after: it is a table's, not a batch's.
+const LENT_BYTES_MAX: usize = 1 << 20;
+/// Where so many have come back and nobody wanted them, one is forgotten.
+const IDLE_MAX: usize = 4;
+/// Memory that a core keeps for columns to come, in bytes. The oldest makes way for other.
+const SPARE_BYTES_MAX: usize = 4 << 20;
+/// It is given to those who want less, by a quarter and so many bytes at most.
+const SLACK_BYTES: usize = 1024;
 
 /// An array that was handed out, and the memory that its values are in.
 struct Lent<A> {
@@ -28,11 +34,11 @@ struct Lent<A> {
 impl<A> Lent<A> {
     /// The array, to be written again, if nobody else holds it or its values.
     fn idle(&mut self) -> Option<&mut A> {
-        let array = Arc::get_mut(&mut self.array)?;
-        // The array is the other one.
-        if self.memory.strong_count() != 2 {
+        // The array is the other holder of its memory. Mostly one look is enough.
+        if Arc::strong_count(&self.array) > 1 || self.memory.strong_count() != 2 {
             return None;
         }
+        let array = Arc::get_mut(&mut self.array)?;
         all_is_read();
         Some(array)
     }
@@ -52,7 +58,7 @@ impl<A> Default for Pool<A> {
 impl<A: Array + 'static> Pool<A> {
     /// Hands out an array of values in `memory`. That of an array that has come back is spare.
     fn lend(&mut self, memory: Buffer, array: A, spares: &mut Spares) -> ArrayRef {
-        if memory.is_empty() {
+        if memory.is_empty() || memory.len() > LENT_BYTES_MAX {
             return Arc::new(array);
         }
         for lent in &mut self.lent {
@@ -60,7 +66,9 @@ impl<A: Array + 'static> Pool<A> {
                 // With it goes the other hold on its memory.
                 *idle = array;
                 spares.keep(std::mem::replace(&mut lent.memory, memory));
-                return Arc::clone(&lent.array) as ArrayRef;
+                let array = Arc::clone(&lent.array);
+                self.forget_unwanted();
+                return array;
             }
         }
         let array = Arc::new(array);
@@ -69,6 +77,16 @@ impl<A: Array + 'static> Pool<A> {
         }
         self.lent.push(Lent { array: Arc::clone(&array), memory });
         array
+    }
+}
+
+impl<A> Pool<A> {
+    /// After a time when many were held, few are: the others go, one after the other.
+    fn forget_unwanted(&mut self) {
+        let last = self.lent.len().saturating_sub(IDLE_MAX);
+        if last > IDLE_MAX && self.lent[last..].iter_mut().all(|lent| lent.idle().is_some()) {
+            self.lent.pop();
+        }
     }
 }
 
@@ -81,9 +99,13 @@ struct Spares {
 
 impl Spares {
     fn keep(&mut self, memory: Buffer) {
-        if self.byte_count + memory.len() <= SPARE_BYTES_MAX {
-            self.byte_count += memory.len();
-            self.memory.push(memory);
+        if memory.len() > LENT_BYTES_MAX {
+            return;
+        }
+        self.byte_count += memory.len();
+        self.memory.push(memory);
+        while self.byte_count > SPARE_BYTES_MAX {
+            self.byte_count -= self.memory.remove(0).len();
         }
     }
 
@@ -92,7 +114,7 @@ impl Spares {
         let all = self.memory.iter().enumerate();
         let fitting = all.filter(|(_, memory)| memory.len() >= byte_count);
         let (at, shortest) = fitting.min_by_key(|(_, memory)| memory.len())?;
-        if shortest.len() / 4 > byte_count {
+        if shortest.len() > byte_count + byte_count / 4 + SLACK_BYTES {
             return None;
         }
         let memory = self.memory.swap_remove(at);
@@ -141,8 +163,8 @@ pub fn no_bytes() -> Buffer {
     NO_BYTES.with(Buffer::clone)
 }
 
-/// Lets go of what the texts of arrays point into that nobody holds any more, such as a frame. Those who
-/// want their buffers back call it before they ask for them.
+/// Lets go of what the texts of arrays point into that nobody holds any more, such as a frame: at the end of
+/// a turn, so that the reader finds its frame free.
 pub fn release() {
     CORE.with_borrow_mut(|core| {
         for lent in &mut core.texts.lent {

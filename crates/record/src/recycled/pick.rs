@@ -28,15 +28,19 @@ impl Rows<'_> {
     fn pick<T: ArrowNativeType>(self, arrays: &[&[T]]) -> Room<T> {
         let mut room = Room::default();
         let first = arrays[0];
+        room.reserve_exact(match self {
+            Rows::Of(rows) => rows.len(),
+            Rows::Among(rows) => rows.len(),
+            Rows::Runs(runs) => runs.iter().map(ExactSizeIterator::len).sum(),
+            Rows::All => arrays.iter().map(|array| array.len()).sum(),
+        });
         match self {
             Rows::Of(rows) => room.extend(rows.iter().map(|&row| first[row as usize])),
             Rows::Among(rows) => room.extend(rows.iter().map(|&(array, row)| arrays[array][row])),
             Rows::Runs(runs) => {
-                room.reserve(runs.iter().map(ExactSizeIterator::len).sum());
                 runs.iter().for_each(|run| room.extend(first[run.clone()].iter().copied()));
             }
             Rows::All => {
-                room.reserve(arrays.iter().map(|array| array.len()).sum());
                 arrays.iter().for_each(|array| room.extend(array.iter().copied()));
             }
         }

@@ -55,6 +55,13 @@ impl<T: ArrowNativeType> Room<T> {
         }
     }
 
+    /// Makes room for so many more and, if it has to grow, for no others: for what is kept for long.
+    pub fn reserve_exact(&mut self, count: usize) {
+        if count > self.capacity() - self.len {
+            self.grow_to(self.len + count);
+        }
+    }
+
     #[cold]
     fn grow(&mut self, count: usize) {
         let needed = self.len + count;

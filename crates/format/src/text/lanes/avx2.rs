@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::{
     __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_sub_epi8, _mm256_subs_epu8,
-    _mm256_testz_si256,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_sub_epi8,
+    _mm256_subs_epu8, _mm256_testz_si256,
 };
 
 use super::{Avx2, Baseline, Bounds, Lanes, Level};
@@ -67,23 +67,29 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
+    fn keep_to<const BLOCKS: usize>(
+        blocks: &[[u8; 64]; BLOCKS],
+        bounds: &[Bounds; BLOCKS],
+    ) -> bool {
         // SAFETY: as above; a half of each is loaded.
         unsafe {
             let half = |bytes: &[u8; 64], at: usize| {
                 _mm256_loadu_si256(bytes.as_ptr().add(at).cast::<__m256i>())
             };
-            let beyond = |at: usize| {
-                let above = _mm256_sub_epi8(half(block, at), half(&bounds.low, at));
-                _mm256_subs_epu8(above, half(&bounds.span, at))
-            };
-            let wrong = _mm256_or_si256(beyond(0), beyond(32));
+            let mut wrong = _mm256_setzero_si256();
+            for (block, bounds) in blocks.iter().zip(bounds) {
+                for at in [0, 32] {
+                    let above = _mm256_sub_epi8(half(block, at), half(&bounds.low, at));
+                    let beyond = _mm256_subs_epu8(above, half(&bounds.span, at));
+                    wrong = _mm256_or_si256(wrong, beyond);
+                }
+            }
             _mm256_testz_si256(wrong, wrong) == 1
         }
     }
 
     #[inline(always)]
-    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
+    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
         // SAFETY: as above; a half of each is loaded.
         unsafe {
             let special = |at: usize| {
@@ -95,7 +101,7 @@ impl Lanes for Avx2 {
                 _mm256_and_si256(_mm256_or_si256(quote, slash), text)
             };
             let wrong = _mm256_or_si256(special(0), special(32));
-            _mm256_testz_si256(wrong, wrong) == 1 && Self::keeps_to(block, bounds)
+            _mm256_testz_si256(wrong, wrong) == 1
         }
     }
 

@@ -34,11 +34,12 @@ pub(crate) trait Lanes: Fours {
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(lane: &[u8; 32]) -> u32;
 
-    /// Whether each byte keeps to its bounds.
-    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool;
+    /// Whether each byte of some blocks keeps to its bounds.
+    fn keep_to<const BLOCKS: usize>(blocks: &[[u8; 64]; BLOCKS], bounds: &[Bounds; BLOCKS])
+    -> bool;
 
-    /// The same, and whether none is a quote or a backslash whose lower bound is a space.
-    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool;
+    /// Whether no byte whose lower bound is a space is a quote or a backslash.
+    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool;
 
     /// Where the two differ.
     fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
@@ -149,13 +150,16 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
-        keeps_to(block, bounds)
+    fn keep_to<const BLOCKS: usize>(
+        blocks: &[[u8; 64]; BLOCKS],
+        bounds: &[Bounds; BLOCKS],
+    ) -> bool {
+        blocks.iter().zip(bounds).all(|(block, bounds)| keeps_to(block, bounds))
     }
 
     #[inline(always)]
-    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
-        keeps_to_text(block, bounds)
+    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
+        has_no_specials(block, bounds)
     }
 
     #[inline(always)]
@@ -178,10 +182,9 @@ fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
 
 /// The same.
 #[inline(always)]
-fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
+fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
     let is_special = |at: usize| bounds.low[at] == b' ' && matches!(block[at], b'"' | b'\\');
-    let special = (0..block.len()).fold(0, |wrong, at| wrong | u8::from(is_special(at)));
-    special == 0 && keeps_to(block, bounds)
+    (0..block.len()).fold(0, |special, at| special | u8::from(is_special(at))) == 0
 }
 
 #[cfg(test)]
@@ -212,13 +215,17 @@ mod tests {
             // Each byte may be one of those from half of it to itself.
             let ranges = block.map(|byte| (byte / 2, byte));
             let bounds = Bounds::of(&ranges).next().expect("one block");
-            assert!(L::keeps_to(&block, &bounds));
+            let any = Bounds::ANY;
+            let both = [bounds.clone(), any];
+            assert!(L::keep_to(&[block, block], &both));
             let at = usize::from(block[0]) % 64;
             for other in 0..=u8::MAX {
                 let mut block = block;
                 let is_within = (block[at] / 2..=block[at]).contains(&other);
                 block[at] = other;
-                assert_eq!(L::keeps_to(&block, &bounds), is_within, "{block:?} {at}");
+                let bounds = [bounds.clone()];
+                assert_eq!(L::keep_to(&[block], &bounds), is_within, "{block:?} {at}");
+                assert_eq!(L::keep_to(&[block, block], &both), is_within, "{block:?} {at}");
             }
             // One byte may be any text, the others anything.
             let mut ranges = [(0, u8::MAX); 64];
@@ -227,8 +234,8 @@ mod tests {
             for other in 0..=u8::MAX {
                 let mut block = block;
                 block[at] = other;
-                let is_text = (b' '..=0x7f).contains(&other) && !matches!(other, b'"' | b'\\');
-                assert_eq!(L::keeps_to_text(&block, &bounds), is_text, "{block:?} {at}");
+                let is_plain = !matches!(other, b'"' | b'\\');
+                assert_eq!(L::has_no_specials(&block, &bounds), is_plain, "{block:?} {at}");
             }
             assert_eq!(L::is_ascii(&block), block.is_ascii());
             let ascii = block.map(|byte| byte & 0x7f);

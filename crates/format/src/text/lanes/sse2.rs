@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm_set1_epi8, _mm_sub_epi8,
 };
 
-use super::{Baseline, Bounds, Lanes, Level, keeps_to, keeps_to_text};
+use super::{Baseline, Bounds, Lanes, Level, has_no_specials, keeps_to};
 
 // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
 // and need no alignment.
@@ -50,13 +50,16 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
-        keeps_to(block, bounds)
+    fn keep_to<const BLOCKS: usize>(
+        blocks: &[[u8; 64]; BLOCKS],
+        bounds: &[Bounds; BLOCKS],
+    ) -> bool {
+        blocks.iter().zip(bounds).all(|(block, bounds)| keeps_to(block, bounds))
     }
 
     #[inline(always)]
-    fn keeps_to_text(block: &[u8; 64], bounds: &Bounds) -> bool {
-        keeps_to_text(block, bounds)
+    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
+        has_no_specials(block, bounds)
     }
 
     #[inline(always)]
