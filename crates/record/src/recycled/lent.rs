@@ -137,7 +137,7 @@ struct Core {
 
 /// Memory of so many bytes at least, all of them written once.
 pub(super) fn memory_of(byte_count: usize) -> Buffer {
-    let spare = CORE.try_with(|core| core.borrow_mut().spares.take(byte_count));
+    let spare = LOCAL.try_with(|local| local.core.borrow_mut().spares.take(byte_count));
     // Zeroed, so that all of it is initialized; of whole pages the kernel has done that.
     spare.ok().flatten().unwrap_or_else(|| MutableBuffer::from_len_zeroed(byte_count).into())
 }
@@ -146,36 +146,52 @@ pub(super) fn memory_of(byte_count: usize) -> Buffer {
 pub(super) fn give_back(memory: Buffer) {
     if !memory.is_empty() {
         // A core that is being taken down needs none.
-        let _ = CORE.try_with(|core| core.borrow_mut().spares.keep(memory));
+        let _ = LOCAL.try_with(|local| local.core.borrow_mut().spares.keep(memory));
     }
 }
 
-thread_local! {
-    static CORE: RefCell<Core> = RefCell::default();
+/// What a core has.
+struct Local {
+    core: RefCell<Core>,
     /// Aligned for any type of values.
-    static NO_BYTES: Buffer = MutableBuffer::new(0).into();
-    static NO_SOURCES: Arc<[Buffer]> = Arc::new([]);
+    no_bytes: Buffer,
+    no_sources: Arc<[Buffer]>,
+}
+
+thread_local! {
+    // One for all: each is written down in one list of the process as its thread begins and ends.
+    static LOCAL: Local = Local {
+        core: RefCell::default(),
+        no_bytes: MutableBuffer::new(0).into(),
+        no_sources: Arc::new([]),
+    };
+}
+
+fn with_core<T>(f: impl FnOnce(&mut Core) -> T) -> T {
+    LOCAL.with(|local| f(&mut local.core.borrow_mut()))
 }
 
 /// An empty buffer, without an allocation.
 #[must_use]
 pub fn no_bytes() -> Buffer {
-    NO_BYTES.with(Buffer::clone)
+    LOCAL.with(|local| local.no_bytes.clone())
+}
+
+fn no_sources() -> Arc<[Buffer]> {
+    LOCAL.with(|local| Arc::clone(&local.no_sources))
 }
 
 /// Lets go of what the texts of arrays point into that nobody holds any more, such as a frame: at the end of
 /// a turn, so that the reader finds its frame free.
 pub fn release() {
-    CORE.with_borrow_mut(|core| {
+    with_core(|core| {
         for lent in &mut core.texts.lent {
             if let Some(idle) = lent.idle()
                 && !idle.data_buffers().is_empty()
             {
                 let views = idle.views().slice(0, 0);
                 // SAFETY: there are no views.
-                *idle = unsafe {
-                    StringViewArray::new_unchecked(views, NO_SOURCES.with(Arc::clone), None)
-                };
+                *idle = unsafe { StringViewArray::new_unchecked(views, no_sources(), None) };
             }
         }
         for sources in core.sources.iter_mut().filter_map(Arc::get_mut) {
@@ -198,7 +214,7 @@ pub enum Sources {
 impl Sources {
     fn sources(self, core: &mut Core) -> Arc<[Buffer]> {
         match self {
-            Self::Inline => NO_SOURCES.with(Arc::clone),
+            Self::Inline => no_sources(),
             Self::Shared(sources) => sources,
             Self::Two(first, second) => {
                 for sources in &mut core.sources {
@@ -233,7 +249,7 @@ impl<T: ArrowNativeType> Room<T> {
         let (memory, len) = self.take_memory();
         let values = ScalarBuffer::new(memory.clone(), 0, len);
         let array = PrimitiveArray::<A>::new(values, nulls);
-        CORE.with_borrow_mut(|core| {
+        with_core(|core| {
             let pool = core.primitives.entry(TypeId::of::<A>());
             let pool = pool.or_insert_with(|| Box::new(Pool::<PrimitiveArray<A>>::default()));
             let pool: &mut Pool<PrimitiveArray<A>> =
@@ -252,7 +268,7 @@ impl Room<u64> {
         let (memory, word_count) = self.take_memory();
         let bytes = memory.slice_with_length(0, word_count * size_of::<u64>());
         let array = BooleanArray::new(BooleanBuffer::new(bytes, 0, len), nulls);
-        CORE.with_borrow_mut(|core| core.truths.lend(memory, array, &mut core.spares))
+        with_core(|core| core.truths.lend(memory, array, &mut core.spares))
     }
 }
 
@@ -269,7 +285,7 @@ impl Room<u128> {
         let (memory, len) = self.take_memory();
         let views = ScalarBuffer::new(memory.clone(), 0, len);
         assert!(nulls.as_ref().is_none_or(|nulls| nulls.len() == views.len()), "one a view");
-        CORE.with_borrow_mut(|core| {
+        with_core(|core| {
             let sources = texts.sources(core);
             // SAFETY: as the caller says.
             let array = unsafe { StringViewArray::new_unchecked(views, sources, nulls) };
