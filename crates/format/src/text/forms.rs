@@ -122,15 +122,14 @@ impl Form {
 impl Forms {
     pub(crate) fn new(delimiter: u8, quote: u8) -> Self {
         let places = (0..PLACES).map(|_| Vec::new()).collect();
-        Self {
-            delimiter,
-            quote,
-            places,
-            later_hits: 0,
-            strain: 0,
-            pause: 0,
-            draft: Draft::default(),
-        }
+        // Room for the longest at once: what grows from little may begin in a block that another thread has
+        // given away, and give it back under that thread's lock.
+        let draft = Draft {
+            bounds: Vec::with_capacity(TEXT_BYTES_MAX),
+            whole: Vec::with_capacity(TEXT_BYTES_MAX),
+            fractions: Vec::with_capacity(TEXT_BYTES_MAX / 23),
+        };
+        Self { delimiter, quote, places, later_hits: 0, strain: 0, pause: 0, draft }
     }
 
     /// Whether the first `len` of these bytes, of which `last` are the last field, have a known form.
