@@ -3,8 +3,9 @@
 //! Records of one source tend to have the same keys in the same order, written the same way. So a record
 //! is first held against the layouts of others, with values of the same lengths ([`Layouts`]), and then
 //! against the text around the values of the record before ([`Shape`]): where all of it is there and every
-//! value between is one of JSON, the record needs no other parsing. Any other goes through the whole grammar, where the key at each place is first compared with the one
-//! that stood there in the record before; only another key is looked up by name.
+//! value between is one of JSON, the record needs no other parsing. Any other goes through the whole
+//! grammar, where the key at each place is first compared with the one that stood there in the record
+//! before; only another key is looked up by name.
 
 use std::marker::PhantomData;
 use std::ops::Range;

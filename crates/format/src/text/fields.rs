@@ -1,7 +1,7 @@
 //! Where the values of a chunk's records stand, however the records were found.
 //!
-//! Records that are looked at one by one or laid out alike have a [`Slot`] for each value; of those that were found together, a
-//! [`Grid`] knows where each field ends. Columns are written once, over [`Fields`].
+//! Records that are looked at one by one or laid out alike have a [`Slot`] for each value; of those that
+//! were found together, a [`Grid`] knows where each field ends. Columns are written once, over [`Fields`].
 
 use super::grid::Grid;
 use super::lanes::Lanes;
