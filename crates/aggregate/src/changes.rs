@@ -10,7 +10,7 @@ use arrow_select::concat::concat;
 use tidemill_plan::Emit;
 use tidemill_record::{Batch, Columns, DataType};
 
-use crate::state::Rows;
+use crate::state::{Groups, Rows};
 use crate::table::selected;
 use crate::{AggTable, AggregateError};
 
@@ -96,10 +96,11 @@ impl AggTable {
             return Ok(None);
         }
         let mut columns = self.keys_of_rows(batch);
+        let groups = Groups::new(&self.group_indices);
         for call in 0..self.states.len() {
             let spec = &self.spec.calls[call];
             let running = self.states[call].update_running(&Rows {
-                groups: &self.group_indices,
+                groups,
                 argument: spec.argument.map(|column| batch.column(column)),
                 selected: spec.filter.and_then(|column| selected(batch.column(column))),
             })?;

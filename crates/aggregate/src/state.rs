@@ -5,10 +5,11 @@
 //! state per group and one value per row (`ARRAY_AGG`, `DISTINCT`) implements [`State`] itself.
 
 use std::any::Any;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, PrimitiveArray};
 use arrow_buffer::{BooleanBuffer, NullBufferBuilder};
 use arrow_schema::DataType as ArrowType;
 use tidemill_record::DataType;
@@ -16,10 +17,37 @@ use tidemill_record::recycled::Room;
 
 use crate::AggregateError;
 
+/// The group of each row of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Groups<'a> {
+    indices: &'a [u32],
+    /// No index is more than this.
+    most: u32,
+}
+
+impl<'a> Groups<'a> {
+    /// O(rows).
+    pub(crate) fn new(indices: &'a [u32]) -> Self {
+        Self { indices, most: indices.iter().copied().fold(0, u32::max) }
+    }
+
+    fn all_below(self, group_count: usize) -> bool {
+        self.indices.is_empty() || (self.most as usize) < group_count
+    }
+}
+
+impl Deref for Groups<'_> {
+    type Target = [u32];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u32] {
+        self.indices
+    }
+}
+
 /// A batch's rows as one aggregate sees them.
 pub(crate) struct Rows<'a> {
-    /// The group of each row.
-    pub(crate) groups: &'a [u32],
+    pub(crate) groups: Groups<'a>,
     /// The argument, one value a row; absent for `COUNT(*)`.
     pub(crate) argument: Option<&'a ArrayRef>,
     /// Rows that `FILTER` (or `DISTINCT`) lets through; absent where all are.
@@ -110,7 +138,7 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// What is kept per group; the default is that of a group without rows.
     type State: Clone + Default + Send;
     /// The argument of a batch, ready to be read by row.
-    type Column<'a>;
+    type Column<'a>: Column;
     /// Where results are collected.
     type Output: Output;
 
@@ -140,6 +168,43 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// Bytes that a state holds outside of itself.
     fn outside_bytes(_: &Self::State) -> usize {
         0
+    }
+}
+
+/// An argument that is read by row.
+pub(crate) trait Column {
+    /// Rows that can be read.
+    fn row_count(&self) -> usize;
+}
+
+/// No argument, for as many rows as one likes.
+impl Column for () {
+    fn row_count(&self) -> usize {
+        usize::MAX
+    }
+}
+
+impl<T> Column for &[T] {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T> Column for Vec<T> {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<A: Array> Column for &A {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Column for BinaryViewArray {
+    fn row_count(&self) -> usize {
+        self.len()
     }
 }
 
@@ -258,15 +323,28 @@ impl<A: Accumulator> Cells<A> {
 
     /// Adds rows that all count, to groups that all have counted rows.
     #[inline(always)]
-    fn add_all(&mut self, groups: &[u32], column: &A::Column<'_>) {
-        let most = groups.iter().copied().fold(0, u32::max) as usize;
+    fn add_all(&mut self, groups: Groups<'_>, column: &A::Column<'_>) {
+        const STEP: usize = 4;
         let states = self.states.as_mut_slice();
-        assert!(groups.is_empty() || most < states.len(), "every group has a state");
+        assert!(groups.all_below(states.len()), "every group has a state");
+        assert!(column.row_count() >= groups.len(), "every row has a group");
         let mut gained = 0;
-        for (row, &group) in groups.iter().enumerate() {
-            // SAFETY: no group is more than `most`, for which there is a state.
+        let mut add = |row: usize, group: u32| {
+            // SAFETY: `row` counts the groups, which are no more than the rows.
+            unsafe { std::hint::assert_unchecked(row < column.row_count()) };
+            // SAFETY: `all_below` says that every group has a state.
             let state = unsafe { states.get_unchecked_mut(group as usize) };
             gained += self.accumulator.add(state, false, column, row);
+        };
+        // Steps, because the work of a row is hardly more than that of a loop.
+        let (steps, rest) = groups.as_chunks::<STEP>();
+        for (at, step) in steps.iter().enumerate() {
+            for (within, &group) in step.iter().enumerate() {
+                add(at * STEP + within, group);
+            }
+        }
+        for (within, &group) in rest.iter().enumerate() {
+            add(steps.len() * STEP + within, group);
         }
         self.outside_bytes += gained;
     }

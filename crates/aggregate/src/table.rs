@@ -11,7 +11,7 @@ use crate::AggregateError;
 use crate::changes::Pending;
 use crate::groups::{GroupBatches, GroupOrder};
 use crate::intern::Interner;
-use crate::state::{Overflow, Rows, State};
+use crate::state::{Groups, Overflow, Rows, State};
 use crate::states::state_of;
 
 /// Groups that are handed on at a time in a merge.
@@ -118,9 +118,10 @@ impl AggTable {
 
     /// Adds an interned batch to every column of states.
     pub(crate) fn update_states(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        let groups = Groups::new(&self.group_indices);
         for (state, call) in self.states.iter_mut().zip(&self.spec.calls) {
             state.update(&Rows {
-                groups: &self.group_indices,
+                groups,
                 argument: call.argument.map(|column| batch.column(column)),
                 selected: call.filter.and_then(|column| selected(batch.column(column))),
             })?;

@@ -84,7 +84,7 @@ impl State for ArrayAgg {
             }
             lens.push(self.places[group as usize].len());
         }
-        Ok(Ok(self.gather(rows.groups, |row, _| lens[row])))
+        Ok(Ok(self.gather(&rows.groups, |row, _| lens[row])))
     }
 
     fn merge(

@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 
 use crate::AggregateError;
 use crate::intern::Interner;
-use crate::state::{Overflow, Rows, State, downcast};
+use crate::state::{Groups, Overflow, Rows, State, downcast};
 
 /// Values that are handed on at a time in a merge.
 const MERGE_ROWS: usize = 8192;
@@ -163,7 +163,11 @@ impl State for Distinct {
                 .filter_map(|(&pair, group)| Some((pair, (*targets.get(group as usize)?)?)))
                 .unzip();
             let values = later.values.columns()[1].gather(&pairs);
-            self.update(&Rows { groups: &here, argument: Some(&values), selected: None })?;
+            self.update(&Rows {
+                groups: Groups::new(&here),
+                argument: Some(&values),
+                selected: None,
+            })?;
         }
         Ok(())
     }
@@ -173,7 +177,11 @@ impl State for Distinct {
         for pairs in pairs.chunks(MERGE_ROWS) {
             let values = self.values.columns()[1].gather(pairs);
             let groups = vec![into; pairs.len()];
-            self.update(&Rows { groups: &groups, argument: Some(&values), selected: None })?;
+            self.update(&Rows {
+                groups: Groups::new(&groups),
+                argument: Some(&values),
+                selected: None,
+            })?;
         }
         Ok(())
     }

@@ -44,8 +44,11 @@ macro_rules! ranked_float {
             #[inline]
             fn precedes(self, other: Self) -> bool {
                 // Once there are a few values, nearly every one is not before the least.
-                let is_at_or_after = self >= other;
-                !is_at_or_after && !self.is_nan()
+                if self >= other {
+                    return false;
+                }
+                std::hint::cold_path();
+                !self.is_nan()
             }
         }
     )*};

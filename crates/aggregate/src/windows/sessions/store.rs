@@ -8,7 +8,7 @@ use tidemill_record::Batch;
 
 use crate::AggregateError;
 use crate::intern::Interner;
-use crate::state::{Rows, State};
+use crate::state::{Groups, Rows, State};
 use crate::table::{Parts, selected};
 use crate::windows::bounds::Bounds;
 
@@ -166,9 +166,10 @@ impl SessionStore {
     /// Adds the rows of a batch to the group of the session beside each.
     pub(crate) fn update(&mut self, rows: &Batch, sessions: &[u32]) -> Result<(), AggregateError> {
         self.make_room();
+        let groups = Groups::new(sessions);
         for (state, call) in self.states.iter_mut().zip(&self.spec.calls) {
             state.update(&Rows {
-                groups: sessions,
+                groups,
                 argument: call.argument.map(|column| rows.column(column)),
                 selected: call.filter.and_then(|column| selected(rows.column(column))),
             })?;
@@ -186,10 +187,11 @@ impl SessionStore {
     ) -> Result<Batch, AggregateError> {
         self.make_room();
         let mut calls = Vec::with_capacity(self.states.len());
+        let groups = Groups::new(sessions);
         for at in 0..self.states.len() {
             let call = &self.spec.calls[at];
             let running = self.states[at].update_running(&Rows {
-                groups: sessions,
+                groups,
                 argument: call.argument.map(|column| rows.column(column)),
                 selected: call.filter.and_then(|column| selected(rows.column(column))),
             })?;
