@@ -13,7 +13,7 @@ use tidemill_record::DataType;
 use crate::AggregateError;
 use crate::keys::bytes::BytesInput;
 use crate::keys::{KeyColumn, KeyInput, KeyInputs, KeyStore, hash};
-use crate::recent::{Recent, UNKNOWN};
+use crate::recent::Recent;
 
 /// Numbers distinct keys from zero in order of first appearance.
 pub(crate) struct Interner {
@@ -74,7 +74,7 @@ impl Interner {
         {
             return match unknown_count {
                 0 => Ok(()),
-                _ => self.intern_unknown(input, group_indices),
+                _ => self.intern_unknown(unknown_count, input, group_indices),
             };
         }
         self.hashes.clear();
@@ -99,16 +99,17 @@ impl Interner {
     /// Finds or makes the groups of the rows that have none yet, by a single key of text without NULL.
     fn intern_unknown(
         &mut self,
+        unknown_count: usize,
         input: &BytesInput<'_>,
         group_indices: &mut [u32],
     ) -> Result<(), AggregateError> {
         let (index, count) = (&mut self.index, &mut self.group_count);
         let store = self.columns[0].as_bytes_mut().expect("a key of text is stored as such");
-        for (row, group) in group_indices.iter_mut().enumerate() {
-            if *group == UNKNOWN {
-                *group = find_or_insert(index, store, input, input.hash(row), row, count)?;
-                self.recent.note(input.views[row], *group);
-            }
+        for at in 0..unknown_count {
+            let row = self.recent.unknown()[at] as usize;
+            let group = find_or_insert(index, store, input, input.hash(row), row, count)?;
+            group_indices[row] = group;
+            self.recent.note(input.views[row], group);
         }
         Ok(())
     }

@@ -17,13 +17,15 @@ const STRAIN_MAX: u32 = 3;
 const PAUSE_BATCHES: u32 = 32;
 
 /// In place of a group that is not known here.
-pub(crate) const UNKNOWN: u32 = u32::MAX;
+const UNKNOWN: u32 = u32::MAX;
 
 /// A direct-mapped cache of keys and their groups.
 #[derive(Default)]
 pub(crate) struct Recent {
-    /// Empty until enough rows have come.
-    entries: Vec<(u128, u32)>,
+    /// Absent until enough rows have come.
+    entries: Option<Box<[(u128, u32); ENTRIES]>>,
+    /// Rows of the last batch whose keys were not known, and room behind them; reused.
+    unknown: Vec<u32>,
     row_count: usize,
     /// Batches in succession in which too many keys were not known.
     strain: u32,
@@ -48,28 +50,35 @@ fn is_short(view: u128) -> bool {
 }
 
 impl Recent {
-    /// Fills `groups` with one a row, [`UNKNOWN`] where it is not known, and says how often that is; `None`
-    /// if it is not worth a try, and nothing has been filled.
+    /// Fills `groups` with one a row, [`UNKNOWN`] where it is not known, and says how many those are, of
+    /// which [`Self::unknown`] knows which; `None` if it is not worth a try, and nothing has been filled.
     pub(crate) fn look_up(&mut self, views: &[u128], groups: &mut Vec<u32>) -> Option<usize> {
         let row_count = views.len();
-        if self.entries.is_empty() {
+        if self.entries.is_none() {
             self.row_count += row_count;
             if self.row_count < ROWS_MIN {
                 return None;
             }
             // A view of this length is never short.
-            self.entries = vec![(u128::MAX, UNKNOWN); ENTRIES];
+            let entries = vec![(u128::MAX, UNKNOWN); ENTRIES].into_boxed_slice();
+            self.entries = Some(entries.try_into().expect("made with as many"));
         }
+        let entries = self.entries.as_deref()?;
         if self.pause > 0 {
             self.pause -= 1;
             return None;
         }
+        if self.unknown.len() < row_count {
+            self.unknown.resize(row_count, 0);
+        }
         let mut unknown_count = 0;
-        groups.extend(views.iter().map(|&view| {
-            let (known, group) = self.entries[entry_of(view)];
-            let group = if known == view { group } else { UNKNOWN };
-            unknown_count += usize::from(group == UNKNOWN);
-            group
+        groups.extend((0_u32..).zip(views).map(|(row, &view)| {
+            let (known, group) = entries[entry_of(view)];
+            let is_unknown = known != view;
+            // Written whether it is or not, because a branch may be one that cannot be foreseen.
+            self.unknown[unknown_count] = row;
+            unknown_count += usize::from(is_unknown);
+            if is_unknown { UNKNOWN } else { group }
         }));
         self.strain = if unknown_count > row_count / 4 { self.strain + 1 } else { 0 };
         if self.strain == STRAIN_MAX {
@@ -78,16 +87,23 @@ impl Recent {
         Some(unknown_count)
     }
 
+    /// The rows of the last batch whose keys were not known; what stands behind them is room.
+    pub(crate) fn unknown(&self) -> &[u32] {
+        &self.unknown
+    }
+
     /// Remembers the group of a key, if it is short.
     #[inline(always)]
     pub(crate) fn note(&mut self, view: u128, group: u32) {
-        if is_short(view) {
-            self.entries[entry_of(view)] = (view, group);
+        if let Some(entries) = &mut self.entries
+            && is_short(view)
+        {
+            entries[entry_of(view)] = (view, group);
         }
     }
 
-    /// Bytes held.
+    /// Bytes held, without the scratch memory of one batch.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<(u128, u32)>()
+        self.entries.as_deref().map_or(0, size_of_val)
     }
 }

@@ -172,7 +172,7 @@ impl CsvDecoder {
                 let names = header::names(bytes, &self.fields, &self.options)?;
                 self.lay_out(&names)?;
                 self.frame.position = next;
-                self.structure.skip_to(next);
+                self.structure.skip_to(&self.frame.bytes, next);
                 Ok(true)
             }
         }
@@ -250,7 +250,7 @@ impl<L> Parser<'_, L> {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let ending = record::split(bytes, start, frame.is_last, self.options, self.fields);
         let Ending::Whole { end, next, fault } = ending else { return NextRecord::Partial };
-        self.structure.skip_to(next);
+        self.structure.skip_to(bytes, next);
         if end == start && self.layout.field_count > 1 {
             return NextRecord::Blank { next };
         }

@@ -12,7 +12,6 @@
 
 pub(crate) mod decode;
 pub(crate) mod encode;
-mod ends;
 pub(crate) mod header;
 pub(crate) mod infer;
 pub(crate) mod record;

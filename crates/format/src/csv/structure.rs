@@ -1,23 +1,20 @@
 //! Where the characters stand that CSV's structure is made of: delimiters, newlines and quotes.
 //!
-//! Text is looked through some thousand bytes ahead of the records, 64 bytes at a time, by the
-//! [`Lanes`] that the caller is compiled for. Of stops, which are delimiters
-//! and newlines, a bit a byte is kept; newlines and quotes are listed. A record without quotes is then the
-//! bits between two newlines, and the right number of them makes it regular, without a look at the text.
+//! Text is looked through some thousand bytes ahead of the records, 64 bytes at a time, by the [`Lanes`]
+//! that the caller is compiled for. Delimiters and newlines are stops: the list of them is where fields
+//! end. Records of as many fields as there should be are those where every so manieth stop is a newline,
+//! and no other is: newlines are counted, so that it takes a look at one byte a record.
 
-#[cfg(target_arch = "x86_64")]
-use super::ends::note_rows_avx2;
-use super::ends::{BITS_BEHIND, Bits, note_rows, write};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::narrow;
 
-/// How far is looked ahead at a time: bits, lists and the text then take a part of L1 only.
+/// How far is looked ahead at a time: lists and the text then take a part of L1 only.
 const AHEAD_BYTES: usize = 8 << 10;
 const BLOCK_BYTES: usize = 64;
-/// Newlines or quotes of one block that are listed without asking whether there are so many.
-const LISTED_FIRST: usize = 2;
+/// Positions of one block that are listed without asking whether there are so many.
+const LISTED_FIRST: usize = 8;
 
 /// The structure of a frame, as far as it has been looked through.
 pub(crate) struct Structure {
@@ -25,18 +22,19 @@ pub(crate) struct Structure {
     delimiter: u8,
     quote: u8,
     // Changes with every look ahead.
-    /// Which bytes from `base` on are stops, a bit each, with [`BITS_BEHIND`].
-    stops: Vec<u8>,
-    base: usize,
-    newlines: Positions,
+    stops: Positions,
     quotes: Positions,
     /// Bytes of the frame that have been looked through.
     seen: usize,
     /// No byte at or behind this one is anything but ASCII, as far as has been looked.
     ascii_from: usize,
     // Changes with every run.
-    /// The byte before the first record, then the ends of all fields. Room behind them.
-    ends: Vec<u32>,
+    /// Newlines among the stops that no record has taken.
+    newline_count: usize,
+    /// Stops in front of this one, if no record has taken them, are of regular records.
+    regular_end: usize,
+    /// Whether one of those records ends with a carriage return.
+    has_returns: bool,
 }
 
 /// Records that are regular.
@@ -48,18 +46,21 @@ pub(crate) struct Run<'a> {
 }
 
 /// Positions that were found, front to back, the foremost of which are taken.
-#[derive(Default)]
 struct Positions {
     /// Those found are the first `count`; what is behind them is room.
     list: Vec<u32>,
     count: usize,
-    /// Index of the first that no record has taken.
+    /// Index of the first that no record has taken, at least 1: there is always one in front of it.
     cursor: usize,
 }
 
 impl Positions {
+    fn new() -> Self {
+        Self { list: vec![0], count: 1, cursor: 1 }
+    }
+
     fn clear(&mut self) {
-        (self.count, self.cursor) = (0, 0);
+        (self.count, self.cursor) = (1, 1);
     }
 
     /// Those that no record has taken.
@@ -69,9 +70,9 @@ impl Positions {
 
     /// Forgets what is taken, and makes room for all bytes of a look ahead.
     fn make_room(&mut self) {
-        self.list.copy_within(self.cursor..self.count, 0);
-        self.count -= self.cursor;
-        self.cursor = 0;
+        self.list.copy_within(self.cursor..self.count, 1);
+        self.count -= self.cursor - 1;
+        self.cursor = 1;
         let room = self.count + AHEAD_BYTES + BLOCK_BYTES;
         if self.list.len() < room {
             self.list.resize(room, 0);
@@ -84,11 +85,13 @@ impl Positions {
         self.count += list(self.list[self.count..].first_chunk_mut().expect(ROOM), base, bits);
     }
 
-    /// Steps over all before `position`.
-    fn skip_to(&mut self, position: u32) {
+    /// Steps over all before `position`, and gives them.
+    fn skip_to(&mut self, position: u32) -> &[u32] {
+        let from = self.cursor;
         while self.cursor < self.count && self.list[self.cursor] < position {
             self.cursor += 1;
         }
+        &self.list[from..self.cursor]
     }
 }
 
@@ -97,25 +100,24 @@ impl Structure {
         Self {
             delimiter,
             quote,
-            stops: vec![0; BITS_BEHIND],
-            base: 0,
-            newlines: Positions::default(),
-            quotes: Positions::default(),
+            stops: Positions::new(),
+            quotes: Positions::new(),
             seen: 0,
             ascii_from: 0,
-            ends: Vec::new(),
+            newline_count: 0,
+            regular_end: 1,
+            has_returns: false,
         }
     }
 
     /// Starts over at `position` of a new frame.
     pub(crate) fn begin(&mut self, position: usize) {
         self.stops.clear();
-        self.stops.resize(BITS_BEHIND, 0);
-        self.newlines.clear();
         self.quotes.clear();
-        self.base = position;
         self.seen = position;
         self.ascii_from = position;
+        self.newline_count = 0;
+        self.regular_end = self.stops.cursor;
     }
 
     /// Takes the records from `start` on, at most `rows_max`, that start before `limit` and have
@@ -130,59 +132,78 @@ impl Structure {
         rows_max: usize,
         stop_at_return: bool,
     ) -> Run<'_> {
-        if self.newlines.left().is_empty() {
-            self.fill::<L>(bytes, start);
+        if self.newline_count == 0 {
+            self.fill::<L>(bytes);
         }
-        self.quotes.skip_to(narrow(start));
-        let newlines = self.newlines.left();
-        let mut newlines = &newlines[..newlines.len().min(rows_max)];
-        if let Some(&quote) = self.quotes.left().first() {
-            newlines = &newlines[..newlines.partition_point(|&newline| newline < quote)];
+        if self.regular_end == self.stops.cursor {
+            self.quotes.skip_to(narrow(start));
+            self.find_regular(bytes, field_count);
         }
-        if newlines.last().is_some_and(|&last| last as usize >= limit) {
-            let before =
-                newlines.partition_point(|&newline| (newline as usize) < limit.saturating_sub(1));
-            newlines = &newlines[..newlines.len().min(before + 1)];
+        let before = self.stops.cursor - 1;
+        self.stops.list[before] = narrow(start).wrapping_sub(1);
+        let ends = &self.stops.list[before..self.regular_end];
+        let end_of = |row: usize| ends[(row + 1) * field_count] as usize;
+        let mut row_count = rows_max.min((ends.len() - 1) / field_count);
+        if row_count > 0 && end_of(row_count - 1) >= limit {
+            row_count = 1 + rows_until(row_count - 1, |row| end_of(row) + 1 >= limit);
         }
-        let room = 1 + newlines.len() * field_count;
-        if self.ends.len() < room {
-            self.ends.resize(room, 0);
+        if stop_at_return && self.has_returns {
+            let ends_so = |row: &usize| has_return(bytes, end_of(*row));
+            row_count = (0..row_count).find(ends_so).unwrap_or(row_count);
         }
-        self.ends[0] = narrow(start).wrapping_sub(1);
-        let text = stop_at_return.then_some(bytes);
-        let bits = Bits { stops: &self.stops, base: self.base };
-        let ends = &mut self.ends[1..];
-        let row_count = match L::LEVEL {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: the caller is compiled for this level.
-            Level::Avx2 => unsafe {
-                note_rows_avx2(bits, text, narrow(start), newlines, field_count, ends)
-            },
-            Level::Baseline => note_rows(bits, text, narrow(start), newlines, field_count, ends),
-        };
-        self.newlines.cursor += row_count;
+        self.stops.cursor += row_count * field_count;
+        self.newline_count -= row_count;
         let is_ascii = start >= self.ascii_from;
-        Run { ends: &self.ends[..=row_count * field_count], is_ascii }
+        Run { ends: &ends[..=row_count * field_count], is_ascii }
     }
 
     /// Steps over all records that end before `position`, which is where one begins.
-    pub(crate) fn skip_to(&mut self, position: usize) {
+    pub(crate) fn skip_to(&mut self, bytes: &[u8], position: usize) {
         if position >= self.seen {
             self.begin(position);
-        } else {
-            self.newlines.skip_to(narrow(position));
+            return;
         }
+        let skipped = self.stops.skip_to(narrow(position)).iter();
+        self.newline_count -= skipped.filter(|&&stop| bytes[stop as usize] == b'\n').count();
+        self.regular_end = self.regular_end.max(self.stops.cursor);
     }
 
-    /// Looks further, until a newline is known or the frame ends. The open record begins at `start`.
+    /// Sees how many records are regular, from the first that has not been taken to the first quote.
+    #[inline(never)]
+    fn find_regular(&mut self, bytes: &[u8], field_count: usize) {
+        let mut left = self.stops.left();
+        if let Some(quote) = self.quotes.left().first() {
+            left = &left[..left.partition_point(|stop| stop < quote)];
+        }
+        let (mut row_count, mut has_returns) = (0, false);
+        let mut last = field_count - 1;
+        while let Some(&end) = left.get(last) {
+            let end = end as usize;
+            if bytes[end] != b'\n' {
+                break;
+            }
+            has_returns |= has_return(bytes, end);
+            row_count += 1;
+            last += field_count;
+        }
+        if row_count < self.newline_count {
+            // There are others, maybe within these records.
+            let is_newline = |stop: &u32| bytes[*stop as usize] == b'\n';
+            let is_regular = |record: &&[u32]| !record[..field_count - 1].iter().any(is_newline);
+            let records = left.chunks_exact(field_count).take(row_count);
+            row_count = records.take_while(is_regular).count();
+        }
+        self.regular_end = self.stops.cursor + row_count * field_count;
+        self.has_returns = has_returns;
+    }
+
+    /// Looks further, until a newline is known or the frame ends. No record is open but the next one.
     #[inline(always)]
-    fn fill<L: Lanes>(&mut self, bytes: &[u8], start: usize) {
-        let taken = (start - self.base) / 8;
-        self.stops.drain(..taken);
-        self.base += 8 * taken;
-        while self.newlines.left().is_empty() && self.seen < bytes.len() {
-            self.newlines.make_room();
+    fn fill<L: Lanes>(&mut self, bytes: &[u8]) {
+        while self.newline_count == 0 && self.seen < bytes.len() {
+            self.stops.make_room();
             self.quotes.make_room();
+            self.regular_end = self.stops.cursor;
             let end = bytes.len().min(self.seen + AHEAD_BYTES);
             let (blocks, rest) = bytes[self.seen..end].as_chunks::<BLOCK_BYTES>();
             let mut is_ascii = match L::LEVEL {
@@ -216,24 +237,26 @@ impl Structure {
     #[inline(always)]
     fn note<L: Lanes>(&mut self, blocks: &[[u8; BLOCK_BYTES]], valid: u64) -> bool {
         let (delimiter, quote) = (self.delimiter, self.quote);
-        let known = self.stops.len() - BITS_BEHIND;
-        self.stops.resize(known + 8 * blocks.len() + BITS_BEHIND, 0);
-        let words = self.stops[known..].as_chunks_mut::<8>().0;
-        let newline_list = &mut self.newlines.list[self.newlines.count..];
-        let (mut newline_count, mut is_ascii) = (0, true);
+        let found = &mut self.stops.list[self.stops.count..];
+        let (mut stop_count, mut newline_count, mut is_ascii) = (0, 0, true);
         let mut base = narrow(self.seen);
-        for (block, stops) in blocks.iter().zip(words) {
+        for block in blocks {
             let newlines = L::equal_to(block, b'\n') & valid;
-            *stops = (newlines | (L::equal_to(block, delimiter) & valid)).to_le_bytes();
-            let room = newline_list[newline_count..].first_chunk_mut().expect(ROOM);
-            newline_count += list(room, base, newlines);
-            if L::contains(block, quote) {
-                self.quotes.append(base, Baseline::equal_to(block, quote) & valid);
+            let stops = newlines | (L::equal_to(block, delimiter) & valid);
+            let room = found[stop_count..].first_chunk_mut().expect(ROOM);
+            stop_count += list(room, base, stops);
+            newline_count += newlines.count_ones() as usize;
+            if L::contains_or_beyond(block, quote) {
+                is_ascii &= L::is_ascii(block);
+                let quotes = L::equal_to(block, quote) & valid;
+                if quotes != 0 {
+                    self.quotes.append(base, quotes);
+                }
             }
-            is_ascii &= L::is_ascii(block);
             base += narrow(BLOCK_BYTES);
         }
-        self.newlines.count += newline_count;
+        self.stops.count += stop_count;
+        self.newline_count += newline_count;
         self.seen += blocks.len() * BLOCK_BYTES;
         is_ascii
     }
@@ -242,6 +265,9 @@ impl Structure {
 const ROOM: &str = "made before every look ahead";
 
 /// Lists `base` plus the place of each bit, and says how many there are.
+///
+/// What is written where there are fewer bits than [`LISTED_FIRST`] counts for nothing: a branch for every
+/// bit would be one that cannot be foreseen.
 #[inline(always)]
 fn list(room: &mut [u32; BLOCK_BYTES], base: u32, bits: u64) -> usize {
     let found = bits.count_ones() as usize;
@@ -251,6 +277,38 @@ fn list(room: &mut [u32; BLOCK_BYTES], base: u32, bits: u64) -> usize {
         write(&mut others[..found - LISTED_FIRST], base, left);
     }
     found
+}
+
+/// Fills `room` with `base` plus the place of each bit, lowest first, and gives the bits that are left.
+#[inline(always)]
+fn write(room: &mut [u32], base: u32, bits: u64) -> u64 {
+    let mut left = bits;
+    for position in room {
+        // SAFETY: a reference can be written to. Volatile, because the compiler would put eight into a
+        // vector first, which takes longer than to store them.
+        unsafe { (&raw mut *position).write_volatile(base + left.trailing_zeros()) };
+        left &= left.wrapping_sub(1);
+    }
+    left
+}
+
+#[inline(always)]
+fn has_return(bytes: &[u8], newline: usize) -> bool {
+    bytes.get(newline.wrapping_sub(1)) == Some(&b'\r')
+}
+
+/// How many of the first rows there are before one of which `is_behind` holds, as it does of all behind it.
+fn rows_until(row_count: usize, is_behind: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, row_count);
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_behind(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
 }
 
 #[cfg(test)]
@@ -272,7 +330,7 @@ mod tests {
                 at = *last as usize + 1;
                 found.extend(taken);
             } else if let Some(next) = skip(at) {
-                structure.skip_to(next);
+                structure.skip_to(text, next);
                 at = next;
             } else {
                 return found;
@@ -293,14 +351,34 @@ mod tests {
 
     #[test]
     fn others_end_a_run() {
-        let lines = ["1,2", "a", "3,4", "\"x\",5", "", "6,7", "8,9,0", "1,1"];
-        let many = lines.iter().cycle().take(8 * 3000);
+        // Two short ones have as many stops as one that is regular.
+        let lines = ["1,2", "a", "b", "3,4", "\"x\",5", "", "6,7", "8,9,0", "1,1"];
+        let many = lines.iter().cycle().take(9 * 3000);
         let text: Vec<u8> = many.flat_map(|line| format!("{line}\n").into_bytes()).collect();
         let next = |at: usize| {
             let len = text[at..].iter().position(|byte| *byte == b'\n')?;
             Some(at + len + 1)
         };
-        // Of eight records, four are regular, two stops each.
+        // Of nine records, four are regular, two stops each.
         assert_eq!(stops(&text, 256, next).len(), 8 * 3000);
+    }
+
+    #[test]
+    fn records_before_a_carriage_return_or_behind_the_limit() {
+        let text = b"1,2\n3,4\n5,6\r\n7,8\n9,0\n";
+        let ends = |start: usize, limit: usize, stop_at_return: bool| {
+            let mut structure = Structure::new(b',', b'"');
+            structure.begin(start);
+            let range = (start, limit);
+            structure.run::<Baseline>(text, range, FIELDS, 256, stop_at_return).ends.to_vec()
+        };
+        let before = u32::MAX;
+        assert_eq!(ends(0, usize::MAX, true), [before, 1, 3, 5, 7]);
+        assert_eq!(ends(0, usize::MAX, false), [before, 1, 3, 5, 7, 9, 12, 14, 16, 18, 20]);
+        assert_eq!(ends(8, usize::MAX, true), [7]);
+        // Records that begin before the limit are taken whole.
+        assert_eq!(ends(0, 1, false), [before, 1, 3]);
+        assert_eq!(ends(0, 4, false), [before, 1, 3]);
+        assert_eq!(ends(0, 5, false), [before, 1, 3, 5, 7]);
     }
 }

@@ -3,9 +3,11 @@
 use std::array::from_ref;
 use std::cmp::Reverse;
 
-use super::layout::{REACH, RECORD_BYTES_MAX};
+use super::layout::REACH;
 use super::outline::Outline;
-use crate::text::lanes::{Bounds, Lanes};
+#[cfg(target_arch = "x86_64")]
+use crate::text::lanes::Avx2;
+use crate::text::lanes::{Baseline, Bounds, Lanes, Level};
 use crate::text::slot::SlotTable;
 
 /// Layouts of one side that are remembered; the last makes way for another. New probes may leave some more
@@ -38,10 +40,11 @@ pub(super) struct Alike {
     sides: [Vec<Layout>; 1 << PROBES],
 }
 
-/// A byte at some place of a record.
+/// A byte at some place of a record, of which there are no more than so few that each can be asked for
+/// without a look at bounds.
 #[derive(Clone, Copy, Default)]
 struct Probe {
-    at: usize,
+    at: u8,
     byte: u8,
 }
 
@@ -54,13 +57,21 @@ pub(super) struct Layout {
     /// Whether text may be any, and has to be looked through for quotes and backslashes. If not, the bounds
     /// keep them out.
     is_wide: bool,
-    /// Whether nothing but ASCII fits.
-    pub(super) is_ascii: bool,
-    /// Where its slots begin.
-    pub(super) first: u32,
+    /// Whether the near bounds are all there is to ask for.
+    is_simple: bool,
+    found: Found,
     /// Records that fitted, of late.
     hits: u32,
     outline: Outline,
+}
+
+/// What is to be known of a record by its layout.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Found {
+    /// Where its slots begin.
+    pub(super) first: u32,
+    /// Whether nothing but ASCII fits.
+    pub(super) is_ascii: bool,
 }
 
 impl Layout {
@@ -71,8 +82,8 @@ impl Layout {
             near: [Bounds::ANY; NEAR_BLOCKS],
             far: Vec::new(),
             is_wide: false,
-            is_ascii: text.is_ascii(),
-            first,
+            is_simple: true,
+            found: Found { first, is_ascii: text.is_ascii() },
             hits: 0,
             outline,
         };
@@ -85,21 +96,27 @@ impl Layout {
         let ranges = std::mem::take(&mut self.outline.ranges);
         self.bind(&ranges);
         self.outline.ranges = ranges;
-        self.is_wide = true;
+        (self.is_wide, self.is_simple) = (true, false);
     }
 
     fn bind(&mut self, ranges: &[(u8, u8)]) {
         let mut blocks = Bounds::of(ranges);
         self.near = std::array::from_fn(|_| blocks.next().unwrap_or(Bounds::ANY));
         self.far = blocks.collect();
+        self.is_simple &= self.far.is_empty();
     }
 
     #[inline(always)]
     fn fits<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
         let Some((near, far)) = bytes.as_chunks().0.split_first_chunk() else { return false };
-        L::keep_to(near, &self.near)
+        self.fits_near::<L>(bytes)
             && self.fits_far::<L>(far)
             && self.has_no_specials::<L>(near, far)
+    }
+
+    #[inline(always)]
+    fn fits_near<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
+        bytes.as_chunks().0.first_chunk().is_some_and(|near| L::keep_to(near, &self.near))
     }
 
     #[inline(always)]
@@ -145,44 +162,62 @@ impl Alike {
     fn side_of(&self, record: &[u8; REACH]) -> usize {
         let mut side = 0;
         for (index, probe) in self.probes.iter().enumerate() {
-            side |= usize::from(record[probe.at % RECORD_BYTES_MAX] == probe.byte) << index;
+            side |= usize::from(record[usize::from(probe.at)] == probe.byte) << index;
         }
         side
     }
 
-    /// The layout of the record in front of these bytes, whose length is that of all here.
+    /// What is known of the record in front of these bytes, whose length is that of all here.
     #[inline(always)]
-    pub(super) fn find<L: Lanes>(&mut self, record: &[u8; REACH]) -> Option<&Layout> {
+    pub(super) fn find<L: Lanes>(&mut self, record: &[u8; REACH]) -> Option<Found> {
         let side = self.side_of(record);
-        let found = self.sides[side].iter().position(|layout| layout.fits::<L>(record))?;
-        if found > 0 {
-            return self.find_later(side, found);
+        let layout = self.sides[side].first_mut()?;
+        if layout.is_simple && layout.fits_near::<L>(record) {
+            layout.hits = layout.hits.wrapping_add(1);
+            return Some(layout.found);
         }
-        let layout = &mut self.sides[side][0];
-        layout.hits = layout.hits.wrapping_add(1);
-        Some(layout)
+        match L::LEVEL {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the caller is compiled for this level.
+            Level::Avx2 => unsafe { self.find_apart_avx2(side, record) },
+            Level::Baseline => self.find_apart::<Baseline>(side, record),
+        }
     }
 
-    /// The layout that was found behind the first of its side; `None` if it is too rare to be kept.
+    /// Apart from the loop over records, which leaves it too few registers.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline(never)]
-    fn find_later(&mut self, side: usize, mut found: usize) -> Option<&Layout> {
-        self.later_hits += 1;
+    fn find_apart_avx2(&mut self, side: usize, record: &[u8; REACH]) -> Option<Found> {
+        self.find_apart::<Avx2>(side, record)
+    }
+
+    /// The same where it takes more than a look at the first layout of its side.
+    #[inline(always)]
+    fn find_apart<L: Lanes>(&mut self, side: usize, record: &[u8; REACH]) -> Option<Found> {
         let layouts = &mut self.sides[side];
-        layouts[found].hits = layouts[found].hits.wrapping_add(1);
+        let at = layouts.iter().position(|layout| layout.fits::<L>(record))?;
+        let layout = &mut layouts[at];
+        layout.hits = layout.hits.wrapping_add(1);
+        let found = layout.found;
+        if at > 0 { self.note_later(side, at, found) } else { Some(found) }
+    }
+
+    /// Notes that a layout behind the first of its side was found; `None` if it is too rare to be kept.
+    #[inline(never)]
+    fn note_later(&mut self, side: usize, at: usize, found: Found) -> Option<Found> {
+        self.later_hits += 1;
         if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
-            layouts.swap(found, found - 1);
-            found -= 1;
+            self.sides[side].swap(at, at - 1);
         }
         if self.later_hits < self.later_hits_max {
-            return Some(&self.sides[side][found]);
+            return Some(found);
         }
-        // Where no column is needed, all have the same slots, that is none.
-        let (first, is_ascii) = (layouts[found].first, layouts[found].is_ascii);
         self.choose_probes();
         self.later_hits = 0;
         self.later_hits_max = self.later_hits_max.saturating_mul(LATER_HITS_GROWTH);
-        let is_same = |layout: &&Layout| layout.first == first && layout.is_ascii == is_ascii;
-        self.sides.iter().flatten().find(is_same)
+        // Where no column is needed, all have the same slots, that is none.
+        self.sides.iter().flatten().any(|layout| layout.found == found).then_some(found)
     }
 
     /// Forgets layouts that are rare, and chooses probes so that most records are held against one layout.
@@ -240,7 +275,7 @@ impl Alike {
 impl Probe {
     /// Whether records laid out so have it.
     fn is_in(&self, outline: &Outline) -> bool {
-        outline.ranges[self.at] == (self.byte, self.byte)
+        outline.ranges[usize::from(self.at)] == (self.byte, self.byte)
     }
 
     /// Adds, at bit `index` of the side of each layout, whether it has this one.
@@ -254,11 +289,12 @@ impl Probe {
     fn candidates(layouts: &[Layout]) -> Vec<Self> {
         let Some((first, others)) = layouts.split_first() else { return Vec::new() };
         let (mut probes, mut bytes) = (Vec::new(), Vec::new());
-        for (at, range) in first.outline.ranges.iter().enumerate() {
-            if others.iter().all(|layout| layout.outline.ranges[at] == *range) {
+        for (at, range) in (0..=u8::MAX).zip(&first.outline.ranges) {
+            let of = |layout: &Layout| layout.outline.ranges[usize::from(at)];
+            if others.iter().all(|layout| of(layout) == *range) {
                 continue;
             }
-            let ranges = || layouts.iter().map(|layout| layout.outline.ranges[at]);
+            let ranges = || layouts.iter().map(of);
             bytes.clear();
             bytes.extend(ranges().filter(|(low, high)| low == high).map(|(low, _)| low));
             bytes.sort_unstable();
@@ -289,8 +325,8 @@ impl Probe {
     /// A byte that one of two layouts of the same length asks for and the other refuses.
     fn between(left: &Outline, right: &Outline) -> Option<Self> {
         let refuses = |(low, high): (u8, u8), byte: u8| byte < low || byte > high;
-        let pairs = left.ranges.iter().zip(&right.ranges).enumerate();
-        pairs.into_iter().find_map(|(at, (&left, &right))| {
+        let mut pairs = (0..=u8::MAX).zip(left.ranges.iter().zip(&right.ranges));
+        pairs.find_map(|(at, (&left, &right))| {
             let of_left = left.0 == left.1 && refuses(right, left.0);
             let of_right = right.0 == right.1 && refuses(left, right.0);
             let byte = if of_left { left.0 } else { right.0 };

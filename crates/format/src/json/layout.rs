@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::alike::{Alike, Layout};
+use super::alike::Alike;
 use super::outline::Outline;
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
@@ -112,38 +112,35 @@ impl Layouts {
         }
         places.reserve(rows.len());
         let room = &mut places.spare_capacity_mut()[..rows.len()];
+        let limit = limit.min((bytes.len() + 1).saturating_sub(REACH));
+        let (len_min, by_len) = (self.len_min, self.by_len.as_mut_slice());
+        let mut is_missed = false;
         for (row, place) in rows.iter_mut().zip(room) {
             let start = fitted.next;
             if start >= limit {
                 break;
             }
-            let Some(near) = bytes.get(start..).and_then(<[u8]>::first_chunk) else { break };
-            let Some((layout, len)) = self.find::<L>(near) else {
-                self.note_miss();
+            // SAFETY: so many bytes are left where a record starts before the limit.
+            let near = unsafe { &*bytes.as_ptr().add(start).cast::<[u8; REACH]>() };
+            let len = length::<L>(near, len_min);
+            let Some(found) = by_len.get_mut(len).and_then(|alike| alike.find::<L>(near)) else {
+                is_missed = true;
                 break;
             };
-            fitted.is_ascii &= layout.is_ascii;
+            fitted.is_ascii &= found.is_ascii;
             fitted.next = start + len;
             fitted.row_count += 1;
-            *row = Row { start: narrow(start), first: layout.first };
+            *row = Row { start: narrow(start), first: found.first };
             place.write((narrow(start), narrow(start + len - 1)));
         }
         // SAFETY: there was room for so many, and each has been written.
         unsafe { places.set_len(places.len() + fitted.row_count) };
+        if is_missed {
+            self.note_miss();
+        }
         let hits = u32::try_from(fitted.row_count).unwrap_or(u32::MAX);
         self.strain = self.strain.saturating_sub(hits);
         fitted
-    }
-
-    /// The layout of the record in front of these bytes, and its length with its newline.
-    #[inline(always)]
-    fn find<L: Lanes>(&mut self, bytes: &[u8; REACH]) -> Option<(&Layout, usize)> {
-        // A newline before this one would be within a value, where it does not pass, or in the place of
-        // other text.
-        let near: &[u8; LENGTHS_MAX] = bytes[self.len_min - 1..].first_chunk()?;
-        let len = self.len_min + L::equal_to(near, b'\n').trailing_zeros() as usize;
-        let alike = self.by_len.get_mut(len)?;
-        alike.find::<L>(bytes).map(|layout| (layout, len))
     }
 
     #[cold]
@@ -183,6 +180,17 @@ impl Layouts {
         (self.len_min, self.learnt, self.is_stale) = (RECORD_BYTES_MAX, 0, false);
         slots.forget_shared();
     }
+}
+
+/// The length of the record in front of these bytes with its newline, if that is less than
+/// [`LENGTHS_MAX`] more than the least; otherwise just so many.
+#[inline(always)]
+fn length<L: Lanes>(bytes: &[u8; REACH], len_min: usize) -> usize {
+    // A newline before this one would be within a value, where it does not pass, or in the place of other
+    // text.
+    let near: Option<&[u8; LENGTHS_MAX]> = bytes[len_min - 1..].first_chunk();
+    let near = near.expect("the least is at most RECORD_BYTES_MAX");
+    len_min + L::equal_to(near, b'\n').trailing_zeros() as usize
 }
 
 #[cfg(test)]

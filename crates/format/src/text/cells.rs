@@ -13,7 +13,7 @@ use super::lanes::{Baseline, Lanes};
 use super::misfit::{Misfit, misfit, null};
 use super::number::Fault;
 use super::slot::{Slot, Tag};
-use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
+use super::view::{INLINE_BYTES_MAX, inline_view, long_view, view_inside};
 use super::{digits, literal, time};
 
 /// One column of the records of a chunk: where its values stand, and what they stand in.
@@ -58,19 +58,21 @@ impl<'a, F: Fields> Cells<'a, F> {
         let row_count = chunk.fields.row_count();
         make_room(values, row_count);
         let room = &mut values.spare()[..row_count];
-        let mut nulls = Gaps::new(self.nulls);
-        let at_once = if W::IS_WIDE { 4 } else { row_count.max(1) };
-        for (index, room) in room.chunks_mut(at_once).enumerate() {
+        let mut nulls = Gaps::default();
+        let mut at = 0;
+        while at < row_count {
             if W::IS_WIDE
-                && let Ok(room) = <&mut [MaybeUninit<T>; 4]>::try_from(&mut *room)
-                && let Some(four) = chunk.fields.four::<L>(chunk.frame, 4 * index)
+                && let Some(room) = room[at..].first_chunk_mut::<4>()
+                && let Some(four) = chunk.fields.four::<L>(chunk.frame, at)
                 && let Some(read) = W::read::<L>(four)
             {
                 *room = read.map(MaybeUninit::new);
+                at += 4;
                 continue;
             }
-            for (within, room) in room.iter_mut().enumerate() {
-                let row = at_once * index + within;
+            let rows = at..if W::IS_WIDE { row_count.min(at + 4) } else { row_count };
+            at = rows.end;
+            for (row, room) in rows.clone().zip(&mut room[rows]) {
                 if let Some((start, len)) = chunk.fields.plain(row)
                     && let Some(read) = short(Near { bytes: chunk.frame, start, len })
                 {
@@ -80,19 +82,19 @@ impl<'a, F: Fields> Cells<'a, F> {
                 let slot = chunk.fields.slot(row);
                 if slot.is_null() {
                     room.write(T::default());
-                    nulls.append_null(row);
+                    nulls.append_null(self.nulls, row);
                     null(self.field, self.misfits, row);
                     continue;
                 }
                 let text = chunk.text(slot);
                 room.write(parse(text, slot.tag()).unwrap_or_else(|fault| {
-                    nulls.append_null(row);
+                    nulls.append_null(self.nulls, row);
                     misfit(self.field, self.misfits, row, text, fault);
                     T::default()
                 }));
             }
         }
-        nulls.finish(row_count);
+        nulls.finish(self.nulls, row_count);
         // SAFETY: there was room for so many, and each has been written.
         unsafe { values.set_len(values.len() + row_count) };
     }
@@ -108,46 +110,53 @@ impl<'a, F: Fields> Cells<'a, F> {
 
     #[inline(always)]
     pub(super) fn views(&mut self, views: &mut Room<u128>, is_inline: &mut bool) {
-        let chunk = self.chunk;
-        let row_count = chunk.fields.row_count();
+        let Chunk { fields, frame, .. } = *self.chunk;
+        let row_count = fields.row_count();
         make_room(views, row_count);
-        let mut nulls = Gaps::new(self.nulls);
+        let mut nulls = Gaps::default();
         for (row, room) in views.spare()[..row_count].iter_mut().enumerate() {
-            let plain = chunk.fields.plain(row);
-            if let Some((start, len)) = plain.filter(|(_, len)| *len <= INLINE_BYTES_MAX) {
-                room.write(inline_view(chunk.frame, start, len));
-                continue;
+            let plain = fields.plain(row).filter(|(_, len)| *len <= INLINE_BYTES_MAX);
+            match plain.and_then(|(start, len)| view_inside(frame, start, len)) {
+                Some(view) => _ = room.write(view),
+                None => *is_inline &= self.view_apart(row, room, &mut nulls),
             }
-            let slot = chunk.fields.slot(row);
-            if slot.is_null() {
-                room.write(0);
-                nulls.append_null(row);
-                null(self.field, self.misfits, row);
-                continue;
-            }
-            let (bytes, buffer) = match slot.tag() {
-                Tag::Unescaped => (chunk.side, 1),
-                _ => (chunk.frame, 0),
-            };
-            room.write(if slot.len() <= INLINE_BYTES_MAX {
-                inline_view(bytes, slot.start(), slot.len())
-            } else {
-                *is_inline = false;
-                long_view(bytes, slot.start(), slot.len(), buffer)
-            });
         }
-        nulls.finish(row_count);
+        nulls.finish(self.nulls, row_count);
         // SAFETY: there was room for so many, and each has been written.
         unsafe { views.set_len(views.len() + row_count) };
     }
 
+    /// Writes one view of any kind, and says whether it holds its text itself. Apart from the loop, which
+    /// would otherwise take all views through general registers.
+    #[inline(never)]
+    fn view_apart(&mut self, row: usize, room: &mut MaybeUninit<u128>, nulls: &mut Gaps) -> bool {
+        let slot = self.chunk.fields.slot(row);
+        if slot.is_null() {
+            room.write(0);
+            nulls.append_null(self.nulls, row);
+            null(self.field, self.misfits, row);
+            return true;
+        }
+        let (bytes, buffer) = match slot.tag() {
+            Tag::Unescaped => (self.chunk.side, 1),
+            _ => (self.chunk.frame, 0),
+        };
+        let is_inline = slot.len() <= INLINE_BYTES_MAX;
+        room.write(if is_inline {
+            inline_view(bytes, slot.start(), slot.len())
+        } else {
+            long_view(bytes, slot.start(), slot.len(), buffer)
+        });
+        is_inline
+    }
+
     pub(super) fn bytes(&mut self, views: &mut Room<u128>, out: &mut Vec<u8>) {
         let chunk = self.chunk;
-        let mut nulls = Gaps::new(self.nulls);
+        let mut nulls = Gaps::default();
         for row in 0..chunk.fields.row_count() {
             let slot = chunk.fields.slot(row);
             if slot.is_null() {
-                nulls.append_null(row);
+                nulls.append_null(self.nulls, row);
                 null(self.field, self.misfits, row);
                 views.push(0);
                 continue;
@@ -166,13 +175,13 @@ impl<'a, F: Fields> Cells<'a, F> {
                 }
                 Err(fault) => {
                     out.truncate(start);
-                    nulls.append_null(row);
+                    nulls.append_null(self.nulls, row);
                     misfit(self.field, self.misfits, row, text, fault);
                     views.push(0);
                 }
             }
         }
-        nulls.finish(chunk.fields.row_count());
+        nulls.finish(self.nulls, chunk.fields.row_count());
     }
 }
 
@@ -218,25 +227,21 @@ impl<T> Wide<T> for OneByOne {
 }
 
 /// Rows without a value, noted where they are met; those between them cost nothing.
-struct Gaps<'a> {
-    nulls: &'a mut NullBufferBuilder,
+#[derive(Default)]
+struct Gaps {
     /// Rows of the chunk that are noted.
     noted: usize,
 }
 
-impl<'a> Gaps<'a> {
-    fn new(nulls: &'a mut NullBufferBuilder) -> Self {
-        Self { nulls, noted: 0 }
-    }
-
-    fn append_null(&mut self, row: usize) {
-        self.nulls.append_n_non_nulls(row - self.noted);
-        self.nulls.append_null();
+impl Gaps {
+    fn append_null(&mut self, nulls: &mut NullBufferBuilder, row: usize) {
+        nulls.append_n_non_nulls(row - self.noted);
+        nulls.append_null();
         self.noted = row + 1;
     }
 
-    fn finish(self, row_count: usize) {
-        self.nulls.append_n_non_nulls(row_count - self.noted);
+    fn finish(self, nulls: &mut NullBufferBuilder, row_count: usize) {
+        nulls.append_n_non_nulls(row_count - self.noted);
     }
 }
 

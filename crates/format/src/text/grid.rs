@@ -21,8 +21,11 @@ impl Grid<'_> {
 
     /// Start and end of each record, without its newline.
     pub(crate) fn places(&self) -> impl Iterator<Item = (u32, u32)> {
-        let ends = self.stops[1..].iter().skip(self.field_count - 1).step_by(self.field_count);
-        let starts = self.stops.iter().step_by(self.field_count);
-        starts.zip(ends).map(|(before, end)| (before.wrapping_add(1), *end))
+        let mut before = self.stops[0];
+        self.stops[1..].chunks_exact(self.field_count).map(move |ends| {
+            let start = before.wrapping_add(1);
+            before = ends[ends.len() - 1];
+            (start, before)
+        })
     }
 }

@@ -88,10 +88,12 @@ impl Slot {
         self.tag_and_len >> 28 == 0
     }
 
-    /// Whether it is [`Tag::Text`] or [`Tag::Number`], which stand in the frame as they are.
+    /// The length of [`Tag::Text`] and [`Tag::Number`], which stand in the frame as they are, if it is not 0.
     #[inline(always)]
-    pub(crate) fn is_plain(self) -> bool {
-        (self.tag_and_len >> 28) & !2 == 1
+    pub(crate) fn plain_len(self) -> Option<usize> {
+        // Their tags differ in one bit; of any other, something is left above the length.
+        let len = (self.tag_and_len & !(2 << 28)) ^ (1 << 28);
+        (len.wrapping_sub(1) < (1 << 28) - 1).then_some(len as usize)
     }
 }
 

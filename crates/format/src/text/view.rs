@@ -10,13 +10,22 @@ pub(super) const INLINE_BYTES_MAX: usize = MAX_INLINE_VIEW_LEN as usize;
 /// A view that holds its at most 12 bytes itself: length in the low 4 bytes, then the text.
 #[inline(always)]
 pub(super) fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
+    view_inside(bytes, start, len).unwrap_or_else(|| inline_view_at_edge(bytes, start, len))
+}
+
+/// The same; `None` if there are not four bytes before the text and twelve from its start on.
+#[inline(always)]
+pub(super) fn view_inside(bytes: &[u8], start: usize, len: usize) -> Option<u128> {
     // The four bytes before the text are loaded with it, so that nothing need be shifted.
-    let loaded = start.checked_sub(4).and_then(|before| bytes.get(before..before + 16));
-    let Some(loaded) = loaded else { return inline_view_at_edge(bytes, start, len) };
-    let half = |at: usize| u64::from_le_bytes(*loaded[at..].first_chunk().expect("of sixteen"));
-    let [low_mask, high_mask] = VIEW_MASKS[len];
-    let low = (half(0) & low_mask) | len as u64;
-    (u128::from(half(8) & high_mask) << u64::BITS) | u128::from(low)
+    let before = start.wrapping_sub(4);
+    if before >= bytes.len().saturating_sub(15) {
+        return None;
+    }
+    // SAFETY: from this place on there are at least sixteen bytes.
+    let loaded = unsafe { bytes.as_ptr().add(before).cast::<[u8; 16]>().read_unaligned() };
+    // The length from the table, too, lest the compiler goes through general registers for it.
+    let [text, len] = VIEW_PARTS[len];
+    Some((u128::from_le_bytes(loaded) & text) | len)
 }
 
 /// The same of a text so near to an end of `bytes` that there are not sixteen around it.
@@ -27,21 +36,15 @@ fn inline_view_at_edge(bytes: &[u8], start: usize, len: usize) -> u128 {
     u128::from_le_bytes(padded) | u128::from(narrow(len))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the half is wanted")]
-const fn low_half(mask: u128) -> u64 {
-    mask as u64
-}
-
-/// For each length of an inline view, ones where its text is: in the lower half, and in the upper one.
-static VIEW_MASKS: [[u64; 2]; 13] = {
-    let mut masks = [[0; 2]; 13];
+/// For each length of an inline view, ones where its text is, and the length.
+static VIEW_PARTS: [[u128; 2]; 13] = {
+    let mut parts = [[0; 2]; 13];
     let mut len = 0;
-    while len < masks.len() {
-        let mask: u128 = ((1 << (8 * len)) - 1) << 32;
-        masks[len] = [low_half(mask), low_half(mask >> u64::BITS)];
+    while len < parts.len() {
+        parts[len] = [((1 << (8 * len)) - 1) << 32, len as u128];
         len += 1;
     }
-    masks
+    parts
 };
 
 #[inline]

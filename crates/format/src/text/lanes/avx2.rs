@@ -28,7 +28,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn contains(block: &[u8; 64], byte: u8) -> bool {
+    fn contains_or_beyond(block: &[u8; 64], byte: u8) -> bool {
         let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
         // SAFETY: as above.
         unsafe {
@@ -37,7 +37,7 @@ impl Lanes for Avx2 {
             let high = _mm256_loadu_si256(high.as_ptr().cast::<__m256i>());
             let found =
                 _mm256_or_si256(_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte));
-            _mm256_movemask_epi8(found) != 0
+            _mm256_movemask_epi8(_mm256_or_si256(found, _mm256_or_si256(low, high))) != 0
         }
     }
 

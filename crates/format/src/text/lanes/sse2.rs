@@ -25,8 +25,8 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn contains(block: &[u8; 64], byte: u8) -> bool {
-        Self::equal_to(block, byte) != 0
+    fn contains_or_beyond(block: &[u8; 64], byte: u8) -> bool {
+        Self::equal_to(block, byte) != 0 || !block.is_ascii()
     }
 
     #[inline(always)]
