@@ -1,5 +1,6 @@
 //! Copies of rows that stand on their own: kept rows must not hold an input's buffers in memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -41,6 +42,20 @@ pub(crate) fn join_copies(batches: &[Batch]) -> Option<Batch> {
     let columns = (0..first.columns().len()).map(|at| join(&column_of(batches, at)));
     let columns: Columns = columns.collect();
     Some(Batch::new(columns, join(&offsets_of(batches)).as_primitive().clone()))
+}
+
+/// Rows that follow each other; views may point into the batch's. They are copied where memory comes back,
+/// since a slice of an array is an allocation.
+pub(crate) fn rows_in(batch: &Batch, rows: Range<usize>) -> Batch {
+    if rows == (0..batch.row_count()) {
+        return batch.clone();
+    }
+    let runs = [rows.clone()];
+    let part = |array: &dyn Array| {
+        pick(&[array], Rows::Runs(&runs)).unwrap_or_else(|| array.slice(rows.start, rows.len()))
+    };
+    let columns: Columns = batch.columns().iter().map(|column| part(&**column)).collect();
+    Batch::new(columns, part(batch.offsets()).as_primitive().clone())
 }
 
 /// One batch of rows of several, each given as batch and row; views may point into theirs.

@@ -39,6 +39,19 @@ impl Interner {
         Some(Self { columns, index, recent, hashes, group_count })
     }
 
+    /// Forgets all groups, and keeps their memory for others.
+    pub(crate) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(KeyColumn::clear);
+        self.index.clear();
+        self.recent.clear();
+        self.group_count = usize::from(self.columns.is_empty());
+    }
+
+    /// Groups that there is room for.
+    pub(crate) fn group_room(&self) -> usize {
+        self.index.capacity()
+    }
+
     /// Number of groups.
     pub(crate) fn group_count(&self) -> usize {
         self.group_count

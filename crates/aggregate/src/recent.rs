@@ -19,6 +19,9 @@ const PAUSE_BATCHES: u32 = 32;
 /// In place of a group that is not known here.
 const UNKNOWN: u32 = u32::MAX;
 
+/// A view of this length is never short.
+const NO_ENTRY: (u128, u32) = (u128::MAX, UNKNOWN);
+
 /// A direct-mapped cache of keys and their groups.
 #[derive(Default)]
 pub(crate) struct Recent {
@@ -59,8 +62,7 @@ impl Recent {
             if self.row_count < ROWS_MIN {
                 return None;
             }
-            // A view of this length is never short.
-            let entries = vec![(u128::MAX, UNKNOWN); ENTRIES].into_boxed_slice();
+            let entries = vec![NO_ENTRY; ENTRIES].into_boxed_slice();
             self.entries = Some(entries.try_into().expect("made with as many"));
         }
         let entries = self.entries.as_deref()?;
@@ -100,6 +102,14 @@ impl Recent {
         {
             entries[entry_of(view)] = (view, group);
         }
+    }
+
+    /// Forgets all keys.
+    pub(crate) fn clear(&mut self) {
+        if let Some(entries) = &mut self.entries {
+            entries.fill(NO_ENTRY);
+        }
+        (self.row_count, self.strain, self.pause) = (0, 0, 0);
     }
 
     /// Bytes held, without the scratch memory of one batch.

@@ -78,6 +78,9 @@ pub(crate) trait State: Send {
     /// Makes room for groups up to `group_count`; never shrinks.
     fn grow(&mut self, group_count: usize);
 
+    /// Forgets all groups, and keeps the memory of their states for others.
+    fn clear(&mut self);
+
     /// Adds a batch's rows, whose groups all have room.
     ///
     /// # Errors
@@ -379,6 +382,12 @@ impl<A: Accumulator> State for Cells<A> {
             self.unseen_count += group_count.saturating_sub(self.seen.len());
             resize_tight(&mut self.seen, group_count, false);
         }
+    }
+
+    fn clear(&mut self) {
+        self.states.clear();
+        self.seen.clear();
+        (self.unseen_count, self.outside_bytes) = (0, 0);
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {

@@ -5,7 +5,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use smallvec::SmallVec;
 use tidemill_plan::AggregateSpec;
-use tidemill_record::Batch;
+use tidemill_record::{Batch, Columns};
 
 use crate::AggregateError;
 use crate::changes::Pending;
@@ -83,6 +83,17 @@ impl AggTable {
     pub fn state_bytes(&self) -> u64 {
         let states: usize = self.states.iter().map(|state| state.heap_bytes()).sum();
         (self.interner.heap_bytes() + states + self.pending.heap_bytes()) as u64
+    }
+
+    /// Forgets all groups, and keeps their memory for others. O(room for groups).
+    pub(crate) fn clear(&mut self) {
+        self.interner.clear();
+        for state in &mut self.states {
+            state.clear();
+            state.grow(self.interner.group_count());
+        }
+        self.pending = Pending::default();
+        self.last_offset = 0;
     }
 
     /// Adds a batch for [`tidemill_plan::Emit::Final`].
@@ -215,8 +226,8 @@ impl AggTable {
     }
 
     /// Keys and results of these groups, in this order.
-    pub(crate) fn rows_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>, AggregateError> {
-        let mut columns: Vec<ArrayRef> =
+    pub(crate) fn rows_of(&self, groups: &[u32]) -> Result<Columns, AggregateError> {
+        let mut columns: Columns =
             self.interner.columns().iter().map(|column| column.gather(groups)).collect();
         for (call, state) in self.states.iter().enumerate() {
             let column = state.finish(groups);

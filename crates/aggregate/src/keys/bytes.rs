@@ -1,10 +1,12 @@
 //! Interned text and bytes: Arrow views of sixteen bytes, which hold up to twelve bytes
 //! themselves and point into an arena of our own beyond.
 
-use arrow_array::BinaryViewArray;
 use arrow_array::builder::BinaryViewBuilder;
+use arrow_array::{ArrayRef, BinaryViewArray};
 use arrow_buffer::{Buffer, NullBuffer, ToByteSlice};
 use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
+use tidemill_record::DataType;
+use tidemill_record::recycled::{Room, Sources};
 
 use super::{KeyStore, NullBits, hash};
 use crate::state::push_tight;
@@ -90,6 +92,19 @@ impl BytesColumn {
         }
     }
 
+    /// The same as an array whose memory comes back; `None` unless it is text, none of it NULL, and all of
+    /// it in its views.
+    pub(crate) fn gather_short(&self, groups: &[u32], data_type: &DataType) -> Option<ArrayRef> {
+        if *data_type != DataType::Varchar || !self.nulls.is_empty() || !self.chunks.is_empty() {
+            return None;
+        }
+        let mut views = Room::default();
+        views.reserve_exact(groups.len());
+        views.extend(groups.iter().map(|&group| self.views[group as usize]));
+        // SAFETY: they are views of text that hold it themselves, since no other text is kept.
+        Some(unsafe { views.finish_texts(Sources::Inline, None) })
+    }
+
     /// The values of these groups, in this order.
     pub(crate) fn gather(&self, groups: &[u32]) -> BinaryViewArray {
         let mut builder = BinaryViewBuilder::with_capacity(groups.len());
@@ -102,6 +117,14 @@ impl BytesColumn {
             }
         }
         builder.finish()
+    }
+
+    /// Forgets all values; memory of long ones goes.
+    pub(crate) fn clear(&mut self) {
+        self.views.clear();
+        self.chunks.clear();
+        self.chunk_bytes = 0;
+        self.nulls.clear();
     }
 
     /// Bytes held.

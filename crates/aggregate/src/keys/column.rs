@@ -141,6 +141,9 @@ impl KeyColumn {
     pub(crate) fn gather(&self, groups: &[u32]) -> ArrayRef {
         match &self.store {
             Store::Bytes(store) => {
+                if let Some(array) = store.gather_short(groups, &self.data_type) {
+                    return array;
+                }
                 let array = store.gather(groups);
                 if self.data_type == DataType::Varchar {
                     let text = array.to_string_view();
@@ -243,6 +246,15 @@ impl KeyColumn {
                     _ => Scalar::BigInt(bits.cast_signed()),
                 }
             }
+        }
+    }
+
+    /// Forgets all values, and keeps their memory for others.
+    pub(crate) fn clear(&mut self) {
+        match &mut self.store {
+            Store::Fixed(store) => store.clear(),
+            Store::Wide(store) => store.clear(),
+            Store::Bytes(store) => store.clear(),
         }
     }
 

@@ -79,6 +79,13 @@ impl<W: Word> FixedColumn<W> {
         }
     }
 
+    /// Forgets all values.
+    pub(crate) fn clear(&mut self) {
+        self.canonical.clear();
+        self.original.clear();
+        self.nulls.clear();
+    }
+
     /// Bytes held.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.canonical.capacity() * size_of::<W>()

@@ -28,6 +28,11 @@ impl NullBits {
         self.words[index / 64] |= 1 << (index % 64);
     }
 
+    /// Forgets all values.
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+    }
+
     /// Bytes held.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()

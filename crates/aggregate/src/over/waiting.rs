@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use tidemill_record::{Batch, EventTime};
 
-use crate::compact::{batch_bytes, copy_rows, join_copies, woven};
+use crate::compact::{batch_bytes, copy_rows, join_copies, rows_in, woven};
 
 /// Rows of one partition whose event time the watermark has not passed.
 ///
@@ -129,7 +129,8 @@ impl Waiting {
         let (_, run, first) = ready[0];
         let follow = |(at, &(_, r, row)): (u32, &(i64, u32, u32))| r == run && row == first + at;
         if (0..).zip(ready).all(follow) {
-            return self.runs[run as usize].batch.slice(first as usize, ready.len());
+            let first = first as usize;
+            return rows_in(&self.runs[run as usize].batch, first..first + ready.len());
         }
         let runs = || ready.iter().map(|ready| ready.1 as usize);
         let (first_run, last_run) = (runs().min().unwrap_or(0), runs().max().unwrap_or(0));

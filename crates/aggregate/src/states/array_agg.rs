@@ -58,6 +58,12 @@ impl State for ArrayAgg {
         }
     }
 
+    fn clear(&mut self) {
+        self.values.clear();
+        self.places.clear();
+        (self.value_count, self.places_bytes) = (0, 0);
+    }
+
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
         let argument = rows.argument.expect("only COUNT goes without an argument");
         let input = self.values.input(argument);

@@ -130,6 +130,12 @@ impl State for Distinct {
         self.inner.grow(group_count);
     }
 
+    fn clear(&mut self) {
+        self.inner.clear();
+        self.values.clear();
+        self.by_group = None;
+    }
+
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
         let selected = Some(self.fresh(rows)?);
         self.inner.update(&Rows { groups: rows.groups, argument: rows.argument, selected })

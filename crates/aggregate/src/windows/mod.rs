@@ -6,6 +6,7 @@
 
 mod audit;
 mod bounds;
+mod idle;
 mod panes;
 mod pending;
 mod rows;

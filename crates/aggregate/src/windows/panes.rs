@@ -18,6 +18,7 @@ use crate::compact::woven;
 use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
+use crate::windows::idle::IdleTables;
 use crate::windows::pending::PendingChanges;
 use crate::windows::rows::{chosen, close, rows_of, with_bounds};
 use crate::{AggTable, AggregateError, Late};
@@ -36,6 +37,7 @@ pub struct PaneTable {
     budget_bytes: u64,
     // Changes with every batch.
     panes: BTreeMap<Bounds, Pane>,
+    idle: IdleTables,
     /// Windows that end at or before this have closed.
     closed_until: i64,
     /// What `EMIT CHANGES EVERY n` has not emitted.
@@ -95,6 +97,7 @@ impl PaneTable {
             layout: if is_shared && !is_tumbling { Layout::Shared(pane_us) } else { Layout::Whole },
             budget_bytes,
             panes: BTreeMap::new(),
+            idle: IdleTables::default(),
             closed_until: i64::MIN,
             pending: PendingChanges::new(emit),
             state_bytes: 0,
@@ -240,7 +243,8 @@ impl PaneTable {
                 let is_late = self.layout == Layout::Whole
                     && pane.end.saturating_add(self.window.allowed_lateness_us) <= watermark;
                 if !is_late {
-                    by_pane.entry(pane).or_default().push(row);
+                    let of_pane = by_pane.entry(pane);
+                    of_pane.or_insert_with(|| Vec::with_capacity(rows.len())).push(row);
                 }
             }
         }
@@ -274,8 +278,9 @@ impl PaneTable {
         rows: &Batch,
     ) -> Result<Option<Batch>, AggregateError> {
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
+        let idle = &mut self.idle;
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
-            table: AggTable::new(spec.clone(), budget_bytes),
+            table: idle.take().unwrap_or_else(|| AggTable::new(spec.clone(), budget_bytes)),
             appeared: Vec::new(),
             state_bytes: 0,
             is_closed: false,
@@ -356,7 +361,10 @@ impl PaneTable {
             while let Some((window, table, order)) = self.close_next(watermark)? {
                 match &mut self.sealed {
                     Some(sealed) => sealed.add(window, table)?,
-                    None => close(&table, &order, window, results)?,
+                    None => {
+                        close(&table, &order, window, results)?;
+                        self.idle.keep(table);
+                    }
                 }
             }
         } else {
@@ -388,9 +396,10 @@ impl PaneTable {
             }
         }
         for window in done {
-            let pane = self.drop_pane(window);
-            if let (Some(sealed), Some(pane)) = (&mut self.sealed, pane) {
-                sealed.add(window, pane.table)?;
+            let Some(pane) = self.drop_pane(window) else { continue };
+            match &mut self.sealed {
+                Some(sealed) => sealed.add(window, pane.table)?,
+                None => self.idle.keep(pane.table),
             }
         }
         Ok(())
@@ -403,6 +412,13 @@ impl PaneTable {
         Some(pane)
     }
 
+    /// Drops a pane that no window needs any more.
+    fn leave_pane(&mut self, bounds: Bounds) {
+        if let Some(pane) = self.drop_pane(bounds) {
+            self.idle.keep(pane.table);
+        }
+    }
+
     /// The next window over shared panes that ends at or before the watermark, merged, and its groups
     /// in order of first appearance; panes that no later window needs are dropped.
     fn close_next(
@@ -413,13 +429,16 @@ impl PaneTable {
             let Some((&oldest, _)) = self.panes.first_key_value() else { return Ok(None) };
             let mut windows = windows_of(self.window.kind, oldest.start);
             let Some(window) = windows.find(|window| window.end > self.closed_until) else {
-                self.drop_pane(oldest);
+                self.leave_pane(oldest);
                 continue;
             };
             if window.end > watermark {
                 return Ok(None);
             }
-            let mut merged = AggTable::new(self.spec.clone(), self.budget_bytes);
+            let mut merged = self
+                .idle
+                .take()
+                .unwrap_or_else(|| AggTable::new(self.spec.clone(), self.budget_bytes));
             let inside = Bounds { end: oldest.end, start: i64::MIN }..=Bounds {
                 end: window.end,
                 start: i64::MAX,
@@ -439,7 +458,7 @@ impl PaneTable {
             // A window cut off at the end of time could not be left behind by its end alone.
             self.closed_until = window.end;
             if is_last {
-                self.drop_pane(oldest);
+                self.leave_pane(oldest);
             }
             return Ok(Some((window, merged, order)));
         }
@@ -494,7 +513,10 @@ impl PaneTable {
         self.sealed.replace(empty).unwrap_or_else(|| SealedWindows::new(&self.spec, 0))
     }
 
-    fn check_budget(&self) -> Result<(), AggregateError> {
+    fn check_budget(&mut self) -> Result<(), AggregateError> {
+        if self.state_bytes() > self.budget_bytes {
+            self.idle = IdleTables::default();
+        }
         if self.state_bytes <= self.budget_bytes {
             return Ok(());
         }
@@ -514,7 +536,7 @@ impl PaneTable {
     /// Bytes held.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        self.state_bytes
+        self.state_bytes + self.idle.state_bytes()
     }
 
     /// As [`AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of more than a
