@@ -371,6 +371,10 @@ impl PaneTable {
             self.close_whole(watermark, results)?;
         }
         self.closed_until = self.closed_until.max(watermark);
+        if watermark == i64::MAX {
+            // Nothing follows.
+            self.idle = IdleTables::default();
+        }
         Ok(())
     }
 
