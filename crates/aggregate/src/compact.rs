@@ -55,7 +55,8 @@ pub(crate) fn rows_in(batch: &Batch, rows: Range<usize>) -> Batch {
         pick(&[array], Rows::Runs(&runs)).unwrap_or_else(|| array.slice(rows.start, rows.len()))
     };
     let columns: Columns = batch.columns().iter().map(|column| part(&**column)).collect();
-    Batch::new(columns, part(batch.offsets()).as_primitive().clone())
+    let watermarks = batch.watermarks().map(|all| all.slice(rows.start, rows.len()));
+    Batch::new(columns, part(batch.offsets()).as_primitive().clone()).with_watermarks(watermarks)
 }
 
 /// One batch of rows of several, each given as batch and row; views may point into theirs.

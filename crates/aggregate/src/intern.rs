@@ -47,6 +47,14 @@ impl Interner {
         self.group_count = usize::from(self.columns.is_empty());
     }
 
+    /// One without groups of keys of the same types.
+    pub(crate) fn emptied(&self) -> Self {
+        let columns: Vec<KeyColumn> = self.columns.iter().map(KeyColumn::emptied).collect();
+        let group_count = usize::from(columns.is_empty());
+        let (index, recent, hashes) = (HashTable::new(), Recent::default(), Vec::new());
+        Self { columns, index, recent, hashes, group_count }
+    }
+
     /// Groups that there is room for.
     pub(crate) fn group_room(&self) -> usize {
         self.index.capacity()

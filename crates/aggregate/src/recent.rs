@@ -104,12 +104,11 @@ impl Recent {
         }
     }
 
-    /// Forgets all keys.
+    /// Forgets all keys, but not whether there were too many.
     pub(crate) fn clear(&mut self) {
         if let Some(entries) = &mut self.entries {
             entries.fill(NO_ENTRY);
         }
-        (self.row_count, self.strain, self.pause) = (0, 0, 0);
     }
 
     /// Bytes held, without the scratch memory of one batch.

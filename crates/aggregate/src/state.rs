@@ -78,7 +78,7 @@ pub(crate) trait State: Send {
     /// Makes room for groups up to `group_count`; never shrinks.
     fn grow(&mut self, group_count: usize);
 
-    /// Forgets all groups, and keeps the memory of their states for others.
+    /// Forgets all groups. Memory by the group is kept for others, what a state holds beyond goes.
     fn clear(&mut self);
 
     /// Adds a batch's rows, whose groups all have room.
@@ -330,11 +330,12 @@ impl<A: Accumulator> Cells<A> {
         const STEP: usize = 4;
         let states = self.states.as_mut_slice();
         assert!(groups.all_below(states.len()), "every group has a state");
-        assert!(column.row_count() >= groups.len(), "every row has a group");
+        let row_count = column.row_count();
+        assert!(groups.len() <= row_count, "every row of a group is there");
         let mut gained = 0;
         let mut add = |row: usize, group: u32| {
             // SAFETY: `row` counts the groups, which are no more than the rows.
-            unsafe { std::hint::assert_unchecked(row < column.row_count()) };
+            unsafe { std::hint::assert_unchecked(row < row_count) };
             // SAFETY: `all_below` says that every group has a state.
             let state = unsafe { states.get_unchecked_mut(group as usize) };
             gained += self.accumulator.add(state, false, column, row);

@@ -78,7 +78,7 @@ impl AggTable {
     }
 
     /// Bytes held: keys, index, states, and what the states hold elsewhere. The scratch memory of
-    /// one batch (12 bytes a row) does not count. O(columns).
+    /// one batch (16 bytes a row) does not count. O(columns).
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
         let states: usize = self.states.iter().map(|state| state.heap_bytes()).sum();

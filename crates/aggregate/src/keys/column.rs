@@ -249,6 +249,11 @@ impl KeyColumn {
         }
     }
 
+    /// A column of the same type without values.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::new(&self.data_type).expect("it was made once")
+    }
+
     /// Forgets all values, and keeps their memory for others.
     pub(crate) fn clear(&mut self) {
         match &mut self.store {

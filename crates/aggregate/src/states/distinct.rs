@@ -132,7 +132,8 @@ impl State for Distinct {
 
     fn clear(&mut self) {
         self.inner.clear();
-        self.values.clear();
+        // These may be far more than the groups; their memory goes.
+        self.values = self.values.emptied();
         self.by_group = None;
     }
 

@@ -1,39 +1,37 @@
-//! Tables of windows that have closed, for the next ones.
+//! The table of a window that has closed, for the next one.
 
 use crate::AggTable;
 
-/// Tables kept at most: a window over shared panes takes one itself, and another for its next pane.
-const TABLES_MAX: usize = 2;
-/// A table is not kept if it had fewer than one group for so many that it has room for: it was made for
-/// windows larger than those that come now.
+/// A table is not kept if it had fewer than one group for so many that it has room for.
 const ROOM_MAX: usize = 8;
 /// Room for so many groups is kept in any case.
 const ROOM_MIN: usize = 1024;
 
-/// Tables without groups: windows follow each other, and the next one has about as many groups.
+/// A table without groups, or none: windows follow each other, and the next one has about as many groups.
+///
+/// There is one, and whoever needs a table takes it. So one that was made for a larger window than those
+/// that come now is judged again as the next one closes, and goes.
 #[derive(Default)]
-pub(crate) struct IdleTables {
-    tables: Vec<AggTable>,
-}
+pub(crate) struct IdleTable(Option<AggTable>);
 
-impl IdleTables {
-    /// A table, if there is one.
+impl IdleTable {
+    /// The table, if there is one.
     pub(crate) fn take(&mut self) -> Option<AggTable> {
-        self.tables.pop()
+        self.0.take()
     }
 
-    /// Keeps a table, without its groups, if there are not enough.
+    /// Keeps a table, without its groups, if there is none.
     pub(crate) fn keep(&mut self, mut table: AggTable) {
         let room = table.interner.group_room();
         let is_large = room > ROOM_MIN && room / ROOM_MAX > table.group_count();
-        if self.tables.len() < TABLES_MAX && !is_large {
+        if self.0.is_none() && !is_large {
             table.clear();
-            self.tables.push(table);
+            self.0 = Some(table);
         }
     }
 
     /// Bytes held.
     pub(crate) fn state_bytes(&self) -> u64 {
-        self.tables.iter().map(AggTable::state_bytes).sum()
+        self.0.as_ref().map_or(0, AggTable::state_bytes)
     }
 }

@@ -1,4 +1,4 @@
-//! Windows of fixed size: a table for each pane, dropped whole when no window needs it.
+//! Windows of fixed size: a table for each pane, emptied whole when no window needs it.
 //!
 //! Two layouts. *Shared*: panes do not overlap, each record goes into one, and a window that closes
 //! merges its panes in order of time. *Whole*: a table for each window, and a record goes into every
@@ -18,7 +18,7 @@ use crate::compact::woven;
 use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
-use crate::windows::idle::IdleTables;
+use crate::windows::idle::IdleTable;
 use crate::windows::pending::PendingChanges;
 use crate::windows::rows::{chosen, close, rows_of, with_bounds};
 use crate::{AggTable, AggregateError, Late};
@@ -37,7 +37,10 @@ pub struct PaneTable {
     budget_bytes: u64,
     // Changes with every batch.
     panes: BTreeMap<Bounds, Pane>,
-    idle: IdleTables,
+    /// Of a pane that was dropped.
+    idle_pane: IdleTable,
+    /// Of a window over shared panes that has closed: it is as large as all of them.
+    idle_window: IdleTable,
     /// Windows that end at or before this have closed.
     closed_until: i64,
     /// What `EMIT CHANGES EVERY n` has not emitted.
@@ -97,7 +100,8 @@ impl PaneTable {
             layout: if is_shared && !is_tumbling { Layout::Shared(pane_us) } else { Layout::Whole },
             budget_bytes,
             panes: BTreeMap::new(),
-            idle: IdleTables::default(),
+            idle_pane: IdleTable::default(),
+            idle_window: IdleTable::default(),
             closed_until: i64::MIN,
             pending: PendingChanges::new(emit),
             state_bytes: 0,
@@ -243,8 +247,10 @@ impl PaneTable {
                 let is_late = self.layout == Layout::Whole
                     && pane.end.saturating_add(self.window.allowed_lateness_us) <= watermark;
                 if !is_late {
+                    // A batch is of one window or two, unless windows are short.
+                    let room = if by_pane.len() < 2 { rows.len() } else { 0 };
                     let of_pane = by_pane.entry(pane);
-                    of_pane.or_insert_with(|| Vec::with_capacity(rows.len())).push(row);
+                    of_pane.or_insert_with(|| Vec::with_capacity(room)).push(row);
                 }
             }
         }
@@ -278,7 +284,7 @@ impl PaneTable {
         rows: &Batch,
     ) -> Result<Option<Batch>, AggregateError> {
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
-        let idle = &mut self.idle;
+        let idle = &mut self.idle_pane;
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
             table: idle.take().unwrap_or_else(|| AggTable::new(spec.clone(), budget_bytes)),
             appeared: Vec::new(),
@@ -363,7 +369,7 @@ impl PaneTable {
                     Some(sealed) => sealed.add(window, table)?,
                     None => {
                         close(&table, &order, window, results)?;
-                        self.idle.keep(table);
+                        self.idle_window.keep(table);
                     }
                 }
             }
@@ -373,7 +379,7 @@ impl PaneTable {
         self.closed_until = self.closed_until.max(watermark);
         if watermark == i64::MAX {
             // Nothing follows.
-            self.idle = IdleTables::default();
+            self.drop_idle();
         }
         Ok(())
     }
@@ -403,7 +409,7 @@ impl PaneTable {
             let Some(pane) = self.drop_pane(window) else { continue };
             match &mut self.sealed {
                 Some(sealed) => sealed.add(window, pane.table)?,
-                None => self.idle.keep(pane.table),
+                None => self.idle_pane.keep(pane.table),
             }
         }
         Ok(())
@@ -416,10 +422,14 @@ impl PaneTable {
         Some(pane)
     }
 
+    fn drop_idle(&mut self) {
+        (self.idle_pane, self.idle_window) = Default::default();
+    }
+
     /// Drops a pane that no window needs any more.
     fn leave_pane(&mut self, bounds: Bounds) {
         if let Some(pane) = self.drop_pane(bounds) {
-            self.idle.keep(pane.table);
+            self.idle_pane.keep(pane.table);
         }
     }
 
@@ -440,7 +450,7 @@ impl PaneTable {
                 return Ok(None);
             }
             let mut merged = self
-                .idle
+                .idle_window
                 .take()
                 .unwrap_or_else(|| AggTable::new(self.spec.clone(), self.budget_bytes));
             let inside = Bounds { end: oldest.end, start: i64::MIN }..=Bounds {
@@ -519,7 +529,7 @@ impl PaneTable {
 
     fn check_budget(&mut self) -> Result<(), AggregateError> {
         if self.state_bytes() > self.budget_bytes {
-            self.idle = IdleTables::default();
+            self.drop_idle();
         }
         if self.state_bytes <= self.budget_bytes {
             return Ok(());
@@ -537,10 +547,10 @@ impl PaneTable {
         self.panes.values().map(|pane| pane.table.group_count()).sum()
     }
 
-    /// Bytes held.
+    /// Bytes held, those of tables for windows to come among them.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        self.state_bytes + self.idle.state_bytes()
+        self.state_bytes + self.idle_pane.state_bytes() + self.idle_window.state_bytes()
     }
 
     /// As [`AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of more than a

@@ -7,8 +7,8 @@
 //! - Blank lines are skipped, except where there is one column: there each is a NULL (as DuckDB).
 //! - A record is UTF-8 as a whole or it is bad.
 //!
-//! [`structure`] finds delimiters and newlines and [`ends`] the fields between them, [`record`] is the careful way through one record,
-//! [`header`] matches names, [`decode`] and [`encode`] put it together.
+//! [`structure`] finds where fields end, [`record`] is the careful way through one record, [`header`] matches
+//! names, [`decode`] and [`encode`] put it together.
 
 pub(crate) mod decode;
 pub(crate) mod encode;

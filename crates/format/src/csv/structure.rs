@@ -31,6 +31,8 @@ pub(crate) struct Structure {
     // Changes with every run.
     /// Newlines among the stops that no record has taken.
     newline_count: usize,
+    /// Whether newlines stand elsewhere than at the ends of regular records, in this look ahead.
+    is_mixed: bool,
     /// Stops in front of this one, if no record has taken them, are of regular records.
     regular_end: usize,
     /// Whether one of those records ends with a carriage return.
@@ -105,6 +107,7 @@ impl Structure {
             seen: 0,
             ascii_from: 0,
             newline_count: 0,
+            is_mixed: false,
             regular_end: 1,
             has_returns: false,
         }
@@ -117,6 +120,7 @@ impl Structure {
         self.seen = position;
         self.ascii_from = position;
         self.newline_count = 0;
+        self.is_mixed = false;
         self.regular_end = self.stops.cursor;
     }
 
@@ -171,27 +175,27 @@ impl Structure {
     /// Sees how many records are regular, from the first that has not been taken to the first quote.
     #[inline(never)]
     fn find_regular(&mut self, bytes: &[u8], field_count: usize) {
-        let mut left = self.stops.left();
-        if let Some(quote) = self.quotes.left().first() {
-            left = &left[..left.partition_point(|stop| stop < quote)];
-        }
+        let left = self.stops.left();
+        let quote = self.quotes.left().first().map_or(bytes.len(), |&quote| quote as usize);
         let (mut row_count, mut has_returns) = (0, false);
-        let mut last = field_count - 1;
-        while let Some(&end) = left.get(last) {
+        let mut first = 0;
+        while let Some(&end) = left.get(first + field_count - 1) {
             let end = end as usize;
-            if bytes[end] != b'\n' {
+            let is_newline = |stop: &u32| bytes[*stop as usize] == b'\n';
+            if end >= quote
+                || bytes[end] != b'\n'
+                || self.is_mixed && left[first..][..field_count - 1].iter().any(is_newline)
+            {
                 break;
             }
             has_returns |= has_return(bytes, end);
             row_count += 1;
-            last += field_count;
+            first += field_count;
         }
-        if row_count < self.newline_count {
-            // There are others, maybe within these records.
-            let is_newline = |stop: &u32| bytes[*stop as usize] == b'\n';
-            let is_regular = |record: &&[u32]| !record[..field_count - 1].iter().any(is_newline);
-            let records = left.chunks_exact(field_count).take(row_count);
-            row_count = records.take_while(is_regular).count();
+        if row_count < self.newline_count && !self.is_mixed {
+            // There are others, maybe within these records: once more, with a look at every stop.
+            self.is_mixed = true;
+            return self.find_regular(bytes, field_count);
         }
         self.regular_end = self.stops.cursor + row_count * field_count;
         self.has_returns = has_returns;
@@ -204,6 +208,7 @@ impl Structure {
             self.stops.make_room();
             self.quotes.make_room();
             self.regular_end = self.stops.cursor;
+            self.is_mixed = false;
             let end = bytes.len().min(self.seen + AHEAD_BYTES);
             let (blocks, rest) = bytes[self.seen..end].as_chunks::<BLOCK_BYTES>();
             let mut is_ascii = match L::LEVEL {

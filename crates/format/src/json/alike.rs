@@ -3,7 +3,7 @@
 use std::array::from_ref;
 use std::cmp::Reverse;
 
-use super::layout::REACH;
+use super::layout::{REACH, RECORD_BYTES_MAX};
 use super::outline::Outline;
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
@@ -40,11 +40,10 @@ pub(super) struct Alike {
     sides: [Vec<Layout>; 1 << PROBES],
 }
 
-/// A byte at some place of a record, of which there are no more than so few that each can be asked for
-/// without a look at bounds.
+/// A byte at some place of a record.
 #[derive(Clone, Copy, Default)]
 struct Probe {
-    at: u8,
+    at: u16,
     byte: u8,
 }
 
@@ -162,7 +161,8 @@ impl Alike {
     fn side_of(&self, record: &[u8; REACH]) -> usize {
         let mut side = 0;
         for (index, probe) in self.probes.iter().enumerate() {
-            side |= usize::from(record[usize::from(probe.at)] == probe.byte) << index;
+            side |= usize::from(record[usize::from(probe.at) % RECORD_BYTES_MAX] == probe.byte)
+                << index;
         }
         side
     }
@@ -289,7 +289,7 @@ impl Probe {
     fn candidates(layouts: &[Layout]) -> Vec<Self> {
         let Some((first, others)) = layouts.split_first() else { return Vec::new() };
         let (mut probes, mut bytes) = (Vec::new(), Vec::new());
-        for (at, range) in (0..=u8::MAX).zip(&first.outline.ranges) {
+        for (at, range) in (0_u16..).zip(&first.outline.ranges) {
             let of = |layout: &Layout| layout.outline.ranges[usize::from(at)];
             if others.iter().all(|layout| of(layout) == *range) {
                 continue;
@@ -325,7 +325,7 @@ impl Probe {
     /// A byte that one of two layouts of the same length asks for and the other refuses.
     fn between(left: &Outline, right: &Outline) -> Option<Self> {
         let refuses = |(low, high): (u8, u8), byte: u8| byte < low || byte > high;
-        let mut pairs = (0..=u8::MAX).zip(left.ranges.iter().zip(&right.ranges));
+        let mut pairs = (0_u16..).zip(left.ranges.iter().zip(&right.ranges));
         pairs.find_map(|(at, (&left, &right))| {
             let of_left = left.0 == left.1 && refuses(right, left.0);
             let of_right = right.0 == right.1 && refuses(left, right.0);

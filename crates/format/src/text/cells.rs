@@ -115,11 +115,21 @@ impl<'a, F: Fields> Cells<'a, F> {
         make_room(views, row_count);
         let mut nulls = Gaps::default();
         for (row, room) in views.spare()[..row_count].iter_mut().enumerate() {
-            let plain = fields.plain(row).filter(|(_, len)| *len <= INLINE_BYTES_MAX);
-            match plain.and_then(|(start, len)| view_inside(frame, start, len)) {
-                Some(view) => _ = room.write(view),
-                None => *is_inline &= self.view_apart(row, room, &mut nulls),
+            match fields.plain(row) {
+                Some((start, len)) if len > INLINE_BYTES_MAX => {
+                    room.write(long_view(frame, start, len, 0));
+                    *is_inline = false;
+                    continue;
+                }
+                Some((start, len)) => {
+                    if let Some(view) = view_inside(frame, start, len) {
+                        room.write(view);
+                        continue;
+                    }
+                }
+                None => {}
             }
+            *is_inline &= self.view_apart(row, room, &mut nulls);
         }
         nulls.finish(self.nulls, row_count);
         // SAFETY: there was room for so many, and each has been written.
