@@ -2,8 +2,8 @@
 //!
 //! Text is looked through some thousand bytes ahead of the records, 64 bytes at a time, by the [`Lanes`]
 //! that the caller is compiled for. Delimiters and newlines are stops: the list of them is where fields
-//! end. Records of as many fields as there should be are those where every so manieth stop is a newline,
-//! and no other is: newlines are counted, so that it takes a look at one byte a record.
+//! end. Where all records have n fields, every n-th stop is a newline and no other is: newlines are
+//! counted, so that this takes a look at one byte a record. Where some have not, it takes one at each stop.
 
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
