@@ -10,7 +10,7 @@ use arrow_select::concat::concat;
 use tidemill_plan::Emit;
 use tidemill_record::{Batch, Columns, DataType};
 
-use crate::state::{Groups, Rows};
+use crate::argument::{Groups, Rows};
 use crate::table::selected;
 use crate::{AggTable, AggregateError};
 

@@ -11,6 +11,7 @@
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
+mod argument;
 pub mod changes;
 mod compact;
 pub mod error;

@@ -5,66 +5,17 @@
 //! state per group and one value per row (`ARRAY_AGG`, `DISTINCT`) implements [`State`] itself.
 
 use std::any::Any;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, PrimitiveArray};
-use arrow_buffer::{BooleanBuffer, NullBufferBuilder};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_buffer::NullBufferBuilder;
 use arrow_schema::DataType as ArrowType;
 use tidemill_record::DataType;
 use tidemill_record::recycled::Room;
 
 use crate::AggregateError;
-
-/// The group of each row of a batch.
-#[derive(Clone, Copy)]
-pub(crate) struct Groups<'a> {
-    indices: &'a [u32],
-    /// No index is more than this.
-    most: u32,
-}
-
-impl<'a> Groups<'a> {
-    /// O(rows).
-    pub(crate) fn new(indices: &'a [u32]) -> Self {
-        Self { indices, most: indices.iter().copied().fold(0, u32::max) }
-    }
-
-    fn all_below(self, group_count: usize) -> bool {
-        self.indices.is_empty() || (self.most as usize) < group_count
-    }
-}
-
-impl Deref for Groups<'_> {
-    type Target = [u32];
-
-    #[inline(always)]
-    fn deref(&self) -> &[u32] {
-        self.indices
-    }
-}
-
-/// A batch's rows as one aggregate sees them.
-pub(crate) struct Rows<'a> {
-    pub(crate) groups: Groups<'a>,
-    /// The argument, one value a row; absent for `COUNT(*)`.
-    pub(crate) argument: Option<&'a ArrayRef>,
-    /// Rows that `FILTER` (or `DISTINCT`) lets through; absent where all are.
-    pub(crate) selected: Option<BooleanBuffer>,
-}
-
-impl Rows<'_> {
-    /// Rows that count: selected and, if NULLs are skipped, not NULL. `None` where all do.
-    pub(crate) fn counted(&self, skips_nulls: bool) -> Option<BooleanBuffer> {
-        let nulls = self.argument.filter(|_| skips_nulls).and_then(|array| array.logical_nulls());
-        match (nulls.filter(|nulls| nulls.null_count() > 0), &self.selected) {
-            (None, selected) => selected.clone(),
-            (Some(nulls), None) => Some(nulls.into_inner()),
-            (Some(nulls), Some(selected)) => Some(nulls.inner() & selected),
-        }
-    }
-}
+use crate::argument::{Column, Groups, Rows};
 
 /// A group's result does not fit the result type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,43 +122,6 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// Bytes that a state holds outside of itself.
     fn outside_bytes(_: &Self::State) -> usize {
         0
-    }
-}
-
-/// An argument that is read by row.
-pub(crate) trait Column {
-    /// Rows that can be read.
-    fn row_count(&self) -> usize;
-}
-
-/// No argument, for as many rows as one likes.
-impl Column for () {
-    fn row_count(&self) -> usize {
-        usize::MAX
-    }
-}
-
-impl<T> Column for &[T] {
-    fn row_count(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<T> Column for Vec<T> {
-    fn row_count(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<A: Array> Column for &A {
-    fn row_count(&self) -> usize {
-        self.len()
-    }
-}
-
-impl Column for BinaryViewArray {
-    fn row_count(&self) -> usize {
-        self.len()
     }
 }
 

@@ -8,10 +8,11 @@ use tidemill_plan::AggregateSpec;
 use tidemill_record::{Batch, Columns};
 
 use crate::AggregateError;
+use crate::argument::{Groups, Rows};
 use crate::changes::Pending;
 use crate::groups::{GroupBatches, GroupOrder};
 use crate::intern::Interner;
-use crate::state::{Groups, Overflow, Rows, State};
+use crate::state::{Overflow, State};
 use crate::states::state_of;
 
 /// Groups that are handed on at a time in a merge.

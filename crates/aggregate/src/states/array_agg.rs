@@ -12,8 +12,9 @@ use arrow_schema::Field;
 use tidemill_record::DataType;
 
 use crate::AggregateError;
+use crate::argument::Rows;
 use crate::keys::{KeyColumn, KeyInput, KeyStore};
-use crate::state::{Overflow, Rows, State, downcast};
+use crate::state::{Overflow, State, downcast};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state(argument: &DataType) -> Option<Box<dyn State>> {

@@ -6,7 +6,7 @@ use tidemill_record::DataType;
 
 use crate::state::{Accumulator, Numbers};
 
-/// Counts the rows that count; which those are is [`crate::state::Rows::counted`]'s business.
+/// Counts the rows that count; which those are is [`crate::argument::Rows::counted`]'s business.
 pub(crate) struct Count;
 
 impl Accumulator for Count {

@@ -11,8 +11,9 @@ use arrow_select::filter::filter;
 use tidemill_record::DataType;
 
 use crate::AggregateError;
+use crate::argument::{Groups, Rows};
 use crate::intern::Interner;
-use crate::state::{Groups, Overflow, Rows, State, downcast};
+use crate::state::{Overflow, State, downcast};
 
 /// Values that are handed on at a time in a merge.
 const MERGE_ROWS: usize = 8192;

@@ -7,8 +7,9 @@ use tidemill_plan::AggregateSpec;
 use tidemill_record::Batch;
 
 use crate::AggregateError;
+use crate::argument::{Groups, Rows};
 use crate::intern::Interner;
-use crate::state::{Groups, Rows, State};
+use crate::state::State;
 use crate::table::{Parts, selected};
 use crate::windows::bounds::Bounds;
 

@@ -1,0 +1,93 @@
+//! What an aggregate is given of a batch: the group of each row, the argument, and which rows count.
+
+use std::ops::Deref;
+
+use arrow_array::{Array, ArrayRef, BinaryViewArray};
+use arrow_buffer::BooleanBuffer;
+
+/// The group of each row of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Groups<'a> {
+    indices: &'a [u32],
+    /// No index is more than this.
+    most: u32,
+}
+
+impl<'a> Groups<'a> {
+    /// O(rows).
+    pub(crate) fn new(indices: &'a [u32]) -> Self {
+        Self { indices, most: indices.iter().copied().fold(0, u32::max) }
+    }
+
+    /// Whether all are of the first `group_count`.
+    pub(crate) fn all_below(self, group_count: usize) -> bool {
+        self.indices.is_empty() || (self.most as usize) < group_count
+    }
+}
+
+impl Deref for Groups<'_> {
+    type Target = [u32];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u32] {
+        self.indices
+    }
+}
+
+/// A batch's rows as one aggregate sees them.
+pub(crate) struct Rows<'a> {
+    pub(crate) groups: Groups<'a>,
+    /// The argument, one value a row; absent for `COUNT(*)`.
+    pub(crate) argument: Option<&'a ArrayRef>,
+    /// Rows that `FILTER` (or `DISTINCT`) lets through; absent where all are.
+    pub(crate) selected: Option<BooleanBuffer>,
+}
+
+impl Rows<'_> {
+    /// Rows that count: selected and, if NULLs are skipped, not NULL. `None` where all do.
+    pub(crate) fn counted(&self, skips_nulls: bool) -> Option<BooleanBuffer> {
+        let nulls = self.argument.filter(|_| skips_nulls).and_then(|array| array.logical_nulls());
+        match (nulls.filter(|nulls| nulls.null_count() > 0), &self.selected) {
+            (None, selected) => selected.clone(),
+            (Some(nulls), None) => Some(nulls.into_inner()),
+            (Some(nulls), Some(selected)) => Some(nulls.inner() & selected),
+        }
+    }
+}
+
+/// An argument that is read by row.
+pub(crate) trait Column {
+    /// Rows that can be read.
+    fn row_count(&self) -> usize;
+}
+
+/// No argument, for as many rows as one likes.
+impl Column for () {
+    fn row_count(&self) -> usize {
+        usize::MAX
+    }
+}
+
+impl<T> Column for &[T] {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T> Column for Vec<T> {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<A: Array> Column for &A {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Column for BinaryViewArray {
+    fn row_count(&self) -> usize {
+        self.len()
+    }
+}
