@@ -1,4 +1,4 @@
-//! What `scripts/sharing` must find, and what it must not: two threads that count side by side.
+//! What `scripts/measure/sharing` must find, and what it must not: two threads that count side by side.
 //!
 //! `neighbours` has both counters in one cache line; `neighbours apart` gives each lines of its own.
 

@@ -88,7 +88,7 @@ fn line_faults(path: &str, line: &str) -> Vec<String> {
 
 /// Whether a file feeds text of every kind to the engine, four-byte characters among it.
 fn is_test_text(path: &str) -> bool {
-    path.contains("/tests/") || path.starts_with("scripts/judge/")
+    path.contains("/tests/") || path.starts_with("scripts/check/judge/")
 }
 
 /// Whether a word stands in a line by itself.
