@@ -23,7 +23,7 @@ Examples:
     tidemill explain job.sql
     tidemill run job.sql --cores 0,2,4-7
 
-Exit codes: 0 done, 1 failed or stopped while running, 2 wrong SQL or usage.";
+Exit codes: 0 done, 1 failed or stopped while running, 2 wrong SQL or usage, 130 asked to stop again.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

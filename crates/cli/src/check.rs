@@ -6,12 +6,13 @@ use tidemill::{Error, Session};
 
 use crate::arguments::Check;
 use crate::fail;
+use crate::output::tell;
 use crate::script::Script;
 
 pub(crate) fn check(arguments: &Check) -> ExitCode {
     match examine(arguments) {
         Ok(origin) => {
-            eprintln!("{origin}: no errors");
+            tell!("{origin}: no errors");
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error),

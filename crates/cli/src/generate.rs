@@ -7,12 +7,13 @@ use tidemill::{CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, Jso
 
 use crate::arguments::{FileFormat, Gen, Model};
 use crate::fail;
+use crate::output::tell;
 
 pub(crate) fn generate(arguments: &Gen) -> ExitCode {
     match tidemill::generate::generate(&spec(arguments)) {
         Ok(Generated { rows, late_rows, late_rows_minute, bad_rows, bytes, elapsed, files }) => {
             let seconds = elapsed.as_secs_f64();
-            eprintln!(
+            tell!(
                 "{rows} records ({late_rows} late, late for a window of 1m: {late_rows_minute}; \
                  {bad_rows} bad), {bytes} bytes in {} file(s) \
                  under {}, {seconds:.3} s",

@@ -1,8 +1,7 @@
 //! The `tidemill` command: a thin user of the library.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed or
-//! stopped while running, 2 wrong SQL or usage.
-#![expect(clippy::print_stderr, reason = "a command line program reports on standard error")]
+//! Results go to standard output, everything else to standard error, both through [`output`] alone. Exit
+//! codes: 0 done, 1 failed or stopped while running, 2 wrong SQL or usage, 130 asked to stop a second time.
 
 mod arguments;
 mod check;
@@ -20,6 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::arguments::{Arguments, Command};
+use crate::output::tell;
 
 /// The script or the arguments are wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
@@ -27,7 +27,10 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 pub(crate) const EXIT_FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(help) => return output::print_help(&help),
+    };
     tidemill::keep_freed_memory();
     match arguments.command {
         Command::Run(run) => run::run(&run),
@@ -45,6 +48,6 @@ fn main() -> ExitCode {
 
 /// Reports an error and gives the exit code it calls for.
 pub(crate) fn fail(error: &tidemill::Error) -> ExitCode {
-    eprintln!("error: {}", error.report());
+    tell!("error: {}", error.report());
     ExitCode::from(if error.is_usage() { EXIT_USAGE } else { EXIT_FAILED })
 }

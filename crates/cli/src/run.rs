@@ -2,60 +2,65 @@
 
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use tidemill::{
     CsvOptions, Error, Format, JsonOptions, RunningJob, Session, StdoutLayout, Summary,
 };
 
 use crate::arguments::{ResultFormat, Run};
+use crate::output::tell;
 use crate::progress::{Bar, INTERVAL};
 use crate::script::Script;
 use crate::{EXIT_FAILED, fail, output, signals};
 
 pub(crate) fn run(arguments: &Run) -> ExitCode {
     match run_script(arguments) {
-        Ok(Some(summary)) => {
+        Ok(Ok(summary)) => {
             let printed = output::print(summary.explanations.concat().as_bytes());
             if !arguments.quiet {
-                eprint!("{summary}");
+                output::report(&summary.to_string());
             }
             // Quiet or not, a result that may be wrong is not passed over.
             for warning in &summary.warnings {
-                eprintln!("warning: {warning}");
+                tell!("warning: {warning}");
             }
             if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { printed }
         }
-        Ok(None) => ExitCode::SUCCESS,
+        Ok(Err(code)) => code,
         Err(error) => fail(&error),
     }
 }
 
-/// `None` where whoever read the results has seen enough, and there was nothing else to do.
-fn run_script(arguments: &Run) -> Result<Option<Summary>, Error> {
+/// A code to exit with where there is no summary: standard output is closed, or whoever read the results has
+/// seen enough, and there was nothing else to do.
+fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
     let script = Script::read(&arguments.source)?;
     let mut session = Session::new();
     arguments.placement.apply(session.settings_mut());
     session.set_stdout(layout(arguments));
     let job = session.prepare_named(&script.text, &script.origin)?;
     if arguments.explain {
-        eprint!("{}", job.explain()?);
+        output::report(&job.explain()?);
     }
-    let asked = signals::catch()
-        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
+    if job.prints() && output::is_stdout_closed() {
+        return Ok(Err(output::refuse_closed()));
+    }
     let only_prints = job.only_prints();
+    // Before this a signal ends the process: there is nothing yet that could be lost.
+    signals::catch()
+        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
     let running: RunningJob = job.start();
     let bar = Bar::new(!arguments.quiet);
     while !running.wait_at_most(INTERVAL) {
-        if asked.load(Ordering::Relaxed) {
+        if signals::is_stop_asked() {
             running.stop();
         }
         bar.show(running.progress());
     }
     bar.clear();
     match running.wait() {
-        Ok(summary) => Ok(Some(summary)),
-        Err(error) if only_prints && error.is_output_closed() => Ok(None),
+        Ok(summary) => Ok(Ok(summary)),
+        Err(error) if only_prints && error.is_output_closed() => Ok(Err(ExitCode::SUCCESS)),
         Err(error) => Err(error),
     }
 }

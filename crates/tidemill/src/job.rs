@@ -113,8 +113,19 @@ impl Job {
     /// nobody reads that any more ([`Error::is_output_closed`]).
     #[must_use]
     pub fn only_prints(&self) -> bool {
-        let mut running = self.script.queries.iter().filter(|query| query.explain != Explain::Plan);
-        running.all(|query| matches!(query.sink.connector, SinkConnector::Stdout(_)))
+        self.prints_each().all(|prints| prints)
+    }
+
+    /// Whether some query that runs prints to standard output.
+    #[must_use]
+    pub fn prints(&self) -> bool {
+        self.prints_each().any(|prints| prints)
+    }
+
+    /// Of each query that runs, whether it prints to standard output.
+    fn prints_each(&self) -> impl Iterator<Item = bool> {
+        let running = self.script.queries.iter().filter(|query| query.explain != Explain::Plan);
+        running.map(|query| matches!(query.sink.connector, SinkConnector::Stdout(_)))
     }
 
     /// Runs to the end of the input on the calling thread and the job's cores.
@@ -184,8 +195,10 @@ impl Job {
             progress,
             directories: Directories::default(),
         };
-        for wave in self.waves()? {
-            if stop.is_set() {
+        for (number, wave) in self.waves()?.into_iter().enumerate() {
+            // Input without end ends by a stop, one that comes before the first record too.
+            let ends_so = number == 0 && wave.iter().any(|&index| self.is_endless(index));
+            if stop.is_set() && !ends_so {
                 summary.is_stopped = true;
                 break;
             }
@@ -201,11 +214,8 @@ impl Job {
     fn waves(&self) -> Result<Vec<Vec<usize>>, Error> {
         let queries = &self.script.queries;
         let waves = waves(queries, |query| query.explain != Explain::Plan);
-        let is_endless = |index: &usize| {
-            queries[*index].relation.scans().iter().any(|scan| !scan.source.is_bounded())
-        };
         let before_last = &waves[..waves.len().saturating_sub(1)];
-        if let Some(&index) = before_last.iter().flatten().find(|index| is_endless(index)) {
+        if let Some(&index) = before_last.iter().flatten().find(|index| self.is_endless(**index)) {
             let name = &queries[index].sink.name;
             return Err(Error::Usage(format!(
                 "the input of the query into {name} has no end, and queries behind it would never begin: \
@@ -214,6 +224,12 @@ impl Job {
             )));
         }
         Ok(waves)
+    }
+
+    /// Whether some input of a query has no end.
+    fn is_endless(&self, query: usize) -> bool {
+        let scans = self.script.queries[query].relation.scans();
+        scans.iter().any(|scan| !scan.source.is_bounded())
     }
 
     fn explain_into(&self, summary: &mut Summary) -> Result<(), Error> {

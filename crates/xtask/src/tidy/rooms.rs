@@ -52,8 +52,7 @@ const COMPUTES: &[Absent] =
 const BINDS: &[Absent] = &[Absent::Outside, Absent::Clocks, Absent::Awaiting];
 const STAGE_WITH_EDGES: &[&str] = &["record", "plan", "rt"];
 const STAGE_OF_MEMORY: &[&str] = &["record", "plan"];
-const CLI_LIBRARIES: &[&str] =
-    &["clap", "clap_complete", "indicatif", "signal-hook", "libc", "unicode-width"];
+const CLI_LIBRARIES: &[&str] = &["clap", "clap_complete", "indicatif", "libc", "unicode-width"];
 
 /// Every crate, in the order data flows.
 const ROOMS: &[Room] = &[
