@@ -37,6 +37,14 @@ impl Bar {
         }
     }
 
+    /// Does what writes to the terminal while the bar is out of the way.
+    pub(crate) fn suspend(&self, writes: impl FnOnce()) {
+        match self {
+            Self(Some(bar)) => bar.suspend(writes),
+            Self(None) => writes(),
+        }
+    }
+
     pub(crate) fn clear(&self) {
         if let Self(Some(bar)) = self {
             bar.finish_and_clear();

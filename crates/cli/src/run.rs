@@ -56,12 +56,21 @@ fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
             running.stop();
         }
         bar.show(running.progress());
+        warn(&bar, &running);
     }
     bar.clear();
+    warn(&bar, &running);
     match running.wait() {
         Ok(summary) => Ok(Ok(summary)),
         Err(error) if only_prints && error.is_output_closed() => Ok(Err(ExitCode::SUCCESS)),
         Err(error) => Err(error),
+    }
+}
+
+/// Quiet or not, what goes wrong meanwhile is not left for a summary that may be days away.
+fn warn(bar: &Bar, running: &RunningJob) {
+    for notice in running.take_notices() {
+        bar.suspend(|| tell!("warning: {notice}"));
     }
 }
 

@@ -15,6 +15,6 @@ mod run;
 mod wave;
 
 pub use error::ControlError;
-pub use meter::{CoreMeter, StopFlag};
+pub use meter::{CoreMeter, Notices, StopFlag};
 pub use run::{Cores, WaveOutcome, run};
 pub use wave::{Node, Planned, Root, Wave};

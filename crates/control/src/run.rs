@@ -13,7 +13,7 @@ use crate::core_loop::{CoreLoop, Links};
 use crate::giving::GiveSpec;
 use crate::handover::Handover;
 use crate::wave::{FlatNode, flatten};
-use crate::{ControlError, CoreMeter, Planned, StopFlag, Wave};
+use crate::{ControlError, CoreMeter, Notices, Planned, StopFlag, Wave};
 
 /// The CPUs a job runs on.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Cores {
     pub cpus: Vec<usize>,
     /// One meter for each CPU.
     pub meters: Vec<Arc<CoreMeter>>,
+    /// Where what a person should hear of meanwhile is said.
+    pub notices: Notices,
 }
 
 /// What a wave leaves behind.

@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tidemill_control::{ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome};
+use tidemill_control::{
+    ControlError, CoreMeter, Cores, Notices, Root, StopFlag, Wave, WaveOutcome,
+};
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
@@ -64,6 +66,7 @@ struct Run<'a> {
 struct Progress {
     input_total: AtomicU64,
     meters: OnceLock<Vec<Arc<CoreMeter>>>,
+    notices: Notices,
 }
 
 impl Job {
@@ -173,7 +176,7 @@ impl Job {
         })?;
         let meters: Vec<Arc<CoreMeter>> = cpus.iter().map(|_| Arc::default()).collect();
         let _ = progress.meters.set(meters.clone());
-        let cores = Cores { backend, cpus, meters };
+        let cores = Cores { backend, cpus, meters, notices: progress.notices.clone() };
         let mut summary = Summary {
             backend,
             backend_reason: reason.map(|error| error.to_string()),
@@ -358,6 +361,13 @@ impl RunningJob {
             input_done: if bytes_in > 0 { bytes_in } else { records_in },
             records_in,
         }
+    }
+
+    /// What a person should hear of while it runs, since this was last asked: sentences without a final
+    /// stop. What is left of it when the job has ended is still there to be taken.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        self.progress.notices.take()
     }
 
     /// Waits until it has ended or `time` has passed; whether it has ended.
