@@ -97,9 +97,9 @@ fn rows(types: &[DataType], needed: Option<u64>) -> String {
 /// Bytes of a group's key in its columns.
 fn key_bytes(types: &[&DataType]) -> usize {
     let of = |data_type: &&DataType| match data_type {
-        DataType::Varchar | DataType::Varbinary | DataType::Decimal { .. } | DataType::Interval => {
-            16
-        }
+        DataType::Varchar | DataType::Varbinary | DataType::Decimal { .. } => 16,
+        // Its length, and the parts of the first that was met, with the group's number.
+        DataType::Interval => 16 + 32,
         _ => 8,
     };
     types.iter().map(of).sum()

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::SortOptions;
 use tidemill_plan::SortKey;
-use tidemill_record::DataType;
+use tidemill_record::{DataType, span_nanos};
 
 use crate::keys::column::canonical_f64;
 
@@ -111,7 +111,8 @@ impl RowComparator {
     }
 }
 
-/// Floats with one zero and one NaN, the greatest of all in Arrow's total order.
+/// Floats with one zero and one NaN, the greatest of all in Arrow's total order; intervals as the
+/// numbers that they compare by.
 fn canonical(column: &ArrayRef) -> ArrayRef {
     if let Some(values) = column.as_primitive_opt::<Float64Type>() {
         return Arc::new(values.unary::<_, Float64Type>(canonical_f64));
@@ -119,6 +120,9 @@ fn canonical(column: &ArrayRef) -> ArrayRef {
     if let Some(values) = column.as_primitive_opt::<Float32Type>() {
         let canonical = |value: f32| if value.is_nan() { f32::NAN } else { value + 0.0 };
         return Arc::new(values.unary::<_, Float32Type>(canonical));
+    }
+    if let Some(values) = column.as_primitive_opt::<IntervalMonthDayNanoType>() {
+        return Arc::new(values.unary::<_, Decimal128Type>(span_nanos));
     }
     Arc::clone(column)
 }

@@ -12,8 +12,8 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveAr
 use arrow_buffer::{BooleanBuffer, IntervalMonthDayNano, NullBuffer};
 use arrow_ord::cmp;
 use tidemill_plan::BinaryOp;
-use tidemill_record::DataType;
 use tidemill_record::recycled::Room;
+use tidemill_record::{DataType, span_nanos};
 
 use crate::node::Kernel;
 use crate::value::{Failure, Value};
@@ -85,13 +85,6 @@ macro_rules! float_order {
 }
 float_order!(Single, f32);
 float_order!(Double, f64);
-
-/// An interval as one number of nanoseconds, for comparing.
-pub(crate) fn span_nanos(interval: IntervalMonthDayNano) -> i128 {
-    const NANOS_PER_DAY: i128 = 86_400_000_000_000;
-    let days = i128::from(interval.months) * 30 + i128::from(interval.days);
-    days * NANOS_PER_DAY + i128::from(interval.nanoseconds)
-}
 
 impl Order<IntervalMonthDayNano> for Span {
     fn equal(left: IntervalMonthDayNano, right: IntervalMonthDayNano) -> bool {

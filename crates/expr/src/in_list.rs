@@ -15,9 +15,8 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use tidemill_plan::Scalar;
-use tidemill_record::DataType;
+use tidemill_record::{DataType, span_nanos};
 
-use crate::comparison::span_nanos;
 use crate::hash::{StableHasher, normal_bits};
 use crate::node::Kernel;
 

@@ -11,6 +11,7 @@ pub mod frames;
 pub mod position;
 pub mod recycled;
 pub mod schema;
+pub mod span;
 
 pub use bad_record::BadRecord;
 pub use batch::{Batch, Columns};
@@ -18,3 +19,4 @@ pub use event_time::EventTime;
 pub use frames::{FrameBytes, Frames, Polled};
 pub use position::{Offset, PartitionId, Position};
 pub use schema::{DataType, Field, Schema};
+pub use span::span_nanos;

@@ -15,7 +15,7 @@ use arrow_array::{
 use arrow_buffer::{IntervalMonthDayNano, NullBuffer};
 use smallvec::SmallVec;
 use tidemill_plan::Scalar;
-use tidemill_record::DataType;
+use tidemill_record::{DataType, span_nanos};
 
 use super::bytes::{BytesColumn, BytesInput};
 use super::fixed::{FixedColumn, FixedInput};
@@ -120,8 +120,9 @@ impl KeyColumn {
             }
             DataType::Interval => {
                 let values = array.as_primitive::<IntervalMonthDayNanoType>().values();
-                let canonical = values.iter().map(|v| pack_interval(*v)).collect();
-                KeyInput::Wide(FixedInput { canonical, original: None, nulls })
+                let canonical = values.iter().map(|v| span_nanos(*v)).collect();
+                let original = Some(values.iter().map(|v| pack_interval(*v)).collect());
+                KeyInput::Wide(FixedInput { canonical, original, nulls })
             }
             DataType::Varchar => {
                 let array = array.as_string_view();
@@ -195,14 +196,7 @@ impl KeyColumn {
         }
         match &self.store {
             Store::Bytes(store) => store.value(left).cmp(store.value(right)),
-            Store::Wide(store) => {
-                let (left, right) = (store.canonical(left), store.canonical(right));
-                if self.data_type == DataType::Interval {
-                    unpack_interval(left).cmp(&unpack_interval(right))
-                } else {
-                    left.cmp(&right)
-                }
-            }
+            Store::Wide(store) => store.canonical(left).cmp(&store.canonical(right)),
             Store::Fixed(store) => {
                 let (left, right) = (store.canonical(left), store.canonical(right));
                 match self.data_type {

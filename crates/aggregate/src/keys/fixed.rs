@@ -31,7 +31,7 @@ impl Word for i128 {
 pub(crate) struct FixedInput<'a, W: Word> {
     /// One a row, equal exactly where the SQL values are; unspecified where NULL.
     pub(crate) canonical: Cow<'a, [W]>,
-    /// For floats, the bits as they came: -0.0 and the payloads of NaN.
+    /// The bits as they came, of floats (-0.0 and the payloads of NaN) and of intervals (their parts).
     pub(crate) original: Option<Cow<'a, [W]>>,
     /// Absent where no row is NULL.
     pub(crate) nulls: Option<NullBuffer>,
@@ -54,8 +54,8 @@ impl<W: Word> FixedInput<'_, W> {
 #[derive(Debug, Default)]
 pub(crate) struct FixedColumn<W: Word> {
     canonical: Vec<W>,
-    /// Values whose bits are not the canonical ones, by index, ascending: an interned float stays
-    /// what it was when it first appeared.
+    /// Values whose bits are not the canonical ones, by index, ascending: an interned float
+    /// or interval stays what it was when it first appeared.
     original: Vec<(usize, W)>,
     pub(crate) nulls: NullBits,
 }

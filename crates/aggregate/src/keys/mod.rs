@@ -21,7 +21,8 @@ pub(crate) trait KeyStore {
     type Input<'a>;
 
     /// Whether the group's key is the row's: NULL equals NULL, NaN equals NaN, -0.0 equals 0.0,
-    /// and intervals are equal part by part.
+    /// and intervals are equal where
+    /// their lengths are, a month being 30 days.
     fn equals(&self, group: usize, input: &Self::Input<'_>, row: usize) -> bool;
 
     /// Appends the row's key as that of the next group.

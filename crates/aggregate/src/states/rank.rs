@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use arrow_buffer::IntervalMonthDayNano;
+use tidemill_record::span_nanos;
 
 /// A total order in which NaN is greatest and equal to itself, and -0.0 equals 0.0.
 pub(crate) trait Ranked: Copy + Default + Send + 'static {
@@ -27,8 +28,14 @@ macro_rules! ranked_by_ord {
     )*};
 }
 
-// Intervals compare by months, then days, then nanoseconds; the parts do not carry.
-ranked_by_ord!(bool, i8, i16, i32, i64, i128, IntervalMonthDayNano);
+ranked_by_ord!(bool, i8, i16, i32, i64, i128);
+
+impl Ranked for IntervalMonthDayNano {
+    #[inline]
+    fn rank(&self, other: &Self) -> Ordering {
+        span_nanos(*self).cmp(&span_nanos(*other))
+    }
+}
 
 macro_rules! ranked_float {
     ($($native:ty),*) => {$(
