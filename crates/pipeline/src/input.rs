@@ -54,6 +54,7 @@ impl Input {
                 let reader = TextReader::open(TextSpec {
                     backend: spec.backend,
                     file: &text.file.file,
+                    format: Some(&text.file.format),
                     range: text.range,
                     partition: spec.partition,
                     record_bytes_max: text.record_bytes_max,

@@ -308,14 +308,23 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Reads the ending of a file's name.
+    /// Reads the ending of a file's name, in capitals or not.
     #[must_use]
     pub fn of(path: &str) -> Self {
-        match path.rsplit('.').next() {
-            Some("gz") => Self::Gzip,
-            Some("zst") => Self::Zstd,
-            Some("lz4") => Self::Lz4,
-            _ => Self::None,
+        let (_, ending) = path.rsplit_once('.').unwrap_or_default();
+        let endings = [("gz", Self::Gzip), ("zst", Self::Zstd), ("lz4", Self::Lz4)];
+        let known = endings.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(ending));
+        known.map_or(Self::None, |(_, compression)| compression)
+    }
+
+    /// What it is called in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "uncompressed",
+            Self::Gzip => "gzip",
+            Self::Zstd => "Zstandard",
+            Self::Lz4 => "LZ4",
         }
     }
 }

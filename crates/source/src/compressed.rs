@@ -6,13 +6,14 @@
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use tidemill_plan::Compression;
 use tidemill_rt::{Backend, File, FileIdentity, RtError};
 
-use crate::SourceError;
+use crate::damage::Damage;
+use crate::gzip_members::GzipMembers;
 use crate::lz4_walk::Lz4Walk;
+use crate::{Content, SourceError};
 
 /// Bytes of compressed input taken in one call.
 const READ_BYTES: usize = 256 * 1024;
@@ -29,7 +30,7 @@ pub(crate) struct CompressedReads {
 }
 
 enum Decompressor {
-    Gzip(Box<MultiGzDecoder<BufReader<FileBytes>>>),
+    Gzip(Box<GzipMembers<BufReader<FileBytes>>>),
     Zstd(zstd::stream::read::Decoder<'static, BufReader<FileBytes>>),
     Lz4(Box<FrameDecoder<Lz4Walk<BufReader<FileBytes>>>>),
 }
@@ -70,7 +71,7 @@ impl CompressedReads {
         let bytes = BufReader::with_capacity(READ_BYTES, FileBytes { file, position: 0 });
         let decompressor = match compression {
             Compression::None => return Ok(None),
-            Compression::Gzip => Decompressor::Gzip(Box::new(MultiGzDecoder::new(bytes))),
+            Compression::Gzip => Decompressor::Gzip(Box::new(GzipMembers::new(bytes))),
             Compression::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(bytes);
                 Decompressor::Zstd(decoder.map_err(fail("decompress"))?)
@@ -119,16 +120,38 @@ impl CompressedReads {
             return SourceError::Io { path, operation: "read", source };
         }
         let (compression, offset) = (self.compression, self.position);
-        SourceError::Corrupt { path, compression, offset, source }
+        let damage = Damage::of(&source, offset);
+        match self.content() {
+            // It was never such data: a name says otherwise.
+            Some(found)
+                if offset == 0
+                    && damage == Damage::Invalid
+                    && found.compression() != Some(compression) =>
+            {
+                let expected = format!("{} data by its name", compression.name());
+                SourceError::WrongContent { path, found, expected, is_packed: false }
+            }
+            _ => SourceError::Corrupt { path, compression, damage, offset, source },
+        }
+    }
+
+    /// What the first bytes of the file say that it is.
+    fn content(&self) -> Option<Content> {
+        let mut head = [0; Content::HEAD_BYTES];
+        let count = self.file().read_at_blocking(&mut head, 0).ok()?;
+        Content::of(&head[..count])
+    }
+
+    fn file(&self) -> &File {
+        match &self.decompressor {
+            Decompressor::Gzip(decoder) => &decoder.inner().get_ref().file,
+            Decompressor::Zstd(decoder) => &decoder.get_ref().get_ref().file,
+            Decompressor::Lz4(decoder) => &decoder.get_ref().inner().get_ref().file,
+        }
     }
 
     fn check_unchanged(&self) -> Result<(), SourceError> {
-        let file = match &self.decompressor {
-            Decompressor::Gzip(decoder) => &decoder.get_ref().get_ref().file,
-            Decompressor::Zstd(decoder) => &decoder.get_ref().get_ref().file,
-            Decompressor::Lz4(decoder) => &decoder.get_ref().inner().get_ref().file,
-        };
-        let now = file.identity().map_err(|source| SourceError::Io {
+        let now = self.file().identity().map_err(|source| SourceError::Io {
             path: self.path.clone(),
             operation: "look at",
             source,

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tidemill_plan::Compression;
 use tidemill_rt::RtError;
+
+use crate::{Content, Damage};
 
 /// An error of a source.
 #[derive(Debug)]
@@ -60,10 +62,23 @@ pub enum SourceError {
         path: PathBuf,
         /// How it is compressed.
         compression: Compression,
+        /// What is wrong with it.
+        damage: Damage,
         /// How many bytes came out before, in bytes.
         offset: u64,
         /// What the decompressor said.
         source: io::Error,
+    },
+    /// The file holds something else than it is read as.
+    WrongContent {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes say that it is.
+        found: Content,
+        /// What it is read as.
+        expected: String,
+        /// The file is compressed, and this is what came out.
+        is_packed: bool,
     },
     /// A record is longer than `record.max_bytes`.
     RecordTooLong {
@@ -148,12 +163,18 @@ impl fmt::Display for SourceError {
                 source.raw_os_error().map_or(Ok(()), |errno| write!(f, " (errno {errno})"))
             }
             Self::Rt(error) => write!(f, "{error}"),
-            Self::Corrupt { path, compression, offset, .. } => write!(
-                f,
-                "{} is not whole {compression:?} data: it breaks off after {offset} decompressed \
-                 bytes; make or copy the file again",
-                path.display()
-            ),
+            Self::Corrupt { path, compression, damage, offset, .. } => {
+                write_damage(f, path, compression.name(), *damage, *offset)
+            }
+            Self::WrongContent { path, found, expected, is_packed } => {
+                let (path, name) = (path.display(), found.name());
+                let remedy = match (is_packed, found.compression()) {
+                    (true, Some(_)) => "it is compressed twice: decompress it once",
+                    _ => found.remedy(),
+                };
+                let inside = if *is_packed { " inside its compression" } else { "" };
+                write!(f, "{path} holds {name}{inside}, and is read as {expected}; {remedy}")
+            }
             Self::RecordTooLong { path, offset, bytes_max } => write!(
                 f,
                 "the record at offset {offset} of {} is longer than {bytes_max} bytes; raise \
@@ -190,6 +211,44 @@ impl std::error::Error for SourceError {
             Self::Rt(error) => std::error::Error::source(error),
             _ => None,
         }
+    }
+}
+
+/// Says what is wrong with compressed bytes.
+fn write_damage(
+    f: &mut fmt::Formatter<'_>,
+    path: &Path,
+    name: &str,
+    damage: Damage,
+    offset: u64,
+) -> fmt::Result {
+    let path = path.display();
+    match damage {
+        Damage::CutShort => write!(
+            f,
+            "{path} is not whole {name} data: it breaks off after {offset} decompressed bytes; make \
+             or copy the file again"
+        ),
+        Damage::Checksum => write!(
+            f,
+            "a checksum of the {name} data in {path} is wrong, after {offset} decompressed bytes: \
+             bytes were changed since it was written; make or copy the file again"
+        ),
+        Damage::Trailing => write!(
+            f,
+            "behind the end of the {name} data in {path}, after {offset} decompressed bytes, stand \
+             bytes that are none; make the file again, or cut them off"
+        ),
+        Damage::Invalid if offset == 0 => write!(
+            f,
+            "{path} holds no {name} data, whatever its name says; give it the name of what it \
+             holds, or make or copy the file again"
+        ),
+        Damage::Invalid => write!(
+            f,
+            "{path} is damaged: its {name} data cannot be decompressed after {offset} decompressed \
+             bytes; make or copy the file again"
+        ),
     }
 }
 

@@ -6,17 +6,22 @@
 
 mod column_reader;
 mod compressed;
+mod content;
+mod damage;
 mod discover;
 mod error;
 mod file_reader;
 mod follow;
 mod generator;
+mod gzip_members;
 mod lz4_walk;
 mod row_groups;
 mod split;
 mod text;
 
 pub use column_reader::{BatchIterator, ColumnReader, RegisteredReader};
+pub use content::Content;
+pub use damage::Damage;
 pub use discover::{InputFile, discover};
 pub use error::SourceError;
 pub use file_reader::FileReader;

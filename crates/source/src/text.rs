@@ -15,14 +15,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 
-use tidemill_plan::Compression;
+use tidemill_plan::{Compression, Format};
 use tidemill_record::recycled::{LentBytes, Room};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 
 use crate::compressed::CompressedReads;
 use crate::follow::{FollowedFile, Look};
-use crate::{InputFile, SourceError};
+use crate::{Content, InputFile, SourceError};
 
 /// Bytes lent at a time, about; more only where a record is longer.
 pub const PIECE_BYTES: usize = READ_BYTES;
@@ -40,6 +40,8 @@ pub struct TextSpec<'a> {
     pub backend: Backend,
     /// The file.
     pub file: &'a InputFile,
+    /// How its records are laid out, so that a file which holds something else is refused by name.
+    pub format: Option<&'a Format>,
     /// Records that start in here; `None` for all. Only uncompressed files can be cut.
     pub range: Option<Range<u64>>,
     /// The partition it stands for.
@@ -54,6 +56,8 @@ pub struct TextSpec<'a> {
 pub struct TextReader {
     // Fixed at construction.
     partition: PartitionId,
+    format: Option<Format>,
+    compression: Compression,
     record_bytes_max: usize,
     /// Records that start here or later are not ours; `u64::MAX` for a whole file.
     end: u64,
@@ -135,6 +139,8 @@ impl TextReader {
         };
         let mut reader = Self {
             partition: spec.partition,
+            format: spec.format.cloned(),
+            compression: *compression,
             record_bytes_max: spec.record_bytes_max,
             end,
             first_offset: 0,
@@ -209,8 +215,8 @@ impl TextReader {
     /// remainder longer than `record.max_bytes` is taken for one record that is too long.
     ///
     /// # Errors
-    /// [`SourceError::RecordTooLong`], [`SourceError::LeftOver`], [`SourceError::Corrupt`], and what
-    /// reading says.
+    /// [`SourceError::RecordTooLong`], [`SourceError::LeftOver`], [`SourceError::Corrupt`],
+    /// [`SourceError::WrongContent`], and what reading says.
     ///
     /// # Cost
     /// Awaits what is not cached. Copies the remainder. Allocates only while earlier pieces are still
@@ -241,7 +247,7 @@ impl TextReader {
         if bytes.is_empty() {
             return Ok(Polled::Ended);
         }
-        Ok(Polled::Ready(self.lend(bytes, self.is_drained)))
+        Ok(Polled::Ready(self.lend(bytes, self.is_drained)?))
     }
 
     /// As [`Self::next_frames`], of a file that is followed, behind a remainder of `tail` bytes.
@@ -264,7 +270,7 @@ impl TextReader {
                     let mut bytes = self.take_buffer(tail);
                     self.fill(&mut bytes, tail, tail + room).await?;
                     if bytes.len() > tail {
-                        return Ok(Polled::Ready(self.lend(bytes, false)));
+                        return Ok(Polled::Ready(self.lend(bytes, false)?));
                     }
                     // Cut at this very moment, which the next look will find.
                     self.lent = Some(bytes.lend().1);
@@ -274,7 +280,7 @@ impl TextReader {
                 Look::Rotated if tail > 0 => {
                     let mut bytes = self.take_buffer(tail);
                     bytes.resize(tail);
-                    return Ok(Polled::Ready(self.lend(bytes, true)));
+                    return Ok(Polled::Ready(self.lend(bytes, true)?));
                 }
                 Look::Rotated => self.has_lent_last = true,
                 Look::Truncated => {
@@ -293,20 +299,29 @@ impl TextReader {
         }
     }
 
-    fn lend(&mut self, bytes: Room<u8>, is_last: bool) -> Frames {
+    /// # Errors
+    /// [`SourceError::WrongContent`], at the head of a text that is none.
+    fn lend(&mut self, bytes: Room<u8>, is_last: bool) -> Result<Frames, SourceError> {
+        if self.position == self.head {
+            self.check_content(&bytes)?;
+        }
         let (bytes, lent) = bytes.lend();
         self.lent = Some(lent);
         self.consumed = 0;
         self.has_lent_last = is_last;
-        Frames {
-            partition: self.partition,
-            bytes: FrameBytes::Sequential {
-                bytes,
-                start: Offset(self.position),
-                end: Offset(self.end),
-                is_last,
-            },
-        }
+        let (start, end) = (Offset(self.position), Offset(self.end));
+        let bytes = FrameBytes::Sequential { bytes, start, end, is_last };
+        Ok(Frames { partition: self.partition, bytes })
+    }
+
+    fn check_content(&self, head: &[u8]) -> Result<(), SourceError> {
+        let head = &head[..head.len().min(Content::HEAD_BYTES)];
+        let Some(found) = Content::of(head) else { return Ok(()) };
+        let conflict = self.format.as_ref().and_then(|format| found.conflict(format));
+        let Some(expected) = conflict else { return Ok(()) };
+        let (path, expected) = (self.path().to_owned(), expected.to_owned());
+        let is_packed = self.compression != Compression::None;
+        Err(SourceError::WrongContent { path, found, expected, is_packed })
     }
 
     /// Says that the first `byte_count` bytes of what was lent last are done with. May be called more

@@ -32,8 +32,15 @@ async fn follow(backend: Backend, path: &Path, record_bytes_max: usize) -> TextR
         byte_count: identity.byte_count,
     };
     let partition = PartitionId(0);
-    let spec =
-        TextSpec { backend, file: &file, range: None, partition, record_bytes_max, follow: true };
+    let spec = TextSpec {
+        backend,
+        file: &file,
+        format: None,
+        range: None,
+        partition,
+        record_bytes_max,
+        follow: true,
+    };
     TextReader::open(spec).await.unwrap()
 }
 

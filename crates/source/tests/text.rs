@@ -14,8 +14,8 @@ use tidemill_plan::{FileSource, Format, JsonOptions};
 use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, Choice, FileChange, RtError, allowed_cpus, launch, probe};
 use tidemill_source::{
-    FileReader, InputFile, PIECE_BYTES, RowGroupPlan, RowGroupReader, SourceError, TextReader,
-    TextSpec, discover, splits,
+    Damage, FileReader, InputFile, PIECE_BYTES, RowGroupPlan, RowGroupReader, SourceError,
+    TextReader, TextSpec, discover, splits,
 };
 
 fn backends() -> Vec<Backend> {
@@ -62,7 +62,15 @@ async fn read_lines(
     hold: bool,
 ) -> Result<Given, SourceError> {
     let partition = PartitionId(3);
-    let spec = TextSpec { backend, file: &file, range, partition, record_bytes_max, follow: false };
+    let spec = TextSpec {
+        backend,
+        file: &file,
+        format: None,
+        range,
+        partition,
+        record_bytes_max,
+        follow: false,
+    };
     let mut reader = FileReader::Text(TextReader::open(spec).await?);
     let mut given =
         Given { records: Vec::new(), first: reader.first_offset(), last: reader.position() };
@@ -288,6 +296,85 @@ fn compressed_files_cut_short_or_damaged_are_refused() {
     }
 }
 
+fn damage_of(path: &Path, bytes: &[u8]) -> Damage {
+    fs::write(path, bytes).unwrap();
+    match read_file(Backend::Std, path, false).unwrap_err() {
+        SourceError::Corrupt { damage, .. } => damage,
+        other => panic!("{}: {other}", path.display()),
+    }
+}
+
+/// A frame of LZ4 (or Zstandard) that holds nothing of the data: RFC 8878, 3.1.2.
+fn skippable(number: u8, content: &[u8]) -> Vec<u8> {
+    let magic = [0x50 | number, 0x2a, 0x4d, 0x18];
+    [&magic, &(content.len() as u32).to_le_bytes()[..], content].concat()
+}
+
+#[test]
+fn what_the_formats_allow_around_the_data_is_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (b"one\n".as_slice(), b"two\n".as_slice());
+    let noise = vec![7; PIECE_BYTES + 5];
+    let zeros = vec![0; PIECE_BYTES + 5];
+    let cases = [
+        ("a.lz4", vec![skippable(0, b""), lz4(one), skippable(15, &noise), lz4(two)]),
+        ("b.lz4", vec![lz4(one), lz4(two), skippable(3, b"the end")]),
+        ("c.LZ4", vec![skippable(1, b"x"), skippable(2, &noise), lz4(one), lz4(two)]),
+        ("a.zst", vec![skippable(0, &noise), zstd(one), skippable(1, b""), zstd(two)]),
+        ("a.gz", vec![gzip(one), gzip(two), vec![0]]),
+        ("b.GZ", vec![gzip(one), gzip(two), zeros.clone()]),
+        ("c.gz", vec![gzip(one), vec![0; 511], gzip(b""), gzip(two), zeros]),
+    ];
+    for (name, parts) in cases {
+        let path = directory.path().join(name);
+        fs::write(&path, parts.concat()).unwrap();
+        for backend in backends() {
+            let given = read_file(backend, &path, false).unwrap();
+            assert_eq!(given.records, b"one\ntwo\n", "{name} on {backend:?}");
+        }
+    }
+    let empty = directory.path().join("nothing.lz4");
+    fs::write(&empty, skippable(0, &noise)).unwrap();
+    assert_eq!(read_file(Backend::Std, &empty, false).unwrap().records, b"");
+}
+
+#[test]
+fn what_is_wrong_with_compressed_bytes_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = b"a line of text\n".repeat(100);
+    let checked_zstd = |bytes: &[u8]| {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    for (ending, compress) in
+        [("gz", gzip as Compress), ("zst", checked_zstd as Compress), ("lz4", lz4 as Compress)]
+    {
+        let path = directory.path().join(format!("file.{ending}"));
+        let whole = compress(&text);
+        // Each format has a checksum in its last eight bytes; gzip's is the first half of them.
+        let mut changed = whole.clone();
+        let at = whole.len() - if ending == "gz" { 5 } else { 1 };
+        changed[at] ^= 1;
+        assert_eq!(damage_of(&path, &changed), Damage::Checksum, "{ending}");
+        assert_eq!(damage_of(&path, &whole[..whole.len() - 1]), Damage::CutShort, "{ending}");
+        for behind in [b"x".as_slice(), b"not one of it", b"\x1f\x8c and more of it"] {
+            let damage = damage_of(&path, &[&whole, behind].concat());
+            // A byte alone might be the first of another Zstandard frame.
+            let is_cut = ending == "zst" && behind.len() < 4;
+            let expected = if is_cut { Damage::CutShort } else { Damage::Trailing };
+            assert_eq!(damage, expected, "{ending} {behind:?}");
+        }
+        assert_eq!(damage_of(&path, b"only text, whatever the name"), Damage::Invalid, "{ending}");
+        // Another compression than the name says.
+        let other = if ending == "gz" { zstd(&text) } else { gzip(&text) };
+        fs::write(&path, other).unwrap();
+        let error = read_file(Backend::Std, &path, false).unwrap_err();
+        assert!(matches!(error, SourceError::WrongContent { .. }), "{ending}: {error}");
+    }
+}
+
 #[test]
 fn a_file_that_changed_since_it_was_found_is_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -331,6 +418,7 @@ fn a_file_cut_while_it_is_read_is_refused_and_named() {
                 let spec = TextSpec {
                     backend,
                     file: &file,
+                    format: None,
                     range: None,
                     partition,
                     record_bytes_max,

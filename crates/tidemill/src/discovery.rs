@@ -14,7 +14,7 @@ use tidemill_plan::{
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
 use tidemill_rt::Backend;
-use tidemill_source::{InputFile, SourceError, TextReader, TextSpec, discover, splits};
+use tidemill_source::{Content, InputFile, SourceError, TextReader, TextSpec, discover, splits};
 
 use crate::Error;
 use crate::register::RegisteredSource;
@@ -190,13 +190,13 @@ pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, 
     }
     // A file of a header alone says nothing of types: another one may.
     for file in files.iter().filter(|file| file.byte_count > 0) {
-        let (head, is_whole) = read_head(file)?;
+        let (head, is_whole) = read_head(file, format)?;
         if has_record(format, &head) {
             return tidemill_format::infer_schema(format, &head, is_whole)
                 .map_err(|error| at(file, error));
         }
     }
-    let (head, is_whole) = read_head(first)?;
+    let (head, is_whole) = read_head(first, format)?;
     tidemill_format::infer_schema(format, &head, is_whole).map_err(|error| at(first, error))
 }
 
@@ -213,17 +213,18 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
 }
 
 fn read_header(file: &InputFile, options: &CsvOptions) -> Result<Vec<String>, Error> {
-    let (head, _) = read_head(file)?;
+    let (head, _) = read_head(file, &Format::Csv(options.clone()))?;
     tidemill_format::csv_header(options, &head).map_err(|error| at(file, error))
 }
 
 /// The first piece of a file, decompressed, and whether that is all of it.
-fn read_head(file: &InputFile) -> Result<(Vec<u8>, bool), Error> {
+fn read_head(file: &InputFile, format: &Format) -> Result<(Vec<u8>, bool), Error> {
     const RECORD_BYTES_MAX: usize = 16 << 20;
     let head = block_on(async {
         let mut reader = TextReader::open(TextSpec {
             backend: Backend::Std,
             file,
+            format: Some(format),
             range: None,
             partition: PartitionId(0),
             record_bytes_max: RECORD_BYTES_MAX,
@@ -251,6 +252,15 @@ pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
         move |source| Error::Source(SourceError::Io { path, operation, source })
     };
     let mut file = File::open(&input.path).map_err(fail("open"))?;
+    let mut head = Vec::new();
+    let head_bytes = u64::try_from(Content::HEAD_BYTES).expect("a small constant");
+    file.by_ref().take(head_bytes).read_to_end(&mut head).map_err(fail("read"))?;
+    if let Some(found) = Content::of(&head)
+        && let Some(expected) = found.conflict(&Format::Parquet)
+    {
+        let (path, expected) = (input.path.clone(), expected.to_owned());
+        return Err(SourceError::WrongContent { path, found, expected, is_packed: false }.into());
+    }
     let mut wanted = TAIL_BYTES.min(input.byte_count);
     loop {
         let start = input.byte_count - wanted;

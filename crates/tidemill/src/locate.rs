@@ -14,6 +14,7 @@ pub(crate) fn line_of(file: &InputFile, offset: u64, record_bytes_max: usize) ->
         let mut reader = TextReader::open(TextSpec {
             backend: Backend::Std,
             file,
+            format: None,
             range: None,
             partition: PartitionId(0),
             record_bytes_max,
