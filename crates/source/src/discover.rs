@@ -1,5 +1,6 @@
 //! Which files a `path` option means. Runs once, on the control plane; blocks.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,9 @@ use tidemill_plan::{Compression, FileSource};
 use tidemill_rt::FileIdentity;
 
 use crate::SourceError;
+use crate::glob::is_glob;
+use crate::left_out::Examples;
+use crate::walk::{Walked, expand, list};
 
 /// One file to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,28 +27,127 @@ pub struct InputFile {
     pub identity: FileIdentity,
 }
 
+/// What a source's path was found to mean.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The files, at least one, sorted by the bytes of their paths. Each is there once, whatever names it
+    /// has.
+    pub files: Vec<InputFile>,
+    /// What a person should know of what was left out, a sentence each.
+    pub notices: Vec<String>,
+}
+
 /// Finds the files of a source, sorted by the bytes of their paths, so that partition numbers are
 /// the same on every run.
 ///
 /// A path that exists is taken as it is, even with `*` in its name. A directory means the files in
-/// it, not those below; names that start with a dot or end in `.open` or `.tmp` are left out. Else
-/// `*`, `?`, `[…]` and `**` make it a glob.
+/// it, not those below; names that do not stand for data are left out (hidden ones, those that start
+/// with `_`, what is still being written, copies of editors, checksums). Else `*`, `?`, `[…]` and `**`
+/// make it a glob, which leaves out the same names unless it spells them, but for those with `_`.
 ///
 /// # Errors
-/// [`SourceError::NotFound`] with the nearest existing name, [`SourceError::Denied`],
-/// [`SourceError::NotAFile`], [`SourceError::NoFiles`], [`SourceError::BadGlob`].
-pub fn discover(source: &FileSource) -> Result<Vec<InputFile>, SourceError> {
+/// [`SourceError::NotFound`] with the nearest existing name, [`SourceError::DanglingLink`],
+/// [`SourceError::Denied`], [`SourceError::NotAFile`], [`SourceError::NoFiles`],
+/// [`SourceError::BadGlob`].
+///
+/// # Cost
+/// A few calls a file; O(n log n) of their number.
+pub fn discover(source: &FileSource) -> Result<Found, SourceError> {
     let path = Path::new(&source.path);
-    let mut paths = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => list_directory(path)?,
-        Ok(_) => vec![path.to_owned()],
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_glob(&source.path) => {
-            expand_glob(&source.path)?
+    let walked = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => list(path)?,
+        Ok(_) => Walked { files: vec![path.to_owned()], ..Walked::default() },
+        Err(error) if is_glob(&source.path) && error.kind() != io::ErrorKind::PermissionDenied => {
+            expand(&source.path)?
         }
         Err(error) => return Err(name_failure(path, error)),
     };
+    let is_pattern = !path.is_dir();
+    let mut notices = notices(&walked, &source.path, is_pattern);
+    let Walked { files: mut paths, doubtful, .. } = walked;
+    if paths.is_empty() {
+        let left_out = (!doubtful.is_empty()).then(|| doubtful.named());
+        return Err(SourceError::NoFiles { path: path.to_owned(), is_glob: is_pattern, left_out });
+    }
     paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
-    paths.into_iter().map(look_at).collect()
+    let files = paths.into_iter().map(look_at).collect::<Result<Vec<_>, _>>()?;
+    let files = each_once(files, &mut notices);
+    assert!(!files.is_empty(), "some name of each file is kept");
+    Ok(Found { files, notices })
+}
+
+/// What a person should know of what stands beside the files.
+fn notices(walked: &Walked, path: &str, is_pattern: bool) -> Vec<String> {
+    let Walked { files, doubtful, directories, tables } = walked;
+    let mut notices = Vec::new();
+    if !doubtful.is_empty() && !files.is_empty() {
+        notices.push(format!(
+            "{} of {path} left out because of {} name: {}; to read one, name it in 'path'",
+            counted(doubtful, "file is", "files are"),
+            if doubtful.count() == 1 { "its" } else { "their" },
+            doubtful.named(),
+        ));
+    }
+    if !directories.is_empty() && !files.is_empty() {
+        let deeper = match path.rsplit_once('/') {
+            Some((parent, _)) if is_pattern => format!("{parent}/**/*"),
+            None if is_pattern => "**/*".to_owned(),
+            _ => format!("{}/**/*", path.trim_end_matches('/')),
+        };
+        notices.push(format!(
+            "{} of {path} not entered: {}; to read what {} holds, give a pattern such as {deeper}",
+            counted(directories, "directory is", "directories are"),
+            directories.named(),
+            if directories.count() == 1 { "it" } else { "each" },
+        ));
+    }
+    if !tables.is_empty() {
+        notices.push(format!(
+            "{} a Delta table, and its files are read as they are: also those that its log has \
+             removed",
+            tables.named() + if tables.count() == 1 { " is" } else { " are each" },
+        ));
+    }
+    notices
+}
+
+fn counted(examples: &Examples, one: &str, many: &str) -> String {
+    match examples.count() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    }
+}
+
+/// Keeps one name of each file: the first that is no link.
+fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile> {
+    let mut kept: HashMap<(u64, u64), usize> = HashMap::with_capacity(files.len());
+    let mut once: Vec<InputFile> = Vec::with_capacity(files.len());
+    let mut again = Examples::default();
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    for file in files {
+        let inode = (file.identity.device, file.identity.inode);
+        match kept.get(&inode) {
+            None => {
+                kept.insert(inode, once.len());
+                once.push(file);
+            }
+            Some(&first) if is_link(&once[first].path) && !is_link(&file.path) => {
+                again.add(std::mem::replace(&mut once[first], file).path);
+            }
+            Some(_) => again.add(file.path),
+        }
+    }
+    if !again.is_empty() {
+        once.sort_unstable_by(|a, b| {
+            a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes())
+        });
+        notices.push(format!(
+            "{} of files that are read under another: {}; each file is read once",
+            counted(&again, "name is one more", "names are more"),
+            again.named(),
+        ));
+    }
+    once
 }
 
 fn look_at(path: PathBuf) -> Result<InputFile, SourceError> {
@@ -53,7 +156,8 @@ fn look_at(path: PathBuf) -> Result<InputFile, SourceError> {
         return Err(SourceError::NotAFile { path });
     }
     // Opening now turns a missing permission into an error before any core starts.
-    fs::File::open(&path).map_err(|error| name_failure(&path, error))?;
+    let file = fs::File::open(&path).map_err(|error| name_failure(&path, error))?;
+    let metadata = file.metadata().map_err(|error| name_failure(&path, error))?;
     Ok(InputFile {
         byte_count: metadata.len(),
         compression: Compression::of(&path.to_string_lossy()),
@@ -62,72 +166,25 @@ fn look_at(path: PathBuf) -> Result<InputFile, SourceError> {
     })
 }
 
-fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let entries = fs::read_dir(directory).map_err(|error| name_failure(directory, error))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| name_failure(directory, error))?.path();
-        if is_unfinished(&path, "") {
-            continue;
-        }
-        // A link to a directory is not a file; a dangling link is an error, said by `look_at`.
-        if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(SourceError::NoFiles { path: directory.to_owned(), is_glob: false });
-    }
-    Ok(paths)
-}
-
-fn expand_glob(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let matches = glob::glob_with(pattern, options).map_err(|error| SourceError::BadGlob {
-        pattern: pattern.to_owned(),
-        reason: error.msg.to_owned(),
-    })?;
-    let mut paths = Vec::new();
-    for found in matches {
-        let path = found.map_err(|error| {
-            let path = error.path().to_owned();
-            name_failure(&path, error.into())
-        })?;
-        if !is_unfinished(&path, pattern) && !path.is_dir() {
-            paths.push(path);
-        }
-    }
-    if paths.is_empty() {
-        return Err(SourceError::NoFiles { path: pattern.into(), is_glob: true });
-    }
-    Ok(paths)
-}
-
-fn is_glob(path: &str) -> bool {
-    path.contains(['*', '?', '['])
-}
-
-/// Whether the name says that somebody is still writing it, or that it is hidden. A pattern that
-/// spells the ending out means it.
-fn is_unfinished(path: &Path, pattern: &str) -> bool {
-    let name = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-    let ends = |ending: &str| name.ends_with(ending.as_bytes()) && !pattern.ends_with(ending);
-    (name.starts_with(b".") && pattern.is_empty()) || ends(".open") || ends(".tmp")
-}
-
-fn name_failure(path: &Path, error: io::Error) -> SourceError {
+/// Why a path cannot be looked at.
+pub(crate) fn name_failure(path: &Path, error: io::Error) -> SourceError {
     let path = path.to_owned();
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            SourceError::NotFound { nearest: nearest_name(&path), path }
-        }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => match dangling_link(&path) {
+            Some((link, target)) => SourceError::DanglingLink { link, target },
+            None => SourceError::NotFound { nearest: nearest_name(&path), path },
+        },
         io::ErrorKind::PermissionDenied => SourceError::Denied { path, source: error },
         _ => SourceError::Io { path, operation: "look at", source: error },
     }
+}
+
+/// The first part of a path that is a link and leads to nothing, and where it points.
+fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut parts: Vec<&Path> = path.ancestors().collect();
+    parts.reverse();
+    let link = parts.into_iter().find(|part| !part.as_os_str().is_empty() && !part.exists())?;
+    Some((link.to_owned(), fs::read_link(link).ok()?))
 }
 
 /// An existing path that differs from `path` in the first part that does not exist.

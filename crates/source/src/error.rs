@@ -19,6 +19,13 @@ pub enum SourceError {
         /// An existing path whose name is like it.
         nearest: Option<PathBuf>,
     },
+    /// A link on the way, or at its end, leads to nothing.
+    DanglingLink {
+        /// The link.
+        link: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
     /// The path may not be looked at or read.
     Denied {
         /// The path.
@@ -37,6 +44,8 @@ pub enum SourceError {
         path: PathBuf,
         /// Whether it is a glob.
         is_glob: bool,
+        /// Files in it, or that match, whose names do not stand for data.
+        left_out: Option<String>,
     },
     /// A glob that cannot be read.
     BadGlob {
@@ -132,6 +141,12 @@ impl fmt::Display for SourceError {
                 "{} does not exist; check the path, which is relative to the working directory",
                 path.display()
             ),
+            Self::DanglingLink { link, target } => write!(
+                f,
+                "{} is a link to {}, which does not exist; make the link again, or remove it",
+                link.display(),
+                target.display()
+            ),
             Self::Denied { path, .. } => write!(
                 f,
                 "{} may not be read; give this user read permission on it and on every directory \
@@ -143,15 +158,22 @@ impl fmt::Display for SourceError {
                 "{} is neither a regular file nor a directory; write its contents to a file first",
                 path.display()
             ),
-            Self::NoFiles { path, is_glob: true } => write!(
+            Self::NoFiles { path, left_out: Some(names), .. } => write!(
                 f,
-                "no file matches {}; names that start with a dot or end in .open or .tmp do not count",
+                "no file of {} counts by its name: {names}; to read one all the same, name it",
                 path.display()
             ),
-            Self::NoFiles { path, is_glob: false } => write!(
+            Self::NoFiles { path, is_glob: true, .. } => write!(
                 f,
-                "{} holds no files; directories in it, and names that start with a dot or end in \
-                 .open or .tmp, do not count: use a glob such as {}/**/*",
+                "no file matches {}; directories, names that start with a dot or end in .open or \
+                 .tmp, and what writers and editors leave beside data do not count",
+                path.display()
+            ),
+            Self::NoFiles { path, is_glob: false, .. } => write!(
+                f,
+                "{} holds no files; directories in it, names that start with a dot or _ or end in \
+                 .open or .tmp, and what editors leave beside data do not count: use a glob such as \
+                 {}/**/*",
                 path.display(),
                 path.display()
             ),

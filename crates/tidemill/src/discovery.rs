@@ -14,7 +14,9 @@ use tidemill_plan::{
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
 use tidemill_rt::Backend;
-use tidemill_source::{Content, InputFile, SourceError, TextReader, TextSpec, discover, splits};
+use tidemill_source::{
+    Content, Found, InputFile, SourceError, TextReader, TextSpec, discover, splits,
+};
 
 use crate::Error;
 use crate::register::RegisteredSource;
@@ -28,6 +30,8 @@ pub(crate) struct Discovered {
     pub(crate) is_followed: bool,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
     pub(crate) is_missing: bool,
+    /// What a person should know of what was left out.
+    pub(crate) notices: Vec<String>,
 }
 
 /// One partition of a source.
@@ -83,7 +87,13 @@ impl Discovered {
 
     /// Input that an earlier statement has yet to write.
     pub(crate) fn missing() -> Self {
-        Self { partitions: Vec::new(), is_split: false, is_followed: false, is_missing: true }
+        Self {
+            partitions: Vec::new(),
+            is_split: false,
+            is_followed: false,
+            is_missing: true,
+            notices: Vec::new(),
+        }
     }
 
     /// Looks at a source's input. `may_split` allows one large file to become several partitions.
@@ -97,6 +107,7 @@ impl Discovered {
             is_split: false,
             is_followed: false,
             is_missing: false,
+            notices: Vec::new(),
         };
         match &source.connector {
             SourceConnector::File(options) => discover_files(options, may_split),
@@ -117,7 +128,7 @@ impl Discovered {
 }
 
 fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, Error> {
-    let files = discover(options)?;
+    let Found { files, notices } = discover(options)?;
     let is_one_file = files.len() == 1;
     let mut partitions = Vec::new();
     for file in files {
@@ -165,7 +176,8 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
         }
     }
     let is_split = is_one_file && partitions.len() > 1;
-    Ok(Discovered { partitions, is_split, is_followed: options.follow, is_missing: false })
+    let is_followed = options.follow;
+    Ok(Discovered { partitions, is_split, is_followed, is_missing: false, notices })
 }
 
 /// `[0, count)` as at most `pieces` ranges of about equal length, at least one.
@@ -183,7 +195,7 @@ pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, 
         splits: None,
         follow: false,
     };
-    let files = discover(&source)?;
+    let files = discover(&source)?.files;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {
         return read_footer(first)?.schema().map_err(|error| at(first, error));

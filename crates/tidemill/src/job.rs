@@ -260,6 +260,11 @@ impl Job {
             .iter()
             .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
             .collect::<Result<Vec<_>, _>>()?;
+        for notice in planned.iter().flat_map(PlannedQuery::notices) {
+            if !summary.warnings.contains(notice) {
+                summary.warnings.push(notice.clone());
+            }
+        }
         let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);
         let mut builder = WaveBuilder {
             around: &self.around,

@@ -127,6 +127,13 @@ impl PlannedQuery {
             .any(|fragment| sources_below(fragment).into_iter().any(|source| !source.is_bounded()))
     }
 
+    /// What a person should know of what its sources leave out, in order of their names.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = &String> {
+        let mut names: Vec<&String> = self.sources.keys().collect();
+        names.sort_unstable();
+        names.into_iter().flat_map(|name| &self.sources[name].notices)
+    }
+
     fn is_split(&self) -> bool {
         self.sources.values().any(|source| source.is_split)
     }

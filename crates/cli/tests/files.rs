@@ -1,0 +1,103 @@
+//! Files as strangers have them: what stands beside the data, names, links, and what the bytes really are.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use support::Host;
+
+/// What a tool of the host makes of bytes.
+fn filtered(command: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(command)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
+    child.wait_with_output().unwrap().stdout
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn what_is_no_text_is_named_whether_columns_are_declared_or_not() {
+    let host = Host::new();
+    let gzip = filtered("gzip", &["-c"], b"{\"id\":1}\n");
+    let twice = filtered("gzip", &["-c"], &gzip);
+    host.write("ids.csv", "id\n1\n");
+    let sink = "CREATE SINK p WITH ('connector' = 'file', 'path' = 'p', 'format' = 'parquet'); ";
+    host.sql(&format!("{sink}INSERT INTO p SELECT id FROM 'ids.csv'")).succeeds();
+    let parquet = fs::read(host.path("p/part-00000-000000.parquet")).unwrap();
+    let cases: [(&str, &[u8], &str, &str); 6] = [
+        ("a.jsonl", &gzip, "holds gzip data", "end its name in .gz"),
+        ("b.jsonl", &utf16("{\"id\":1}\n"), "holds UTF-16 text", "iconv"),
+        ("c.csv", &utf16("id\n1\n"), "holds UTF-16 text", "iconv"),
+        ("d.csv", &parquet, "holds Parquet", "'format' = 'parquet'"),
+        ("e.jsonl.gz", &twice, "holds gzip data inside", "compressed twice"),
+        ("f.parquet", &gzip, "holds gzip data", "read as Parquet"),
+    ];
+    for (name, bytes, what, remedy) in cases {
+        host.write(name, bytes);
+        let inferred = host.sql(&format!("SELECT * FROM '{name}'")).fails(1);
+        assert!(inferred.contains(what) && inferred.contains(remedy), "{name}: {inferred}");
+        assert!(inferred.contains(name) && !inferred.contains("empty"), "{name}: {inferred}");
+        let declared = format!(
+            "CREATE SOURCE s (id BIGINT) WITH ('connector' = 'file', 'path' = '{name}'); \
+             SELECT id FROM s"
+        );
+        let declared = host.sql(&declared).fails(1);
+        assert!(declared.contains(what) && declared.contains(remedy), "{name}: {declared}");
+    }
+    host.write("g.jsonl.GZ", &gzip);
+    assert_eq!(host.sql("SELECT * FROM 'g.jsonl.GZ'").succeeds(), "id\n1\n");
+}
+
+#[test]
+fn a_folder_that_another_engine_wrote_is_read_as_its_data() {
+    let host = Host::new();
+    for name in ["_SUCCESS", "._SUCCESS.crc", ".part-0.csv.crc", "_metadata", ".DS_Store"] {
+        host.write(&format!("out.csv/{name}"), "\0\0 not a record");
+    }
+    host.write("out.csv/part-0.csv", "a\n1\n");
+    host.write("out.csv/part-1.csv", "a\n2\n");
+    let source = "CREATE SOURCE s (a BIGINT) WITH ('connector' = 'file', 'path' = 'out.csv', \
+                  'format' = 'csv'); SELECT a FROM s";
+    let ran = host.sql(source);
+    assert_eq!((ran.succeeds().as_str(), ran.stderr().as_str()), ("a\n1\n2\n", ""));
+    // What may be meant is named, once, quiet or not.
+    host.write("out.csv/_extra.csv", "a\n3\n");
+    host.write("out.csv/year=2024/part-0.csv", "a\n4\n");
+    let ran = host.sql(&format!("{source}; SELECT COUNT(*) AS n FROM s"));
+    let stderr = ran.stderr();
+    assert_eq!(ran.succeeds(), "a\n1\n2\nn\n2\n");
+    assert_eq!(stderr.matches("warning:").count(), 2, "{stderr}");
+    assert!(stderr.contains("out.csv/_extra.csv") && stderr.contains("year=2024"), "{stderr}");
+}
+
+#[test]
+fn links_and_names_of_any_bytes_under_a_glob() {
+    let host = Host::new();
+    host.write("d/a.csv", "a\n1\n");
+    host.write("d/b.txt", "x");
+    fs::write(host.path("d").join(OsStr::from_bytes(b"caf\xe9.txt")), "x").unwrap();
+    fs::write(host.path("d").join(OsStr::from_bytes(b"\xff.csv")), "a\n2\n").unwrap();
+    symlink("a.csv", host.path("d/same.csv")).unwrap();
+    symlink("..", host.path("d/up")).unwrap();
+    for path in ["d/*.csv", "**/*.csv", "d/**/*.csv"] {
+        let ran = host.sql(&format!("SELECT SUM(a) AS s FROM '{path}'"));
+        assert_eq!(ran.succeeds(), "s\n3\n", "{path}");
+        assert!(ran.stderr().contains("each file is read once"), "{}", ran.stderr());
+    }
+    symlink("no/where", host.path("d/dead.csv")).unwrap();
+    let refused = host.sql("SELECT a FROM 'd/*.csv'").fails(1);
+    assert!(refused.contains("d/dead.csv is a link to no/where"), "{refused}");
+}
