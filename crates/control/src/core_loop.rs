@@ -11,6 +11,7 @@ use tidemill_pipeline::{
 use tidemill_record::{Offset, Position};
 use tidemill_rt::yield_if_needed;
 
+use crate::abandon::Abandon;
 use crate::giving::{GiveSpec, Giving};
 use crate::handover::Handover;
 use crate::{ControlError, CoreMeter, StopFlag};
@@ -25,16 +26,16 @@ const IDLE_MAX: Duration = Duration::from_micros(500);
 pub(crate) struct CoreLoop {
     pub(crate) meter: Arc<CoreMeter>,
     pub(crate) stop: StopFlag,
-    /// Set when any pipeline fails: the rest of the job is not worth its time.
-    pub(crate) abandon: StopFlag,
+    /// Which pipelines are not worth their time any more.
+    pub(crate) abandon: Abandon,
     /// Totals of the pipelines that are done, for the meter.
     pub(crate) bytes_in: u64,
     pub(crate) records_in: u64,
 }
 
 /// A pipeline, and what is said of it if it fails.
-struct Running<I> {
-    id: I,
+struct Running {
+    rank: usize,
     query: String,
     source: String,
     position: Position,
@@ -63,25 +64,49 @@ enum Turned {
 }
 
 impl CoreLoop {
-    /// Runs pipelines, taking turns, each to the end of its input or until it is asked to stop; gathers
-    /// always to the end. Says of each what became of it: `None` where the job was abandoned because
-    /// another pipeline failed.
-    pub(crate) async fn run<I: Copy>(
+    /// Runs one pipeline to the end of its input or until it is asked to stop; a gather always to the
+    /// end. What became of it: `None` where it was abandoned because an earlier one failed.
+    pub(crate) async fn run_one(
         &mut self,
-        specs: Vec<(I, PipelineSpec, Links)>,
-        done: &mut impl FnMut(I, Option<Result<Outcome, ControlError>>),
+        rank: usize,
+        spec: PipelineSpec,
+        links: Links,
+    ) -> Option<Result<Outcome, ControlError>> {
+        let mut result = None;
+        let abandon = self.abandon.clone();
+        let fail = |rank| abandon.behind(rank);
+        self.run(vec![(rank, spec, links)], fail, &mut |_, done| result = done).await;
+        result
+    }
+
+    /// Runs pipelines whose input may have no end, taking turns, as [`Self::run_one`] does each. Once one
+    /// fails, all are abandoned.
+    pub(crate) async fn run_in_turns(
+        &mut self,
+        specs: Vec<(usize, PipelineSpec, Links)>,
+        done: &mut impl FnMut(usize, Option<Result<Outcome, ControlError>>),
     ) {
-        let mut running: Vec<Running<I>> = Vec::with_capacity(specs.len());
-        for (id, spec, links) in specs {
-            if self.abandon.is_set() {
-                done(id, None);
+        let abandon = self.abandon.clone();
+        self.run(specs, |_| abandon.all(), done).await;
+    }
+
+    async fn run(
+        &mut self,
+        specs: Vec<(usize, PipelineSpec, Links)>,
+        fail: impl Fn(usize),
+        done: &mut impl FnMut(usize, Option<Result<Outcome, ControlError>>),
+    ) {
+        let mut running: Vec<Running> = Vec::with_capacity(specs.len());
+        for (rank, spec, links) in specs {
+            if self.abandon.concerns(rank) {
+                done(rank, None);
                 continue;
             }
-            match self.open(id, spec, links).await {
+            match self.open(rank, spec, links).await {
                 Ok(opened) => running.push(opened),
                 Err(error) => {
-                    self.abandon.stop();
-                    done(id, Some(Err(error)));
+                    fail(rank);
+                    done(rank, Some(Err(error)));
                 }
             }
         }
@@ -90,20 +115,21 @@ impl CoreLoop {
             let mut is_idle = true;
             let mut at = 0;
             while at < running.len() {
-                if self.abandon.is_set() {
-                    running.drain(..).for_each(|one| done(one.id, None));
-                    return;
+                if self.abandon.concerns(running[at].rank) {
+                    done(running.remove(at).rank, None);
+                    continue;
                 }
                 match self.turn(&mut running[at]).await {
                     Ok(Turned::On) => is_idle = false,
                     Ok(Turned::Idle) => {}
                     Ok(Turned::Done(outcome)) => {
-                        done(running.remove(at).id, Some(Ok(*outcome)));
+                        done(running.remove(at).rank, Some(Ok(*outcome)));
                         continue;
                     }
                     Err(error) => {
-                        self.abandon.stop();
-                        done(running.remove(at).id, Some(Err(error)));
+                        let failed = running.remove(at);
+                        fail(failed.rank);
+                        done(failed.rank, Some(Err(error)));
                         continue;
                     }
                 }
@@ -123,12 +149,12 @@ impl CoreLoop {
         }
     }
 
-    async fn open<I>(
+    async fn open(
         &self,
-        id: I,
+        rank: usize,
         spec: PipelineSpec,
         links: Links,
-    ) -> Result<Running<I>, ControlError> {
+    ) -> Result<Running, ControlError> {
         let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
         let (query, source) = (spec.query.clone(), spec.source.clone());
         let position = Position { partition: spec.partition, offset: Offset(0) };
@@ -136,7 +162,7 @@ impl CoreLoop {
             Ok(Ok(pipeline)) => {
                 let Links { gives, takes } = links;
                 let gives = gives.map(Giving::new);
-                Ok(Running { id, query, source, position, is_gather, gives, takes, pipeline })
+                Ok(Running { rank, query, source, position, is_gather, gives, takes, pipeline })
             }
             Ok(Err(error)) => Err(failed(query, source, position, error)),
             Err(panic) => Err(panicked(query, source, position, panic.as_ref())),
@@ -144,7 +170,7 @@ impl CoreLoop {
     }
 
     /// One turn, or the last steps of a pipeline that is to end.
-    async fn turn<I>(&mut self, one: &mut Running<I>) -> Result<Turned, ControlError> {
+    async fn turn(&mut self, one: &mut Running) -> Result<Turned, ControlError> {
         let is_stopped = self.stop.is_set() && !one.is_gather;
         let Running { pipeline, gives, takes, .. } = one;
         let turned = AssertUnwindSafe(async {

@@ -4,6 +4,7 @@
 //! gathers (through `handover` where input has no end), and gives back what is to be published. Absent on purpose: any look inside a batch. On
 //! a core it speaks to a pipeline only between turns.
 
+mod abandon;
 mod assignment;
 mod audit;
 mod core_loop;

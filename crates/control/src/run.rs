@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidemill_pipeline::{Delivery, InputSpec, Outcome, PipelineSpec, Statistics};
 use tidemill_rt::{Backend, Core, RtError, begin_launch};
 
+use crate::abandon::Abandon;
 use crate::assignment::assign;
 use crate::audit::{check_keys, check_splits};
 use crate::core_loop::{CoreLoop, Links};
@@ -45,7 +46,7 @@ pub struct WaveOutcome {
 
 type TaskId = (usize, usize);
 
-/// Work for a core, and its answer.
+/// Work for a core.
 struct Task {
     id: TaskId,
     spec: PipelineSpec,
@@ -54,13 +55,15 @@ struct Task {
 
 /// What a core is given at a time.
 struct Work {
-    tasks: Vec<Task>,
+    /// Each with its rank: its place among all tasks.
+    tasks: Vec<(usize, Task)>,
     /// The tasks take turns, because they may have no end; otherwise one follows another.
     takes_turns: bool,
 }
 
+/// A core's answer.
 struct Done {
-    id: TaskId,
+    rank: usize,
     core: usize,
     result: Option<Result<Outcome, ControlError>>,
 }
@@ -72,8 +75,9 @@ struct Done {
 /// gathers then merge and write all of it.
 ///
 /// # Errors
-/// The failure of the pipeline with the lowest partition among those that failed by themselves. No
-/// file of the wave is visible then.
+/// The failure of the first pipeline, in order of query and partition, that fails by itself: those
+/// before one that has failed run on, those behind it are abandoned. Where input may have no end all stop
+/// at once, and it is the first of those that have failed by then. No file of the wave is visible then.
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
     let fleet = Fleet::launch(cores, stop)?;
     let outcome = run_levels(wave, cores, &fleet);
@@ -102,7 +106,7 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
             .collect();
         let mut failures = Vec::new();
         for done in fleet.run(tasks, takes_turns)? {
-            let (node, place) = done.id;
+            let (node, place) = names[done.rank].0;
             match done.result {
                 Some(Ok(outcome)) => {
                     wave_outcome.per_core[done.core].add(&outcome.statistics);
@@ -207,7 +211,7 @@ struct Fleet {
     to_cores: Vec<Sender<Work>>,
     from_cores: Receiver<Done>,
     /// Ends the pipelines that are running.
-    abandon: StopFlag,
+    abandon: Abandon,
 }
 
 /// How often it is looked whether a core that owes answers is still there.
@@ -215,7 +219,7 @@ const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Fleet {
     fn launch(cores: &Cores, stop: &StopFlag) -> Result<Self, ControlError> {
-        let abandon = StopFlag::new();
+        let abandon = Abandon::new();
         let (done, from_cores) = channel();
         let (running, to_cores) = (Vec::new(), Vec::new());
         let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
@@ -231,17 +235,17 @@ impl Fleet {
                 let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
-                    let specs = tasks.into_iter().map(|Task { id, spec, links }| (id, spec, links));
-                    let mut answer = |id, result| {
+                    let specs = tasks.into_iter().map(|(rank, task)| (rank, task.spec, task.links));
+                    let mut answer = |rank, result| {
                         // Where nobody listens any more, the job has gone away.
-                        let _ = done.send(Done { id, core, result });
+                        let _ = done.send(Done { rank, core, result });
                     };
                     if takes_turns {
-                        core_loop.run(specs.collect(), &mut answer).await;
+                        core_loop.run_in_turns(specs.collect(), &mut answer).await;
                         continue;
                     }
-                    for spec in specs {
-                        core_loop.run(vec![spec], &mut answer).await;
+                    for (rank, spec, links) in specs {
+                        answer(rank, core_loop.run_one(rank, spec, links).await);
                     }
                 }
             };
@@ -275,7 +279,7 @@ impl Fleet {
         for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
             let of_core = places
                 .into_iter()
-                .map(|place| tasks[place].take().expect("each task has one core"));
+                .map(|rank| (rank, tasks[rank].take().expect("each task has one core")));
             // A core that has died is noticed below.
             let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
         }
@@ -286,14 +290,14 @@ impl Fleet {
                 Err(_) => self.check_alive()?,
             }
         }
-        all_done.sort_by_key(|done| done.id);
+        all_done.sort_by_key(|done| done.rank);
         Ok(all_done)
     }
 
     /// While answers are missing, every core is alive: none ends before it is joined.
     fn check_alive(&self) -> Result<(), ControlError> {
         let Some(dead) = self.cores.iter().find(|core| core.is_finished()) else { return Ok(()) };
-        self.abandon.stop();
+        self.abandon.all();
         let message = "its thread ended before its work".to_owned();
         Err(ControlError::Core(RtError::Panicked { name: dead.name().to_owned(), message }))
     }

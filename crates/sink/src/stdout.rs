@@ -4,7 +4,8 @@
 //! spools together are full. Waiting blocks the core, and cannot deadlock as long as every core runs
 //! its partitions one after another in ascending order: the lowest unfinished partition of the job is
 //! then the one that its core is at, it never waits here, and as it finishes the next takes its place.
-//! A pipeline that ends without finishing releases all who wait. Where input has no end there is no such
+//! A pipeline that ends without finishing releases those behind it: what it wrote is the last that appears,
+//! once all before it have finished. Where input has no end there is no such
 //! order: pieces of whole rows follow each other as they come.
 //!
 //! This is the one sink with a lock: there is one standard output. It is taken once a piece of output,
@@ -42,7 +43,9 @@ struct State {
     spooled_bytes: usize,
     /// What stands before everything; taken by whoever writes first.
     preface: Vec<u8>,
-    /// A pipeline ended without finishing, or the reader has gone.
+    /// The lowest partition that ended without finishing: nothing of those behind it is written.
+    failed: Option<u32>,
+    /// Writing has failed, the reader has gone, or a pipeline of input without end did not finish.
     stop: Option<Stop>,
 }
 
@@ -83,7 +86,7 @@ impl StdoutOrder {
     /// The lock is held meanwhile: rows of two partitions must not mix.
     fn write_interleaved(&self, bytes: &[u8]) -> Result<(), SinkError> {
         let mut state = self.lock();
-        state.check()?;
+        state.check(0)?;
         let mut all = std::mem::take(&mut state.preface);
         all.extend_from_slice(bytes);
         let outcome = write_all(self.fd, &all);
@@ -117,18 +120,40 @@ impl StdoutOrder {
         outcome
     }
 
+    /// A partition ends without finishing. Those before it go on: what is reported, and what is written,
+    /// must not depend on which of them was faster.
+    fn give_up(&self, partition: u32) {
+        if self.is_interleaved {
+            return self.stop(Stop::Aborted);
+        }
+        let mut state = self.lock();
+        if state.stop.is_some() || state.failed.is_some_and(|failed| failed <= partition) {
+            return;
+        }
+        assert!(state.head <= partition, "a partition that has finished cannot give up");
+        state.failed = Some(partition);
+        let behind = state.spools.split_off(&(partition + 1));
+        state.spooled_bytes -= behind.values().map(|spool| spool.bytes.len()).sum::<usize>();
+        let is_head = state.head == partition;
+        let written = if is_head { state.take_spool(partition) } else { Vec::new() };
+        drop(state);
+        // A failure to write stops the others by itself; the pipeline that gives up has its own to report.
+        let _ = self.write_out(&written);
+        self.changed.notify_all();
+    }
+
     fn write(&self, partition: u32, bytes: &[u8]) -> Result<(), SinkError> {
         if self.is_interleaved {
             return self.write_interleaved(bytes);
         }
         let mut state = self.lock();
-        while state.stop.is_none()
+        while state.check(partition).is_ok()
             && state.head != partition
             && state.spooled_bytes + bytes.len() > self.spool_bytes_max
         {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.check()?;
+        state.check(partition)?;
         if state.head != partition {
             state.spools.entry(partition).or_default().bytes.extend_from_slice(bytes);
             state.spooled_bytes += bytes.len();
@@ -146,10 +171,10 @@ impl StdoutOrder {
 
     fn finish(&self, partition: u32) -> Result<(), SinkError> {
         if self.is_interleaved {
-            return self.lock().check();
+            return self.lock().check(partition);
         }
         let mut state = self.lock();
-        state.check()?;
+        state.check(partition)?;
         state.spools.entry(partition).or_default().is_finished = true;
         if state.head != partition {
             return Ok(());
@@ -164,15 +189,20 @@ impl StdoutOrder {
             state = self.lock();
             state.head += 1;
         }
+        let head = state.head;
+        // One that has failed writes no next piece.
+        let last = if state.failed == Some(head) { state.take_spool(head) } else { Vec::new() };
         drop(state);
         self.changed.notify_all();
-        Ok(())
+        self.write_out(&last)
     }
 }
 
 impl State {
-    fn check(&self) -> Result<(), SinkError> {
+    /// Whether a partition may go on.
+    fn check(&self, partition: u32) -> Result<(), SinkError> {
         match self.stop {
+            None if self.failed.is_some_and(|failed| failed < partition) => Err(SinkError::Aborted),
             None => Ok(()),
             Some(Stop::Aborted) => Err(SinkError::Aborted),
             Some(Stop::Closed) => Err(SinkError::Closed),
@@ -213,8 +243,8 @@ impl StdoutWriter {
     /// Adds bytes to this partition's output.
     ///
     /// # Errors
-    /// [`SinkError::Closed`] once whoever read has gone; [`SinkError::Aborted`] if another pipeline
-    /// ended early; what write said otherwise.
+    /// [`SinkError::Closed`] once whoever read has gone; [`SinkError::Aborted`] if an earlier partition's
+    /// pipeline ended early; what write said otherwise.
     ///
     /// # Cost
     /// Blocks the core while the reader is slow, or the spools are full.
@@ -236,7 +266,7 @@ impl StdoutWriter {
 impl Drop for StdoutWriter {
     fn drop(&mut self) {
         if !self.is_finished {
-            self.order.stop(Stop::Aborted);
+            self.order.give_up(self.partition);
         }
     }
 }

@@ -80,6 +80,31 @@ fn a_pipeline_that_ends_early_releases_the_others() {
 }
 
 #[test]
+fn those_before_one_that_fails_go_on_and_what_it_wrote_is_the_last() {
+    // In whichever order they end, 2 and 4 fail: what appears is 0, 1 and what 2 has written.
+    for order_of_ends in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1], [4, 0, 2, 1, 3]] {
+        let (mut reader, out) = pipe().unwrap();
+        let order = StdoutOrder::with(out.as_raw_fd(), 1 << 20);
+        let mut writers: Vec<_> =
+            (0..5).map(|number| Some(StdoutWriter::new(Arc::clone(&order), number))).collect();
+        for (number, writer) in writers.iter_mut().enumerate() {
+            writer.as_mut().unwrap().write(format!("{number}\n").as_bytes()).unwrap();
+        }
+        for number in order_of_ends {
+            let writer = writers[number].take().unwrap();
+            if number != 2 && number != 4 {
+                let finished = writer.finish();
+                assert!(finished.is_ok() || number == 3, "{number} of {order_of_ends:?}");
+            }
+        }
+        drop(out);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "0\n1\n2\n", "{order_of_ends:?}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_gone_ends_everybody_quietly() {
     // The test harness ignores SIGPIPE, as Rust programs do.
     let (reader, out) = pipe().unwrap();

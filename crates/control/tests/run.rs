@@ -1,0 +1,255 @@
+//! A wave from the first pipeline to the last: what becomes of one that fails, panics or is stopped, and
+//! of the others.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow_array::{ArrayRef, Int64Array, UInt64Array};
+use tidemill_control::{
+    ControlError, CoreMeter, Cores, Node, Notices, Planned, Root, StopFlag, Wave, WaveOutcome, run,
+};
+use tidemill_expr::Context;
+use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
+use tidemill_plan::{BadRecords, LateRecords, LimitSpec, Merge};
+use tidemill_record::{Batch, EventTime, PartitionId, Polled};
+use tidemill_rt::{Backend, allowed_cpus};
+use tidemill_sink::{ColumnWriter, SinkError};
+use tidemill_source::{ColumnReader, SourceError};
+
+/// What a pipeline does when it is asked for a batch.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Gives so many rows, one a turn, each its partition's number.
+    Gives(usize),
+    /// The same, a millisecond each, then fails.
+    Fails(usize),
+    Panics,
+    /// Gives rows for ever; counted, so that it can be seen to end.
+    GoesOn,
+}
+
+struct Reader {
+    partition: u32,
+    does: Does,
+    turn: usize,
+    /// Turns of readers that go on.
+    turns: Arc<AtomicUsize>,
+}
+
+impl ColumnReader for Reader {
+    fn next_batch(&mut self, _: usize) -> Result<Polled<Batch>, SourceError> {
+        let turn = self.turn;
+        self.turn += 1;
+        match self.does {
+            Does::Gives(turns) if turn >= turns => return Ok(Polled::Ended),
+            Does::Fails(turns) if turn >= turns => {
+                let (name, partition) = ("s".to_owned(), self.partition);
+                let reason = format!("{partition} fails");
+                return Err(SourceError::Registered { name, partition, reason });
+            }
+            Does::Panics => panic!("{} panics", self.partition),
+            Does::Fails(_) => std::thread::sleep(Duration::from_millis(1)),
+            Does::GoesOn => {
+                self.turns.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            Does::Gives(_) => {}
+        }
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![i64::from(self.partition)]));
+        Ok(Polled::Ready(Batch::new(vec![column], UInt64Array::from(vec![turn as u64]))))
+    }
+}
+
+/// Notes the number of rows of each pipeline that has finished.
+struct Writer {
+    row_count: usize,
+    finished: Arc<Mutex<Vec<usize>>>,
+}
+
+impl ColumnWriter for Writer {
+    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        self.row_count += batch.row_count();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.finished.lock().unwrap().push(self.row_count);
+        Ok(())
+    }
+
+    fn checksum(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What a wave came to.
+struct Ran {
+    result: Result<WaveOutcome, ControlError>,
+    /// Rows of pipelines that came to their end, ascending.
+    finished: Vec<usize>,
+    turns: usize,
+}
+
+impl Ran {
+    fn error(&self) -> String {
+        let error = self.result.as_ref().err().expect("the wave fails");
+        let source = std::error::Error::source(error).and_then(std::error::Error::source);
+        source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    }
+}
+
+struct Running {
+    finished: Arc<Mutex<Vec<usize>>>,
+    turns: Arc<AtomicUsize>,
+}
+
+impl Running {
+    fn pipeline(&self, partition: usize, input: InputSpec, output: OutputSpec) -> Planned {
+        let bad_records = BadRecordSpec {
+            policy: BadRecords::Fail,
+            late_records: LateRecords::Drop,
+            dead_letters: None,
+        };
+        let spec = PipelineSpec {
+            query: "q".to_owned(),
+            source: "s".to_owned(),
+            partition: PartitionId(u32::try_from(partition).unwrap()),
+            backend: Backend::Std,
+            input,
+            stages: Vec::new(),
+            output,
+            bad_records,
+            context: Context { job_start: EventTime(0) },
+            batch_rows: 10,
+            table_budget_bytes: 1 << 20,
+        };
+        Planned { spec, weight: 1, idle_timeout: None }
+    }
+
+    fn scan(&self, partition: usize, does: Does, output: OutputSpec) -> Planned {
+        let turns = Arc::clone(&self.turns);
+        let number = u32::try_from(partition).unwrap();
+        let reader = Reader { partition: number, does, turn: 0, turns };
+        self.pipeline(partition, InputSpec::Columns(Box::new(reader)), output)
+    }
+
+    fn writer(&self) -> OutputSpec {
+        let finished = Arc::clone(&self.finished);
+        OutputSpec::Columns(Box::new(Writer { row_count: 0, finished }))
+    }
+}
+
+/// Runs one pipeline for each, behind a gather or not, on as many cores as there are up to two.
+fn wave(does: &[Does], is_gathered: bool, has_no_end: bool, stop: &StopFlag) -> Ran {
+    let running = Running { finished: Arc::default(), turns: Arc::default() };
+    let merge = || Merge::Limited(LimitSpec::default());
+    let pipelines = does.iter().enumerate().map(|(partition, &does)| {
+        let seal = is_gathered.then(|| OutputSpec::Seal(merge()));
+        running.scan(partition, does, seal.unwrap_or_else(|| running.writer()))
+    });
+    let scan = Node { pipelines: pipelines.collect(), children: Vec::new(), are_splits: false };
+    let node = if is_gathered {
+        let input = if has_no_end {
+            InputSpec::Closing(does.len(), merge())
+        } else {
+            InputSpec::Sealed(Vec::new(), merge())
+        };
+        let gather = running.pipeline(0, input, running.writer());
+        Node { pipelines: vec![gather], children: vec![scan], are_splits: false }
+    } else {
+        scan
+    };
+    let roots = vec![Root { node, query: 0, is_ordered: false }];
+    let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
+    let meters = cpus.iter().map(|_| Arc::new(CoreMeter::default())).collect();
+    let cores = Cores { backend: Backend::Std, cpus, meters, notices: Notices::new() };
+    let result = run(Wave { roots, has_no_end }, &cores, stop);
+    let mut finished = running.finished.lock().unwrap().clone();
+    finished.sort_unstable();
+    Ran { result, finished, turns: running.turns.load(Ordering::Relaxed) }
+}
+
+#[test]
+fn the_lowest_partition_that_fails_is_reported_whichever_is_first() {
+    use Does::{Fails, Gives, Panics};
+    for slow in [0, 30, 60] {
+        let ran = wave(
+            &[Gives(2), Fails(slow), Gives(3), Fails(30 - slow / 2), Panics],
+            false,
+            false,
+            &StopFlag::new(),
+        );
+        assert!(ran.error().contains("1 fails"), "{}", ran.error());
+        assert!(ran.finished.contains(&2), "the one before it came to its end");
+    }
+}
+
+#[test]
+fn those_before_one_that_fails_run_on_and_those_behind_it_end() {
+    use Does::{Fails, Gives, GoesOn};
+    // Partition 1 fails at once, partition 0 has 500 turns left; the last would never end.
+    let ran = wave(&[Gives(500), Fails(0), GoesOn], false, false, &StopFlag::new());
+    assert!(ran.error().contains("1 fails"), "{}", ran.error());
+    assert_eq!(ran.finished, [500]);
+    // Turned around, what goes on for ever is behind.
+    let ran = wave(&[Fails(20), GoesOn], false, false, &StopFlag::new());
+    assert!(ran.error().contains("0 fails"), "{}", ran.error());
+    assert!(ran.finished.is_empty() && ran.turns < 100_000);
+}
+
+#[test]
+fn a_failure_of_input_without_end_ends_all_at_once() {
+    use Does::{Fails, GoesOn};
+    let ran = wave(&[GoesOn, GoesOn, Fails(5)], false, true, &StopFlag::new());
+    assert!(ran.error().contains("2 fails"), "{}", ran.error());
+    assert!(ran.finished.is_empty(), "nothing was completed");
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_pipeline() {
+    use Does::{Fails, Gives, Panics};
+    let ran = wave(&[Gives(4), Panics, Fails(0)], false, false, &StopFlag::new());
+    assert!(ran.error().contains("1 panics"), "{}", ran.error());
+    assert!(ran.error().contains("partition 1"), "{}", ran.error());
+    assert_eq!(ran.finished, [4]);
+}
+
+#[test]
+fn a_gather_merges_in_order_of_partitions_and_does_not_begin_after_a_failure() {
+    use Does::{Fails, Gives};
+    let ran = wave(&[Gives(3), Gives(4)], true, false, &StopFlag::new());
+    let statistics = ran.result.as_ref().unwrap();
+    assert_eq!((statistics.statistics.records_in, ran.finished.clone()), (7, vec![7]));
+    let ran = wave(&[Gives(3), Fails(2)], true, false, &StopFlag::new());
+    assert!(ran.error().contains("1 fails"), "{}", ran.error());
+    assert!(ran.finished.is_empty(), "the gather would have written");
+}
+
+#[test]
+fn a_stop_ends_the_input_and_keeps_what_was_read() {
+    let stop = StopFlag::new();
+    let ran = std::thread::scope(|scope| {
+        let later = scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            stop.stop();
+        });
+        let ran = wave(&[Does::GoesOn, Does::Gives(3)], true, true, &stop);
+        later.join().unwrap();
+        ran
+    });
+    assert!(ran.result.is_ok());
+    assert_eq!(ran.finished, [ran.turns + 3], "every row that was read has left");
+}
+
+#[test]
+fn partitions_are_counted_on_the_core_that_ran_them() {
+    use Does::Gives;
+    let ran = wave(&[Gives(5), Gives(6), Gives(7)], false, false, &StopFlag::new());
+    let outcome = ran.result.unwrap();
+    let by_core: u64 = outcome.per_core.iter().map(|core| core.records_in).sum();
+    assert_eq!((by_core, outcome.statistics.records_in), (18, 18));
+    assert_eq!(ran.finished, [5, 6, 7]);
+}
