@@ -201,7 +201,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
             let expr = constant(Scalar::Varchar(name.text), name.span);
             return Ok(Bound { expr, flex: Flex::Text });
         }
-        if !self.scope.has(&name.text) {
+        if !self.scope.has(&name) {
             if let Some(alias) = self.aliases.and_then(|aliases| aliases.get(&name.text)) {
                 let aliases = self.aliases.take();
                 let bound = self.bind_flexible(alias);
@@ -214,7 +214,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 return Ok(Bound { expr, flex: Flex::Fixed });
             }
         }
-        let expr = self.scope.resolve(self.session, None, &name.text, name.span)?;
+        let expr = self.scope.resolve(self.session, None, &name, name.span)?;
         Ok(Bound { expr, flex: Flex::Fixed })
     }
 
@@ -224,7 +224,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         match names.as_slice() {
             [table, column] => {
                 let span = union(table.span, column.span);
-                self.scope.resolve(self.session, Some(&table.text), &column.text, span)
+                self.scope.resolve(self.session, Some(&table.text), column, span)
             }
             _ => {
                 let span = names.iter().fold(Span::default(), |all, name| union(all, name.span));

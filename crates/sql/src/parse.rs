@@ -120,11 +120,11 @@ fn declared_name(tokens: &[TokenWithSpan], positions: &Positions) -> Option<Name
     word(0).filter(|first| first.keyword == Keyword::CREATE)?;
     word(1)?;
     let name = word(2)?;
-    let text = match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
-    };
-    Some(Name { text, span: positions.span(tokens[2].span).unwrap_or_default() })
+    let span = positions.span(tokens[2].span).unwrap_or_default();
+    Some(match name.quote_style {
+        Some(_) => Name::exact(name.value.clone(), span),
+        None => Name::folded(name.value.clone(), span),
+    })
 }
 
 /// One statement's tokens, and how far they are read.
@@ -349,9 +349,9 @@ impl Parsing<'_> {
 
 /// Folds an identifier of `sqlparser` into a name.
 pub(crate) fn fold_name(ident: &ast::Ident, positions: &Positions) -> Name {
-    let text = match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    };
-    Name { text, span: positions.span(ident.span).unwrap_or_default() }
+    let span = positions.span(ident.span).unwrap_or_default();
+    match ident.quote_style {
+        Some(_) => Name::exact(ident.value.clone(), span),
+        None => Name::folded(ident.value.clone(), span),
+    }
 }

@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::position::Positions;
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
+use crate::syntax::Name;
 
 /// Nodes of expressions and relations that one script may make, so that names which stand for
 /// large things cannot multiply without end.
@@ -77,26 +78,40 @@ pub(crate) struct Scope {
     names: Vec<String>,
     types: Vec<DataType>,
     by_name: HashMap<String, Vec<usize>>,
+    /// The same by names in lower case.
+    by_folded: HashMap<String, Vec<usize>>,
+}
+
+/// What a name means among the columns.
+enum Match<'a> {
+    None,
+    One(usize),
+    /// Columns of the very same name.
+    Alike,
+    /// Columns whose names differ in case only, none of which is meant more than another.
+    InCase(&'a [usize]),
 }
 
 impl Scope {
     /// The columns of a relation under a table name.
     pub(crate) fn new(table: impl Into<String>, schema: &Schema) -> Self {
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (index, field) in schema.fields.iter().enumerate() {
-            by_name.entry(field.name.clone()).or_default().push(index);
-        }
-        Self {
+        let mut scope = Self {
             table: table.into(),
-            names: schema.fields.iter().map(|field| field.name.clone()).collect(),
-            types: schema.fields.iter().map(|field| field.data_type.clone()).collect(),
-            by_name,
+            names: Vec::with_capacity(schema.fields.len()),
+            types: Vec::with_capacity(schema.fields.len()),
+            by_name: HashMap::new(),
+            by_folded: HashMap::new(),
+        };
+        for field in &schema.fields {
+            scope.push(&field.name, field.data_type.clone());
         }
+        scope
     }
 
     /// Adds a column behind the others.
     pub(crate) fn push(&mut self, name: &str, data_type: DataType) {
         self.by_name.entry(name.to_owned()).or_default().push(self.names.len());
+        self.by_folded.entry(name.to_lowercase()).or_default().push(self.names.len());
         self.names.push(name.to_owned());
         self.types.push(data_type);
     }
@@ -123,9 +138,41 @@ impl Scope {
         expr
     }
 
-    /// Whether some column has this name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
+    /// Whether the name means some column.
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        !matches!(self.find(name), Match::None)
+    }
+
+    /// The name that the column meant by this one has itself; this one where there is none.
+    pub(crate) fn own_name(&self, name: Name) -> String {
+        match self.find(&name) {
+            Match::One(index) => self.names[index].clone(),
+            Match::None | Match::Alike | Match::InCase(_) => name.text,
+        }
+    }
+
+    /// The columns that a name means: those that bear it. Without quotes it is in lower case then, and
+    /// where no column has it so, it is the name of those that differ from it in case only.
+    fn find(&self, name: &Name) -> Match<'_> {
+        let exact = self.by_name.get(&name.text).map(Vec::as_slice);
+        let folded = name.unfolded.as_ref().and_then(|_| self.by_folded.get(&name.text));
+        let folded = folded.map_or(&[][..], Vec::as_slice);
+        // Written as another column is, it may mean either.
+        let names_another = |unfolded: &String| {
+            *unfolded != name.text && folded.iter().any(|&index| self.names[index] == *unfolded)
+        };
+        match (exact, folded) {
+            (Some(_), _) if name.unfolded.as_ref().is_some_and(names_another) => {
+                Match::InCase(folded)
+            }
+            (Some([index]), _) | (None, [index]) => Match::One(*index),
+            (Some(_), _) => Match::Alike,
+            (None, []) => Match::None,
+            (None, [first, others @ ..]) => {
+                let are_alike = others.iter().all(|&at| self.names[at] == self.names[*first]);
+                if are_alike { Match::Alike } else { Match::InCase(folded) }
+            }
+        }
     }
 
     /// Finds a column by name.
@@ -133,7 +180,7 @@ impl Scope {
         &self,
         session: &mut Session<'_>,
         table: Option<&str>,
-        name: &str,
+        name: &Name,
         span: Span,
     ) -> Bind<Expr> {
         if let Some(table) = table
@@ -146,14 +193,28 @@ impl Scope {
             };
             return session.fail_with(span, format!("unknown table \"{table}\""), hint);
         }
-        match self.by_name.get(name).map(Vec::as_slice) {
-            Some([index]) => Ok(self.column(*index, span)),
-            Some(_) => session.fail_with(
+        let meant = self.find(name);
+        let name = &name.text;
+        match meant {
+            Match::One(index) => Ok(self.column(index, span)),
+            Match::Alike => session.fail_with(
                 span,
                 format!("the column name \"{name}\" is ambiguous"),
                 "give the columns different aliases in the subquery",
             ),
-            None => {
+            Match::InCase(indices) => {
+                let names: Vec<String> =
+                    indices.iter().map(|&index| format!("\"{}\"", self.names[index])).collect();
+                session.fail_with(
+                    span,
+                    format!(
+                        "the column name {name} is ambiguous: it may be {}",
+                        names.join(" or ")
+                    ),
+                    "put the one that is meant in double quotes",
+                )
+            }
+            Match::None => {
                 let hint = did_you_mean(name, self.names.iter().map(String::as_str))
                     .unwrap_or_else(|| self.known_columns());
                 session.fail_with(span, format!("unknown column \"{name}\""), hint)

@@ -137,7 +137,7 @@ impl ScriptBinder<'_> {
         let mut partitioned_by = Vec::new();
         let scope = Scope::new(create.name.text.clone(), &schema);
         for name in &create.partitioned_by {
-            let column = scope.resolve(&mut self.session, None, &name.text, name.span)?;
+            let column = scope.resolve(&mut self.session, None, name, name.span)?;
             if let ExprKind::Column { index, .. } = column.kind
                 && !partitioned_by.contains(&index)
             {
@@ -231,7 +231,7 @@ impl ScriptBinder<'_> {
     /// `WATERMARK FOR t AS t - INTERVAL …`, or `AS t`.
     fn watermark(&mut self, syntax: &WatermarkSyntax, scope: &Scope) -> Bind<WatermarkRule> {
         let WatermarkSyntax { column, expr, span } = syntax;
-        let named = scope.resolve(&mut self.session, None, &column.text, column.span)?;
+        let named = scope.resolve(&mut self.session, None, column, column.span)?;
         let ExprKind::Column { index, .. } = named.kind else {
             return self.session.fail(column.span, "WATERMARK takes a column");
         };

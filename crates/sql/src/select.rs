@@ -207,7 +207,7 @@ impl QueryBinder<'_, '_> {
         for item in projection {
             match item {
                 ast::SelectItem::UnnamedExpr(expr) => {
-                    let name = self.default_name(expr);
+                    let name = self.default_name(expr, scope);
                     items.push(Item { name, value: ItemValue::Expr(expr), has_alias: false });
                 }
                 ast::SelectItem::ExprWithAlias { expr, alias } => {
@@ -285,11 +285,12 @@ impl QueryBinder<'_, '_> {
     }
 
     /// The name of a column without an alias: its own, or its text.
-    fn default_name(&self, expr: &ast::Expr) -> String {
+    fn default_name(&self, expr: &ast::Expr, scope: &Scope) -> String {
+        let own_name = |ident| scope.own_name(fold_name(ident, self.session.positions));
         match expr {
-            ast::Expr::Identifier(ident) => fold_name(ident, self.session.positions).text,
+            ast::Expr::Identifier(ident) => own_name(ident),
             ast::Expr::CompoundIdentifier(parts) => match parts.last() {
-                Some(last) => fold_name(last, self.session.positions).text,
+                Some(last) => own_name(last),
                 None => String::new(),
             },
             other => other.to_string().chars().take(NAME_CHARS_MAX).collect(),

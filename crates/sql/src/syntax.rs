@@ -10,7 +10,21 @@ use crate::scan::EmitClause;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) text: String,
+    /// The text before it was folded; `None` where it was quoted.
+    pub(crate) unfolded: Option<String>,
     pub(crate) span: Span,
+}
+
+impl Name {
+    /// A name that means what it says.
+    pub(crate) fn exact(text: String, span: Span) -> Self {
+        Self { text, unfolded: None, span }
+    }
+
+    /// A name without quotes.
+    pub(crate) fn folded(unfolded: String, span: Span) -> Self {
+        Self { text: unfolded.to_lowercase(), unfolded: Some(unfolded), span }
+    }
 }
 
 /// One statement.

@@ -40,7 +40,9 @@ impl Parsing<'_> {
         let token = self.parser.next_token();
         let mut span = self.token_span(&token);
         let mut text = match token.token {
-            Token::SingleQuotedString(text) => return Ok(Name { text: text.to_lowercase(), span }),
+            Token::SingleQuotedString(text) => {
+                return Ok(Name::exact(text.to_lowercase(), span));
+            }
             Token::Word(word) => word.value.to_lowercase(),
             other => {
                 let message = format!("expected an option's name, found {other}");
@@ -61,7 +63,7 @@ impl Parsing<'_> {
                 }
             }
         }
-        Ok(Name { text, span })
+        Ok(Name::exact(text, span))
     }
 
     /// A string, a number or a word, as text.
@@ -69,11 +71,11 @@ impl Parsing<'_> {
         let token = self.parser.next_token();
         let span = self.token_span(&token);
         match token.token {
-            Token::SingleQuotedString(text) | Token::Number(text, _) => Ok(Name { text, span }),
-            Token::Word(word) => Ok(Name { text: word.value, span }),
+            Token::SingleQuotedString(text) | Token::Number(text, _) => Ok(Name::exact(text, span)),
+            Token::Word(word) => Ok(Name::exact(word.value, span)),
             Token::Minus => {
                 let rest = self.option_value()?;
-                Ok(Name { text: format!("-{}", rest.text), span: union(span, rest.span) })
+                Ok(Name::exact(format!("-{}", rest.text), union(span, rest.span)))
             }
             other => {
                 let message = format!("expected an option's value in quotes, found {other}");
@@ -87,8 +89,8 @@ impl Parsing<'_> {
         let token = self.parser.next_token();
         let span = self.token_span(&token);
         let name = match token.token {
-            Token::Word(word) if word.quote_style.is_some() => Name { text: word.value, span },
-            Token::Word(word) => Name { text: word.value.to_lowercase(), span },
+            Token::Word(word) if word.quote_style.is_some() => Name::exact(word.value, span),
+            Token::Word(word) => Name::folded(word.value, span),
             other => {
                 let message = format!("expected a name, found {other}");
                 return Err(self.report.add(span, message, None));

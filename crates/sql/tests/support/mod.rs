@@ -40,6 +40,8 @@ pub(crate) fn catalog() -> Catalog {
         Field::nullable("Mixed Case", DataType::Double),
     ];
     let schema = Schema::new(columns);
+    let cases = ["userId", "id", "ID", "orderNo", "OrderNo"];
+    let cases = cases.map(|name| Field::nullable(name, DataType::BigInt)).to_vec();
     let twice = UserFunction {
         name: "twice".to_owned(),
         argument_types: vec![DataType::Double],
@@ -51,6 +53,7 @@ pub(crate) fn catalog() -> Catalog {
         inferred: HashMap::from([
             ("in/*.jsonl".to_owned(), schema.clone()),
             ("in/*.tsv".to_owned(), schema),
+            ("cases.jsonl".to_owned(), Schema::new(cases)),
         ]),
         registered_sources: HashMap::new(),
         registered_sinks: HashSet::from(["taps".to_owned()]),
