@@ -8,22 +8,28 @@ use tidemill_plan::EventTimeSpec;
 use tidemill_record::recycled::Room;
 use tidemill_record::{BadRecord, Batch, Columns, EventTime, Offset};
 
+use crate::far_ahead::{FarAhead, FarAheadCount, LastTimes, is_beyond};
+
 /// Follows the event times of one partition.
 ///
 /// The watermark is the largest event time seen minus the declared delay. It moves behind every
-/// record that is not too far ahead of it, and never goes back.
+/// record and never goes back. A time more than `max_ahead` beyond it, or any while there is none,
+/// moves it only to the third greatest of the last eight event times, less the delay.
 pub struct EventTimes {
     spec: EventTimeSpec,
     watermark: EventTime,
-    far_ahead_count: u64,
-    first_far_ahead: Option<(Offset, EventTime)>,
+    last: LastTimes,
+    far_ahead: FarAheadCount,
 }
 
 impl EventTimes {
     /// Nothing seen.
     #[must_use]
     pub fn new(spec: EventTimeSpec) -> Self {
-        Self { spec, watermark: EventTime::MIN, far_ahead_count: 0, first_far_ahead: None }
+        assert!(spec.delay_us.is_none_or(|delay| delay >= 0), "a watermark is never ahead");
+        assert!(spec.max_ahead_us.is_none_or(|max| max >= 0), "too far ahead is not behind");
+        let (last, far_ahead) = (LastTimes::default(), FarAheadCount::default());
+        Self { spec, watermark: EventTime::MIN, last, far_ahead }
     }
 
     /// The watermark behind the last record.
@@ -34,13 +40,24 @@ impl EventTimes {
 
     /// Lets the watermark pass without records: those of the partition are behind all others'.
     pub fn raise(&mut self, watermark: EventTime) {
-        self.watermark = self.watermark.max(watermark);
+        if watermark <= self.watermark {
+            return;
+        }
+        self.watermark = watermark;
+        if let Some(max_ahead_us) = self.spec.max_ahead_us {
+            self.far_ahead.judge(watermark.0, max_ahead_us);
+        }
     }
 
-    /// Records so far beyond the watermark that they did not move it, and the first of them.
+    /// Event times that were too far ahead of the watermark, and the first of them.
     #[must_use]
-    pub fn far_ahead(&self) -> (u64, Option<(Offset, EventTime)>) {
-        (self.far_ahead_count, self.first_far_ahead)
+    pub fn far_ahead(&self) -> (u64, Option<FarAhead>) {
+        (self.far_ahead.count, self.far_ahead.first)
+    }
+
+    /// Where event times began to be too far ahead of the watermark, once for each time that they did.
+    pub fn take_far_ahead(&mut self) -> Option<FarAhead> {
+        self.far_ahead.take_begun()
     }
 
     /// Notes beside every row the watermark that the records before it made. Rows without an event
@@ -63,25 +80,47 @@ impl EventTimes {
             watermarks.push(watermark);
             let candidate = time.saturating_sub(delay_us);
             if candidate > watermark {
-                if self.is_far_ahead(time, watermark) {
-                    self.far_ahead_count += 1;
-                    let offset = Offset(batch.offsets().value(row));
-                    self.first_far_ahead.get_or_insert((offset, EventTime(time)));
-                } else {
-                    watermark = candidate;
-                }
+                watermark = match self.spec.max_ahead_us {
+                    Some(max_us)
+                        if watermark == EventTime::MIN.0 || is_beyond(time, watermark, max_us) =>
+                    {
+                        let offset = Offset(batch.offsets().value(row));
+                        self.move_confirmed(&times[..=row], offset, watermark, delay_us, max_us)
+                    }
+                    _ => candidate,
+                };
             }
         }
+        self.last.extend(times);
+        debug_assert!(watermark >= self.watermark.0, "a watermark never goes back");
         self.watermark = EventTime(watermark);
         let watermarks = watermarks.finish::<Int64Type>(None);
         batch.with_watermarks(Some(watermarks.as_primitive::<Int64Type>().values().clone()))
     }
 
-    #[inline]
-    fn is_far_ahead(&self, time: i64, watermark: i64) -> bool {
-        // The first record has nothing to be ahead of.
-        watermark != EventTime::MIN.0
-            && self.spec.max_ahead_us.is_some_and(|max| time.saturating_sub(watermark) > max)
+    /// The watermark behind the last of these times of a batch, which is too far ahead of it or comes
+    /// while there is none.
+    #[cold]
+    fn move_confirmed(
+        &mut self,
+        times: &[i64],
+        offset: Offset,
+        watermark: i64,
+        delay_us: i64,
+        max_ahead_us: i64,
+    ) -> i64 {
+        let time = times[times.len() - 1];
+        let confirmed = self.last.confirmed_with(times).map(|time| time.saturating_sub(delay_us));
+        let moved = confirmed.map_or(watermark, |confirmed| confirmed.max(watermark));
+        if watermark != EventTime::MIN.0 {
+            self.far_ahead.add(offset, time, moved, max_ahead_us);
+            return moved;
+        }
+        self.far_ahead.wait(offset, time);
+        if moved != EventTime::MIN.0 {
+            self.far_ahead.judge(moved, max_ahead_us);
+        }
+        moved
     }
 
     fn without_nulls(&self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
@@ -141,13 +180,36 @@ mod tests {
         assert_eq!(watermarks(&noted), [7]);
     }
 
+    fn far(offset: u64, time: i64, watermark: i64) -> FarAhead {
+        let (time, watermark) = (EventTime(time), EventTime(watermark));
+        FarAhead { offset: Offset(offset), time, watermark }
+    }
+
     #[test]
-    fn a_record_far_ahead_is_counted_and_does_not_move_the_watermark() {
+    fn a_record_far_ahead_is_counted_and_moves_the_watermark_to_what_others_confirm() {
         let mut times = following(5, Some(100));
-        // The watermark is 5: 105 is 100 beyond it, 106 is more.
-        times.apply(batch(&[Some(10), Some(106), Some(105)]), &mut Vec::new());
-        assert_eq!(times.watermark(), EventTime(100));
-        assert_eq!(times.far_ahead(), (1, Some((Offset(1), EventTime(106)))));
+        let records = [Some(10), Some(3), Some(9), Some(98), Some(99), Some(200), Some(201)];
+        let noted = times.apply(batch(&records), &mut Vec::new());
+        // No watermark for three records; 98 is 100 beyond the first, -2, and moves it. 200 is more than
+        // that beyond 94, and the third greatest is 98; with 201 it is 99, which 94 is behind already.
+        let none = i64::MIN;
+        assert_eq!(watermarks(&noted), [none, none, none, -2, 93, 94, 94]);
+        assert_eq!(times.watermark(), EventTime(94));
+        assert_eq!(times.far_ahead(), (2, Some(far(5, 200, 94))));
+        assert_eq!(times.take_far_ahead(), Some(far(5, 200, 94)));
+        // The third beyond moves it on, the fourth is in reach.
+        times.apply(batch(&[Some(202), Some(203)]), &mut Vec::new());
+        assert_eq!(times.watermark(), EventTime(198));
+        assert_eq!((times.far_ahead().0, times.take_far_ahead()), (3, None));
+    }
+
+    #[test]
+    fn a_first_record_from_the_future_makes_no_other_late() {
+        let mut times = following(5, Some(100));
+        let noted = times.apply(batch(&[Some(9000), Some(1), Some(2), Some(3)]), &mut Vec::new());
+        assert_eq!(watermarks(&noted), [i64::MIN, i64::MIN, i64::MIN, -4]);
+        assert_eq!(times.watermark(), EventTime(-2));
+        assert_eq!(times.far_ahead(), (1, Some(far(0, 9000, -4))));
     }
 
     #[test]
@@ -156,7 +218,7 @@ mod tests {
         let mut times = following(0, None);
         let noted = times.apply(batch(&[Some(1), None, Some(2)]), &mut bad);
         assert_eq!(noted.offsets().values(), &[0, 2]);
-        assert_eq!(watermarks(&noted), [i64::MIN, 1]);
+        assert_eq!(watermarks(&noted), [i64::MIN, 1], "without a limit the first moves it");
         assert_eq!(bad.len(), 1);
         assert_eq!(bad[0].offset, Offset(1));
     }

@@ -6,7 +6,7 @@
 //! leave), then [`sort`], [`limit`], [`top_n`], [`sealed`] (what a gather is given) and
 //! [`gathering`] (how it waits for it).
 //!
-//! What depends on event time: [`event_time`] (the watermark), [`windows`], [`over`], and
+//! What depends on event time: [`event_time`] (the watermark; `far_ahead` guards it), [`windows`], [`over`], and
 //! [`late`] (records that came after it). `predict` says beforehand what all these hold.
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
@@ -16,6 +16,7 @@ pub mod changes;
 mod compact;
 pub mod error;
 pub mod event_time;
+mod far_ahead;
 pub mod gathering;
 pub mod groups;
 mod intern;
@@ -37,6 +38,7 @@ pub mod windows;
 
 pub use error::AggregateError;
 pub use event_time::EventTimes;
+pub use far_ahead::FarAhead;
 pub use gathering::Gathering;
 pub use groups::{GroupBatches, GroupOrder};
 pub use late::Late;

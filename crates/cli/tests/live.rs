@@ -80,7 +80,8 @@ fn a_silent_partition_holds_the_others_up_until_it_is_idle_and_is_late_when_it_s
     let query = "SELECT k, window_end, COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (10s)";
     host.write("waits/1.csv", "k,t\na,1\n");
     host.write("waits/2.csv", "k,t\na,2\n");
-    let live = Live::start(&host, &(clicks("waits", "") + query));
+    let off = ", 'watermark.max_ahead' = 'off'";
+    let live = Live::start(&host, &(clicks("waits", off) + query));
     assert_eq!(live.line(), "k,window_end,n");
     append(&host, "waits/1.csv", "a,30\n");
     live.expect_silence();
@@ -90,7 +91,8 @@ fn a_silent_partition_holds_the_others_up_until_it_is_idle_and_is_late_when_it_s
 
     host.write("goes/1.csv", "k,t\na,1\n");
     host.write("goes/2.csv", "k,t\na,2\nb,3\n");
-    let live = Live::start(&host, &(clicks("goes", ", 'idle.timeout' = '500ms'") + query));
+    let live =
+        Live::start(&host, &(clicks("goes", &format!("{off}, 'idle.timeout' = '500ms'")) + query));
     assert_eq!(live.line(), "k,window_end,n");
     // Until the second is idle; and the first must not be, or nobody says how far time has come.
     let mut second = 30;
@@ -111,6 +113,52 @@ fn a_silent_partition_holds_the_others_up_until_it_is_idle_and_is_late_when_it_s
     let (rest, stderr) = live.stop();
     assert_eq!(rest.last().unwrap(), "b,1970-01-01 00:16:50,1");
     assert!(stderr.contains("1 late records (clicks, TUMBLING)"), "{stderr}");
+}
+
+#[test]
+fn a_gap_is_said_while_the_job_runs_and_windows_go_on_leaving_behind_it() {
+    let host = Host::new();
+    host.write("clicks.csv", "k,t\na,1\na,2\na,3\n");
+    let query =
+        "SELECT k, window_end, COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (t, 10s)";
+    let live = Live::start(&host, &(clicks("clicks.csv", "") + query));
+    assert_eq!(live.line(), "k,window_end,n");
+    // The watermark is at second 1, and second 7200 moves it to 2.
+    append(&host, "clicks.csv", "b,7200\n");
+    live.expect_said(
+        "warning: clicks, partition 0, offset 16: the event time 1970-01-01 02:00:00 is more than \
+         'watermark.max_ahead' beyond the watermark, 1970-01-01 00:00:02",
+    );
+    append(&host, "clicks.csv", "b,7201\nb,7202\n");
+    live.expect_lines(&["a,1970-01-01 00:00:10,3"]);
+    append(&host, "clicks.csv", "b,7210\n");
+    live.expect_lines(&["b,1970-01-01 02:00:10,3"]);
+    let (rest, stderr) = live.stop();
+    assert_eq!(rest, ["b,1970-01-01 02:00:20,1"]);
+    assert_eq!(stderr.matches("warning: ").count(), 1, "an episode is said once: {stderr}");
+    assert!(stderr.contains("3 records more than 'watermark.max_ahead' beyond"), "{stderr}");
+}
+
+#[test]
+fn when_all_partitions_are_silent_windows_close_up_to_the_greatest_watermark() {
+    let host = Host::new();
+    let query = "SELECT k, window_end, COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (10s)";
+    host.write("clicks/1.csv", "k,t\na,1\na,2\na,41\n");
+    host.write("clicks/2.csv", "k,t\nb,5\nb,3\nb,12\nb,20\n");
+    host.write("clicks/3.csv", "k,t\na,7\n");
+    let options = ", 'idle.timeout' = '300ms', 'watermark.max_ahead' = '100s'";
+    let live = Live::start(&host, &(clicks("clicks", options) + query));
+    // Watermarks: 1 of the first, by three records; 20 of the second; none of the third.
+    live.expect_lines(&[
+        "k,window_end,n",
+        "a,1970-01-01 00:00:10,3",
+        "b,1970-01-01 00:00:10,2",
+        "b,1970-01-01 00:00:20,1",
+    ]);
+    live.expect_said("clicks: no partition has had a record for 'idle.timeout'");
+    live.expect_said("1970-01-01 00:00:20");
+    let (rest, _) = live.stop();
+    assert_eq!(rest, ["b,1970-01-01 00:00:30,1", "a,1970-01-01 00:00:50,1"]);
 }
 
 /// Where the last records of each file stand, a minute behind all others.

@@ -8,13 +8,13 @@ use futures_lite::FutureExt;
 use tidemill_pipeline::{
     InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress, Sealed,
 };
-use tidemill_record::{Offset, Position};
+use tidemill_record::{EventTime, Offset, Position};
 use tidemill_rt::yield_if_needed;
 
 use crate::abandon::Abandon;
 use crate::giving::{GiveSpec, Giving};
 use crate::handover::Handover;
-use crate::{ControlError, CoreMeter, StopFlag};
+use crate::{ControlError, CoreMeter, Notices, StopFlag};
 
 /// How long a core whose input has nothing ready waits before it asks again: at first so long, then twice
 /// as long, and so on.
@@ -25,6 +25,7 @@ const IDLE_MAX: Duration = Duration::from_micros(500);
 /// A core's side of the control plane.
 pub(crate) struct CoreLoop {
     pub(crate) meter: Arc<CoreMeter>,
+    pub(crate) notices: Notices,
     pub(crate) stop: StopFlag,
     /// Which pipelines are not worth their time any more.
     pub(crate) abandon: Abandon,
@@ -96,14 +97,16 @@ impl CoreLoop {
         fail: impl Fn(usize),
         done: &mut impl FnMut(usize, Option<Result<Outcome, ControlError>>),
     ) {
-        let mut running: Vec<Running> = Vec::with_capacity(specs.len());
+        // Boxed, and passed from one list to the other turn by turn: an end moves none of the others.
+        let mut running: Vec<Box<Running>> = Vec::with_capacity(specs.len());
+        let mut going: Vec<Box<Running>> = Vec::with_capacity(specs.len());
         for (rank, spec, links) in specs {
             if self.abandon.concerns(rank) {
                 done(rank, None);
                 continue;
             }
             match self.open(rank, spec, links).await {
-                Ok(opened) => running.push(opened),
+                Ok(opened) => running.push(Box::new(opened)),
                 Err(error) => {
                     fail(rank);
                     done(rank, Some(Err(error)));
@@ -113,28 +116,25 @@ impl CoreLoop {
         let mut idle = IDLE_MIN;
         while !running.is_empty() {
             let mut is_idle = true;
-            let mut at = 0;
-            while at < running.len() {
-                if self.abandon.concerns(running[at].rank) {
-                    done(running.remove(at).rank, None);
+            for mut one in running.drain(..) {
+                if self.abandon.concerns(one.rank) {
+                    done(one.rank, None);
                     continue;
                 }
-                match self.turn(&mut running[at]).await {
-                    Ok(Turned::On) => is_idle = false,
-                    Ok(Turned::Idle) => {}
-                    Ok(Turned::Done(outcome)) => {
-                        done(running.remove(at).rank, Some(Ok(*outcome)));
-                        continue;
+                match self.turn(&mut one).await {
+                    Ok(Turned::On) => {
+                        is_idle = false;
+                        going.push(one);
                     }
+                    Ok(Turned::Idle) => going.push(one),
+                    Ok(Turned::Done(outcome)) => done(one.rank, Some(Ok(*outcome))),
                     Err(error) => {
-                        let failed = running.remove(at);
-                        fail(failed.rank);
-                        done(failed.rank, Some(Err(error)));
-                        continue;
+                        fail(one.rank);
+                        done(one.rank, Some(Err(error)));
                     }
                 }
-                at += 1;
             }
+            std::mem::swap(&mut running, &mut going);
             let bytes_in: u64 = running.iter().map(|one| one.pipeline.bytes_in()).sum();
             let records_in: u64 = running.iter().map(|one| one.pipeline.records_in()).sum();
             self.meter.publish(self.bytes_in + bytes_in, self.records_in + records_in);
@@ -172,10 +172,9 @@ impl CoreLoop {
     /// One turn, or the last steps of a pipeline that is to end.
     async fn turn(&mut self, one: &mut Running) -> Result<Turned, ControlError> {
         let is_stopped = self.stop.is_set() && !one.is_gather;
-        let Running { pipeline, gives, takes, .. } = one;
+        let Running { pipeline, gives, takes, source, .. } = one;
         let turned = AssertUnwindSafe(async {
-            if let Some(handover) = takes {
-                let taken = handover.take();
+            if let Some(taken) = takes.as_ref().and_then(|handover| handover.take()) {
                 for (giver, sealed) in taken.sealed {
                     pipeline.add_sealed(giver, sealed)?;
                 }
@@ -183,8 +182,13 @@ impl CoreLoop {
             }
             if !is_stopped {
                 let progress = pipeline.turn().await?;
-                if let Some(giving) = gives {
-                    giving.follow(pipeline, progress).await?;
+                if let Some(giving) = gives
+                    && let Some(greatest) = giving.follow(pipeline, progress).await?
+                {
+                    self.notices.say_of(&format!("idle {source}"), all_are_idle(source, greatest));
+                }
+                if let Some(notice) = pipeline.take_notice() {
+                    self.notices.say_of(&format!("far ahead {source}"), notice);
                 }
                 match progress {
                     Progress::Advanced(_) => return Ok(Turned::On),
@@ -218,6 +222,14 @@ impl CoreLoop {
 
 fn failed(query: String, source: String, position: Position, error: PipelineError) -> ControlError {
     ControlError::Pipeline { query, source, position, error: Box::new(error) }
+}
+
+fn all_are_idle(source: &str, greatest: EventTime) -> String {
+    let reached = match greatest {
+        EventTime::MIN => "none of them has a watermark yet, so that no window closes".to_owned(),
+        greatest => format!("windows close up to the greatest of their watermarks, {greatest}"),
+    };
+    format!("{source}: no partition has had a record for 'idle.timeout'; {reached}")
 }
 
 fn panicked(

@@ -28,35 +28,47 @@ pub(crate) struct Giving {
     /// When the last record came.
     active: Instant,
     is_idle: bool,
+    /// Up to which state of the others it has followed them.
+    followed: u64,
 }
 
 impl Giving {
     pub(crate) fn new(to: GiveSpec) -> Self {
-        Self { to, told: EventTime::MIN, active: Instant::now(), is_idle: false }
+        let (told, active) = (EventTime::MIN, Instant::now());
+        Self { to, told, active, is_idle: false, followed: u64::MAX }
     }
 
-    /// After a turn.
+    /// After a turn. If now all partitions are silent, and were not before: the greatest watermark among
+    /// them.
     pub(crate) async fn follow(
         &mut self,
         pipeline: &mut Pipeline,
         progress: Progress,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<Option<EventTime>, PipelineError> {
         if progress != Progress::Idle {
             self.active = Instant::now();
             if std::mem::take(&mut self.is_idle) {
                 self.to.handover.set_idle(self.to.giver, false);
             }
-            return self.give(pipeline, self.to.step_us.max(1));
+            self.give(pipeline, self.to.step_us.max(1))?;
+            return Ok(None);
         }
-        if self.to.idle_timeout.is_some_and(|timeout| self.active.elapsed() >= timeout) {
-            self.is_idle = true;
-            // A silent partition follows the others: its windows close with theirs.
-            if let Some(time) = self.to.handover.set_idle(self.to.giver, true) {
-                pipeline.pass_time(time).await?;
-                return self.give(pipeline, 1);
+        let mut all_are_idle = None;
+        if !self.is_idle {
+            if self.to.idle_timeout.is_none_or(|timeout| self.active.elapsed() < timeout) {
+                return Ok(None);
             }
+            self.is_idle = true;
+            // The others are to know exactly how far it came.
+            self.give(pipeline, 1)?;
+            all_are_idle = self.to.handover.set_idle(self.to.giver, true);
         }
-        Ok(())
+        // A silent partition follows the others: its windows close with theirs.
+        if let Some(time) = self.to.handover.to_follow(&mut self.followed) {
+            pipeline.pass_time(time).await?;
+            self.give(pipeline, 1)?;
+        }
+        Ok(all_are_idle)
     }
 
     fn give(&mut self, pipeline: &mut Pipeline, step_us: i64) -> Result<(), PipelineError> {
@@ -75,8 +87,9 @@ impl Giving {
 
     /// Gives the rest of a pipeline that has ended.
     pub(crate) fn end(&self, outcome: &mut Outcome) {
-        let (rest, end) = (outcome.sealed.take(), EventTime::MAX);
-        self.to.handover.give(self.to.giver, rest, end, end);
+        // Its watermark stays what its records made it.
+        let rest = outcome.sealed.take();
+        self.to.handover.give(self.to.giver, rest, EventTime::MAX, self.told);
         self.to.handover.end(self.to.giver);
     }
 }

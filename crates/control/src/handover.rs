@@ -5,20 +5,38 @@
 //! has passed by the length of one, never for a record or a batch.
 //!
 //! A partition whose input has been silent for `idle.timeout` holds nobody up: its event time follows
-//! that of the others, its windows close with theirs, and what it reads later below that is late.
+//! that of the others, its windows close with theirs, and what it reads later below that is late. When all
+//! are silent, the greatest watermark among them holds.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_record::EventTime;
 
 /// Between the pipelines of one gather.
 pub(crate) struct Handover<S> {
-    givers: Mutex<Vec<Giver<S>>>,
+    state: Mutex<State<S>>,
+    /// Something was given since it was last taken.
+    is_fresh: AtomicBool,
+    /// Grows with every change that a silent partition may have to follow.
+    version: AtomicU64,
 }
 
-struct Giver<S> {
-    /// In the order in which it was sealed.
-    sealed: Vec<S>,
+struct State<S> {
+    givers: Vec<Giver>,
+    /// What was given since it was last taken, in the order in which it was.
+    sealed: Vec<(usize, S)>,
+    /// `until` of every giver.
+    untils: BTreeSet<(EventTime, usize)>,
+    /// `watermark` of every giver that is neither silent nor has ended.
+    active: BTreeSet<(EventTime, usize)>,
+    /// The greatest `watermark` there has been.
+    greatest: EventTime,
+}
+
+#[derive(Clone)]
+struct Giver {
     /// No window that it gives later ends at or before this.
     until: EventTime,
     /// How far event time has come there.
@@ -29,7 +47,7 @@ struct Giver<S> {
 
 /// What a gather finds.
 pub(crate) struct Taken<S> {
-    /// By giver.
+    /// By giver, then in the order in which it was sealed.
     pub(crate) sealed: Vec<(usize, S)>,
     /// How far all have come; the end of time once nobody gives any more.
     pub(crate) until: EventTime,
@@ -38,22 +56,31 @@ pub(crate) struct Taken<S> {
 impl<S> Handover<S> {
     /// For so many pipelines.
     pub(crate) fn new(giver_count: usize) -> Arc<Self> {
-        let giver = || Giver {
+        let (until, watermark) = (EventTime::MIN, EventTime::MIN);
+        let giver = Giver { until, watermark, is_idle: false, has_ended: false };
+        let all: BTreeSet<_> = (0..giver_count).map(|from| (EventTime::MIN, from)).collect();
+        let state = Mutex::new(State {
+            givers: vec![giver; giver_count],
             sealed: Vec::new(),
-            until: EventTime::MIN,
-            watermark: EventTime::MIN,
-            is_idle: false,
-            has_ended: false,
-        };
-        Arc::new(Self { givers: Mutex::new((0..giver_count).map(|_| giver()).collect()) })
+            untils: all.clone(),
+            active: all,
+            greatest: EventTime::MIN,
+        });
+        Arc::new(Self { state, is_fresh: AtomicBool::new(true), version: AtomicU64::new(0) })
     }
 
     /// The state is whole between any two statements that could panic, so poison means nothing.
-    fn lock(&self) -> MutexGuard<'_, Vec<Giver<S>>> {
-        self.givers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives what was sealed, and says how far that goes.
+    /// Says that the state has changed, once it is unlocked.
+    fn tell(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+        self.is_fresh.store(true, Ordering::Release);
+    }
+
+    /// Gives what was sealed, and says how far that goes. O(log givers).
     pub(crate) fn give(
         &self,
         from: usize,
@@ -61,39 +88,89 @@ impl<S> Handover<S> {
         until: EventTime,
         watermark: EventTime,
     ) {
-        let mut givers = self.lock();
-        let giver = &mut givers[from];
-        giver.sealed.extend(sealed);
-        giver.until = giver.until.max(until);
-        giver.watermark = giver.watermark.max(watermark);
+        let mut state = self.lock();
+        state.sealed.extend(sealed.map(|sealed| (from, sealed)));
+        state.pass(from, until, watermark);
+        drop(state);
+        self.tell();
     }
 
-    /// Says that this pipeline has given all.
+    /// Says that this pipeline has given all. O(log givers).
     pub(crate) fn end(&self, from: usize) {
-        let mut givers = self.lock();
-        let giver = &mut givers[from];
-        (giver.until, giver.watermark, giver.has_ended) = (EventTime::MAX, EventTime::MAX, true);
+        let mut state = self.lock();
+        let watermark = state.givers[from].watermark;
+        state.pass(from, EventTime::MAX, watermark);
+        state.givers[from].has_ended = true;
+        state.active.remove(&(watermark, from));
+        drop(state);
+        self.tell();
     }
 
-    /// Says whether this pipeline's input is silent. If so, how far event time has come in those whose
-    /// input is not; `None` if all are silent.
+    /// Says whether this pipeline's input is silent. If now all are, and were not before: the greatest
+    /// watermark. O(log givers).
     pub(crate) fn set_idle(&self, from: usize, is_idle: bool) -> Option<EventTime> {
-        let mut givers = self.lock();
-        givers[from].is_idle = is_idle;
-        let active = givers.iter().filter(|giver| !giver.is_idle && !giver.has_ended);
-        active.map(|giver| giver.watermark).min().filter(|_| is_idle)
+        let mut state = self.lock();
+        let had_active = !state.active.is_empty();
+        let giver = &mut state.givers[from];
+        assert!(!giver.has_ended, "what has ended says nothing more");
+        giver.is_idle = is_idle;
+        let entry = (giver.watermark, from);
+        if is_idle {
+            state.active.remove(&entry);
+        } else {
+            state.active.insert(entry);
+        }
+        let all_are_idle = had_active && state.active.is_empty();
+        let greatest = state.greatest;
+        drop(state);
+        self.tell();
+        all_are_idle.then_some(greatest)
     }
 
-    pub(crate) fn take(&self) -> Taken<S> {
-        let mut givers = self.lock();
-        let mut sealed = Vec::new();
-        for (from, giver) in givers.iter_mut().enumerate() {
-            sealed.extend(giver.sealed.drain(..).map(|sealed| (from, sealed)));
+    /// How far a silent partition is to follow the others: as far as the least of those that are not
+    /// silent, or the greatest of all if all are. `None` if nothing has changed since `seen`, which goes
+    /// along; then this takes no lock.
+    pub(crate) fn to_follow(&self, seen: &mut u64) -> Option<EventTime> {
+        let version = self.version.load(Ordering::Acquire);
+        if *seen == version {
+            return None;
         }
-        Taken {
-            sealed,
-            until: givers.iter().map(|giver| giver.until).min().unwrap_or(EventTime::MAX),
+        *seen = version;
+        let state = self.lock();
+        Some(state.active.first().map_or(state.greatest, |&(watermark, _)| watermark))
+    }
+
+    /// What was given since this was last asked; `None` if nothing has changed. O(what was given).
+    pub(crate) fn take(&self) -> Option<Taken<S>> {
+        if !self.is_fresh.swap(false, Ordering::AcqRel) {
+            return None;
         }
+        let mut state = self.lock();
+        let mut sealed = std::mem::take(&mut state.sealed);
+        let until = state.untils.first().map_or(EventTime::MAX, |&(until, _)| until);
+        drop(state);
+        // Stable: what one giver gave stays in order.
+        sealed.sort_by_key(|&(from, _)| from);
+        Some(Taken { sealed, until })
+    }
+}
+
+impl<S> State<S> {
+    /// A giver has come so far.
+    fn pass(&mut self, from: usize, until: EventTime, watermark: EventTime) {
+        let giver = &mut self.givers[from];
+        if until > giver.until {
+            assert!(self.untils.remove(&(giver.until, from)), "every giver is there once");
+            giver.until = until;
+            self.untils.insert((until, from));
+        }
+        if watermark > giver.watermark {
+            if self.active.remove(&(giver.watermark, from)) {
+                self.active.insert((watermark, from));
+            }
+            giver.watermark = watermark;
+        }
+        self.greatest = self.greatest.max(watermark);
     }
 }
 
@@ -101,27 +178,65 @@ impl<S> Handover<S> {
 mod tests {
     use super::*;
 
+    /// What is to be followed, whether anything has changed or not.
+    fn follow(handover: &Handover<char>) -> EventTime {
+        let mut seen = u64::MAX;
+        handover.to_follow(&mut seen).expect("something has changed since the end of time")
+    }
+
+    fn until(handover: &Handover<char>) -> Option<EventTime> {
+        handover.take().map(|taken| taken.until)
+    }
+
     #[test]
     fn the_one_that_is_behind_holds_the_others_up_until_it_is_silent_or_ends() {
         let handover: Arc<Handover<char>> = Handover::new(3);
         let give = |from, time| handover.give(from, None, EventTime(time), EventTime(time));
         give(0, 50);
         give(1, 40);
-        assert_eq!(handover.take().until, EventTime::MIN, "the third has said nothing");
-        assert_eq!(handover.set_idle(2, true), Some(EventTime(40)), "it may follow");
-        assert_eq!(handover.take().until, EventTime::MIN, "but has not yet");
+        assert_eq!(until(&handover), Some(EventTime::MIN), "the third has said nothing");
+        assert_eq!(until(&handover), None, "nothing has changed");
+        assert_eq!(handover.set_idle(2, true), None);
+        assert_eq!(follow(&handover), EventTime(40), "it may follow");
+        assert_eq!(until(&handover), Some(EventTime::MIN), "but has not yet");
         give(2, 40);
-        assert_eq!(handover.take().until, EventTime(40));
-        assert_eq!(handover.set_idle(0, true), Some(EventTime(40)));
-        assert_eq!(handover.set_idle(1, true), None, "all are silent");
-        assert_eq!(handover.set_idle(1, false), None);
+        assert_eq!(until(&handover), Some(EventTime(40)));
         handover.end(1);
-        assert_eq!(handover.take().until, EventTime(40), "the third is at 40 and has not ended");
+        assert_eq!(follow(&handover), EventTime(50), "the first is left");
+        assert_eq!(until(&handover), Some(EventTime(40)), "the third is at 40 and has not ended");
         handover.end(2);
-        assert_eq!(handover.take().until, EventTime(50));
+        assert_eq!(until(&handover), Some(EventTime(50)));
         handover.give(0, Some('a'), EventTime(60), EventTime(60));
         handover.end(0);
-        let taken = handover.take();
+        let taken = handover.take().expect("it was given");
         assert_eq!((taken.until, taken.sealed), (EventTime::MAX, vec![(0, 'a')]));
+    }
+
+    #[test]
+    fn when_all_are_silent_the_greatest_watermark_holds_in_whichever_order_they_fell_silent() {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
+            let handover: Arc<Handover<char>> = Handover::new(4);
+            for (from, time) in [(0, 50), (1, 70), (2, 10)] {
+                handover.give(from, None, EventTime(time), EventTime(time));
+            }
+            handover.end(3);
+            let fell: Vec<_> = order.map(|from| handover.set_idle(from, true)).to_vec();
+            assert_eq!(fell, [None, None, Some(EventTime(70))], "{order:?}");
+            let mut seen = u64::MAX;
+            assert_eq!(handover.to_follow(&mut seen), Some(EventTime(70)), "{order:?}");
+            assert_eq!(handover.to_follow(&mut seen), None, "nothing has changed");
+            assert_eq!(handover.set_idle(0, false), None);
+            assert_eq!(handover.to_follow(&mut seen), Some(EventTime(50)), "one speaks again");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_in_order_of_giver_then_as_it_was_given() {
+        let handover: Arc<Handover<char>> = Handover::new(2);
+        for (from, sealed) in [(1, 'a'), (0, 'b'), (1, 'c'), (0, 'd')] {
+            handover.give(from, Some(sealed), EventTime(1), EventTime(1));
+        }
+        let taken = handover.take().expect("it was given").sealed;
+        assert_eq!(taken, [(0, 'b'), (0, 'd'), (1, 'a'), (1, 'c')]);
     }
 }

@@ -12,10 +12,12 @@ mod error;
 mod giving;
 mod handover;
 mod meter;
+mod notices;
 mod run;
 mod wave;
 
 pub use error::ControlError;
-pub use meter::{CoreMeter, Notices, StopFlag};
+pub use meter::{CoreMeter, StopFlag};
+pub use notices::Notices;
 pub use run::{Cores, WaveOutcome, run};
 pub use wave::{Node, Planned, Root, Wave};

@@ -1,8 +1,7 @@
 //! What the control plane and the cores tell each other between turns.
 
-use std::mem::take;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Asks every pipeline to stop reading, drain and close its outputs. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -24,30 +23,6 @@ impl StopFlag {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// What a person should hear of while a job runs. Cheap to clone; all clones are one. Takes a lock, so it is
-/// for what happens rarely: never for a record or a batch.
-#[derive(Clone, Debug, Default)]
-pub struct Notices(Arc<Mutex<Vec<String>>>);
-
-impl Notices {
-    /// None so far.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds one: a sentence without a final stop.
-    pub fn say(&self, notice: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
-    }
-
-    /// Those that were added since this was last asked, in order.
-    #[must_use]
-    pub fn take(&self) -> Vec<String> {
-        take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

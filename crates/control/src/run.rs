@@ -229,10 +229,12 @@ impl Fleet {
             let (to_core, work) = channel::<Work>();
             let done = done.clone();
             let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
+            let notices = cores.notices.clone();
             let body = move || async move {
                 // The meter goes on from what earlier waves of the job have read.
                 let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
-                let mut core_loop = CoreLoop { meter, stop, abandon, bytes_in, records_in };
+                let mut core_loop =
+                    CoreLoop { meter, notices, stop, abandon, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
                     let specs = tasks.into_iter().map(|(rank, task)| (rank, task.spec, task.links));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tidemill_aggregate::Sealed;
+use tidemill_aggregate::{FarAhead, Sealed};
 use tidemill_record::{
     BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
 };
@@ -276,6 +276,18 @@ impl Pipeline {
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
+    }
+
+    /// What a person should know while the pipeline runs, since this was last asked.
+    pub fn take_notice(&mut self) -> Option<String> {
+        let FarAhead { offset, time, watermark } = self.processor.take_far_ahead()?;
+        let place = Position { offset, ..self.position };
+        let source = self.bad_records.source();
+        Some(format!(
+            "{source}, {place}: the event time {time} is more than 'watermark.max_ahead' beyond the \
+             watermark, {watermark}; such times move it only to the third greatest of the last eight, \
+             and windows wait as long"
+        ))
     }
 
     /// Bytes of input consumed so far.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use tidemill_aggregate::{
-    AggTable, EventTimes, GroupOrder, Late, Limit, OverTable, Sealed, SortTable, TableBatches,
-    TopNTable, WindowTable,
+    AggTable, EventTimes, FarAhead, GroupOrder, Late, Limit, OverTable, Sealed, SortTable,
+    TableBatches, TopNTable, WindowTable,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
@@ -368,12 +368,18 @@ impl Processor {
         }
     }
 
-    /// How many records were too far ahead to move the watermark, and where the first is; `None` where
+    /// How many event times were too far ahead of the watermark, and where the first is; `None` where
     /// none was.
     pub(crate) fn far_ahead(&self) -> Option<(u64, Offset)> {
         let Some(Step::EventTime(times)) = self.steps.first() else { return None };
         let (count, first) = times.far_ahead();
-        first.map(|(offset, _)| (count, offset))
+        first.map(|first| (count, first.offset))
+    }
+
+    /// Where event times began to be too far ahead, once for each time that they did.
+    pub(crate) fn take_far_ahead(&mut self) -> Option<FarAhead> {
+        let Some(Step::EventTime(times)) = self.steps.first_mut() else { return None };
+        times.take_far_ahead()
     }
 
     /// Records that came too late since this was last asked.

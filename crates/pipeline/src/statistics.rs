@@ -24,8 +24,8 @@ pub struct Statistics {
     pub bad_records: u64,
     /// Records that came too late, by source and by what they were late for.
     pub late: BTreeMap<(String, &'static str), LateCounts>,
-    /// Records so far beyond the watermark (`watermark.max_ahead`) that they did not move it, by source,
-    /// and where the first one of the first partition is.
+    /// Records so far beyond the watermark (`watermark.max_ahead`) that others had to confirm them, by
+    /// source, and where the first one of the first partition is.
     pub far_ahead: BTreeMap<String, (u64, Position)>,
     /// Groups in the tables when the input ended; partial tables count once merged.
     pub group_count: u64,

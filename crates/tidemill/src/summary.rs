@@ -69,7 +69,7 @@ impl fmt::Display for Summary {
             writeln!(
                 f,
                 "{} records more than 'watermark.max_ahead' beyond the watermark ({source}), which \
-                 they did not move; the first in {first}",
+                 they moved only as far as others confirmed them; the first in {first}",
                 grouped(*count),
             )?;
         }

@@ -8,6 +8,7 @@
 mod aggregates;
 mod changes;
 mod duckdb;
+mod event_time;
 mod groups;
 mod limit;
 mod memory;

@@ -1,10 +1,11 @@
 //! A run of the real command that goes on until it is stopped.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Host;
 
@@ -15,7 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Live {
     child: Child,
     lines: Receiver<String>,
-    stderr: JoinHandle<String>,
+    /// What it has said so far, and who reads on.
+    said: Arc<Mutex<String>>,
+    stderr: JoinHandle<()>,
 }
 
 impl Live {
@@ -28,13 +31,17 @@ impl Live {
         std::thread::spawn(move || {
             stdout.lines().map_while(Result::ok).try_for_each(|text| line.send(text))
         });
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).unwrap();
-            text
+        let said = Arc::new(Mutex::new(String::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let stderr = std::thread::spawn({
+            let said = Arc::clone(&said);
+            move || {
+                for line in stderr.lines().map_while(Result::ok) {
+                    *said.lock().unwrap() += &(line + "\n");
+                }
+            }
         });
-        Self { child, lines, stderr }
+        Self { child, lines, said, stderr }
     }
 
     /// The next line of its output.
@@ -59,13 +66,25 @@ impl Live {
         assert_eq!(self.line_within(Duration::from_millis(300)), None);
     }
 
+    /// Waits until it has said this on standard error, while it runs.
+    #[track_caller]
+    pub(crate) fn expect_said(&self, text: &str) {
+        let since = Instant::now();
+        while !self.said.lock().unwrap().contains(text) {
+            let said = self.said.lock().unwrap().clone();
+            assert!(since.elapsed() < PATIENCE, "{text} is to be said; so far: {said}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Interrupts it; the rest of its output, and what it said.
     pub(crate) fn stop(mut self) -> (Vec<String>, String) {
         let pid = libc::pid_t::try_from(self.child.id()).unwrap();
         // SAFETY: the child has not been waited for, so that the number is still its own.
         unsafe { libc::kill(pid, libc::SIGINT) };
         let status = self.child.wait().unwrap();
-        let stderr = self.stderr.join().unwrap();
+        self.stderr.join().unwrap();
+        let stderr = self.said.lock().unwrap().clone();
         assert!(status.success(), "{stderr}");
         (self.lines.iter().collect(), stderr)
     }
