@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
-    InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress, Sealed,
+    Delivery, InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress, Sealed,
 };
 use tidemill_record::{EventTime, Offset, Position};
 use tidemill_rt::yield_if_needed;
@@ -29,6 +29,8 @@ pub(crate) struct CoreLoop {
     pub(crate) stop: StopFlag,
     /// Which pipelines are not worth their time any more.
     pub(crate) abandon: Abandon,
+    /// Takes files that are to be published while their pipeline runs; must not block.
+    pub(crate) deliver: Box<dyn Fn(Delivery)>,
     /// Totals of the pipelines that are done, for the meter.
     pub(crate) bytes_in: u64,
     pub(crate) records_in: u64,
@@ -121,7 +123,12 @@ impl CoreLoop {
                     done(one.rank, None);
                     continue;
                 }
-                match self.turn(&mut one).await {
+                let turned = self.turn(&mut one).await;
+                // Of a pipeline that has failed, too: what was whole before is so still.
+                if let Some(delivery) = one.pipeline.take_finished() {
+                    (self.deliver)(delivery);
+                }
+                match turned {
                     Ok(Turned::On) => {
                         is_idle = false;
                         going.push(one);

@@ -7,7 +7,8 @@ use tidemill_pipeline::PipelineError;
 use tidemill_record::Position;
 use tidemill_rt::RtError;
 
-/// Why a job ended before its input did. Nothing that it wrote to files is visible.
+/// Why a job ended before its input did. Nothing that it wrote to files is visible but segments of input without
+/// end that were published before.
 #[derive(Debug)]
 pub enum ControlError {
     /// A core could not be started, or ended by itself.
@@ -34,6 +35,8 @@ pub enum ControlError {
         /// What it said.
         message: String,
     },
+    /// Files that were whole could not be made visible while the job ran.
+    Publish(Box<PipelineError>),
     /// A byte range of a file does not end where the next begins: a quoted field holds the newline
     /// that the cut was made at.
     Split {
@@ -72,6 +75,7 @@ impl fmt::Display for ControlError {
                 write_place(f, source, *position)?;
                 write!(f, ": {message}; this is a bug in Tidemill or in a registered function")
             }
+            Self::Publish(_) => f.write_str("a segment cannot be published"),
             Self::Split { source, ends_at, next_begins_at } => write!(
                 f,
                 "{source} cannot be read as several splits: a record ends at byte {ends_at} where \
@@ -93,7 +97,7 @@ impl Error for ControlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Core(error) => Some(error),
-            Self::Pipeline { error, .. } => Some(error),
+            Self::Pipeline { error, .. } | Self::Publish(error) => Some(error),
             Self::Panicked { .. } | Self::Split { .. } => None,
         }
     }

@@ -1,4 +1,5 @@
-//! One wave, from assignment to the files that are ready to be published.
+//! One wave, from assignment to the files that are ready to be published. Those of input without end are published
+//! here as they become whole.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -32,7 +33,7 @@ pub struct Cores {
 /// What a wave leaves behind.
 #[derive(Default)]
 pub struct WaveOutcome {
-    /// Files that are complete and durable but not yet visible.
+    /// Files that are complete but not yet visible.
     pub deliveries: Vec<Delivery>,
     /// What all pipelines counted, gathers included.
     pub statistics: Statistics,
@@ -61,7 +62,15 @@ struct Work {
     takes_turns: bool,
 }
 
-/// A core's answer.
+/// What a core says.
+enum Answer {
+    /// A task is over.
+    Done(Box<Done>),
+    /// Files of one that goes on are to be published.
+    Whole(Delivery),
+}
+
+/// What became of a task.
 struct Done {
     rank: usize,
     core: usize,
@@ -77,7 +86,8 @@ struct Done {
 /// # Errors
 /// The failure of the first pipeline, in order of query and partition, that fails by itself: those
 /// before one that has failed run on, those behind it are abandoned. Where input may have no end all stop
-/// at once, and it is the first of those that have failed by then. No file of the wave is visible then.
+/// at once, and it is the first of those that have failed by then. No file of the wave is visible then but
+/// those that were published as it ran.
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
     let fleet = Fleet::launch(cores, stop)?;
     let outcome = run_levels(wave, cores, &fleet);
@@ -209,7 +219,7 @@ fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
 struct Fleet {
     cores: Vec<Core<()>>,
     to_cores: Vec<Sender<Work>>,
-    from_cores: Receiver<Done>,
+    from_cores: Receiver<Answer>,
     /// Ends the pipelines that are running.
     abandon: Abandon,
 }
@@ -233,14 +243,19 @@ impl Fleet {
             let body = move || async move {
                 // The meter goes on from what earlier waves of the job have read.
                 let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
+                let publisher = done.clone();
+                let deliver = Box::new(move |delivery| {
+                    // Where nobody listens any more, the job has gone away.
+                    let _ = publisher.send(Answer::Whole(delivery));
+                });
                 let mut core_loop =
-                    CoreLoop { meter, notices, stop, abandon, bytes_in, records_in };
+                    CoreLoop { meter, notices, stop, abandon, deliver, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
                     let specs = tasks.into_iter().map(|(rank, task)| (rank, task.spec, task.links));
                     let mut answer = |rank, result| {
-                        // Where nobody listens any more, the job has gone away.
-                        let _ = done.send(Done { rank, core, result });
+                        // As above.
+                        let _ = done.send(Answer::Done(Box::new(Done { rank, core, result })));
                     };
                     if takes_turns {
                         core_loop.run_in_turns(specs.collect(), &mut answer).await;
@@ -286,14 +301,37 @@ impl Fleet {
             let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
         }
         let mut all_done = Vec::with_capacity(task_count);
+        let mut published = Ok(());
         while all_done.len() < task_count {
             match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
-                Ok(done) => all_done.push(done),
+                Ok(Answer::Done(done)) => all_done.push(*done),
+                Ok(Answer::Whole(delivery)) => {
+                    let outcome = self.publish(delivery, &mut all_done);
+                    if outcome.is_err() {
+                        self.abandon.all();
+                    }
+                    published = published.and(outcome);
+                }
                 Err(_) => self.check_alive()?,
             }
         }
+        published?;
         all_done.sort_by_key(|done| done.rank);
         Ok(all_done)
+    }
+
+    /// Publishes files, and those that have come meanwhile with them: so however fast segments are closed,
+    /// this thread, which no core waits for, keeps up.
+    fn publish(&self, first: Delivery, all_done: &mut Vec<Done>) -> Result<(), ControlError> {
+        let mut deliveries = vec![first];
+        for answer in self.from_cores.try_iter() {
+            match answer {
+                Answer::Done(done) => all_done.push(*done),
+                Answer::Whole(delivery) => deliveries.push(delivery),
+            }
+        }
+        let published = Delivery::publish_each(deliveries);
+        published.map_err(|error| ControlError::Publish(Box::new(error.into())))
     }
 
     /// While answers are missing, every core is alive: none ends before it is joined.

@@ -6,8 +6,7 @@ use tidemill_plan::{BadRecords, LateRecords};
 use tidemill_record::{BadRecord, Offset, PartitionId};
 use tidemill_sink::{DeadLetterWriter, OutputDirectory};
 
-use crate::output::Delivery;
-use crate::{BadRecordSpec, PipelineError, PipelineSpec};
+use crate::{BadRecordSpec, Delivery, PipelineError, PipelineSpec};
 
 /// Applies the source's `bad.records` policy.
 pub(crate) struct BadRecordPolicy {

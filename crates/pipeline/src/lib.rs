@@ -7,6 +7,7 @@
 
 mod bad_records;
 mod closing;
+mod delivery;
 mod error;
 mod input;
 mod output;
@@ -15,8 +16,8 @@ mod processor;
 mod spec;
 mod statistics;
 
+pub use delivery::Delivery;
 pub use error::PipelineError;
-pub use output::Delivery;
 pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
 pub use spec::{

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use tidemill_format::{Encoder, TableRenderer};
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::Batch;
-use tidemill_sink::{
-    ColumnWriter, FileWriter, Finished, OutputDirectory, StdoutWriter, WRITE_BYTES,
-};
+use tidemill_sink::{ColumnWriter, FileWriter, OutputDirectory, StdoutWriter, WRITE_BYTES};
 
-use crate::{OutputSpec, PipelineError, PipelineSpec};
+use crate::{Delivery, OutputSpec, PipelineError, PipelineSpec};
 
 /// Rows of a segment after which its length is looked at, again and again.
 const ROLL_ROWS: usize = 256;
@@ -56,14 +54,6 @@ pub(crate) struct StdoutOutput {
     writer: Option<StdoutWriter>,
     bytes: Vec<u8>,
     bytes_out: u64,
-}
-
-/// Files that are complete and durable but not yet visible, and the directory they go to.
-pub struct Delivery {
-    /// Where they become visible.
-    pub directory: Arc<OutputDirectory>,
-    /// The files.
-    pub finished: Finished,
 }
 
 impl Output {
@@ -137,6 +127,15 @@ impl Output {
         }
     }
 
+    /// Files that have become complete since this was last asked, where they are to be published while the job
+    /// runs.
+    pub(crate) fn take_finished(&mut self) -> Option<Delivery> {
+        match self {
+            Self::File(file) => file.take_finished(),
+            Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
+        }
+    }
+
     pub(crate) fn checksum(&self) -> Option<u64> {
         match self {
             Self::Columns(writer) => writer.checksum(),
@@ -196,12 +195,26 @@ impl FileOutput {
         Ok(())
     }
 
+    fn take_finished(&mut self) -> Option<Delivery> {
+        let finished = self.writer.as_mut()?.take_finished()?;
+        Some(Delivery { directory: Arc::clone(&self.directory), finished })
+    }
+
     async fn finish(&mut self) -> Result<Delivery, PipelineError> {
         self.encoder.finish(&mut self.bytes)?;
         self.flush().await?;
         let writer = self.writer.take().expect("an output is finished once");
         let finished = writer.finish().await?;
         Ok(Delivery { directory: Arc::clone(&self.directory), finished })
+    }
+}
+
+impl Drop for FileOutput {
+    fn drop(&mut self) {
+        // Of a job that failed; one that ended has taken the writer.
+        if let Some(writer) = &mut self.writer {
+            writer.salvage(&self.bytes);
+        }
     }
 }
 

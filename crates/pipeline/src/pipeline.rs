@@ -9,9 +9,9 @@ use tidemill_record::{
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
-use crate::output::{Delivery, Output};
+use crate::output::Output;
 use crate::processor::Processor;
-use crate::{KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics};
+use crate::{Delivery, KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics};
 
 /// The reader → processor → writer chain of one partition. Not `Send`, shares nothing, and reads
 /// top to bottom in [`Self::turn`].
@@ -67,7 +67,7 @@ pub struct Outcome {
     pub partition: PartitionId,
     /// The partial table, where a gather follows.
     pub sealed: Option<Sealed>,
-    /// Files that are complete and durable but not yet visible.
+    /// Files that are complete but not yet visible.
     pub deliveries: Vec<Delivery>,
     /// Keys to hold against those of other partitions.
     pub audits: Vec<KeyAudit>,
@@ -118,7 +118,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// Every error ends this pipeline; there is no retry in here. Nothing it wrote to files is
-    /// visible.
+    /// visible but for what [`Self::take_finished`] gave.
     ///
     /// # Cost
     /// O(rows). Awaits only in the reader and the writer.
@@ -188,6 +188,12 @@ impl Pipeline {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
         Ok(Progress::Advanced(0))
+    }
+
+    /// Files that have become complete since this was last asked, where they are to be published while the job
+    /// runs; also of a pipeline that has failed since.
+    pub fn take_finished(&mut self) -> Option<Delivery> {
+        self.output.take_finished()
     }
 
     /// How far event time has come.

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -261,6 +261,17 @@ impl File {
             Handle::Std(file) => file.sync_data(),
             Handle::Glommio(file) => file.fdatasync().await.map_err(io_error),
         }
+    }
+
+    /// A second descriptor of the same open file, which may go to another thread: what is synced through it
+    /// is what was written through this one.
+    ///
+    /// # Errors
+    /// What fcntl said: EMFILE where the process has no descriptor left.
+    pub fn share(&self) -> io::Result<fs::File> {
+        // SAFETY: the descriptor is open for as long as `self` is borrowed.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(self.raw_fd()) };
+        borrowed.try_clone_to_owned().map(fs::File::from)
     }
 
     /// Length, place and modification time, by fstat: true of the open file whatever becomes of its

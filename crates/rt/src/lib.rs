@@ -17,7 +17,7 @@ mod yielding;
 
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
 pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
-pub use directory::{rename, sync_directory};
+pub use directory::{rename_to_free, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};
 pub use file::{File, FileIdentity};
 pub use launch::{Core, Launching, begin_launch, launch};

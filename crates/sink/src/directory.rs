@@ -1,21 +1,20 @@
-//! The directory of a file sink: who may write there, and when results become visible.
+//! The directory of a file sink: who may write there, and which names are free.
 //!
-//! Control plane only: opened once before any pipeline, published once after all of them. A job that
-//! fails publishes nothing, and what it wrote is removed as its [`Finished`] and writers are dropped.
+//! Control plane only: opened once before any pipeline. A job never takes a name that was there before it,
+//! not even of a file that an earlier one left open: its segments go on behind the highest number.
 
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_plan::OnExisting;
-use tidemill_rt::{rename, sync_directory};
 
-use crate::SinkError;
-
-/// Ending of a segment while it is written.
-pub(crate) const OPEN_SUFFIX: &str = ".open";
+use crate::intent::roll_forward;
+use crate::names::{OPEN_SUFFIX, parse, segment_name};
+use crate::publish::publish;
+use crate::{Finished, Published, SinkError};
 
 /// What names of result files begin with.
 const RESULT_PREFIX: &str = "part-";
@@ -23,49 +22,51 @@ const RESULT_PREFIX: &str = "part-";
 /// What names of dead letter files begin with.
 const DEAD_LETTER_PREFIX: &str = "dead-";
 
+/// Segments of a directory that wait to be flushed by whoever publishes them, at most; more are flushed where
+/// they are written, which holds up those who write faster than the device.
+const UNSYNCED_MAX: usize = 16;
+
 /// A directory that this process alone writes results to, for as long as this value lives.
 #[derive(Debug)]
 pub struct OutputDirectory {
+    // Fixed as it is opened.
     path: PathBuf,
+    /// The same, whatever the working directory.
+    absolute: PathBuf,
     /// First part of the names of its files.
     prefix: String,
-    on_existing: OnExisting,
     is_durable: bool,
-    /// Files that this value has published: no earlier results.
-    published: Mutex<Vec<PathBuf>>,
+    is_live: bool,
+    /// Number of the first segment of each partition.
+    first_segment: u64,
+    /// Files that an earlier job left open, in order of name.
+    left_open: Vec<PathBuf>,
+    // Changes as segments are published.
+    state: Mutex<State>,
+    /// One for each segment that waits to be flushed, and one more.
+    unsynced: Arc<()>,
     /// Holds the exclusive lock; closing it gives it up.
     _lock: fs::File,
 }
 
-/// Segments of one partition, whole and durable under names that nobody reads yet. Dropping it
-/// removes them.
+/// What the next publishing has to see to.
 #[derive(Debug, Default)]
-pub struct Finished {
-    /// Final names.
-    pub(crate) segments: Vec<PathBuf>,
-    /// Bytes in all of them.
-    pub(crate) byte_count: u64,
-}
-
-/// What became visible.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Published {
-    /// The files, in order of name.
-    pub files: Vec<PathBuf>,
-    /// Bytes in all of them.
-    pub byte_count: u64,
-    /// Earlier results that were removed.
-    pub removed_count: usize,
+pub(crate) struct State {
+    /// Results of earlier jobs that are to be replaced, in order of name.
+    pub(crate) earlier: Vec<PathBuf>,
+    /// Directories in which one was made on the way to this one, outermost first.
+    pub(crate) made_in: Vec<PathBuf>,
 }
 
 impl OutputDirectory {
-    /// Opens the directory for results, making it if need be, and removes what an earlier crash left
-    /// unfinished there.
+    /// Opens the directory for results, making it if need be, and completes what an earlier job was about to
+    /// publish there when it ended.
     ///
     /// # Errors
     /// [`SinkError::Existing`] if it holds results and they are not to be replaced;
-    /// [`SinkError::Locked`] if another job writes there; [`SinkError::NotADirectory`]; what the
-    /// system said otherwise.
+    /// [`SinkError::Locked`] if another job writes there; [`SinkError::NotADirectory`];
+    /// [`SinkError::Intent`] if what an earlier job was about to publish cannot be read; what the system said
+    /// otherwise.
     pub fn open(path: &Path, on_existing: OnExisting) -> Result<Self, SinkError> {
         Self::open_named(path, on_existing, RESULT_PREFIX)
     }
@@ -89,43 +90,30 @@ impl OutputDirectory {
         on_existing: OnExisting,
         prefix: &str,
     ) -> Result<Self, SinkError> {
-        match fs::create_dir_all(path) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Err(SinkError::NotADirectory { path: path.to_owned() });
-            }
-            made => made.map_err(|error| SinkError::of(path, "make", error))?,
-        }
-        let lock = fs::File::open(path).map_err(|error| SinkError::of(path, "open", error))?;
-        // SAFETY: the descriptor is open; the call takes no memory.
-        if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-            let error = io::Error::last_os_error();
-            return Err(match error.kind() {
-                io::ErrorKind::WouldBlock => SinkError::Locked { path: path.to_owned() },
-                _ => SinkError::of(path, "lock", error),
-            });
-        }
-        let (path, prefix) = (path.to_owned(), prefix.to_owned());
-        let directory = Self {
-            path,
-            prefix,
-            on_existing,
-            is_durable: true,
-            published: Mutex::default(),
-            _lock: lock,
+        let made_in = make(path)?;
+        let absolute = std::path::absolute(path);
+        let absolute = absolute.map_err(|error| SinkError::of(path, "find", error))?;
+        let Some(lock) = lock(path)? else {
+            return Err(SinkError::Locked { path: path.to_owned() });
         };
-        let results = directory.list(|name| !name.ends_with(OPEN_SUFFIX))?;
-        if let (Some(earlier), OnExisting::Fail) = (results.into_iter().next(), on_existing) {
-            return Err(SinkError::Existing { path: earlier });
+        roll_forward(path)?;
+        let found = Found::list(path, prefix)?;
+        if let (Some(result), OnExisting::Fail) = (found.results.first(), on_existing) {
+            return Err(SinkError::Existing { path: result.clone() });
         }
-        for stale in directory.list(|name| name.ends_with(OPEN_SUFFIX))? {
-            fs::remove_file(&stale).map_err(|error| SinkError::of(stale, "remove", error))?;
-        }
-        Ok(directory)
+        let first_segment = found.highest.map_or(0, |highest| highest + 1);
+        Ok(Self {
+            path: path.to_owned(),
+            absolute,
+            prefix: prefix.to_owned(),
+            is_durable: true,
+            is_live: false,
+            first_segment,
+            left_open: found.left_open,
+            state: Mutex::new(State { earlier: found.results, made_in }),
+            unsynced: Arc::new(()),
+            _lock: lock,
+        })
     }
 
     /// The same, whose files become visible without being flushed to the device: what a crash of the host
@@ -136,10 +124,24 @@ impl OutputDirectory {
         self
     }
 
+    /// The same for results of input without end: each segment may be published as it is closed, and no file
+    /// is removed when the job fails.
+    #[must_use]
+    pub fn live(mut self) -> Self {
+        self.is_live = true;
+        self
+    }
+
     /// Whether files are flushed to the device before they become visible.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.is_durable
+    }
+
+    /// Whether segments are published one by one.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.is_live
     }
 
     /// The directory.
@@ -148,111 +150,152 @@ impl OutputDirectory {
         &self.path
     }
 
-    /// Final name of a segment.
-    pub(crate) fn segment(&self, partition: u32, segment: u32, extension: &str) -> PathBuf {
-        self.path.join(format!("{}{partition:05}-{segment:06}.{extension}", self.prefix))
+    /// Files that an earlier job was writing when it ended, in order of name. They are left as they are.
+    #[must_use]
+    pub fn left_open(&self) -> &[PathBuf] {
+        &self.left_open
     }
 
-    /// Whether publishing would take results of an earlier job away.
+    /// Files that this job was writing when it ended, in order of name.
     ///
     /// # Errors
     /// What listing the directory said.
-    pub fn replaces_results(&self) -> Result<bool, SinkError> {
-        let ours = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.prefix == RESULT_PREFIX && !self.earlier(&ours)?.is_empty())
+    pub fn open_files(&self) -> Result<Vec<PathBuf>, SinkError> {
+        let mut open = Found::list(&self.path, &self.prefix)?.left_open;
+        open.retain(|path| self.left_open.binary_search(path).is_err());
+        Ok(open)
     }
 
-    /// Files that the first publishing is to replace: those there that are not `ours`.
-    fn earlier(&self, ours: &[PathBuf]) -> Result<Vec<PathBuf>, SinkError> {
-        let mut earlier = match self.on_existing {
-            OnExisting::Replace => self.list(|name| !name.ends_with(OPEN_SUFFIX))?,
-            OnExisting::Fail => Vec::new(),
-        };
-        earlier.retain(|path| !ours.contains(path));
-        Ok(earlier)
+    /// Whether publishing would take results of an earlier job away.
+    #[must_use]
+    pub fn replaces_results(&self) -> bool {
+        let is_there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
+        self.prefix == RESULT_PREFIX && self.state().earlier.iter().any(is_there)
     }
 
-    /// Makes the segments of a whole job visible under their final names, and durably so. With
-    /// `on.existing = replace`, earlier results that no new one replaces are then removed; those
-    /// that this value has published before are no earlier ones.
+    /// Makes the segments of a whole job visible; see [`publish`].
     ///
     /// # Errors
-    /// What rename, remove or fsync said. If a rename fails, names already given are taken back, as
-    /// far as the disk lets us.
+    /// As [`publish`].
     pub fn publish(&self, finished: Vec<Finished>) -> Result<Published, SinkError> {
-        let mut published = Published::default();
-        let mut ours = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = self.earlier(&ours)?;
-        for segment in finished.iter().flat_map(|finished| &finished.segments) {
-            if let Err(error) = rename(&open_name(segment), segment) {
-                for done in &published.files {
-                    // Best effort: the failed rename is what the caller hears of.
-                    let _ = rename(done, &open_name(done));
+        publish(vec![(self, finished)])
+    }
+
+    /// Number of the first segment of each partition.
+    pub(crate) fn first_segment(&self) -> u64 {
+        self.first_segment
+    }
+
+    /// Final name of a segment.
+    pub(crate) fn segment(&self, partition: u32, segment: u64, extension: &str) -> PathBuf {
+        self.path.join(segment_name(&self.prefix, partition, segment, extension))
+    }
+
+    pub(crate) fn absolute(&self) -> &Path {
+        &self.absolute
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// A count to hold while a segment waits to be flushed; `None` where enough of them wait.
+    pub(crate) fn unsynced(&self) -> Option<Arc<()>> {
+        let waiting = Arc::strong_count(&self.unsynced) - 1;
+        (waiting < UNSYNCED_MAX).then(|| Arc::clone(&self.unsynced))
+    }
+
+    /// It is whole between any two statements that could panic, so poison means nothing.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Files in a directory that have names of ours.
+struct Found {
+    /// Regular files that are visible, in order of name.
+    results: Vec<PathBuf>,
+    /// Regular files that end in `.open`, in order of name.
+    left_open: Vec<PathBuf>,
+    /// The highest segment number, whatever has it.
+    highest: Option<u64>,
+}
+
+impl Found {
+    fn list(path: &Path, prefix: &str) -> Result<Self, SinkError> {
+        let fail = |error| SinkError::of(path, "list", error);
+        let mut found = Self { results: Vec::new(), left_open: Vec::new(), highest: None };
+        for entry in fs::read_dir(path).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name();
+            let Some((name, said)) =
+                name.to_str().and_then(|name| Some((name, parse(prefix, name)?)))
+            else {
+                continue;
+            };
+            found.highest = found.highest.max(Some(said.segment));
+            if entry.file_type().map_err(fail)?.is_file() {
+                let files = if said.is_open { &mut found.left_open } else { &mut found.results };
+                files.push(path.join(name));
+            }
+        }
+        found.results.sort_unstable();
+        found.left_open.sort_unstable();
+        debug_assert!(
+            found.left_open.iter().all(|path| path.to_string_lossy().ends_with(OPEN_SUFFIX))
+        );
+        Ok(found)
+    }
+}
+
+/// Takes the lock of a directory; `None` if another has it.
+pub(crate) fn lock(path: &Path) -> Result<Option<fs::File>, SinkError> {
+    let file = fs::File::open(path).map_err(|error| SinkError::of(path, "open", error))?;
+    // SAFETY: the descriptor is open; the call takes no memory.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(Some(file));
+    }
+    let error = io::Error::last_os_error();
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(None),
+        _ => Err(SinkError::of(path, "lock", error)),
+    }
+}
+
+/// Makes a directory and what is missing above it; the directories in which one was made, outermost first.
+fn make(path: &Path) -> Result<Vec<PathBuf>, SinkError> {
+    let not_a_directory = || SinkError::NotADirectory { path: path.to_owned() };
+    let (mut missing, mut at) = (Vec::new(), path);
+    loop {
+        match fs::metadata(at) {
+            Ok(found) if found.is_dir() => break,
+            Ok(_) => return Err(not_a_directory()),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(not_a_directory());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && at != parent(at) => {
+                missing.push(at);
+                at = parent(at);
+            }
+            Err(error) => return Err(SinkError::of(at, "look at", error)),
+        }
+    }
+    let mut made_in = Vec::with_capacity(missing.len());
+    for directory in missing.into_iter().rev() {
+        match fs::create_dir(directory) {
+            Ok(()) => made_in.push(parent(directory).to_owned()),
+            // Somebody else made it meanwhile, or it is another way to write one that is there now.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !directory.is_dir() {
+                    return Err(not_a_directory());
                 }
-                return Err(SinkError::of(segment, "publish", error));
             }
-            published.files.push(segment.clone());
+            Err(error) => return Err(SinkError::of(directory, "make", error)),
         }
-        for mut finished in finished {
-            published.byte_count += finished.byte_count;
-            finished.segments.clear();
-        }
-        published.files.sort_unstable();
-        ours.extend_from_slice(&published.files);
-        for old in earlier {
-            if published.files.binary_search(&old).is_err() {
-                fs::remove_file(&old).map_err(|error| SinkError::of(old, "remove", error))?;
-                published.removed_count += 1;
-            }
-        }
-        if self.is_durable {
-            sync_directory(&self.path).map_err(|error| SinkError::of(&self.path, "sync", error))?;
-        }
-        Ok(published)
     }
-
-    /// Files of this kind whose names pass, in order of name.
-    fn list(&self, passes: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, SinkError> {
-        let fail = |error| SinkError::of(&self.path, "list", error);
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(fail)? {
-            let name = entry.map_err(fail)?.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if name.starts_with(&self.prefix) && passes(name) {
-                paths.push(self.path.join(name));
-            }
-        }
-        paths.sort_unstable();
-        Ok(paths)
-    }
+    Ok(made_in)
 }
 
-impl Finished {
-    /// Bytes in all segments.
-    #[must_use]
-    pub fn byte_count(&self) -> u64 {
-        self.byte_count
-    }
-
-    /// Number of segments.
-    #[must_use]
-    pub fn segment_count(&self) -> usize {
-        self.segments.len()
-    }
-}
-
-impl Drop for Finished {
-    fn drop(&mut self) {
-        for segment in &self.segments {
-            // Nothing can be done about it here; the next job on this directory tries again.
-            let _ = fs::remove_file(open_name(segment));
-        }
-    }
-}
-
-/// The name of a segment while it is written.
-pub(crate) fn open_name(segment: &Path) -> PathBuf {
-    let mut name = segment.as_os_str().to_owned();
-    name.push(OPEN_SUFFIX);
-    PathBuf::from(name)
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }

@@ -17,6 +17,18 @@ pub enum SinkError {
         /// The directory.
         path: PathBuf,
     },
+    /// A file would take the name of another.
+    NameTaken {
+        /// The name.
+        path: PathBuf,
+    },
+    /// What an earlier job was about to publish cannot be read.
+    Intent {
+        /// The file that says what.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The path of the sink is not a directory.
     NotADirectory {
         /// The path.
@@ -82,6 +94,7 @@ impl SinkError {
             Some(libc::EIO) => Self::Device { path, operation, source },
             Some(libc::EACCES | libc::EPERM | libc::EROFS) => Self::Denied { path, source },
             Some(libc::EPIPE) => Self::Closed,
+            Some(libc::EEXIST) => Self::NameTaken { path },
             _ => Self::Io { path, operation, source },
         }
     }
@@ -104,6 +117,18 @@ impl fmt::Display for SinkError {
                 "another job is writing to {}; wait for it, or choose another path",
                 path.display()
             ),
+            Self::NameTaken { path } => write!(
+                f,
+                "{} appeared while the job ran, and no result takes the place of a file; move it away, or \
+                 choose another path, and run again",
+                path.display()
+            ),
+            Self::Intent { path, reason } => write!(
+                f,
+                "{} says what an earlier job was about to publish, but {reason}; look through its directory, \
+                 which may hold results of two jobs, then remove that file and run again",
+                path.display()
+            ),
             Self::Registered { sink, message } => {
                 write!(f, "the registered sink {sink} refused a batch: {message}")
             }
@@ -116,7 +141,7 @@ impl fmt::Display for SinkError {
             Self::Full { path, source } => write!(
                 f,
                 "no space is left for {}{}; make room or choose a path on another disk, and run again: \
-                 nothing of this run has been published",
+                 what this run has not published yet is not visible",
                 path.display(),
                 errno(source)
             ),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidemill_rt::{Backend, File};
 
-use crate::SinkError;
-use crate::directory::{Finished, OutputDirectory, open_name};
+use crate::finished::open_name;
+use crate::{Finished, OutputDirectory, SinkError};
 
 /// Bytes collected before they are written: one call to the kernel each.
 pub const WRITE_BYTES: usize = 256 * 1024;
@@ -18,7 +18,8 @@ const WRITEBACK_BYTES: u64 = 16 << 20;
 ///
 /// The first segment is made at once, so that a directory that cannot be written stops the job before
 /// it has read anything, and so that a partition without results is visible as an empty file. Later
-/// ones are made when there is something to write. Dropping an unfinished writer removes its files.
+/// ones are made when there is something to write. Dropping an unfinished writer removes its files, but for those of
+/// a [live](OutputDirectory::live) directory.
 #[derive(Debug)]
 pub struct FileWriter {
     // Fixed at construction.
@@ -28,8 +29,12 @@ pub struct FileWriter {
     extension: String,
     rolling_bytes: Option<u64>,
     // Changes with every write.
-    /// Segments made so far; the last one may be open.
+    /// Number of the next segment.
+    next_segment: u64,
+    /// Segments that are whole, since they were last taken.
     finished: Finished,
+    /// Bytes in all segments that are whole.
+    finished_bytes: u64,
     open: Option<Open>,
     /// Not yet written; shorter than [`WRITE_BYTES`] between calls.
     pending: Vec<u8>,
@@ -38,6 +43,8 @@ pub struct FileWriter {
 #[derive(Debug)]
 struct Open {
     file: File,
+    /// Its final name.
+    segment: PathBuf,
     path: PathBuf,
     byte_count: u64,
     /// The device was asked to write what is before this.
@@ -61,11 +68,13 @@ impl FileWriter {
     ) -> Result<Self, SinkError> {
         let mut writer = Self {
             backend,
+            next_segment: directory.first_segment(),
+            finished: Finished::new(directory.is_live()),
+            finished_bytes: 0,
             directory,
             partition,
             extension: extension.to_owned(),
             rolling_bytes,
-            finished: Finished::default(),
             open: None,
             pending: Vec::with_capacity(WRITE_BYTES),
         };
@@ -116,13 +125,54 @@ impl FileWriter {
     /// As [`Self::write`], and what fsync said.
     pub async fn roll(&mut self) -> Result<(), SinkError> {
         self.write_pending().await?;
-        let Some(Open { file, path, byte_count, .. }) = self.open.take() else { return Ok(()) };
-        if self.directory.is_durable() {
-            file.fsync().await.map_err(|error| SinkError::of(&path, "sync", error))?;
+        let must_sync = self.directory.is_durable() && !self.leave_unsynced();
+        let Some(open) = &self.open else { return Ok(()) };
+        if must_sync {
+            open.file.fsync().await.map_err(|error| SinkError::of(&open.path, "sync", error))?;
         }
-        file.close().await.map_err(|error| SinkError::of(&path, "close", error))?;
-        self.finished.byte_count += byte_count;
-        Ok(())
+        let Open { file, segment, path, byte_count, .. } = self.open.take().expect("it is open");
+        // From here on it belongs to the segments that are whole.
+        self.finished.add(segment, byte_count);
+        self.finished_bytes += byte_count;
+        file.close().await.map_err(|error| SinkError::of(&path, "close", error))
+    }
+
+    /// The segments that have become whole since this was last asked, to be published while the job runs; only
+    /// of a [live](OutputDirectory::live) directory, whose files nobody can make again.
+    pub fn take_finished(&mut self) -> Option<Finished> {
+        if !self.directory.is_live() || self.finished.segment_count() == 0 {
+            return None;
+        }
+        Some(std::mem::replace(&mut self.finished, Finished::new(true)))
+    }
+
+    /// Writes what is pending, and these bytes behind it, of a job that has failed, into a file that is going to
+    /// be left open; as far as the disk lets us.
+    pub fn salvage(&mut self, bytes: &[u8]) {
+        if !self.directory.is_live() {
+            return;
+        }
+        self.pending.extend_from_slice(bytes);
+        if let Some(open) = &self.open {
+            // The failure of the job is what the caller hears of.
+            let _ = open.file.write_all_at(&self.pending, open.byte_count);
+        }
+        self.pending.clear();
+    }
+
+    /// Leaves the flush of the current segment to whoever publishes it, if that is another thread and does not
+    /// have too many to do.
+    fn leave_unsynced(&mut self) -> bool {
+        let Some(open) = self.open.as_ref().filter(|_| self.directory.is_live()) else {
+            return false;
+        };
+        match (self.directory.unsynced(), open.file.share()) {
+            (Some(count), Ok(file)) => {
+                self.finished.add_unsynced(file, open.path.clone(), count);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Closes the last segment and gives the series over, to be published with those of the other
@@ -132,25 +182,25 @@ impl FileWriter {
     /// As [`Self::roll`].
     pub async fn finish(mut self) -> Result<Finished, SinkError> {
         self.roll().await?;
-        Ok(std::mem::take(&mut self.finished))
+        let nothing = Finished::new(self.directory.is_live());
+        Ok(std::mem::replace(&mut self.finished, nothing))
     }
 
     /// Bytes written and pending, in all segments.
     #[must_use]
     pub fn byte_count(&self) -> u64 {
         let pending = u64::try_from(self.pending.len()).expect("a usize fits u64");
-        self.finished.byte_count + self.open.as_ref().map_or(0, |open| open.byte_count) + pending
+        self.finished_bytes + self.open.as_ref().map_or(0, |open| open.byte_count) + pending
     }
 
     async fn open_segment(&mut self) -> Result<(), SinkError> {
-        let number = u32::try_from(self.finished.segments.len()).expect("fewer than 2^32 segments");
-        let segment = self.directory.segment(self.partition, number, &self.extension);
+        let segment = self.directory.segment(self.partition, self.next_segment, &self.extension);
         let path = open_name(&segment);
         let file = File::create(self.backend, &path).await;
         let file = file.map_err(|error| SinkError::of(&path, "create", error))?;
+        self.next_segment += 1;
         // From here on it is removed when this writer is dropped.
-        self.finished.segments.push(segment);
-        self.open = Some(Open { file, path, byte_count: 0, writeback_end: 0 });
+        self.open = Some(Open { file, segment, path, byte_count: 0, writeback_end: 0 });
         Ok(())
     }
 
@@ -176,5 +226,17 @@ impl FileWriter {
             open.writeback_end = open.byte_count;
         }
         Ok(())
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        self.salvage(&[]);
+        let Some(open) = self.open.take() else { return };
+        let is_empty = open.file.byte_count().is_ok_and(|byte_count| byte_count == 0);
+        if is_empty || !self.directory.is_live() {
+            // Nothing can be done about it here, and the next job leaves it alone.
+            let _ = std::fs::remove_file(&open.path);
+        }
     }
 }

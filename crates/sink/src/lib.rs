@@ -1,7 +1,7 @@
 //! Writers: files, standard output, discard and dead letters.
 //!
 //! Start with [`OutputDirectory`] (what a file sink owns), then [`FileWriter`] (one partition's
-//! segments) and [`OutputDirectory::publish`] (the one moment at which results become visible).
+//! segments) and [`publish()`] (the one moment at which results become visible), with `intent` (what makes it one).
 //! Absent on purpose: what the bytes mean, and any knowledge of which core writes.
 
 mod column_writer;
@@ -10,13 +10,19 @@ mod directory;
 mod discard;
 mod error;
 mod file_writer;
+mod finished;
+mod intent;
+mod names;
+mod publish;
 mod stdout;
 mod text;
 
 pub use column_writer::ColumnWriter;
 pub use dead_letter::{DeadLetter, DeadLetterWriter};
-pub use directory::{Finished, OutputDirectory, Published};
+pub use directory::OutputDirectory;
 pub use discard::Discard;
 pub use error::SinkError;
 pub use file_writer::{FileWriter, WRITE_BYTES};
+pub use finished::Finished;
+pub use publish::{Published, publish, publish_each};
 pub use stdout::{SPOOL_BYTES_MAX, StdoutOrder, StdoutWriter};

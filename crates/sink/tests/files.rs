@@ -158,7 +158,7 @@ fn earlier_results_are_kept_or_replaced_as_asked() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path();
     for name in
-        ["part-00000-000000.csv", "part-00007-000000.csv", "part-00001-000000.csv.open", "notes"]
+        ["part-00000-000000.csv", "part-00007-000000.csv", "part-00001-000002.csv.open", "notes"]
     {
         fs::write(path.join(name), "earlier").unwrap();
     }
@@ -172,14 +172,93 @@ fn earlier_results_are_kept_or_replaced_as_asked() {
     assert_eq!(names(path).len(), 4);
 
     let directory = open(path, OnExisting::Replace);
-    // What an earlier crash left unfinished has gone; results stay until the new ones are whole.
-    assert_eq!(names(path), ["notes", "part-00000-000000.csv", "part-00007-000000.csv"]);
+    // What an earlier job left unfinished stays, and no name of it is used again.
+    assert_eq!(directory.left_open(), [path.join("part-00001-000002.csv.open")]);
+    assert_eq!(names(path).len(), 4);
     let finished = run(Backend::Std, &directory, 0, None, vec![b"new".to_vec()]).unwrap();
-    assert_eq!(fs::read(path.join("part-00000-000000.csv")).unwrap(), b"earlier");
+    assert_eq!(directory.open_files().unwrap(), [path.join("part-00000-000003.csv.open")]);
     let published = directory.publish(vec![finished]).unwrap();
-    assert_eq!(published.removed_count, 1);
-    assert_eq!(names(path), ["notes", "part-00000-000000.csv"]);
-    assert_eq!(fs::read(path.join("part-00000-000000.csv")).unwrap(), b"new");
+    assert_eq!((published.removed_count, published.files.len()), (2, 1));
+    assert_eq!(names(path), ["notes", "part-00000-000003.csv", "part-00001-000002.csv.open"]);
+    assert_eq!(fs::read(path.join("part-00000-000003.csv")).unwrap(), b"new");
+    assert_eq!(fs::read(path.join("part-00001-000002.csv.open")).unwrap(), b"earlier");
+    // A job publishes more than once; what it has published is no earlier result.
+    let finished = run(Backend::Std, &directory, 1, None, vec![b"more".to_vec()]).unwrap();
+    assert_eq!(directory.publish(vec![finished]).unwrap().removed_count, 0);
+    assert!(path.join("part-00000-000003.csv").exists());
+}
+
+#[test]
+fn files_that_look_like_results_are_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let others = [
+        "part-00000-3f2c1d9e-c000.snappy.parquet",
+        "part-00000-abc.snappy.parquet",
+        "part-00000-000000.csv.gz",
+        "part-00000.csv",
+        "part-time-contracts.xlsx",
+    ];
+    for name in others {
+        fs::write(path.join(name), "not ours").unwrap();
+    }
+    // Names of ours that are no regular files are not ours either, but taken.
+    fs::create_dir(path.join("part-00000-000004.csv")).unwrap();
+    std::os::unix::fs::symlink("part-time-contracts.xlsx", path.join("part-00000-000005.csv"))
+        .unwrap();
+    let before = names(path);
+    for on_existing in [OnExisting::Fail, OnExisting::Replace] {
+        let directory = open(path, on_existing);
+        let finished = run(Backend::Std, &directory, 0, None, vec![b"new".to_vec()]).unwrap();
+        let published = directory.publish(vec![finished]).unwrap();
+        assert_eq!(published.files, [path.join("part-00000-000006.csv")]);
+        assert_eq!(published.removed_count, 0);
+        fs::remove_file(&published.files[0]).unwrap();
+        assert_eq!(names(path), before);
+    }
+}
+
+#[test]
+fn segments_of_a_live_job_are_published_one_by_one_and_stay() {
+    let root = tempfile::tempdir().unwrap();
+    for backend in backends() {
+        let path = root.path().join(format!("{backend:?}"));
+        let live = OutputDirectory::open(&path, OnExisting::Fail).unwrap().live();
+        let directory = Arc::new(live);
+        let to = Arc::clone(&directory);
+        // More of them than may wait to be flushed.
+        let finished = on_core(backend, move || async move {
+            let mut writer = FileWriter::create(backend, to, 3, "csv", Some(2)).await.unwrap();
+            assert!(writer.take_finished().is_none());
+            let mut finished = Vec::new();
+            for number in 10..30 {
+                writer.write(format!("{number}").as_bytes()).await.unwrap();
+                assert!(writer.wants_roll());
+                writer.roll().await.unwrap();
+                finished.extend(writer.take_finished());
+            }
+            // The job fails with this in hand.
+            writer.write(b"kept").await.unwrap();
+            writer.salvage(b" too");
+            finished
+        });
+        assert_eq!(finished.len(), 20);
+        for finished in finished {
+            assert_eq!(directory.publish(vec![finished]).unwrap().files.len(), 1);
+        }
+        let found = names(&path);
+        assert_eq!(found.len(), 21);
+        assert_eq!(fs::read(path.join("part-00003-000019.csv")).unwrap(), b"29");
+        assert_eq!(found[20], "part-00003-000020.csv.open");
+        assert_eq!(fs::read(path.join(&found[20])).unwrap(), b"kept too");
+        drop(directory);
+        // The next one goes on behind it.
+        let next = open(&path, OnExisting::Replace);
+        let finished = run(backend, &next, 0, None, vec![b"next".to_vec()]).unwrap();
+        let published = next.publish(vec![finished]).unwrap();
+        assert_eq!(published.files, [path.join("part-00000-000021.csv")]);
+        assert_eq!(names(&path), ["part-00000-000021.csv", "part-00003-000020.csv.open"]);
+    }
 }
 
 #[test]
@@ -297,7 +376,8 @@ fn dead_letters_lose_no_byte() {
         "\n",
     );
     for backend in backends() {
-        let directory = Arc::new(OutputDirectory::open_dead_letters(root.path()).unwrap());
+        let path = root.path().join(format!("{backend:?}"));
+        let directory = Arc::new(OutputDirectory::open_dead_letters(&path).unwrap());
         let (at, letters) = (Arc::clone(&directory), letters.clone());
         let finished = on_core(backend, move || async move {
             let clean = DeadLetterWriter::new(backend, Arc::clone(&at), "trades".to_owned(), 2, 0);
@@ -309,7 +389,7 @@ fn dead_letters_lose_no_byte() {
             vec![clean.finish().await.unwrap(), writer.finish().await.unwrap()]
         });
         let published = directory.publish(finished).unwrap();
-        assert_eq!(published.files, [root.path().join("dead-00001-000000.jsonl")]);
+        assert_eq!(published.files, [path.join("dead-00001-000000.jsonl")]);
         assert_eq!(fs::read_to_string(&published.files[0]).unwrap(), expected);
     }
 }

@@ -12,7 +12,11 @@ use crate::Error;
 /// Directories that a job has written to so far, by absolute path. They stay the job's from wave to
 /// wave, lest a later wave takes what an earlier one left there for old.
 #[derive(Default)]
-pub(crate) struct Directories(HashMap<PathBuf, Target>);
+pub(crate) struct Directories {
+    targets: HashMap<PathBuf, Target>,
+    /// What a person should know of those that were opened since this was last taken.
+    notices: Vec<String>,
+}
 
 /// A directory, open and locked.
 struct Target {
@@ -36,13 +40,13 @@ impl Directories {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
         // Component by component, `out` and `out/` are one path.
         let key: PathBuf = absolute.components().collect();
-        let target = match self.0.entry(key) {
+        let target = match self.targets.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => free.insert(Target {
-                directory: Arc::new(open()?),
-                writer: writer.clone(),
-                next_file: 0,
-            }),
+            Entry::Vacant(free) => {
+                let directory = Arc::new(open()?);
+                self.notices.extend(left_open(&directory));
+                free.insert(Target { directory, writer: writer.clone(), next_file: 0 })
+            }
         };
         if target.writer != writer {
             return Err(Error::Usage(format!(
@@ -53,4 +57,45 @@ impl Directories {
         target.next_file += 1;
         Ok((Arc::clone(&target.directory), target.next_file - 1))
     }
+
+    /// What a person should know of the directories that were opened since this was last asked.
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// What a failed job leaves in directories of input without end: rows that nobody may be able to read
+    /// again.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let live = self.targets.values().filter(|target| target.directory.is_live());
+        let mut notices: Vec<String> = live
+            .filter_map(|target| {
+                // A directory that cannot be listed has caused the failure, or will cause the next.
+                let open = target.directory.open_files().unwrap_or_default();
+                let names = some_of(&open)?;
+                Some(format!("rows that were not yet published are left in {names}"))
+            })
+            .collect();
+        notices.sort_unstable();
+        notices
+    }
+}
+
+fn left_open(directory: &OutputDirectory) -> Option<String> {
+    let names = some_of(directory.left_open())?;
+    Some(format!(
+        "a job that did not end in good order has left {names}; they stay until you remove them, and \
+         segments are numbered behind them"
+    ))
+}
+
+/// The first paths, and how many more there are; `None` where there are none.
+fn some_of(paths: &[PathBuf]) -> Option<String> {
+    const SHOWN_MAX: usize = 3;
+    let shown: Vec<String> =
+        paths.iter().take(SHOWN_MAX).map(|path| path.display().to_string()).collect();
+    let more = match paths.len().saturating_sub(SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!shown.is_empty()).then(|| shown.join(", ") + &more)
 }

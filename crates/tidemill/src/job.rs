@@ -16,7 +16,6 @@ use tidemill_plan::relation::Explain;
 use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector};
 use tidemill_record::EventTime;
 use tidemill_rt::{Choice, CpuChoice, Probe, probe, select_cpus};
-use tidemill_sink::{Finished, OutputDirectory};
 
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
@@ -285,9 +284,15 @@ impl Job {
         let total: u64 = roots.iter().map(|root| scan_weight(&root.node)).sum();
         progress.input_total.fetch_add(total, Ordering::Relaxed);
 
+        directories.take_notices().into_iter().for_each(|notice| progress.notices.say(notice));
+
         let before = Instant::now();
-        let outcome = tidemill_control::run(Wave { roots, has_no_end }, cores, stop)
-            .map_err(|error| self.located(error, &planned))?;
+        let outcome =
+            tidemill_control::run(Wave { roots, has_no_end }, cores, stop).map_err(|error| {
+                let left = directories.left_behind().into_iter();
+                left.for_each(|notice| progress.notices.say(notice));
+                self.located(error, &planned)
+            })?;
         let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
         // A stop is the only end that input without one comes to.
         let is_stopped = stop.is_set() && !has_no_end;
@@ -410,28 +415,23 @@ fn scan_weight(node: &tidemill_control::Node) -> u64 {
     }
 }
 
-/// Makes the files of a wave visible, directory by directory; what was left out, and why.
+/// Makes the files of a wave visible, together; what was left out, and why.
 ///
 /// A job that was stopped has results of a part of its input. They do not take the place of an
 /// earlier job's.
-fn publish(deliveries: Vec<Delivery>, is_stopped: bool) -> Result<Vec<String>, Error> {
-    let mut by_directory: Vec<(Arc<OutputDirectory>, Vec<Finished>)> = Vec::new();
-    for Delivery { directory, finished } in deliveries {
-        match by_directory.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &directory)) {
-            Some((_, files)) => files.push(finished),
-            None => by_directory.push((directory, vec![finished])),
-        }
-    }
+fn publish(mut deliveries: Vec<Delivery>, is_stopped: bool) -> Result<Vec<String>, Error> {
     let mut warnings = Vec::new();
-    for (directory, files) in by_directory {
-        if is_stopped && directory.replaces_results()? {
-            warnings.push(format!(
-                "results of this stopped run are not put in the place of the earlier ones in {}",
-                directory.path().display()
-            ));
-            continue;
+    deliveries.retain(|Delivery { directory, .. }| {
+        let is_left_out = is_stopped && directory.replaces_results();
+        let warning = format!(
+            "results of this stopped run are not put in the place of the earlier ones in {}",
+            directory.path().display()
+        );
+        if is_left_out && !warnings.contains(&warning) {
+            warnings.push(warning);
         }
-        directory.publish(files)?;
-    }
+        !is_left_out
+    });
+    Delivery::publish(deliveries)?;
     Ok(warnings)
 }

@@ -443,10 +443,12 @@ impl QueryBuilder<'_, '_> {
 
     fn file_output(&mut self, sink: &FileSink, schema: Schema) -> Result<OutputSpec, Error> {
         let writer = format!("sink {}", self.query.physical.sink.name);
+        let is_live = self.query.is_unbounded();
         let (directory, file_number) =
             self.wave.directories.numbered(&sink.path, writer, || {
                 let directory = OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?;
-                Ok(if sink.is_durable { directory } else { directory.without_flush() })
+                let directory = if sink.is_durable { directory } else { directory.without_flush() };
+                Ok(if is_live { directory.live() } else { directory })
             })?;
         let (sink, verbatim) = (sink.clone(), Vec::new());
         Ok(OutputSpec::File { sink, schema, directory, file_number, verbatim })
@@ -507,9 +509,11 @@ impl QueryBuilder<'_, '_> {
                     source.name
                 ))
             })?;
+        let has_no_end = self.wave.has_no_end;
         let dead_letters =
             self.wave.directories.numbered(path, "dead letters".to_owned(), || {
-                Ok(OutputDirectory::open_dead_letters(path.as_ref())?)
+                let directory = OutputDirectory::open_dead_letters(path.as_ref())?;
+                Ok(if has_no_end { directory.live() } else { directory })
             })?;
         Ok(BadRecordSpec { policy, late_records, dead_letters: Some(dead_letters) })
     }

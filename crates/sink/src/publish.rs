@@ -1,0 +1,295 @@
+//! The one moment at which results become visible.
+//!
+//! A [`Plan`] is the sequence of everything that touches the disk, made beforehand and then done step by step. Where
+//! there is one segment and nothing goes, its rename is that moment. Else it is the moment at which an
+//! [`Intent`] is durable, which is before the first rename. Earlier results go last, when the new ones are visible
+//! for good.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidemill_rt::rename_to_free;
+
+use crate::directory::State;
+use crate::finished::open_name;
+use crate::intent::{INTENT, Intent, Section, UNFINISHED_INTENT, remove, sync};
+use crate::{Finished, OutputDirectory, SinkError};
+
+/// What became visible.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// The files, in order of name.
+    pub files: Vec<PathBuf>,
+    /// Bytes in all of them.
+    pub byte_count: u64,
+    /// Earlier results that were removed.
+    pub removed_count: usize,
+}
+
+/// What is to happen in one directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// As it was given, for messages.
+    pub(crate) path: PathBuf,
+    pub(crate) is_durable: bool,
+    /// Directories in which one was made on the way.
+    pub(crate) made_in: Vec<PathBuf>,
+    pub(crate) section: Section,
+}
+
+/// A change of the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Writes a file over whatever has its name, and flushes it if asked to.
+    Write { path: PathBuf, text: String, is_durable: bool },
+    /// Makes the names of a directory durable.
+    Sync(PathBuf),
+    /// Gives a file a name that is free.
+    Rename { from: PathBuf, to: PathBuf },
+    /// Removes a file, if it is there.
+    Remove(PathBuf),
+}
+
+/// The steps of publishing, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// After these the wave counts as published; until then nothing has.
+    pub(crate) prepare: Vec<Step>,
+    /// Segments get their names.
+    pub(crate) renames: Vec<Step>,
+    /// Makes that durable, then clears up.
+    pub(crate) settle: Vec<Step>,
+    /// Where intents are written, the home first.
+    intents: Vec<PathBuf>,
+}
+
+/// Makes the segments of a wave visible under their final names, and durably so, all or none of them: what this
+/// process does not come to, whoever opens one of the directories next completes. With `on.existing = replace` the
+/// results of earlier jobs go then; those that a directory has published before are no earlier ones.
+///
+/// # Errors
+/// [`SinkError::NameTaken`] where something has a final name; what write, rename, remove or fsync said. Before the
+/// first rename nothing has happened; names already given are taken back, as far as the disk lets us. What comes
+/// after the renames leaves the new results visible. A failed fsync is not repeated.
+pub fn publish(wave: Vec<(&OutputDirectory, Vec<Finished>)>) -> Result<Published, SinkError> {
+    publish_wave(wave, Together::All)
+}
+
+/// Makes segments of a directory visible, each for itself, as [`publish`] does; the first time together, where
+/// earlier results go.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_each(
+    directory: &OutputDirectory,
+    finished: Vec<Finished>,
+) -> Result<Published, SinkError> {
+    publish_wave(vec![(directory, finished)], Together::Each)
+}
+
+/// Which segments become visible or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Together {
+    /// All of a wave.
+    All,
+    /// Each for itself.
+    Each,
+}
+
+fn publish_wave(
+    wave: Vec<(&OutputDirectory, Vec<Finished>)>,
+    together: Together,
+) -> Result<Published, SinkError> {
+    let mut published = Published::default();
+    let (mut parts, mut all) = (Vec::new(), Vec::new());
+    for (directory, mut finished) in wave {
+        finished.iter_mut().try_for_each(Finished::sync)?;
+        let segments = finished.iter().flat_map(|finished| finished.segments.iter().cloned());
+        let segments: Vec<PathBuf> = segments.collect();
+        let mut state = directory.state();
+        let is_touched = !segments.is_empty() || !state.earlier.is_empty();
+        state.earlier.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()));
+        published.byte_count += finished.iter().map(Finished::byte_count).sum::<u64>();
+        published.removed_count += state.earlier.len();
+        parts.push(Part {
+            path: directory.path().to_owned(),
+            is_durable: directory.is_durable(),
+            made_in: state.made_in.clone(),
+            section: Section {
+                directory: directory.absolute().to_owned(),
+                prefix: directory.prefix().to_owned(),
+                publish: names(&segments),
+                remove: names(&state.earlier),
+            },
+        });
+        published.files.extend(segments);
+        drop(state);
+        all.push((directory, finished, is_touched));
+    }
+    published.files.sort_unstable();
+    let plan = Plan::new(&wave_name(), parts, together);
+    let outcome = plan.perform();
+    if !matches!(outcome, Err(Failure { is_undone: true, .. })) {
+        for (directory, finished, is_touched) in &mut all {
+            finished.iter_mut().for_each(Finished::release);
+            if *is_touched {
+                *directory.state() = State::default();
+            }
+        }
+    }
+    outcome.map(|()| published).map_err(|failure| failure.error)
+}
+
+/// Why publishing ended early.
+struct Failure {
+    error: SinkError,
+    /// All is as before.
+    is_undone: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(wave: &str, mut parts: Vec<Part>, together: Together) -> Self {
+        parts.retain(|part| !part.section.publish.is_empty() || !part.section.remove.is_empty());
+        // The home's intent is what counts, so it lies where things are made durable.
+        parts.sort_by_key(|part| !part.is_durable);
+        let mut plan = Self::default();
+        let durable = |part: &&Part| part.is_durable;
+        for made_in in parts.iter().filter(durable).flat_map(|part| &part.made_in) {
+            if !plan.prepare.contains(&Step::Sync(made_in.clone())) {
+                plan.prepare.push(Step::Sync(made_in.clone()));
+            }
+        }
+        for part in &parts {
+            for name in &part.section.publish {
+                let to = part.path.join(name);
+                plan.renames.push(Step::Rename { from: open_name(&to), to });
+            }
+        }
+        let is_one_step = (plan.renames.len() <= 1 || together == Together::Each)
+            && parts.iter().all(|part| part.section.remove.is_empty());
+        let syncs = |parts: &[Part]| -> Vec<Step> {
+            parts.iter().filter(durable).map(|part| Step::Sync(part.path.clone())).collect()
+        };
+        if !is_one_step {
+            // What the intent speaks of must be there whenever the intent is.
+            plan.prepare.extend(syncs(&parts));
+            plan.write_intents(wave, &parts);
+        }
+        plan.settle.extend(syncs(&parts));
+        if !is_one_step {
+            for part in parts.iter().filter(|part| !part.section.remove.is_empty()) {
+                let removed = part.section.remove.iter().map(|name| part.path.join(name));
+                plan.settle.extend(removed.map(Step::Remove));
+                plan.settle.extend(syncs(std::slice::from_ref(part)));
+            }
+            // The home's last: the others look there.
+            for part in parts.iter().rev() {
+                plan.settle.push(Step::Remove(part.path.join(INTENT)));
+                plan.settle.extend(syncs(std::slice::from_ref(part)));
+            }
+        }
+        plan
+    }
+
+    /// The home's last: it is the one that counts.
+    fn write_intents(&mut self, wave: &str, parts: &[Part]) {
+        let home = Section { publish: Vec::new(), remove: Vec::new(), ..parts[0].section.clone() };
+        for (place, part) in parts.iter().enumerate().rev() {
+            let (own, sections) = match place {
+                0 => (0, parts.iter().map(|part| part.section.clone()).collect()),
+                _ => (1, vec![home.clone(), part.section.clone()]),
+            };
+            let text = Intent { wave: wave.to_owned(), own, sections }.encode();
+            let (from, to) = (part.path.join(UNFINISHED_INTENT), part.path.join(INTENT));
+            let is_durable = part.is_durable;
+            self.prepare.push(Step::Write { path: from.clone(), text, is_durable });
+            self.prepare.push(Step::Rename { from, to: to.clone() });
+            if is_durable {
+                self.prepare.push(Step::Sync(part.path.clone()));
+            }
+            self.intents.insert(0, to);
+        }
+    }
+
+    fn perform(&self) -> Result<(), Failure> {
+        // Most of what could stop a rename is known beforehand.
+        for step in &self.renames {
+            if let Step::Rename { to, .. } = step
+                && fs::symlink_metadata(to).is_ok()
+            {
+                let error = SinkError::NameTaken { path: to.clone() };
+                return Err(Failure { error, is_undone: true });
+            }
+        }
+        if let Err(error) = self.prepare.iter().try_for_each(Step::perform) {
+            return Err(Failure { error, is_undone: self.withdraw() });
+        }
+        for (done, step) in self.renames.iter().enumerate() {
+            if let Err(error) = step.perform() {
+                let mut given = self.renames[..done].iter().rev();
+                let is_undone = given.all(|step| step.undo().is_ok()) && self.withdraw();
+                return Err(Failure { error, is_undone });
+            }
+        }
+        let settled = self.settle.iter().try_for_each(Step::perform);
+        settled.map_err(|error| Failure { error, is_undone: false })
+    }
+
+    /// Takes intents back, the home's first; whether none is left that counts.
+    fn withdraw(&self) -> bool {
+        self.intents.iter().all(|path| {
+            let directory = path.parent().expect("an intent lies in a directory");
+            remove(path).is_ok() && sync(directory).is_ok()
+        })
+    }
+}
+
+impl Step {
+    pub(crate) fn perform(&self) -> Result<(), SinkError> {
+        match self {
+            Self::Write { path, text, is_durable } => {
+                let written = write(path, text, *is_durable);
+                written.map_err(|error| SinkError::of(path, "write", error))
+            }
+            Self::Sync(path) => sync(path),
+            Self::Rename { from, to } => {
+                rename_to_free(from, to).map_err(|error| SinkError::of(to, "publish", error))
+            }
+            Self::Remove(path) => remove(path),
+        }
+    }
+
+    /// Takes a rename back.
+    fn undo(&self) -> io::Result<()> {
+        match self {
+            Self::Rename { from, to } => rename_to_free(to, from),
+            Self::Write { .. } | Self::Sync(_) | Self::Remove(_) => Ok(()),
+        }
+    }
+}
+
+fn write(path: &Path, text: &str, is_durable: bool) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    if is_durable { file.sync_all() } else { Ok(()) }
+}
+
+/// Last parts of paths that end in names of ours.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let names = paths.iter().map(|path| path.file_name().and_then(|name| name.to_str()));
+    names.map(|name| name.expect("a segment has a name in ASCII").to_owned()).collect()
+}
+
+/// A name that no other wave has.
+fn wave_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (id, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("{}-{id}-{count}", since.as_nanos())
+}
+
+#[cfg(test)]
+mod tests;
