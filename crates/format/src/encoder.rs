@@ -87,6 +87,17 @@ impl Encoder {
         Ok(())
     }
 
+    /// Bytes that the encoder holds of the segment, about: nothing of text; of Arrow what waits for a
+    /// record batch to be full; of Parquet that and the row group that is being encoded.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Csv(_) | Kind::Json(_) => 0,
+            Kind::Arrow(encoder) => encoder.held_bytes(),
+            Kind::Parquet(encoder) => encoder.held_bytes(),
+        }
+    }
+
     /// Appends the rest of the segment. A segment without rows is still a readable file: a CSV
     /// header, an Arrow schema, a Parquet footer.
     ///

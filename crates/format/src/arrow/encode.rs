@@ -40,6 +40,10 @@ impl ArrowEncoder {
         Ok(())
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.coalescer.held_bytes()
+    }
+
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let writer = self.writer()?;
         writer.write(rows).map_err(refused)?;

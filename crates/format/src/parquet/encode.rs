@@ -61,6 +61,10 @@ impl ParquetEncoder {
         Ok(())
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.coalescer.held_bytes() + self.writer.as_ref().map_or(0, ArrowWriter::memory_size)
+    }
+
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let writer = self.writer()?;
         writer.write(rows).map_err(refused)?;
