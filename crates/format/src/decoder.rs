@@ -109,12 +109,45 @@ impl Decoder {
         }
     }
 
+    /// Bounds the bytes that a part of the input may take which is read as a whole: an Arrow message,
+    /// a Parquet row group. Without it there is no bound. Does nothing for text.
+    pub fn limit_parts(&mut self, bytes_max: usize) {
+        match &mut self.kind {
+            Kind::Csv(_) | Kind::Json(_) => {}
+            Kind::Arrow(decoder) => decoder.limit_parts(bytes_max),
+            Kind::Parquet(decoder) => decoder.limit_parts(bytes_max),
+        }
+    }
+
+    /// Bytes that the decoder holds beside the batch it gave last and sequential frames: messages of
+    /// Arrow that are read as a whole and their dictionaries, the row group of Parquet at hand as it
+    /// was lent.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Csv(_) | Kind::Json(_) => 0,
+            Kind::Arrow(decoder) => decoder.held_bytes(),
+            Kind::Parquet(decoder) => decoder.held_bytes(),
+        }
+    }
+
+    /// What a person should know of values that were not kept whole, a sentence a column; empty where
+    /// all were.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        match &self.kind {
+            Kind::Csv(_) | Kind::Json(_) => Vec::new(),
+            Kind::Arrow(decoder) => decoder.notices(),
+            Kind::Parquet(decoder) => decoder.notices(),
+        }
+    }
+
     /// Takes over new input; what the decoder held of the last frame is let go.
     ///
     /// # Errors
     /// [`FormatError::Frames`] where the frame has the wrong shape for the format or is larger than
-    /// 256 MiB of text, [`FormatError::HeaderUnknown`], and for Parquet what a damaged row group
-    /// gives.
+    /// 256 MiB of text, [`FormatError::HeaderUnknown`], and for Parquet [`FormatError::TooLarge`] and
+    /// what a damaged row group gives.
     pub fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.begin(frames),
@@ -130,7 +163,8 @@ impl Decoder {
     ///
     /// # Errors
     /// The input as a whole cannot be read: a CSV header without a needed column, a damaged Arrow
-    /// or Parquet file. The decoder is of no use afterwards.
+    /// or Parquet file, an Arrow message that is [`FormatError::TooLarge`]. The decoder is of no use
+    /// afterwards.
     ///
     /// # Cost
     /// O(bytes). Allocates the batch's buffers; strings longer than 12 bytes are views into the

@@ -72,6 +72,17 @@ pub enum FormatError {
         /// What is wrong.
         reason: String,
     },
+    /// A part of the input that is read as a whole would take more memory than it may.
+    TooLarge {
+        /// Which part of the input.
+        what: String,
+        /// Bytes it takes.
+        byte_count: u64,
+        /// Bytes it may take.
+        bytes_max: u64,
+        /// What helps beside more memory.
+        remedy: String,
+    },
     /// The Arrow reader or writer refuses.
     Arrow {
         /// What was being read or written.
@@ -131,6 +142,11 @@ impl fmt::Display for FormatError {
             Self::Corrupt { what, position, reason } => {
                 write!(f, "{what} is damaged or cut short at {position}: {reason}")
             }
+            Self::TooLarge { what, byte_count, bytes_max, remedy } => write!(
+                f,
+                "{what} takes {byte_count} bytes of memory, and {bytes_max} are there for it; raise \
+                 memory.budget, or {remedy}"
+            ),
             Self::Arrow { what, position, .. } | Self::Parquet { what, position, .. } => {
                 write!(f, "{what} failed at {position}")
             }

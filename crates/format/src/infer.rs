@@ -3,7 +3,7 @@
 use tidemill_plan::Format;
 use tidemill_record::{DataType, Schema};
 
-use crate::arrow::decode::Messages;
+use crate::arrow::messages::Messages;
 use crate::parquet::{Footer, ParsedFooter};
 use crate::text::{literal, number, time};
 use crate::{FormatError, arrow, csv, json};
@@ -34,7 +34,7 @@ pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Sche
     match format {
         Format::Csv(options) => csv::infer::infer(options, head, is_whole),
         Format::Json(_) => json::infer::infer(head, is_whole),
-        Format::Arrow => infer_arrow(head, is_whole),
+        Format::Arrow => arrow::sql_schema(&arrow_columns(head, is_whole)?),
         Format::Parquet => match Footer::parse(head, head.len() as u64)? {
             ParsedFooter::Whole(footer) => footer.schema(),
             ParsedFooter::NeedsTail { byte_count } => {
@@ -45,18 +45,35 @@ pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Sche
     }
 }
 
-fn infer_arrow(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> {
-    let mut messages = Messages::new();
-    messages.begin(head.into(), 0, is_whole);
-    let outcome = messages.next_batch();
-    match (messages.schema(), outcome) {
-        // Whatever is wrong behind the schema is found when it is decoded.
-        (Some(schema), _) => arrow::sql_schema(&schema),
-        (None, Err(error)) => Err(error),
-        (None, Ok(_)) => Err(FormatError::Sample {
-            reason: "the schema message is longer than the sample".to_owned(),
-        }),
+/// What [`infer_schema`] leaves out of an input of Arrow or Parquet: the columns that no SQL type holds,
+/// with their types and what helps, as half a sentence behind the name of the input. `None` where that
+/// is none, and for text.
+///
+/// # Errors
+/// As [`infer_schema`].
+pub fn left_out(
+    format: &Format,
+    head: &[u8],
+    is_whole: bool,
+) -> Result<Option<String>, FormatError> {
+    match format {
+        Format::Arrow => Ok(arrow::left_out(&arrow_columns(head, is_whole)?)),
+        Format::Parquet => match Footer::parse(head, head.len() as u64)? {
+            ParsedFooter::Whole(footer) => Ok(footer.left_out()),
+            ParsedFooter::NeedsTail { .. } => Ok(None),
+        },
+        Format::Csv(_) | Format::Json(_) => Ok(None),
     }
+}
+
+fn arrow_columns(head: &[u8], is_whole: bool) -> Result<Vec<arrow::FoundColumn>, FormatError> {
+    let mut messages = Messages::new(usize::MAX);
+    messages.begin(head.into(), 0, is_whole);
+    // Whatever is wrong behind the schema is found when it is decoded.
+    let schema = messages.next_schema()?.ok_or_else(|| FormatError::Sample {
+        reason: "the schema message is longer than the sample".to_owned(),
+    })?;
+    Ok(arrow::found_columns(&schema))
 }
 
 /// The types that all texts seen so far can be read as, from the narrowest.

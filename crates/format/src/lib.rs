@@ -22,5 +22,5 @@ pub use csv::header::csv_header;
 pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;
-pub use infer::infer_schema;
+pub use infer::{infer_schema, left_out};
 pub use table::TableRenderer;

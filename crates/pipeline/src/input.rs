@@ -50,7 +50,8 @@ impl Input {
                     batch_rows: spec.batch_rows,
                     csv_header: text.csv_header.as_deref(),
                 };
-                let decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
+                let mut decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
+                decoder.limit_parts(part_bytes_max(spec.table_budget_bytes));
                 let reader = TextReader::open(TextSpec {
                     backend: spec.backend,
                     file: &text.file.file,
@@ -71,7 +72,8 @@ impl Input {
                     batch_rows: spec.batch_rows,
                     csv_header: None,
                 };
-                let decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
+                let mut decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
+                decoder.limit_parts(part_bytes_max(spec.table_budget_bytes));
                 let reader = RowGroupReader::open(
                     spec.backend,
                     &groups.file.file,
@@ -153,7 +155,16 @@ impl Input {
     /// What a person should know of how the input was read.
     pub(crate) fn notices(&self) -> Vec<String> {
         match self {
-            Self::Bytes(ByteInput { reader: FileReader::Text(reader), .. }) => reader.notices(),
+            Self::Bytes(ByteInput { reader, decoder, .. }) => {
+                let of_reader = match reader {
+                    FileReader::Text(reader) => reader.notices(),
+                    FileReader::RowGroups(_) => Vec::new(),
+                };
+                let path = reader.path().display();
+                let of_decoder = decoder.notices();
+                let of_decoder = of_decoder.iter().map(|notice| format!("{path}: {notice}"));
+                of_reader.into_iter().chain(of_decoder).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -167,6 +178,13 @@ impl Input {
             _ => None,
         }
     }
+}
+
+/// Bytes that an Arrow message or a Parquet row group may take, where tables may take so many. Writers
+/// make parts of some megabytes whatever the budget is, so that these are always allowed.
+fn part_bytes_max(table_budget_bytes: u64) -> usize {
+    const ALWAYS: usize = 64 << 20;
+    usize::try_from(table_budget_bytes).unwrap_or(usize::MAX).max(ALWAYS)
 }
 
 impl ByteInput {

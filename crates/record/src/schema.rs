@@ -86,8 +86,9 @@ impl DataType {
             arrow::DataType::Float64 => Self::Double,
             arrow::DataType::Decimal32(p, s)
             | arrow::DataType::Decimal64(p, s)
-            | arrow::DataType::Decimal128(p, s) => {
-                let scale = u8::try_from(*s).ok().filter(|scale| scale <= p)?;
+            | arrow::DataType::Decimal128(p, s)
+            | arrow::DataType::Decimal256(p, s) => {
+                let scale = u8::try_from(*s).ok().filter(|scale| scale <= p && *p <= 38)?;
                 Self::Decimal { precision: *p, scale }
             }
             arrow::DataType::Utf8 | arrow::DataType::LargeUtf8 | arrow::DataType::Utf8View => {
@@ -103,7 +104,8 @@ impl DataType {
             arrow::DataType::Dictionary(_, value) => Self::from_arrow(value)?,
             arrow::DataType::List(item)
             | arrow::DataType::LargeList(item)
-            | arrow::DataType::ListView(item) => {
+            | arrow::DataType::ListView(item)
+            | arrow::DataType::FixedSizeList(item, _) => {
                 Self::Array(Box::new(Self::from_arrow(item.data_type())?))
             }
             _ => return None,

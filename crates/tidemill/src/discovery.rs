@@ -187,8 +187,11 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
 }
 
 /// Infers the schema of what a path means, from the head (or footer) of its first file that has a
-/// record.
-pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, Error> {
+/// record; also what it leaves out, where that is anything.
+pub(crate) fn infer_file_schema(
+    path: &Path,
+    format: &Format,
+) -> Result<(Schema, Option<String>), Error> {
     let source = FileSource {
         path: path.display().to_string(),
         format: format.clone(),
@@ -198,18 +201,25 @@ pub(crate) fn infer_file_schema(path: &Path, format: &Format) -> Result<Schema, 
     let files = discover(&source)?.files;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {
-        return read_footer(first)?.schema().map_err(|error| at(first, error));
+        let footer = read_footer(first)?;
+        let left_out =
+            footer.left_out().map(|columns| format!("{} has {columns}", first.path.display()));
+        return Ok((footer.schema().map_err(|error| at(first, error))?, left_out));
     }
+    let infer = |file: &InputFile, head: &[u8], is_whole: bool| {
+        let schema = tidemill_format::infer_schema(format, head, is_whole)?;
+        let left_out = tidemill_format::left_out(format, head, is_whole)?;
+        Ok((schema, left_out.map(|columns| format!("{} has {columns}", file.path.display()))))
+    };
     // A file of a header alone says nothing of types: another one may.
     for file in files.iter().filter(|file| file.byte_count > 0) {
         let (head, is_whole) = read_head(file, format)?;
         if has_record(format, &head) {
-            return tidemill_format::infer_schema(format, &head, is_whole)
-                .map_err(|error| at(file, error));
+            return infer(file, &head, is_whole).map_err(|error| at(file, error));
         }
     }
     let (head, is_whole) = read_head(first, format)?;
-    tidemill_format::infer_schema(format, &head, is_whole).map_err(|error| at(first, error))
+    infer(first, &head, is_whole).map_err(|error| at(first, error))
 }
 
 /// Whether anything stands behind the header, where there is one.

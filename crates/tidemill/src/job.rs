@@ -29,6 +29,8 @@ use crate::{Error, StdoutLayout};
 /// A checked script, ready to run.
 pub struct Job {
     script: Script,
+    /// What a person should know of the input that the script was bound to.
+    warnings: Vec<String>,
     around: Surroundings,
 }
 
@@ -71,13 +73,14 @@ struct Progress {
 impl Job {
     pub(crate) fn new(
         script: Script,
+        warnings: Vec<String>,
         sql: String,
         origin: String,
         stdout: StdoutLayout,
         sources: HashMap<String, Arc<RegisteredSource>>,
         sinks: HashMap<String, Arc<BatchSink>>,
     ) -> Self {
-        Self { script, around: Surroundings { stdout, sources, sinks, sql, origin } }
+        Self { script, warnings, around: Surroundings { stdout, sources, sinks, sql, origin } }
     }
 
     /// The plan of every query, as `EXPLAIN` prints it. Looks at the input, touches nothing.
@@ -186,7 +189,7 @@ impl Job {
                 .map(|&cpu| CoreSummary { cpu, statistics: Statistics::default() })
                 .collect(),
             elapsed: started.elapsed(),
-            warnings: Vec::new(),
+            warnings: self.warnings.clone(),
             explanations: Vec::new(),
             is_stopped: false,
         };

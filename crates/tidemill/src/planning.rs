@@ -529,6 +529,7 @@ fn row_group_plans(
 ) -> Result<Vec<RowGroupPlan>, Error> {
     let at = |error| Error::Format { path: file.path.clone(), error };
     let (schema, columns) = (&scan.source.schema, &scan.columns);
+    let selection = footer.selection(schema, columns).map_err(at)?;
     let mut plans = Vec::new();
     for group in &footer.row_groups()[groups] {
         let index = group.index;
@@ -536,9 +537,9 @@ fn row_group_plans(
             .filter
             .as_ref()
             .filter(|_| may_skip)
-            .is_none_or(|filter| footer.may_match(index, filter, schema, columns));
+            .is_none_or(|filter| footer.may_match(index, filter, &selection));
         if may_match {
-            let ranges = footer.ranges(index, schema, columns).map_err(at)?;
+            let ranges = footer.ranges(index, &selection).map_err(at)?;
             plans.push(RowGroupPlan { index, start_row: group.start_row, ranges });
         }
     }

@@ -140,9 +140,10 @@ impl Session {
         let refuse =
             |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
         let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
-        let mut inferred = HashMap::new();
+        let (mut inferred, mut warnings) = (HashMap::new(), Vec::new());
         for file in parsed.file_paths() {
-            let schema = infer_file_schema(Path::new(&file.path), &file.format)?;
+            let (schema, left_out) = infer_file_schema(Path::new(&file.path), &file.format)?;
+            warnings.extend(left_out);
             inferred.insert(file.path, schema);
         }
         let catalog = Catalog {
@@ -157,9 +158,17 @@ impl Session {
             functions: self.functions.clone(),
             fold: fold_constant,
         };
-        let script = parsed.bind(&catalog).map_err(refuse)?;
+        let script = parsed.bind(&catalog).map_err(|errors| {
+            let mut rendered = errors.render(sql, origin);
+            // A column that is asked for may be one of those.
+            for warning in &warnings {
+                rendered = format!("{}\nnote: {warning}", rendered.trim_end());
+            }
+            Error::Sql { rendered, errors }
+        })?;
         Ok(Job::new(
             script,
+            warnings,
             sql.to_owned(),
             origin.to_owned(),
             self.stdout.clone(),

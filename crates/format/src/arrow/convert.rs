@@ -1,31 +1,46 @@
-//! Columns that come with an Arrow type of their own, brought to the declared SQL type.
+//! Columns that come with an Arrow type of their own, matched with the declared ones.
 //!
-//! Allowed is what loses nothing or can be checked value by value: a value that does not fit makes
-//! its record bad. Nanoseconds are cut off to microseconds, rounding down; time zones are dropped,
-//! for the values are UTC already.
+//! Allowed is what loses nothing or can be checked value by value (see [`super::values`]): a value
+//! that does not fit makes its record bad.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use arrow_array::BooleanArray;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Date64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
-use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, UInt64Array};
-use arrow_buffer::NullBuffer;
-use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_array::{Array, BooleanArray, UInt64Array, cast::AsArray};
+use arrow_cast::can_cast_types;
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 use arrow_select::filter::filter;
 use tidemill_record::{BadRecord, Batch, DataType, Field, Offset, Schema};
 
+use super::FoundColumn;
+use super::values::{Converted, Found, convert};
 use crate::FormatError;
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
-
 /// Where the needed columns stand in the input, and what they are to become.
+#[derive(Clone, Debug)]
 pub(crate) struct Conversion {
-    columns: Vec<(usize, Field)>,
+    columns: Vec<Needed>,
+}
+
+/// One needed column.
+#[derive(Clone, Debug)]
+struct Needed {
+    /// Its place in the input.
+    at: usize,
+    field: Field,
+    doubt: Doubt,
+    /// Times that were cut to the microsecond so far.
+    floored_count: u64,
+}
+
+/// Which values of a column may make their record bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// None but NULL.
+    No,
+    /// Those outside of a range: if the least and the greatest convert, all do.
+    OutOfRange,
+    /// Any.
+    Any,
 }
 
 impl Conversion {
@@ -34,69 +49,82 @@ impl Conversion {
     /// # Errors
     /// [`FormatError::MissingColumn`], [`FormatError::DuplicateColumn`],
     /// [`FormatError::UnsupportedColumn`], [`FormatError::TypeMismatch`]
+    ///
+    /// # Cost
+    /// O(columns of the input).
     pub(crate) fn new(
-        input: &arrow_schema::Schema,
+        input: &[FoundColumn],
         schema: &Schema,
         columns: &[usize],
     ) -> Result<Self, FormatError> {
+        let mut places: HashMap<&str, (usize, bool)> = HashMap::with_capacity(input.len());
+        for (at, found) in input.iter().enumerate() {
+            places.entry(&found.name).and_modify(|place| place.1 = true).or_insert((at, false));
+        }
         let find = |&column: &usize| {
             let field = &schema.fields[column];
-            let is_meant = |found: &arrow_schema::FieldRef| *found.name() == field.name;
-            if input.fields().iter().filter(|found| is_meant(found)).count() > 1 {
+            let Some((at, is_repeated)) = places.get(field.name.as_str()).copied() else {
+                let names: Vec<String> = input.iter().map(|found| found.name.clone()).collect();
+                return Err(FormatError::missing_column(&field.name, &names));
+            };
+            if is_repeated {
                 return Err(FormatError::DuplicateColumn { column: field.name.clone() });
             }
-            let at = input.fields().iter().position(is_meant);
-            let at = at.ok_or_else(|| {
-                let names: Vec<String> =
-                    input.fields().iter().map(|found| found.name().clone()).collect();
-                FormatError::missing_column(&field.name, &names)
-            })?;
-            check_type(input.field(at).data_type(), field)?;
-            Ok((at, field.clone()))
+            check_type(&input[at], field)?;
+            let doubt = input[at].data_type.as_ref().map_or(Doubt::Any, |t| doubt(t, field));
+            Ok(Needed { at, field: field.clone(), doubt, floored_count: 0 })
         };
         Ok(Self { columns: columns.iter().map(find).collect::<Result<_, _>>()? })
     }
 
     /// Positions of the needed columns in the input.
     pub(crate) fn positions(&self) -> impl Iterator<Item = usize> {
-        self.columns.iter().map(|(at, _)| *at)
+        self.columns.iter().map(|needed| needed.at)
     }
 
-    /// Makes a batch of the rows, which are numbered from `start`; `position` gives the place of
-    /// an input column in the record batch. Rows that do not fit are pushed to `bad`.
+    /// For each needed column its position, what it becomes, and which values make a record bad.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = (usize, &Field, Doubt)> {
+        self.columns.iter().map(|needed| (needed.at, &needed.field, needed.doubt))
+    }
+
+    /// Makes a batch of the rows, which are numbered from `start`, of the needed columns in order.
+    /// Rows that do not fit are pushed to `bad`.
     ///
     /// # Errors
     /// [`FormatError::Arrow`] where a column cannot be cast as a whole.
     pub(crate) fn apply(
-        &self,
-        rows: &RecordBatch,
-        position: impl Fn(usize) -> usize,
+        &mut self,
+        found: &[Found<'_>],
+        row_count: usize,
         start: u64,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Batch, FormatError> {
-        let row_count = rows.num_rows();
-        let mut faults: Vec<(usize, &Field, String)> = Vec::new();
+        assert_eq!(found.len(), self.columns.len(), "the needed columns are given");
+        let mut faults: Vec<(usize, String, String)> = Vec::new();
         let mut columns = Vec::with_capacity(self.columns.len());
-        for (at, field) in &self.columns {
-            let array = rows.column(position(*at));
-            let column = cast(array, &field.data_type).map_err(|source| FormatError::Arrow {
-                what: format!("converting column {} to {}", field.name, field.data_type),
-                position: start,
-                source,
-            })?;
-            note_faults(array, &column, field, &mut faults);
-            columns.push(column);
+        for (needed, found) in self.columns.iter_mut().zip(found) {
+            let field = &needed.field;
+            let converted =
+                convert(*found, &field.data_type).map_err(|source| FormatError::Arrow {
+                    what: format!("converting column {} to {}", field.name, field.data_type),
+                    position: start,
+                    source,
+                })?;
+            needed.floored_count += u64::try_from(converted.floored_count).unwrap_or(u64::MAX);
+            note_faults(&converted, field, &mut faults);
+            columns.push(converted.array);
         }
         let mut offsets = UInt64Array::from_iter_values((start..).take(row_count));
         if !faults.is_empty() {
+            // Of several faults of a row, that of the first column counts.
             faults.sort_by_key(|(row, ..)| *row);
             faults.dedup_by_key(|(row, ..)| *row);
             let mut keep = vec![true; row_count];
-            for (row, field, reason) in faults {
+            for (row, column, reason) in faults {
                 keep[row] = false;
                 bad.push(BadRecord {
                     offset: Offset(start + row as u64),
-                    field: Some(field.name.clone()),
+                    field: Some(column),
                     reason,
                     raw: None,
                 });
@@ -110,51 +138,59 @@ impl Conversion {
         }
         Ok(Batch::new(columns, offsets))
     }
+
+    /// What a person should know of values that were not kept whole.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let cut = self.columns.iter().filter(|needed| needed.floored_count > 0);
+        cut.map(|needed| {
+            format!(
+                "column {}: {} times have digits below the microsecond, which TIMESTAMP does not \
+                 hold; they were rounded down",
+                needed.field.name, needed.floored_count
+            )
+        })
+        .collect()
+    }
 }
 
-/// Notes each row whose value became NULL, or is NULL where that is not allowed.
-fn note_faults<'a>(
-    input: &ArrayRef,
-    output: &ArrayRef,
-    field: &'a Field,
-    faults: &mut Vec<(usize, &'a Field, String)>,
-) {
-    let Some(nulls) = output.nulls().filter(|nulls| nulls.null_count() > 0) else { return };
-    let input_nulls = input.logical_nulls();
-    let input_null_count = input_nulls.as_ref().map_or(0, NullBuffer::null_count);
-    if field.is_nullable && input_null_count == nulls.null_count() {
-        return;
+/// Notes each row whose value does not fit, or is NULL where that is not allowed.
+fn note_faults(converted: &Converted, field: &Field, faults: &mut Vec<(usize, String, String)>) {
+    let name = || field.name.clone();
+    for &row in &converted.misfits {
+        let reason = format!("a value is out of range for {}", field.data_type);
+        faults.push((row, name(), reason));
     }
+    let nulls = converted.array.nulls().filter(|nulls| nulls.null_count() > 0);
+    let Some(nulls) = nulls.filter(|_| !field.is_nullable) else { return };
     for row in (0..nulls.len()).filter(|row| nulls.is_null(*row)) {
-        if !input_nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-            faults.push((row, field, format!("a value is out of range for {}", field.data_type)));
-        } else if !field.is_nullable {
+        if converted.misfits.binary_search(&row).is_err() {
             let reason = format!("NULL in column {}, which is NOT NULL", field.name);
-            faults.push((row, field, reason));
+            faults.push((row, name(), reason));
         }
     }
 }
 
 /// # Errors
 /// [`FormatError::UnsupportedColumn`], [`FormatError::TypeMismatch`]
-fn check_type(input: &ArrowType, field: &Field) -> Result<(), FormatError> {
+fn check_type(found: &FoundColumn, field: &Field) -> Result<(), FormatError> {
     let declared = &field.data_type;
-    let Some(natural) = DataType::from_arrow(input) else {
-        return Err(FormatError::UnsupportedColumn {
-            column: field.name.clone(),
-            reason: format!("no SQL type holds {input}"),
-        });
+    let unsupported =
+        |reason| FormatError::UnsupportedColumn { column: field.name.clone(), reason };
+    let natural = found.sql_type().map_err(unsupported)?;
+    let input = found.data_type.as_ref().map_err(|reason| unsupported(reason.clone()))?;
+    if natural == *declared {
+        return Ok(());
+    }
+    let is_wider = match (&natural, declared) {
+        (DataType::Date, DataType::Timestamp) => return Ok(()),
+        (from, to) if from.is_integer() && to.is_numeric() => true,
+        (DataType::Real, DataType::Double) => true,
+        (DataType::Decimal { scale, .. }, DataType::Decimal { scale: to, .. }) => scale <= to,
+        (DataType::Decimal { scale: 0, .. }, to) if to.is_integer() => true,
+        (DataType::Decimal { .. }, DataType::Double) => true,
+        _ => false,
     };
-    let is_allowed = natural == *declared
-        || match (&natural, declared) {
-            (from, to) if from.is_integer() && to.is_numeric() => true,
-            (DataType::Real, DataType::Double) | (DataType::Date, DataType::Timestamp) => true,
-            (DataType::Decimal { scale, .. }, DataType::Decimal { scale: to, .. }) => scale <= to,
-            (DataType::Decimal { scale: 0, .. }, to) if to.is_integer() => true,
-            (DataType::Decimal { .. }, DataType::Double) => true,
-            _ => false,
-        };
-    if is_allowed && (is_converted_here(input) || can_cast_types(input, &declared.arrow())) {
+    if is_wider && can_cast_types(input, &declared.arrow()) {
         return Ok(());
     }
     Err(FormatError::TypeMismatch {
@@ -164,68 +200,17 @@ fn check_type(input: &ArrowType, field: &Field) -> Result<(), FormatError> {
     })
 }
 
-/// Whether no value of the type can fail to convert to the SQL type.
-pub(crate) fn is_infallible(input: &ArrowType, to: &DataType) -> bool {
-    let may_overflow = matches!(
-        input,
-        ArrowType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _) | ArrowType::Date64
-    );
-    DataType::from_arrow(input).as_ref() == Some(to) && !may_overflow
-}
-
-fn is_converted_here(input: &ArrowType) -> bool {
-    matches!(input, ArrowType::Timestamp(_, _) | ArrowType::Date32 | ArrowType::Date64)
-}
-
-/// The array as the type, with NULL where a value does not fit.
-pub(crate) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, arrow_schema::ArrowError> {
-    let target = to.arrow();
-    if *array.data_type() == target {
-        return Ok(Arc::clone(array));
+/// Which values of the type may not fit the field.
+fn doubt(input: &ArrowType, field: &Field) -> Doubt {
+    if DataType::from_arrow(input).as_ref() != Some(&field.data_type) {
+        return Doubt::Any;
     }
-    Ok(match array.data_type() {
-        ArrowType::Timestamp(unit, _) => Arc::new(micros(array, *unit)),
-        ArrowType::Date32 | ArrowType::Date64 => {
-            let days = days(array);
-            if *to == DataType::Timestamp {
-                let micros = |days| i64::from(days).checked_mul(MICROS_PER_DAY);
-                Arc::new(days.unary_opt::<_, TimestampMicrosecondType>(micros))
-            } else {
-                Arc::new(days)
-            }
-        }
-        // Dictionaries are unpacked first, so that the values take the ways above.
-        ArrowType::Dictionary(_, value) if is_converted_here(value) => {
-            let unpacked = cast_with_options(array, value, &CastOptions::default())?;
-            cast(&unpacked, to)?
-        }
-        _ => cast_with_options(array, &target, &CastOptions { safe: true, ..Default::default() })?,
-    })
-}
-
-fn micros(array: &ArrayRef, unit: TimeUnit) -> PrimitiveArray<TimestampMicrosecondType> {
-    match unit {
-        TimeUnit::Second => array
-            .as_primitive::<TimestampSecondType>()
-            .unary_opt(|seconds| seconds.checked_mul(1_000_000)),
-        TimeUnit::Millisecond => array
-            .as_primitive::<TimestampMillisecondType>()
-            .unary_opt(|millis| millis.checked_mul(1000)),
-        TimeUnit::Microsecond => {
-            array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<&str>)
-        }
-        TimeUnit::Nanosecond => {
-            array.as_primitive::<TimestampNanosecondType>().unary(|nanos| nanos.div_euclid(1000))
-        }
-    }
-}
-
-fn days(array: &ArrayRef) -> PrimitiveArray<Date32Type> {
-    match array.as_primitive_opt::<Date32Type>() {
-        Some(days) => days.clone(),
-        None => array
-            .as_primitive::<Date64Type>()
-            .unary_opt(|millis| i32::try_from(millis.div_euclid(86_400_000)).ok()),
+    match (input, &field.data_type) {
+        (ArrowType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _), _)
+        | (_, DataType::Decimal { .. }) => Doubt::OutOfRange,
+        (ArrowType::Date64 | ArrowType::Dictionary(_, _), _)
+        | (_, DataType::Array(_) | DataType::Interval) => Doubt::Any,
+        _ => Doubt::No,
     }
 }
 
@@ -233,12 +218,14 @@ fn days(array: &ArrayRef) -> PrimitiveArray<Date32Type> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::arrow::{found_columns, sql_schema};
 
     #[test]
     fn two_columns_of_one_name_are_not_taken_for_one() {
         let field = |name: &str| arrow_schema::Field::new(name, ArrowType::Int64, true);
         let input = arrow_schema::Schema::new(vec![field("a"), field("a"), field("b")]);
-        let schema = crate::arrow::sql_schema(&input).unwrap();
+        let input = found_columns(&input);
+        let schema = sql_schema(&input).unwrap();
         let needs = |columns: &[usize]| Conversion::new(&input, &schema, columns);
         assert_eq!(needs(&[2]).unwrap().positions().collect::<Vec<_>>(), [2]);
         for column in [0, 1] {

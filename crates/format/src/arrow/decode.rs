@@ -1,22 +1,19 @@
-//! Arrow IPC to batches, through `arrow-ipc`'s `StreamDecoder`.
+//! Arrow IPC to batches.
 //!
 //! Everything is consumed as it comes, at whatever byte frames are cut; offsets are row numbers.
 
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use arrow_array::RecordBatch;
-use arrow_buffer::Buffer;
-use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::SchemaRef;
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Schema};
 
 use super::convert::Conversion;
-use super::framing::{Framing, Part};
+use super::found_columns;
+use super::messages::Messages;
+use super::values::Found;
 use crate::{DecoderSpec, FormatError};
 
-/// What a file begins with, padded to 8 bytes; a stream does not.
-const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
+/// Of wider results whole messages are decoded: `arrow-ipc` looks for each column among all that are
+/// wanted.
+const PROJECTED_COLUMNS_MAX: usize = 64;
 
 /// Decodes one partition of Arrow IPC.
 pub(crate) struct ArrowDecoder {
@@ -27,9 +24,11 @@ pub(crate) struct ArrowDecoder {
     // Changes with the stream.
     messages: Messages,
     conversion: Option<Conversion>,
+    /// For each needed column, its place in the record batches.
+    places: Vec<usize>,
     row_count: u64,
-    /// What is converted and not yet handed out.
-    pending: VecDeque<Batch>,
+    /// The record batch at hand, and how many of its rows were handed out.
+    rows: Option<(RecordBatch, usize)>,
 }
 
 impl ArrowDecoder {
@@ -38,11 +37,16 @@ impl ArrowDecoder {
             schema: spec.schema.clone(),
             columns: spec.columns.to_vec(),
             batch_rows: spec.batch_rows.max(1),
-            messages: Messages::new(),
+            messages: Messages::new(usize::MAX),
             conversion: None,
+            places: Vec::new(),
             row_count: 0,
-            pending: VecDeque::new(),
+            rows: None,
         }
+    }
+
+    pub(crate) fn limit_parts(&mut self, bytes_max: usize) {
+        self.messages.limit(bytes_max);
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
@@ -57,220 +61,68 @@ impl ArrowDecoder {
     }
 
     pub(crate) fn consumed(&self) -> u64 {
-        self.messages.position as u64
+        self.messages.consumed() as u64
     }
 
     pub(crate) fn decode(
         &mut self,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Option<Batch>, FormatError> {
-        loop {
-            if let Some(batch) = self.pending.pop_front() {
-                return Ok(Some(batch));
-            }
-            let next = self.messages.next_batch()?;
-            if self.conversion.is_none()
-                && let Some(schema) = self.messages.schema()
-            {
-                self.conversion = Some(Conversion::new(&schema, &self.schema, &self.columns)?);
-            }
-            let Some(rows) = next else { return Ok(None) };
-            let Some(conversion) = &self.conversion else { return Ok(None) };
-            let batch = conversion.apply(&rows, |at| at, self.row_count, bad)?;
-            self.row_count += rows.num_rows() as u64;
-            let mut start = 0;
-            while start < batch.row_count() {
-                let row_count = self.batch_rows.min(batch.row_count() - start);
-                self.pending.push_back(batch.slice(start, row_count));
-                start += row_count;
-            }
-        }
-    }
-}
-
-/// Where the decoder stands with what a file has before its stream.
-#[derive(Clone, Copy)]
-enum Head {
-    /// Nothing has been looked at.
-    Unseen,
-    /// Behind the magic.
-    Padding,
-    /// At or behind the first message.
-    Past,
-}
-
-/// The messages of a stream, cut anywhere.
-pub(crate) struct Messages {
-    decoder: StreamDecoder,
-    framing: Framing,
-    /// The metadata of the message at hand, as far as it is known.
-    metadata: Vec<u8>,
-    head: Head,
-    bytes: Buffer,
-    /// Offset of the first of `bytes`.
-    start: u64,
-    is_last: bool,
-    /// How much of `bytes` is consumed.
-    position: usize,
-    /// Batches not handed out yet.
-    decoded: VecDeque<RecordBatch>,
-}
-
-impl Messages {
-    pub(crate) fn new() -> Self {
-        Self {
-            decoder: StreamDecoder::new(),
-            framing: Framing::START,
-            metadata: Vec::new(),
-            head: Head::Unseen,
-            bytes: Buffer::from_vec(Vec::<u8>::new()),
-            start: 0,
-            is_last: false,
-            position: 0,
-            decoded: VecDeque::new(),
-        }
-    }
-
-    pub(crate) fn begin(&mut self, bytes: Buffer, start: u64, is_last: bool) {
-        (self.bytes, self.start, self.is_last, self.position) = (bytes, start, is_last, 0);
-    }
-
-    /// The stream's schema, once its message has come.
-    pub(crate) fn schema(&self) -> Option<SchemaRef> {
-        self.decoder.schema()
-    }
-
-    /// The next record batch; `None` when more bytes are needed or the stream has ended.
-    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, FormatError> {
-        if !self.skip_head() {
+        if self.conversion.is_none() && !self.match_columns()? {
             return Ok(None);
         }
         loop {
-            if let Some(batch) = self.decoded.pop_front() {
-                return Ok(Some(batch));
+            while let Some(batch) = self.next_slice(bad)? {
+                if batch.row_count() > 0 {
+                    return Ok(Some(batch));
+                }
             }
-            let rest = self.bytes.len() - self.position;
-            if rest == 0 {
-                self.check_end()?;
-                return Ok(self.decoded.pop_front());
-            }
-            match self.framing.ahead() {
-                Part::Length(missing) => {
-                    let part = self.take(missing.min(rest));
-                    self.framing.take_length(&part);
-                    self.feed(part)?;
-                }
-                Part::Metadata(missing) => {
-                    let part = self.take(missing.min(rest));
-                    self.metadata.extend_from_slice(&part);
-                    self.framing.take(part.len());
-                    if missing <= rest {
-                        self.end_metadata()?;
-                    }
-                }
-                Part::Body(missing) => {
-                    let part = self.take(missing.min(rest));
-                    self.framing.take(part.len());
-                    self.feed(part)?;
-                }
-                // A file's footer.
-                Part::Nothing => self.position = self.bytes.len(),
+            match self.messages.next_batch()? {
+                Some(rows) => self.rows = Some((rows, 0)),
+                None => return Ok(None),
             }
         }
     }
 
-    /// Steps over a file's magic and the zeros behind it, which pad it to 8 bytes or, by some
-    /// writers, to 64. `false` means that more bytes are needed to tell where they end.
-    fn skip_head(&mut self) -> bool {
-        loop {
-            let rest = &self.bytes[self.position..];
-            let is_short = rest.len() < FILE_MAGIC.len() && !self.is_last;
-            match self.head {
-                Head::Unseen | Head::Padding if is_short => return false,
-                Head::Unseen if rest.starts_with(FILE_MAGIC) => {
-                    self.head = Head::Padding;
-                    self.position += FILE_MAGIC.len();
-                }
-                Head::Padding if rest.starts_with(&[0; FILE_MAGIC.len()]) => {
-                    self.position += FILE_MAGIC.len();
-                }
-                _ => {
-                    self.head = Head::Past;
-                    return true;
-                }
-            }
+    /// Goes on to the schema and finds the needed columns in it; `false` if more bytes are needed.
+    fn match_columns(&mut self) -> Result<bool, FormatError> {
+        let Some(schema) = self.messages.next_schema()? else { return Ok(false) };
+        let conversion = Conversion::new(&found_columns(&schema), &self.schema, &self.columns)?;
+        let positions: Vec<usize> = conversion.positions().collect();
+        if positions.len() <= PROJECTED_COLUMNS_MAX {
+            self.places = (0..positions.len()).collect();
+            self.messages.project(positions);
+        } else {
+            self.places = positions;
         }
+        self.conversion = Some(conversion);
+        Ok(true)
     }
 
-    /// Steps over bytes and gives them.
-    fn take(&mut self, count: usize) -> Buffer {
-        let part = self.bytes.slice_with_length(self.position, count);
-        self.position += count;
-        part
+    /// The next rows of the record batch at hand, without those that are bad.
+    fn next_slice(&mut self, bad: &mut Vec<BadRecord>) -> Result<Option<Batch>, FormatError> {
+        let Some((rows, given)) = &mut self.rows else { return Ok(None) };
+        let conversion = self.conversion.as_mut().expect("record batches come behind the schema");
+        let row_count = self.batch_rows.min(rows.num_rows() - *given);
+        if row_count == 0 {
+            self.rows = None;
+            return Ok(None);
+        }
+        let arrays: Vec<_> =
+            self.places.iter().map(|place| rows.column(*place).slice(*given, row_count)).collect();
+        let found: Vec<Found<'_>> = arrays.iter().map(Found::plain).collect();
+        let batch = conversion.apply(&found, row_count, self.row_count, bad)?;
+        *given += row_count;
+        self.row_count += row_count as u64;
+        Ok(Some(batch))
     }
 
-    /// Hands the whole metadata on.
-    fn end_metadata(&mut self) -> Result<(), FormatError> {
-        let metadata = Buffer::from(self.metadata.as_slice());
-        self.metadata.clear();
-        let message = arrow_ipc::root_as_message(&metadata)
-            .map_err(|error| self.corrupt(format!("invalid message metadata: {error}")))?;
-        let body_bytes = usize::try_from(message.bodyLength())
-            .map_err(|_| self.corrupt("negative body length".to_owned()))?;
-        self.framing.begin_body(body_bytes);
-        self.feed(metadata)
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.conversion.as_ref().map_or_else(Vec::new, Conversion::notices)
     }
 
-    /// Gives bytes to the decoder. It handles a message without a body only when bytes of the next
-    /// one come, so that one call may yield a batch before it has taken all.
-    fn feed(&mut self, mut part: Buffer) -> Result<(), FormatError> {
-        let (decoder, decoded) = (&mut self.decoder, &mut self.decoded);
-        // The metadata is a verified flatbuffer, but `arrow-ipc` takes the buffer offsets, lengths
-        // and counts in it on trust in places and then panics (a slice behind the end of the body,
-        // say). Input must not bring the process down, so the unwinding stops here; the decoder is
-        // not used again, for the error ends this partition.
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            while !part.is_empty() {
-                decoded.extend(decoder.decode(&mut part)?);
-            }
-            Ok(())
-        }));
-        match outcome {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(source)) => Err(FormatError::Arrow {
-                what: "Arrow IPC stream".to_owned(),
-                position: self.start + self.position as u64,
-                source,
-            }),
-            Err(_) => Err(self.corrupt("a message contradicts itself".to_owned())),
-        }
-    }
-
-    /// If nothing follows, has the decoder handle what it still holds.
-    ///
-    /// # Errors
-    /// [`FormatError::Corrupt`] if nothing follows and the stream is not complete.
-    fn check_end(&mut self) -> Result<(), FormatError> {
-        const END_MARKER: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-        if !self.is_last {
-            return Ok(());
-        }
-        if !self.framing.is_between_messages() {
-            return Err(self.corrupt("the input ends inside a message".to_owned()));
-        }
-        if self.framing.ahead() != Part::Nothing {
-            self.framing.take_length(&END_MARKER[..4]);
-            self.framing.take_length(&END_MARKER[4..]);
-            self.feed(Buffer::from(END_MARKER))?;
-        }
-        if self.schema().is_none() {
-            return Err(self.corrupt("the input ends before a schema".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn corrupt(&self, reason: String) -> FormatError {
-        let position = self.start + self.position as u64;
-        FormatError::Corrupt { what: "Arrow IPC stream".to_owned(), position, reason }
+    /// Bytes held beside the current frame.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.messages.held_bytes() + self.messages.batch_bytes()
     }
 }

@@ -1,31 +1,28 @@
 //! Row groups to batches, through `parquet`'s Arrow reader over the ranges that were read.
 
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{ChunkReader, Length};
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use arrow_array::RecordBatch;
-use arrow_buffer::Buffer;
 use arrow_schema::ArrowError;
-use bytes::{Buf, Bytes};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames};
 
-use super::Footer;
-use crate::arrow::convert::Conversion;
+use super::chunks::{Chunks, LentGroup};
+use super::projection::Projection;
+use super::{Footer, Selection};
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes the row groups of one file.
 pub(crate) struct ParquetDecoder {
     // Fixed at construction.
     footer: Arc<Footer>,
-    conversion: Conversion,
-    /// For each column of the file, its place among those that are read.
-    places: Vec<usize>,
+    projection: Projection,
     batch_rows: usize,
+    /// Bytes that a row group may take.
+    group_bytes_max: usize,
     // Changes with every row group.
+    selection: Selection,
     group: Option<Group>,
 }
 
@@ -37,17 +34,21 @@ struct Group {
     row: u64,
     /// Row number behind the last one.
     end_row: u64,
+    /// Bytes lent of it.
+    byte_count: usize,
 }
 
 impl ParquetDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, footer: Arc<Footer>) -> Result<Self, FormatError> {
-        let conversion = footer.conversion(spec.schema, spec.columns)?;
-        let mut read: Vec<usize> = conversion.positions().collect();
-        read.sort_unstable();
-        let columns = 0..footer.metadata().schema().fields().len();
-        let places = columns.map(|column| read.iter().take_while(|other| **other < column).count());
-        let places = places.collect();
-        Ok(Self { footer, conversion, places, batch_rows: spec.batch_rows.max(1), group: None })
+        let selection = footer.selection(spec.schema, spec.columns)?;
+        let projection = footer.projection(&selection)?;
+        let batch_rows = spec.batch_rows.max(1);
+        let group_bytes_max = usize::MAX;
+        Ok(Self { footer, projection, batch_rows, group_bytes_max, selection, group: None })
+    }
+
+    pub(crate) fn limit_parts(&mut self, bytes_max: usize) {
+        self.group_bytes_max = bytes_max;
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
@@ -62,25 +63,38 @@ impl ParquetDecoder {
             let reason = format!("there is no row group {index} in the footer");
             return Err(FormatError::Frames { reason });
         };
-        let chunks = Chunks::new(ranges, self.footer.file_bytes());
-        let mask = self.footer.projection(&self.conversion);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-            chunks,
-            self.footer.metadata().clone(),
-        )
-        .with_row_groups(vec![index])
-        .with_projection(mask)
-        .with_batch_size(self.batch_rows);
-        // See `next_rows` for why unwinding stops here.
-        let reader = catch_unwind(AssertUnwindSafe(|| builder.build()))
-            .map_err(|_| corrupt(index, start.0))?
-            .map_err(|source| FormatError::Parquet {
+        let byte_count: usize = ranges.iter().map(|(_, bytes)| bytes.len()).sum();
+        if byte_count > self.group_bytes_max {
+            return Err(FormatError::TooLarge {
                 what: format!("Parquet row group {index}"),
-                position: start.0,
-                source,
-            })?;
+                byte_count: byte_count as u64,
+                bytes_max: self.group_bytes_max as u64,
+                remedy: "write smaller row groups".to_owned(),
+            });
+        }
+        let metadata = self.footer.metadata();
+        let lent = LentGroup {
+            metadata,
+            group: metadata.row_group(index),
+            chunks: Arc::new(Chunks::new(ranges, self.footer.file_bytes())),
+            leaves: &self.projection.leaves,
+        };
+        // Buffers are reserved for as many rows as a batch may have.
+        let batch_rows =
+            self.batch_rows.min(usize::try_from(row_count).unwrap_or(usize::MAX)).max(1);
+        let levels = &self.projection.levels;
+        // See `next_rows` for why unwinding stops here.
+        let reader = catch_unwind(AssertUnwindSafe(|| {
+            ParquetRecordBatchReader::try_new_with_row_groups(levels, &lent, batch_rows, None)
+        }))
+        .map_err(|_| corrupt(index, start.0))?
+        .map_err(|source| FormatError::Parquet {
+            what: format!("Parquet row group {index}"),
+            position: start.0,
+            source,
+        })?;
         let end_row = start.0.saturating_add(row_count);
-        self.group = Some(Group { index, reader, row: start.0, end_row });
+        self.group = Some(Group { index, reader, row: start.0, end_row, byte_count });
         Ok(())
     }
 
@@ -90,8 +104,9 @@ impl ParquetDecoder {
     ) -> Result<Option<Batch>, FormatError> {
         let Some(group) = &mut self.group else { return Ok(None) };
         while let Some(rows) = group.next_rows()? {
-            let place = |column: usize| self.places[column];
-            let batch = self.conversion.apply(&rows, place, group.row, bad)?;
+            let found = self.projection.found(&rows);
+            let conversion = self.selection.conversion_mut();
+            let batch = conversion.apply(&found, rows.num_rows(), group.row, bad)?;
             group.row += rows.num_rows() as u64;
             if batch.row_count() > 0 {
                 return Ok(Some(batch));
@@ -107,8 +122,16 @@ impl ParquetDecoder {
             reason: "it holds another number of rows than the footer says".to_owned(),
         })
     }
-}
 
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.selection.notices()
+    }
+
+    /// Bytes of the row group at hand, as they were lent.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.group.as_ref().map_or(0, |group| group.byte_count)
+    }
+}
 impl Group {
     fn next_rows(&mut self) -> Result<Option<RecordBatch>, FormatError> {
         let reader = &mut self.reader;
@@ -133,62 +156,5 @@ fn corrupt(index: usize, row: u64) -> FormatError {
         what: format!("Parquet row group {index}"),
         position: row,
         reason: "a page contradicts itself".to_owned(),
-    }
-}
-
-/// A file of which only some ranges are there.
-struct Chunks {
-    ranges: Vec<(u64, Bytes)>,
-    file_bytes: u64,
-}
-
-impl Chunks {
-    fn new(ranges: Vec<(u64, Buffer)>, file_bytes: u64) -> Self {
-        let range = |(start, bytes): (u64, Buffer)| (start, Bytes::from_owner(bytes));
-        Self { ranges: ranges.into_iter().map(range).collect(), file_bytes }
-    }
-
-    /// What is there from `start` on.
-    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
-        let absent = || ParquetError::General(format!("byte {start} of the file was not read"));
-        let index = self.ranges.partition_point(|(from, _)| *from <= start);
-        let (from, bytes) = index.checked_sub(1).map(|i| &self.ranges[i]).ok_or_else(absent)?;
-        let skip = usize::try_from(start - from).map_err(|_| absent())?;
-        if skip > bytes.len() { Err(absent()) } else { Ok(bytes.slice(skip..)) }
-    }
-}
-
-impl Length for Chunks {
-    fn len(&self) -> u64 {
-        self.file_bytes
-    }
-}
-
-impl ChunkReader for Chunks {
-    type T = ChunkRead;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(ChunkRead(self.from(start)?))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let mut bytes = self.from(start)?;
-        if bytes.len() < length {
-            let missing = format!("bytes {start} and {length} more were not read");
-            return Err(ParquetError::General(missing));
-        }
-        bytes.truncate(length);
-        Ok(bytes)
-    }
-}
-
-/// Reads bytes from the front.
-struct ChunkRead(Bytes);
-
-impl Read for ChunkRead {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = buffer.len().min(self.0.len());
-        self.0.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
     }
 }

@@ -1,21 +1,25 @@
 //! The footer: schema, row groups, and where their columns' bytes are.
+//!
+//! [`super::columns`] has what the schema says of columns, [`super::selection`] which of them a query
+//! needs.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{FooterTail, ParquetMetaDataReader};
-use arrow_schema as arrow;
+use ::parquet::file::metadata::{
+    FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use tidemill_plan::Expr;
 use tidemill_record::Schema;
 
-use super::prune;
+use super::columns::{Column, columns};
+use super::projection::Projection;
+use super::{Selection, guard, prune};
 use crate::FormatError;
 use crate::arrow::convert::Conversion;
-use crate::arrow::sql_schema;
+use crate::arrow::{FoundColumn, left_out, sql_schema};
 
 /// How many bytes at the end of a file say how long its footer is.
 pub const FOOTER_TAIL_BYTES: u64 = 8;
@@ -49,7 +53,10 @@ pub struct RowGroup {
 /// What a Parquet file says about itself. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Footer {
-    metadata: ArrowReaderMetadata,
+    metadata: Arc<ParquetMetaData>,
+    columns: Arc<[Column]>,
+    /// The same columns, as they are matched with a query's.
+    found: Arc<[FoundColumn]>,
     row_groups: Vec<RowGroup>,
     file_bytes: u64,
 }
@@ -86,6 +93,7 @@ impl Footer {
             return Ok(ParsedFooter::NeedsTail { byte_count: needed });
         }
         let metadata = &front[front.len() - end.metadata_length()..];
+        guard::check(metadata).map_err(|reason| corrupt(&reason))?;
         // The footer is untrusted thrift; `parquet` checks it, but a slip there must not bring the
         // process down.
         let footer = catch_unwind(AssertUnwindSafe(|| Self::from_metadata(metadata, file_bytes)))
@@ -96,32 +104,47 @@ impl Footer {
     fn from_metadata(bytes: &[u8], file_bytes: u64) -> Result<Self, FormatError> {
         let refused = |source| refused(source, file_bytes);
         let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(bytes).map_err(refused)?);
-        let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
-            .map_err(refused)?;
-        let options = ArrowReaderOptions::new().with_schema(with_views(plain.schema()));
-        // Text and bytes are read as views straight away where the reader can.
-        let metadata =
-            ArrowReaderMetadata::try_new(Arc::clone(&metadata), options).unwrap_or(plain);
+        let (columns, found) = columns(&metadata).map_err(refused)?;
         let mut row_groups = Vec::new();
         let mut start_row = 0_u64;
-        for (index, group) in metadata.metadata().row_groups().iter().enumerate() {
-            let row_count = u64::try_from(group.num_rows()).map_err(|_| FormatError::Corrupt {
+        for (index, group) in metadata.row_groups().iter().enumerate() {
+            let row_count = row_count(group).map_err(|reason| FormatError::Corrupt {
                 what: "Parquet footer".to_owned(),
                 position: file_bytes,
-                reason: format!("row group {index} has a negative number of rows"),
+                reason: format!("row group {index} {reason}"),
             })?;
             row_groups.push(RowGroup { index, start_row, row_count });
             start_row = start_row.saturating_add(row_count);
         }
-        Ok(Self { metadata, row_groups, file_bytes })
+        let (columns, found) = (columns.into(), found.into());
+        Ok(Self { metadata, columns, found, row_groups, file_bytes })
     }
 
-    /// The columns that have a SQL type, in order; others are left out.
+    /// The columns that have a SQL type, in order; others are left out (see [`Self::left_out`]).
     ///
     /// # Errors
     /// [`FormatError::UnsupportedColumn`] if no column has one.
     pub fn schema(&self) -> Result<Schema, FormatError> {
-        sql_schema(self.metadata.schema())
+        sql_schema(&self.found)
+    }
+
+    /// The columns without a SQL type, with their types and what helps; see [`crate::left_out`].
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        left_out(&self.found)
+    }
+
+    /// Finds the needed columns, once for all row groups.
+    ///
+    /// # Errors
+    /// [`FormatError::MissingColumn`], [`FormatError::DuplicateColumn`],
+    /// [`FormatError::UnsupportedColumn`], [`FormatError::TypeMismatch`].
+    ///
+    /// # Cost
+    /// O(columns of the file).
+    pub fn selection(&self, schema: &Schema, columns: &[usize]) -> Result<Selection, FormatError> {
+        let conversion = Conversion::new(&self.found, schema, columns)?;
+        Ok(Selection::new(conversion, &self.columns, self.metadata.file_metadata().schema_descr()))
     }
 
     /// The row groups, in order.
@@ -140,32 +163,30 @@ impl Footer {
     /// and none where no column is needed.
     ///
     /// # Errors
-    /// [`FormatError::MissingColumn`], [`FormatError::UnsupportedColumn`],
-    /// [`FormatError::TypeMismatch`], and [`FormatError::Corrupt`] for a range outside the file.
+    /// [`FormatError::Corrupt`] for a range outside the file.
     ///
     /// # Panics
-    /// If there is no such row group.
+    /// If there is no such row group, or the selection is another file's.
+    ///
+    /// # Cost
+    /// O(needed columns).
     pub fn ranges(
         &self,
         row_group: usize,
-        schema: &Schema,
-        columns: &[usize],
+        selection: &Selection,
     ) -> Result<Vec<Range<u64>>, FormatError> {
-        let conversion = self.conversion(schema, columns)?;
-        let mask = self.projection(&conversion);
-        let group = self.metadata.metadata().row_group(row_group);
+        let group = self.metadata.row_group(row_group);
         let corrupt = || FormatError::Corrupt {
             what: format!("Parquet row group {row_group}"),
             position: self.row_groups[row_group].start_row,
             reason: "a column is said to lie outside the file".to_owned(),
         };
         let mut ranges = Vec::new();
-        for (leaf, chunk) in group.columns().iter().enumerate() {
-            if !mask.leaf_included(leaf) {
-                continue;
-            }
+        for leaf in selection.positions().flat_map(|at| self.columns[at].leaves.clone()) {
+            let chunk = group.columns().get(leaf).ok_or_else(corrupt)?;
             // `byte_range` panics on negative numbers.
-            let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+            let first = chunk.dictionary_page_offset().filter(|offset| *offset > 0);
+            let start = first.unwrap_or(chunk.data_page_offset());
             let start = u64::try_from(start).map_err(|_| corrupt())?;
             let length = u64::try_from(chunk.compressed_size()).map_err(|_| corrupt())?;
             let end = start.checked_add(length).filter(|end| *end <= self.file_bytes);
@@ -177,35 +198,23 @@ impl Footer {
     /// Whether a row group may hold a row for which `filter` is TRUE, or a bad record.
     ///
     /// `false` is a proof, from the statistics of the columns that `filter` compares with
-    /// constants; `filter` is over the needed columns by their place in `columns`.
+    /// constants; `filter` is over the needed columns by their place in the selection.
     ///
     /// # Panics
     /// If there is no such row group.
     #[must_use]
-    pub fn may_match(
-        &self,
-        row_group: usize,
-        filter: &Expr,
-        schema: &Schema,
-        columns: &[usize],
-    ) -> bool {
-        prune::may_match(&self.metadata, row_group, filter, schema, columns)
+    pub fn may_match(&self, row_group: usize, filter: &Expr, selection: &Selection) -> bool {
+        prune::may_match(&self.metadata, row_group, filter, selection)
     }
 
-    pub(super) fn metadata(&self) -> &ArrowReaderMetadata {
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
         &self.metadata
     }
 
-    pub(super) fn conversion(
-        &self,
-        schema: &Schema,
-        columns: &[usize],
-    ) -> Result<Conversion, FormatError> {
-        Conversion::new(self.metadata.schema(), schema, columns)
-    }
-
-    pub(super) fn projection(&self, conversion: &Conversion) -> ProjectionMask {
-        ProjectionMask::roots(self.metadata.parquet_schema(), conversion.positions())
+    /// How the needed columns are read.
+    pub(super) fn projection(&self, selection: &Selection) -> Result<Projection, FormatError> {
+        let needed: Vec<&Column> = selection.positions().map(|at| &self.columns[at]).collect();
+        Projection::new(&needed).map_err(|source| refused(source, self.file_bytes))
     }
 
     pub(super) fn file_bytes(&self) -> u64 {
@@ -213,18 +222,24 @@ impl Footer {
     }
 }
 
-/// The schema with text and bytes at the top level as views.
-fn with_views(schema: &arrow::Schema) -> arrow::SchemaRef {
-    let field = |field: &arrow::FieldRef| {
-        let data_type = match field.data_type() {
-            arrow::DataType::Utf8 | arrow::DataType::LargeUtf8 => arrow::DataType::Utf8View,
-            arrow::DataType::Binary | arrow::DataType::LargeBinary => arrow::DataType::BinaryView,
-            other => other.clone(),
-        };
-        field.as_ref().clone().with_data_type(data_type)
-    };
-    let fields: Vec<arrow::Field> = schema.fields().iter().map(field).collect();
-    Arc::new(arrow::Schema::new_with_metadata(fields, schema.metadata().clone()))
+/// The rows of a row group.
+///
+/// # Errors
+/// What is wrong with their number: a column that does not repeat has a value, or NULL, for each.
+fn row_count(group: &RowGroupMetaData) -> Result<u64, String> {
+    let row_count =
+        u64::try_from(group.num_rows()).map_err(|_| "has a negative number of rows".to_owned())?;
+    let flat = group.columns().iter().filter(|chunk| chunk.column_descr().max_rep_level() == 0);
+    for chunk in flat {
+        if chunk.num_values() != group.num_rows() {
+            return Err(format!(
+                "has {row_count} rows, and {} values in column {}",
+                chunk.num_values(),
+                chunk.column_path()
+            ));
+        }
+    }
+    Ok(row_count)
 }
 
 /// Sorts ranges and joins those that overlap or nearly touch.

@@ -8,8 +8,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use ::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::statistics::Statistics;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -18,18 +18,19 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use tidemill_plan::{BinaryOp, Expr, ExprKind, Scalar, UnaryOp};
-use tidemill_record::{DataType, Schema};
+use tidemill_record::DataType;
 
-use crate::arrow::convert::{cast, is_infallible};
+use super::Selection;
+use crate::arrow::convert::Doubt;
+use crate::arrow::values::{Found, convert};
 
 pub(super) fn may_match(
-    metadata: &ArrowReaderMetadata,
+    metadata: &ParquetMetaData,
     row_group: usize,
     filter: &Expr,
-    schema: &Schema,
-    columns: &[usize],
+    selection: &Selection,
 ) -> bool {
-    let group = Group { metadata, row_group, schema, columns };
+    let group = Group { metadata, row_group, selection };
     if !group.is_without_bad_records() {
         return true;
     }
@@ -49,10 +50,9 @@ pub(super) fn may_match(
 }
 
 struct Group<'a> {
-    metadata: &'a ArrowReaderMetadata,
+    metadata: &'a ParquetMetaData,
     row_group: usize,
-    schema: &'a Schema,
-    columns: &'a [usize],
+    selection: &'a Selection,
 }
 
 /// What the footer says about a column of a row group.
@@ -67,13 +67,17 @@ struct Bounds {
 impl Group<'_> {
     /// Whether every needed column converts without fail and is NULL only where it may be.
     fn is_without_bad_records(&self) -> bool {
-        self.columns.iter().all(|&column| {
-            let field = &self.schema.fields[column];
-            let found = self.metadata.schema().field_with_name(&field.name);
-            found.is_ok_and(|found| {
-                is_infallible(found.data_type(), &field.data_type)
-                    && (field.is_nullable || !found.is_nullable())
-            })
+        self.selection.columns().enumerate().all(|(index, column)| {
+            column.may_be_null
+                && match column.doubt {
+                    Doubt::No => true,
+                    // Conversions of numbers and times keep their order, so that all lie in range
+                    // where the least and the greatest do.
+                    Doubt::OutOfRange => self
+                        .bounds(index)
+                        .is_some_and(|bounds| bounds.min.is_some() && bounds.max.is_some()),
+                    Doubt::Any => false,
+                }
         })
     }
 
@@ -92,7 +96,7 @@ impl Group<'_> {
             ExprKind::Unary { op, operand } => {
                 let ExprKind::Column { index, .. } = operand.kind else { return None };
                 let null_count = self.bounds(index).and_then(|bounds| bounds.null_count);
-                let row_count = self.metadata.metadata().row_group(self.row_group).num_rows();
+                let row_count = self.metadata.row_group(self.row_group).num_rows();
                 match op {
                     UnaryOp::IsNull => Some(null_count == Some(0)),
                     UnaryOp::IsNotNull => {
@@ -136,22 +140,23 @@ impl Group<'_> {
     }
 
     fn bounds(&self, index: usize) -> Option<Bounds> {
-        let field = &self.schema.fields[*self.columns.get(index)?];
-        let schema = self.metadata.schema();
-        let converter =
-            StatisticsConverter::try_new(&field.name, schema, self.metadata.parquet_schema())
-                .ok()?;
-        let leaf = converter.parquet_column_index()?;
-        let group = self.metadata.metadata().row_group(self.row_group);
+        let column = self.selection.column(index)?;
+        let (leaf, found) = (column.leaf?, column.field.as_ref()?);
+        let descriptor = self.metadata.file_metadata().schema_descr();
+        let converter = StatisticsConverter::from_column_index(leaf, found, descriptor).ok()?;
+        let group = self.metadata.row_group(self.row_group);
         let statistics = group.columns().get(leaf)?.statistics()?;
         let null_count = statistics.null_count_opt();
         if !is_trusted(statistics) {
             return Some(Bounds { min: None, max: None, null_count });
         }
-        let scalar =
-            |array: ArrayRef| scalar(&cast(&array, &field.data_type).ok()?, &field.data_type);
-        let min = converter.row_group_mins([group]).ok().and_then(scalar);
-        let max = converter.row_group_maxes([group]).ok().and_then(scalar);
+        let data_type = &column.data_type;
+        let of = |array: ArrayRef| {
+            let converted = convert(Found::plain(&array), data_type).ok()?;
+            if converted.misfits.is_empty() { scalar(&converted.array, data_type) } else { None }
+        };
+        let min = converter.row_group_mins([group]).ok().and_then(of);
+        let max = converter.row_group_maxes([group]).ok().and_then(of);
         Some(Bounds { min, max, null_count })
     }
 }

@@ -109,7 +109,7 @@ fn damaged_arrow_is_an_error_and_never_a_panic() {
     }
 }
 
-fn footer(bytes: &[u8]) -> Footer {
+pub(crate) fn footer(bytes: &[u8]) -> Footer {
     let size = bytes.len() as u64;
     let tail = &bytes[bytes.len() - FOOTER_TAIL_BYTES as usize..];
     let ParsedFooter::NeedsTail { byte_count } = Footer::parse(tail, size).unwrap() else {
@@ -122,7 +122,7 @@ fn footer(bytes: &[u8]) -> Footer {
     *footer
 }
 
-fn decode_parquet(
+pub(crate) fn decode_parquet(
     bytes: &[u8],
     footer: &Footer,
     schema: &Schema,
@@ -134,8 +134,9 @@ fn decode_parquet(
         DecoderSpec { format: &format, schema, columns: &columns, batch_rows, csv_header: None };
     let mut decoder = Decoder::for_parquet(&spec, Arc::new(footer.clone()))?;
     let (mut batches, mut bad): (Vec<Batch>, Vec<BadRecord>) = (Vec::new(), Vec::new());
+    let selection = footer.selection(schema, &columns)?;
     for group in footer.row_groups() {
-        let ranges = footer.ranges(group.index, schema, &columns)?;
+        let ranges = footer.ranges(group.index, &selection)?;
         let range =
             |r: &std::ops::Range<u64>| (r.start, bytes[r.start as usize..r.end as usize].into());
         decoder.begin(Frames {
@@ -232,7 +233,8 @@ fn statistics_exclude_row_groups_and_only_safely() {
         data_type: DataType::Boolean,
         span: Span::default(),
     };
-    let keeps = |filter: &Expr| footer.may_match(0, filter, &schema, &[0, 1, 2]);
+    let selection = footer.selection(&schema, &[0, 1, 2]).unwrap();
+    let keeps = |filter: &Expr| footer.may_match(0, filter, &selection);
     let cases = [
         (0, BinaryOp::Equal, Scalar::BigInt(9), false),
         (0, BinaryOp::Equal, Scalar::BigInt(15), true),
@@ -270,5 +272,6 @@ fn statistics_exclude_row_groups_and_only_safely() {
     let mut strict = schema.clone();
     strict.fields[1].is_nullable = false;
     let filter = compare(0, BinaryOp::Equal, Scalar::BigInt(9));
-    assert!(footer.may_match(0, &filter, &strict, &[0, 1, 2]));
+    let strict = footer.selection(&strict, &[0, 1, 2]).unwrap();
+    assert!(footer.may_match(0, &filter, &strict));
 }

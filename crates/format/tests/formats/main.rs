@@ -2,9 +2,11 @@
 //! and back again.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
+mod arrow_files;
 mod columnar;
 mod csv_records;
 mod decoding;
+mod foreign;
 mod inference;
 mod json_records;
 mod round_trip;

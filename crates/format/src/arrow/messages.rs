@@ -1,0 +1,423 @@
+//! The messages of an Arrow IPC stream, cut anywhere, to record batches.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{read_dictionary, read_record_batch};
+use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader};
+use arrow_schema::{ArrowError, SchemaRef};
+
+use super::framing::{Framing, Part};
+use super::trailer::Trailer;
+use crate::FormatError;
+
+/// What a file begins with, padded to 8 bytes; a stream does not.
+const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
+
+/// What a file of the first version of Feather begins with, which is no Arrow IPC.
+const FEATHER_MAGIC: &[u8] = b"FEA1";
+
+/// Rows of a record batch at most: the limit that the format recommends to writers.
+const BATCH_ROWS_MAX: i64 = i32::MAX as i64;
+
+/// So many times its compressed bytes a buffer may have: more than LZ4 and Zstandard reach.
+const RATIO_MAX: usize = 1 << 17;
+
+/// Where the decoder stands with what a file has before its stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// Nothing has been looked at.
+    Unseen,
+    /// Behind the magic.
+    Padding,
+    /// At or behind the first message.
+    Past,
+}
+
+/// The messages of a stream, cut anywhere.
+pub(crate) struct Messages {
+    /// Bytes that one message may take, compressed and not.
+    message_bytes_max: usize,
+    schema: Option<SchemaRef>,
+    /// The columns that are wanted, once the schema is known; `None` wants all.
+    projection: Option<Vec<usize>>,
+    /// The values of dictionaries met so far, by their number.
+    dictionaries: HashMap<i64, ArrayRef>,
+    dictionary_bytes: usize,
+    /// Bytes of the record batch given out last, decompressed.
+    batch_bytes: usize,
+    framing: Framing,
+    /// Where the message at hand starts.
+    message_start: u64,
+    /// The metadata of the message at hand, as far as it is known.
+    metadata: Vec<u8>,
+    /// Its body, likewise.
+    body: Vec<u8>,
+    head: Head,
+    /// Of a file, what its footer has to list.
+    trailer: Option<Trailer>,
+    bytes: Buffer,
+    /// Offset of the first of `bytes`.
+    start: u64,
+    is_last: bool,
+    /// How much of `bytes` is consumed.
+    position: usize,
+}
+
+impl Messages {
+    /// The start of a stream whose messages take at most so many bytes each.
+    pub(crate) fn new(message_bytes_max: usize) -> Self {
+        Self {
+            message_bytes_max,
+            schema: None,
+            projection: None,
+            dictionaries: HashMap::new(),
+            dictionary_bytes: 0,
+            batch_bytes: 0,
+            framing: Framing::START,
+            message_start: 0,
+            metadata: Vec::new(),
+            body: Vec::new(),
+            head: Head::Unseen,
+            trailer: None,
+            bytes: Buffer::from_vec(Vec::<u8>::new()),
+            start: 0,
+            is_last: false,
+            position: 0,
+        }
+    }
+
+    /// From now on a message may take so many bytes.
+    pub(crate) fn limit(&mut self, message_bytes_max: usize) {
+        self.message_bytes_max = message_bytes_max;
+    }
+
+    pub(crate) fn begin(&mut self, bytes: Buffer, start: u64, is_last: bool) {
+        (self.bytes, self.start, self.is_last, self.position) = (bytes, start, is_last, 0);
+    }
+
+    /// How much of the current bytes is consumed.
+    pub(crate) fn consumed(&self) -> usize {
+        self.position
+    }
+
+    /// The stream's schema, once its message has come.
+    pub(crate) fn schema(&self) -> Option<&SchemaRef> {
+        self.schema.as_ref()
+    }
+
+    /// Wants only these columns of the record batches from now on, in this order.
+    pub(crate) fn project(&mut self, columns: Vec<usize>) {
+        self.projection = Some(columns);
+    }
+
+    /// Bytes of the record batch given out last, decompressed.
+    pub(crate) fn batch_bytes(&self) -> usize {
+        self.batch_bytes
+    }
+
+    /// Bytes held for messages that are not complete and for dictionaries.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let trailer = self.trailer.as_ref().map_or(0, Trailer::held_bytes);
+        self.metadata.capacity() + self.body.capacity() + self.dictionary_bytes + trailer
+    }
+
+    /// Goes on until the schema is known; `None` when more bytes are needed.
+    pub(crate) fn next_schema(&mut self) -> Result<Option<SchemaRef>, FormatError> {
+        while self.schema.is_none() && self.step()?.is_some() {}
+        Ok(self.schema.clone())
+    }
+
+    /// The next record batch; `None` when more bytes are needed or the stream has ended.
+    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>, FormatError> {
+        while let Some(step) = self.step()? {
+            if let Step::Batch(batch) = step {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One part of a message; `None` when more bytes are needed or the stream has ended.
+    fn step(&mut self) -> Result<Option<Step>, FormatError> {
+        if !self.skip_head()? {
+            return Ok(None);
+        }
+        let rest = self.bytes.len() - self.position;
+        if rest == 0 {
+            self.check_end()?;
+            return Ok(None);
+        }
+        match self.framing.ahead() {
+            Part::Length(missing) => {
+                if self.framing.is_between_messages() {
+                    self.message_start = self.offset();
+                }
+                let part = self.take(missing.min(rest));
+                self.framing.take_length(&part);
+            }
+            Part::Metadata(missing) => {
+                self.refuse_large(self.metadata.len().saturating_add(missing))?;
+                let part = self.take(missing.min(rest));
+                self.metadata.extend_from_slice(&part);
+                self.framing.take(part.len());
+                if missing <= rest && self.end_metadata()? == 0 {
+                    return self.end_message(Buffer::from_vec(Vec::<u8>::new())).map(Some);
+                }
+            }
+            Part::Body(missing) => {
+                let part = self.take(missing.min(rest));
+                self.framing.take(part.len());
+                if missing > rest || !self.body.is_empty() {
+                    // It grows as bytes come: a length that is not true reserves nothing.
+                    self.body.extend_from_slice(&part);
+                }
+                if missing <= rest {
+                    let body = std::mem::take(&mut self.body);
+                    let body = if body.is_empty() { part } else { Buffer::from_vec(body) };
+                    return self.end_message(body).map(Some);
+                }
+            }
+            Part::Nothing => {
+                let part = self.take(rest);
+                match &mut self.trailer {
+                    Some(trailer) => trailer.extend(&part),
+                    None => {
+                        return Err(self.corrupt(
+                            "bytes follow the end of the stream; where streams were put behind \
+                             each other, give each a file of its own"
+                                .to_owned(),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(Some(Step::Part))
+    }
+
+    /// Steps over a file's magic and the zeros behind it, which pad it to 8 bytes or, by some
+    /// writers, to 64. `false` means that more bytes are needed to tell where they end.
+    fn skip_head(&mut self) -> Result<bool, FormatError> {
+        while self.head != Head::Past {
+            let rest = &self.bytes[self.position..];
+            if rest.len() < FILE_MAGIC.len() && !self.is_last {
+                return Ok(false);
+            }
+            match self.head {
+                Head::Unseen if rest.starts_with(FILE_MAGIC) => {
+                    self.head = Head::Padding;
+                    self.trailer = Some(Trailer::default());
+                    self.position += FILE_MAGIC.len();
+                }
+                Head::Padding if rest.starts_with(&[0; FILE_MAGIC.len()]) => {
+                    self.position += FILE_MAGIC.len();
+                }
+                Head::Unseen if rest.starts_with(FEATHER_MAGIC) => {
+                    let reason =
+                        "it is Feather of version 1, which is not read; write it as version 2";
+                    return Err(self.corrupt(reason.to_owned()));
+                }
+                _ => self.head = Head::Past,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Steps over bytes and gives them.
+    fn take(&mut self, count: usize) -> Buffer {
+        let part = self.bytes.slice_with_length(self.position, count);
+        self.position += count;
+        part
+    }
+
+    /// Has the whole metadata: the length of the body.
+    fn end_metadata(&mut self) -> Result<usize, FormatError> {
+        let message = self.message()?;
+        let body_bytes = usize::try_from(message.bodyLength())
+            .map_err(|_| self.corrupt("negative body length".to_owned()))?;
+        self.refuse_large(body_bytes)?;
+        self.framing.begin_body(body_bytes);
+        Ok(body_bytes)
+    }
+
+    fn message(&self) -> Result<Message<'_>, FormatError> {
+        arrow_ipc::root_as_message(&self.metadata)
+            .map_err(|error| self.corrupt(format!("invalid message metadata: {error}")))
+    }
+
+    fn refuse_large(&self, byte_count: usize) -> Result<(), FormatError> {
+        if byte_count <= self.message_bytes_max {
+            return Ok(());
+        }
+        Err(FormatError::TooLarge {
+            what: format!("Arrow message at {}", self.message_start),
+            byte_count: byte_count as u64,
+            bytes_max: self.message_bytes_max as u64,
+            remedy: "write smaller record batches".to_owned(),
+        })
+    }
+
+    /// Has the whole message.
+    fn end_message(&mut self, body: Buffer) -> Result<Step, FormatError> {
+        // The metadata is a verified flatbuffer, but `arrow-ipc` takes the buffer offsets, lengths
+        // and counts in it on trust in places and then panics (a slice behind the end of the body,
+        // say). Input must not bring the process down, so the unwinding stops here; the error ends
+        // this partition.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.handle_message(&body)));
+        self.metadata.clear();
+        outcome.unwrap_or_else(|_| Err(self.corrupt("a message contradicts itself".to_owned())))
+    }
+
+    fn handle_message(&mut self, body: &Buffer) -> Result<Step, FormatError> {
+        let metadata = std::mem::take(&mut self.metadata);
+        let message = arrow_ipc::root_as_message(&metadata)
+            .map_err(|error| self.corrupt(format!("invalid message metadata: {error}")))?;
+        let length = self.offset() - self.message_start;
+        let version = message.version();
+        let no_header = || self.corrupt("a message without its header".to_owned());
+        match message.header_type() {
+            MessageHeader::Schema => {
+                self.take_schema(message.header_as_schema().ok_or_else(no_header)?)?;
+            }
+            MessageHeader::DictionaryBatch => {
+                let batch = message.header_as_dictionary_batch().ok_or_else(no_header)?;
+                let schema = self.known_schema()?;
+                let data = batch.data().ok_or_else(no_header)?;
+                self.check_batch(data, body)?;
+                let dictionaries = &mut self.dictionaries;
+                let outcome = read_dictionary(body, batch, &schema, dictionaries, &version);
+                outcome.map_err(|source| self.refused(source))?;
+                let sizes = self.dictionaries.values().map(|values| values.get_array_memory_size());
+                self.dictionary_bytes = sizes.sum();
+                if let Some(trailer) = &mut self.trailer {
+                    trailer.add_dictionary(self.message_start, length);
+                }
+            }
+            MessageHeader::RecordBatch => {
+                let batch = message.header_as_record_batch().ok_or_else(no_header)?;
+                let schema = self.known_schema()?;
+                self.batch_bytes = self.check_batch(batch, body)?;
+                let (dictionaries, projection) = (&self.dictionaries, self.projection.as_deref());
+                let rows =
+                    read_record_batch(body, batch, schema, dictionaries, projection, &version)
+                        .map_err(|source| self.refused(source))?;
+                if let Some(trailer) = &mut self.trailer {
+                    trailer.add_batch(self.message_start, length);
+                }
+                return Ok(Step::Batch(rows));
+            }
+            MessageHeader::NONE => {}
+            other => {
+                let name = other.variant_name().unwrap_or("message of an unknown kind");
+                return Err(self.corrupt(format!("it holds a {name}, which is not read")));
+            }
+        }
+        Ok(Step::Part)
+    }
+
+    fn take_schema(&mut self, schema: arrow_ipc::Schema<'_>) -> Result<(), FormatError> {
+        if self.schema.is_some() {
+            return Err(self.corrupt("a second schema follows".to_owned()));
+        }
+        if schema.endianness() != Endianness::Little {
+            return Err(self.corrupt(
+                "its numbers have their big end first, which is not read; write it on a host of \
+                 the other order"
+                    .to_owned(),
+            ));
+        }
+        let schema = try_fb_to_schema(schema).map_err(|source| self.refused(source))?;
+        self.schema = Some(Arc::new(schema));
+        Ok(())
+    }
+
+    fn known_schema(&self) -> Result<SchemaRef, FormatError> {
+        self.schema
+            .clone()
+            .ok_or_else(|| self.corrupt("a message comes before the schema".to_owned()))
+    }
+
+    /// Holds what a batch says about its size against the bytes it comes in, before anything is
+    /// reserved for it: the bytes it is going to take.
+    fn check_batch(
+        &self,
+        batch: arrow_ipc::RecordBatch<'_>,
+        body: &Buffer,
+    ) -> Result<usize, FormatError> {
+        if !(0..=BATCH_ROWS_MAX).contains(&batch.length()) {
+            let reason =
+                format!("a record batch of {} rows; 2147483647 are the most", batch.length());
+            return Err(self.corrupt(reason));
+        }
+        let Some(compression) = batch.compression() else { return Ok(body.len()) };
+        if ![CompressionType::LZ4_FRAME, CompressionType::ZSTD].contains(&compression.codec()) {
+            return Err(self.corrupt("a compression that is not known".to_owned()));
+        }
+        let mut whole: usize = 0;
+        for buffer in batch.buffers().into_iter().flatten() {
+            let range = usize::try_from(buffer.offset()).ok().and_then(|start| {
+                Some(start..start.checked_add(usize::try_from(buffer.length()).ok()?)?)
+            });
+            let Some(bytes) = range.and_then(|range| body.get(range)) else {
+                return Err(self.corrupt("a buffer lies outside of its message".to_owned()));
+            };
+            // Before the compressed bytes stands how many they are to become; -1 is as they are.
+            let Some((declared, compressed)) = bytes.split_first_chunk::<8>() else { continue };
+            let Ok(declared) = usize::try_from(i64::from_le_bytes(*declared)) else { continue };
+            if declared / RATIO_MAX > compressed.len() {
+                return Err(self.corrupt("a buffer is said to be longer than it can be".to_owned()));
+            }
+            whole = whole.saturating_add(declared);
+        }
+        self.refuse_large(whole)?;
+        Ok(whole)
+    }
+
+    /// If nothing follows, holds the end to what has to stand there.
+    ///
+    /// # Errors
+    /// [`FormatError::Corrupt`] if nothing follows and the stream, or the file, is not complete.
+    fn check_end(&self) -> Result<(), FormatError> {
+        if !self.is_last {
+            return Ok(());
+        }
+        if !self.framing.is_between_messages() {
+            return Err(self.corrupt("the input ends inside a message".to_owned()));
+        }
+        let Some(schema) = self.schema() else {
+            return Err(self.corrupt("the input ends before a schema".to_owned()));
+        };
+        match &self.trailer {
+            Some(trailer) => trailer.check(schema).map_err(|reason| self.corrupt(reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        self.start + self.position as u64
+    }
+
+    fn what(&self) -> String {
+        if self.trailer.is_some() { "Arrow file" } else { "Arrow IPC stream" }.to_owned()
+    }
+
+    fn refused(&self, source: ArrowError) -> FormatError {
+        FormatError::Arrow { what: self.what(), position: self.offset(), source }
+    }
+
+    fn corrupt(&self, reason: String) -> FormatError {
+        FormatError::Corrupt { what: self.what(), position: self.offset(), reason }
+    }
+}
+
+/// What a step came upon.
+enum Step {
+    /// A part of a message, or a message without rows.
+    Part,
+    /// A record batch.
+    Batch(RecordBatch),
+}
