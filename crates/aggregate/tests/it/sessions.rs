@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_aggregate::{Late, SessionTable};
+use tidemill_aggregate::{Late, SealedSessions, SessionTable};
 use tidemill_plan::{AggregateFunction as F, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, DataType, EventTime};
 
@@ -265,4 +265,146 @@ fn sessions_that_are_over_are_freed() {
     }
     assert!(row_count > 149_900, "{row_count}");
     assert_eq!(most, early, "what is held does not grow with the stream");
+}
+
+/// Times of sessions of one record each: ascending, descending, shuffled.
+fn of_one_key(order: usize, count: usize) -> Vec<Record> {
+    let mut times: Vec<i64> = (0..i64::try_from(count).unwrap()).map(|at| at * 2 * GAP).collect();
+    match order {
+        0 => {}
+        1 => times.reverse(),
+        _ => {
+            let mut random = Random(9);
+            (1..count).for_each(|at| times.swap(at, random.below(at + 1)));
+        }
+    }
+    times.into_iter().map(|time| (time, 7, 1)).collect()
+}
+
+#[test]
+fn sessions_of_one_key_cost_a_search_each_in_whichever_order_they_come() {
+    for order in 0..3 {
+        let looked_at = |count: usize| {
+            // The watermark is behind all of them, so that all stay open.
+            let mut times = event_times(i64::MAX);
+            let mut table = SessionTable::new(by_session(Emit::Final, 0), &[], u64::MAX);
+            let (mut late, mut results) = (Vec::new(), Vec::new());
+            for records in of_one_key(order, count).chunks(1000) {
+                let noted = times.apply(batch(records, 0), &mut Vec::new());
+                table.update(&noted, &mut late, &mut results).unwrap();
+            }
+            assert_eq!(table.group_count(), count);
+            let looked_at = table.looked_at_count();
+            table.advance(EventTime::MAX, &mut results).unwrap();
+            let rows = rows(&results);
+            assert_eq!(rows.len(), count);
+            assert!(rows.iter().all(|row| row.3 == 1) && rows.is_sorted_by_key(|row| row.2));
+            looked_at
+        };
+        let (few, many) = (looked_at(4000), looked_at(40_000));
+        assert!(many <= 11 * few.max(1), "order {order}: {few}, then {many}");
+        assert!(many <= 2 * 40_000, "one or two of them a record: {many}");
+    }
+}
+
+#[test]
+fn records_between_sessions_join_them_in_whichever_order_they_come() {
+    // Every gap between two sessions is closed, so that one is left.
+    for order in 0..3 {
+        for emit in [Emit::Final, Emit::Changes, Emit::ChangesEvery(170)] {
+            let mut records = of_one_key(order, 150);
+            let between: Vec<Record> = of_one_key(2 - order, 149)
+                .into_iter()
+                .flat_map(|(time, key, _)| [(time + GAP - 1, key, 2), (time + 2 * GAP - 2, key, 3)])
+                .collect();
+            records.extend(between);
+            let spec = by_session(emit, 0);
+            assert_eq!(
+                run(&spec, &records, 1 << 40, &[100, 210]),
+                model(&spec, &records, 1 << 40),
+                "order {order}, {emit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_taken_step_by_step_while_more_come_is_what_is_taken_in_the_end() {
+    let spec = by_session(Emit::Final, 0);
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let partitions: Vec<Vec<Record>> =
+            (0..3).map(|_| disordered(&mut random, 300, 20, 3)).collect();
+        let sealed = |records: &[Record], cuts: &[usize]| {
+            // What each partition gives, and no session that it gives later begins before.
+            let mut times = event_times(25);
+            let mut table = SessionTable::sealing(spec.clone(), u64::MAX);
+            let mut gives = Vec::new();
+            let mut start = 0;
+            for &end in cuts.iter().chain([&records.len()]) {
+                let noted = times.apply(batch(&records[start..end], start), &mut Vec::new());
+                table.update(&noted, &mut Vec::new(), &mut Vec::new()).unwrap();
+                table.advance(times.watermark(), &mut Vec::new()).unwrap();
+                let until = table.sealed_until(times.watermark());
+                gives.push((table.take_sealed(), until));
+                start = end;
+            }
+            gives.push((table.into_sealed().unwrap(), EventTime::MAX));
+            gives
+        };
+        let all: Vec<_> = partitions.iter().map(|records| sealed(records, &[90, 180])).collect();
+        let mut gathered = SealedSessions::new(&spec, u64::MAX);
+        let mut leaving: Vec<Batch> = Vec::new();
+        let mut given = [0; 3];
+        let mut passed = [EventTime::MIN; 3];
+        let mut all: Vec<_> = all.into_iter().map(Vec::into_iter).collect();
+        while given != [4; 3] {
+            let from = random.below(3);
+            let Some((sessions, until)) = all[from].next() else { continue };
+            given[from] += 1;
+            passed[from] = until;
+            gathered.merge_of(u32::try_from(from).unwrap(), &sessions).unwrap();
+            let least = *passed.iter().min().unwrap();
+            let taken = gathered.take_until(least).unwrap();
+            leaving.extend(taken.into_batches(50).unwrap().map(Result::unwrap));
+        }
+        assert_eq!(gathered.group_count(), 0);
+        // The same in one piece.
+        let mut whole = SealedSessions::new(&spec, u64::MAX);
+        for (partition, records) in (0..).zip(&partitions) {
+            for (sessions, _) in sealed(records, &[]) {
+                whole.merge_of(partition, &sessions).unwrap();
+            }
+        }
+        let whole: Vec<Batch> = whole.into_batches(50).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows(&leaving), rows(&whole), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_stays_is_not_copied_at_each_step() {
+    let copied = |count: usize| {
+        let spec = by_session(Emit::Final, 0);
+        let mut gathered = SealedSessions::new(&spec, u64::MAX);
+        for partition in 0..2 {
+            let mut table = SessionTable::sealing(spec.clone(), u64::MAX);
+            let noted =
+                event_times(i64::MAX).apply(batch(&of_one_key(2, count), 0), &mut Vec::new());
+            table.update(&noted, &mut Vec::new(), &mut Vec::new()).unwrap();
+            gathered.merge_of(partition, &table.into_sealed().unwrap()).unwrap();
+        }
+        let mut row_count = 0;
+        for step in 1..=count / 10 {
+            let time = EventTime(i64::try_from(step * 10).unwrap() * 2 * GAP);
+            let taken = gathered.take_until(time).unwrap();
+            row_count +=
+                taken.into_batches(64).unwrap().map(|b| b.unwrap().row_count()).sum::<usize>();
+        }
+        assert_eq!((row_count, gathered.group_count()), (count, 0), "both partitions' became one");
+        gathered.copied_count()
+    };
+    for count in [3000, 30_000] {
+        let copied = copied(count);
+        assert!(copied > 0 && copied <= 2 * count as u64, "{copied} of two times {count}");
+    }
 }

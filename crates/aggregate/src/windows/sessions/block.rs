@@ -44,7 +44,7 @@ impl Block {
 
     /// The sessions that have changed, each once: those that have joined others as what they became,
     /// at the place of the first that changed.
-    pub(super) fn take(&mut self, store: &SessionStore) -> Vec<u32> {
+    pub(super) fn take(&mut self, store: &mut SessionStore) -> Vec<u32> {
         self.known.clear();
         let mut changed = std::mem::take(&mut self.changed);
         let mut known = HashSet::with_capacity(changed.len());

@@ -3,6 +3,7 @@
 use tidemill_plan::AggregateSpec;
 use tidemill_record::EventTime;
 
+use super::chains::Chains;
 use super::store::SessionStore;
 use crate::{AggregateError, TableBatches};
 
@@ -11,14 +12,31 @@ use crate::{AggregateError, TableBatches};
 pub struct SealedSessions {
     budget_bytes: u64,
     store: SessionStore,
+    gathered: Gathered,
+    copied_count: u64,
 }
+
+/// Of sessions that are taken out while others come: what is known of those that have come.
+#[derive(Default)]
+struct Gathered {
+    chains: Chains,
+    /// So many of the store's sessions are in it.
+    session_count: usize,
+}
+
+/// Sessions that may be gone before their memory is given back.
+const GONE_MIN: usize = 1024;
 
 impl SealedSessions {
     /// None yet; they may hold `budget_bytes` together.
     #[must_use]
     pub fn new(spec: &AggregateSpec, budget_bytes: u64) -> Self {
         let spec = AggregateSpec { window: None, ..spec.clone() };
-        Self { budget_bytes, store: SessionStore::new(&spec) }
+        Self::of(SessionStore::new(&spec), budget_bytes)
+    }
+
+    fn of(store: SessionStore, budget_bytes: u64) -> Self {
+        Self { budget_bytes, store, gathered: Gathered::default(), copied_count: 0 }
     }
 
     /// The same, allowed to hold so many bytes from now on.
@@ -51,6 +69,7 @@ impl SealedSessions {
     /// # Errors
     /// As [`crate::AggTable::merge`].
     pub fn merge(&mut self, later: &Self) -> Result<(), AggregateError> {
+        debug_assert_eq!(self.store.gone_count, 0, "nothing was taken out of what is merged");
         let partition = self.store.sessions.last().map_or(0, |last| last.partition + 1);
         self.merge_of(partition, later)
     }
@@ -73,26 +92,44 @@ impl SealedSessions {
     ///
     /// # Errors
     /// As [`crate::AggTable::merge`].
+    ///
+    /// # Cost
+    /// O(log sessions) for each that is taken or has come since; a copy of what is left whenever that has
+    /// become half.
     pub fn take_until(&mut self, time: EventTime) -> Result<Self, AggregateError> {
-        let (mut taken, mut left) = (Vec::new(), Vec::new());
-        for key in (0..).take(self.store.keys.group_count()) {
-            for touching in self.touching(key) {
-                let ends = touching.iter().map(|&at| self.store.sessions[at as usize].end);
-                let is_over = ends.max().is_some_and(|end| end <= time.0);
-                if is_over { &mut taken } else { &mut left }.extend(touching);
-            }
-        }
-        let budget_bytes = self.budget_bytes;
-        if taken.is_empty() {
-            let store = self.store.copy_of(&[])?;
-            return Ok(Self { budget_bytes, store });
-        }
+        self.put_into_chains();
+        let Gathered { chains, .. } = &mut self.gathered;
+        let mut taken = chains.take_until(time.0);
         // As they came: that decides between sessions of one start and partition.
         taken.sort_unstable();
-        left.sort_unstable();
         let store = self.store.copy_of(&taken)?;
-        self.store = self.store.copy_of(&left)?;
-        Ok(Self { budget_bytes, store })
+        taken.into_iter().for_each(|number| self.store.remove(number));
+        if self.store.gone_count >= self.store.live_count().max(GONE_MIN) {
+            let is_left = |number: &u32| !self.store.sessions[*number as usize].is_gone;
+            let left: Vec<u32> = (0..).take(self.store.sessions.len()).filter(is_left).collect();
+            self.copied_count += left.len() as u64;
+            self.store = self.store.copy_of(&left)?;
+            self.gathered = Gathered::default();
+            self.put_into_chains();
+        }
+        Ok(Self::of(store, self.budget_bytes))
+    }
+
+    /// Puts the sessions that have come since into chains.
+    fn put_into_chains(&mut self) {
+        let Gathered { chains, session_count } = &mut self.gathered;
+        for (session, number) in self.store.sessions.iter().zip(0..).skip(*session_count) {
+            if !session.is_gone {
+                chains.add(number, session);
+            }
+        }
+        *session_count = self.store.sessions.len();
+    }
+
+    /// Sessions that were copied because others had gone; for tests of what that costs.
+    #[must_use]
+    pub fn copied_count(&self) -> u64 {
+        self.copied_count
     }
 
     /// All rows, in batches of at most `batch_rows` (at least one).
@@ -119,36 +156,29 @@ impl SealedSessions {
     }
 
     /// Makes one of sessions of a key that touch: those of earlier start first, then of earlier
-    /// partition.
+    /// partition. O(sessions), and a sort.
     fn join_touching(&mut self) -> Result<(), AggregateError> {
-        for key in (0..).take(self.store.keys.group_count()) {
-            for touching in self.touching(key) {
-                for &session in &touching[1..] {
-                    self.store.join(touching[0], session)?;
-                }
+        let sessions = &self.store.sessions;
+        let is_live = |number: &u32| !sessions[*number as usize].is_gone;
+        let mut order: Vec<u32> = (0..).take(sessions.len()).filter(is_live).collect();
+        order.sort_unstable_by_key(|&number| {
+            let session = &sessions[number as usize];
+            (session.key, session.start, session.partition, number)
+        });
+        // The session that others of its key are joined to, as long as they touch it.
+        let mut into: Option<u32> = None;
+        for number in order {
+            let session = self.store.sessions[number as usize];
+            let touched = into.filter(|&into| {
+                let into = &self.store.sessions[into as usize];
+                into.key == session.key && session.start < into.end
+            });
+            match touched {
+                Some(into) => self.store.join(into, number)?,
+                None => into = Some(number),
             }
         }
         Ok(())
-    }
-
-    /// The sessions of a key, those together that will be one.
-    fn touching(&self, key: u32) -> Vec<Vec<u32>> {
-        let mut sessions: Vec<u32> = self.store.of_key(key).collect();
-        sessions.sort_unstable_by_key(|&at| {
-            let session = &self.store.sessions[at as usize];
-            (session.start, session.partition, at)
-        });
-        let mut all: Vec<Vec<u32>> = Vec::new();
-        let mut end = i64::MIN;
-        for number in sessions {
-            let session = &self.store.sessions[number as usize];
-            match all.last_mut() {
-                Some(touching) if session.start < end => touching.push(number),
-                _ => all.push(vec![number]),
-            }
-            end = end.max(session.end);
-        }
-        all
     }
 
     /// Sessions held.
@@ -160,6 +190,6 @@ impl SealedSessions {
     /// Bytes held.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        self.store.state_bytes() as u64
+        (self.store.state_bytes() + self.gathered.chains.heap_bytes()) as u64
     }
 }

@@ -24,7 +24,7 @@ const COPY_SESSIONS: usize = 8192;
 pub(crate) struct Session {
     /// Number of its key.
     pub(crate) key: u32,
-    /// The next session of the same key, in no order; once this one has joined another, that one.
+    /// Belongs to `ByKey` as long as this one is not gone; once it has joined another, that one.
     pub(crate) next: u32,
     /// Its first event time.
     pub(crate) start: i64,
@@ -53,8 +53,6 @@ impl Session {
 /// Sessions by number, each with one group of states.
 ///
 /// Numbers are given in order of appearance, and are used again only by [`Self::copy_of`].
-///
-/// Invariant: `newest` heads a list, through `next`, of each key's sessions that are not gone.
 pub(crate) struct SessionStore {
     /// The grouping without its window.
     spec: AggregateSpec,
@@ -62,7 +60,6 @@ pub(crate) struct SessionStore {
     states: Vec<Box<dyn State>>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) gone_count: usize,
-    newest: Vec<u32>,
     refusal: Option<AggregateError>,
 }
 
@@ -71,7 +68,6 @@ impl SessionStore {
         let Parts { interner, states, refusal } = Parts::new(spec);
         Self {
             spec: spec.clone(),
-            newest: vec![NONE; interner.group_count()],
             keys: interner,
             states,
             sessions: Vec::new(),
@@ -91,17 +87,7 @@ impl SessionStore {
         }
         let columns: Vec<&ArrayRef> = self.spec.keys.iter().map(|&key| batch.column(key)).collect();
         self.keys.intern(&columns, batch.row_count(), keys)?;
-        self.newest.resize(self.keys.group_count(), NONE);
         Ok(())
-    }
-
-    /// The sessions of a key that are not gone, in no order.
-    #[inline]
-    pub(crate) fn of_key(&self, key: u32) -> impl Iterator<Item = u32> {
-        let next = |at: u32| Some(at).filter(|&at| at != NONE);
-        std::iter::successors(next(self.newest[key as usize]), move |&at| {
-            next(self.sessions[at as usize].next)
-        })
     }
 
     /// Adds a session, without records yet.
@@ -111,23 +97,15 @@ impl SessionStore {
     pub(crate) fn push(&mut self, session: Session) -> Result<u32, AggregateError> {
         let number = u32::try_from(self.sessions.len()).ok().filter(|&number| number != NONE);
         let number = number.ok_or(AggregateError::TooManyGroups)?;
-        let newest = &mut self.newest[session.key as usize];
-        let next = if session.is_gone { NONE } else { std::mem::replace(newest, number) };
         self.gone_count += usize::from(session.is_gone);
-        self.sessions.push(Session { next, ..session });
+        self.sessions.push(Session { next: NONE, ..session });
         Ok(number)
     }
 
-    /// Takes a session out of its key's list; its group stays until the next copy.
+    /// A session goes, which no list holds; its group stays until the next copy.
     pub(crate) fn remove(&mut self, number: u32) {
-        let Session { key, next, is_gone, .. } = self.sessions[number as usize];
-        debug_assert!(!is_gone, "a session goes once");
-        let before = self.of_key(key).find(|&at| self.sessions[at as usize].next == number);
-        match before {
-            Some(before) => self.sessions[before as usize].next = next,
-            None => self.newest[key as usize] = next,
-        }
         let session = &mut self.sessions[number as usize];
+        debug_assert!(!session.is_gone, "a session goes once");
         (session.is_gone, session.next) = (true, NONE);
         self.gone_count += 1;
     }
@@ -149,13 +127,21 @@ impl SessionStore {
         Ok(())
     }
 
-    /// The session that a session has become part of; itself if it has not.
-    pub(crate) fn resolve(&self, mut number: u32) -> u32 {
-        while self.sessions[number as usize].is_gone && self.sessions[number as usize].next != NONE
-        {
-            number = self.sessions[number as usize].next;
+    /// The session that a session has become part of; itself if it has not. Whoever is passed on the way
+    /// is nearer to it afterwards, so that many sessions that became one by one are no long way for each.
+    pub(crate) fn resolve(&mut self, mut number: u32) -> u32 {
+        while let Some(into) = self.joined_into(number) {
+            if let Some(beyond) = self.joined_into(into) {
+                self.sessions[number as usize].next = beyond;
+            }
+            number = into;
         }
         number
+    }
+
+    fn joined_into(&self, number: u32) -> Option<u32> {
+        let session = &self.sessions[number as usize];
+        Some(session.next).filter(|&next| session.is_gone && next != NONE)
     }
 
     fn make_room(&mut self) {
@@ -261,7 +247,6 @@ impl SessionStore {
                 other.keys.columns().iter().map(|column| column.gather(&there)).collect();
             let columns: Vec<&ArrayRef> = columns.iter().collect();
             self.keys.intern(&columns, chosen.len(), &mut keys)?;
-            self.newest.resize(self.keys.group_count(), NONE);
             for (&number, &key) in chosen.iter().zip(&keys) {
                 numbers.push(self.push(Session { key, ..other.sessions[number as usize] })?);
             }
@@ -276,10 +261,7 @@ impl SessionStore {
     /// Bytes held.
     pub(crate) fn state_bytes(&self) -> usize {
         let states: usize = self.states.iter().map(|state| state.heap_bytes()).sum();
-        self.keys.heap_bytes()
-            + states
-            + self.sessions.capacity() * size_of::<Session>()
-            + self.newest.capacity() * size_of::<u32>()
+        self.keys.heap_bytes() + states + self.sessions.capacity() * size_of::<Session>()
     }
 
     /// Sessions that are not gone.

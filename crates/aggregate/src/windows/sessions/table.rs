@@ -9,6 +9,7 @@ use tidemill_plan::{AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, EventTime, Offset};
 
 use super::block::Block;
+use super::by_key::{ByKey, Joined};
 use super::sealed::SealedSessions;
 use super::store::{NONE, Session, SessionStore};
 use crate::windows::audit::Fingerprints;
@@ -37,6 +38,7 @@ pub struct SessionTable {
     budget_bytes: u64,
     // Changes with every batch.
     store: SessionStore,
+    by_key: ByKey,
     /// Event times at which sessions are to be looked at; an entry that differs from its session's own
     /// note has been replaced.
     due: BinaryHeap<Reverse<(i64, u32)>>,
@@ -61,13 +63,6 @@ struct Taken {
     bounds: Vec<Bounds>,
 }
 
-/// The sessions that a record joins: there cannot be more than two.
-#[derive(Clone, Copy)]
-struct Joined {
-    earlier: u32,
-    later: u32,
-}
-
 impl SessionTable {
     /// No sessions yet; they may hold `budget_bytes` together. `audited_keys` are places in the group
     /// key whose values [`Self::key_fingerprints`] is asked for.
@@ -84,6 +79,7 @@ impl SessionTable {
         let spec = AggregateSpec { window: None, ..spec };
         Self {
             store: SessionStore::new(&spec),
+            by_key: ByKey::default(),
             spec,
             window,
             gap_us,
@@ -115,8 +111,8 @@ impl SessionTable {
     /// As [`crate::AggTable::update`].
     ///
     /// # Cost
-    /// O(rows), and the sessions of its key for each; two sessions that become one cost a call for each
-    /// aggregate.
+    /// O(rows), and a search among the sessions of its key for each; two sessions that become one cost a
+    /// call for each aggregate.
     pub fn update(
         &mut self,
         batch: &Batch,
@@ -151,7 +147,9 @@ impl SessionTable {
         let watermark = batch.watermark_before(row).0;
         let offset = batch.offsets().value(row);
         let own = Bounds { start: time, end: time.saturating_add(self.gap_us) };
-        let Joined { earlier, later } = self.joined(key, own, watermark);
+        let lateness = self.window.allowed_lateness_us;
+        let is_past = |session: &Session| session.end.saturating_add(lateness) <= watermark;
+        let Joined { earlier, later } = self.by_key.joined(&self.store.sessions, key, own, is_past);
         let joined = [earlier, later].into_iter().filter(|&at| at != NONE);
         let ends = joined.map(|at| self.store.sessions[at as usize].end);
         let (end, first_end) =
@@ -173,7 +171,7 @@ impl SessionTable {
             self.close_until(watermark, results)?;
         }
         let session = if earlier == NONE {
-            self.store.push(Session {
+            let opened = self.store.push(Session {
                 key,
                 next: NONE,
                 start: time,
@@ -184,23 +182,31 @@ impl SessionTable {
                 due: i64::MAX,
                 has_left: false,
                 is_gone: false,
-            })?
+            })?;
+            self.by_key.insert(&mut self.store.sessions, opened);
+            opened
         } else {
             earlier
         };
         if later != NONE {
+            self.by_key.remove(&mut self.store.sessions, later);
             self.store.join(session, later)?;
         }
         let known = &mut self.store.sessions[session as usize];
         if self.sealed.is_some() && (earlier == NONE || time < known.start) {
             self.starts.push(Reverse((time, session)));
         }
+        let start_before = known.start;
         known.start = known.start.min(time);
         known.end = end;
         known.last_offset = known.last_offset.max(offset);
         let has_left = corrects && end <= watermark;
-        if earlier == NONE || known.has_left != has_left {
-            known.has_left = has_left;
+        let is_to_wait = earlier == NONE || known.has_left != has_left;
+        known.has_left = has_left;
+        if time < start_before {
+            self.by_key.moved(&self.store.sessions, session, start_before);
+        }
+        if is_to_wait {
             self.wait(session);
         }
         self.take(row, session);
@@ -218,27 +224,6 @@ impl SessionTable {
             self.taken.bounds.push(self.store.sessions[session as usize].bounds());
         }
         self.block.note(session);
-    }
-
-    /// The sessions of a key that a record with these bounds joins. Those past their time are no more.
-    #[inline]
-    fn joined(&self, key: u32, own: Bounds, watermark: i64) -> Joined {
-        let mut found = Joined { earlier: NONE, later: NONE };
-        for at in self.store.of_key(key) {
-            let session = &self.store.sessions[at as usize];
-            let touches = own.start < session.end && own.end > session.start;
-            if !touches || self.is_past(session.end, watermark) {
-                continue;
-            }
-            if found.earlier == NONE {
-                found.earlier = at;
-            } else if self.store.sessions[found.earlier as usize].start <= session.start {
-                found.later = at;
-            } else {
-                found = Joined { earlier: at, later: found.earlier };
-            }
-        }
-        found
     }
 
     /// Whether a session with this end takes no more records.
@@ -335,13 +320,16 @@ impl SessionTable {
                 }
             }
         }
-        past.into_iter().for_each(|number| self.store.remove(number));
+        for number in past {
+            self.by_key.remove(&mut self.store.sessions, number);
+            self.store.remove(number);
+        }
         Ok(())
     }
 
     /// Gives the coalesced changes of the block that ends here.
     fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
-        let changed = self.block.take(&self.store);
+        let changed = self.block.take(&mut self.store);
         if !changed.is_empty() {
             results.push(self.store.rows_of(&changed)?);
         }
@@ -354,7 +342,7 @@ impl SessionTable {
             return Ok(());
         }
         self.audit.add(&self.store.keys);
-        let mut changed = self.block.take(&self.store);
+        let mut changed = self.block.take(&mut self.store);
         let mut kept = changed.clone();
         kept.sort_unstable();
         let is_needed = |number: &u32| {
@@ -362,6 +350,7 @@ impl SessionTable {
         };
         let kept: Vec<u32> = (0..).take(self.store.sessions.len()).filter(is_needed).collect();
         self.store = self.store.copy_of(&kept)?;
+        self.by_key.refill(&mut self.store.sessions);
         let place =
             |number: u32| kept.binary_search(&number).ok().and_then(|at| u32::try_from(at).ok());
         changed.iter_mut().for_each(|number| *number = place(*number).unwrap_or(NONE));
@@ -423,6 +412,13 @@ impl SessionTable {
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
     }
 
+    /// Sessions of busy keys that were looked at to find those that records join; for tests of what that
+    /// costs.
+    #[must_use]
+    pub fn looked_at_count(&self) -> u64 {
+        self.by_key.looked_at()
+    }
+
     /// Sessions that still take records.
     #[must_use]
     pub fn group_count(&self) -> usize {
@@ -434,7 +430,7 @@ impl SessionTable {
     pub fn state_bytes(&self) -> u64 {
         let entry_count = self.due.capacity() + self.starts.capacity();
         let queued = entry_count * size_of::<Reverse<(i64, u32)>>();
-        (self.store.state_bytes() + queued) as u64
+        (self.store.state_bytes() + self.by_key.heap_bytes() + queued) as u64
     }
 
     /// As [`crate::AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of
