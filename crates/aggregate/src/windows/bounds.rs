@@ -19,6 +19,12 @@ pub(crate) fn floor(time: i64, step: i64) -> i64 {
 
 /// The windows that a time lies in, by end. Bounds beyond what a `TIMESTAMP` can say are cut off.
 pub(crate) fn windows_of(kind: WindowKind, time: i64) -> impl Iterator<Item = Bounds> {
+    windows_from(kind, time, i64::MIN)
+}
+
+/// The same without those that begin (of cumulating ones, whose last step begins) before `least`, which
+/// is a multiple of the step, or the least time there is.
+fn windows_from(kind: WindowKind, time: i64, least: i64) -> impl Iterator<Item = Bounds> {
     let (first, last, step, is_cumulating) = match kind {
         WindowKind::Tumbling { size_us } => {
             let start = floor(time, size_us);
@@ -38,7 +44,7 @@ pub(crate) fn windows_of(kind: WindowKind, time: i64) -> impl Iterator<Item = Bo
         WindowKind::Session { .. } => unreachable!("{NO_SIZE}"),
     };
     let size = kind.reach_us();
-    let mut next = Some(first);
+    let mut next = Some(first.max(least));
     std::iter::from_fn(move || {
         let at = next.filter(|&at| at <= last)?;
         next = at.checked_add(step);
@@ -48,6 +54,23 @@ pub(crate) fn windows_of(kind: WindowKind, time: i64) -> impl Iterator<Item = Bo
             Bounds { start: at, end: at.saturating_add(size) }
         })
     })
+}
+
+/// Of the windows that a time lies in, those that end after a time, by end.
+pub(crate) fn windows_after(
+    kind: WindowKind,
+    time: i64,
+    after: i64,
+) -> impl Iterator<Item = Bounds> {
+    // No window that begins before this ends after `after`; of cumulating ones, no step.
+    let (reach, step) = match kind {
+        WindowKind::Tumbling { size_us } => (size_us, size_us),
+        WindowKind::Hopping { size_us, advance_us } => (size_us, advance_us),
+        WindowKind::Cumulating { step_us, .. } => (step_us, step_us),
+        WindowKind::Session { .. } => unreachable!("{NO_SIZE}"),
+    };
+    let first = floor(after.saturating_sub(reach), step);
+    windows_from(kind, time, first).filter(move |window| window.end > after)
 }
 
 /// The end of the first window that a time lies in: the earliest that could be late.
@@ -97,6 +120,11 @@ mod tests {
                 assert!(windows.iter().all(|(start, end)| (*start..*end).contains(&time)));
                 assert_eq!(first_end(kind, time), windows[0].1);
                 assert_eq!(last_end(kind, time), windows[windows.len() - 1].1);
+                for after in -40..60 {
+                    let later = windows_after(kind, time, after).map(|w| (w.start, w.end));
+                    let expected = windows.iter().copied().filter(|&(_, end)| end > after);
+                    assert!(later.eq(expected), "{kind} at {time} after {after}");
+                }
             }
         }
     }

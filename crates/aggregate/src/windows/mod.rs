@@ -1,10 +1,11 @@
 //! Groups within windows of event time.
 //!
 //! Start with [`table`], which has either of `panes`, the windows of fixed size of one partition that may
-//! still take records, and [`sessions`]. `bounds` says which windows a time lies in, `rows` how they
+//! still take records, and [`sessions`]. `blocks` merges what windows share, `bounds` says which windows a time lies in, `rows` how they
 //! leave, and [`sealed`] is what a gather is given.
 
 mod audit;
+mod blocks;
 mod bounds;
 mod idle;
 mod panes;

@@ -7,7 +7,7 @@
 //! the same.
 
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -17,7 +17,8 @@ use tidemill_record::{Batch, EventTime, Offset};
 use crate::compact::woven;
 use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
-use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_of};
+use crate::windows::blocks::{Blocks, Merged};
+use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_after, windows_of};
 use crate::windows::idle::IdleTable;
 use crate::windows::pending::PendingChanges;
 use crate::windows::rows::{chosen, close, rows_of, with_bounds};
@@ -37,6 +38,8 @@ pub struct PaneTable {
     budget_bytes: u64,
     // Changes with every batch.
     panes: BTreeMap<Bounds, Pane>,
+    /// Of shared panes that have closed.
+    blocks: Blocks,
     /// Of a pane that was dropped.
     idle_pane: IdleTable,
     /// Of a window over shared panes that has closed: it is as large as all of them.
@@ -46,6 +49,8 @@ pub struct PaneTable {
     /// What `EMIT CHANGES EVERY n` has not emitted.
     pending: PendingChanges,
     state_bytes: u64,
+    /// Windows that were looked at because they might close.
+    looked_at_count: u64,
     audit: Fingerprints,
     /// Closed windows, where they are given away instead of leaving as rows.
     sealed: Option<SealedWindows>,
@@ -58,11 +63,11 @@ enum Layout {
     Whole,
 }
 
-struct Pane {
-    table: AggTable,
+pub(super) struct Pane {
+    pub(super) table: AggTable,
     /// Of shared panes, the offset of the record that each group appeared with: windows merge panes in
     /// order of time, and give their groups in order of arrival.
-    appeared: Vec<u64>,
+    pub(super) appeared: Vec<u64>,
     /// Of the table, as last looked at.
     state_bytes: u64,
     /// Its window's result has left; it stays for corrections.
@@ -100,11 +105,13 @@ impl PaneTable {
             layout: if is_shared && !is_tumbling { Layout::Shared(pane_us) } else { Layout::Whole },
             budget_bytes,
             panes: BTreeMap::new(),
+            blocks: Blocks::new(pane_us, window.kind.reach_us()),
             idle_pane: IdleTable::default(),
             idle_window: IdleTable::default(),
             closed_until: i64::MIN,
             pending: PendingChanges::new(emit),
             state_bytes: 0,
+            looked_at_count: 0,
             audit: Fingerprints::new(audited_keys),
             sealed: None,
         }
@@ -311,6 +318,9 @@ impl PaneTable {
             pane.table.state_bytes() + (pane.appeared.len() * size_of::<u64>()) as u64;
         self.state_bytes += state_bytes - pane.state_bytes.min(state_bytes);
         pane.state_bytes = state_bytes;
+        if bounds.end <= self.closed_until {
+            self.blocks.forget(bounds);
+        }
         Ok(changes.map(|changes| with_bounds(&changes, self.spec.keys.len(), bounds)))
     }
 
@@ -389,22 +399,29 @@ impl PaneTable {
         watermark: i64,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        let ended =
-            (Unbounded, Excluded(Bounds { end: watermark.saturating_add(1), start: i64::MIN }));
         let is_over = watermark == i64::MAX;
-        let ended = if is_over { (Unbounded, Unbounded) } else { ended };
-        let mut done = Vec::new();
-        for (&window, pane) in self.panes.range_mut(ended) {
-            if self.sealed.is_none() && self.emit == Emit::Final && !pane.is_closed {
-                let order: Vec<u32> = (0..).take(pane.table.group_count()).collect();
-                close(&pane.table, &order, window, results)?;
-                pane.is_closed = true;
-            }
-            let last = window.end.saturating_add(self.window.allowed_lateness_us);
-            if (last <= watermark || is_over) && !self.pending.needs(window) {
-                done.push(window);
+        let ending_until = |time: i64| {
+            let end = Excluded(Bounds { end: time.saturating_add(1), start: i64::MIN });
+            if is_over { Unbounded } else { end }
+        };
+        if self.sealed.is_none() && self.emit == Emit::Final {
+            // What ended before has left, and stays only for corrections.
+            let from = Bounds { end: self.closed_until.saturating_add(1), start: i64::MIN };
+            let from = if is_over { Unbounded } else { Included(from) };
+            let ended = (from, ending_until(watermark.max(self.closed_until)));
+            for (&window, pane) in self.panes.range_mut(ended) {
+                if !pane.is_closed {
+                    let order: Vec<u32> = (0..).take(pane.table.group_count()).collect();
+                    close(&pane.table, &order, window, results)?;
+                    pane.is_closed = true;
+                }
+                self.looked_at_count += 1;
             }
         }
+        let past = watermark.saturating_sub(self.window.allowed_lateness_us);
+        let past = self.panes.range((Unbounded, ending_until(past)));
+        let done: Vec<Bounds> =
+            past.map(|(&window, _)| window).filter(|&window| !self.pending.needs(window)).collect();
         for window in done {
             let Some(pane) = self.drop_pane(window) else { continue };
             match &mut self.sealed {
@@ -419,6 +436,7 @@ impl PaneTable {
         let pane = self.panes.remove(&bounds)?;
         self.state_bytes -= pane.state_bytes.min(self.state_bytes);
         self.audit.add(&pane.table.interner);
+        self.blocks.forget(bounds);
         Some(pane)
     }
 
@@ -441,31 +459,19 @@ impl PaneTable {
     ) -> Result<Option<(Bounds, AggTable, Vec<u32>)>, AggregateError> {
         loop {
             let Some((&oldest, _)) = self.panes.first_key_value() else { return Ok(None) };
-            let mut windows = windows_of(self.window.kind, oldest.start);
-            let Some(window) = windows.find(|window| window.end > self.closed_until) else {
+            let mut windows = windows_after(self.window.kind, oldest.start, self.closed_until);
+            let Some(window) = windows.next() else {
                 self.leave_pane(oldest);
                 continue;
             };
             if window.end > watermark {
                 return Ok(None);
             }
-            let mut merged = self
-                .idle_window
-                .take()
-                .unwrap_or_else(|| AggTable::new(self.spec.clone(), self.budget_bytes));
-            let inside = Bounds { end: oldest.end, start: i64::MIN }..=Bounds {
-                end: window.end,
-                start: i64::MAX,
-            };
-            let mut appeared: Vec<u64> = Vec::new();
-            for pane in self.panes.range(inside).map(|(_, pane)| pane) {
-                let groups = merged.merge_copy(&pane.table)?;
-                appeared.resize(merged.group_count(), u64::MAX);
-                for (group, &at) in groups.into_iter().zip(&pane.appeared) {
-                    let first = &mut appeared[group as usize];
-                    *first = at.min(*first);
-                }
-            }
+            let fresh = || AggTable::new(self.spec.clone(), self.budget_bytes);
+            let parts = self.blocks.parts_of(&self.panes, oldest, window, &fresh)?;
+            let merged = Merged::new(self.idle_window.take().unwrap_or_else(fresh));
+            let (merged, _) = self.blocks.merge(&self.panes, &parts, merged)?;
+            let Merged { table: merged, appeared } = merged;
             let mut order: Vec<u32> = (0..).take(merged.group_count()).collect();
             order.sort_unstable_by_key(|&group| appeared[group as usize]);
             let is_last = last_end(self.window.kind, oldest.start) <= window.end;
@@ -531,14 +537,22 @@ impl PaneTable {
         if self.state_bytes() > self.budget_bytes {
             self.drop_idle();
         }
-        if self.state_bytes <= self.budget_bytes {
+        let state_bytes = self.state_bytes();
+        if state_bytes <= self.budget_bytes {
             return Ok(());
         }
         Err(AggregateError::BudgetExceeded {
-            state_bytes: self.state_bytes,
+            state_bytes,
             budget_bytes: self.budget_bytes,
             group_count: self.group_count(),
         })
+    }
+
+    /// Groups that were merged because windows closed, and windows that were looked at because they might
+    /// close; for tests of what that costs.
+    #[must_use]
+    pub fn work_counts(&self) -> (u64, u64) {
+        (self.blocks.merged_count(), self.looked_at_count)
     }
 
     /// Groups in panes that are held.
@@ -550,7 +564,8 @@ impl PaneTable {
     /// Bytes held, those of tables for windows to come among them.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        self.state_bytes + self.idle_pane.state_bytes() + self.idle_window.state_bytes()
+        let idle_bytes = self.idle_pane.state_bytes() + self.idle_window.state_bytes();
+        self.state_bytes + self.blocks.state_bytes() + idle_bytes
     }
 
     /// As [`AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of more than a

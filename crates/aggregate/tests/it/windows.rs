@@ -234,3 +234,73 @@ fn times_at_the_ends_are_taken() {
         }
     }
 }
+
+#[test]
+fn windows_of_many_panes_are_what_one_record_at_a_time_gives() {
+    let kinds = [
+        WindowKind::Hopping { size_us: 40, advance_us: 2 },
+        WindowKind::Hopping { size_us: 64, advance_us: 1 },
+        WindowKind::Hopping { size_us: 30, advance_us: 7 },
+        WindowKind::Hopping { size_us: 96, advance_us: 36 },
+        WindowKind::Cumulating { size_us: 48, step_us: 3 },
+        WindowKind::Cumulating { size_us: 33, step_us: 1 },
+    ];
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let spec = windowed(kinds[random.below(kinds.len())], Emit::Final, 0);
+        // Late for some windows, so that panes change which blocks hold already.
+        let (behind_most, keys) = ([2, 30, 60][random.below(3)], [1, 3, 40][random.below(3)]);
+        let mut now = -200;
+        let records: Vec<Record> = (0..400)
+            .map(|_| {
+                now += i64::try_from(random.below(3)).unwrap();
+                let behind = i64::try_from(random.below(behind_most)).unwrap();
+                (now - behind, i64::try_from(random.below(keys)).unwrap(), behind * 7 - 50)
+            })
+            .collect();
+        let expected = model(&spec, &records, 3);
+        for rows in [1, 7, 400] {
+            let cuts: Vec<usize> = (rows..records.len()).step_by(rows).collect();
+            assert_eq!(
+                run(&spec, &records, 3, &cuts),
+                expected,
+                "seed {seed}, {rows} rows a batch"
+            );
+        }
+    }
+}
+
+/// Groups merged, and windows looked at, for records of twenty keys in each of two thousand seconds.
+fn work(kind: WindowKind, allowed_lateness_us: i64) -> (u64, u64) {
+    let mut times = event_times(0);
+    let mut table = PaneTable::new(windowed(kind, Emit::Final, allowed_lateness_us), &[], u64::MAX);
+    let (mut late, mut row_count) = (Vec::new(), 0);
+    for second in 0..2000 {
+        let records: Vec<Record> = (0..20).map(|key| (second, key, 1)).collect();
+        let noted = times.apply(batch(&records, 0), &mut Vec::new());
+        let mut results = Vec::new();
+        table.update(&noted, &mut late, &mut results).unwrap();
+        table.advance(times.watermark(), &mut results).unwrap();
+        row_count += rows(&results).len();
+    }
+    assert!(late.is_empty() && row_count > 0);
+    table.work_counts()
+}
+
+#[test]
+fn a_window_of_many_panes_merges_blocks_of_them() {
+    for kinds in [
+        [64, 640].map(|size_us| WindowKind::Hopping { size_us, advance_us: 1 }),
+        [64, 640].map(|size_us| WindowKind::Cumulating { size_us, step_us: 1 }),
+    ] {
+        let [few, many] = kinds.map(|kind| work(kind, 0).0);
+        assert!(few > 0 && many <= 2 * few, "{:?}: {few}, then {many}", kinds[0]);
+    }
+}
+
+#[test]
+fn windows_that_wait_for_corrections_are_not_looked_at_again() {
+    let kind = WindowKind::Tumbling { size_us: 1 };
+    let [few, many] = [20, 1000].map(|lateness_us| work(kind, lateness_us).1);
+    assert!(few >= 1999 && many <= few, "each once: {few}, then {many}");
+}
