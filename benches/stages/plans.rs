@@ -33,6 +33,7 @@ pub(crate) fn stages_of(sql: &str, keys: u64) -> (Vec<Batch>, Vec<Stage>) {
         registered_sinks: HashSet::new(),
         functions: HashMap::new(),
         fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
+        prepare: |_| Ok(()),
     };
     let script = tidemill_sql::parse(&script).unwrap().bind(&catalog).unwrap();
     let one = |_: &_| Partitioning { partition_count: Some(1), is_split: false };

@@ -173,6 +173,7 @@ impl Query {
             registered_sinks: HashSet::new(),
             functions: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
+            prepare: |_| Ok(()),
         };
         let bound = tidemill_sql::parse(&script).unwrap().bind(&catalog).unwrap();
         let files = |_: &_| Partitioning { partition_count: Some(FILE_COUNT), is_split: false };

@@ -20,14 +20,44 @@ impl Script {
         }
         let path = source.file.as_ref().expect("clap asks for a file where there is no -e");
         let origin = path.display().to_string();
-        let text = if origin == "-" {
-            let mut text = String::new();
-            stdin().read_to_string(&mut text).map(|_| text)
+        let bytes = if origin == "-" {
+            let mut bytes = Vec::new();
+            stdin().read_to_end(&mut bytes).map(|_| bytes)
         } else {
-            fs::read_to_string(path)
+            fs::read(path)
         };
-        let text = text
+        let bytes = bytes
             .map_err(|error| Error::Usage(format!("cannot read the script {origin}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let reason = not_utf8(error.as_bytes(), error.utf8_error().valid_up_to());
+            Error::Usage(format!("cannot read the script {origin}: {reason}"))
+        })?;
         Ok(Self { text, origin })
+    }
+}
+
+/// Why bytes are no script: what they are instead, or where the first bad one is.
+fn not_utf8(bytes: &[u8], valid_up_to: usize) -> String {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return "it is UTF-16; save it as UTF-8".to_owned();
+    }
+    let valid = &bytes[..valid_up_to];
+    let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    format!("line {line} is not UTF-8 (byte {:#04x}); save it as UTF-8", bytes[valid_up_to])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_encodings_are_named() {
+        assert_eq!(not_utf8(&[0xff, 0xfe, b'S', 0], 0), "it is UTF-16; save it as UTF-8");
+        let latin = b"SELECT a\nFROM 'stra\xdfe.csv'".to_vec();
+        let error = String::from_utf8(latin.clone()).expect_err("it is Latin-1");
+        assert_eq!(
+            not_utf8(&latin, error.utf8_error().valid_up_to()),
+            "line 2 is not UTF-8 (byte 0xdf); save it as UTF-8"
+        );
     }
 }

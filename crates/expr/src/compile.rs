@@ -14,6 +14,14 @@ use crate::{
     user,
 };
 
+/// Whether an expression can be compiled, and so whether a run with it can begin.
+///
+/// # Errors
+/// [`ExprError`] for constants no row could use, and types the operations do not take.
+pub fn check(expr: &Expr, context: &Context) -> Result<(), ExprError> {
+    compile(expr, context).map(drop)
+}
+
 /// Compiles an expression. Recursion is as deep as the expression, which the binder bounds.
 ///
 /// # Errors

@@ -35,6 +35,7 @@ mod user;
 #[cfg(test)]
 mod tests;
 
+pub use compile::check;
 pub use constant::evaluate_constant;
 pub use context::Context;
 pub use error::ExprError;

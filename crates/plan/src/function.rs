@@ -79,6 +79,8 @@ pub enum Function {
     ToTimestamp,
     /// `DATE_FORMAT(t, format)`: strftime directives.
     DateFormat,
+    /// `CAST(t AS TIMESTAMP(p))`; arguments: a `TIMESTAMP`, p, in `0..=5`.
+    RoundTime,
     /// `NOW()`: the job's start, the same for every record.
     Now,
     // Conditional.
@@ -95,6 +97,10 @@ pub enum Function {
     Md5,
     /// `HASH(a, …)`: `BIGINT`, stable across runs and machines.
     Hash,
+    // Declared types.
+    /// Whether a column's value fits `VARCHAR(n)` or `TIMESTAMP(p)`: TRUE, or the record is bad.
+    /// Arguments: the column, n or p. Scripts cannot call it.
+    Fits,
 }
 
 impl Function {
@@ -138,12 +144,14 @@ impl Function {
             Self::DatePart => "DATE_PART",
             Self::ToTimestamp => "TO_TIMESTAMP",
             Self::DateFormat => "DATE_FORMAT",
+            Self::RoundTime => "TIMESTAMP",
             Self::Now => "NOW",
             Self::Coalesce => "COALESCE",
             Self::NullIf => "NULLIF",
             Self::JsonValue => "JSON_VALUE",
             Self::Md5 => "MD5",
             Self::Hash => "HASH",
+            Self::Fits => "FITS",
         }
     }
 }

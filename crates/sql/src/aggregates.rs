@@ -1,13 +1,12 @@
 //! Calls of aggregate functions: collected while a query's expressions are bound, computed by
 //! the grouping below them.
 
-use sqlparser::ast::{
-    self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-};
+use sqlparser::ast::{self, DuplicateTreatment, FunctionArg, FunctionArgExpr};
 use tidemill_plan::{AggregateFunction, Expr, ExprKind, Scalar, Span};
 use tidemill_record::DataType;
 
 use crate::bind_expr::{Bound, ExprBinder, Flex};
+use crate::calls::refuse_inner_clauses;
 use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::fold::literal;
@@ -136,18 +135,17 @@ impl ExprBinder<'_, '_, '_> {
         within_group: &[ast::OrderByExpr],
         filter: Option<&ast::Expr>,
     ) -> Bind<PendingCall> {
-        let ast::FunctionArgumentList { duplicate_treatment, args, clauses } = list;
-        if let Some(clause) = clauses.first() {
-            let what = match clause {
-                FunctionArgumentClause::OrderBy(_) => "ORDER BY".to_owned(),
-                other => other.to_string(),
-            };
-            return self.session.fail(span, format!("not supported: {what} in {upper}(…)"));
-        }
+        refuse_inner_clauses(self.session, list, upper, span)?;
+        let ast::FunctionArgumentList { duplicate_treatment, args, clauses: _ } = list;
         if !within_group.is_empty() && name != "percentile_cont" {
-            return self.session.fail(span, format!("not supported: {upper} with WITHIN GROUP"));
+            let at = self.session.place(&["WITHIN", "GROUP"], span);
+            return self.session.fail(at, format!("not supported: {upper} with WITHIN GROUP"));
         }
         let is_distinct = matches!(duplicate_treatment, Some(DuplicateTreatment::Distinct));
+        if is_distinct && name == "percentile_cont" {
+            let at = self.session.place(&["DISTINCT"], span);
+            return self.session.fail(at, format!("not supported: DISTINCT in {upper}(…)"));
+        }
         let filter = match filter {
             None => None,
             Some(filter) => {

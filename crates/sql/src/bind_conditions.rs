@@ -122,12 +122,24 @@ impl ExprBinder<'_, '_, '_> {
         [is_negated, is_case_insensitive]: [bool; 2],
     ) -> Bind<Expr> {
         let operand = self.bind_flexible(operand);
+        let quantifier = match pattern {
+            _ if any => Some("ANY"),
+            ast::Expr::Function(call) => {
+                let name = call.name.to_string().to_uppercase();
+                ["ALL", "SOME"].into_iter().find(|quantifier| name == *quantifier)
+            }
+            _ => None,
+        };
+        if let Some(quantifier) = quantifier {
+            let like = if is_case_insensitive { "ILIKE" } else { "LIKE" };
+            let span = operand?.expr.span;
+            let at = self.session.place(&[like, quantifier], span);
+            let message = format!("not supported: {like} {quantifier}");
+            return self.session.fail_with(at, message, "join single ones with OR or AND");
+        }
         let pattern = self.bind_flexible(pattern);
         let (operand, pattern) = (operand?, pattern?);
         let span = union(operand.expr.span, pattern.expr.span);
-        if any {
-            return self.session.fail(span, "not supported: LIKE ANY");
-        }
         let escape = match escape {
             None => None,
             Some(escape) => {

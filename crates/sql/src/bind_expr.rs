@@ -17,7 +17,8 @@ use crate::parse::fold_name;
 use crate::position::union;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
-use crate::types::data_type;
+use crate::spelling::PLAIN;
+use crate::types::{NamedType, named_type};
 
 /// Deepest expression: the plan's readers recurse too.
 const DEPTH_MAX: usize = 300;
@@ -120,7 +121,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
             Sql::Identifier(ident) => return self.bind_identifier(ident),
             Sql::UnaryOp { op, expr: operand } => return self.bind_unary(*op, operand, expr),
             Sql::CompoundIdentifier(parts) => self.bind_qualified(parts),
-            Sql::BinaryOp { .. } => self.bind_binary(expr),
+            Sql::BinaryOp { .. } => return self.bind_binary(expr),
             Sql::IsNull(operand)
             | Sql::IsNotNull(operand)
             | Sql::IsTrue(operand)
@@ -168,8 +169,21 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 None => return self.session.fail(span, "X'…' takes two hexadecimal digits a byte"),
             },
             Value::Number(text, false) => return self.bind_number(text, span),
+            Value::Placeholder(text) => {
+                let message = match text.starts_with('@') {
+                    true => format!("not supported: variables ({text})"),
+                    false => format!("not supported: parameters ({text})"),
+                };
+                return self.session.fail_with(span, message, "write the value itself");
+            }
             other => {
-                return self.session.fail(span, format!("not supported: the literal {other}"));
+                let what = match other {
+                    Value::NationalStringLiteral(_) => "N'…'".to_owned(),
+                    Value::DollarQuotedString(_) => "$$…$$".to_owned(),
+                    other => format!("the literal {other}"),
+                };
+                let message = format!("not supported: {what}");
+                return self.session.fail_with(span, message, PLAIN);
             }
         };
         Ok(Bound { expr: constant(scalar, span), flex })
@@ -214,7 +228,14 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 return Ok(Bound { expr, flex: Flex::Fixed });
             }
         }
-        let expr = self.scope.resolve(self.session, None, &name, name.span)?;
+        let expr = match self.scope.resolve(self.session, None, &name, name.span) {
+            Ok(expr) => expr,
+            Err(reported) if ident.quote_style == Some('"') => {
+                self.session.report.hint(name.span, "text stands in single quotes");
+                return Err(reported);
+            }
+            Err(reported) => return Err(reported),
+        };
         Ok(Bound { expr, flex: Flex::Fixed })
     }
 
@@ -243,16 +264,14 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         let bound = self.bind_flexible(operand)?;
         let span = bound.expr.span;
         if format.is_some() {
-            return self.session.fail(span, "not supported: CAST … FORMAT");
+            let at = self.session.place(&["FORMAT"], span);
+            return self.session.fail(at, "not supported: CAST … FORMAT");
         }
         let is_try = match kind {
             ast::CastKind::Cast | ast::CastKind::DoubleColon => false,
             ast::CastKind::TryCast | ast::CastKind::SafeCast => true,
         };
-        let target = match data_type(target) {
-            Ok(target) => target,
-            Err((message, hint)) => return Err(self.session.report.add(span, message, hint)),
-        };
+        let NamedType { data_type: target, limit } = self.named_type(target, span)?;
         if bound.flex == Flex::Null {
             return Ok(constant(Scalar::Null(target), span));
         }
@@ -261,7 +280,34 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         {
             return self.cast(constant(exact, span), &target, is_try);
         }
-        self.cast(bound.expr, &target, is_try)
+        let cast = self.cast(bound.expr, &target, is_try)?;
+        self.cut(cast, limit)
+    }
+
+    /// A type by its name, which stands behind `operand`.
+    fn named_type(&mut self, name: &ast::DataType, operand: Span) -> Bind<NamedType> {
+        named_type(name).map_err(|(message, hint)| {
+            let text = name.to_string().to_uppercase();
+            let first = text.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+            let within = Span { start: operand.end, end: operand.end };
+            let at = match self.session.place(&[first.unwrap_or_default()], within) {
+                at if at == within => operand,
+                at => at,
+            };
+            self.session.report.add(at, message, hint)
+        })
+    }
+
+    /// What a cast to `VARCHAR(n)` leaves of text, and one to `TIMESTAMP(p)` of a time.
+    fn cut(&mut self, expr: Expr, limit: Option<u32>) -> Bind<Expr> {
+        let Some(limit) = limit else { return Ok(expr) };
+        let (span, data_type) = (expr.span, expr.data_type.clone());
+        let function = match data_type {
+            DataType::Varchar => Function::Left,
+            _ => Function::RoundTime,
+        };
+        let limit = constant(Scalar::BigInt(limit.into()), span);
+        self.call(function, vec![expr, limit], data_type, span)
     }
 
     /// `DATE '…'`, `TIMESTAMP '…'`.
@@ -274,11 +320,12 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 return self.session.fail(span, format!("not supported: the literal {other}"));
             }
         };
-        let target = match data_type(name) {
+        let NamedType { data_type: target, limit } = match named_type(name) {
             Ok(target) => target,
             Err((message, hint)) => return Err(self.session.report.add(span, message, hint)),
         };
-        self.cast(constant(Scalar::Varchar(text), span), &target, false)
+        let cast = self.cast(constant(Scalar::Varchar(text), span), &target, false)?;
+        self.cut(cast, limit)
     }
 
     fn bind_interval(&mut self, interval: &ast::Interval) -> Bind<Expr> {

@@ -10,16 +10,20 @@ use crate::fold::{conjunction, constant, disjunction, literal, negation};
 use crate::literal;
 use crate::position::union;
 use crate::report::Bind;
+use crate::spelling::instead_of_operator;
 
 impl ExprBinder<'_, '_, '_> {
     /// A binary operator; chains of `AND` and `OR` without recursion.
-    pub(crate) fn bind_binary(&mut self, expr: &ast::Expr) -> Bind<Expr> {
+    pub(crate) fn bind_binary(&mut self, expr: &ast::Expr) -> Bind<Bound> {
         let ast::Expr::BinaryOp { left, op, right } = expr else {
             return self.session.fail(Span::default(), "not an operator");
         };
+        let fixed = |expr: Expr| Bound { expr, flex: Flex::Fixed };
         let op = match op {
-            BinaryOperator::And | BinaryOperator::Or => return self.bind_chain(expr, op),
-            BinaryOperator::StringConcat => return self.bind_concat(left, right),
+            BinaryOperator::And | BinaryOperator::Or => {
+                return self.bind_chain(expr, op).map(fixed);
+            }
+            BinaryOperator::StringConcat => return self.bind_concat(left, right).map(fixed),
             BinaryOperator::Plus => BinaryOp::Add,
             BinaryOperator::Minus => BinaryOp::Subtract,
             BinaryOperator::Multiply => BinaryOp::Multiply,
@@ -33,17 +37,24 @@ impl ExprBinder<'_, '_, '_> {
             BinaryOperator::GtEq => BinaryOp::GreaterOrEqual,
             other => {
                 let span = self.session.span(leftmost_span(expr));
-                return self.session.fail(span, format!("not supported: the operator {other}"));
+                let text = other.to_string();
+                return self.refuse_operator(&text, span);
             }
         };
         let left = self.bind_flexible(left);
         let right = self.bind_flexible(right);
         let (left, right) = (left?, right?);
         if op.is_comparison() {
-            self.comparison(op, left, right)
-        } else {
-            self.arithmetic(op, left, right)
+            return self.comparison(op, left, right).map(fixed);
         }
+        let flex = literal_arithmetic(op, &left, &right);
+        let expr = self.arithmetic(op, left, right)?;
+        let holds = match (&flex, literal(&expr)) {
+            (Flex::Integer, Some(value)) => value.data_type().is_integer(),
+            (Flex::Point(_), Some(Scalar::Double(_))) => true,
+            _ => false,
+        };
+        Ok(Bound { expr, flex: if holds { flex } else { Flex::Fixed } })
     }
 
     /// The terms of `a AND b AND …`, which `sqlparser` nests to the left.
@@ -257,9 +268,19 @@ impl ExprBinder<'_, '_, '_> {
             }
             other => {
                 let span = self.session.span(leftmost_span(whole));
-                self.session.fail(span, format!("not supported: the operator {other}"))
+                // The operator stands before its operand.
+                let at = self.session.place_before(&[&other.to_string()], span);
+                self.refuse_operator(&other.to_string(), at)
             }
         }
+    }
+
+    /// An operator of another dialect, at or behind `from`.
+    fn refuse_operator<T>(&mut self, text: &str, from: Span) -> Bind<T> {
+        let at = self.session.place(&[text], from);
+        let hint = instead_of_operator(text).map(str::to_owned);
+        let message = format!("not supported: the operator {text}");
+        Err(self.session.report.add(at, message, hint))
     }
 
     fn negate(&mut self, bound: Bound) -> Bind<Bound> {
@@ -308,6 +329,28 @@ impl ExprBinder<'_, '_, '_> {
         let kind = ExprKind::Unary { op: UnaryOp::Negate, operand: Box::new(expr) };
         let expr = self.finish(Expr { kind, data_type, span })?;
         Ok(Bound { expr, flex: Flex::Fixed })
+    }
+}
+
+/// How freely the result of arithmetic is still typed: a constant made of literals adapts as one of
+/// them would, `0.06 - 0.01` as `0.05`.
+fn literal_arithmetic(op: BinaryOp, left: &Bound, right: &Bound) -> Flex {
+    let digits = |bound: &Bound| match &bound.flex {
+        Flex::Integer => {
+            literal::decimal(&crate::bind_expr::integer_value(&bound.expr)?.to_string())
+        }
+        Flex::Point(text) => literal::decimal(text),
+        Flex::Fixed | Flex::Null | Flex::Text => None,
+    };
+    if left.flex == Flex::Integer && right.flex == Flex::Integer {
+        return Flex::Integer;
+    }
+    match (digits(left), digits(right)) {
+        (Some(left), Some(right)) => {
+            let exact = literal::exact_arithmetic(op, &left, &right);
+            exact.map_or(Flex::Fixed, |exact| Flex::Point(exact.to_string()))
+        }
+        _ => Flex::Fixed,
     }
 }
 

@@ -20,4 +20,6 @@ pub struct Catalog {
     pub functions: HashMap<String, Arc<UserFunction>>,
     /// Evaluates an expression of constants only. `Err` says why it would make a record bad.
     pub fold: fn(&Expr) -> Result<Scalar, String>,
+    /// Prepares an expression as a run would. `Err` says why none could.
+    pub prepare: fn(&Expr) -> Result<(), String>,
 }

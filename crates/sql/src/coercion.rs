@@ -80,6 +80,19 @@ pub(crate) fn decimal_result(op: BinaryOp, left: (u8, u8), right: (u8, u8)) -> O
     Some(DataType::Decimal { precision: precision.clamp(1, 38), scale })
 }
 
+/// The type of `ROUND`, `FLOOR` and `CEIL` of a decimal: its scale, and a digit more before the point,
+/// which `99.9` needs as it becomes `100.0`. Past 38 digits the last one behind the point goes, if
+/// it is zero anyway: rounded to `digits` behind the point, where that is known.
+pub(crate) fn rounded_decimal(precision: u8, scale: u8, digits: Option<i64>) -> DataType {
+    let rounds = digits.is_none_or(|digits| digits < i64::from(scale));
+    let (precision, scale) = match (rounds, digits) {
+        (true, _) if precision < 38 => (precision + 1, scale),
+        (true, Some(_)) if scale > 0 => (38, scale - 1),
+        _ => (precision, scale),
+    };
+    DataType::Decimal { precision, scale }
+}
+
 /// Whether `CAST` can turn one type into the other (a value may still fail).
 pub(crate) fn is_castable(from: &DataType, to: &DataType) -> bool {
     use DataType::{Array, Boolean, Date, Interval, Timestamp, Varbinary, Varchar};
@@ -116,6 +129,19 @@ mod tests {
         assert_eq!(unify(&decimal(38, 0), &decimal(38, 38)), Some(DataType::Double));
         assert_eq!(unify(&DataType::BigInt, &DataType::Real), Some(DataType::Real));
         assert_eq!(unify(&DataType::Varchar, &DataType::BigInt), None);
+    }
+
+    #[test]
+    fn rounding_makes_room_for_a_digit() {
+        assert_eq!(rounded_decimal(2, 2, Some(0)), decimal(3, 2));
+        assert_eq!(rounded_decimal(2, 0, Some(0)), decimal(2, 0));
+        assert_eq!(rounded_decimal(2, 0, Some(-1)), decimal(3, 0));
+        assert_eq!(rounded_decimal(4, 2, Some(3)), decimal(4, 2));
+        assert_eq!(rounded_decimal(38, 37, Some(0)), decimal(38, 36));
+        assert_eq!(rounded_decimal(38, 38, Some(37)), decimal(38, 37));
+        // A last digit that may be kept stays.
+        assert_eq!(rounded_decimal(38, 37, None), decimal(38, 37));
+        assert_eq!(rounded_decimal(38, 37, Some(37)), decimal(38, 37));
     }
 
     /// Hand-computed from the formulas in `decimal_op`.

@@ -1,20 +1,6 @@
 //! Whether two expressions compute the same, wherever they stand; and how large they are.
 
-use tidemill_plan::{Expr, ExprKind, Span};
-
-/// The expression without its places in the text, so that equal ones compare equal.
-pub(crate) fn without_spans(expr: &Expr) -> Expr {
-    let mut copy = expr.clone();
-    clear_spans(&mut copy);
-    copy
-}
-
-fn clear_spans(expr: &mut Expr) {
-    expr.span = Span::default();
-    for child in expr.children_mut() {
-        clear_spans(child);
-    }
-}
+use tidemill_plan::{Expr, ExprKind};
 
 /// Nodes of an expression.
 pub(crate) fn node_count(expr: &Expr) -> usize {

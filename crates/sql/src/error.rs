@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 
 use tidemill_plan::Span;
 
+use crate::scan::BYTE_ORDER_MARK;
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlError {
@@ -56,7 +58,9 @@ impl SqlErrors {
 
 fn render_one(out: &mut String, error: &SqlError, text: &str, origin: &str) {
     let start = floor_boundary(text, error.span.start);
-    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let head = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+    let start = start.max(head);
+    let line_start = text[..start].rfind('\n').map_or(head, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line_number = text[..start].bytes().filter(|&byte| byte == b'\n').count() + 1;
     let line = text[line_start..line_end].trim_end_matches('\r');

@@ -19,13 +19,26 @@ impl QueryBinder<'_, '_> {
             }
             [ast::TableWithJoins { relation, joins }] => {
                 if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
-                    let span = self.session.span(relation.span());
-                    return self.session.fail(span, "not supported: JOIN");
+                    let at = self.session.place(&["JOIN"], first_word(select));
+                    let message = match lateral(relation) {
+                        Some(what) => format!("not supported: JOIN {what}"),
+                        None => "not supported: JOIN".to_owned(),
+                    };
+                    return self.session.fail(at, message);
                 }
                 relation
             }
             [_, second, ..] => {
-                let span = self.session.span(second.relation.span());
+                if let Some(what) = lateral(&second.relation) {
+                    let at = self.session.place(&[what], first_word(select));
+                    return self.session.fail(at, format!("not supported: {what}"));
+                }
+                let span = match self.session.span(second.relation.span()) {
+                    unknown if unknown == Span::default() => {
+                        self.session.place(&["FROM"], first_word(select))
+                    }
+                    span => span,
+                };
                 let message = "not supported: JOIN (several tables in FROM)";
                 return self.session.fail(span, message);
             }
@@ -44,17 +57,29 @@ impl QueryBinder<'_, '_> {
                 index_hints,
             } => {
                 let span = self.session.span(name.span());
-                let refused = [
-                    (args.is_some(), "a table function"),
-                    (!with_hints.is_empty() || !index_hints.is_empty(), "table hints"),
-                    (version.is_some(), "a version of a table"),
-                    (*with_ordinality, "WITH ORDINALITY"),
-                    (!partitions.is_empty(), "PARTITION (…) after a table"),
-                    (json_path.is_some(), "a path after a table"),
-                    (sample.is_some(), "TABLESAMPLE"),
-                ];
-                if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
+                if let Some(what) = lateral(table) {
                     return self.session.fail(span, format!("not supported: {what}"));
+                }
+                let refused: [(bool, &[&str], &str); 7] = [
+                    (args.is_some(), &[], "a table function"),
+                    (!with_hints.is_empty(), &["WITH"], "table hints"),
+                    (!index_hints.is_empty(), &["INDEX"], "table hints"),
+                    (version.is_some(), &["FOR"], "a version of a table"),
+                    (*with_ordinality, &["WITH", "ORDINALITY"], "WITH ORDINALITY"),
+                    (!partitions.is_empty(), &["PARTITION"], "PARTITION (…) after a table"),
+                    (json_path.is_some(), &[], "a path after a table"),
+                ];
+                let found = refused.iter().find(|(is_there, ..)| *is_there);
+                if let Some((_, phrase, what)) = found {
+                    let at = match phrase {
+                        [] => span,
+                        phrase => self.session.place(phrase, span),
+                    };
+                    return self.session.fail(at, format!("not supported: {what}"));
+                }
+                if sample.is_some() {
+                    let at = self.session.place(&["TABLESAMPLE"], span);
+                    return self.session.fail(at, "not supported: TABLESAMPLE");
                 }
                 let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
                     return self.session.fail(span, "not supported: a name of several parts");
@@ -64,17 +89,24 @@ impl QueryBinder<'_, '_> {
             ast::TableFactor::Derived { lateral, subquery, alias, sample } => {
                 let span = self.session.span(subquery.span());
                 if *lateral || sample.is_some() {
+                    let at = match lateral {
+                        true => self.session.place_before(&["LATERAL"], span),
+                        false => self.session.place(&["TABLESAMPLE"], span),
+                    };
                     let what = if *lateral { "LATERAL" } else { "TABLESAMPLE" };
-                    let message = format!("not supported: {what}");
-                    return self.session.fail(first_word(span), message);
+                    return self.session.fail(at, format!("not supported: {what}"));
                 }
                 let relation = self.bind_query(subquery)?;
                 self.aliased(relation, String::new(), alias.as_ref())
             }
             other => {
-                let span = self.session.span(other.span());
-                let message = format!("not supported: {}", refused_table(other));
-                self.session.fail(first_word(span), message)
+                let what = refused_table(other);
+                let word = what.split(' ').next().unwrap_or_default();
+                let at = match self.session.place(&[word], first_word(select)) {
+                    at if at == first_word(select) => self.session.span(other.span()),
+                    at => at,
+                };
+                self.session.fail(first_word(at), format!("not supported: {what}"))
             }
         }
     }
@@ -152,6 +184,19 @@ impl QueryBinder<'_, '_> {
             named.push(NamedExpr { name, expr });
         }
         Ok(Relation::Project { input: Box::new(relation), columns: named })
+    }
+}
+
+/// `LATERAL` and `UNNEST`: what looks at the table beside it.
+fn lateral(table: &ast::TableFactor) -> Option<&'static str> {
+    use ast::TableFactor as T;
+    match table {
+        T::Derived { lateral: true, .. } | T::Function { lateral: true, .. } => Some("LATERAL"),
+        T::UNNEST { .. } => Some("UNNEST"),
+        T::Table { name, args: Some(_), .. } => {
+            name.to_string().eq_ignore_ascii_case("unnest").then_some("UNNEST")
+        }
+        _ => None,
     }
 }
 

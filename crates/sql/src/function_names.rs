@@ -77,7 +77,20 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("group_concat", "STRING_AGG(x, separator) does the same"),
     ("count_if", "COUNT(*) FILTER (WHERE …) does the same"),
     ("grouping", "GROUPING"),
-    ("unnest", "UNNEST"),
+    ("unnest", "a column of arrays becomes no rows"),
+    ("explode", "a column of arrays becomes no rows"),
+    ("struct", "STRUCT"),
+    ("row", "a row of values in one column"),
+    ("map", "MAP"),
+    ("list_transform", "lambda functions"),
+    ("list_filter", "lambda functions"),
+    ("transform", "lambda functions"),
+    ("any_value", "FIRST_VALUE(x) does the same"),
+    ("current_time", "TIME; CURRENT_TIMESTAMP is a TIMESTAMP"),
+    ("localtime", "TIME; LOCALTIMESTAMP is a TIMESTAMP"),
+    ("strptime", "TO_TIMESTAMP(text) reads ISO 8601"),
+    ("to_date", "CAST(text AS DATE) reads ISO 8601"),
+    ("to_char", "DATE_FORMAT(time, format) does the same"),
 ];
 
 /// Units of `DATE_TRUNC`.
@@ -97,40 +110,52 @@ pub(crate) const TRUNC_UNITS: &[&str] = &[
 pub(crate) const PART_UNITS: &[&str] =
     &["dow", "isodow", "doy", "epoch", "isoyear", "century", "decade", "millennium"];
 
+/// A form of expression that is not supported.
+pub(crate) struct RefusedForm {
+    /// What it is called.
+    pub(crate) what: String,
+    /// Words at its head, where its tree begins behind them.
+    pub(crate) head: &'static [&'static str],
+}
+
 /// What an unsupported form is called.
-pub(crate) fn refused_form(expr: &ast::Expr) -> String {
+pub(crate) fn refused_form(expr: &ast::Expr) -> RefusedForm {
     use ast::Expr as Sql;
-    let name = match expr {
-        Sql::InSubquery { .. } => "IN (SELECT …)",
-        Sql::Subquery(_) => "a scalar subquery",
-        Sql::Exists { .. } => "EXISTS (SELECT …)",
-        Sql::InUnnest { .. } => "IN UNNEST",
-        Sql::AnyOp { .. } => "ANY",
-        Sql::AllOp { .. } => "ALL",
-        Sql::SimilarTo { .. } => "SIMILAR TO",
-        Sql::RLike { .. } => "RLIKE; REGEXP_LIKE(text, pattern) does the same",
-        Sql::Collate { .. } => "COLLATE",
-        Sql::AtTimeZone { .. } => "AT TIME ZONE",
-        Sql::Overlay { .. } => "OVERLAY",
-        Sql::Convert { .. } => "CONVERT",
-        Sql::CompoundFieldAccess { .. } | Sql::JsonAccess { .. } => {
-            "access to an element; JSON_VALUE(text, path) reads JSON"
+    let (name, head): (&str, &'static [&'static str]) = match expr {
+        Sql::InSubquery { .. } => ("IN (SELECT …)", &[]),
+        Sql::Subquery(_) => ("a scalar subquery", &[]),
+        Sql::Exists { .. } => ("EXISTS (SELECT …)", &["EXISTS"]),
+        Sql::InUnnest { .. } => ("IN UNNEST", &[]),
+        Sql::AnyOp { .. } => ("ANY", &[]),
+        Sql::AllOp { .. } => ("ALL", &[]),
+        Sql::SimilarTo { .. } => ("SIMILAR TO; REGEXP_LIKE(text, pattern) does the same", &[]),
+        Sql::RLike { regexp: true, .. } => {
+            ("REGEXP; REGEXP_LIKE(text, pattern) does the same", &["REGEXP"])
         }
-        Sql::Tuple(_) => "a row of values in brackets",
-        Sql::Array(_) => "ARRAY[…]",
-        Sql::Struct { .. } | Sql::Named { .. } => "STRUCT",
-        Sql::Map(_) | Sql::Dictionary(_) => "MAP",
-        Sql::Lambda(_) => "lambda functions",
-        Sql::GroupingSets(_) => "GROUPING SETS",
-        Sql::Cube(_) => "CUBE",
-        Sql::Rollup(_) => "ROLLUP",
-        Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => "* here",
-        Sql::IsJson { .. } => "IS JSON",
-        Sql::IsNormalized { .. } => "IS NORMALIZED",
+        Sql::RLike { .. } => ("RLIKE; REGEXP_LIKE(text, pattern) does the same", &["RLIKE"]),
+        Sql::Collate { .. } => ("COLLATE", &[]),
+        Sql::AtTimeZone { .. } => ("AT TIME ZONE", &[]),
+        Sql::Overlay { .. } => ("OVERLAY", &["OVERLAY"]),
+        Sql::Convert { .. } => ("CONVERT", &["CONVERT"]),
+        Sql::CompoundFieldAccess { .. } | Sql::JsonAccess { .. } => {
+            ("access to an element; JSON_VALUE(text, path) reads JSON", &[])
+        }
+        Sql::Tuple(_) => ("a row of values in brackets", &[]),
+        Sql::Array(array) if array.named => ("ARRAY[…]", &["ARRAY"]),
+        Sql::Array(_) => ("ARRAY[…]", &["["]),
+        Sql::Struct { .. } | Sql::Named { .. } => ("STRUCT", &["STRUCT"]),
+        Sql::Map(_) | Sql::Dictionary(_) => ("MAP", &["MAP"]),
+        Sql::Lambda(_) => ("lambda functions", &[]),
+        Sql::GroupingSets(_) => ("GROUPING SETS", &["GROUPING", "SETS"]),
+        Sql::Cube(_) => ("CUBE", &["CUBE"]),
+        Sql::Rollup(_) => ("ROLLUP", &["ROLLUP"]),
+        Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => ("* here", &[]),
+        Sql::IsJson { .. } => ("IS JSON", &[]),
+        Sql::IsNormalized { .. } => ("IS NORMALIZED", &[]),
         other => {
             let text: String = other.to_string().chars().take(40).collect();
-            return format!("the expression {text}");
+            return RefusedForm { what: format!("the expression {text}"), head: &[] };
         }
     };
-    name.to_owned()
+    RefusedForm { what: name.to_owned(), head }
 }

@@ -8,13 +8,18 @@ use tidemill_plan::{Expr, ExprKind, Function, Scalar, Span};
 use tidemill_record::DataType;
 
 use crate::aggregates;
-use crate::bind_expr::{Bound, ExprBinder, leftmost_span};
+use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value, leftmost_span};
+use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
+use crate::coercion::{is_ordered, rounded_decimal};
 use crate::fold::{constant, literal};
-use crate::function_names::{FUNCTIONS, PART_UNITS, REFUSED, TRUNC_UNITS, refused_form};
+use crate::function_names::{
+    FUNCTIONS, PART_UNITS, REFUSED, RefusedForm, TRUNC_UNITS, refused_form,
+};
 use crate::over::OVER_ONLY;
 use crate::position::union;
 use crate::report::Bind;
 use crate::suggest::did_you_mean;
+use crate::time_format;
 
 impl ExprBinder<'_, '_, '_> {
     /// Forms that call something, and everything that is not supported.
@@ -25,8 +30,8 @@ impl ExprBinder<'_, '_, '_> {
             Sql::Function(function) => self.bind_function(function),
             Sql::Extract { field, syntax: _, expr: operand } => {
                 let unit = Bound {
-                    expr: constant(Scalar::Varchar(field.to_string()), span),
-                    flex: crate::bind_expr::Flex::Text,
+                    expr: constant(Scalar::Varchar(field.to_string().replace('\'', "")), span),
+                    flex: Flex::Text,
                 };
                 let operand = self.bind_flexible(operand)?;
                 self.built_in(Function::DatePart, "EXTRACT", vec![unit, operand], span)
@@ -66,8 +71,14 @@ impl ExprBinder<'_, '_, '_> {
                 self.built_in(function, "TRIM", arguments, span)
             }
             other => {
-                let what = refused_form(other);
-                self.session.fail(span, format!("not supported: {what}"))
+                let RefusedForm { what, head } = refused_form(other);
+                let at = match head {
+                    [] => span,
+                    // A tree without a place is somewhere in the statement.
+                    head if span == Span::default() => self.session.place(head, span),
+                    head => self.session.place_before(head, span),
+                };
+                self.session.fail(at, format!("not supported: {what}"))
             }
         }
     }
@@ -133,9 +144,8 @@ impl ExprBinder<'_, '_, '_> {
         if *uses_odbc_syntax || *parameters != FunctionArguments::None {
             return self.session.fail(span, format!("not supported: this form of {upper}"));
         }
-        if null_treatment.is_some() {
-            let message = "not supported: IGNORE NULLS and RESPECT NULLS";
-            return self.session.fail(span, message);
+        if let Some(nulls) = null_treatment {
+            check_nulls(self.session, *nulls, &upper, span)?;
         }
         let list = match args {
             FunctionArguments::List(list) => Some(list),
@@ -146,8 +156,10 @@ impl ExprBinder<'_, '_, '_> {
         };
         if let Some(window) = over {
             if !within_group.is_empty() || filter.is_some() {
-                let message = format!("not supported: FILTER and WITHIN GROUP of {upper} OVER");
-                return self.session.fail(span, message);
+                let phrase = if filter.is_some() { &["FILTER"][..] } else { &["WITHIN", "GROUP"] };
+                let at = self.session.place(phrase, span);
+                let message = format!("not supported: {} of {upper} OVER", phrase.join(" "));
+                return self.session.fail(at, message);
             }
             return self.bind_over(&name, span, list, window);
         }
@@ -159,9 +171,11 @@ impl ExprBinder<'_, '_, '_> {
             return self.bind_aggregate(&name, span, list, within_group, filter.as_deref());
         }
         if !within_group.is_empty() || filter.is_some() {
-            let clause = if filter.is_some() { "FILTER" } else { "WITHIN GROUP" };
+            let phrase = if filter.is_some() { &["FILTER"][..] } else { &["WITHIN", "GROUP"] };
+            let at = self.session.place(phrase, span);
+            let clause = phrase.join(" ");
             let message = format!("{clause} belongs to an aggregate, which {upper} is not");
-            return self.session.fail(span, message);
+            return self.session.fail(at, message);
         }
         let arguments = self.plain_arguments(list, &upper, span)?;
         self.bind_named(&name, &upper, &arguments, span)
@@ -249,15 +263,9 @@ impl ExprBinder<'_, '_, '_> {
         span: Span,
     ) -> Bind<Vec<&'e ast::Expr>> {
         let Some(list) = list else { return Ok(Vec::new()) };
-        let ast::FunctionArgumentList { duplicate_treatment, args, clauses } = list;
-        if duplicate_treatment.is_some() {
-            let message = format!("DISTINCT belongs to an aggregate, which {upper} is not");
-            return self.session.fail(span, message);
-        }
-        if let Some(clause) = clauses.first() {
-            return self.session.fail(span, format!("not supported: {clause} in {upper}"));
-        }
-        self.positional(args, upper, span)
+        refuse_quantifier(self.session, list, upper, span)?;
+        refuse_inner_clauses(self.session, list, upper, span)?;
+        self.positional(&list.args, upper, span)
     }
 
     /// Arguments that are expressions.
@@ -275,7 +283,8 @@ impl ExprBinder<'_, '_, '_> {
                     return self.session.fail(span, format!("{upper} does not take *"));
                 }
                 FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => {
-                    return self.session.fail(span, "not supported: named arguments");
+                    let at = self.session.place(&["=>"], span);
+                    return self.session.fail(at, "not supported: named arguments (=>)");
                 }
             }
         }
@@ -323,6 +332,9 @@ impl ExprBinder<'_, '_, '_> {
         if matches!(function, F::DateTrunc | F::DatePart) {
             self.check_unit(function, upper, &mut arguments[0])?;
         }
+        if function == F::DateFormat {
+            self.check_time_format(upper, &arguments[1])?;
+        }
         self.call(function, arguments, result, span)
     }
 
@@ -340,14 +352,19 @@ impl ExprBinder<'_, '_, '_> {
                 let digits = (arguments.len() > 1).then(|| arguments.remove(1));
                 let operand = arguments.remove(0);
                 let operand = self.number(operand, upper)?;
-                let result = match function {
-                    F::Sign => DataType::TinyInt,
-                    _ => operand.data_type.clone(),
+                let digits = match digits {
+                    None => None,
+                    Some(digits) => Some(self.adapt(digits, &DataType::BigInt, upper)?),
                 };
-                let mut exprs = vec![operand];
-                if let Some(digits) = digits {
-                    exprs.push(self.adapt(digits, &DataType::BigInt, upper)?);
-                }
+                let result = match (function, &operand.data_type) {
+                    (F::Sign, _) => DataType::TinyInt,
+                    (F::Round | F::Floor | F::Ceil, DataType::Decimal { precision, scale }) => {
+                        let known = digits.as_ref().map_or(Some(0), integer_value);
+                        rounded_decimal(*precision, *scale, known)
+                    }
+                    (_, other) => other.clone(),
+                };
+                let exprs = std::iter::once(operand).chain(digits).collect();
                 self.call(function, exprs, result, span)
             }
             F::Mod => {
@@ -362,6 +379,10 @@ impl ExprBinder<'_, '_, '_> {
                 let (exprs, data_type) = adapted?;
                 if function == F::Coalesce {
                     return self.coalesce(exprs, data_type, span);
+                }
+                if !is_ordered(&data_type) {
+                    let message = format!("{upper}: values of {data_type} do not compare");
+                    return self.session.fail(span, message);
                 }
                 self.call(function, exprs, data_type, span)
             }
@@ -382,9 +403,7 @@ impl ExprBinder<'_, '_, '_> {
                 let cast: Vec<Bind<Expr>> = arguments
                     .into_iter()
                     .map(|bound| match bound.flex {
-                        crate::bind_expr::Flex::Null => {
-                            self.adapt(bound, &DataType::Varchar, upper)
-                        }
+                        Flex::Null => self.adapt(bound, &DataType::Varchar, upper),
                         _ => self.cast(bound.expr, &DataType::Varchar, false),
                     })
                     .collect();
@@ -392,10 +411,28 @@ impl ExprBinder<'_, '_, '_> {
                 self.call(function, exprs, DataType::Varchar, span)
             }
             _ => {
-                let exprs = arguments.into_iter().map(|bound| bound.expr).collect();
+                let exprs: Vec<Expr> = arguments.into_iter().map(|bound| bound.expr).collect();
+                if let Some(array) = exprs.iter().find(|expr| !is_ordered(&expr.data_type)) {
+                    let message = format!("{upper} takes no {}", array.data_type);
+                    return self.session.fail(array.span, message);
+                }
                 self.call(function, exprs, DataType::BigInt, span)
             }
         }
+    }
+
+    /// A constant format must have a directive: without one it would be the result.
+    fn check_time_format(&mut self, upper: &str, format: &Expr) -> Bind<()> {
+        let Some(Scalar::Varchar(text)) = literal(format) else { return Ok(()) };
+        if text.contains('%') {
+            return Ok(());
+        }
+        let message = format!("{upper}: the format '{text}' has no directive");
+        let hint = match time_format::directives_of(text) {
+            Some(directives) => format!("write '{directives}'"),
+            None => "directives are %Y %m %d %H %M %S and others".to_owned(),
+        };
+        self.session.fail_with(format.span, message, hint)
     }
 
     /// Leading NULLs go; nothing after a constant is ever looked at.
@@ -420,7 +457,7 @@ impl ExprBinder<'_, '_, '_> {
 
     fn number(&mut self, bound: Bound, upper: &str) -> Bind<Expr> {
         match bound.flex {
-            crate::bind_expr::Flex::Null => self.adapt(bound, &DataType::Double, upper),
+            Flex::Null => self.adapt(bound, &DataType::Double, upper),
             _ if bound.expr.data_type.is_numeric() => Ok(bound.expr),
             _ => {
                 let (span, found) = (bound.expr.span, bound.expr.data_type);

@@ -6,14 +6,14 @@ use tidemill_plan::{
 };
 
 use crate::aggregates::{AggregateCalls, PendingCall};
-use crate::equality::{same, without_spans};
+use crate::equality::same;
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::windows::BoundWindow;
 
 /// Keys and calls over the columns of the input.
 pub(crate) struct Grouping {
-    /// Each once, without places.
+    /// Each once.
     keys: Vec<Expr>,
     key_names: Vec<String>,
     /// Its bounds are the last two keys.
@@ -54,7 +54,7 @@ impl Grouping {
                 _ => clipped(&key),
             };
             grouping.key_names.push(name);
-            grouping.keys.push(without_spans(&key));
+            grouping.keys.push(key);
         }
         grouping
     }

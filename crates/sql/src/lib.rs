@@ -8,11 +8,13 @@
 
 mod catalog;
 mod deep_stack;
+mod diagnosis;
 mod dialect;
 mod error;
 mod parse;
 mod position;
 mod scan;
+mod spelling;
 mod suggest;
 mod syntax;
 mod tokens;
@@ -32,6 +34,7 @@ mod bind_operators;
 mod fold;
 mod function_names;
 mod functions;
+mod time_format;
 
 mod aggregates;
 mod calls;
@@ -46,9 +49,11 @@ mod tables;
 mod window_tokens;
 mod windows;
 
+mod limits;
 mod optimize;
 mod prune;
 mod pushdown;
+mod runnable;
 
 pub use catalog::Catalog;
 pub use error::{SqlError, SqlErrors};

@@ -1,6 +1,6 @@
 //! Constants as they are written: numbers, hexadecimal bytes and intervals.
 
-use tidemill_plan::Scalar;
+use tidemill_plan::{BinaryOp, Scalar};
 
 /// An integer literal, of the narrowest of `INTEGER`, `BIGINT` and `DECIMAL` that holds it.
 pub(crate) fn integer(digits: &str) -> Option<Scalar> {
@@ -31,6 +31,41 @@ pub(crate) fn decimal(text: &str) -> Option<Scalar> {
     let scale = u8::try_from(fraction.len()).ok()?;
     let precision = u8::try_from(all.len()).ok()?.max(1);
     Some(Scalar::Decimal { value: sign * value, precision, scale })
+}
+
+/// The exact result of arithmetic on two decimals, if it has at most 38 digits.
+pub(crate) fn exact_arithmetic(op: BinaryOp, left: &Scalar, right: &Scalar) -> Option<Scalar> {
+    let (
+        Scalar::Decimal { value: left, scale: left_scale, .. },
+        Scalar::Decimal { value: right, scale: right_scale, .. },
+    ) = (left, right)
+    else {
+        return None;
+    };
+    let scale = (*left_scale).max(*right_scale);
+    let raised = |value: i128, from: u8, to: u8| {
+        value.checked_mul(10_i128.checked_pow(u32::from(to.checked_sub(from)?))?)
+    };
+    let aligned = raised(*left, *left_scale, scale).zip(raised(*right, *right_scale, scale));
+    let (value, scale) = match op {
+        BinaryOp::Add => (aligned.and_then(|(l, r)| l.checked_add(r))?, scale),
+        BinaryOp::Subtract => (aligned.and_then(|(l, r)| l.checked_sub(r))?, scale),
+        BinaryOp::Modulo => (aligned.and_then(|(l, r)| l.checked_rem(r))?, scale),
+        BinaryOp::Multiply => (left.checked_mul(*right)?, left_scale.checked_add(*right_scale)?),
+        BinaryOp::Divide => {
+            // Exact where some number of digits behind the point leaves no rest.
+            let (left, right) = aligned?;
+            (0..=38_u8).find_map(|digits| {
+                let raised = raised(left, 0, digits)?;
+                (raised.checked_rem(right)? == 0).then_some((raised / right, digits))
+            })?
+        }
+        _ => return None,
+    };
+    let mut digits = value.unsigned_abs().to_string().len();
+    digits = digits.max(usize::from(scale));
+    let precision = u8::try_from(digits).ok().filter(|precision| *precision <= 38)?;
+    Some(Scalar::Decimal { value, precision, scale })
 }
 
 /// `X'0AFF'`: two hexadecimal digits a byte.
@@ -163,6 +198,23 @@ mod tests {
         check("5", None, None);
         check("five minutes", None, None);
         check("99999999999999999999999999999999999999 hours", None, None);
+    }
+
+    #[test]
+    fn arithmetic_of_literals_is_exact() {
+        let check = |left: &str, op, right: &str, expected: Option<&str>| {
+            let (left, right) = (decimal(left).expect("digits"), decimal(right).expect("digits"));
+            let found = exact_arithmetic(op, &left, &right).map(|exact| exact.to_string());
+            assert_eq!(found.as_deref(), expected, "{left} {op:?} {right}");
+        };
+        check("0.06", BinaryOp::Subtract, "0.01", Some("0.05"));
+        check("0.06", BinaryOp::Add, "1", Some("1.06"));
+        check("-1.5", BinaryOp::Multiply, "0.05", Some("-0.075"));
+        check("1", BinaryOp::Divide, "-8.0", Some("-0.125"));
+        check("1", BinaryOp::Divide, "3.0", None);
+        check("1", BinaryOp::Divide, "0.0", None);
+        check("-5.5", BinaryOp::Modulo, "2", Some("-1.5"));
+        check("99999999999999999999999999999999999999", BinaryOp::Multiply, "10.0", None);
     }
 
     #[test]

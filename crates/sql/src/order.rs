@@ -149,7 +149,10 @@ impl QueryBinder<'_, '_> {
                 let span = exprs.first().map_or(body, |e| self.session.span(e.span()));
                 self.session.fail(span, "not supported: INTERPOLATE")
             }
-            ast::OrderByKind::All(_) => self.session.fail(body, "not supported: ORDER BY ALL"),
+            ast::OrderByKind::All(_) => {
+                let at = self.session.place(&["ORDER", "BY", "ALL"], body);
+                self.session.fail(at, "not supported: ORDER BY ALL")
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use tidemill_record::DataType;
 
 use crate::aggregates::PendingCall;
 use crate::bind_expr::{ExprBinder, integer_value};
+use crate::calls::{refuse_inner_clauses, refuse_quantifier};
 use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::fold::{constant, literal};
@@ -136,6 +137,10 @@ impl ExprBinder<'_, '_, '_> {
             clauses: Vec::new(),
         };
         let list = list.unwrap_or(&no_arguments);
+        refuse_inner_clauses(self.session, list, upper, span)?;
+        if OVER_ONLY.contains(&name) {
+            refuse_quantifier(self.session, list, upper, span)?;
+        }
         let is_ranking = matches!(name, "row_number" | "rank" | "dense_rank" | "lag");
         if is_ranking && over.frame.is_some() {
             let message = format!("{upper} looks at all rows before, and takes no frame");
@@ -324,8 +329,9 @@ impl ExprBinder<'_, '_, '_> {
         let looks_ahead =
             matches!(start_bound, B::Following(_)) || matches!(end_bound, Some(B::Following(_)));
         if looks_ahead {
+            let at = self.session.place(&["FOLLOWING"], span);
             return self.session.fail_with(
-                span,
+                at,
                 "not supported: a frame with FOLLOWING",
                 "a row leaves before the rows behind it are known; frames end at CURRENT ROW",
             );
@@ -352,7 +358,8 @@ impl ExprBinder<'_, '_, '_> {
             (ast::WindowFrameUnits::Range, B::Preceding(None)) => Ok(Frame::Range(None)),
             (ast::WindowFrameUnits::Range, _) => Ok(Frame::Range(Some(0))),
             (ast::WindowFrameUnits::Groups, _) => {
-                self.session.fail(span, "not supported: frames of GROUPS")
+                let at = self.session.place(&["GROUPS"], span);
+                self.session.fail(at, "not supported: frames of GROUPS")
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Tokens to statements. Our statements are parsed here; queries, expressions and types by
 //! `sqlparser`, within them.
 
+use std::rc::Rc;
+
 use sqlparser::ast;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
@@ -20,8 +22,9 @@ use crate::script::bind_script;
 use crate::suggest::did_you_mean;
 use crate::syntax::{
     ColumnSyntax, CreateSource, Name, QueryStatement, Statement, StatementKind, Target,
-    WatermarkSyntax,
+    WatermarkSyntax, Words,
 };
+use crate::tokens::shown;
 
 /// Recursion that `sqlparser` may use; brackets are bounded more tightly before.
 const RECURSION_MAX: usize = 400;
@@ -93,8 +96,14 @@ fn statements(text: &str, report: &mut Report) -> Vec<Statement> {
         if chunk.tokens.is_empty() {
             continue;
         }
-        let Chunk { tokens, emit, span, is_refused } = chunk;
+        let Chunk { tokens, emit, span, is_refused, is_misspelt } = chunk;
         let declared = declared_name(&tokens, &positions);
+        let words = Rc::new(words(&tokens, &positions));
+        if is_misspelt {
+            let kind = declared.map(StatementKind::Broken);
+            statements.extend(kind.map(|kind| Statement { kind, span, words, is_refused }));
+            continue;
+        }
         let parser = Parser::new(&TidemillDialect)
             .with_recursion_limit(RECURSION_MAX)
             .with_tokens_with_locations(tokens);
@@ -106,9 +115,19 @@ fn statements(text: &str, report: &mut Report) -> Vec<Statement> {
                 None => continue,
             },
         };
-        statements.push(Statement { kind, span, is_refused });
+        statements.push(Statement { kind, span, words, is_refused });
     }
     statements
+}
+
+fn words(tokens: &[TokenWithSpan], positions: &Positions) -> Words {
+    let word = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => word.value.to_uppercase(),
+        Token::Word(_) | Token::SingleQuotedString(_) => String::new(),
+        other => other.to_string(),
+    };
+    let placed = tokens.iter().filter_map(|token| Some((word(token), positions.span(token.span)?)));
+    Words(placed.collect())
 }
 
 /// The name that a `CREATE …` declares.
@@ -159,7 +178,7 @@ impl Parsing<'_> {
                 ),
                 _ => None,
             };
-            let message = format!("not supported: a statement that starts with {}", token.token);
+            let message = format!("not supported: a statement that starts with {}", shown(&token));
             let hint = hint.or_else(|| {
                 Some("statements are CREATE SOURCE | SINK | STREAM, INSERT INTO, SELECT, EXPLAIN, SET".to_owned())
             });
@@ -167,8 +186,8 @@ impl Parsing<'_> {
         };
         let next = self.parser.peek_token();
         if next.token != Token::EOF {
-            let message = format!("unexpected {} after the end of the statement", next.token);
-            return Err(self.report.add(self.token_span(&next), message, None));
+            let message = format!("unexpected {} after the end of the statement", shown(&next));
+            return Err(self.unexpected(&next, message));
         }
         self.check_placement(&kind, explain)?;
         Ok(kind)
@@ -223,7 +242,10 @@ impl Parsing<'_> {
             _ => None,
         };
         let hint = hint.or_else(|| Some("CREATE is followed by SOURCE, SINK or STREAM".to_owned()));
-        let message = format!("not supported: CREATE {}", token.token);
+        if let Some(reported) = self.diagnosed(self.token_span(&token)) {
+            return Err(reported);
+        }
+        let message = format!("not supported: CREATE {}", shown(&token));
         Err(self.report.add(self.token_span(&token), message, hint))
     }
 
@@ -292,7 +314,10 @@ impl Parsing<'_> {
         }
         let next = self.parser.peek_token();
         if !matches!(next.token, Token::Comma | Token::RParen) {
-            let message = format!("not supported: {} after a column's type", next.token);
+            if let Some(reported) = self.diagnosed(self.token_span(&next)) {
+                return Err(reported);
+            }
+            let message = format!("not supported: {} after a column's type", shown(&next));
             let hint = Some("a column is a name, a type, and NOT NULL where it applies".to_owned());
             return Err(self.report.add(self.token_span(&next), message, hint));
         }
@@ -337,7 +362,7 @@ impl Parsing<'_> {
     fn query(&mut self, target: Target, explain: Explain) -> Bind<StatementKind> {
         if !self.starts_query() {
             let token = self.parser.peek_token();
-            let message = format!("expected a query, found {}", token.token);
+            let message = format!("expected a query, found {}", shown(&token));
             return Err(self.report.add(self.token_span(&token), message, None));
         }
         let parsed = self.parser.parse_query();

@@ -129,16 +129,17 @@ impl QueryBinder<'_, '_> {
             pipe_operators,
         } = query;
         let refused = [
-            (fetch.is_some(), "FETCH; LIMIT does the same"),
-            (!locks.is_empty(), "FOR UPDATE and FOR SHARE"),
-            (for_clause.is_some(), "FOR XML, JSON and BROWSE"),
-            (settings.is_some(), "SETTINGS"),
-            (format_clause.is_some(), "FORMAT"),
-            (!pipe_operators.is_empty(), "pipe operators (|>)"),
+            (fetch.is_some(), "FETCH", "FETCH; LIMIT does the same"),
+            (!locks.is_empty(), "FOR", "FOR UPDATE and FOR SHARE"),
+            (for_clause.is_some(), "FOR", "FOR XML, JSON and BROWSE"),
+            (settings.is_some(), "SETTINGS", "SETTINGS"),
+            (format_clause.is_some(), "FORMAT", "FORMAT"),
+            (!pipe_operators.is_empty(), "|>", "pipe operators (|>)"),
         ];
-        if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
-            let span = self.session.span(query.span());
-            return self.session.fail(first_word(span), format!("not supported: {what}"));
+        if let Some((_, word, what)) = refused.iter().find(|(is_there, ..)| *is_there) {
+            let span = first_word(self.session.span(query.span()));
+            let at = self.session.place(&[word], span);
+            return self.session.fail(at, format!("not supported: {what}"));
         }
         let has_with = with.is_some();
         if let Some(with) = with {
@@ -166,7 +167,8 @@ impl QueryBinder<'_, '_> {
         let ast::With { with_token, recursive, cte_tables } = with;
         if *recursive {
             let span = self.session.span(with_token.0.span);
-            return self.session.fail(span, "not supported: WITH RECURSIVE");
+            let at = self.session.place(&["WITH", "RECURSIVE"], span);
+            return self.session.fail(at, "not supported: WITH RECURSIVE");
         }
         self.ctes.push(HashMap::new());
         for cte in cte_tables {
@@ -229,10 +231,11 @@ impl QueryBinder<'_, '_> {
                     ast::SetOperator::Union => format!("UNION {set_quantifier}"),
                     other => other.to_string(),
                 };
-                let span = self.session.span(right.span());
+                let span = first_word(self.session.span(right.span()));
+                let at = self.session.place_before(&[&op.to_string()], span);
                 let what = what.trim_end();
                 let message = format!("not supported: {what}; UNION ALL is");
-                return self.session.fail(first_word(span), message);
+                return self.session.fail(at, message);
             }
             parts.push(right.as_ref());
             at = left;

@@ -3,6 +3,7 @@
 use tidemill_plan::Span;
 
 use crate::error::{SqlError, SqlErrors};
+use crate::spelling::is_invisible;
 
 /// Findings kept; a script with more has something wrong that these already show.
 const FINDINGS_MAX: usize = 100;
@@ -31,11 +32,22 @@ impl Report {
         hint: Option<String>,
     ) -> Reported {
         let span = if span == Span::default() { self.fallback } else { span };
-        let error = SqlError { message: message.into(), span, hint };
+        let message = visible(message.into());
+        let error = SqlError { message, span, hint };
         if self.errors.len() < FINDINGS_MAX && !self.errors.contains(&error) {
             self.errors.push(error);
         }
         Reported
+    }
+
+    /// Adds to what is said to do about the finding at a place, unless a name is suggested.
+    pub(crate) fn hint(&mut self, span: Span, more: &str) {
+        let Some(error) = self.errors.iter_mut().rfind(|error| error.span == span) else { return };
+        error.hint = Some(match error.hint.take() {
+            Some(hint) if hint.contains(more) || hint.starts_with("did you mean") => hint,
+            Some(hint) => format!("{hint}; {more}"),
+            None => more.to_owned(),
+        });
     }
 
     /// Whether more findings would not be kept.
@@ -51,4 +63,20 @@ impl Report {
         self.errors.sort_by_key(|error| error.span.start);
         Err(SqlErrors(self.errors))
     }
+}
+
+/// A message whose names and texts show what they hold: an invisible character is named.
+fn visible(message: String) -> String {
+    if !message.contains(is_invisible) {
+        return message;
+    }
+    let mut shown = String::with_capacity(message.len() + 8);
+    for c in message.chars() {
+        if is_invisible(c) {
+            shown.push_str(&format!("<U+{:04X}>", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }

@@ -1,17 +1,24 @@
 //! Text to the tokens of each statement: limits, the split at `;`, and the clauses that
 //! `sqlparser` has no grammar for.
 //!
+//! What no statement may be spelled with is refused first, see `spelling`.
 //! `EMIT …` is cut out of the tokens and kept beside them; window clauses become functions of the
 //! `GROUP BY` (see `window_tokens`). Limits are enforced before anything recurses.
 
+use std::borrow::Cow;
+
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 use tidemill_plan::{Emit, Span};
 
 use crate::dialect::TidemillDialect;
 use crate::position::Positions;
 use crate::report::Report;
+use crate::spelling;
 use crate::window_tokens::TableWindow;
+
+/// What some editors put at the head of a file.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Longest script, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -31,6 +38,8 @@ pub(crate) struct Chunk {
     pub(crate) span: Span,
     /// A finding was reported, so that binding it would only repeat that.
     pub(crate) is_refused: bool,
+    /// Some tokens have no meaning, so that parsing them would find something else.
+    pub(crate) is_misspelt: bool,
 }
 
 /// `EMIT FINAL`, `EMIT CHANGES`, `EMIT CHANGES EVERY n ROWS`.
@@ -50,7 +59,12 @@ pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Ve
         report.add(span, message, None);
         return Vec::new();
     }
-    let tokens = match Tokenizer::new(&TidemillDialect, text).tokenize_with_location() {
+    // A mark at the head is passed over; a space in its place keeps the count of characters.
+    let read = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => Cow::Owned(format!(" {rest}")),
+        None => Cow::Borrowed(text),
+    };
+    let tokens = match Tokenizer::new(&TidemillDialect, &read).tokenize_with_location() {
         Ok(tokens) => tokens,
         Err(error) => {
             let start = positions.byte(error.location).unwrap_or(0);
@@ -62,19 +76,34 @@ pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Ve
     let mut chunks = Vec::new();
     let mut current = Vec::new();
     for token in tokens {
-        match token.token {
+        match &token.token {
+            Token::Whitespace(Whitespace::SingleLineComment { prefix, comment }) => {
+                let start = positions.span(token.span).map_or(0, |span| span.start);
+                check_comment(start + prefix.len(), comment, report);
+            }
             Token::Whitespace(_) | Token::EOF => {}
             Token::SemiColon => {
-                finish(std::mem::take(&mut current), positions, report, &mut chunks)
+                finish(text, std::mem::take(&mut current), positions, report, &mut chunks)
             }
             _ => current.push(token),
         }
     }
-    finish(current, positions, report, &mut chunks);
+    finish(text, current, positions, report, &mut chunks);
     chunks
 }
 
+/// A comment of one line ends at a line feed alone; other breaks would hide what follows.
+fn check_comment(start: usize, comment: &str, report: &mut Report) {
+    let Some(at) = spelling::hidden_line_break(comment) else { return };
+    let code = comment[at..].chars().next().map_or(0, u32::from);
+    let message = format!("this line break, U+{code:04X}, does not end a comment");
+    let hint = "end lines with a line feed; what follows here would be passed over".to_owned();
+    let span = Span { start: start + at, end: start + at + 1 };
+    report.add(span, message, Some(hint));
+}
+
 fn finish(
+    text: &str,
     tokens: Vec<TokenWithSpan>,
     positions: &Positions,
     report: &mut Report,
@@ -83,7 +112,13 @@ fn finish(
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
     let start = positions.span(first.span).map_or(0, |span| span.start);
     let end = positions.span(last.span).map_or(start, |span| span.end);
+    let span = Span { start, end };
+    if !spelling::check(&tokens, positions, report) {
+        chunks.push(Chunk { tokens, emit: None, span, is_refused: true, is_misspelt: true });
+        return;
+    }
     let mut scanner = Scanner {
+        text,
         positions,
         report,
         kept: Vec::with_capacity(tokens.len()),
@@ -95,14 +130,16 @@ fn finish(
         table_windows: Vec::new(),
         buffers: Vec::new(),
         is_refused: false,
+        is_misspelt: false,
     };
     scanner.run(&tokens);
     scanner.check_table_windows();
-    let Scanner { kept, emit, is_refused, .. } = scanner;
-    chunks.push(Chunk { tokens: kept, emit, span: Span { start, end }, is_refused });
+    let Scanner { kept, emit, is_refused, is_misspelt, .. } = scanner;
+    chunks.push(Chunk { tokens: kept, emit, span, is_refused, is_misspelt });
 }
 
 pub(crate) struct Scanner<'a> {
+    text: &'a str,
     positions: &'a Positions,
     report: &'a mut Report,
     pub(crate) kept: Vec<TokenWithSpan>,
@@ -120,6 +157,7 @@ pub(crate) struct Scanner<'a> {
     /// behind its `ORDER BY`.
     buffers: Vec<(usize, [TokenWithSpan; 3])>,
     is_refused: bool,
+    is_misspelt: bool,
 }
 
 impl Scanner<'_> {
@@ -137,6 +175,7 @@ impl Scanner<'_> {
                 at += taken;
                 continue;
             }
+            self.check_number(tokens, at, &[]);
             self.track_brackets(tokens, at);
             self.put_buffer(&tokens[at]);
             let is_after_from = at > 0 && is_word(tokens, at - 1, "from");
@@ -147,6 +186,16 @@ impl Scanner<'_> {
                 tokens[at].clone()
             });
             at += 1;
+        }
+    }
+
+    /// Reports a number that goes on as none does; `units` may follow it.
+    pub(crate) fn check_number(&mut self, tokens: &[TokenWithSpan], at: usize, units: &[&str]) {
+        let fault = spelling::number_fault(tokens, at, units, self.text, self.positions);
+        if let Some(spelling::Fault { span, message, hint }) = fault {
+            self.report.add(span, message, hint);
+            self.is_refused = true;
+            self.is_misspelt = true;
         }
     }
 

@@ -1,6 +1,7 @@
 //! Names to columns: what one `FROM` item brings, and what the whole script knows.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use sqlparser::tokenizer::Span as TokenSpan;
 use tidemill_plan::{Expr, Span};
@@ -10,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::position::Positions;
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
-use crate::syntax::Name;
+use crate::syntax::{Name, Words};
 
 /// Nodes of expressions and relations that one script may make, so that names which stand for
 /// large things cannot multiply without end.
@@ -21,6 +22,8 @@ pub(crate) struct Session<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) positions: &'a Positions,
     pub(crate) report: &'a mut Report,
+    /// The words of the statement that is bound.
+    pub(crate) words: Rc<Words>,
     nodes_left: usize,
 }
 
@@ -30,12 +33,22 @@ impl<'a> Session<'a> {
         positions: &'a Positions,
         report: &'a mut Report,
     ) -> Self {
-        Self { catalog, positions, report, nodes_left: NODES_MAX }
+        Self { catalog, positions, report, words: Rc::default(), nodes_left: NODES_MAX }
     }
 
     /// The byte range of a syntax node; empty where it does not know its place.
     pub(crate) fn span(&self, span: TokenSpan) -> Span {
         self.positions.span(span).unwrap_or_default()
+    }
+
+    /// Where words stand, at or behind the start of `within`; `within` where they do not.
+    pub(crate) fn place(&self, phrase: &[&str], within: Span) -> Span {
+        self.words.find(phrase, within.start).unwrap_or(within)
+    }
+
+    /// The last place of words that begins before `within` does; `within` where there is none.
+    pub(crate) fn place_before(&self, phrase: &[&str], within: Span) -> Span {
+        self.words.find_before(phrase, within.start).unwrap_or(within)
     }
 
     /// Reports a finding.

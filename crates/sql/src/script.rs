@@ -5,24 +5,26 @@ use std::sync::Arc;
 use sqlparser::ast;
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{
-    ExprKind, Query, Scalar, Script, Settings, SinkConnector, SinkDef, SourceConnector, SourceDef,
-    Span, WatermarkRule,
+    ExprKind, Format, Query, Scalar, Script, Settings, SinkConnector, SinkDef, SourceConnector,
+    SourceDef, Span, WatermarkRule,
 };
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
 use crate::catalog::Catalog;
+use crate::limits::hold_to_limits;
 use crate::optimize::optimize;
 use crate::options;
 use crate::position::Positions;
 use crate::query::{bind_root, first_word};
 use crate::report::{Bind, Report};
+use crate::runnable::check_relation;
 use crate::scope::{Scope, Session};
 use crate::syntax::{
     CreateSource, Name, QueryStatement, Statement, StatementKind, Target, WatermarkSyntax,
 };
 use crate::tables::{Sink, Tables};
-use crate::types::data_type;
+use crate::types::{NamedType, named_type};
 
 /// Binds a script. What it returns counts only if nothing was reported.
 pub(crate) fn bind_script(
@@ -41,6 +43,7 @@ pub(crate) fn bind_script(
     for statement in statements {
         // What was found is reported; the next statement may have findings of its own.
         binder.session.report.fallback = first_word(statement.span);
+        binder.session.words = statement.words.clone();
         let _ = binder.bind(statement);
     }
     Script { settings: binder.settings, queries: binder.queries }
@@ -68,6 +71,11 @@ impl ScriptBinder<'_> {
                 let source = self.source(create, statement.span).inspect_err(|_| {
                     self.tables.broken.insert(create.name.text.clone());
                 })?;
+                let limits =
+                    create.columns.iter().flatten().map(|column| {
+                        named_type(&column.data_type).ok().and_then(|named| named.limit)
+                    });
+                self.tables.limits.insert(create.name.text.clone(), limits.collect());
                 self.tables.sources.insert(create.name.text.clone(), Arc::new(source));
                 Ok(())
             }
@@ -186,8 +194,8 @@ impl ScriptBinder<'_> {
                 has_failed |= self.session.fail::<()>(name.span, message).is_err();
                 continue;
             }
-            match data_type(&column.data_type) {
-                Ok(data_type) => fields.push(Field {
+            match named_type(&column.data_type) {
+                Ok(NamedType { data_type, limit: _ }) => fields.push(Field {
                     name: name.text.clone(),
                     data_type,
                     is_nullable: column.is_nullable,
@@ -276,7 +284,9 @@ impl ScriptBinder<'_> {
         let (sink, (relation, runs_after)) = (sink?, bound?);
         let schema = relation.schema();
         self.check_result(&sink, &schema, syntax.target.span(statement.span))?;
-        let relation = optimize(relation, self.session.catalog.fold);
+        let mut relation = optimize(relation, self.session.catalog.fold);
+        hold_to_limits(&mut relation, &self.tables);
+        check_relation(&mut self.session, &relation)?;
         if let Some(entry) = self.tables.sinks.get_mut(&sink.name)
             && syntax.explain != Explain::Plan
         {
@@ -324,9 +334,14 @@ impl ScriptBinder<'_> {
         self.session.fail_with(name.span, format!("unknown sink \"{}\"", name.text), hint)
     }
 
-    /// Files keep columns by name, so that each must have one of its own.
+    /// What keeps columns by name needs one for each.
     fn check_result(&mut self, sink: &SinkDef, schema: &Schema, span: Span) -> Bind<()> {
-        if !matches!(sink.connector, SinkConnector::File(_)) {
+        let by_name = match &sink.connector {
+            SinkConnector::File(_) => true,
+            SinkConnector::Stdout(Some(format)) => !matches!(format, Format::Csv(_)),
+            _ => false,
+        };
+        if !by_name {
             return Ok(());
         }
         let mut seen = std::collections::HashSet::new();

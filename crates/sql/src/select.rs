@@ -124,7 +124,10 @@ impl QueryBinder<'_, '_> {
                 Ok(project_and_sort(relation, columns, &order, limit))
             }
             Some(ast::Distinct::Distinct) => self.distinct(relation, columns, order, limit, span),
-            Some(ast::Distinct::On(_)) => self.session.fail(span, "not supported: DISTINCT ON"),
+            Some(ast::Distinct::On(_)) => {
+                let at = self.session.place(&["DISTINCT", "ON"], span);
+                self.session.fail(at, "not supported: DISTINCT ON")
+            }
         }
     }
 
@@ -309,11 +312,14 @@ impl QueryBinder<'_, '_> {
             ast::GroupByExpr::Expressions(exprs, modifiers) if modifiers.is_empty() => exprs,
             ast::GroupByExpr::Expressions(exprs, modifiers) => {
                 let span = exprs.first().map_or(select, |e| self.session.span(e.span()));
-                let message = format!("not supported: GROUP BY … {}", modifiers[0]);
-                return self.session.fail(span, message);
+                let text = modifiers[0].to_string();
+                let words: Vec<&str> = text.split_whitespace().take(2).collect();
+                let at = self.session.place(&words, span);
+                return self.session.fail(at, format!("not supported: GROUP BY … {text}"));
             }
             ast::GroupByExpr::All(_) => {
-                return self.session.fail(select, "not supported: GROUP BY ALL");
+                let at = self.session.place(&["GROUP", "BY", "ALL"], select);
+                return self.session.fail(at, "not supported: GROUP BY ALL");
             }
         };
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();
@@ -405,32 +411,32 @@ impl QueryBinder<'_, '_> {
             value_table_mode,
             flavor,
         } = select;
-        let refused = [
-            (!optimizer_hints.is_empty(), "optimizer hints"),
-            (select_modifiers.is_some(), "modifiers of SELECT"),
-            (top.is_some(), "TOP; LIMIT does the same"),
-            (projection.is_empty(), "SELECT without columns"),
-            (exclude.is_some(), "EXCLUDE"),
-            (into.is_some(), "SELECT … INTO; INSERT INTO sink SELECT … does the same"),
-            (!lateral_views.is_empty(), "LATERAL VIEW"),
-            (prewhere.is_some(), "PREWHERE"),
-            (!connect_by.is_empty(), "CONNECT BY"),
-            (!cluster_by.is_empty(), "CLUSTER BY"),
-            (!distribute_by.is_empty(), "DISTRIBUTE BY"),
-            (!sort_by.is_empty(), "SORT BY"),
-            (!named_window.is_empty(), "WINDOW name AS (…)"),
-            (qualify.is_some(), "QUALIFY"),
-            (value_table_mode.is_some(), "SELECT AS STRUCT and AS VALUE"),
-            (!matches!(flavor, ast::SelectFlavor::Standard), "FROM before SELECT"),
+        let into_sink = "SELECT … INTO; INSERT INTO sink SELECT … does the same";
+        let is_turned = !matches!(flavor, ast::SelectFlavor::Standard);
+        let refused: [(bool, &[&str], &str); 16] = [
+            (!optimizer_hints.is_empty(), &[], "optimizer hints"),
+            (select_modifiers.is_some(), &[], "modifiers of SELECT"),
+            (top.is_some(), &["TOP"], "TOP; LIMIT does the same"),
+            (projection.is_empty(), &[], "SELECT without columns"),
+            (exclude.is_some(), &["EXCLUDE"], "EXCLUDE"),
+            (into.is_some(), &["INTO"], into_sink),
+            (!lateral_views.is_empty(), &["LATERAL", "VIEW"], "LATERAL VIEW"),
+            (prewhere.is_some(), &["PREWHERE"], "PREWHERE"),
+            (!connect_by.is_empty(), &["CONNECT", "BY"], "CONNECT BY"),
+            (!cluster_by.is_empty(), &["CLUSTER", "BY"], "CLUSTER BY"),
+            (!distribute_by.is_empty(), &["DISTRIBUTE", "BY"], "DISTRIBUTE BY"),
+            (!sort_by.is_empty(), &["SORT", "BY"], "SORT BY"),
+            (!named_window.is_empty(), &["WINDOW"], "WINDOW name AS (…)"),
+            (qualify.is_some(), &["QUALIFY"], "QUALIFY"),
+            (value_table_mode.is_some(), &["AS"], "SELECT AS STRUCT and AS VALUE"),
+            (is_turned, &[], "FROM before SELECT"),
         ];
         let mut result = Ok(());
-        for (_, what) in refused.iter().filter(|(is_there, _)| *is_there) {
-            let at = match *what {
-                "QUALIFY" => qualify.as_ref().map(|expr| self.session.span(expr.span())),
-                "PREWHERE" => prewhere.as_ref().map(|expr| self.session.span(expr.span())),
-                _ => None,
+        for (_, phrase, what) in refused.iter().filter(|(is_there, ..)| *is_there) {
+            let at = match phrase {
+                [] => first_word(span),
+                phrase => self.session.place(phrase, first_word(span)),
             };
-            let at = first_word(at.unwrap_or(span));
             result = self.session.fail(at, format!("not supported: {what}"));
         }
         result

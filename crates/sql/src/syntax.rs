@@ -1,9 +1,12 @@
 //! The statements of the dialect as they were written, before names mean anything.
 
+use std::rc::Rc;
+
 use sqlparser::ast;
 use tidemill_plan::Span;
 use tidemill_plan::relation::Explain;
 
+use crate::position::union;
 use crate::scan::EmitClause;
 
 /// A name and its place; folded to lower case unless it was quoted.
@@ -27,10 +30,38 @@ impl Name {
     }
 }
 
+/// What a statement is written in, with the places: words that are not quoted in upper case, operators
+/// and brackets as they are; names and texts in quotes are empty.
+///
+/// A syntax tree does not know where its clauses stand; findings about them look here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Words(pub(crate) Vec<(String, Span)>);
+
+impl Words {
+    /// The first place, at or behind byte `from`, where these words follow each other.
+    pub(crate) fn find(&self, phrase: &[&str], from: usize) -> Option<Span> {
+        self.places(phrase).find(|place| place.start >= from)
+    }
+
+    /// The last place that begins before byte `before`.
+    pub(crate) fn find_before(&self, phrase: &[&str], before: usize) -> Option<Span> {
+        self.places(phrase).take_while(|place| place.start < before).last()
+    }
+
+    fn places<'p>(&'p self, phrase: &'p [&str]) -> impl Iterator<Item = Span> + 'p {
+        let is_phrase = move |window: &&[(String, Span)]| {
+            window.iter().zip(phrase).all(|((word, _), wanted)| word == wanted)
+        };
+        let windows = self.0.windows(phrase.len().max(1)).filter(is_phrase);
+        windows.map(|window| union(window[0].1, window[window.len() - 1].1))
+    }
+}
+
 /// One statement.
 pub(crate) struct Statement {
     pub(crate) kind: StatementKind,
     pub(crate) span: Span,
+    pub(crate) words: Rc<Words>,
     /// Findings were already reported: only its names matter.
     pub(crate) is_refused: bool,
 }

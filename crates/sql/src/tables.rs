@@ -16,6 +16,8 @@ use crate::syntax::Name;
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) sources: HashMap<String, Arc<SourceDef>>,
+    /// By source, for each of its declared columns: what its type's name says beyond the type.
+    pub(crate) limits: HashMap<String, Vec<Option<u32>>>,
     pub(crate) sinks: HashMap<String, Sink>,
     /// Names whose declaration is wrong: using them is not another error.
     pub(crate) broken: HashSet<String>,

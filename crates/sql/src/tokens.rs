@@ -5,9 +5,10 @@ use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 use tidemill_plan::Span;
 
+use crate::diagnosis::construct_at;
 use crate::parse::Parsing;
 use crate::position::union;
-use crate::report::Bind;
+use crate::report::{Bind, Reported};
 use crate::scan::lower_first;
 use crate::syntax::{Name, OptionEntry};
 
@@ -88,12 +89,14 @@ impl Parsing<'_> {
     pub(crate) fn name(&mut self) -> Bind<Name> {
         let token = self.parser.next_token();
         let span = self.token_span(&token);
-        let name = match token.token {
-            Token::Word(word) if word.quote_style.is_some() => Name::exact(word.value, span),
-            Token::Word(word) => Name::folded(word.value, span),
+        let name = match &token.token {
+            Token::Word(word) if word.quote_style.is_some() => {
+                Name::exact(word.value.clone(), span)
+            }
+            Token::Word(word) => Name::folded(word.value.clone(), span),
             other => {
                 let message = format!("expected a name, found {other}");
-                return Err(self.report.add(span, message, None));
+                return Err(self.unexpected(&token, message));
             }
         };
         if self.parser.peek_token().token == Token::Period {
@@ -120,8 +123,20 @@ impl Parsing<'_> {
             return Ok(());
         }
         let token = self.parser.peek_token();
-        let message = format!("expected {expected}, found {}", token.token);
-        Err(self.report.add(self.token_span(&token), message, None))
+        Err(self.unexpected(&token, format!("expected {expected}, found {}", shown(&token))))
+    }
+
+    /// Reports a token that does not belong where it is, by the name of what it begins if that is known.
+    pub(crate) fn unexpected(&mut self, token: &TokenWithSpan, message: String) -> Reported {
+        let span = self.token_span(token);
+        match self.diagnosed(span) {
+            Some(reported) => reported,
+            None if token.token == Token::EOF => {
+                let message = message.replace("EOF", "the end of the statement");
+                self.report.add(span, message, None)
+            }
+            None => self.report.add(span, message, None),
+        }
     }
 
     pub(crate) fn expect(&mut self, expected: &Token) -> Bind<()> {
@@ -129,8 +144,7 @@ impl Parsing<'_> {
             return Ok(());
         }
         let token = self.parser.peek_token();
-        let message = format!("expected {expected}, found {}", token.token);
-        Err(self.report.add(self.token_span(&token), message, None))
+        Err(self.unexpected(&token, format!("expected {expected}, found {}", shown(&token))))
     }
 
     /// Where a token stands; the end of the statement for the token after the last.
@@ -156,23 +170,67 @@ impl Parsing<'_> {
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
         };
         let (message, location) = split_location(&message);
-        let at_token = self.token_span(&self.parser.peek_token());
         let start = location.and_then(|location| self.positions.byte(location));
-        let span = match start {
-            Some(start) => self.word_at(start),
-            None => at_token,
+        let current = self.parser.get_current_token();
+        let is_found =
+            |token: &TokenWithSpan| message.ends_with(&format!("found: {}", shown(token)));
+        let at_start = start.map(|start| self.word_at(start));
+        let named = at_start.and_then(|span| self.tokens().get(self.index_of(span)).map(is_found));
+        let span = match at_start {
+            // The place is that of the token behind, where this one was taken before it did not fit.
+            _ if is_found(current) && named != Some(true) => self.token_span(current),
+            Some(span) => span,
+            None => self.token_span(&self.parser.peek_token()),
         };
+        let is_operator = message.trim_start_matches("sql parser error: ").starts_with("No infix");
+        if let Some(reported) = self.diagnosed(span) {
+            return Err(reported);
+        }
         let message = lower_first(message.trim_start_matches("sql parser error: "))
             .replace("expected: ", "expected ")
             .replace("found: EOF", "found the end of the statement")
             .replace("found: ", "found ");
         // Says what sqlparser could not do, not what is wrong with the text.
-        let message = if message.starts_with("no infix parser for token") {
-            "not supported: this operator".to_owned()
-        } else {
-            message
+        let message = match self.tokens().get(self.index_of(span)) {
+            Some(token) if is_operator => format!("not supported: the operator {}", shown(token)),
+            _ => message,
         };
         Err(self.report.add(span, message, None))
+    }
+
+    /// Reports what the statement was meant to say at a place where it is wrong, if that is known.
+    pub(crate) fn diagnosed(&mut self, span: Span) -> Option<Reported> {
+        let at = self.index_of(span);
+        let tokens = self.tokens();
+        if let Some((range, construct)) = construct_at(&tokens, at) {
+            let last = self.token_span(&tokens[range.end - 1]);
+            let span = union(self.token_span(&tokens[range.start]), last);
+            let message = format!("not supported: {}", construct.what);
+            return Some(self.report.add(span, message, construct.hint.map(str::to_owned)));
+        }
+        let before = tokens.get(at.checked_sub(1)?)?;
+        let found = match tokens.get(at) {
+            Some(token) => shown(token),
+            None => "the end of the statement".to_owned(),
+        };
+        if before.token != Token::Comma {
+            return None;
+        }
+        let message = format!("a comma too many before {found}");
+        Some(self.report.add(self.token_span(before), message, None))
+    }
+
+    /// The statement's tokens.
+    fn tokens(&self) -> Vec<TokenWithSpan> {
+        let all = (0..).map(|index| self.parser.token_at(index));
+        all.take_while(|token| token.token != Token::EOF).cloned().collect()
+    }
+
+    /// The token that starts where `span` does; how many there are if none does.
+    fn index_of(&self, span: Span) -> usize {
+        let tokens = self.tokens();
+        let starts = |token: &TokenWithSpan| self.token_span(token).start == span.start;
+        tokens.iter().position(starts).unwrap_or(tokens.len())
     }
 
     /// The range of the token that starts at a byte.
@@ -193,6 +251,14 @@ impl Parsing<'_> {
             }
         }
         Span { start, end: start + 1 }
+    }
+}
+
+/// A token as it was written. The path of `FROM 'path'` is a word that cannot show itself.
+pub(crate) fn shown(token: &TokenWithSpan) -> String {
+    match &token.token {
+        Token::Word(word) if word.quote_style == Some('\'') => format!("'{}'", word.value),
+        other => other.to_string(),
     }
 }
 

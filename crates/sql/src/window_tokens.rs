@@ -64,7 +64,7 @@ impl Scanner<'_> {
             vec![word("GROUP", Keyword::GROUP), word("BY", Keyword::BY)]
         };
         inserted.push(word(function, Keyword::NoKeyword));
-        inserted.extend(with_durations(&tokens[at + 2..at + taken]));
+        inserted.extend(self.with_durations(&tokens[at + 2..at + taken]));
         let place = having.unwrap_or(self.kept.len());
         self.kept.splice(place..place, inserted);
         taken
@@ -119,7 +119,7 @@ impl Scanner<'_> {
         self.kept.push(path_as_word(&inner[2]));
         let mut function = vec![tokens[at + 2].clone(), inner[0].clone(), inner[6].clone()];
         function.push(inner[8].clone());
-        function.extend(with_durations(&inner[9..]));
+        function.extend(self.with_durations(&inner[9..]));
         self.table_windows.push(TableWindow {
             nesting: self.nesting,
             function,
@@ -185,22 +185,23 @@ impl Scanner<'_> {
             }
         }
     }
-}
 
-/// The same tokens, with `5m` as one text.
-fn with_durations(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
-    let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    for (at, token) in tokens.iter().enumerate() {
-        let unit = UNITS.iter().find(|unit| is_word(tokens, at, unit));
-        if let (Some(unit), Some(TokenWithSpan { token: Token::Number(digits, _), span })) =
-            (unit, kept.last().cloned())
-        {
-            kept.pop();
-            let text = Token::SingleQuotedString(format!("{digits}{unit}"));
-            kept.push(TokenWithSpan::new(text, span));
-        } else {
-            kept.push(token.clone());
+    /// The same tokens, with `5m` as one text.
+    fn with_durations(&mut self, tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+        let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+        for (at, token) in tokens.iter().enumerate() {
+            self.check_number(tokens, at, &UNITS);
+            let unit = UNITS.iter().find(|unit| is_word(tokens, at, unit));
+            if let (Some(unit), Some(TokenWithSpan { token: Token::Number(digits, _), span })) =
+                (unit, kept.last().cloned())
+            {
+                kept.pop();
+                let text = Token::SingleQuotedString(format!("{digits}{unit}"));
+                kept.push(TokenWithSpan::new(text, span));
+            } else {
+                kept.push(token.clone());
+            }
         }
+        kept
     }
-    kept
 }

@@ -9,6 +9,7 @@ use tidemill_plan::{
 use tidemill_record::DataType;
 
 use crate::bind_expr::ExprBinder;
+use crate::calls::{refuse_inner_clauses, refuse_outer_clauses, refuse_quantifier};
 use crate::query::QueryBinder;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
@@ -134,6 +135,9 @@ impl QueryBinder<'_, '_> {
         let ast::FunctionArguments::List(list) = &call.args else {
             return self.session.fail(span, format!("{name} takes a time column and durations"));
         };
+        refuse_outer_clauses(self.session, call, name, span)?;
+        refuse_quantifier(self.session, list, name, span)?;
+        refuse_inner_clauses(self.session, list, name, span)?;
         let mut arguments = Vec::with_capacity(list.args.len());
         for argument in &list.args {
             match argument {

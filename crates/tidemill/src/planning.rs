@@ -99,6 +99,11 @@ impl PlannedQuery {
             let errors = SqlErrors(vec![error]);
             Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors }
         })?;
+        if let (SinkConnector::Stdout(None), StdoutLayout::Format(format)) =
+            (&physical.sink.connector, &around.stdout)
+        {
+            check_names(&physical, format, around)?;
+        }
         let mut planned = Self { physical, sources };
         let is_endless = planned.is_unbounded();
         if let SinkConnector::Stdout(declared @ None) = &mut planned.physical.sink.connector {
@@ -169,6 +174,26 @@ fn explain_state(fragment: &Fragment, text: &mut String) {
     for held in fragment.stages.iter().filter_map(tidemill_aggregate::predicted_state) {
         text.push_str(&format!("state: {held}\n"));
     }
+}
+
+/// Whether the result's columns can be told apart: all formats but CSV keep them by name.
+fn check_names(
+    physical: &PhysicalQuery,
+    format: &Format,
+    around: &Surroundings,
+) -> Result<(), Error> {
+    if matches!(format, Format::Csv(_)) {
+        return Ok(());
+    }
+    let fields = &physical.schema.fields;
+    let twice = fields.iter().enumerate().find_map(|(index, field)| {
+        fields[..index].iter().any(|other| other.name == field.name).then_some(&field.name)
+    });
+    let Some(name) = twice else { return Ok(()) };
+    let message = format!("two columns of the result are named \"{name}\"");
+    let hint = Some("give one of them an alias with AS".to_owned());
+    let errors = SqlErrors(vec![SqlError { message, span: physical.sink.span, hint }]);
+    Err(Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors })
 }
 
 /// How input is looked at.

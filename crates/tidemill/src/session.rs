@@ -1,6 +1,7 @@
 //! Where an embedding program begins: names, functions and settings, then scripts.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -157,6 +158,7 @@ impl Session {
             registered_sinks: self.sinks.keys().cloned().collect::<HashSet<_>>(),
             functions: self.functions.clone(),
             fold: fold_constant,
+            prepare: prepare_expr,
         };
         let script = parsed.bind(&catalog).map_err(|errors| {
             let mut rendered = errors.render(sql, origin);
@@ -180,6 +182,20 @@ impl Session {
 
 fn taken(what: &str, name: &str) -> Error {
     Error::Usage(format!("a {what} named {name} is already registered in this session"))
+}
+
+/// Compiles an expression as a run would, and drops what comes of it.
+fn prepare_expr(expr: &Expr) -> Result<(), String> {
+    let checked = tidemill_expr::check(expr, &Context { job_start: EventTime(0) });
+    checked.map_err(|error| match error.source() {
+        None => error.to_string(),
+        // A pattern's error shows the pattern on lines of its own; the last one says what is wrong.
+        Some(source) => {
+            let text = source.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            format!("{error}: {}", last.trim_start_matches("error: "))
+        }
+    })
 }
 
 /// The binder never folds `NOW()`, so the start of the job does not matter here.

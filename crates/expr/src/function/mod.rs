@@ -4,6 +4,7 @@
 //! [`compile`] brings arguments to those types and the result to the type the plan states.
 
 mod extremes;
+mod fit;
 mod json;
 mod json_text;
 mod math;
@@ -134,6 +135,8 @@ fn kernel(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
         Function::DatePart => time::date_part(arguments),
         Function::ToTimestamp => time::to_timestamp(arguments),
         Function::DateFormat => strftime::date_format(arguments),
+        Function::RoundTime => fit::round_time(arguments),
+        Function::Fits => fit::fits(expr, arguments),
         Function::JsonValue => json::json_value(arguments),
         Function::Md5 => {
             let [text] = arguments else { return Err(Problem::Types) };

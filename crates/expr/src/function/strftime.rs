@@ -58,11 +58,27 @@ fn parse(format: &str) -> Result<Vec<Part>, String> {
             parts.push(Part::Directive { letter, is_bare });
         } else {
             let dash = if is_bare { "-" } else { "" };
-            return Err(format!("unknown format directive %{dash}{letter}"));
+            return Err(format!("unknown format directive %{dash}{letter}{}", instead_of(letter)));
         }
     }
     parts.push(Part::Text(text));
     Ok(parts)
+}
+
+/// What a directive of MySQL's is called here.
+fn instead_of(letter: char) -> &'static str {
+    match letter {
+        'i' => "; minutes are %M",
+        'e' => "; the day without a zero is %-d",
+        'k' => "; the hour without a zero is %-H",
+        'l' => "; the hour of 12 without a zero is %-I",
+        'r' => "; write %I:%M:%S %p",
+        'R' => "; write %H:%M",
+        'L' => "; milliseconds are %g",
+        'N' => "; nanoseconds are %n",
+        'D' => "; write %m/%d/%y",
+        _ => "",
+    }
 }
 
 /// `DATE_FORMAT(time, format)`

@@ -70,6 +70,7 @@ impl Planned {
             registered_sinks: HashSet::new(),
             functions: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
+            prepare: |_| Ok(()),
         };
         let bound = parse(&script).and_then(|parsed| parsed.bind(&catalog));
         let bound = bound.unwrap_or_else(|errors| panic!("{}", errors.render(&script, "test")));

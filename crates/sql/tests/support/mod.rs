@@ -59,6 +59,7 @@ pub(crate) fn catalog() -> Catalog {
         registered_sinks: HashSet::from(["taps".to_owned()]),
         functions: HashMap::from([("twice".to_owned(), Arc::new(twice))]),
         fold,
+        prepare: |_| Ok(()),
     }
 }
 
