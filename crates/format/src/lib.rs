@@ -5,6 +5,7 @@
 //! compression of whole files (a reader undoes it before bytes come here).
 
 mod arrow;
+mod caught;
 mod coalesce;
 mod csv;
 mod decoder;

@@ -88,7 +88,8 @@ impl DataType {
             | arrow::DataType::Decimal64(p, s)
             | arrow::DataType::Decimal128(p, s)
             | arrow::DataType::Decimal256(p, s) => {
-                let scale = u8::try_from(*s).ok().filter(|scale| scale <= p && *p <= 38)?;
+                let scale =
+                    u8::try_from(*s).ok().filter(|scale| scale <= p && (1..=38).contains(p))?;
                 Self::Decimal { precision: *p, scale }
             }
             arrow::DataType::Utf8 | arrow::DataType::LargeUtf8 | arrow::DataType::Utf8View => {

@@ -1,19 +1,19 @@
 //! The messages of an Arrow IPC stream, cut anywhere, to record batches.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{read_dictionary, read_record_batch};
-use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader};
+use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader, MetadataVersion};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::framing::{Framing, Part};
 use super::trailer::Trailer;
 use crate::FormatError;
+use crate::caught::caught;
 
 /// What a file begins with, padded to 8 bytes; a stream does not.
 const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
@@ -263,13 +263,11 @@ impl Messages {
 
     /// Has the whole message.
     fn end_message(&mut self, body: Buffer) -> Result<Step, FormatError> {
-        // The metadata is a verified flatbuffer, but `arrow-ipc` takes the buffer offsets, lengths
-        // and counts in it on trust in places and then panics (a slice behind the end of the body,
-        // say). Input must not bring the process down, so the unwinding stops here; the error ends
-        // this partition.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.handle_message(&body)));
+        // The metadata is a verified flatbuffer, but `arrow-ipc` takes lengths and counts in it on
+        // trust in places. The error ends this partition.
+        let outcome = caught(|| self.handle_message(&body));
         self.metadata.clear();
-        outcome.unwrap_or_else(|_| Err(self.corrupt("a message contradicts itself".to_owned())))
+        outcome.unwrap_or_else(|| Err(self.corrupt("a message contradicts itself".to_owned())))
     }
 
     fn handle_message(&mut self, body: &Buffer) -> Result<Step, FormatError> {
@@ -278,6 +276,10 @@ impl Messages {
             .map_err(|error| self.corrupt(format!("invalid message metadata: {error}")))?;
         let length = self.offset() - self.message_start;
         let version = message.version();
+        if ![MetadataVersion::V4, MetadataVersion::V5].contains(&version) {
+            let reason = format!("format version {} is not read, 4 and 5 are", version.0 + 1);
+            return Err(self.corrupt(reason));
+        }
         let no_header = || self.corrupt("a message without its header".to_owned());
         match message.header_type() {
             MessageHeader::Schema => {
@@ -353,20 +355,20 @@ impl Messages {
                 format!("a record batch of {} rows; 2147483647 are the most", batch.length());
             return Err(self.corrupt(reason));
         }
-        let Some(compression) = batch.compression() else { return Ok(body.len()) };
-        if ![CompressionType::LZ4_FRAME, CompressionType::ZSTD].contains(&compression.codec()) {
+        let compression = batch.compression().map(|compression| compression.codec());
+        if compression.is_some_and(|codec| {
+            ![CompressionType::LZ4_FRAME, CompressionType::ZSTD].contains(&codec)
+        }) {
             return Err(self.corrupt("a compression that is not known".to_owned()));
         }
         let mut whole: usize = 0;
         for buffer in batch.buffers().into_iter().flatten() {
-            let range = usize::try_from(buffer.offset()).ok().and_then(|start| {
-                Some(start..start.checked_add(usize::try_from(buffer.length()).ok()?)?)
-            });
-            let Some(bytes) = range.and_then(|range| body.get(range)) else {
+            let Some(bytes) = within(body, buffer) else {
                 return Err(self.corrupt("a buffer lies outside of its message".to_owned()));
             };
-            // Before the compressed bytes stands how many they are to become; -1 is as they are.
-            let Some((declared, compressed)) = bytes.split_first_chunk::<8>() else { continue };
+            // Before compressed bytes stands how many they are to become; -1 is as they are.
+            let split = bytes.split_first_chunk::<8>().filter(|_| compression.is_some());
+            let Some((declared, compressed)) = split else { continue };
             let Ok(declared) = usize::try_from(i64::from_le_bytes(*declared)) else { continue };
             if declared / RATIO_MAX > compressed.len() {
                 return Err(self.corrupt("a buffer is said to be longer than it can be".to_owned()));
@@ -374,7 +376,7 @@ impl Messages {
             whole = whole.saturating_add(declared);
         }
         self.refuse_large(whole)?;
-        Ok(whole)
+        Ok(if compression.is_some() { whole } else { body.len() })
     }
 
     /// If nothing follows, holds the end to what has to stand there.
@@ -412,6 +414,14 @@ impl Messages {
     fn corrupt(&self, reason: String) -> FormatError {
         FormatError::Corrupt { what: self.what(), position: self.offset(), reason }
     }
+}
+
+/// The bytes that a message says one of its buffers takes; `None` where it has no such bytes.
+fn within<'a>(body: &'a Buffer, buffer: &arrow_ipc::Buffer) -> Option<&'a [u8]> {
+    let start = usize::try_from(buffer.offset()).ok()?;
+    let end = start.checked_add(usize::try_from(buffer.length()).ok()?)?;
+    // `arrow-ipc` slices the body also for no bytes.
+    body.get(start..end)
 }
 
 /// What a step came upon.

@@ -4,11 +4,11 @@
 //! Spec: Apache Arrow columnar format, "IPC File Format". The stream inside the file is read as it
 //! comes; that the footer is there and lists the same is the proof that the file is whole.
 
-use std::panic::catch_unwind;
-
-use arrow_ipc::Block;
 use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::{Block, Endianness};
 use arrow_schema::{FieldRef, Schema};
+
+use crate::caught::caught;
 
 /// What ends a file, behind the four bytes of the footer's length.
 const MAGIC: &[u8] = b"ARROW1";
@@ -65,8 +65,8 @@ impl Trailer {
             return Err("bytes that its footer does not list follow its messages".to_owned());
         }
         // The footer is a verified flatbuffer, but `arrow-ipc` trusts some of what is in it.
-        catch_unwind(|| self.check_footer(footer, schema))
-            .unwrap_or_else(|_| Err("its footer contradicts itself".to_owned()))
+        caught(|| self.check_footer(footer, schema))
+            .unwrap_or_else(|| Err("its footer contradicts itself".to_owned()))
     }
 
     fn check_footer(&self, footer: &[u8], schema: &Schema) -> Result<(), String> {
@@ -89,6 +89,9 @@ impl Trailer {
             }
         }
         let declared = footer.schema().ok_or("its footer has no schema")?;
+        if declared.endianness() != Endianness::Little {
+            return Err("its footer says that numbers have their big end first".to_owned());
+        }
         let declared =
             try_fb_to_schema(declared).map_err(|error| format!("its footer: {error}"))?;
         let is_same = |(a, b): (&FieldRef, &FieldRef)| {

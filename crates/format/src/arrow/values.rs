@@ -12,10 +12,11 @@ use arrow_array::types::{
     IntervalMonthDayNanoType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, ListArray, PrimitiveArray};
+use arrow_array::{AnyDictionaryArray, Array, ArrayRef, ListArray, PrimitiveArray};
 use arrow_buffer::{IntervalMonthDayNano, NullBuffer, OffsetBuffer, ScalarBuffer, i256};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field as ArrowField, TimeUnit};
+use arrow_select::take::take;
 use tidemill_record::DataType;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -68,6 +69,11 @@ impl Converted {
 /// # Errors
 /// The column cannot be converted as a whole.
 pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, ArrowError> {
+    if let (Encoding::Plain, Some(dictionary)) =
+        (found.encoding, found.array.as_any_dictionary_opt())
+    {
+        return convert_dictionary(found.array, dictionary, to);
+    }
     if let DataType::Array(item) = to {
         return convert_list(found, item);
     }
@@ -82,15 +88,6 @@ pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, Arro
             (Arc::new(micros(array, *unit)), floored_count(array))
         }
         (Encoding::Plain, ArrowType::Date32 | ArrowType::Date64) => (days(array, to), 0),
-        (Encoding::Plain, ArrowType::Dictionary(_, value)) => {
-            let is_handed_on = matches!(**value, ArrowType::Utf8 | ArrowType::Binary)
-                && matches!(to, DataType::Varchar | DataType::Varbinary);
-            if !is_handed_on {
-                let unpacked = cast_with_options(array, value, &CastOptions::default())?;
-                return convert(Found::plain(&unpacked), to);
-            }
-            (cast_with_options(array, &to.arrow(), &CastOptions::default())?, 0)
-        }
         (Encoding::Plain, data_type) if *data_type == to.arrow() => (Arc::clone(array), 0),
         (Encoding::Plain, data_type) if data_type.is_decimal() => {
             return convert_decimals(array, to);
@@ -111,6 +108,22 @@ pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, Arro
         }
     }
     Ok(Converted { array: output, misfits, floored_count })
+}
+
+/// A dictionary as its values.
+fn convert_dictionary(
+    array: &ArrayRef,
+    dictionary: &dyn AnyDictionaryArray,
+    to: &DataType,
+) -> Result<Converted, ArrowError> {
+    let is_text = matches!(dictionary.values().data_type(), ArrowType::Utf8 | ArrowType::Binary);
+    if is_text && matches!(to, DataType::Varchar | DataType::Varbinary) {
+        // Views of the values, without a copy of them.
+        return cast_with_options(array, &to.arrow(), &CastOptions::default())
+            .map(Converted::whole);
+    }
+    let unpacked = take(dictionary.values(), dictionary.keys(), None)?;
+    convert(Found::plain(&unpacked), to)
 }
 
 /// Rows whose value became NULL.

@@ -1,6 +1,5 @@
 //! Row groups to batches, through `parquet`'s Arrow reader over the ranges that were read.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
@@ -11,6 +10,7 @@ use tidemill_record::{BadRecord, Batch, FrameBytes, Frames};
 use super::chunks::{Chunks, LentGroup};
 use super::projection::Projection;
 use super::{Footer, Selection};
+use crate::caught::caught;
 use crate::{DecoderSpec, FormatError};
 
 /// Decodes the row groups of one file.
@@ -83,11 +83,10 @@ impl ParquetDecoder {
         let batch_rows =
             self.batch_rows.min(usize::try_from(row_count).unwrap_or(usize::MAX)).max(1);
         let levels = &self.projection.levels;
-        // See `next_rows` for why unwinding stops here.
-        let reader = catch_unwind(AssertUnwindSafe(|| {
+        let reader = caught(|| {
             ParquetRecordBatchReader::try_new_with_row_groups(levels, &lent, batch_rows, None)
-        }))
-        .map_err(|_| corrupt(index, start.0))?
+        })
+        .ok_or_else(|| corrupt(index, start.0))?
         .map_err(|source| FormatError::Parquet {
             what: format!("Parquet row group {index}"),
             position: start.0,
@@ -135,14 +134,12 @@ impl ParquetDecoder {
 impl Group {
     fn next_rows(&mut self) -> Result<Option<RecordBatch>, FormatError> {
         let reader = &mut self.reader;
-        // Page data is untrusted, and `parquet`'s decoders index into it on the strength of counts
-        // they have just read. A damaged file must not bring the process down, so unwinding stops
-        // here; the reader is not used again, for the error ends this partition.
-        match catch_unwind(AssertUnwindSafe(|| reader.next())) {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(rows))) => Ok(Some(rows)),
-            Ok(Some(Err(source))) => Err(refused(source, self.index, self.row)),
-            Err(_) => Err(corrupt(self.index, self.row)),
+        // The reader is not used again after a panic, for the error ends this partition.
+        match caught(|| reader.next()) {
+            Some(None) => Ok(None),
+            Some(Some(Ok(rows))) => Ok(Some(rows)),
+            Some(Some(Err(source))) => Err(refused(source, self.index, self.row)),
+            None => Err(corrupt(self.index, self.row)),
         }
     }
 }

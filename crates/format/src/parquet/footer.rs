@@ -4,12 +4,12 @@
 //! needs.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{
-    FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    FooterTail, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ParquetStatisticsPolicy, RowGroupMetaData,
 };
 use tidemill_plan::Expr;
 use tidemill_record::Schema;
@@ -20,6 +20,7 @@ use super::{Selection, guard, prune};
 use crate::FormatError;
 use crate::arrow::convert::Conversion;
 use crate::arrow::{FoundColumn, left_out, sql_schema};
+use crate::caught::caught;
 
 /// How many bytes at the end of a file say how long its footer is.
 pub const FOOTER_TAIL_BYTES: u64 = 8;
@@ -94,16 +95,19 @@ impl Footer {
         }
         let metadata = &front[front.len() - end.metadata_length()..];
         guard::check(metadata).map_err(|reason| corrupt(&reason))?;
-        // The footer is untrusted thrift; `parquet` checks it, but a slip there must not bring the
-        // process down.
-        let footer = catch_unwind(AssertUnwindSafe(|| Self::from_metadata(metadata, file_bytes)))
-            .map_err(|_| corrupt("it contradicts itself"))?;
+        let footer = caught(|| Self::from_metadata(metadata, file_bytes))
+            .ok_or_else(|| corrupt("it contradicts itself"))?;
         Ok(ParsedFooter::Whole(Box::new(footer?)))
     }
 
     fn from_metadata(bytes: &[u8], file_bytes: u64) -> Result<Self, FormatError> {
         let refused = |source| refused(source, file_bytes);
-        let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(bytes).map_err(refused)?);
+        // What is not asked for is not decoded, nor refused where a writer has it wrong.
+        let options = ParquetMetaDataOptions::new()
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        let metadata = ParquetMetaDataReader::decode_metadata_with_options(bytes, Some(&options));
+        let metadata = Arc::new(metadata.map_err(refused)?);
         let (columns, found) = columns(&metadata).map_err(refused)?;
         let mut row_groups = Vec::new();
         let mut start_row = 0_u64;

@@ -155,6 +155,18 @@ fn other_types_keep_their_values() {
     let (_, decoded) = of_arrow(Arc::new(DictionaryArray::new(keys, Arc::new(values))));
     let texts: Vec<_> = decoded.texts(0);
     assert_eq!(texts, [Some("a text beyond twelve".to_owned()), None, None, Some("x".to_owned())]);
+    // A dictionary of lists.
+    let mut lists = ListBuilder::new(arrow_array::builder::Int64Builder::new());
+    lists.append_value([Some(1), None]);
+    lists.append_value([Some(2)]);
+    let keys = Int8Array::from(vec![Some(1), None, Some(0)]);
+    let column = DictionaryArray::new(keys, Arc::new(lists.finish()));
+    let (data_type, decoded) = of_arrow(Arc::new(column));
+    assert_eq!(data_type, DataType::Array(Box::new(DataType::BigInt)));
+    let lists = decoded.columns[0].as_list::<i32>();
+    assert_eq!(lists.value(0).as_ref(), &Int64Array::from(vec![2]) as &dyn Array);
+    assert!(lists.is_null(1));
+    assert_eq!(lists.value(2).as_ref(), &Int64Array::from(vec![Some(1), None]) as &dyn Array);
     // A date is whole days.
     let day = 86_400_000;
     let dates = Date64Array::from(vec![Some(day), Some(day + 1), None, Some(-day), Some(i64::MAX)]);
