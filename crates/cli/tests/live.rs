@@ -63,6 +63,45 @@ fn a_file_that_is_rotated_is_read_to_its_end_and_then_the_next() {
 }
 
 #[test]
+fn a_chain_of_rotated_files_under_a_glob_is_read_once_whatever_comes_late() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\nb,2\n");
+    host.write("log.csv.1", "t,k\n1,a\n");
+    let live = Live::start(&host, &(clicks("log.csv*", "") + "SELECT k, t FROM clicks"));
+    let mut lines = vec![live.line(), live.line(), live.line()];
+    lines.sort();
+    assert_eq!(lines, ["a,1970-01-01 00:00:01", "b,1970-01-01 00:00:02", "k,t"]);
+    for (from, to) in [("log.csv.1", "log.csv.2"), ("log.csv", "log.csv.1")] {
+        fs::rename(host.path(from), host.path(to)).unwrap();
+    }
+    host.write("log.csv", "t,k\n3,c\n");
+    live.expect_lines(&["c,1970-01-01 00:00:03"]);
+    // Each by the header of its own file.
+    append(&host, "log.csv.1", "d,4\n");
+    live.expect_lines(&["d,1970-01-01 00:00:04"]);
+    append(&host, "log.csv", "5,e\n");
+    live.expect_lines(&["e,1970-01-01 00:00:05"]);
+    append(&host, "log.csv.2", "6,f\n");
+    live.expect_lines(&["f,1970-01-01 00:00:06"]);
+    live.expect_silence();
+    assert!(live.stop().0.is_empty());
+}
+
+#[test]
+fn two_scans_of_one_log_follow_it_each() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\na,1\n");
+    let query = "SELECT k FROM clicks UNION ALL SELECT k FROM clicks";
+    let live = Live::start(&host, &(clicks("log.csv", "") + query));
+    live.expect_lines(&["k", "a", "a"]);
+    fs::rename(host.path("log.csv"), host.path("log.csv.1")).unwrap();
+    host.write("log.csv", "k,t\nb,2\n");
+    live.expect_lines(&["b", "b"]);
+    live.expect_silence();
+    assert!(live.stop().0.is_empty());
+}
+
+#[test]
 fn a_file_that_is_cut_is_read_again_and_said_so() {
     let host = Host::new();
     host.write("log.csv", "k,t\na,1\nb,2\n");

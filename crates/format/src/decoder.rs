@@ -100,7 +100,8 @@ impl Decoder {
 
     /// Says that the text begins at this offset, which is 0 unless said otherwise. Another one than
     /// before means another text, whose first frame comes next: a CSV header or a byte order mark is
-    /// expected there once more. Does nothing for formats that are not text.
+    /// expected there once more. One of the last few again means that text, which goes on. Does nothing
+    /// for formats that are not text.
     pub fn start_at(&mut self, head: Offset) {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.start_at(head.0),

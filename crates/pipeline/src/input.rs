@@ -11,6 +11,7 @@ use crate::processor::{GatheredBatches, Processor, merge_sealed};
 use crate::{InputSpec, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
+#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
 pub(crate) enum Input {
     /// A reader lends bytes, a decoder makes columns of them.
     Bytes(ByteInput),
@@ -155,13 +156,10 @@ impl Input {
     /// What a person should know of how the input was read.
     pub(crate) fn notices(&self) -> Vec<String> {
         match self {
-            Self::Bytes(ByteInput { reader, decoder, .. }) => {
-                let of_reader = match reader {
-                    FileReader::Text(reader) => reader.notices(),
-                    FileReader::RowGroups(_) => Vec::new(),
-                };
-                let path = reader.path().display();
-                let of_decoder = decoder.notices();
+            Self::Bytes(bytes) => {
+                let of_reader = bytes.text().map_or_else(Vec::new, TextReader::notices);
+                let path = bytes.reader.path().display();
+                let of_decoder = bytes.decoder.notices();
                 let of_decoder = of_decoder.iter().map(|notice| format!("{path}: {notice}"));
                 of_reader.into_iter().chain(of_decoder).collect()
             }
@@ -172,8 +170,8 @@ impl Input {
     /// Where the first record of a byte range started, and where the first record after it starts.
     pub(crate) fn split_bounds(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Bytes(ByteInput { reader: FileReader::Text(reader), .. }) => {
-                Some((reader.first_offset(), reader.position()))
+            Self::Bytes(bytes) => {
+                bytes.text().map(|reader| (reader.first_offset(), reader.position()))
             }
             _ => None,
         }
@@ -190,6 +188,14 @@ fn part_bytes_max(table_budget_bytes: u64) -> usize {
 impl ByteInput {
     fn new(reader: FileReader, decoder: Decoder) -> Self {
         Self { reader, decoder, is_decoding: false, bytes_in: 0 }
+    }
+
+    /// The reader, where it reads from front to back.
+    fn text(&self) -> Option<&TextReader> {
+        match &self.reader {
+            FileReader::Text(reader) => Some(reader),
+            FileReader::RowGroups(_) => None,
+        }
     }
 
     async fn next_batch(

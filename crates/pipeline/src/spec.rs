@@ -11,7 +11,7 @@ use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, 
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
-use tidemill_source::{ColumnReader, InputFile, RowGroupPlan};
+use tidemill_source::{Claims, ColumnReader, InputFile, RowGroupPlan};
 
 /// One pipeline: what flows in, what is done to it, and where it goes.
 pub struct PipelineSpec {
@@ -71,8 +71,9 @@ pub struct TextInput {
     pub csv_header: Option<Vec<String>>,
     /// The longest record, in bytes.
     pub record_bytes_max: usize,
-    /// Whether what is appended to the file is read, too, for ever; only without a range.
-    pub follow: bool,
+    /// Whether what is appended to the file is read, too, for ever, and which files the other pipelines
+    /// of the scan read; only without a range.
+    pub follow: Option<Arc<Claims>>,
     /// Columns of CSV that come as text, one column for each entry; see
     /// [`tidemill_plan::Fragment::verbatim`].
     pub verbatim: Vec<Vec<usize>>,

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use glommio::GlommioError;
 use glommio::io::{BufferedFile, ReadResult};
@@ -44,6 +45,17 @@ pub struct FileIdentity {
     pub modified_ns: i128,
     /// Names the file has; 0 once it has been removed.
     pub link_count: u64,
+    /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
+    pub created_ns: Option<i128>,
+}
+
+/// Which file it is, whatever becomes of its names and contents. The time tells it from a later file
+/// that is given the number of one that was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileKey {
+    device: u64,
+    inode: u64,
+    created_ns: Option<i128>,
 }
 
 impl FileIdentity {
@@ -67,7 +79,15 @@ impl FileIdentity {
             modified_ns: i128::from(metadata.mtime()) * NS_PER_SECOND
                 + i128::from(metadata.mtime_nsec()),
             link_count: metadata.nlink(),
+            created_ns: metadata.created().ok().map(since_epoch_ns),
         }
+    }
+
+    /// Which file it is.
+    #[must_use]
+    pub fn key(&self) -> FileKey {
+        let Self { device, inode, created_ns, .. } = *self;
+        FileKey { device, inode, created_ns }
     }
 
     /// How the file became `later`; `None` if it has not changed. Another link to it is no change.
@@ -87,6 +107,15 @@ impl FileIdentity {
         } else {
             None
         }
+    }
+}
+
+/// Nanoseconds since the Unix epoch; negative before it.
+pub fn since_epoch_ns(time: SystemTime) -> i128 {
+    let ns = |nanos: u128| i128::try_from(nanos).expect("a time fits 64 bits of seconds");
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => ns(since.as_nanos()),
+        Err(before) => -ns(before.duration().as_nanos()),
     }
 }
 
@@ -119,7 +148,9 @@ impl File {
         Ok(Self::from_std(backend, file))
     }
 
-    fn from_std(backend: Backend, file: fs::File) -> Self {
+    /// Takes over a file that has been opened for reading.
+    #[must_use]
+    pub fn from_std(backend: Backend, file: fs::File) -> Self {
         let handle = match backend {
             Backend::Std => Handle::Std(file),
             Backend::Glommio => {

@@ -19,7 +19,7 @@ pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, p
 pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
 pub use directory::{rename_to_free, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};
-pub use file::{File, FileIdentity};
+pub use file::{File, FileIdentity, FileKey, since_epoch_ns};
 pub use launch::{Core, Launching, begin_launch, launch};
 pub use memory::keep_freed_memory;
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};

@@ -1,13 +1,14 @@
 //! Which files a `path` option means. Runs once, on the control plane; blocks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tidemill_plan::{Compression, FileSource};
-use tidemill_rt::FileIdentity;
+use tidemill_rt::{FileIdentity, FileKey};
 
 use crate::SourceError;
 use crate::glob::is_glob;
@@ -15,7 +16,7 @@ use crate::left_out::Examples;
 use crate::walk::{Walked, expand, list};
 
 /// One file to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct InputFile {
     /// Its path, as the option spells the directory.
     pub path: PathBuf,
@@ -25,6 +26,9 @@ pub struct InputFile {
     pub compression: Compression,
     /// Its state when it was found; readers refuse a file that has changed since.
     pub identity: FileIdentity,
+    /// The file itself, where its name may stand for another by the time that it is read: it is
+    /// followed.
+    pub held: Option<Arc<fs::File>>,
 }
 
 /// What a source's path was found to mean.
@@ -53,15 +57,47 @@ pub struct Found {
 /// # Cost
 /// A few calls a file; O(n log n) of their number.
 pub fn discover(source: &FileSource) -> Result<Found, SourceError> {
-    let path = Path::new(&source.path);
-    let walked = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => list(path)?,
-        Ok(_) => Walked { files: vec![path.to_owned()], ..Walked::default() },
-        Err(error) if is_glob(&source.path) && error.kind() != io::ErrorKind::PermissionDenied => {
-            expand(&source.path)?
+    let mut outcome = find(source);
+    if !source.follow {
+        return outcome;
+    }
+    // Files may be renamed while they are listed: until all that are there have been found.
+    for _ in 1..LISTINGS_MAX {
+        match &outcome {
+            Ok(found) if is_complete(source, &found.files) => break,
+            Ok(_) | Err(SourceError::NotFound { .. }) => outcome = find(source),
+            Err(_) => break,
         }
-        Err(error) => return Err(name_failure(path, error)),
-    };
+    }
+    outcome
+}
+
+/// Listings of a directory in which names change hands, at most.
+const LISTINGS_MAX: usize = 16;
+
+/// Whether the path means no other files than these, now.
+fn is_complete(source: &FileSource, files: &[InputFile]) -> bool {
+    let known: HashSet<FileKey> = files.iter().map(|file| file.identity.key()).collect();
+    let Ok(walked) = walk(&source.path) else { return false };
+    let mut now = walked.files.iter().filter_map(|path| FileIdentity::of_path(path).ok());
+    now.all(|identity| known.contains(&identity.key()))
+}
+
+fn walk(path: &str) -> Result<Walked, SourceError> {
+    let as_path = Path::new(path);
+    match fs::metadata(as_path) {
+        Ok(metadata) if metadata.is_dir() => list(as_path),
+        Ok(_) => Ok(Walked { files: vec![as_path.to_owned()], ..Walked::default() }),
+        Err(error) if is_glob(path) && error.kind() != io::ErrorKind::PermissionDenied => {
+            expand(path)
+        }
+        Err(error) => Err(name_failure(as_path, error)),
+    }
+}
+
+fn find(source: &FileSource) -> Result<Found, SourceError> {
+    let path = Path::new(&source.path);
+    let walked = walk(&source.path)?;
     let is_pattern = !path.is_dir();
     let mut notices = notices(&walked, &source.path, is_pattern);
     let Walked { files: mut paths, doubtful, .. } = walked;
@@ -70,7 +106,10 @@ pub fn discover(source: &FileSource) -> Result<Found, SourceError> {
         return Err(SourceError::NoFiles { path: path.to_owned(), is_glob: is_pattern, left_out });
     }
     paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
-    let files = paths.into_iter().map(look_at).collect::<Result<Vec<_>, _>>()?;
+    let files = paths
+        .into_iter()
+        .map(|path| look_at(path, source.follow))
+        .collect::<Result<Vec<_>, _>>()?;
     let files = each_once(files, &mut notices);
     assert!(!files.is_empty(), "some name of each file is kept");
     Ok(Found { files, notices })
@@ -150,7 +189,7 @@ fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile>
     once
 }
 
-fn look_at(path: PathBuf) -> Result<InputFile, SourceError> {
+fn look_at(path: PathBuf, is_held: bool) -> Result<InputFile, SourceError> {
     let metadata = fs::metadata(&path).map_err(|error| name_failure(&path, error))?;
     if !metadata.is_file() {
         return Err(SourceError::NotAFile { path });
@@ -162,6 +201,7 @@ fn look_at(path: PathBuf) -> Result<InputFile, SourceError> {
         byte_count: metadata.len(),
         compression: Compression::of(&path.to_string_lossy()),
         identity: FileIdentity::of(&metadata),
+        held: is_held.then(|| Arc::new(file)),
         path,
     })
 }

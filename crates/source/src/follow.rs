@@ -1,41 +1,48 @@
-//! A text file that is followed: what is appended is read as it comes, for ever.
+//! A file that grows: what is appended to it is read as it comes.
 //!
-//! The path may come to name another file (a log that is rotated): the one that is open is read to its
-//! end first, and the other one entered once it holds bytes, because until then whoever writes may
-//! still write into the old one. A path that names nothing is waited for. A file that becomes shorter
-//! than what was read of it is read from its start again. What cannot be noticed: a file that is cut
-//! and grows beyond its old length, or is rotated twice, between two looks. Absent on purpose: waiting,
-//! and notification by the kernel; a look is two calls, the more seldom the longer the file has been quiet
-//! (from [`LOOK_INTERVAL_MIN`] to [`LOOK_INTERVAL_MAX`]).
+//! It is known by what it is and not by its name, which may change meanwhile. One that becomes shorter than what was
+//! read of it, or whose bytes that were read are no longer there, has been written anew: it is read from
+//! its start. Absent on purpose: waiting, notification by the kernel (a look is a call, the more seldom the
+//! longer the file has been quiet, from [`LOOK_INTERVAL_MIN`] on), and which file comes next.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tidemill_rt::{Backend, File, FileIdentity, RtError};
+use tidemill_rt::{File, FileIdentity, FileKey, RtError};
 
 use crate::SourceError;
 
 /// From the first look at a file that has no more bytes to the next; then twice as long, and so on.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_micros(50);
-/// From one look to the next at a file that has been quiet for long.
-const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(10);
+/// Bytes at the head of a file that are remembered, to see whether it is still the same text.
+const HEAD_BYTES: usize = 256;
+/// Bytes before the position that are remembered, for the same.
+const RECENT_BYTES: usize = 1024;
 
-/// The file that is being followed.
+/// A file that is being followed.
 pub(crate) struct FollowedFile {
     // Fixed at construction.
-    backend: Backend,
     path: PathBuf,
-    // Changes with the file.
     file: File,
-    identity: FileIdentity,
+    key: FileKey,
+    // Changes with the file.
     /// The next byte of it to read.
     position: u64,
     /// How long it is, as far as is known.
     byte_count: u64,
+    modified_ns: i128,
     looked: Option<Instant>,
     /// From that look to the next.
     look_interval: Duration,
+    look_interval_max: Duration,
+    /// When bytes of it last came.
+    moved: Instant,
+    /// Its first bytes, and those before the position, as they were read.
+    head: Vec<u8>,
+    recent: Vec<u8>,
+    /// What was read of it is no longer there.
+    is_rewritten: bool,
 }
 
 /// What there is at the position.
@@ -45,68 +52,98 @@ pub(crate) enum Look {
     Bytes(u64),
     /// Nothing, as yet.
     Quiet,
-    /// Nothing any more: the path names another file.
-    Rotated,
-    /// The file is shorter than what was read of it.
+    /// The file has been written anew.
     Truncated,
 }
 
 impl FollowedFile {
-    /// Opens what the path names now.
+    /// Follows an open file from its start.
     ///
     /// # Errors
-    /// [`SourceError::Rt`] from open or fstat.
-    pub(crate) async fn open(backend: Backend, path: &Path) -> Result<Self, SourceError> {
-        let file = File::open(backend, path).await.map_err(|source| fail(path, "open", source))?;
+    /// [`SourceError::Rt`] from fstat.
+    pub(crate) fn over(
+        path: &Path,
+        file: File,
+        look_interval_max: Duration,
+    ) -> Result<Self, SourceError> {
         let identity = file.identity().map_err(|source| fail(path, "look at", source))?;
-        let path = path.to_owned();
-        let (position, byte_count, looked, look_interval) = (0, 0, None, LOOK_INTERVAL_MIN);
-        Ok(Self { backend, path, file, identity, position, byte_count, looked, look_interval })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            key: identity.key(),
+            position: 0,
+            byte_count: 0,
+            modified_ns: identity.modified_ns,
+            looked: None,
+            look_interval: LOOK_INTERVAL_MIN,
+            look_interval_max,
+            moved: Instant::now(),
+            head: Vec::new(),
+            recent: Vec::new(),
+            is_rewritten: false,
+        })
     }
 
+    /// The name that it was found under.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) fn key(&self) -> FileKey {
+        self.key
+    }
+
+    /// Whether bytes are known of, or a look would be more than repeating the last one.
+    pub(crate) fn is_due(&self) -> bool {
+        self.position < self.byte_count
+            || self.is_rewritten
+            || self.looked.is_none_or(|looked| looked.elapsed() >= self.look_interval)
+    }
+
+    /// How long it is since bytes of it came.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        self.moved.elapsed()
+    }
+
+    /// Looks at it more seldom than before.
+    pub(crate) fn look_less(&mut self, look_interval_max: Duration) {
+        self.look_interval_max = look_interval_max;
     }
 
     /// Says what there is to read. Costs nothing where bytes are known of or the last look is recent.
     ///
     /// # Errors
-    /// [`SourceError::Rt`] from fstat, or from stat other than that there is no such file.
+    /// [`SourceError::Rt`] from fstat or read.
     pub(crate) fn look(&mut self) -> Result<Look, SourceError> {
+        if self.is_rewritten {
+            return Ok(Look::Truncated);
+        }
         if self.position < self.byte_count {
             return Ok(Look::Bytes(self.byte_count - self.position));
         }
-        let now = Instant::now();
-        if self.looked.is_some_and(|looked| now - looked < self.look_interval) {
+        if !self.is_due() {
             return Ok(Look::Quiet);
         }
-        self.looked = Some(now);
-        // First the name, then the file: what was written before the name changed is then seen.
-        let named = match FileIdentity::of_path(&self.path) {
-            Ok(named) => Some(named),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(fail(&self.path, "look at", error)),
-        };
-        let opened = self.file.identity().map_err(|error| fail(&self.path, "look at", error))?;
-        self.byte_count = opened.byte_count;
-        let is_quiet = self.position == opened.byte_count;
+        self.looked = Some(Instant::now());
+        let now = self.identity()?;
+        let is_touched = self.modified_ns != now.modified_ns;
+        (self.byte_count, self.modified_ns) = (now.byte_count, now.modified_ns);
+        let is_quiet = self.position == now.byte_count;
         self.look_interval = if is_quiet {
-            LOOK_INTERVAL_MAX.min(self.look_interval * 2)
+            self.look_interval_max.min(self.look_interval * 2)
         } else {
             LOOK_INTERVAL_MIN
         };
-        Ok(if self.position < opened.byte_count {
-            Look::Bytes(opened.byte_count - self.position)
-        } else if self.position > opened.byte_count {
+        Ok(if self.position > now.byte_count || (is_quiet && is_touched && !self.is_same_text()?) {
             Look::Truncated
-        } else if named.is_some_and(|named| named.byte_count > 0 && self.is_other(&named)) {
-            Look::Rotated
-        } else {
+        } else if is_quiet {
             Look::Quiet
+        } else {
+            Look::Bytes(now.byte_count - self.position)
         })
     }
 
-    /// Reads what a look found; 0 where it is gone again.
+    /// Reads what a look found; 0 where it is gone again, which the next look will say.
     ///
     /// # Errors
     /// [`SourceError::Rt`] from read.
@@ -117,42 +154,65 @@ impl FollowedFile {
         let count = read.map_err(|source| fail(&self.path, "read", source))?;
         if count == 0 {
             self.byte_count = self.position;
+            return Ok(0);
         }
+        // Afterwards: if the text before is there now, then these bytes are what followed it.
+        if !self.is_same_text()? {
+            self.is_rewritten = true;
+            return Ok(0);
+        }
+        self.remember(&buffer[..count]);
         self.position += u64::try_from(count).expect("a usize fits u64");
+        self.moved = Instant::now();
         Ok(count)
     }
 
     /// Goes back to the start of the file.
     pub(crate) fn restart(&mut self) {
         (self.position, self.byte_count, self.looked) = (0, 0, None);
+        self.head.clear();
+        self.recent.clear();
+        self.is_rewritten = false;
     }
 
-    /// Leaves the file for the one that the path names now; `false` if there is none, or no other.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub(crate) async fn enter_next(&mut self) -> Result<bool, SourceError> {
-        let next = match Self::open(self.backend, &self.path).await {
-            Ok(next) => next,
-            Err(SourceError::Rt(RtError::File { source, .. }))
-                if source.kind() == io::ErrorKind::NotFound =>
-            {
-                return Ok(false);
+    fn identity(&self) -> Result<FileIdentity, SourceError> {
+        self.file.identity().map_err(|error| fail(&self.path, "look at", error))
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        let head = bytes.len().min(HEAD_BYTES - self.head.len());
+        self.head.extend_from_slice(&bytes[..head]);
+        let recent = &bytes[bytes.len().saturating_sub(RECENT_BYTES)..];
+        let old = (self.recent.len() + recent.len()).saturating_sub(RECENT_BYTES);
+        self.recent.drain(..old);
+        self.recent.extend_from_slice(recent);
+        debug_assert!(self.recent.len() <= RECENT_BYTES);
+    }
+
+    /// Whether what was read at the head and before the position is there still.
+    fn is_same_text(&self) -> Result<bool, SourceError> {
+        let recent_bytes = u64::try_from(self.recent.len()).expect("a usize fits u64");
+        let recent_at = self.position - recent_bytes;
+        // The first is part of the second as long as the file is short.
+        Ok((recent_at == 0 || self.holds(&self.head, 0)?) && self.holds(&self.recent, recent_at)?)
+    }
+
+    fn holds(&self, expected: &[u8], at: u64) -> Result<bool, SourceError> {
+        let mut found = [0; RECENT_BYTES];
+        let mut filled = 0;
+        while filled < expected.len() {
+            let room = &mut found[filled..expected.len()];
+            let from = at + u64::try_from(filled).expect("a usize fits u64");
+            let read = self.file.read_at_blocking(room, from);
+            match read.map_err(|source| fail(&self.path, "read", source))? {
+                0 => return Ok(false),
+                count => filled += count,
             }
-            Err(error) => return Err(error),
-        };
-        let is_other = self.is_other(&next.identity);
-        if is_other {
-            *self = next;
         }
-        Ok(is_other)
-    }
-
-    fn is_other(&self, named: &FileIdentity) -> bool {
-        (named.device, named.inode) != (self.identity.device, self.identity.inode)
+        Ok(found[..filled] == *expected)
     }
 }
 
-fn fail(path: &Path, operation: &'static str, source: io::Error) -> SourceError {
+pub(crate) fn fail(path: &Path, operation: &'static str, source: io::Error) -> SourceError {
     SourceError::Rt(RtError::File { path: path.to_owned(), operation, source })
 }

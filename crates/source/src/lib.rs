@@ -4,6 +4,7 @@
 //! which lend bytes, then [`ColumnReader`], whose implementors make columns. Absent on purpose: what
 //! the bytes mean, threads, and any decision about which core reads what.
 
+mod claims;
 mod column_reader;
 mod compressed;
 mod content;
@@ -17,11 +18,13 @@ mod glob;
 mod gzip_members;
 mod left_out;
 mod lz4_walk;
+mod rotation;
 mod row_groups;
 mod split;
 mod text;
 mod walk;
 
+pub use claims::Claims;
 pub use column_reader::{BatchIterator, ColumnReader, RegisteredReader};
 pub use content::Content;
 pub use damage::Damage;

@@ -6,14 +6,16 @@
 //! mislead it: compare [`TextReader::position`] at the end of one range with
 //! [`TextReader::first_offset`] of the next.
 //!
-//! A file that is followed has no end. Its offsets go on increasing where another file takes its place
-//! or it is read from its start again; [`TextReader::head`] says where such a text begins. A record
-//! that is not whole yet is left alone until it is: if reading stops before, it is neither given nor
-//! counted. Of a file whose place another one has taken, a last record without a newline is given.
+//! A file that is followed has no end. Its offsets go on increasing where another file takes its place,
+//! bytes come late for one before, or it is read from its start again; [`TextReader::head`] says which text
+//! is lent, by where that began. A record that is not whole yet is left alone until it is: if reading stops
+//! before, it is neither given nor counted. Of a file whose place another one has taken, a last record
+//! without a newline is given.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use tidemill_plan::{Compression, Format};
 use tidemill_record::recycled::{LentBytes, Room};
@@ -21,8 +23,8 @@ use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 
 use crate::compressed::CompressedReads;
-use crate::follow::{FollowedFile, Look};
-use crate::{Content, InputFile, SourceError};
+use crate::rotation::{FollowedTexts, Next};
+use crate::{Claims, Content, InputFile, SourceError};
 
 /// Bytes lent at a time, about; more only where a record is longer.
 pub const PIECE_BYTES: usize = READ_BYTES;
@@ -48,8 +50,9 @@ pub struct TextSpec<'a> {
     pub partition: PartitionId,
     /// The longest record, in bytes: `record.max_bytes`.
     pub record_bytes_max: usize,
-    /// Whether what is appended is read, too, for ever. Only of whole, uncompressed files.
-    pub follow: bool,
+    /// Whether what is appended is read, too, for ever, and which files others read. Only of whole,
+    /// uncompressed files.
+    pub follow: Option<Arc<Claims>>,
 }
 
 /// Lends the bytes of one file, or of one byte range of it.
@@ -84,7 +87,7 @@ pub struct TextReader {
 enum Input {
     Plain(SequentialReads),
     Compressed(CompressedReads),
-    Followed(FollowedFile),
+    Followed(Box<FollowedTexts>),
 }
 
 /// What became of a followed file that was cut.
@@ -118,7 +121,7 @@ impl TextReader {
             "only uncompressed files are cut into ranges"
         );
         assert!(
-            !spec.follow || (spec.range.is_none() && *compression == Compression::None),
+            spec.follow.is_none() || (spec.range.is_none() && *compression == Compression::None),
             "only whole, uncompressed files are followed"
         );
         let range = spec.range.unwrap_or(0..u64::MAX);
@@ -127,8 +130,8 @@ impl TextReader {
         // A record starts after a newline, so the byte before the range decides about its first.
         let start = range.start.saturating_sub(1);
         let (backend, found) = (spec.backend, Some(*identity));
-        let input = if spec.follow {
-            Input::Followed(FollowedFile::open(backend, path).await?)
+        let input = if let Some(claims) = spec.follow {
+            Input::Followed(Box::new(FollowedTexts::open(backend, spec.file, claims).await?))
         } else {
             match CompressedReads::open(backend, path, *compression, found).await? {
                 Some(compressed) => Input::Compressed(compressed),
@@ -166,12 +169,13 @@ impl TextReader {
         match &self.input {
             Input::Plain(reads) => reads.path(),
             Input::Compressed(reads) => reads.path(),
-            Input::Followed(file) => file.path(),
+            Input::Followed(texts) => texts.path(),
         }
     }
 
     /// Offset of the first byte of the text that was lent last: 0, but where a followed file has been
-    /// replaced or cut. A decoder starts afresh there: a CSV header comes again.
+    /// replaced or cut. A decoder starts afresh there, since a CSV header comes again; it goes on where it
+    /// stopped at a head of before, of whose text more has come.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head
@@ -188,7 +192,8 @@ impl TextReader {
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         vec![format!(
             "{} was cut {times} while it was followed, and read from its start again; {byte_count} \
-             bytes of cut records were lost; rotate by renaming to lose none",
+             bytes of cut records were lost, and what was written between the last look and the cut; \
+             rotate by renaming to lose none",
             self.path().display()
         )]
     }
@@ -226,20 +231,14 @@ impl TextReader {
             self.check_unchanged()?;
             return Ok(Polled::Ended);
         }
-        let tail = self.lent.as_ref().map_or(0, |lent| lent.len() - self.consumed);
+        let tail = self.tail();
         if self.has_lent_last && tail > 0 {
             let path = self.path().to_owned();
             return Err(SourceError::LeftOver { path, offset: self.position });
         }
-        if tail > self.record_bytes_max {
-            return Err(SourceError::RecordTooLong {
-                path: self.path().to_owned(),
-                offset: self.position,
-                bytes_max: self.record_bytes_max,
-            });
-        }
+        self.check_record_bytes(tail)?;
         if matches!(self.input, Input::Followed(_)) {
-            return self.next_followed(tail).await;
+            return self.next_followed().await;
         }
         let room = self.room_for(tail);
         let mut bytes = self.take_buffer(tail);
@@ -250,53 +249,120 @@ impl TextReader {
         Ok(Polled::Ready(self.lend(bytes, self.is_drained)?))
     }
 
-    /// As [`Self::next_frames`], of a file that is followed, behind a remainder of `tail` bytes.
-    async fn next_followed(&mut self, tail: usize) -> Result<Polled<Frames>, SourceError> {
+    /// As [`Self::next_frames`], of a file that is followed.
+    async fn next_followed(&mut self) -> Result<Polled<Frames>, SourceError> {
         loop {
-            let Input::Followed(file) = &mut self.input else { return Ok(Polled::Ended) };
-            if self.has_lent_last {
-                // The text before is done with.
-                if !file.enter_next().await? {
-                    return Ok(Polled::NotReady);
-                }
-                self.has_lent_last = false;
-                self.head = self.position;
+            let Input::Followed(texts) = &self.input else { return Ok(Polled::Ended) };
+            let was_older = !texts.is_active(None);
+            self.switch_to(None);
+            let Input::Followed(texts) = &mut self.input else { return Ok(Polled::Ended) };
+            if std::mem::take(&mut self.has_lent_last) && !texts.enter_next().await? {
+                return Ok(Polled::NotReady);
             }
-            match file.look()? {
-                Look::Quiet => return Ok(Polled::NotReady),
-                Look::Bytes(byte_count) => {
-                    let room = self.room_for(tail);
-                    let room = usize::try_from(byte_count).map_or(room, |count| count.min(room));
-                    let mut bytes = self.take_buffer(tail);
-                    self.fill(&mut bytes, tail, tail + room).await?;
-                    if bytes.len() > tail {
-                        return Ok(Polled::Ready(self.lend(bytes, false)?));
+            match texts.look(was_older)? {
+                Next::Quiet => return Ok(Polled::NotReady),
+                Next::Bytes(text, byte_count) => {
+                    self.switch_to(text);
+                    let lent = self.lend_more(byte_count).await?;
+                    return Ok(lent.map_or(Polled::NotReady, Polled::Ready));
+                }
+                Next::Last(at) => {
+                    self.switch_to(Some(at));
+                    let frames = self.lend_rest()?;
+                    // It is not the current text that ends.
+                    self.has_lent_last = false;
+                    return Ok(Polled::Ready(frames));
+                }
+                Next::Rotated => {
+                    let may_go_on = texts.may_go_on();
+                    match self.tail() {
+                        0 => self.has_lent_last = true,
+                        _ if may_go_on => return Ok(Polled::NotReady),
+                        _ => return Ok(Polled::Ready(self.lend_rest()?)),
                     }
-                    // Cut at this very moment, which the next look will find.
-                    self.lent = Some(bytes.lend().1);
-                    self.consumed = 0;
-                    return Ok(Polled::NotReady);
                 }
-                Look::Rotated if tail > 0 => {
-                    let mut bytes = self.take_buffer(tail);
-                    bytes.resize(tail);
-                    return Ok(Polled::Ready(self.lend(bytes, true)?));
-                }
-                Look::Rotated => self.has_lent_last = true,
-                Look::Truncated => {
-                    file.restart();
-                    let lost = u64::try_from(tail).expect("a usize fits u64");
-                    self.truncations.count += 1;
-                    self.truncations.byte_count += lost;
-                    self.position += lost;
-                    self.head = self.position;
-                    self.lent = None;
-                    self.consumed = 0;
-                    // The remainder is gone, and with it what this call knows of it.
+                Next::Truncated(text) => {
+                    self.switch_to(text);
+                    self.restart();
                     return Ok(Polled::NotReady);
                 }
             }
         }
+    }
+
+    /// Goes on with another text of those that are followed, where its last piece ended.
+    fn switch_to(&mut self, text: Option<usize>) {
+        let Input::Followed(texts) = &mut self.input else { return };
+        if texts.is_active(text) {
+            return;
+        }
+        let consumed = std::mem::take(&mut self.consumed);
+        let rest = self.lent.take().map(|lent| lent[consumed..].to_vec());
+        texts.active_mut().rest = rest.unwrap_or_default();
+        texts.activate(text);
+        let rest = std::mem::take(&mut texts.active_mut().rest);
+        let mut bytes = Room::default();
+        bytes.resize(rest.len());
+        bytes.copy_from_slice(&rest);
+        self.lent = Some(bytes.lend().1);
+    }
+
+    /// Lends what is left of the text that is being read, and so many bytes more; `None` where they do
+    /// not end the record that is left, which is then not looked through again.
+    async fn lend_more(&mut self, byte_count: u64) -> Result<Option<Frames>, SourceError> {
+        let tail = self.tail();
+        self.check_record_bytes(tail)?;
+        let room = self.room_for(tail);
+        let room = usize::try_from(byte_count).map_or(room, |count| count.min(room));
+        let mut bytes = self.take_buffer(tail);
+        if tail > 0 {
+            // With some to spare: a long record may come in many pieces.
+            bytes.resize(tail);
+            bytes.reserve(room);
+        }
+        self.fill(&mut bytes, tail, tail + room).await?;
+        let ends_record = memchr::memchr2(b'\n', b'\r', &bytes[tail..]).is_some();
+        if bytes.len() > tail && (tail == 0 || ends_record) {
+            self.begin_text();
+            return self.lend(bytes, false).map(Some);
+        }
+        self.lent = Some(bytes.lend().1);
+        self.consumed = 0;
+        Ok(None)
+    }
+
+    /// Lends what is left of a text that has come to its end.
+    fn lend_rest(&mut self) -> Result<Frames, SourceError> {
+        let tail = self.tail();
+        let mut bytes = self.take_buffer(tail);
+        bytes.resize(tail);
+        self.begin_text();
+        self.lend(bytes, true)
+    }
+
+    /// Takes note of where the text begins that is about to be lent, if nothing of it was read before.
+    fn begin_text(&mut self) {
+        let Input::Followed(texts) = &mut self.input else { return };
+        let text = texts.active_mut();
+        if !text.is_begun {
+            text.head = self.position;
+        }
+        self.head = text.head;
+    }
+
+    /// Reads the text from its start again, which was written anew.
+    fn restart(&mut self) {
+        let tail = self.tail();
+        let Input::Followed(texts) = &mut self.input else { return };
+        let text = texts.active_mut();
+        text.file.restart();
+        text.is_begun = false;
+        let lost = u64::try_from(tail).expect("a usize fits u64");
+        self.truncations.count += 1;
+        self.truncations.byte_count += lost;
+        self.position += lost;
+        self.lent = None;
+        self.consumed = 0;
     }
 
     /// # Errors
@@ -335,6 +401,22 @@ impl TextReader {
         assert!(count <= lent - self.consumed, "no more is consumed than was lent");
         self.consumed += count;
         self.position += byte_count;
+        if let (Input::Followed(texts), 1..) = (&mut self.input, count) {
+            texts.active_mut().is_begun = true;
+        }
+    }
+
+    /// Bytes that were lent last and not consumed.
+    fn tail(&self) -> usize {
+        self.lent.as_ref().map_or(0, |lent| lent.len() - self.consumed)
+    }
+
+    fn check_record_bytes(&self, tail: usize) -> Result<(), SourceError> {
+        if tail <= self.record_bytes_max {
+            return Ok(());
+        }
+        let (path, offset) = (self.path().to_owned(), self.position);
+        Err(SourceError::RecordTooLong { path, offset, bytes_max: self.record_bytes_max })
     }
 
     /// New bytes to read behind a remainder: at least as many as it has, so that a long record costs
@@ -358,7 +440,9 @@ impl TextReader {
         let consumed = self.consumed;
         match lent.take_back() {
             Ok(mut bytes) => {
-                bytes.copy_within(consumed.., 0);
+                if consumed > 0 {
+                    bytes.copy_within(consumed.., 0);
+                }
                 bytes
             }
             Err(lent) => {
@@ -419,7 +503,7 @@ impl TextReader {
                 }
                 count
             }
-            Input::Followed(file) => return file.read(buffer).await,
+            Input::Followed(texts) => return texts.active_mut().file.read(buffer).await,
         };
         self.is_drained |= count == 0;
         Ok(count)

@@ -4,12 +4,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidemill_plan::Compression;
 use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, Choice, FileIdentity, allowed_cpus, launch, probe};
-use tidemill_source::{InputFile, SourceError, TextReader, TextSpec};
+use tidemill_source::{Claims, InputFile, SourceError, TextReader, TextSpec};
 
 fn backends() -> Vec<Backend> {
     match probe(Choice::Auto).unwrap().backend {
@@ -24,22 +25,37 @@ fn append(path: &Path, text: &str) {
 }
 
 async fn follow(backend: Backend, path: &Path, record_bytes_max: usize) -> TextReader {
+    let file = input(path);
+    let claims = Claims::of([&file]);
+    follow_with(backend, &file, record_bytes_max, claims).await
+}
+
+fn input(path: &Path) -> InputFile {
     let identity = FileIdentity::of_path(path).unwrap();
-    let file = InputFile {
+    InputFile {
         path: path.to_owned(),
         compression: Compression::None,
         identity,
         byte_count: identity.byte_count,
-    };
+        held: Some(Arc::new(fs::File::open(path).unwrap())),
+    }
+}
+
+async fn follow_with(
+    backend: Backend,
+    file: &InputFile,
+    record_bytes_max: usize,
+    claims: Arc<Claims>,
+) -> TextReader {
     let partition = PartitionId(0);
     let spec = TextSpec {
         backend,
-        file: &file,
+        file,
         format: None,
         range: None,
         partition,
         record_bytes_max,
-        follow: true,
+        follow: Some(claims),
     };
     TextReader::open(spec).await.unwrap()
 }
@@ -156,5 +172,176 @@ fn a_record_without_an_end_is_refused() {
             }
         }
         assert!(matches!(last, Err(SourceError::RecordTooLong { bytes_max: 8, .. })), "{last:?}");
+    });
+}
+
+/// Everything that comes until these lines have, in the order of the file each is of.
+async fn all(readers: &mut [TextReader], expected: &[&str]) -> Vec<String> {
+    let asked = Instant::now();
+    let mut found = Vec::new();
+    while found.len() < expected.len() {
+        assert!(asked.elapsed() < Duration::from_secs(60), "only {found:?}");
+        for reader in readers.iter_mut() {
+            found.extend(ready(reader).await);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Nothing comes twice.
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(5));
+        for reader in readers.iter_mut() {
+            found.extend(ready(reader).await);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The whole lines that are there now.
+async fn ready(reader: &mut TextReader) -> Vec<String> {
+    let Polled::Ready(frames) = reader.next_frames().await.unwrap() else { return Vec::new() };
+    let FrameBytes::Sequential { bytes, is_last, .. } = frames.bytes else {
+        panic!("text is lent as sequential bytes");
+    };
+    let text = std::str::from_utf8(&bytes).unwrap();
+    let whole = if is_last { text.len() } else { text.rfind('\n').map_or(0, |at| at + 1) };
+    reader.consume(whole as u64);
+    text[..whole].lines().map(str::to_owned).collect()
+}
+
+/// `log.2` becomes `log.3`, `log.1` becomes `log.2`, `log` becomes `log.1`, and so on.
+fn rotate(path: &Path, generations: usize) {
+    let name = |generation: usize| match generation {
+        0 => path.to_owned(),
+        _ => path.with_extension(generation.to_string()),
+    };
+    for generation in (0..generations).rev() {
+        if name(generation).exists() {
+            fs::rename(name(generation), name(generation + 1)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_rotated_files_is_read_once() {
+    on_each_backend(|backend, path| async move {
+        for (name, text) in [("log", "c1\n"), ("log.1", "b1\n"), ("log.2", "a1\n")] {
+            append(&path.with_file_name(name), text);
+        }
+        let files: Vec<InputFile> =
+            ["log", "log.1", "log.2"].map(|name| input(&path.with_file_name(name))).into();
+        let claims = Claims::of(&files);
+        // The chain moves on before the files are opened.
+        rotate(&path, 4);
+        append(&path, "d1\n");
+        let mut readers = Vec::new();
+        for file in &files {
+            readers.push(follow_with(backend, file, 1000, Arc::clone(&claims)).await);
+        }
+        let found = all(&mut readers, &["a1", "b1", "c1", "d1"]).await;
+        assert_eq!(found, ["a1", "b1", "c1", "d1"]);
+        // And twice before anybody looks; the last one is lost to its name but not to who has it open.
+        rotate(&path, 4);
+        append(&path, "e1\n");
+        rotate(&path, 4);
+        append(&path, "f1\n");
+        append(&path.with_extension("2"), "d2\n");
+        let found = all(&mut readers, &["d2", "e1", "f1"]).await;
+        assert_eq!(found, ["d2", "e1", "f1"]);
+        for reader in &readers {
+            assert!(reader.notices().is_empty(), "{:?}", reader.notices());
+        }
+    });
+}
+
+#[test]
+fn files_that_came_and_went_between_two_looks_are_found_beside_the_path() {
+    on_each_backend(|backend, path| async move {
+        append(&path, "a\n");
+        // Not of this log, or there before.
+        append(&path.with_extension("err"), "no\n");
+        append(&path.with_extension("9"), "no\n");
+        std::thread::sleep(Duration::from_millis(50));
+        let mut reader = follow(backend, &path, 1000).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "a\n"));
+        for text in ["b\n", "c\n", "d\n"] {
+            rotate(&path, 5);
+            append(&path, text);
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        append(&path.with_extension("1.gz"), "no\n");
+        append(&path.with_extension("new"), "no\n");
+        let mut found = String::new();
+        while found.len() < 6 {
+            found.push_str(&lines(&mut reader).await.unwrap().1);
+        }
+        assert_eq!(found, "b\nc\nd\n", "oldest first");
+        assert!(all(&mut [reader], &[]).await.is_empty());
+    });
+}
+
+#[test]
+fn what_is_appended_late_to_a_rotated_file_is_read() {
+    on_each_backend(|backend, path| async move {
+        append(&path, "a1\n");
+        let mut reader = follow(backend, &path, 1000).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "a1\n"));
+        let old = path.with_extension("1");
+        fs::rename(&path, &old).unwrap();
+        append(&path, "b1\nb");
+        assert_eq!(lines(&mut reader).await.unwrap(), given(3, "b1\n"));
+        assert_eq!(reader.head(), 3);
+        // In the middle of a record of the new one.
+        append(&old, "a2\na");
+        assert_eq!(lines(&mut reader).await.unwrap(), given(6, "a2\n"));
+        assert_eq!(reader.head(), 0, "it is of the first text");
+        append(&path, "2\n");
+        assert_eq!(lines(&mut reader).await.unwrap(), given(9, "b2\n"));
+        assert_eq!(reader.head(), 3);
+        append(&old, "3\n");
+        assert_eq!(lines(&mut reader).await.unwrap(), given(12, "a3\n"));
+        // Even when it has no name any more; a last line needs no newline there.
+        let mut writer = fs::OpenOptions::new().append(true).open(&old).unwrap();
+        fs::remove_file(&old).unwrap();
+        writer.write_all(b"a4").unwrap();
+        assert_eq!(lines(&mut reader).await.unwrap(), given(15, "a4"));
+    });
+}
+
+#[test]
+fn a_file_that_is_written_anew_is_read_from_its_start_however_long_it_is() {
+    on_each_backend(|backend, path| async move {
+        append(&path, "one\ntwo\n");
+        let mut reader = follow(backend, &path, 1000).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "one\ntwo\n"));
+        // Longer than before, within one look: as `cp log log.1; : > log` and a busy writer leave it.
+        fs::write(&path, "1111\n2222\n3333\n4444\n").unwrap();
+        let mut found = lines(&mut reader).await.unwrap();
+        assert_eq!(found, given(8, "1111\n2222\n3333\n4444\n"));
+        assert_eq!(reader.head(), 8);
+        // As long as before.
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(&path, "aaaa\nbbbb\ncccc\ndddd\n").unwrap();
+        found = lines(&mut reader).await.unwrap();
+        assert_eq!(found, given(28, "aaaa\nbbbb\ncccc\ndddd\n"));
+        // The same head, long enough that the bytes before the position are others.
+        let head = "h\n".repeat(2000);
+        fs::write(&path, format!("{head}old\n")).unwrap();
+        while !found.1.ends_with("old\n") {
+            found = lines(&mut reader).await.unwrap();
+        }
+        fs::write(&path, format!("{head}new and longer\nend\n")).unwrap();
+        let mut again = String::new();
+        while !again.ends_with("end\n") {
+            again.push_str(&lines(&mut reader).await.unwrap().1);
+        }
+        assert_eq!(again, format!("{head}new and longer\nend\n"));
+        assert!(reader.notices()[0].contains("was cut 4 times"), "{:?}", reader.notices());
+        // What is only appended, or touched, is no other text.
+        append(&path, "more\n");
+        let now = std::time::SystemTime::now();
+        fs::File::options().append(true).open(&path).unwrap().set_modified(now).unwrap();
+        assert_eq!(lines(&mut reader).await.unwrap().1, "more\n");
+        assert!(all(&mut [reader], &[]).await.is_empty());
     });
 }

@@ -69,7 +69,7 @@ async fn read_lines(
         range,
         partition,
         record_bytes_max,
-        follow: false,
+        follow: None,
     };
     let mut reader = FileReader::Text(TextReader::open(spec).await?);
     let mut given =
@@ -419,7 +419,7 @@ fn a_file_cut_while_it_is_read_is_refused_and_named() {
                     range: None,
                     partition,
                     record_bytes_max,
-                    follow: false,
+                    follow: None,
                 };
                 let mut reader = TextReader::open(spec).await.unwrap();
                 assert!(matches!(reader.next_frames().await, Ok(Polled::Ready(_))));

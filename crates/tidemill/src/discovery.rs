@@ -250,7 +250,7 @@ fn read_head(file: &InputFile, format: &Format) -> Result<(Vec<u8>, bool), Error
             range: None,
             partition: PartitionId(0),
             record_bytes_max: RECORD_BYTES_MAX,
-            follow: false,
+            follow: None,
         })
         .await?;
         reader.next_frames().await

@@ -18,7 +18,7 @@ pub(crate) fn line_of(file: &InputFile, offset: u64, record_bytes_max: usize) ->
             range: None,
             partition: PartitionId(0),
             record_bytes_max,
-            follow: false,
+            follow: None,
         })
         .await
         .ok()?;

@@ -17,7 +17,7 @@ use tidemill_plan::{
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
-use tidemill_source::{RegisteredReader, RowGroupPlan};
+use tidemill_source::{Claims, RegisteredReader, RowGroupPlan};
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
@@ -326,11 +326,16 @@ impl QueryBuilder<'_, '_> {
         let stages: Vec<Stage> =
             event_time.iter().cloned().chain(filter).chain(stages.iter().cloned()).collect();
         let may_skip = event_time.is_empty();
+        // Each scan reads each file, so that what its partitions have taken is its own.
+        let claims = discovered
+            .is_followed
+            .then(|| Claims::of(discovered.partitions.iter().filter_map(Partition::file)));
         let mut pipelines = Vec::new();
         for (index, partition) in discovered.partitions.iter().enumerate() {
             let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
             let (mut input, weight) = self.input(scan, id, partition, may_skip)?;
             if let InputSpec::Text(text) = &mut input {
+                text.follow.clone_from(&claims);
                 text.verbatim = fragment.verbatim.iter().map(|run| run.columns.clone()).collect();
             }
             let bad = self.bad_records(&scan.source)?;
@@ -396,7 +401,7 @@ impl QueryBuilder<'_, '_> {
                     range: range.clone(),
                     csv_header: csv_header.clone(),
                     record_bytes_max: self.wave.settings.record_bytes_max,
-                    follow: matches!(&source.connector, SourceConnector::File(f) if f.follow),
+                    follow: None,
                     verbatim: Vec::new(),
                 };
                 (InputSpec::Text(input), partition.weight())

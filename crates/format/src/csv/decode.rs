@@ -3,6 +3,7 @@
 //! Records without quotes and with the right number of fields, which are nearly all, take their field
 //! boundaries straight from [`Structure`]; any other goes through [`record::split`].
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use tidemill_plan::CsvOptions;
@@ -17,6 +18,9 @@ use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::{RowSlots, SlotTable, Tag};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError};
+
+/// Texts of before whose headers are kept, at least as many as readers go back to.
+const EARLIER_MAX: usize = 16;
 
 /// Decodes one partition of CSV.
 pub(crate) struct CsvDecoder {
@@ -33,6 +37,8 @@ pub(crate) struct CsvDecoder {
     head: u64,
     /// Whether the first frame began at the head; `None` before it came.
     is_from_head: Option<bool>,
+    /// Texts of before, of which more may come: their heads and what is known of them, oldest first.
+    earlier: VecDeque<(u64, Option<Layout>, Option<bool>)>,
     // Changes with every frame.
     frame: TextFrame,
     structure: Structure,
@@ -77,6 +83,7 @@ impl CsvDecoder {
             given_header: spec.csv_header.map(<[String]>::to_vec),
             head: 0,
             is_from_head: None,
+            earlier: VecDeque::new(),
             frame: TextFrame::default(),
             structure: Structure::new(options.delimiter, options.quote),
             rows,
@@ -87,10 +94,28 @@ impl CsvDecoder {
 
     pub(crate) fn start_at(&mut self, head: u64) {
         if head != self.head {
-            self.head = head;
-            self.is_from_head = None;
-            if self.options.has_header {
-                self.layout = None;
+            self.change_text(head);
+        }
+    }
+
+    /// Goes on with another text: one of before, or one that begins.
+    #[cold]
+    fn change_text(&mut self, head: u64) {
+        if !self.options.has_header {
+            // Of every text the same is known.
+            (self.head, self.is_from_head) = (head, None);
+            return;
+        }
+        if self.earlier.len() == EARLIER_MAX {
+            self.earlier.pop_front();
+        }
+        self.earlier.push_back((self.head, self.layout.take(), self.is_from_head.take()));
+        self.head = head;
+        let known = self.earlier.iter().position(|(earlier, ..)| *earlier == head);
+        if let Some((_, layout, is_from_head)) = known.and_then(|at| self.earlier.remove(at)) {
+            (self.layout, self.is_from_head) = (layout, is_from_head);
+            if let Some(layout) = &self.layout {
+                self.rows.lay_out(&layout.fields);
             }
         }
     }

@@ -1,0 +1,314 @@
+//! The texts that a path comes to stand for, one after the other, as a log is rotated.
+//!
+//! When the path names another file that nobody reads, the one before is read to its end first, and the other
+//! one is entered once it holds bytes, because until then whoever writes may still write into the old one. The old
+//! one is not left: whatever is appended to it late is read, too, as long as it is among the last
+//! [`OLDER_MAX`]. Where a log was rotated more than once between two looks, the files between are found beside
+//! it, by names that end in a number or a date, and entered in order of their age.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tidemill_rt::{Backend, File, FileIdentity, FileKey, since_epoch_ns};
+
+use crate::claims::Claims;
+use crate::follow::{FollowedFile, Look, fail};
+use crate::{InputFile, SourceError};
+
+/// From one look to the next at a file that has been quiet for long.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(10);
+/// The same of one that has been rotated away.
+const LOOK_INTERVAL_OLDER: Duration = Duration::from_millis(100);
+/// Files that have been rotated away and are looked at, at most.
+const OLDER_MAX: usize = 8;
+/// A rotated file is given so long to end its last line, before that counts as whole.
+const LAST_LINE_PATIENCE: Duration = Duration::from_millis(250);
+/// A file system's clock is that much behind, at most.
+const CLOCK_LAG_NS: i128 = 20_000_000;
+
+/// A file's text, and what is known of how far it was read.
+pub(crate) struct Text {
+    pub(crate) file: FollowedFile,
+    /// Offset of its first byte.
+    pub(crate) head: u64,
+    /// Whole records of it have been read.
+    pub(crate) is_begun: bool,
+    /// Bytes behind those records, while another text is read.
+    pub(crate) rest: Vec<u8>,
+}
+
+/// The texts of one path.
+pub(crate) struct FollowedTexts {
+    // Fixed at construction.
+    backend: Backend,
+    path: PathBuf,
+    claims: Arc<Claims>,
+    /// By the wall clock, which file systems use.
+    started_ns: i128,
+    // Changes as files come.
+    current: Text,
+    /// To be entered when the current one is done with.
+    upcoming: VecDeque<FollowedFile>,
+    /// Rotated away, oldest first.
+    older: Vec<Text>,
+    /// Which of the older ones is read; `None` for the current one.
+    active: Option<usize>,
+    /// What the path named last, if that was somebody else's.
+    refused: Option<FileKey>,
+}
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Of a text, by its number, so many bytes at least.
+    Bytes(Option<usize>, u64),
+    /// A text has been written anew.
+    Truncated(Option<usize>),
+    /// The current text has come to its end.
+    Rotated,
+    /// A text that was rotated away ends in a record without a newline.
+    Last(usize),
+    /// Nothing, as yet.
+    Quiet,
+}
+
+impl FollowedTexts {
+    /// Follows a file that was found, from its start.
+    ///
+    /// # Errors
+    /// [`SourceError::Rt`] from open or fstat.
+    pub(crate) async fn open(
+        backend: Backend,
+        found: &InputFile,
+        claims: Arc<Claims>,
+    ) -> Result<Self, SourceError> {
+        let path = found.path.clone();
+        let started_ns = since_epoch_ns(SystemTime::now());
+        let opened = match &found.held {
+            Some(held) => held.try_clone().map(|file| File::from_std(backend, file)),
+            None => File::open(backend, &path).await,
+        };
+        let file = opened.map_err(|source| fail(&path, "open", source))?;
+        let file = FollowedFile::over(&path, file, LOOK_INTERVAL_MAX)?;
+        Ok(Self {
+            backend,
+            path,
+            claims,
+            started_ns,
+            current: Text::new(file),
+            upcoming: VecDeque::new(),
+            older: Vec::new(),
+            active: None,
+            refused: None,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.active().file.path()
+    }
+
+    /// The text that is being read.
+    pub(crate) fn active(&self) -> &Text {
+        self.active.map_or(&self.current, |at| &self.older[at])
+    }
+
+    pub(crate) fn active_mut(&mut self) -> &mut Text {
+        match self.active {
+            None => &mut self.current,
+            Some(at) => &mut self.older[at],
+        }
+    }
+
+    /// Whether this is the one.
+    pub(crate) fn is_active(&self, text: Option<usize>) -> bool {
+        self.active == text
+    }
+
+    /// Goes on with another text.
+    pub(crate) fn activate(&mut self, text: Option<usize>) {
+        debug_assert!(text.is_none_or(|at| at < self.older.len()));
+        self.active = text;
+    }
+
+    /// Says what there is to read. What came late for files that were rotated away comes first, unless
+    /// their turn was just now.
+    ///
+    /// # Errors
+    /// [`SourceError::Rt`] from fstat, or from stat other than that there is no such file.
+    pub(crate) fn look(&mut self, was_older: bool) -> Result<Next, SourceError> {
+        debug_assert!(self.active.is_none(), "the rests of the others are in their places");
+        if was_older {
+            let next = self.look_at_current()?;
+            if next != Next::Quiet {
+                return Ok(next);
+            }
+        }
+        for at in 0..self.older.len() {
+            match self.older[at].file.look()? {
+                Look::Bytes(byte_count) => return Ok(Next::Bytes(Some(at), byte_count)),
+                Look::Truncated => return Ok(Next::Truncated(Some(at))),
+                Look::Quiet if self.ends_without_newline(at) => return Ok(Next::Last(at)),
+                Look::Quiet => {}
+            }
+        }
+        if was_older { Ok(Next::Quiet) } else { self.look_at_current() }
+    }
+
+    fn look_at_current(&mut self) -> Result<Next, SourceError> {
+        if !self.current.file.is_due() {
+            return Ok(Next::Quiet);
+        }
+        // First the name, then the file: what was written before the name changed is then seen.
+        let has_next = !self.upcoming.is_empty() || self.is_renamed()?;
+        Ok(match self.current.file.look()? {
+            Look::Bytes(byte_count) => Next::Bytes(None, byte_count),
+            Look::Truncated => Next::Truncated(None),
+            Look::Quiet if has_next => Next::Rotated,
+            Look::Quiet => Next::Quiet,
+        })
+    }
+
+    fn ends_without_newline(&self, at: usize) -> bool {
+        let text = &self.older[at];
+        !text.rest.is_empty() && text.file.quiet_for() >= LAST_LINE_PATIENCE
+    }
+
+    /// Whether the path names another file that holds bytes and that nobody reads.
+    fn is_renamed(&mut self) -> Result<bool, SourceError> {
+        let named = match FileIdentity::of_path(&self.path) {
+            Ok(named) => named,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(fail(&self.path, "look at", error)),
+        };
+        let key = named.key();
+        if key == self.current.file.key() || named.byte_count == 0 || self.refused == Some(key) {
+            return Ok(false);
+        }
+        let is_taken = self.claims.is_taken(key);
+        self.refused = is_taken.then_some(key);
+        Ok(!is_taken)
+    }
+
+    /// Whether the end of a file that was rotated away may still be on its way.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.current.file.quiet_for() < LAST_LINE_PATIENCE
+    }
+
+    /// Leaves the current file for the next; `false` if there is none. The text that is read is then the
+    /// next one's.
+    ///
+    /// # Errors
+    /// [`SourceError::Rt`] from open, fstat or listing the directory.
+    pub(crate) async fn enter_next(&mut self) -> Result<bool, SourceError> {
+        if self.upcoming.is_empty() {
+            self.find_next().await?;
+        }
+        self.active = None;
+        let Some(next) = self.upcoming.pop_front() else { return Ok(false) };
+        let mut before = std::mem::replace(&mut self.current, Text::new(next));
+        before.file.look_less(LOOK_INTERVAL_OLDER);
+        if self.older.len() == OLDER_MAX {
+            self.older.remove(0);
+        }
+        self.older.push(before);
+        Ok(true)
+    }
+
+    /// Takes the file that the path names, behind those that it named since the last look.
+    async fn find_next(&mut self) -> Result<(), SourceError> {
+        let named = match File::open(self.backend, &self.path).await {
+            Ok(file) => FollowedFile::over(&self.path, file, LOOK_INTERVAL_MAX)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(fail(&self.path, "open", error)),
+        };
+        if named.key() == self.current.file.key() || self.claims.is_taken(named.key()) {
+            return Ok(());
+        }
+        for path in self.between(named.key()).map_err(|e| fail(&self.path, "look beside", e))? {
+            // What has gone by now, or is somebody else's by now, is left to others.
+            let Ok(file) = File::open(self.backend, &path).await else { continue };
+            let file = FollowedFile::over(&path, file, LOOK_INTERVAL_MAX)?;
+            if self.claims.take(file.key()) {
+                self.upcoming.push_back(file);
+            }
+        }
+        if self.claims.take(named.key()) {
+            self.upcoming.push_back(named);
+        }
+        Ok(())
+    }
+
+    /// Files beside the path that it has named since this began, as their names and their age say, and
+    /// that nobody reads; oldest first. None where the file system does not say how old files are.
+    fn between(&self, named: FileKey) -> io::Result<Vec<PathBuf>> {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(parent.unwrap_or(Path::new(".")))? {
+            let entry = entry?;
+            if !is_generation(&self.path, entry.file_name().as_bytes()) {
+                continue;
+            }
+            let path = self.path.with_file_name(entry.file_name());
+            let Ok(metadata) = path.symlink_metadata() else { continue };
+            let identity = FileIdentity::of(&metadata);
+            let Some(created_ns) = identity.created_ns else { continue };
+            let is_new = created_ns >= self.started_ns - CLOCK_LAG_NS;
+            let key = identity.key();
+            if metadata.is_file() && is_new && key != named && !self.claims.is_taken(key) {
+                found.push((created_ns, identity.modified_ns, path));
+            }
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(.., path)| path).collect())
+    }
+}
+
+impl Text {
+    fn new(file: FollowedFile) -> Self {
+        Self { file, head: 0, is_begun: false, rest: Vec::new() }
+    }
+}
+
+/// Whether a rotated file of this path may have this name: `app.log.1`, `app.log-20240501`, `app.1.log`,
+/// `app-20240501.log`.
+fn is_generation(path: &Path, name: &[u8]) -> bool {
+    let base = path.file_name().unwrap_or_default().as_bytes();
+    let is_number = |text: &[u8]| {
+        matches!(text, [b'.' | b'-' | b'_', rest @ ..]
+            if rest.first().is_some_and(u8::is_ascii_digit)
+                && rest.iter().all(|b| b.is_ascii_digit() || b"-_.:T".contains(b)))
+    };
+    if name.strip_prefix(base).is_some_and(is_number) {
+        return true;
+    }
+    let Some(dot) = base.iter().rposition(|&byte| byte == b'.') else { return false };
+    let (stem, ending) = base.split_at(dot);
+    let between = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(ending));
+    !stem.is_empty() && between.is_some_and(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_generation;
+    use std::path::Path;
+
+    #[test]
+    fn rotated_files_are_known_by_their_names() {
+        let log = Path::new("/var/log/app.log");
+        for name in ["app.log.1", "app.log-20240501", "app.log-2024-05-01T10:00", "app.1.log"] {
+            assert!(is_generation(log, name.as_bytes()), "{name}");
+        }
+        let others =
+            ["app.log", "app.log.gz", "app.log.1.gz", "app.log.err", "app-x.log", "app.log."];
+        for name in others {
+            assert!(!is_generation(log, name.as_bytes()), "{name}");
+        }
+        assert!(is_generation(Path::new("log"), b"log.2"));
+        assert!(!is_generation(Path::new("log"), b"log2"));
+    }
+}
