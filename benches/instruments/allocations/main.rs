@@ -112,7 +112,7 @@ fn run(scenario: &Scenario, format: &str, input: &Path, output: &Path, is_std: b
     let statistics = session.prepare(&script).unwrap().run().unwrap().statistics;
     Run {
         counts: Counts::now().since(&before),
-        batches: statistics.batch_latency_ns.len(),
+        batches: statistics.batch_latency_ns.count(),
         records: statistics.records_in,
     }
 }

@@ -35,6 +35,21 @@ impl Gathering {
         Self { merge: merge.clone(), budget_bytes, held }
     }
 
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes;
+        match &mut self.held {
+            Held::Sessions(sessions) => sessions.set_budget(budget_bytes),
+            Held::Tables(tables) => {
+                let held: u64 = tables.iter().map(Sealed::state_bytes).sum();
+                for table in tables {
+                    let elsewhere = held - table.state_bytes();
+                    table.set_budget(budget_bytes.saturating_sub(elsewhere));
+                }
+            }
+        }
+    }
+
     /// Adds what a partition sealed next.
     ///
     /// # Errors

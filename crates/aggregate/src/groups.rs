@@ -35,7 +35,8 @@ impl GroupBatches {
                 table.interner.compare(left as usize, right as usize)
             });
         }
-        Self { table, order: groups, emitted_count: 0, batch_rows: batch_rows.max(1) }
+        let batch_rows = batch_rows.min(table.result_rows()).max(1);
+        Self { table, order: groups, emitted_count: 0, batch_rows }
     }
 }
 
@@ -47,6 +48,9 @@ impl Iterator for GroupBatches {
         let groups = &groups[..groups.len().min(self.batch_rows)];
         if groups.is_empty() {
             return None;
+        }
+        if let Err(error) = self.table.check_result(groups.len()) {
+            return Some(Err(error));
         }
         self.emitted_count += groups.len();
         let offsets = UInt64Array::from_value(self.table.last_offset, groups.len());

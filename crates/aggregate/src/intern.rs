@@ -26,17 +26,47 @@ pub(crate) struct Interner {
     hashes: Vec<u64>,
     /// In `0..=u32::MAX`.
     group_count: usize,
+    room: Room,
+}
+
+/// What a table may hold, and holds beside its index.
+#[derive(Clone, Copy)]
+struct Room {
+    budget_bytes: u64,
+    elsewhere_bytes: u64,
+}
+
+/// What takes a group's place while rows are looked up.
+struct Index<'a> {
+    table: &'a mut HashTable<u32>,
+    room: Room,
+    group_count: &'a mut usize,
 }
 
 impl Interner {
     /// No groups yet, except that without columns there is always one. `None` if a type cannot be
     /// a key.
     pub(crate) fn new<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Option<Self> {
-        let columns: Vec<KeyColumn> =
-            types.into_iter().map(KeyColumn::new).collect::<Option<_>>()?;
-        let group_count = usize::from(columns.is_empty());
-        let (index, recent, hashes) = (HashTable::new(), Recent::default(), Vec::new());
-        Some(Self { columns, index, recent, hashes, group_count })
+        let columns = types.into_iter().map(KeyColumn::new).collect::<Option<_>>()?;
+        Some(Self::of(columns))
+    }
+
+    fn of(columns: Vec<KeyColumn>) -> Self {
+        Self {
+            group_count: usize::from(columns.is_empty()),
+            columns,
+            index: HashTable::new(),
+            recent: Recent::default(),
+            hashes: Vec::new(),
+            room: Room { budget_bytes: u64::MAX, elsewhere_bytes: 0 },
+        }
+    }
+
+    /// Refuses to grow the index where the table, which holds so many bytes beside the interner, would then
+    /// hold more than its budget.
+    pub(crate) fn set_budget(&mut self, budget_bytes: u64, elsewhere_bytes: u64) {
+        let rest = (self.heap_bytes() - self.index.allocation_size()) as u64;
+        self.room = Room { budget_bytes, elsewhere_bytes: elsewhere_bytes + rest };
     }
 
     /// Forgets all groups, and keeps their memory for others.
@@ -49,10 +79,7 @@ impl Interner {
 
     /// One without groups of keys of the same types.
     pub(crate) fn emptied(&self) -> Self {
-        let columns: Vec<KeyColumn> = self.columns.iter().map(KeyColumn::emptied).collect();
-        let group_count = usize::from(columns.is_empty());
-        let (index, recent, hashes) = (HashTable::new(), Recent::default(), Vec::new());
-        Self { columns, index, recent, hashes, group_count }
+        Self::of(self.columns.iter().map(KeyColumn::emptied).collect())
     }
 
     /// Groups that there is room for.
@@ -75,7 +102,8 @@ impl Interner {
     /// `arrays` are the key columns, in order, all of `row_count` rows.
     ///
     /// # Errors
-    /// [`AggregateError::TooManyGroups`].
+    /// [`AggregateError::TooManyGroups`], and [`AggregateError::BudgetExceeded`] where the index cannot
+    /// grow.
     pub(crate) fn intern(
         &mut self,
         arrays: &[&ArrayRef],
@@ -103,18 +131,20 @@ impl Interner {
         for input in &inputs[1..] {
             input.combine_rows(&mut self.hashes);
         }
-        let (index, hashes) = (&mut self.index, &self.hashes);
-        let count = &mut self.group_count;
+        let hashes = &self.hashes;
+        let mut index =
+            Index { table: &mut self.index, room: self.room, group_count: &mut self.group_count };
+        let index = &mut index;
         if let [input] = inputs.as_slice() {
             let column = &mut self.columns[0];
             if let (KeyInput::Bytes(input), Some(store)) = (input, column.as_bytes_mut()) {
-                return probe(index, store, input, hashes, count, group_indices);
+                return probe(index, store, input, hashes, group_indices);
             }
             if let (KeyInput::Fixed(input), Some(store)) = (input, column.as_fixed_mut()) {
-                return probe(index, store, input, hashes, count, group_indices);
+                return probe(index, store, input, hashes, group_indices);
             }
         }
-        probe(index, &mut self.columns, &inputs, hashes, count, group_indices)
+        probe(index, &mut self.columns, &inputs, hashes, group_indices)
     }
 
     /// Finds or makes the groups of the rows that have none yet, by a single key of text without NULL.
@@ -124,11 +154,12 @@ impl Interner {
         input: &BytesInput<'_>,
         group_indices: &mut [u32],
     ) -> Result<(), AggregateError> {
-        let (index, count) = (&mut self.index, &mut self.group_count);
+        let mut index =
+            Index { table: &mut self.index, room: self.room, group_count: &mut self.group_count };
         let store = self.columns[0].as_bytes_mut().expect("a key of text is stored as such");
         for at in 0..unknown_count {
             let row = self.recent.unknown()[at] as usize;
-            let group = find_or_insert(index, store, input, input.hash(row), row, count)?;
+            let group = find_or_insert(&mut index, store, input, input.hash(row), row)?;
             group_indices[row] = group;
             self.recent.note(input.views[row], group);
         }
@@ -188,36 +219,53 @@ impl KeyStore for Vec<KeyColumn> {
 }
 
 fn probe<S: KeyStore>(
-    index: &mut HashTable<u32>,
+    index: &mut Index<'_>,
     store: &mut S,
     input: &S::Input<'_>,
     hashes: &[u64],
-    group_count: &mut usize,
     group_indices: &mut Vec<u32>,
 ) -> Result<(), AggregateError> {
     group_indices.reserve(hashes.len());
     for (row, &hash) in hashes.iter().enumerate() {
-        group_indices.push(find_or_insert(index, store, input, hash, row, group_count)?);
+        group_indices.push(find_or_insert(index, store, input, hash, row)?);
     }
     Ok(())
 }
 
 #[inline(always)]
 fn find_or_insert<S: KeyStore>(
-    index: &mut HashTable<u32>,
+    index: &mut Index<'_>,
     store: &mut S,
     input: &S::Input<'_>,
     hash: u64,
     row: usize,
-    group_count: &mut usize,
 ) -> Result<u32, AggregateError> {
-    if let Some(&group) = index.find(hash, |&group| store.equals(group as usize, input, row)) {
+    let known = index.table.find(hash, |&group| store.equals(group as usize, input, row));
+    if let Some(&group) = known {
         return Ok(group);
     }
-    let group = u32::try_from(*group_count).ok().filter(|&group| group < u32::MAX);
+    if index.table.len() == index.table.capacity() {
+        index.check_growth()?;
+    }
+    let group = u32::try_from(*index.group_count).ok().filter(|&group| group < u32::MAX);
     let group = group.ok_or(AggregateError::TooManyGroups)?;
     store.push(input, row);
-    *group_count += 1;
-    index.insert_unique(hash, group, |&group| store.hash_group(group as usize));
+    *index.group_count += 1;
+    index.table.insert_unique(hash, group, |&group| store.hash_group(group as usize));
     Ok(group)
+}
+
+impl Index<'_> {
+    /// Whether there is room for an index of twice the size beside this one.
+    #[cold]
+    fn check_growth(&self) -> Result<(), AggregateError> {
+        let Room { budget_bytes, elsewhere_bytes } = self.room;
+        let growing_bytes = self.table.allocation_size().saturating_mul(3);
+        let state_bytes = elsewhere_bytes + growing_bytes as u64;
+        if state_bytes <= budget_bytes {
+            return Ok(());
+        }
+        let group_count = *self.group_count;
+        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
 }

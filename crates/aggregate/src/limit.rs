@@ -62,18 +62,16 @@ pub struct LimitTable {
 }
 
 impl LimitTable {
-    /// Without rows, and without a budget.
+    /// Without rows; may hold `budget_bytes` of them.
     #[must_use]
-    pub fn new(spec: LimitSpec) -> Self {
+    pub fn new(spec: LimitSpec, budget_bytes: u64) -> Self {
         let (batches, row_count, state_bytes) = (Vec::new(), 0, 0);
-        Self { spec, budget_bytes: u64::MAX, batches, row_count, state_bytes }
+        Self { spec, budget_bytes, batches, row_count, state_bytes }
     }
 
-    /// The same, allowed to hold so many bytes of rows.
-    #[must_use]
-    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+    /// Lets it hold so many bytes of rows.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
         self.budget_bytes = budget_bytes;
-        self
     }
 
     /// Keeps copies of the batch's rows as long as the table is not full.

@@ -12,6 +12,8 @@ use crate::sort_order::{RowComparator, prefixes};
 
 /// Small batches are joined until they have this many rows.
 pub(crate) const JOIN_ROWS: usize = 1 << 16;
+/// Or this many bytes: while they are joined, they are there twice.
+const JOIN_BYTES: u64 = 2 << 20;
 
 /// Copies of rows, numbered in order of arrival.
 pub(crate) struct RowStore {
@@ -19,6 +21,9 @@ pub(crate) struct RowStore {
     /// Copies that hold no input buffers; from `joined_count` on, small ones.
     batches: Vec<Batch>,
     joined_count: usize,
+    /// Rows and bytes of the small ones.
+    small_rows: usize,
+    small_bytes: u64,
     row_count: usize,
     state_bytes: u64,
 }
@@ -26,7 +31,15 @@ pub(crate) struct RowStore {
 impl RowStore {
     /// No rows of these types yet.
     pub(crate) fn new(input_types: Vec<DataType>) -> Self {
-        Self { input_types, batches: Vec::new(), joined_count: 0, row_count: 0, state_bytes: 0 }
+        Self {
+            input_types,
+            batches: Vec::new(),
+            joined_count: 0,
+            small_rows: 0,
+            small_bytes: 0,
+            row_count: 0,
+            state_bytes: 0,
+        }
     }
 
     pub(crate) fn row_count(&self) -> usize {
@@ -44,16 +57,24 @@ impl RowStore {
 
     /// Keeps a batch that holds no input buffers.
     pub(crate) fn push(&mut self, batch: Batch) {
+        let bytes = batch_bytes(&batch);
         self.row_count += batch.row_count();
-        self.state_bytes += batch_bytes(&batch);
+        self.small_rows += batch.row_count();
+        self.small_bytes += bytes;
+        self.state_bytes += bytes;
         self.batches.push(batch);
-        let small: usize = self.batches[self.joined_count..].iter().map(Batch::row_count).sum();
-        if small >= JOIN_ROWS {
-            let small: Vec<Batch> = self.batches.drain(self.joined_count..).collect();
-            self.batches.extend(join_copies(&small));
-            self.joined_count = self.batches.len();
-            self.state_bytes = self.batches.iter().map(batch_bytes).sum();
+        if self.small_rows < JOIN_ROWS && self.small_bytes < JOIN_BYTES {
+            return;
         }
+        if self.batches.len() - self.joined_count > 1 {
+            let small: Vec<Batch> = self.batches.drain(self.joined_count..).collect();
+            let joined = join_copies(&small);
+            self.state_bytes -= self.small_bytes;
+            self.state_bytes += joined.iter().map(batch_bytes).sum::<u64>();
+            self.batches.extend(joined);
+        }
+        self.joined_count = self.batches.len();
+        (self.small_rows, self.small_bytes) = (0, 0);
     }
 
     /// Keeps only these rows, in this order, as those that arrived.
@@ -63,6 +84,7 @@ impl RowStore {
         self.state_bytes = kept.iter().map(batch_bytes).sum();
         self.batches = kept.into_iter().collect();
         self.joined_count = self.batches.len();
+        (self.small_rows, self.small_bytes) = (0, 0);
     }
 
     pub(crate) fn into_batches(self) -> Vec<Batch> {
@@ -73,6 +95,16 @@ impl RowStore {
     pub(crate) fn value(&self, column: usize, row: u32) -> ArrayRef {
         let (batch, at) = self.places().locate(row);
         self.batches[batch].column(column).slice(at, 1)
+    }
+
+    /// Bytes that [`Self::order`] takes while it works: the key columns once more, and what each row is
+    /// compared by. O(batches).
+    pub(crate) fn order_bytes(&self, keys: &[SortKey]) -> u64 {
+        // The prefix, then that with group and number, then the order.
+        let row_bytes = size_of::<u64>() + size_of::<(u32, u64, u32)>() + size_of::<u32>();
+        let columns = keys.iter().flat_map(|key| self.batches.iter().map(|b| b.column(key.column)));
+        let copied: usize = columns.map(|column| column.get_array_memory_size()).sum();
+        (copied + self.row_count * row_bytes) as u64
     }
 
     /// Every row's number, by group (where rows have one), then by the keys, then by arrival.
@@ -139,13 +171,17 @@ impl RowStore {
         Places { ends: ends.collect() }
     }
 
-    /// Whether the rows are too many or too large.
-    pub(crate) fn check_budget(&self, budget_bytes: u64) -> Result<(), AggregateError> {
+    /// Whether the rows are too many, or what is held with them is too large.
+    pub(crate) fn check_budget(
+        &self,
+        budget_bytes: u64,
+        state_bytes: u64,
+    ) -> Result<(), AggregateError> {
         if u32::try_from(self.row_count).is_err() {
             return Err(AggregateError::TooManyRows);
         }
-        if self.state_bytes > budget_bytes {
-            let (state_bytes, row_count) = (self.state_bytes, self.row_count);
+        if state_bytes > budget_bytes {
+            let row_count = self.row_count;
             return Err(AggregateError::RowBudgetExceeded { state_bytes, budget_bytes, row_count });
         }
         Ok(())

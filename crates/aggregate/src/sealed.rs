@@ -41,20 +41,19 @@ impl Sealed {
                 Self::Sessions(SealedSessions::new(spec, budget_bytes))
             }
             Merge::Windows(spec) => Self::Windows(SealedWindows::new(spec, budget_bytes)),
-            Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec).with_budget(budget_bytes)),
+            Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec, budget_bytes)),
         }
     }
 
-    /// The same, allowed to hold so many bytes from now on.
-    #[must_use]
-    pub fn with_budget(self, budget_bytes: u64) -> Self {
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
         match self {
-            Self::Groups(table) => Self::Groups(table.with_budget(budget_bytes)),
-            Self::Numbered(table) => Self::Numbered(table.with_budget(budget_bytes)),
-            Self::Sorted(table) => Self::Sorted(table.with_budget(budget_bytes)),
-            Self::Limited(table) => Self::Limited(table.with_budget(budget_bytes)),
-            Self::Windows(windows) => Self::Windows(windows.with_budget(budget_bytes)),
-            Self::Sessions(sessions) => Self::Sessions(sessions.with_budget(budget_bytes)),
+            Self::Groups(table) => table.set_budget(budget_bytes),
+            Self::Numbered(table) => table.set_budget(budget_bytes),
+            Self::Sorted(table) => table.set_budget(budget_bytes),
+            Self::Limited(table) => table.set_budget(budget_bytes),
+            Self::Windows(windows) => windows.set_budget(budget_bytes),
+            Self::Sessions(sessions) => sessions.set_budget(budget_bytes),
         }
     }
 

@@ -34,11 +34,9 @@ impl SortTable {
         Self { spec, budget_bytes, needed, rows, prefix_max: u64::MAX }
     }
 
-    /// The same, allowed to hold so many bytes from now on.
-    #[must_use]
-    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
         self.budget_bytes = budget_bytes;
-        self
     }
 
     /// Rows held; with a limit not all that came.
@@ -97,7 +95,8 @@ impl SortTable {
     /// `batch_rows` (at least one). Rows keep the offsets of their own partitions.
     ///
     /// # Errors
-    /// [`AggregateError::Unsupported`] for a key without an order.
+    /// [`AggregateError::Unsupported`] for a key without an order;
+    /// [`AggregateError::RowBudgetExceeded`] without room for it.
     ///
     /// # Cost
     /// A copy of the key columns, sixteen bytes a row, and a sort; then O(rows) a batch.
@@ -106,6 +105,7 @@ impl SortTable {
         batch_rows: usize,
     ) -> Result<impl Iterator<Item = Batch> + Send + use<>, AggregateError> {
         let skip = usize::try_from(self.spec.limit.skip).unwrap_or(usize::MAX);
+        self.check_order()?;
         let order = self.rows.order(&self.spec.keys, None)?;
         let end = self.needed.map_or(order.len(), |needed| needed.min(order.len()));
         let start = skip.min(end);
@@ -122,11 +122,18 @@ impl SortTable {
         {
             self.keep_needed(needed)?;
         }
-        self.rows.check_budget(self.budget_bytes)
+        self.rows.check_budget(self.budget_bytes, self.rows.state_bytes())
+    }
+
+    /// Whether there is room to put the rows in order.
+    fn check_order(&self) -> Result<(), AggregateError> {
+        let order_bytes = self.rows.order_bytes(&self.spec.keys);
+        self.rows.check_budget(self.budget_bytes, self.rows.state_bytes() + order_bytes)
     }
 
     /// Keeps the first `needed` rows, in order, and remembers how far they reach.
     fn keep_needed(&mut self, needed: usize) -> Result<(), AggregateError> {
+        self.check_order()?;
         let mut order = self.rows.order(&self.spec.keys, None)?;
         order.truncate(needed);
         self.rows.keep(&order);

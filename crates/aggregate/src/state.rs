@@ -76,6 +76,9 @@ pub(crate) trait State: Send {
     /// Bytes held. O(1) in the number of groups.
     fn heap_bytes(&self) -> usize;
 
+    /// Those of them that groups hold beyond [`Self::group_bytes`], such as text and lists.
+    fn outside_bytes(&self) -> usize;
+
     /// Bytes that each group takes, whatever it holds elsewhere.
     fn group_bytes(&self) -> usize;
 
@@ -377,6 +380,10 @@ impl<A: Accumulator> State for Cells<A> {
         self.states.capacity() * size_of::<A::State>() + self.seen.capacity() + self.outside_bytes
     }
 
+    fn outside_bytes(&self) -> usize {
+        self.outside_bytes
+    }
+
     fn group_bytes(&self) -> usize {
         size_of::<A::State>() + usize::from(A::TRACKS_SEEN)
     }
@@ -409,6 +416,15 @@ fn resize_tight<T: Clone>(column: &mut Vec<T>, len: usize, value: T) {
         reserve_tight(column, len - column.len());
     }
     column.resize(len.max(column.len()), value);
+}
+
+/// Makes room for more of what one group holds outside of its state, by a quarter rather than by doubling:
+/// of many groups that grow alike, all would double in one batch.
+#[inline]
+pub(crate) fn reserve_outside<T>(held: &mut Vec<T>, additional: usize) {
+    if held.capacity() - held.len() < additional {
+        held.reserve_exact(additional.max(held.len() / 4).max(4));
+    }
 }
 
 #[cold]

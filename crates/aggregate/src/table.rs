@@ -18,6 +18,9 @@ use crate::states::state_of;
 /// Groups that are handed on at a time in a merge.
 const MERGE_GROUPS: usize = 8192;
 
+/// Bytes of text and lists that leave at a time, unless a group has more.
+const RESULT_BYTES: usize = 1 << 20;
+
 /// Running aggregates of one partition.
 ///
 /// A batch costs one pass over the keys and one over the argument of each aggregate; the state
@@ -65,11 +68,9 @@ impl AggTable {
         }
     }
 
-    /// The same, allowed to hold so many bytes from now on.
-    #[must_use]
-    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
         self.budget_bytes = budget_bytes;
-        self
     }
 
     /// Number of groups; without keys always one.
@@ -84,6 +85,16 @@ impl AggTable {
     pub fn state_bytes(&self) -> u64 {
         let states: usize = self.states.iter().map(|state| state.heap_bytes()).sum();
         (self.interner.heap_bytes() + states + self.pending.heap_bytes()) as u64
+    }
+
+    /// Bytes that a table takes beside [`Self::state_bytes`], however few its groups are: what there is
+    /// one of for each open window counts. O(columns).
+    pub(crate) fn fixed_bytes(&self) -> u64 {
+        // A box for each column of states, and the copy of the query.
+        const COLUMN_BYTES: usize = 128;
+        let columns = self.spec.keys.len() + self.spec.calls.len() + self.spec.input_types.len();
+        let labels: usize = self.spec.calls.iter().map(|call| call.label.len()).sum();
+        (size_of::<Self>() + labels + columns * COLUMN_BYTES) as u64
     }
 
     /// Forgets all groups, and keeps their memory for others. O(room for groups).
@@ -118,6 +129,8 @@ impl AggTable {
         }
         let keys: SmallVec<[&ArrayRef; 8]> =
             self.spec.keys.iter().map(|&key| batch.column(key)).collect();
+        let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
+        self.interner.set_budget(self.budget_bytes, elsewhere);
         self.interner.intern(&keys, batch.row_count(), &mut self.group_indices)?;
         for state in &mut self.states {
             state.grow(self.interner.group_count());
@@ -150,7 +163,12 @@ impl AggTable {
     /// # Panics
     /// If `later` is of another query.
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
-        self.merge_copy(&later).map(|_| ())
+        // Both are there until it is done.
+        let budget_bytes = self.budget_bytes;
+        self.budget_bytes = budget_bytes.saturating_sub(later.state_bytes());
+        let merged = self.merge_copy(&later);
+        self.budget_bytes = budget_bytes;
+        merged.map(|_| ())
     }
 
     /// As [`Self::merge`], leaving the other table as it is; for each of its groups, the group here.
@@ -166,11 +184,18 @@ impl AggTable {
             let keys: Vec<ArrayRef> =
                 later.interner.columns().iter().map(|column| column.gather(groups)).collect();
             let keys: Vec<&ArrayRef> = keys.iter().collect();
+            let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
+            self.interner.set_budget(self.budget_bytes, elsewhere);
             self.interner.intern(&keys, groups.len(), &mut self.group_indices)?;
             here.extend_from_slice(&self.group_indices);
+            self.check_budget()?;
         }
+        let group_count = self.interner.group_count();
+        self.states.iter_mut().for_each(|state| state.grow(group_count));
+        // What states hold elsewhere (text, lists) is copied, at most all of it.
+        let copied = later.states.iter().map(|state| state.outside_bytes() as u64).sum();
+        self.check_budget_with(copied)?;
         for (state, later) in self.states.iter_mut().zip(&later.states) {
-            state.grow(self.interner.group_count());
             state.merge(&**later, &there, &here)?;
         }
         self.last_offset = self.last_offset.max(later.last_offset);
@@ -237,6 +262,23 @@ impl AggTable {
         Ok(columns)
     }
 
+    /// How many groups may leave at a time, so that what is copied of text and lists is little: those of
+    /// an average of [`RESULT_BYTES`].
+    pub(crate) fn result_rows(&self) -> usize {
+        RESULT_BYTES / self.average_outside_bytes().max(1)
+    }
+
+    fn average_outside_bytes(&self) -> usize {
+        let outside: usize = self.states.iter().map(|state| state.outside_bytes()).sum();
+        outside / self.group_count().max(1)
+    }
+
+    /// Whether there is room for the results of so many groups, where they are large.
+    pub(crate) fn check_result(&self, group_count: usize) -> Result<(), AggregateError> {
+        let copied = self.average_outside_bytes().saturating_mul(group_count);
+        if copied <= RESULT_BYTES { Ok(()) } else { self.check_budget_with(copied as u64) }
+    }
+
     pub(crate) fn sum_overflow(&self, call: usize, overflow: Overflow) -> AggregateError {
         let call = &self.spec.calls[call];
         let keys = 0..self.spec.keys.len();
@@ -248,7 +290,12 @@ impl AggTable {
     }
 
     pub(crate) fn check_budget(&self) -> Result<(), AggregateError> {
-        let state_bytes = self.state_bytes();
+        self.check_budget_with(0)
+    }
+
+    /// The same with so many bytes beside what is held.
+    fn check_budget_with(&self, bytes: u64) -> Result<(), AggregateError> {
+        let state_bytes = self.state_bytes() + bytes;
         if state_bytes <= self.budget_bytes {
             return Ok(());
         }

@@ -69,11 +69,9 @@ impl TopNTable {
         }
     }
 
-    /// The same, allowed to hold so many bytes from now on.
-    #[must_use]
-    pub fn with_budget(mut self, budget_bytes: u64) -> Self {
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
         self.budget_bytes = budget_bytes;
-        self
     }
 
     /// Rows held.
@@ -132,7 +130,7 @@ impl TopNTable {
         if self.rows.row_count() >= self.kept_count.saturating_mul(2).max(JOIN_ROWS) {
             self.drop_the_rest()?;
         }
-        self.rows.check_budget(self.budget_bytes)
+        self.rows.check_budget(self.budget_bytes, self.state_bytes())
     }
 
     fn ends(&self, batch: &Batch) -> Option<TimestampMicrosecondArray> {
@@ -145,7 +143,7 @@ impl TopNTable {
     /// # Errors
     /// As [`Self::update`].
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
-        later.rows.into_batches().iter().try_for_each(|batch| self.update(batch))
+        later.rows.into_batches().into_iter().try_for_each(|batch| self.update(&batch))
     }
 
     /// Drops the rows that are not among the first of their partitions, and remembers how far those
@@ -184,6 +182,9 @@ impl TopNTable {
 
     /// Every row, by partition and then in order, with its number there.
     fn numbered(&self) -> Result<Vec<(u32, usize)>, AggregateError> {
+        let numbered_bytes = self.rows.row_count() * size_of::<(u32, usize)>();
+        let bytes = self.rows.order_bytes(&self.spec.order) + numbered_bytes as u64;
+        self.rows.check_budget(self.budget_bytes, self.state_bytes() + bytes)?;
         let order = self.rows.order(&self.spec.order, Some(&self.groups))?;
         let mut numbered = Vec::with_capacity(order.len());
         let mut last = None;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
-    Delivery, InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress, Sealed,
+    Delivery, InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress,
 };
 use tidemill_record::{EventTime, Offset, Position};
 use tidemill_rt::yield_if_needed;
 
 use crate::abandon::Abandon;
-use crate::giving::{GiveSpec, Giving};
+use crate::account::{Lease, Refused};
+use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
 use crate::{ControlError, CoreMeter, Notices, StopFlag};
 
@@ -46,8 +47,26 @@ struct Running {
     /// those it gathers from.
     is_gather: bool,
     gives: Option<Giving>,
-    takes: Option<Arc<Handover<Sealed>>>,
+    takes: Option<Arc<Handover<Given>>>,
+    /// The input has ended, or is to: the tables are being emptied.
+    is_draining: bool,
+    /// What it may hold; covers what it held after its last turn.
+    lease: Lease,
     pipeline: Pipeline,
+}
+
+/// A pipeline on its way to the core that runs it.
+pub(crate) struct Opening {
+    pub(crate) spec: PipelineSpec,
+    pub(crate) links: Links,
+    /// Covers the tables that are its input.
+    pub(crate) lease: Lease,
+}
+
+/// What a pipeline leaves behind, and the lease that covers what it still holds.
+pub(crate) struct Left {
+    pub(crate) outcome: Outcome,
+    pub(crate) lease: Lease,
 }
 
 /// What a pipeline has to do with others that run at the same time.
@@ -56,7 +75,7 @@ pub(crate) struct Links {
     /// A gather that it gives windows to.
     pub(crate) gives: Option<GiveSpec>,
     /// Where it takes them, being a gather.
-    pub(crate) takes: Option<Arc<Handover<Sealed>>>,
+    pub(crate) takes: Option<Arc<Handover<Given>>>,
 }
 
 /// What a turn came to.
@@ -72,13 +91,12 @@ impl CoreLoop {
     pub(crate) async fn run_one(
         &mut self,
         rank: usize,
-        spec: PipelineSpec,
-        links: Links,
-    ) -> Option<Result<Outcome, ControlError>> {
+        opening: Opening,
+    ) -> Option<Result<Left, ControlError>> {
         let mut result = None;
         let abandon = self.abandon.clone();
         let fail = |rank| abandon.behind(rank);
-        self.run(vec![(rank, spec, links)], fail, &mut |_, done| result = done).await;
+        self.run(vec![(rank, opening)], fail, &mut |_, done| result = done).await;
         result
     }
 
@@ -86,28 +104,28 @@ impl CoreLoop {
     /// fails, all are abandoned.
     pub(crate) async fn run_in_turns(
         &mut self,
-        specs: Vec<(usize, PipelineSpec, Links)>,
-        done: &mut impl FnMut(usize, Option<Result<Outcome, ControlError>>),
+        openings: Vec<(usize, Opening)>,
+        done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
         let abandon = self.abandon.clone();
-        self.run(specs, |_| abandon.all(), done).await;
+        self.run(openings, |_| abandon.all(), done).await;
     }
 
     async fn run(
         &mut self,
-        specs: Vec<(usize, PipelineSpec, Links)>,
+        openings: Vec<(usize, Opening)>,
         fail: impl Fn(usize),
-        done: &mut impl FnMut(usize, Option<Result<Outcome, ControlError>>),
+        done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
         // Boxed, and passed from one list to the other turn by turn: an end moves none of the others.
-        let mut running: Vec<Box<Running>> = Vec::with_capacity(specs.len());
-        let mut going: Vec<Box<Running>> = Vec::with_capacity(specs.len());
-        for (rank, spec, links) in specs {
+        let mut running: Vec<Box<Running>> = Vec::with_capacity(openings.len());
+        let mut going: Vec<Box<Running>> = Vec::with_capacity(openings.len());
+        for (rank, opening) in openings {
             if self.abandon.concerns(rank) {
                 done(rank, None);
                 continue;
             }
-            match self.open(rank, spec, links).await {
+            match self.open(rank, opening).await {
                 Ok(opened) => running.push(Box::new(opened)),
                 Err(error) => {
                     fail(rank);
@@ -134,7 +152,11 @@ impl CoreLoop {
                         going.push(one);
                     }
                     Ok(Turned::Idle) => going.push(one),
-                    Ok(Turned::Done(outcome)) => done(one.rank, Some(Ok(*outcome))),
+                    Ok(Turned::Done(outcome)) => {
+                        let Running { rank, mut lease, .. } = *one;
+                        lease.shrink_to(outcome.held_bytes());
+                        done(rank, Some(Ok(Left { outcome: *outcome, lease })));
+                    }
                     Err(error) => {
                         fail(one.rank);
                         done(one.rank, Some(Err(error)));
@@ -156,12 +178,8 @@ impl CoreLoop {
         }
     }
 
-    async fn open(
-        &self,
-        rank: usize,
-        spec: PipelineSpec,
-        links: Links,
-    ) -> Result<Running, ControlError> {
+    async fn open(&self, rank: usize, opening: Opening) -> Result<Running, ControlError> {
+        let Opening { spec, links, lease } = opening;
         let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
         let (query, source) = (spec.query.clone(), spec.source.clone());
         let position = Position { partition: spec.partition, offset: Offset(0) };
@@ -169,7 +187,19 @@ impl CoreLoop {
             Ok(Ok(pipeline)) => {
                 let Links { gives, takes } = links;
                 let gives = gives.map(Giving::new);
-                Ok(Running { rank, query, source, position, is_gather, gives, takes, pipeline })
+                let is_draining = false;
+                Ok(Running {
+                    rank,
+                    query,
+                    source,
+                    position,
+                    is_gather,
+                    gives,
+                    takes,
+                    is_draining,
+                    lease,
+                    pipeline,
+                })
             }
             Ok(Err(error)) => Err(failed(query, source, position, error)),
             Err(panic) => Err(panicked(query, source, position, panic.as_ref())),
@@ -178,21 +208,32 @@ impl CoreLoop {
 
     /// One turn, or the last steps of a pipeline that is to end.
     async fn turn(&mut self, one: &mut Running) -> Result<Turned, ControlError> {
-        let is_stopped = self.stop.is_set() && !one.is_gather;
-        let Running { pipeline, gives, takes, source, .. } = one;
+        one.is_draining |= self.stop.is_set() && !one.is_gather;
+        let Running { pipeline, gives, takes, is_draining, lease, source, .. } = one;
         let turned = AssertUnwindSafe(async {
+            // What a gather has not taken yet has a bound: so long nothing more is read.
+            if gives.as_mut().is_some_and(Giving::is_held_up) {
+                return Ok(Turned::Idle);
+            }
             if let Some(taken) = takes.as_ref().and_then(|handover| handover.take()) {
-                for (giver, sealed) in taken.sealed {
-                    pipeline.add_sealed(giver, sealed)?;
+                for (giver, given) in taken.sealed {
+                    lease.join(given.lease);
+                    pipeline.set_budget(lease.limit_bytes());
+                    pipeline.add_sealed(giver, given.sealed)?;
                 }
                 pipeline.all_have_passed(taken.until);
             }
-            if !is_stopped {
+            pipeline.set_budget(lease.limit_bytes());
+            if !*is_draining {
                 let progress = pipeline.turn().await?;
-                if let Some(giving) = gives
-                    && let Some(greatest) = giving.follow(pipeline, progress).await?
-                {
-                    self.notices.say_of(&format!("idle {source}"), all_are_idle(source, greatest));
+                // The lease covers what is given away, so that it goes along.
+                cover(lease, pipeline)?;
+                if let Some(giving) = gives {
+                    if let Some(greatest) = giving.follow(pipeline, lease, progress).await? {
+                        let notice = all_are_idle(source, greatest);
+                        self.notices.say_of(&format!("idle {source}"), notice);
+                    }
+                    cover(lease, pipeline)?;
                 }
                 if let Some(notice) = pipeline.take_notice() {
                     self.notices.say_of(&format!("far ahead {source}"), notice);
@@ -200,12 +241,18 @@ impl CoreLoop {
                 match progress {
                     Progress::Advanced(_) => return Ok(Turned::On),
                     Progress::Idle => return Ok(Turned::Idle),
-                    Progress::Ended => {}
+                    Progress::Ended => *is_draining = true,
                 }
+                return Ok(Turned::On);
             }
-            let mut outcome = pipeline.drain().await?;
+            let drained = pipeline.drain().await?;
+            let Some(mut outcome) = drained else {
+                cover(lease, pipeline)?;
+                return Ok(Turned::On);
+            };
+            lease.cover(outcome.held_bytes()).map_err(Stopped::Refused)?;
             if let Some(giving) = gives {
-                giving.end(&mut outcome);
+                giving.end(&mut outcome, lease);
             }
             Ok(Turned::Done(Box::new(outcome)))
         });
@@ -219,10 +266,51 @@ impl CoreLoop {
         let (query, source) = (&one.query, &one.source);
         match turned {
             Ok(Ok(turned)) => Ok(turned),
-            Ok(Err(error)) => Err(failed(query.clone(), source.clone(), one.position, error)),
+            Ok(Err(Stopped::Failed(error))) => match error.refused_bytes() {
+                Some(bytes) => Err(one.out_of_memory(bytes)),
+                None => Err(failed(query.clone(), source.clone(), one.position, error)),
+            },
+            Ok(Err(Stopped::Refused(Refused { missing_bytes }))) => {
+                Err(one.out_of_memory(one.lease.granted_bytes() + missing_bytes))
+            }
             Err(panic) => {
                 Err(panicked(query.clone(), source.clone(), one.position, panic.as_ref()))
             }
+        }
+    }
+}
+
+/// Why a turn is the last.
+enum Stopped {
+    Failed(PipelineError),
+    Refused(Refused),
+}
+
+impl From<PipelineError> for Stopped {
+    fn from(error: PipelineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Holds what a pipeline has against its lease.
+fn cover(lease: &mut Lease, pipeline: &Pipeline) -> Result<(), Stopped> {
+    lease.cover(pipeline.held_bytes()).map_err(Stopped::Refused)
+}
+
+impl Running {
+    /// The budget is used up. `wanted_bytes` is what this pipeline, or a step of it, was about to hold.
+    fn out_of_memory(&self, wanted_bytes: u64) -> ControlError {
+        let (account, held_bytes) = (self.lease.account(), self.pipeline.held_bytes());
+        let budget_bytes = account.budget_bytes();
+        let taken = budget_bytes - account.free_bytes().min(budget_bytes);
+        ControlError::Memory {
+            query: self.query.clone(),
+            source: self.source.clone(),
+            position: self.position,
+            budget_bytes,
+            wanted_bytes: wanted_bytes.max(held_bytes),
+            elsewhere_bytes: taken.saturating_sub(self.lease.granted_bytes()),
+            most: self.pipeline.held_most(),
         }
     }
 }

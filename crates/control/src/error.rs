@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use tidemill_pipeline::PipelineError;
+use tidemill_pipeline::{Held, PipelineError};
 use tidemill_record::Position;
 use tidemill_rt::RtError;
 
@@ -23,6 +23,23 @@ pub enum ControlError {
         position: Position,
         /// Why.
         error: Box<PipelineError>,
+    },
+    /// A pipeline would hold more memory than there is for the queries that run together.
+    Memory {
+        /// The sink of its query.
+        query: String,
+        /// Its source; empty for a gather.
+        source: String,
+        /// The last record it had taken in.
+        position: Position,
+        /// Bytes that all pipelines may hold together.
+        budget_bytes: u64,
+        /// Bytes that this one would hold.
+        wanted_bytes: u64,
+        /// Bytes that the others hold.
+        elsewhere_bytes: u64,
+        /// What holds most of it.
+        most: Held,
     },
     /// A pipeline panicked: a bug in Tidemill or in a registered function.
     Panicked {
@@ -56,6 +73,27 @@ impl ControlError {
     }
 }
 
+impl ControlError {
+    fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Memory { budget_bytes, wanted_bytes, elsewhere_bytes, most, .. } = self else {
+            return Ok(());
+        };
+        write!(f, ": it needs {wanted_bytes} bytes here")?;
+        if *elsewhere_bytes > 0 {
+            write!(f, " beside {elsewhere_bytes} that other pipelines hold")?;
+        }
+        write!(f, ", and the budget is {budget_bytes}; most of it is {}", most.what)?;
+        write!(f, ", {} bytes", most.bytes)?;
+        if most.groups > 0 {
+            write!(f, " for {} groups or rows", most.groups)?;
+        }
+        f.write_str(
+            "; set a larger memory.budget (--memory), or keep less: fewer groups, shorter windows, a \
+             LIMIT behind ORDER BY",
+        )
+    }
+}
+
 impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,6 +107,11 @@ impl fmt::Display for ControlError {
             Self::Pipeline { query, source, position, .. } => {
                 write!(f, "query {query} failed")?;
                 write_place(f, source, *position)
+            }
+            Self::Memory { query, source, position, .. } => {
+                write!(f, "query {query} ran out of its memory budget")?;
+                write_place(f, source, *position)?;
+                self.write_memory(f)
             }
             Self::Panicked { query, source, position, message } => {
                 write!(f, "query {query} panicked")?;
@@ -98,7 +141,7 @@ impl Error for ControlError {
         match self {
             Self::Core(error) => Some(error),
             Self::Pipeline { error, .. } | Self::Publish(error) => Some(error),
-            Self::Panicked { .. } | Self::Split { .. } => None,
+            Self::Memory { .. } | Self::Panicked { .. } | Self::Split { .. } => None,
         }
     }
 }

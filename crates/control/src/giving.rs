@@ -6,12 +6,19 @@ use std::time::{Duration, Instant};
 use tidemill_pipeline::{Closed, Outcome, Pipeline, PipelineError, Progress, Sealed};
 use tidemill_record::EventTime;
 
+use crate::account::Lease;
 use crate::handover::Handover;
+
+/// Windows that change owner, and the lease that covers them.
+pub(crate) struct Given {
+    pub(crate) sealed: Sealed,
+    pub(crate) lease: Lease,
+}
 
 /// Where a pipeline's closed windows are given away while it runs.
 #[derive(Clone)]
 pub(crate) struct GiveSpec {
-    pub(crate) handover: Arc<Handover<Sealed>>,
+    pub(crate) handover: Arc<Handover<Given>>,
     /// Its place among those who give there.
     pub(crate) giver: usize,
     /// Event time must pass by so much before it is told of without a window, in microseconds.
@@ -38,11 +45,21 @@ impl Giving {
         Self { to, told, active, is_idle: false, followed: u64::MAX }
     }
 
+    /// Whether the gather has so much to take that nothing more is to be read. That is no silence.
+    pub(crate) fn is_held_up(&mut self) -> bool {
+        let is_held_up = self.to.handover.is_full();
+        if is_held_up {
+            self.active = Instant::now();
+        }
+        is_held_up
+    }
+
     /// After a turn. If now all partitions are silent, and were not before: the greatest watermark among
     /// them.
     pub(crate) async fn follow(
         &mut self,
         pipeline: &mut Pipeline,
+        lease: &mut Lease,
         progress: Progress,
     ) -> Result<Option<EventTime>, PipelineError> {
         if progress != Progress::Idle {
@@ -50,7 +67,7 @@ impl Giving {
             if std::mem::take(&mut self.is_idle) {
                 self.to.handover.set_idle(self.to.giver, false);
             }
-            self.give(pipeline, self.to.step_us.max(1))?;
+            self.give(pipeline, lease, self.to.step_us.max(1))?;
             return Ok(None);
         }
         let mut all_are_idle = None;
@@ -60,18 +77,23 @@ impl Giving {
             }
             self.is_idle = true;
             // The others are to know exactly how far it came.
-            self.give(pipeline, 1)?;
+            self.give(pipeline, lease, 1)?;
             all_are_idle = self.to.handover.set_idle(self.to.giver, true);
         }
         // A silent partition follows the others: its windows close with theirs.
         if let Some(time) = self.to.handover.to_follow(&mut self.followed) {
             pipeline.pass_time(time).await?;
-            self.give(pipeline, 1)?;
+            self.give(pipeline, lease, 1)?;
         }
         Ok(all_are_idle)
     }
 
-    fn give(&mut self, pipeline: &mut Pipeline, step_us: i64) -> Result<(), PipelineError> {
+    fn give(
+        &mut self,
+        pipeline: &mut Pipeline,
+        lease: &mut Lease,
+        step_us: i64,
+    ) -> Result<(), PipelineError> {
         let watermark = pipeline.watermark();
         let is_step = watermark.0 >= self.told.0.saturating_add(step_us);
         if !pipeline.has_closed() && !is_step {
@@ -79,16 +101,21 @@ impl Giving {
         }
         if let Some(Closed { sealed, until }) = pipeline.take_closed()? {
             self.told = watermark;
-            let sealed = Some(sealed).filter(|sealed| !sealed.is_empty());
-            self.to.handover.give(self.to.giver, sealed, until, watermark);
+            let given = Some(sealed)
+                .filter(|sealed| !sealed.is_empty())
+                .map(|sealed| Given { lease: lease.split(sealed.state_bytes()), sealed });
+            self.to.handover.give(self.to.giver, given, until, watermark);
         }
         Ok(())
     }
 
     /// Gives the rest of a pipeline that has ended.
-    pub(crate) fn end(&self, outcome: &mut Outcome) {
+    pub(crate) fn end(&self, outcome: &mut Outcome, lease: &mut Lease) {
         // Its watermark stays what its records made it.
-        let rest = outcome.sealed.take();
+        let rest = outcome
+            .sealed
+            .take()
+            .map(|sealed| Given { lease: lease.split(sealed.state_bytes()), sealed });
         self.to.handover.give(self.to.giver, rest, EventTime::MAX, self.told);
         self.to.handover.end(self.to.giver);
     }

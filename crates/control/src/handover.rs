@@ -9,13 +9,21 @@
 //! are silent, the greatest watermark among them holds.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_record::EventTime;
 
+/// Parts for each giver that a gather may have before it: once there are more, nobody reads on. The gather
+/// takes all in each of its turns, however slowly those follow each other, so that nobody waits for ever.
+const GIVEN_MAX: usize = 4;
+
 /// Between the pipelines of one gather.
 pub(crate) struct Handover<S> {
+    /// Parts that may wait to be taken.
+    given_max: usize,
+    /// Parts that do.
+    given_count: AtomicUsize,
     state: Mutex<State<S>>,
     /// Something was given since it was last taken.
     is_fresh: AtomicBool,
@@ -66,7 +74,18 @@ impl<S> Handover<S> {
             active: all,
             greatest: EventTime::MIN,
         });
-        Arc::new(Self { state, is_fresh: AtomicBool::new(true), version: AtomicU64::new(0) })
+        Arc::new(Self {
+            given_max: GIVEN_MAX.saturating_mul(giver_count),
+            given_count: AtomicUsize::new(0),
+            state,
+            is_fresh: AtomicBool::new(true),
+            version: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether the gather has to take something before more is to be given. Takes no lock.
+    pub(crate) fn is_full(&self) -> bool {
+        self.given_count.load(Ordering::Relaxed) > self.given_max
     }
 
     /// The state is whole between any two statements that could panic, so poison means nothing.
@@ -89,6 +108,7 @@ impl<S> Handover<S> {
         watermark: EventTime,
     ) {
         let mut state = self.lock();
+        self.given_count.fetch_add(usize::from(sealed.is_some()), Ordering::Relaxed);
         state.sealed.extend(sealed.map(|sealed| (from, sealed)));
         state.pass(from, until, watermark);
         drop(state);
@@ -147,6 +167,7 @@ impl<S> Handover<S> {
         }
         let mut state = self.lock();
         let mut sealed = std::mem::take(&mut state.sealed);
+        self.given_count.store(0, Ordering::Relaxed);
         let until = state.untils.first().map_or(EventTime::MAX, |&(until, _)| until);
         drop(state);
         // Stable: what one giver gave stays in order.
@@ -238,5 +259,20 @@ mod tests {
         }
         let taken = handover.take().expect("it was given").sealed;
         assert_eq!(taken, [(0, 'b'), (0, 'd'), (1, 'a'), (1, 'c')]);
+    }
+
+    #[test]
+    fn what_is_not_taken_has_a_bound() {
+        let handover: Arc<Handover<usize>> = Handover::new(2);
+        let mut given = 0;
+        while !handover.is_full() {
+            handover.give(given % 2, Some(given), EventTime(0), EventTime(0));
+            given += 1;
+            assert!(given <= 100, "it is never full");
+        }
+        assert_eq!(handover.take().map(|taken| taken.sealed.len()), Some(given));
+        assert!(!handover.is_full(), "a gather takes all there is");
+        handover.give(0, None, EventTime(1), EventTime(1));
+        assert!(!handover.is_full(), "the time alone takes no room");
     }
 }

@@ -5,6 +5,7 @@
 //! a core it speaks to a pipeline only between turns.
 
 mod abandon;
+mod account;
 mod assignment;
 mod audit;
 mod core_loop;

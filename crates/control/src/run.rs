@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tidemill_pipeline::{Delivery, InputSpec, Outcome, PipelineSpec, Statistics};
+use tidemill_pipeline::{Delivery, InputSpec, Outcome, Statistics};
 use tidemill_rt::{Backend, Core, RtError, begin_launch};
 
 use crate::abandon::Abandon;
+use crate::account::{Account, Lease};
 use crate::assignment::assign;
 use crate::audit::{check_keys, check_splits};
-use crate::core_loop::{CoreLoop, Links};
+use crate::core_loop::{CoreLoop, Left, Links, Opening};
 use crate::giving::GiveSpec;
 use crate::handover::Handover;
 use crate::wave::{FlatNode, flatten};
@@ -50,8 +51,7 @@ type TaskId = (usize, usize);
 /// Work for a core.
 struct Task {
     id: TaskId,
-    spec: PipelineSpec,
-    links: Links,
+    opening: Opening,
 }
 
 /// What a core is given at a time.
@@ -74,7 +74,7 @@ enum Answer {
 struct Done {
     rank: usize,
     core: usize,
-    result: Option<Result<Outcome, ControlError>>,
+    result: Option<Result<Left, ControlError>>,
 }
 
 /// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed; where input may
@@ -99,8 +99,9 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
 
 fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, ControlError> {
     let takes_turns = wave.has_no_end;
+    let account = Account::new(wave.budget_bytes);
     let mut nodes = flatten(wave);
-    let mut outcomes: Vec<Vec<Option<Outcome>>> =
+    let mut outcomes: Vec<Vec<Option<Left>>> =
         nodes.iter().map(|node| node.pipelines.iter().map(|_| None).collect()).collect();
     let mut wave_outcome = WaveOutcome {
         per_core: vec![Statistics::default(); cores.cpus.len()],
@@ -109,18 +110,22 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
     for level in 0..level_count {
         let links = if takes_turns { links(&nodes) } else { Vec::new() };
-        let tasks = take_tasks(&mut nodes, &mut outcomes, links, level);
-        let names: Vec<(TaskId, String, String)> = tasks
+        let tasks = take_tasks(&mut nodes, &mut outcomes, links, level, &account);
+        let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
+        let names: Vec<(usize, String, String)> = tasks
             .iter()
-            .map(|(task, _)| (task.id, task.spec.query.clone(), task.spec.source.clone()))
+            .filter(|(task, _)| task.id.1 == 0)
+            .map(|(Task { id, opening }, _)| {
+                (id.0, opening.spec.query.clone(), opening.spec.source.clone())
+            })
             .collect();
         let mut failures = Vec::new();
         for done in fleet.run(tasks, takes_turns)? {
-            let (node, place) = names[done.rank].0;
+            let (node, place) = ids[done.rank];
             match done.result {
-                Some(Ok(outcome)) => {
-                    wave_outcome.per_core[done.core].add(&outcome.statistics);
-                    outcomes[node][place] = Some(outcome);
+                Some(Ok(left)) => {
+                    wave_outcome.per_core[done.core].add(&left.outcome.statistics);
+                    outcomes[node][place] = Some(left);
                 }
                 Some(Err(error)) => failures.push(error),
                 None => {}
@@ -129,25 +134,26 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
         if let Some(error) = first_cause(failures) {
             return Err(error);
         }
-        for ((node, place), query, source) in names {
-            if place != 0 {
-                continue;
-            }
-            let of_node: Vec<Outcome> =
-                outcomes[node].iter_mut().filter_map(Option::take).collect();
+        for (node, query, source) in names {
+            let of_node: Vec<&Outcome> =
+                outcomes[node].iter().flatten().map(|left| &left.outcome).collect();
             if nodes[node].are_splits {
                 check_splits(&source, &of_node)?;
             }
             wave_outcome.warnings.extend(of_node.iter().flat_map(|one| one.notices.clone()));
             wave_outcome.warnings.extend(check_keys(&query, &source, &of_node));
-            outcomes[node] = of_node.into_iter().map(Some).collect();
+            // The keys have been looked at; their memory goes.
+            for left in outcomes[node].iter_mut().flatten() {
+                left.outcome.audits = Vec::new();
+                left.lease.shrink_to(left.outcome.held_bytes());
+            }
         }
     }
     for (node, outcomes) in nodes.iter().zip(outcomes) {
         if wave_outcome.per_query.len() <= node.query {
             wave_outcome.per_query.resize(node.query + 1, Statistics::default());
         }
-        for outcome in outcomes.into_iter().flatten() {
+        for Left { outcome, .. } in outcomes.into_iter().flatten() {
             wave_outcome.statistics.add(&outcome.statistics);
             wave_outcome.per_query[node.query].add(&outcome.statistics);
             wave_outcome.deliveries.extend(outcome.deliveries);
@@ -169,16 +175,21 @@ fn first_cause(mut failures: Vec<ControlError>) -> Option<ControlError> {
 /// their children's sealed tables.
 fn take_tasks(
     nodes: &mut [FlatNode],
-    outcomes: &mut [Vec<Option<Outcome>>],
+    outcomes: &mut [Vec<Option<Left>>],
     links: Vec<Vec<Links>>,
     level: usize,
+    account: &Arc<Account>,
 ) -> Vec<(Task, u64)> {
     let mut tasks = Vec::new();
     for (node_index, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.level == level) {
-        let mut sealed = Vec::new();
+        let (mut sealed, mut covered) = (Vec::new(), Lease::new(account));
         for &child in &node.children {
-            let of_child = outcomes[child].iter_mut().flatten();
-            sealed.extend(of_child.filter_map(|outcome| outcome.sealed.take()));
+            for Left { outcome, lease } in outcomes[child].iter_mut().flatten() {
+                if let Some(table) = outcome.sealed.take() {
+                    covered.join(lease.split(table.state_bytes()));
+                    sealed.push(table);
+                }
+            }
         }
         for (place, planned) in std::mem::take(&mut node.pipelines).into_iter().enumerate() {
             let mut spec = planned.spec;
@@ -186,7 +197,9 @@ fn take_tasks(
                 tables.append(&mut sealed);
             }
             let links = links.get(node_index).map_or_else(Links::default, |of| of[place].clone());
-            tasks.push((Task { id: (node_index, place), spec, links }, planned.weight));
+            let lease = std::mem::replace(&mut covered, Lease::new(account));
+            let opening = Opening { spec, links, lease };
+            tasks.push((Task { id: (node_index, place), opening }, planned.weight));
         }
     }
     tasks
@@ -252,17 +265,17 @@ impl Fleet {
                     CoreLoop { meter, notices, stop, abandon, deliver, bytes_in, records_in };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
-                    let specs = tasks.into_iter().map(|(rank, task)| (rank, task.spec, task.links));
+                    let openings = tasks.into_iter().map(|(rank, task)| (rank, task.opening));
                     let mut answer = |rank, result| {
                         // As above.
                         let _ = done.send(Answer::Done(Box::new(Done { rank, core, result })));
                     };
                     if takes_turns {
-                        core_loop.run_in_turns(specs.collect(), &mut answer).await;
+                        core_loop.run_in_turns(openings.collect(), &mut answer).await;
                         continue;
                     }
-                    for (rank, spec, links) in specs {
-                        answer(rank, core_loop.run_one(rank, spec, links).await);
+                    for (rank, opening) in openings {
+                        answer(rank, core_loop.run_one(rank, opening).await);
                     }
                 }
             };

@@ -11,6 +11,8 @@ pub struct Wave {
     /// Some input may have no end: gathers run beside what they gather from, and are given windows as
     /// they close.
     pub has_no_end: bool,
+    /// Bytes that all pipelines may hold together.
+    pub budget_bytes: u64,
 }
 
 /// A fragment whose pipelines write to the sink of a query.

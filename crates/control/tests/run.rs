@@ -124,7 +124,6 @@ impl Running {
             bad_records,
             context: Context { job_start: EventTime(0) },
             batch_rows: 10,
-            table_budget_bytes: 1 << 20,
         };
         Planned { spec, weight: 1, idle_timeout: None }
     }
@@ -166,7 +165,7 @@ fn wave(does: &[Does], is_gathered: bool, has_no_end: bool, stop: &StopFlag) -> 
     let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
     let meters = cpus.iter().map(|_| Arc::new(CoreMeter::default())).collect();
     let cores = Cores { backend: Backend::Std, cpus, meters, notices: Notices::new() };
-    let result = run(Wave { roots, has_no_end }, &cores, stop);
+    let result = run(Wave { roots, has_no_end, budget_bytes: 1 << 20 }, &cores, stop);
     let mut finished = running.finished.lock().unwrap().clone();
     finished.sort_unstable();
     Ran { result, finished, turns: running.turns.load(Ordering::Relaxed) }

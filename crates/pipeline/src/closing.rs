@@ -4,6 +4,7 @@ use tidemill_aggregate::{Gathering, Sealed, TableBatches};
 use tidemill_record::{Batch, EventTime, Polled};
 
 use crate::PipelineError;
+use crate::held::{Held, count};
 
 /// Keeps what it is given, and gives out what is complete: in order of window end, then group key.
 pub(crate) struct ClosingInput {
@@ -11,6 +12,8 @@ pub(crate) struct ClosingInput {
     batch_rows: usize,
     /// Windows that are being given out.
     leaving: Option<TableBatches>,
+    /// Bytes that they held.
+    leaving_bytes: u64,
     /// All givers have passed this.
     until: EventTime,
     /// All windows that end at or before this have been taken out of the gathering.
@@ -20,7 +23,7 @@ pub(crate) struct ClosingInput {
 impl ClosingInput {
     pub(crate) fn new(gathering: Gathering, batch_rows: usize) -> Self {
         let (until, taken_until) = (EventTime::MIN, EventTime::MIN);
-        Self { gathering, batch_rows, leaving: None, until, taken_until }
+        Self { gathering, batch_rows, leaving: None, leaving_bytes: 0, until, taken_until }
     }
 
     pub(crate) fn add(&mut self, giver: usize, sealed: Sealed) -> Result<(), PipelineError> {
@@ -38,19 +41,40 @@ impl ClosingInput {
             if let Some(batch) = leaving.next() {
                 return Ok(Polled::Ready(batch?));
             }
-            self.leaving = None;
+            (self.leaving, self.leaving_bytes) = (None, 0);
             return Ok(Polled::NotReady);
         }
         if self.until > self.taken_until {
             self.taken_until = self.until;
             let complete = self.gathering.take_until(self.until)?;
             if !complete.is_empty() {
+                self.leaving_bytes = complete.state_bytes();
                 self.leaving = Some(complete.into_batches(self.batch_rows)?);
                 return self.next_batch();
             }
         }
         // Beyond the end of time nothing is given any more.
         Ok(if self.taken_until == EventTime::MAX { Polled::Ended } else { Polled::NotReady })
+    }
+
+    /// Bytes held.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.gathering.state_bytes() + self.leaving_bytes
+    }
+
+    /// What is held, for a message.
+    pub(crate) fn held(&self) -> Held {
+        let groups = count(self.gathering.group_count());
+        Held {
+            what: "windows that some partitions have not come to",
+            bytes: self.held_bytes(),
+            groups,
+        }
+    }
+
+    /// Lets it hold so many bytes more than it does.
+    pub(crate) fn set_room(&mut self, room_bytes: u64) {
+        self.gathering.set_budget(self.gathering.state_bytes().saturating_add(room_bytes));
     }
 
     /// All windows that end at or before this have been given out.

@@ -23,6 +23,11 @@ pub enum PipelineError {
     Aggregate(AggregateError),
     /// Writing failed.
     Sink(SinkError),
+    /// A row group or message does not fit the memory of the query: it is read as a whole.
+    InputTooLarge {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// A record is bad, and `bad.records` is `fail`.
     BadRecord {
         /// The source; empty for a gather.
@@ -41,6 +46,19 @@ impl PipelineError {
     pub fn is_consequence(&self) -> bool {
         matches!(self, Self::Sink(SinkError::Aborted))
     }
+
+    /// If memory was refused within a turn: bytes that were to be held where there was no room for them.
+    #[must_use]
+    pub fn refused_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Aggregate(
+                AggregateError::BudgetExceeded { state_bytes, .. }
+                | AggregateError::RowBudgetExceeded { state_bytes, .. },
+            ) => Some(*state_bytes),
+            Self::InputTooLarge { bytes } => Some(*bytes),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for PipelineError {
@@ -51,6 +69,9 @@ impl fmt::Display for PipelineError {
             Self::Expr(_) => f.write_str("cannot prepare an expression"),
             Self::Aggregate(_) => f.write_str("cannot keep the groups"),
             Self::Sink(_) => f.write_str("cannot write"),
+            Self::InputTooLarge { bytes } => {
+                write!(f, "a row group or message of {bytes} bytes is read as a whole")
+            }
             Self::BadRecord { source, partition, record } => {
                 if source.is_empty() {
                     f.write_str("a result row of the gather is bad")?;
@@ -81,7 +102,7 @@ impl Error for PipelineError {
             Self::Expr(error) => Some(error),
             Self::Aggregate(error) => Some(error),
             Self::Sink(error) => Some(error),
-            Self::BadRecord { .. } => None,
+            Self::InputTooLarge { .. } | Self::BadRecord { .. } => None,
         }
     }
 }

@@ -7,7 +7,8 @@ use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_source::{ColumnReader, FileReader, Generator, RowGroupReader, TextReader, TextSpec};
 
 use crate::closing::ClosingInput;
-use crate::processor::{GatheredBatches, Processor, merge_sealed};
+use crate::gathered::GatheredInput;
+use crate::held::{Held, count};
 use crate::{InputSpec, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
@@ -18,7 +19,7 @@ pub(crate) enum Input {
     /// Columns arrive ready-made.
     Columns(Box<dyn ColumnReader>),
     /// Merged tables of other pipelines.
-    Gathered(GatheredBatches),
+    Gathered(GatheredInput),
     /// Windows of other pipelines, as all of them come to their end.
     Closing(ClosingInput),
 }
@@ -29,6 +30,8 @@ pub(crate) struct ByteInput {
     decoder: Decoder,
     /// The decoder still holds input that the reader lent.
     is_decoding: bool,
+    /// Bytes that a row group may have.
+    group_bytes_max: u64,
     bytes_in: u64,
 }
 
@@ -37,10 +40,7 @@ impl Input {
     ///
     /// # Errors
     /// Whatever the source, the format or a merge has to say; nothing is left open.
-    pub(crate) async fn open(
-        spec: &mut PipelineSpec,
-        processor: &mut Processor,
-    ) -> Result<Self, PipelineError> {
+    pub(crate) async fn open(spec: &mut PipelineSpec) -> Result<Self, PipelineError> {
         let placeholder = InputSpec::Sealed(Vec::new(), Merge::Limited(LimitSpec::default()));
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
@@ -51,8 +51,7 @@ impl Input {
                     batch_rows: spec.batch_rows,
                     csv_header: text.csv_header.as_deref(),
                 };
-                let mut decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
-                decoder.limit_parts(part_bytes_max(spec.table_budget_bytes));
+                let decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
                 let reader = TextReader::open(TextSpec {
                     backend: spec.backend,
                     file: &text.file.file,
@@ -73,8 +72,7 @@ impl Input {
                     batch_rows: spec.batch_rows,
                     csv_header: None,
                 };
-                let mut decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
-                decoder.limit_parts(part_bytes_max(spec.table_budget_bytes));
+                let decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
                 let reader = RowGroupReader::open(
                     spec.backend,
                     &groups.file.file,
@@ -89,12 +87,11 @@ impl Input {
                 Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns)?)))
             }
             InputSpec::Closing(giver_count, merge) => {
-                let gathering = Gathering::new(&merge, giver_count, spec.table_budget_bytes);
+                let gathering = Gathering::new(&merge, giver_count, u64::MAX);
                 Ok(Self::Closing(ClosingInput::new(gathering, spec.batch_rows)))
             }
             InputSpec::Sealed(tables, merge) => {
-                let merged = merge_sealed(tables, &merge, spec.table_budget_bytes)?;
-                Ok(Self::Gathered(processor.start_with(merged)?))
+                Ok(Self::Gathered(GatheredInput::new(tables, &merge, spec.batch_rows)))
             }
         }
     }
@@ -108,10 +105,60 @@ impl Input {
         match self {
             Self::Bytes(bytes) => bytes.next_batch(bad).await,
             Self::Columns(reader) => Ok(reader.next_batch(rows_max)?),
-            Self::Gathered(batches) => {
-                Ok(batches.next_batch()?.map_or(Polled::Ended, Polled::Ready))
-            }
+            Self::Gathered(gathered) => gathered.next_batch(),
             Self::Closing(closing) => closing.next_batch(),
+        }
+    }
+
+    /// Bytes held between turns, but for what has a bound of its own: text that is lent, at most a longest
+    /// record and a piece.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.held_bytes(),
+            Self::Columns(_) => 0,
+            Self::Gathered(gathered) => gathered.held_bytes(),
+            Self::Closing(closing) => closing.held_bytes(),
+        }
+    }
+
+    /// What is held, for a message.
+    pub(crate) fn held(&self) -> Held {
+        match self {
+            Self::Bytes(bytes) => Held {
+                what: "a row group or message that is read",
+                bytes: bytes.held_bytes(),
+                groups: 0,
+            },
+            Self::Columns(_) => Held { what: "columns", bytes: 0, groups: 0 },
+            Self::Gathered(gathered) => gathered.held(),
+            Self::Closing(closing) => closing.held(),
+        }
+    }
+
+    /// Lets it hold so many bytes more than it does.
+    pub(crate) fn set_room(&mut self, room_bytes: u64) {
+        match self {
+            Self::Bytes(bytes) => {
+                bytes.group_bytes_max = bytes.held_bytes().saturating_add(room_bytes);
+                let part_bytes_max = usize::try_from(bytes.group_bytes_max).unwrap_or(usize::MAX);
+                bytes.decoder.limit_parts(part_bytes_max);
+            }
+            Self::Columns(_) => {}
+            Self::Gathered(gathered) => gathered.set_room(room_bytes),
+            Self::Closing(closing) => closing.set_room(room_bytes),
+        }
+    }
+
+    /// Whether tables are still being merged.
+    pub(crate) fn is_merging(&self) -> bool {
+        matches!(self, Self::Gathered(_))
+    }
+
+    /// Groups and bytes of merged tables as they begin to leave.
+    pub(crate) fn merged(&self) -> (u64, u64) {
+        match self {
+            Self::Gathered(gathered) => (gathered.group_count(), gathered.state_bytes()),
+            Self::Bytes(_) | Self::Columns(_) | Self::Closing(_) => (0, 0),
         }
     }
 
@@ -178,16 +225,15 @@ impl Input {
     }
 }
 
-/// Bytes that an Arrow message or a Parquet row group may take, where tables may take so many. Writers
-/// make parts of some megabytes whatever the budget is, so that these are always allowed.
-fn part_bytes_max(table_budget_bytes: u64) -> usize {
-    const ALWAYS: usize = 64 << 20;
-    usize::try_from(table_budget_bytes).unwrap_or(usize::MAX).max(ALWAYS)
-}
-
 impl ByteInput {
     fn new(reader: FileReader, decoder: Decoder) -> Self {
-        Self { reader, decoder, is_decoding: false, bytes_in: 0 }
+        Self { reader, decoder, is_decoding: false, group_bytes_max: u64::MAX, bytes_in: 0 }
+    }
+
+    /// Bytes of a row group or message, which are read as a whole, and what has been decoded of them; but for
+    /// text 0.
+    fn held_bytes(&self) -> u64 {
+        count(self.decoder.held_bytes())
     }
 
     /// The reader, where it reads from front to back.
@@ -216,6 +262,13 @@ impl ByteInput {
                     return Ok(Polled::NotReady);
                 }
             }
+            let bytes = match &self.reader {
+                FileReader::RowGroups(reader) => reader.next_bytes(),
+                FileReader::Text(_) => 0,
+            };
+            if bytes > self.group_bytes_max {
+                return Err(PipelineError::InputTooLarge { bytes });
+            }
             match self.reader.next_frames().await? {
                 Polled::Ready(frames) => {
                     if let FileReader::Text(reader) = &self.reader {
@@ -223,7 +276,7 @@ impl ByteInput {
                     }
                     if let FrameBytes::RowGroup { ranges, .. } = &frames.bytes {
                         let bytes = ranges.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-                        self.bytes_in += u64::try_from(bytes).expect("usize is at most 64 bits");
+                        self.bytes_in += count(bytes);
                     }
                     self.decoder.begin(frames)?;
                     self.is_decoding = true;

@@ -9,7 +9,10 @@ mod bad_records;
 mod closing;
 mod delivery;
 mod error;
+mod gathered;
+mod held;
 mod input;
+mod latencies;
 mod output;
 mod pipeline;
 mod processor;
@@ -18,6 +21,8 @@ mod statistics;
 
 pub use delivery::Delivery;
 pub use error::PipelineError;
+pub use held::Held;
+pub use latencies::Latencies;
 pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
 pub use spec::{

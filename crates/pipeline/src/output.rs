@@ -7,7 +7,7 @@ use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::Batch;
 use tidemill_sink::{ColumnWriter, FileWriter, OutputDirectory, StdoutWriter, WRITE_BYTES};
 
-use crate::{Delivery, OutputSpec, PipelineError, PipelineSpec};
+use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 
 /// Rows of a segment after which its length is looked at, again and again.
 const ROLL_ROWS: usize = 256;
@@ -134,6 +134,22 @@ impl Output {
             Self::File(file) => file.take_finished(),
             Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
         }
+    }
+
+    /// Bytes held between turns, but for what has a bound of its own: text, at most a few writes.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::File(file) => count(file.encoder.held_bytes()),
+            Self::Stdout(StdoutOutput { layout: Layout::Encoded(encoder), .. }) => {
+                count(encoder.held_bytes())
+            }
+            Self::Stdout(_) | Self::Sealed | Self::Columns(_) => 0,
+        }
+    }
+
+    /// What is held, for a message.
+    pub(crate) fn held(&self) -> Held {
+        Held { what: "a row group that is written", bytes: self.held_bytes(), groups: 0 }
     }
 
     pub(crate) fn checksum(&self) -> Option<u64> {

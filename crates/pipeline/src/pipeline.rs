@@ -11,7 +11,7 @@ use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
 use crate::output::Output;
 use crate::processor::Processor;
-use crate::{Delivery, KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics};
+use crate::{Delivery, Held, KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics};
 
 /// The reader → processor → writer chain of one partition. Not `Send`, shares nothing, and reads
 /// top to bottom in [`Self::turn`].
@@ -80,6 +80,16 @@ pub struct Outcome {
     pub statistics: Statistics,
 }
 
+impl Outcome {
+    /// Bytes that are held after the pipeline has ended: the partial table and the audits.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        let sealed = self.sealed.as_ref().map_or(0, Sealed::state_bytes);
+        let audited = self.audits.iter().map(|audit| audit.fingerprints.capacity());
+        sealed + rows(audited.sum::<usize>() * size_of::<u64>())
+    }
+}
+
 impl Pipeline {
     /// Opens every stage of a pipeline on the core that will run it.
     ///
@@ -90,14 +100,8 @@ impl Pipeline {
             OutputSpec::Seal(merge) => Some(merge),
             _ => None,
         };
-        let mut processor = Processor::new(
-            &spec.stages,
-            seal,
-            &spec.context,
-            spec.table_budget_bytes,
-            spec.batch_rows,
-        )?;
-        let input = Input::open(&mut spec, &mut processor).await?;
+        let processor = Processor::new(&spec.stages, seal, &spec.context, spec.batch_rows)?;
+        let input = Input::open(&mut spec).await?;
         let bad_records = BadRecordPolicy::new(&spec);
         let output = Output::open(&mut spec).await?;
         Ok(Self {
@@ -131,6 +135,10 @@ impl Pipeline {
     }
 
     async fn take_batch(&mut self, started: Instant) -> Result<Progress, PipelineError> {
+        if self.processor.is_leaving() {
+            self.go_on().await?;
+            return Ok(Progress::Advanced(0));
+        }
         let polled = self.input.next_batch(self.batch_rows, &mut self.bad).await?;
         self.statistics.records_in += rows(self.bad.len());
         let batch = match polled {
@@ -138,6 +146,7 @@ impl Pipeline {
             Polled::NotReady => {
                 self.settle_bad_records().await?;
                 return match self.input.gathered_until() {
+                    _ if self.input.is_merging() => Ok(Progress::Advanced(0)),
                     Some(time) => self.pass_time(time).await,
                     None => Ok(Progress::Idle),
                 };
@@ -166,11 +175,47 @@ impl Pipeline {
             self.statistics.records_in += rows(row_count);
         }
         let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.statistics.batch_latency_ns.saturating_record(took_ns);
+        self.statistics.batch_latency_ns.record(took_ns);
         if self.processor.is_satisfied() {
             return Ok(Progress::Ended);
         }
         Ok(Progress::Advanced(row_count))
+    }
+
+    /// Writes more of what leaves at the event time that has been reached.
+    async fn go_on(&mut self) -> Result<(), PipelineError> {
+        self.changes.clear();
+        self.processor.go_on(&mut self.changes, &mut self.bad)?;
+        self.settle_bad_records().await?;
+        for changes in self.changes.drain(..) {
+            self.statistics.rows_out += self.output.write(&changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Bytes held between turns: tables, rows that wait, what is merged, a row group that is being read,
+    /// an encoder's row group. What is not among them has a bound of its own.
+    ///
+    /// # Cost
+    /// O(stages and columns).
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.input.held_bytes() + self.processor.held_bytes() + self.output.held_bytes()
+    }
+
+    /// What holds most, for a message.
+    #[must_use]
+    pub fn held_most(&self) -> Held {
+        let held = self.processor.held().chain([self.input.held(), self.output.held()]);
+        held.max_by_key(|held| held.bytes).expect("the input is among them")
+    }
+
+    /// Says how many bytes this pipeline may hold until it is told otherwise: a step that would hold more
+    /// in the middle of a turn fails.
+    pub fn set_budget(&mut self, bytes: u64) {
+        let room_bytes = bytes.saturating_sub(self.held_bytes());
+        self.input.set_room(room_bytes);
+        self.processor.set_room(room_bytes);
     }
 
     /// Lets event time pass without a batch: a gather follows its partitions, and a partition whose input
@@ -179,6 +224,9 @@ impl Pipeline {
     /// # Errors
     /// As [`Self::turn`].
     pub async fn pass_time(&mut self, time: EventTime) -> Result<Progress, PipelineError> {
+        while self.processor.is_leaving() {
+            self.go_on().await?;
+        }
         if time <= self.processor.watermark() {
             return Ok(Progress::Idle);
         }
@@ -186,6 +234,9 @@ impl Pipeline {
         self.settle_bad_records().await?;
         for changes in self.changes.drain(..) {
             self.statistics.rows_out += self.output.write(&changes).await?;
+        }
+        while self.processor.is_leaving() {
+            self.go_on().await?;
         }
         Ok(Progress::Advanced(0))
     }
@@ -237,23 +288,27 @@ impl Pipeline {
         self.input.closing_mut().expect("a gather of running pipelines").pass(until);
     }
 
-    /// After the last turn, once: empties the tables through the rest of the stages, and completes
-    /// the outputs.
+    /// After the last turn, again and again: empties the tables through the rest of the stages, batch by
+    /// batch, and completes the outputs. `None` while there is more to be done.
     ///
     /// # Errors
     /// As [`Self::turn`].
-    pub async fn drain(&mut self) -> Result<Outcome, PipelineError> {
-        let deliveries = self.drain_tables().await?;
-        self.take_outcome(deliveries)
-    }
-
-    async fn drain_tables(&mut self) -> Result<Vec<Delivery>, PipelineError> {
+    pub async fn drain(&mut self) -> Result<Option<Outcome>, PipelineError> {
         let started = Instant::now();
         // Rows that leave a table have no record of their own: no text is looked up for them.
-        while let Some(batch) = self.processor.drain(&mut self.bad)? {
+        if let Some(batch) = self.processor.drain(&mut self.bad)? {
             self.bad_records.settle(&mut self.bad).await?;
             self.statistics.rows_out += self.output.write(&batch).await?;
+            drop(batch);
+            recycled::release();
+            self.statistics.busy += started.elapsed();
+            return Ok(None);
         }
+        let deliveries = self.complete(started).await?;
+        self.take_outcome(deliveries).map(Some)
+    }
+
+    async fn complete(&mut self, started: Instant) -> Result<Vec<Delivery>, PipelineError> {
         self.bad_records.settle(&mut self.bad).await?;
         let results = self.output.finish().await?;
         let dead_letters = self.bad_records.finish().await?;
@@ -320,8 +375,9 @@ impl Pipeline {
             let first = Position { offset, ..self.position };
             statistics.far_ahead.insert(self.bad_records.source().to_owned(), (count, first));
         }
-        statistics.group_count = self.processor.group_count();
-        statistics.state_bytes = self.processor.state_bytes();
+        let (merged_count, merged_bytes) = self.input.merged();
+        statistics.group_count = self.processor.group_count() + merged_count;
+        statistics.state_bytes = self.processor.state_bytes() + merged_bytes;
         statistics
     }
 

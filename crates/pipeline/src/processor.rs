@@ -12,6 +12,12 @@ use tidemill_plan::{Emit, Stage};
 use tidemill_record::{BadRecord, Batch, EventTime, Offset};
 
 use crate::PipelineError;
+use crate::held::{Held, count};
+
+/// Rows that leave a step while event time passes, before they are written and it goes on.
+const LEAVING_ROWS: usize = 1 << 16;
+/// And batches: windows of few rows have one each.
+const LEAVING_BATCHES: usize = 256;
 
 /// Applies the stages of one pipeline. Knows tables and expressions, no I/O.
 pub(crate) struct Processor {
@@ -25,8 +31,13 @@ pub(crate) struct Processor {
     late: Vec<Late>,
     /// What one step makes of what the step before has made; empty between two.
     results: Vec<Batch>,
+    /// The step that has more to give at this event time. Those behind it are not told of the time until
+    /// they have seen all its rows.
+    leaving: Option<usize>,
     /// The step that is being emptied at the end of input, and what is left of it.
-    draining: Option<(usize, TableBatches)>,
+    draining: Option<(usize, Draining)>,
+    /// Bytes that are held until it is empty.
+    draining_bytes: u64,
     /// Rows that left the last step while draining.
     owed: VecDeque<Batch>,
     /// Steps before this one have been emptied.
@@ -44,6 +55,14 @@ pub struct KeyAudit {
     pub stage: usize,
     /// 64-bit hashes of the columns' values, each once.
     pub fingerprints: Vec<u64>,
+}
+
+/// How a step is emptied.
+enum Draining {
+    /// Batch by batch.
+    Batches(TableBatches),
+    /// Event time comes to its end.
+    Time,
 }
 
 /// What a gather is given.
@@ -74,12 +93,9 @@ enum Step {
 }
 
 impl Step {
-    fn new(
-        stage: &Stage,
-        context: &Context,
-        budget_bytes: u64,
-        batch_rows: usize,
-    ) -> Result<Self, PipelineError> {
+    fn new(stage: &Stage, context: &Context, batch_rows: usize) -> Result<Self, PipelineError> {
+        // Set before every turn.
+        let budget_bytes = u64::MAX;
         Ok(match stage {
             Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
@@ -125,19 +141,122 @@ impl Step {
         Ok(())
     }
 
-    /// Lets event time pass; what waited for it goes to `results`.
+    /// Lets event time pass; what waited for it goes to `results`. Whether that is all: once there are
+    /// many rows, the time stops between two windows, and is asked to go on later.
     fn advance(
         &mut self,
         watermark: EventTime,
         results: &mut Vec<Batch>,
-    ) -> Result<(), PipelineError> {
-        match self {
-            Self::Windows(table) => table.advance(watermark, results)?,
-            Self::Over(table) => table.advance(watermark, results)?,
-            Self::TopN(table) => table.advance(watermark, results)?,
-            _ => {}
+    ) -> Result<bool, PipelineError> {
+        let mut row_count = 0;
+        loop {
+            let before = results.len();
+            let until = match self {
+                Self::Windows(table) => {
+                    let until = table.next_step(watermark);
+                    table.advance(until, results)?;
+                    until
+                }
+                Self::Over(table) => {
+                    let until = table.next_step(watermark);
+                    table.advance(until, results)?;
+                    until
+                }
+                Self::TopN(table) => {
+                    table.advance(watermark, results)?;
+                    watermark
+                }
+                _ => watermark,
+            };
+            if until == watermark {
+                return Ok(true);
+            }
+            row_count += results[before..].iter().map(Batch::row_count).sum::<usize>();
+            if row_count >= LEAVING_ROWS || results.len() >= LEAVING_BATCHES {
+                return Ok(false);
+            }
         }
-        Ok(())
+    }
+
+    /// What it holds; `None` of a step without state.
+    fn held(&self) -> Option<Held> {
+        let (what, bytes, groups) = match self {
+            Self::Aggregate { table, .. } => ("GROUP BY", table.state_bytes(), table.group_count()),
+            Self::Windows(table) => ("windows", table.state_bytes(), table.group_count()),
+            Self::Over(table) => ("OVER", table.state_bytes(), table.key_count()),
+            Self::TopN(table) => ("ROW_NUMBER", table.state_bytes(), table.row_count()),
+            Self::Sort(table) => ("ORDER BY", table.state_bytes(), table.row_count()),
+            Self::EventTime(_)
+            | Self::Filter(_)
+            | Self::Project(_)
+            | Self::Limit(_)
+            | Self::Drained => return None,
+        };
+        Some(Held { what, bytes, groups: count(groups) })
+    }
+
+    fn state_bytes(&self) -> u64 {
+        match self {
+            Self::Aggregate { table, .. } => table.state_bytes(),
+            Self::Windows(table) => table.state_bytes(),
+            Self::Over(table) => table.state_bytes(),
+            Self::TopN(table) => table.state_bytes(),
+            Self::Sort(table) => table.state_bytes(),
+            Self::EventTime(_)
+            | Self::Filter(_)
+            | Self::Project(_)
+            | Self::Limit(_)
+            | Self::Drained => 0,
+        }
+    }
+
+    /// Lets it hold so many bytes more than it does.
+    fn set_room(&mut self, room_bytes: u64) {
+        let budget_bytes = self.state_bytes().saturating_add(room_bytes);
+        match self {
+            Self::Aggregate { table, .. } => table.set_budget(budget_bytes),
+            Self::Windows(table) => table.set_budget(budget_bytes),
+            Self::Over(table) => table.set_budget(budget_bytes),
+            Self::TopN(table) => table.set_budget(budget_bytes),
+            Self::Sort(table) => table.set_budget(budget_bytes),
+            Self::EventTime(_)
+            | Self::Filter(_)
+            | Self::Project(_)
+            | Self::Limit(_)
+            | Self::Drained => {}
+        }
+    }
+}
+
+impl Seal {
+    fn held(&self) -> Held {
+        match self {
+            Self::Table(table) => Held {
+                what: "the table for the gather",
+                bytes: table.state_bytes(),
+                groups: count(table.group_count()),
+            },
+            Self::Windows(table) => Held {
+                what: "windows",
+                bytes: table.state_bytes(),
+                groups: count(table.group_count()),
+            },
+        }
+    }
+
+    fn state_bytes(&self) -> u64 {
+        match self {
+            Self::Table(table) => table.state_bytes(),
+            Self::Windows(table) => table.state_bytes(),
+        }
+    }
+
+    fn set_room(&mut self, room_bytes: u64) {
+        let budget_bytes = self.state_bytes().saturating_add(room_bytes);
+        match self {
+            Self::Table(table) => table.set_budget(budget_bytes),
+            Self::Windows(table) => table.set_budget(budget_bytes),
+        }
     }
 }
 
@@ -146,10 +265,10 @@ impl Processor {
         stages: &[Stage],
         seal: Option<&Merge>,
         context: &Context,
-        budget_bytes: u64,
         batch_rows: usize,
     ) -> Result<Self, PipelineError> {
-        let steps = stages.iter().map(|stage| Step::new(stage, context, budget_bytes, batch_rows));
+        let budget_bytes = u64::MAX;
+        let steps = stages.iter().map(|stage| Step::new(stage, context, batch_rows));
         let seals_by_event_time = seal.is_some_and(Merge::is_by_event_time);
         let seal = seal.map(|merge| match merge {
             Merge::Windows(spec) => Seal::Windows(WindowTable::sealing(spec.clone(), budget_bytes)),
@@ -162,7 +281,9 @@ impl Processor {
             watermark: EventTime::MIN,
             late: Vec::new(),
             results: Vec::new(),
+            leaving: None,
             draining: None,
+            draining_bytes: 0,
             owed: VecDeque::new(),
             drained_count: 0,
             batch_rows,
@@ -191,14 +312,16 @@ impl Processor {
         bad: &mut Vec<BadRecord>,
     ) -> Result<(), PipelineError> {
         let results = &mut self.results;
-        for step in &mut self.steps[first..] {
+        for (place, step) in self.steps.iter_mut().enumerate().skip(first) {
             for batch in batches.drain(..) {
                 step.update(batch, bad, &mut self.late, results)?;
             }
             if let Step::EventTime(times) = step {
                 self.watermark = self.watermark.max(times.watermark());
             }
-            step.advance(self.watermark, results)?;
+            if self.leaving.is_none() && !step.advance(self.watermark, results)? {
+                self.leaving = Some(place);
+            }
             results.retain(|batch| batch.row_count() > 0);
             std::mem::swap(batches, results);
         }
@@ -211,11 +334,61 @@ impl Processor {
                 for batch in batches.drain(..) {
                     table.update(&batch, &mut self.late, results)?;
                 }
-                table.advance(self.watermark, results)?;
+                if self.leaving.is_none() {
+                    table.advance(self.watermark, results)?;
+                }
                 std::mem::swap(batches, results);
             }
         }
         Ok(())
+    }
+
+    /// Whether more leaves at this event time than has left yet. No batch is taken in before it has.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// Goes on with what [`Self::is_leaving`] says; what leaves the last stage goes to `batches`, which are
+    /// none.
+    pub(crate) fn go_on(
+        &mut self,
+        batches: &mut Vec<Batch>,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<(), PipelineError> {
+        let Some(place) = self.leaving.take() else { return Ok(()) };
+        debug_assert!(batches.is_empty(), "what left before has been written");
+        if !self.steps[place].advance(self.watermark, batches)? {
+            self.leaving = Some(place);
+        }
+        self.apply_from(place + 1, batches, bad)
+    }
+
+    /// Bytes held between turns.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let steps: u64 = self.steps.iter().map(Step::state_bytes).sum();
+        let audits = self.audits.iter().map(|audit| audit.fingerprints.capacity());
+        let audit_bytes = count(audits.sum::<usize>() * size_of::<u64>());
+        let seal = self.seal.as_ref().map_or(0, Seal::state_bytes);
+        steps + seal + audit_bytes + self.draining_bytes
+    }
+
+    /// What is held, for a message.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Held> {
+        let draining = Held {
+            what: "a table that leaves",
+            bytes: self.draining_bytes,
+            groups: self.group_count,
+        };
+        let steps = self.steps.iter().filter_map(Step::held);
+        steps.chain(self.seal.as_ref().map(Seal::held)).chain(std::iter::once(draining))
+    }
+
+    /// Lets each table hold so many bytes more than it does.
+    pub(crate) fn set_room(&mut self, room_bytes: u64) {
+        self.steps.iter_mut().for_each(|step| step.set_room(room_bytes));
+        if let Some(seal) = &mut self.seal {
+            seal.set_room(room_bytes);
+        }
     }
 
     /// Lets event time pass without a batch; what leaves the last stage goes to `batches`, which are none.
@@ -240,6 +413,8 @@ impl Processor {
     /// Whether windows have closed since they were last taken.
     pub(crate) fn has_closed(&self) -> bool {
         match &self.seal {
+            // There are windows that have not come here yet.
+            _ if self.is_leaving() => false,
             Some(Seal::Windows(table)) => table.has_sealed(),
             Some(Seal::Table(table)) => self.seals_by_event_time && table.has_until(self.watermark),
             None => false,
@@ -247,9 +422,12 @@ impl Processor {
     }
 
     /// The windows that have closed since this was last asked, and until when there will be no other;
-    /// `None` where nothing is sealed by event time.
+    /// `None` where nothing is sealed by event time, or not all has come there yet.
     pub(crate) fn take_closed(&mut self) -> Result<Option<(Sealed, EventTime)>, PipelineError> {
         let watermark = self.watermark;
+        if self.is_leaving() {
+            return Ok(None);
+        }
         Ok(match &mut self.seal {
             Some(Seal::Windows(table)) => Some(table.take_sealed(watermark)),
             Some(Seal::Table(table)) if self.seals_by_event_time => {
@@ -287,39 +465,78 @@ impl Processor {
             if let Some(batch) = self.owed.pop_front() {
                 return Ok(Some(batch));
             }
-            let (place, batch) = match &mut self.draining {
-                Some((place, batches)) => match batches.next() {
-                    Some(batch) => (*place, batch?),
-                    None => {
+            let mut batches = Vec::new();
+            if self.is_leaving() {
+                self.go_on(&mut batches, bad)?;
+                self.owed = batches.into();
+                continue;
+            }
+            let place = match &mut self.draining {
+                Some((place, Draining::Batches(rest))) => {
+                    batches.extend(rest.next().transpose()?);
+                    *place
+                }
+                Some((place, Draining::Time)) => {
+                    if self.steps[*place].advance(EventTime::MAX, &mut batches)? {
+                        let place = *place;
                         self.draining = None;
-                        continue;
+                        self.audit_and_drop(place);
+                        place
+                    } else {
+                        *place
                     }
-                },
+                }
                 None if self.drained_count == self.steps.len() => return Ok(None),
                 None => {
                     self.empty_next_step()?;
                     continue;
                 }
             };
-            let mut batches = vec![batch];
+            if batches.is_empty() && !matches!(self.draining, Some((_, Draining::Time))) {
+                (self.draining, self.draining_bytes) = (None, 0);
+                continue;
+            }
             self.apply_from(place + 1, &mut batches, bad)?;
             self.owed = batches.into();
         }
+    }
+
+    /// Drops a table that event time has emptied, but for its audit.
+    fn audit_and_drop(&mut self, place: usize) {
+        let fingerprints = match std::mem::replace(&mut self.steps[place], Step::Drained) {
+            Step::Windows(table) => table.key_fingerprints(),
+            Step::Over(table) => table.key_fingerprints(),
+            _ => unreachable!("only these are emptied by event time"),
+        };
+        self.audit(place, fingerprints);
     }
 
     fn empty_next_step(&mut self) -> Result<(), PipelineError> {
         let place = self.drained_count;
         self.drained_count += 1;
         let step = &mut self.steps[place];
-        if matches!(step, Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_))
-        {
-            return Ok(());
+        match step {
+            Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_) => {
+                return Ok(());
+            }
+            Step::Windows(table) => {
+                self.group_count += count(table.group_count());
+                self.state_bytes += table.state_bytes();
+                self.draining = Some((place, Draining::Time));
+                return Ok(());
+            }
+            Step::Over(table) => {
+                self.group_count += count(table.key_count());
+                self.state_bytes += table.state_bytes();
+                self.draining = Some((place, Draining::Time));
+                return Ok(());
+            }
+            Step::Aggregate { .. } | Step::TopN(_) | Step::Sort(_) | Step::Drained => {}
         }
-        let mut results = Vec::new();
+        let state_bytes = step.state_bytes();
         let batches: TableBatches = match std::mem::replace(step, Step::Drained) {
             Step::Aggregate { mut table, emit, audited_keys } => {
                 self.group_count += count(table.group_count());
-                self.state_bytes += table.state_bytes();
                 if !audited_keys.is_empty() {
                     let fingerprints = table.key_fingerprints(&audited_keys);
                     self.audits.push(KeyAudit { stage: place, fingerprints });
@@ -330,35 +547,15 @@ impl Processor {
                     Box::new(table.flush_changes()?.into_iter().map(Ok))
                 }
             }
-            Step::Windows(mut table) => {
-                self.group_count += count(table.group_count());
-                self.state_bytes += table.state_bytes();
-                table.advance(EventTime::MAX, &mut results)?;
-                self.audit(place, table.key_fingerprints());
-                Box::new(results.into_iter().map(Ok))
-            }
-            Step::Over(mut table) => {
-                self.group_count += count(table.key_count());
-                self.state_bytes += table.state_bytes();
-                table.advance(EventTime::MAX, &mut results)?;
-                self.audit(place, table.key_fingerprints());
-                Box::new(results.into_iter().map(Ok))
-            }
             Step::TopN(table) => {
-                self.state_bytes += table.state_bytes();
                 table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?
             }
-            Step::Sort(table) => {
-                self.state_bytes += table.state_bytes();
-                Box::new(table.into_batches(self.batch_rows)?.map(Ok))
-            }
-            Step::EventTime(_)
-            | Step::Filter(_)
-            | Step::Project(_)
-            | Step::Limit(_)
-            | Step::Drained => unreachable!("only tables are emptied, and each once"),
+            Step::Sort(table) => Box::new(table.into_batches(self.batch_rows)?.map(Ok)),
+            _ => unreachable!("only tables are emptied, and each once"),
         };
-        self.draining = Some((place, batches));
+        self.state_bytes += state_bytes;
+        self.draining_bytes = state_bytes;
+        self.draining = Some((place, Draining::Batches(batches)));
         Ok(())
     }
 
@@ -387,13 +584,6 @@ impl Processor {
         std::mem::take(&mut self.late)
     }
 
-    /// Feeds merged tables to the stages: what a gather starts from.
-    pub(crate) fn start_with(&mut self, merged: Sealed) -> Result<GatheredBatches, PipelineError> {
-        self.group_count += count(merged.group_count());
-        self.state_bytes += merged.state_bytes();
-        Ok(GatheredBatches(merged.into_batches(self.batch_rows)?))
-    }
-
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Result<Option<Sealed>, PipelineError> {
         match self.seal.take() {
@@ -414,35 +604,4 @@ impl Processor {
     pub(crate) fn state_bytes(&self) -> u64 {
         self.state_bytes
     }
-}
-
-/// The rows of merged tables, batch by batch.
-pub(crate) struct GatheredBatches(TableBatches);
-
-impl GatheredBatches {
-    pub(crate) fn next_batch(&mut self) -> Result<Option<Batch>, PipelineError> {
-        Ok(self.0.next().transpose()?)
-    }
-}
-
-/// Merges sealed tables in the order given, which is the order of partitions. Each was held to a
-/// part of the budget; what they become together is held to all of it.
-pub(crate) fn merge_sealed(
-    tables: Vec<Sealed>,
-    merge: &Merge,
-    budget_bytes: u64,
-) -> Result<Sealed, PipelineError> {
-    let mut tables = tables.into_iter();
-    let mut merged = match tables.next() {
-        Some(first) => first.with_budget(budget_bytes),
-        None => Sealed::new(merge, budget_bytes),
-    };
-    for table in tables {
-        merged.merge(table)?;
-    }
-    Ok(merged)
-}
-
-fn count(value: usize) -> u64 {
-    u64::try_from(value).expect("usize is at most 64 bits")
 }

@@ -35,8 +35,6 @@ pub struct PipelineSpec {
     pub context: Context,
     /// Rows a batch holds at most, at least 1.
     pub batch_rows: usize,
-    /// Bytes each table of this pipeline may hold.
-    pub table_budget_bytes: u64,
 }
 
 /// What flows into a pipeline.

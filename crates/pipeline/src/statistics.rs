@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tidemill_record::Position;
 
-/// Longer batches count as this long: an hour.
-const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+use crate::Latencies;
 
 /// Counts of one pipeline since it was opened; plain numbers that its owner adds up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Statistics {
     /// Records read from the source, bad ones included.
     pub records_in: u64,
@@ -34,7 +32,7 @@ pub struct Statistics {
     /// Sum, modulo 2^64, of a hash of each row that went to a discard sink.
     pub checksum: Option<u64>,
     /// Time from a batch's first byte wanted to its last change written, in nanoseconds.
-    pub batch_latency_ns: Histogram<u64>,
+    pub batch_latency_ns: Latencies,
     /// Time spent in turns.
     pub busy: Duration,
 }
@@ -46,26 +44,6 @@ pub struct LateCounts {
     pub lost: u64,
     /// For some of their windows only.
     pub partly: u64,
-}
-
-impl Default for Statistics {
-    fn default() -> Self {
-        Self {
-            records_in: 0,
-            bytes_in: 0,
-            rows_out: 0,
-            bytes_out: 0,
-            bad_records: 0,
-            late: BTreeMap::new(),
-            far_ahead: BTreeMap::new(),
-            group_count: 0,
-            state_bytes: 0,
-            checksum: None,
-            batch_latency_ns: Histogram::new_with_bounds(1, LATENCY_NS_MAX, 2)
-                .expect("the bounds are in order, and 2 is within the 0..=5 digits allowed"),
-            busy: Duration::ZERO,
-        }
-    }
 }
 
 impl Statistics {
@@ -92,7 +70,6 @@ impl Statistics {
             (Some(one), Some(another)) => Some(one.wrapping_add(another)),
             (one, another) => one.or(another),
         };
-        // Both have the same bounds, so every value of one has a place in the other.
-        let _ = self.batch_latency_ns.add(&other.batch_latency_ns);
+        self.batch_latency_ns.add(&other.batch_latency_ns);
     }
 }

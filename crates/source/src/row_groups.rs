@@ -78,6 +78,13 @@ impl RowGroupReader {
         self.position
     }
 
+    /// Bytes of the row group that is lent next; 0 if there is none.
+    #[must_use]
+    pub fn next_bytes(&self) -> u64 {
+        let next = self.groups.as_slice().first();
+        next.map_or(0, |group| group.ranges.iter().map(|range| range.end - range.start).sum())
+    }
+
     /// Lends the next row group.
     ///
     /// # Errors

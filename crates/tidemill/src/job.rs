@@ -257,7 +257,6 @@ impl Job {
         let Run { cores, context, stop, progress, directories } = run;
         let settings = &self.script.settings;
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
-        let query_count = u64::try_from(wave.len().max(1)).unwrap_or(u64::MAX);
         let planned = wave
             .iter()
             .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
@@ -273,9 +272,7 @@ impl Job {
             settings,
             backend: cores.backend,
             context: *context,
-            core_count: cores.cpus.len(),
             has_no_end,
-            query_budget_bytes: budget_bytes / query_count,
             directories,
         };
         let mut roots = Vec::new();
@@ -290,12 +287,12 @@ impl Job {
         directories.take_notices().into_iter().for_each(|notice| progress.notices.say(notice));
 
         let before = Instant::now();
-        let outcome =
-            tidemill_control::run(Wave { roots, has_no_end }, cores, stop).map_err(|error| {
-                let left = directories.left_behind().into_iter();
-                left.for_each(|notice| progress.notices.say(notice));
-                self.located(error, &planned)
-            })?;
+        let running = Wave { roots, has_no_end, budget_bytes };
+        let outcome = tidemill_control::run(running, cores, stop).map_err(|error| {
+            let left = directories.left_behind().into_iter();
+            left.for_each(|notice| progress.notices.say(notice));
+            self.located(error, &planned)
+        })?;
         let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
         // A stop is the only end that input without one comes to.
         let is_stopped = stop.is_set() && !has_no_end;

@@ -226,11 +226,8 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) backend: Backend,
     pub(crate) context: Context,
-    pub(crate) core_count: usize,
     /// Some query of the wave reads input without end: everything runs at once.
     pub(crate) has_no_end: bool,
-    /// Bytes that one query's tables may hold together.
-    pub(crate) query_budget_bytes: u64,
     pub(crate) directories: &'a mut Directories,
 }
 
@@ -245,10 +242,7 @@ impl<'a> WaveBuilder<'a> {
     /// The nodes of one query.
     pub(crate) fn nodes(&mut self, query: &PlannedQuery) -> Result<Vec<Node>, Error> {
         let roots = &query.physical.fragments;
-        let sealing_count: usize = roots.iter().map(|root| sealing_count(root, query)).sum();
         let mut building = QueryBuilder {
-            table_budget_bytes: self.query_budget_bytes
-                / u64::try_from(sealing_count.max(self.core_count).max(1)).unwrap_or(u64::MAX),
             stdout: stdout_order(query, self.has_no_end)?,
             writer_count: 0,
             query,
@@ -280,7 +274,6 @@ fn stdout_order(query: &PlannedQuery, has_no_end: bool) -> Result<Arc<StdoutOrde
 struct QueryBuilder<'w, 'a> {
     wave: &'w mut WaveBuilder<'a>,
     query: &'w PlannedQuery,
-    table_budget_bytes: u64,
     stdout: Arc<StdoutOrder>,
     /// Pipelines made so far that write to the sink.
     writer_count: u32,
@@ -305,9 +298,6 @@ impl QueryBuilder<'_, '_> {
                 let bad = self.gathered_bad_records(fragment)?;
                 let spec =
                     self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
-                // What is merged may come from every pipeline at once.
-                let table_budget_bytes = self.wave.query_budget_bytes;
-                let spec = PipelineSpec { table_budget_bytes, ..spec };
                 let pipelines = vec![Planned { spec, weight: 1, idle_timeout: None }];
                 Ok(Node { pipelines, children, are_splits: false })
             }
@@ -371,7 +361,6 @@ impl QueryBuilder<'_, '_> {
             bad_records,
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
-            table_budget_bytes: self.table_budget_bytes,
         })
     }
 
@@ -589,16 +578,5 @@ fn pipeline_count(root: &Fragment, query: &PlannedQuery) -> usize {
     match &root.input {
         FragmentInput::Scan(scan) => query.sources[&scan.source.name].partitions.len(),
         FragmentInput::Gather { .. } => 1,
-    }
-}
-
-/// Pipelines below a fragment whose tables live until they are gathered.
-fn sealing_count(root: &Fragment, query: &PlannedQuery) -> usize {
-    match &root.input {
-        FragmentInput::Scan(_) => 0,
-        FragmentInput::Gather { children, .. } => children
-            .iter()
-            .map(|child| pipeline_count(child, query) + sealing_count(child, query))
-            .sum(),
     }
 }

@@ -85,12 +85,12 @@ impl fmt::Display for Summary {
             )?;
         }
         let latency = &all.batch_latency_ns;
-        if !latency.is_empty() {
+        if latency.count() > 0 {
             writeln!(
                 f,
                 "batch latency: p50 {}, p99 {}, max {}",
-                micros(latency.value_at_quantile(0.5)),
-                micros(latency.value_at_quantile(0.99)),
+                micros(latency.at_quantile(0.5)),
+                micros(latency.at_quantile(0.99)),
                 micros(latency.max()),
             )?;
         }

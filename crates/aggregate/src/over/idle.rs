@@ -21,6 +21,11 @@ impl IdleKeys {
         }
     }
 
+    /// Bytes held.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<u32>() + self.last_times.capacity() * size_of::<i64>()
+    }
+
     /// Turns keys into slots; how many slots there are.
     pub(super) fn assign(&mut self, keys: &mut [u32], times: &[i64]) -> usize {
         for (key, &time) in keys.iter_mut().zip(times) {

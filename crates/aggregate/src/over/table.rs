@@ -16,6 +16,9 @@ use crate::over::waiting::{Waiting, without_late};
 use crate::state::Overflow;
 use crate::{AggregateError, Late};
 
+/// Keys that are looked at for each row, to know what functions hold of them.
+const KEYS_A_ROW: usize = 8;
+
 /// Most fingerprints of forgotten keys: the audit of a stream that never ends must not grow with it.
 const FINGERPRINTS_MAX: usize = 1 << 20;
 
@@ -38,8 +41,10 @@ pub struct OverTable {
     /// The key, then the slot, of each row of the last batch; reused.
     slots: Vec<u32>,
     fingerprints: HashSet<u64>,
-    /// Rows since the budget was last looked at: looking costs O(keys).
+    /// Rows since `function_bytes` was last looked at: looking costs O(keys).
     unchecked_rows: usize,
+    /// Bytes that the functions held then.
+    function_bytes: u64,
     /// Rows that have just left; empty between two calls.
     released: Vec<Batch>,
 }
@@ -100,8 +105,21 @@ impl OverTable {
             slots: Vec::new(),
             fingerprints: HashSet::new(),
             unchecked_rows: 0,
+            function_bytes: 0,
             released: Vec::new(),
         }
+    }
+
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes;
+    }
+
+    /// How far event time may pass at a time on its way to `watermark`, so that not too many rows leave
+    /// at once.
+    #[must_use]
+    pub fn next_step(&self, watermark: EventTime) -> EventTime {
+        self.waiting.as_ref().map_or(watermark, |waiting| waiting.next_step(watermark))
     }
 
     /// Takes in a batch, each row judged by the watermark beside it; rows that it had passed go to
@@ -168,6 +186,8 @@ impl OverTable {
     fn look(&mut self, batch: &Batch) -> Result<Batch, AggregateError> {
         let keys: SmallVec<[&ArrayRef; 8]> =
             self.spec.partition_by.iter().map(|&key| batch.column(key)).collect();
+        let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
+        self.interner.set_budget(self.budget_bytes, elsewhere);
         self.interner.intern(&keys, batch.row_count(), &mut self.slots)?;
         self.unchecked_rows += batch.row_count();
         let times = match self.spec.order {
@@ -246,10 +266,11 @@ impl OverTable {
     }
 
     fn check_budget(&mut self) -> Result<(), AggregateError> {
-        if self.unchecked_rows < self.key_count() {
-            return Ok(());
+        if self.unchecked_rows >= self.key_count() / KEYS_A_ROW {
+            self.unchecked_rows = 0;
+            let bytes = self.functions.iter().map(|function| function.heap_bytes());
+            self.function_bytes = bytes.sum::<usize>() as u64;
         }
-        self.unchecked_rows = 0;
         let state_bytes = self.state_bytes();
         if state_bytes <= self.budget_bytes {
             return Ok(());
@@ -270,12 +291,14 @@ impl OverTable {
         self.interner.group_count()
     }
 
-    /// Bytes held. O(keys).
+    /// Bytes held; what functions hold was looked at some rows ago, an eighth of the number of keys.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        let functions: usize = self.functions.iter().map(|function| function.heap_bytes()).sum();
         let waiting = self.waiting.as_ref().map_or(0, Waiting::state_bytes);
-        (self.interner.heap_bytes() + functions) as u64 + waiting
+        let idle = self.idle.as_ref().map_or(0, IdleKeys::heap_bytes);
+        let fingerprints = self.fingerprints.capacity() * (size_of::<u64>() + 1);
+        let held = self.interner.heap_bytes() + idle + fingerprints;
+        held as u64 + self.function_bytes + waiting
     }
 
     /// As [`crate::AggTable::key_fingerprints`], of all keys there have been; of more than a million

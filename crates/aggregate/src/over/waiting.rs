@@ -42,6 +42,9 @@ struct Run {
     state_bytes: u64,
 }
 
+/// Rows that leave at a time, where many could.
+const RELEASED_ROWS: usize = 1 << 16;
+
 /// Orders that are kept for use again.
 const ORDERS_MAX: usize = 4;
 
@@ -74,6 +77,19 @@ impl Waiting {
         }
         let batch = batch.with_watermarks(None);
         self.runs.push_back(Run { batch, order, next: 0, state_bytes: 0 });
+    }
+
+    /// How far event time may pass at a time on its way to `watermark`, so that of all runs together about
+    /// [`RELEASED_ROWS`] leave, and those of one time.
+    ///
+    /// # Cost
+    /// O(runs).
+    pub(crate) fn next_step(&self, watermark: EventTime) -> EventTime {
+        let row_count = (RELEASED_ROWS / self.runs.len().max(1)).max(1);
+        let ends = self.runs.iter().filter_map(|run| run.order.get(run.next + row_count));
+        // Rows of just this time leave once event time is beyond it.
+        let step = ends.map(|&(time, _)| time.saturating_add(1)).min();
+        step.map_or(watermark, |step| watermark.min(EventTime(step)))
     }
 
     /// Takes out the rows that the watermark has passed, in order, to `released`: batches of at least

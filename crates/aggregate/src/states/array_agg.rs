@@ -14,7 +14,7 @@ use tidemill_record::DataType;
 use crate::AggregateError;
 use crate::argument::Rows;
 use crate::keys::{KeyColumn, KeyInput, KeyStore};
-use crate::state::{Overflow, State, downcast};
+use crate::state::{Overflow, State, downcast, reserve_outside};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state(argument: &DataType) -> Option<Box<dyn State>> {
@@ -46,6 +46,7 @@ impl ArrayAgg {
         self.values.push(input, row);
         let places = &mut self.places[group as usize];
         let capacity_before = places.capacity();
+        reserve_outside(places, 1);
         places.push(place);
         self.places_bytes += (places.capacity() - capacity_before) * size_of::<u32>();
         Ok(())
@@ -128,6 +129,10 @@ impl State for ArrayAgg {
         self.values.heap_bytes()
             + self.places.capacity() * size_of::<Vec<u32>>()
             + self.places_bytes
+    }
+
+    fn outside_bytes(&self) -> usize {
+        self.values.heap_bytes() + self.places_bytes
     }
 
     fn group_bytes(&self) -> usize {

@@ -203,6 +203,10 @@ impl State for Distinct {
         self.inner.heap_bytes() + self.values.heap_bytes() + by_group
     }
 
+    fn outside_bytes(&self) -> usize {
+        self.inner.outside_bytes() + self.values.heap_bytes()
+    }
+
     fn group_bytes(&self) -> usize {
         self.inner.group_bytes()
     }

@@ -6,7 +6,7 @@ use tidemill_record::DataType;
 
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, Numbers, State};
+use crate::state::{Accumulator, Cells, Numbers, State, reserve_outside};
 
 /// The state for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state(
@@ -57,6 +57,7 @@ impl Accumulator for Percentile {
     #[inline]
     fn add(&self, state: &mut Vec<f64>, _: bool, column: &&[f64], row: usize) -> usize {
         let capacity_before = state.capacity();
+        reserve_outside(state, 1);
         state.push(column[row]);
         (state.capacity() - capacity_before) * size_of::<f64>()
     }

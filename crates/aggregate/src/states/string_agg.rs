@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, BinaryViewArray};
 use tidemill_record::DataType;
 
 use super::min_max::bytes_of;
-use crate::state::{Accumulator, BytesOutput, Cells, State};
+use crate::state::{Accumulator, BytesOutput, Cells, State, reserve_outside};
 
 /// The state for a separator; `None` unless the argument is `VARCHAR`.
 pub(crate) fn state(
@@ -23,6 +23,7 @@ struct StringAgg {
 impl StringAgg {
     fn append_text(&self, state: &mut Vec<u8>, is_first: bool, text: &[u8]) -> usize {
         let capacity_before = state.capacity();
+        reserve_outside(state, self.separator.len() + text.len());
         if !is_first {
             state.extend_from_slice(&self.separator);
         }

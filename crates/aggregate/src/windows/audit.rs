@@ -26,6 +26,12 @@ impl Fingerprints {
         }
     }
 
+    /// Bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        // A hash set has a byte beside each entry.
+        self.known.capacity() * (size_of::<u64>() + 1)
+    }
+
     /// All that are kept, and those of groups that are still there; ascending.
     pub(crate) fn with<'a>(&self, tables: impl Iterator<Item = &'a Interner>) -> Vec<u64> {
         if self.keys.is_empty() {

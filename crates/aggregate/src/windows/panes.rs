@@ -14,7 +14,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, EventTime, Offset};
 
-use crate::compact::woven;
+use crate::compact::{batch_bytes, woven};
 use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::blocks::{Blocks, Merged};
@@ -123,6 +123,31 @@ impl PaneTable {
     pub fn sealing(spec: AggregateSpec, budget_bytes: u64) -> Self {
         let sealed = Some(SealedWindows::new(&spec, budget_bytes));
         Self { sealed, ..Self::new(spec, &[], budget_bytes) }
+    }
+
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes;
+    }
+
+    /// How far event time may pass at a time on its way to `watermark`, so that what leaves is one window.
+    #[must_use]
+    pub fn next_step(&self, watermark: EventTime) -> EventTime {
+        if self.emit != Emit::Final || self.sealed.is_some() {
+            return watermark;
+        }
+        let closed_until = self.closed_until;
+        let next = match self.layout {
+            Layout::Shared(_) => self.panes.keys().find_map(|pane| {
+                let mut windows = windows_of(self.window.kind, pane.start);
+                windows.find(|window| window.end > closed_until)
+            }),
+            Layout::Whole => {
+                let closed = Bounds { end: closed_until, start: i64::MAX };
+                self.panes.range((Excluded(closed), Unbounded)).next().map(|(&window, _)| window)
+            }
+        };
+        next.map_or(watermark, |window| watermark.min(EventTime(window.end)))
     }
 
     /// Adds a batch, each row judged by the watermark beside it. What the rows cause goes to
@@ -291,6 +316,7 @@ impl PaneTable {
         rows: &Batch,
     ) -> Result<Option<Batch>, AggregateError> {
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
+        let held = self.state_bytes();
         let idle = &mut self.idle_pane;
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
             table: idle.take().unwrap_or_else(|| AggTable::new(spec.clone(), budget_bytes)),
@@ -298,6 +324,7 @@ impl PaneTable {
             state_bytes: 0,
             is_closed: false,
         });
+        pane.table.set_budget(budget_bytes.saturating_sub(held.saturating_sub(pane.state_bytes)));
         let changes = if self.emit == Emit::Changes {
             pane.table.update_changes(rows)?
         } else {
@@ -314,13 +341,15 @@ impl PaneTable {
                 }
             }
         }
-        let state_bytes =
-            pane.table.state_bytes() + (pane.appeared.len() * size_of::<u64>()) as u64;
+        let state_bytes = pane.table.state_bytes()
+            + pane.table.fixed_bytes()
+            + (pane.appeared.capacity() * size_of::<u64>()) as u64;
         self.state_bytes += state_bytes - pane.state_bytes.min(state_bytes);
         pane.state_bytes = state_bytes;
         if bounds.end <= self.closed_until {
             self.blocks.forget(bounds);
         }
+        self.check_budget()?;
         Ok(changes.map(|changes| with_bounds(&changes, self.spec.keys.len(), bounds)))
     }
 
@@ -374,13 +403,16 @@ impl PaneTable {
             return Ok(());
         }
         if let Layout::Shared(_) = self.layout {
+            let mut leaving_bytes = 0;
             while let Some((window, table, order)) = self.close_next(watermark)? {
-                match &mut self.sealed {
-                    Some(sealed) => sealed.add(window, table)?,
-                    None => {
-                        close(&table, &order, window, results)?;
-                        self.idle_window.keep(table);
-                    }
+                if self.sealed.is_some() {
+                    self.seal(window, table)?;
+                } else {
+                    let before = results.len();
+                    close(&table, &order, window, results)?;
+                    leaving_bytes += results[before..].iter().map(batch_bytes).sum::<u64>();
+                    self.check_budget_with(leaving_bytes)?;
+                    self.idle_window.keep(table);
                 }
             }
         } else {
@@ -409,13 +441,19 @@ impl PaneTable {
             let from = Bounds { end: self.closed_until.saturating_add(1), start: i64::MIN };
             let from = if is_over { Unbounded } else { Included(from) };
             let ended = (from, ending_until(watermark.max(self.closed_until)));
+            let (mut leaving_bytes, held) = (0, self.state_bytes());
             for (&window, pane) in self.panes.range_mut(ended) {
                 if !pane.is_closed {
                     let order: Vec<u32> = (0..).take(pane.table.group_count()).collect();
+                    let before = results.len();
                     close(&pane.table, &order, window, results)?;
+                    leaving_bytes += results[before..].iter().map(batch_bytes).sum::<u64>();
                     pane.is_closed = true;
                 }
                 self.looked_at_count += 1;
+                if leaving_bytes + held > self.budget_bytes {
+                    return self.check_budget_with(leaving_bytes);
+                }
             }
         }
         let past = watermark.saturating_sub(self.window.allowed_lateness_us);
@@ -424,9 +462,10 @@ impl PaneTable {
             past.map(|(&window, _)| window).filter(|&window| !self.pending.needs(window)).collect();
         for window in done {
             let Some(pane) = self.drop_pane(window) else { continue };
-            match &mut self.sealed {
-                Some(sealed) => sealed.add(window, pane.table)?,
-                None => self.idle_pane.keep(pane.table),
+            if self.sealed.is_some() {
+                self.seal(window, pane.table)?;
+            } else {
+                self.idle_pane.keep(pane.table);
             }
         }
         Ok(())
@@ -467,10 +506,12 @@ impl PaneTable {
             if window.end > watermark {
                 return Ok(None);
             }
-            let fresh = || AggTable::new(self.spec.clone(), self.budget_bytes);
+            let room = self.budget_bytes.saturating_sub(self.state_bytes());
+            let fresh = || AggTable::new(self.spec.clone(), room);
             let parts = self.blocks.parts_of(&self.panes, oldest, window, &fresh)?;
-            let merged = Merged::new(self.idle_window.take().unwrap_or_else(fresh));
-            let (merged, _) = self.blocks.merge(&self.panes, &parts, merged)?;
+            let mut merged = self.idle_window.take().unwrap_or_else(fresh);
+            merged.set_budget(self.budget_bytes.saturating_sub(self.state_bytes()));
+            let (merged, _) = self.blocks.merge(&self.panes, &parts, Merged::new(merged))?;
             let Merged { table: merged, appeared } = merged;
             let mut order: Vec<u32> = (0..).take(merged.group_count()).collect();
             order.sort_unstable_by_key(|&group| appeared[group as usize]);
@@ -537,14 +578,20 @@ impl PaneTable {
         if self.state_bytes() > self.budget_bytes {
             self.drop_idle();
         }
-        let state_bytes = self.state_bytes();
+        self.check_budget_with(0)
+    }
+
+    /// The same with so many bytes beside what is held.
+    fn check_budget_with(&self, bytes: u64) -> Result<(), AggregateError> {
+        let state_bytes = self.state_bytes() + bytes;
         if state_bytes <= self.budget_bytes {
             return Ok(());
         }
+        let sealed = self.sealed.as_ref().map_or(0, SealedWindows::group_count);
         Err(AggregateError::BudgetExceeded {
             state_bytes,
             budget_bytes: self.budget_bytes,
-            group_count: self.group_count(),
+            group_count: self.group_count() + sealed,
         })
     }
 
@@ -555,17 +602,28 @@ impl PaneTable {
         (self.blocks.merged_count(), self.looked_at_count)
     }
 
+    /// Keeps a closed window for the gather.
+    fn seal(&mut self, window: Bounds, table: AggTable) -> Result<(), AggregateError> {
+        let Some(sealed) = &mut self.sealed else { return Ok(()) };
+        let noted = (self.pending.heap_bytes() + self.audit.heap_bytes()) as u64;
+        let elsewhere = self.state_bytes + self.blocks.state_bytes() + noted;
+        sealed.set_budget(self.budget_bytes.saturating_sub(elsewhere));
+        sealed.add(window, table)
+    }
+
     /// Groups in panes that are held.
     #[must_use]
     pub fn group_count(&self) -> usize {
         self.panes.values().map(|pane| pane.table.group_count()).sum()
     }
 
-    /// Bytes held, those of tables for windows to come among them.
+    /// Bytes held, those of closed windows and of tables for windows to come among them.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        let idle_bytes = self.idle_pane.state_bytes() + self.idle_window.state_bytes();
-        self.state_bytes + self.blocks.state_bytes() + idle_bytes
+        let sealed = self.sealed.as_ref().map_or(0, SealedWindows::state_bytes);
+        let noted = (self.pending.heap_bytes() + self.audit.heap_bytes()) as u64;
+        let idle = self.idle_pane.state_bytes() + self.idle_window.state_bytes();
+        self.state_bytes + self.blocks.state_bytes() + sealed + noted + idle
     }
 
     /// As [`AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of more than a

@@ -35,6 +35,14 @@ impl PendingChanges {
         }
     }
 
+    /// Bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.changed.capacity() * size_of::<(Bounds, u32)>()
+            + self.known.capacity() * (size_of::<(Bounds, u32)>() + 1)
+            + self.windows.capacity() * (size_of::<Bounds>() + 1)
+            + self.noted.capacity() * size_of::<(u32, Bounds, u32)>()
+    }
+
     /// Whether records are counted at all.
     pub(crate) fn is_counting(&self) -> bool {
         self.block_rows > 0

@@ -25,10 +25,9 @@ impl SealedWindows {
         Self { key_count: spec.keys.len(), budget_bytes, windows: BTreeMap::new(), state_bytes: 0 }
     }
 
-    /// The same, allowed to hold so many bytes from now on.
-    #[must_use]
-    pub fn with_budget(self, budget_bytes: u64) -> Self {
-        Self { budget_bytes, ..self }
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes;
     }
 
     /// Adds a window's groups to what is there of it.
@@ -36,12 +35,13 @@ impl SealedWindows {
         match self.windows.get_mut(&window) {
             Some(earlier) => {
                 self.state_bytes -= earlier.state_bytes();
+                earlier.set_budget(self.budget_bytes.saturating_sub(self.state_bytes));
                 earlier.merge(table)?;
                 self.state_bytes += earlier.state_bytes();
             }
             None => {
-                self.state_bytes += table.state_bytes();
-                self.windows.insert(window, table.with_budget(self.budget_bytes));
+                self.state_bytes += table.state_bytes() + table.fixed_bytes();
+                self.windows.insert(window, table);
             }
         }
         if self.state_bytes <= self.budget_bytes {
@@ -70,7 +70,8 @@ impl SealedWindows {
             None => BTreeMap::new(),
         };
         let windows = std::mem::replace(&mut self.windows, later);
-        let state_bytes = windows.values().map(AggTable::state_bytes).sum();
+        let bytes_of = |table: &AggTable| table.state_bytes() + table.fixed_bytes();
+        let state_bytes = windows.values().map(bytes_of).sum();
         self.state_bytes -= state_bytes;
         let (key_count, budget_bytes) = (self.key_count, self.budget_bytes);
         Self { key_count, budget_bytes, windows, state_bytes }

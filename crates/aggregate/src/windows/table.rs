@@ -53,6 +53,18 @@ impl WindowTable {
         }
     }
 
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        either!(self, table => table.set_budget(budget_bytes));
+    }
+
+    /// How far event time may pass at a time on its way to `watermark`, so that not too many windows
+    /// leave at once.
+    #[must_use]
+    pub fn next_step(&mut self, watermark: EventTime) -> EventTime {
+        either!(self, table => table.next_step(watermark))
+    }
+
     /// Adds a batch, each row judged by the watermark beside it; see [`PaneTable::update`].
     ///
     /// # Errors

@@ -162,7 +162,7 @@ impl Building<'_> {
                 OutputSpec::Columns(Box::new(writer))
             }
         };
-        let Policy { bad, late, budget_bytes } = self.policy;
+        let Policy { bad, late, .. } = self.policy;
         let dead_letters = self.dead.map(|directory| (Arc::clone(directory), number));
         PipelineSpec {
             query: "q".to_owned(),
@@ -175,7 +175,6 @@ impl Building<'_> {
             bad_records: BadRecordSpec { policy: bad, late_records: late, dead_letters },
             context: Context { job_start: EventTime(0) },
             batch_rows: self.batch_rows,
-            table_budget_bytes: budget_bytes,
         }
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(
     let (mut sealed, mut deliveries) = (Vec::new(), Vec::new());
     for spec in scans {
         if ran.error.is_none() {
-            let outcome = ran.note(block_on(run_one(spec, turns_max)));
+            let outcome = ran.note(block_on(run_one(spec, turns_max, policy.budget_bytes)));
             let Some(outcome) = outcome else { continue };
             sealed.extend(outcome.sealed);
             deliveries.extend(outcome.deliveries);
@@ -96,7 +96,7 @@ pub(crate) fn run(
         if let InputSpec::Sealed(tables, _) = &mut spec.input {
             *tables = sealed;
         }
-        let outcome = ran.note(block_on(run_one(spec, usize::MAX)));
+        let outcome = ran.note(block_on(run_one(spec, usize::MAX, policy.budget_bytes)));
         deliveries.extend(outcome.into_iter().flat_map(|outcome| outcome.deliveries));
     }
     ran.collect(&written, deliveries, folder.path());
@@ -120,7 +120,7 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
             for (at, (giver, until)) in givers.iter_mut().enumerate() {
                 let Some(pipeline) = giver else { continue };
                 if pipeline.turn().await.unwrap() == Progress::Ended {
-                    let outcome = pipeline.drain().await;
+                    let outcome = drained(pipeline).await;
                     let sealed = ran.note(outcome).and_then(|outcome| outcome.sealed);
                     (*giver, *until) = (None, EventTime::MAX);
                     give(&mut gather, at, sealed);
@@ -131,7 +131,7 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
             }
             gather.all_have_passed(givers.iter().map(|(_, until)| *until).min().unwrap());
             match gather.turn().await.unwrap() {
-                Progress::Ended => break ran.note(gather.drain().await),
+                Progress::Ended => break ran.note(drained(&mut gather).await),
                 Progress::Advanced(_) | Progress::Idle => {}
             }
         }
@@ -152,14 +152,27 @@ fn dead_letters(policy: Policy, folder: &Path) -> Option<Arc<OutputDirectory>> {
     is_wanted.then(|| Arc::new(open()))
 }
 
-async fn run_one(spec: PipelineSpec, turns_max: usize) -> Result<Outcome, PipelineError> {
+async fn run_one(
+    spec: PipelineSpec,
+    turns_max: usize,
+    budget_bytes: u64,
+) -> Result<Outcome, PipelineError> {
     let mut pipeline = Pipeline::open(spec).await?;
     for _ in 0..turns_max {
+        pipeline.set_budget(budget_bytes);
         if pipeline.turn().await? == Progress::Ended {
             break;
         }
     }
-    pipeline.drain().await
+    drained(&mut pipeline).await
+}
+
+async fn drained(pipeline: &mut Pipeline) -> Result<Outcome, PipelineError> {
+    loop {
+        if let Some(outcome) = pipeline.drain().await? {
+            return Ok(outcome);
+        }
+    }
 }
 
 impl Ran {

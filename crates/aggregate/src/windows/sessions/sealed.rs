@@ -39,10 +39,9 @@ impl SealedSessions {
         Self { budget_bytes, store, gathered: Gathered::default(), copied_count: 0 }
     }
 
-    /// The same, allowed to hold so many bytes from now on.
-    #[must_use]
-    pub fn with_budget(self, budget_bytes: u64) -> Self {
-        Self { budget_bytes, ..self }
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes;
     }
 
     /// Adds sessions, some of which may touch others here.
@@ -56,7 +55,12 @@ impl SealedSessions {
     }
 
     fn check_budget(&self) -> Result<(), AggregateError> {
-        let (state_bytes, budget_bytes) = (self.state_bytes(), self.budget_bytes);
+        self.check_budget_with(0)
+    }
+
+    /// The same with so many bytes beside what is held.
+    fn check_budget_with(&self, bytes: u64) -> Result<(), AggregateError> {
+        let (state_bytes, budget_bytes) = (self.state_bytes() + bytes, self.budget_bytes);
         if state_bytes <= budget_bytes {
             return Ok(());
         }
@@ -81,6 +85,8 @@ impl SealedSessions {
     pub fn merge_of(&mut self, partition: u32, sealed: &Self) -> Result<(), AggregateError> {
         let first = self.store.sessions.len();
         let all: Vec<u32> = (0..).take(sealed.store.sessions.len()).collect();
+        // Both are there until it is done, and all may be new here.
+        self.check_budget_with(2 * sealed.state_bytes())?;
         self.store.absorb(&sealed.store, &all)?;
         for session in &mut self.store.sessions[first..] {
             session.partition = partition;

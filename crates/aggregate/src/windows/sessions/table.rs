@@ -103,6 +103,35 @@ impl SessionTable {
         Self { sealed, ..Self::new(spec, &[], budget_bytes) }
     }
 
+    /// Lets it hold so many bytes from now on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes;
+    }
+
+    /// How far event time may pass at a time on its way to `watermark`, so that not too many sessions
+    /// leave at once: those of one end and about [`BATCH_ROWS`] others.
+    ///
+    /// # Cost
+    /// O(sessions that leave), each time O(log sessions).
+    #[must_use]
+    pub fn next_step(&mut self, watermark: EventTime) -> EventTime {
+        if self.emit != Emit::Final || self.sealed.is_some() || self.due.len() <= BATCH_ROWS {
+            return watermark;
+        }
+        let mut first = Vec::with_capacity(BATCH_ROWS);
+        while first.len() < BATCH_ROWS
+            && let Some(&entry) = self.due.peek()
+            && entry.0.0 <= watermark.0
+        {
+            first.push(entry);
+            self.due.pop();
+        }
+        let is_all = first.len() < BATCH_ROWS;
+        let last = first.last().map_or(watermark, |entry| EventTime(entry.0.0));
+        self.due.extend(first);
+        if is_all { watermark } else { last }
+    }
+
     /// Adds a batch, each row judged by the watermark beside it. What the rows cause goes to
     /// `results`, in order: changes, corrections, and sessions that closed before them. Rows that are
     /// late go to `late`.
@@ -120,6 +149,8 @@ impl SessionTable {
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
         let mut keys = std::mem::take(&mut self.keys);
+        let elsewhere = self.state_bytes() - self.store.keys.heap_bytes() as u64;
+        self.store.keys.set_budget(self.budget_bytes, elsewhere);
         self.store.intern(batch, &mut keys)?;
         let times = batch.column(self.window.time).as_primitive::<TimestampMicrosecondType>();
         for (row, (&time, &key)) in times.values().iter().zip(&keys).enumerate() {
@@ -311,8 +342,12 @@ impl SessionTable {
             let session = &self.store.sessions[number as usize];
             (session.bounds(), session.appeared, number)
         });
+        let own_bytes = self.own_bytes();
         match &mut self.sealed {
-            Some(sealed) if !closing.is_empty() => sealed.add(&self.store, &closing)?,
+            Some(sealed) if !closing.is_empty() => {
+                sealed.set_budget(self.budget_bytes.saturating_sub(own_bytes));
+                sealed.add(&self.store, &closing)?;
+            }
             Some(_) => {}
             None => {
                 for sessions in closing.chunks(BATCH_ROWS) {
@@ -338,7 +373,13 @@ impl SessionTable {
 
     /// Once most sessions are gone, goes on with a copy of the others.
     fn give_back_memory(&mut self) -> Result<(), AggregateError> {
-        if self.store.gone_count < GONE_MIN.max(self.store.live_count()) {
+        let (live, gone) = (self.store.live_count(), self.store.gone_count);
+        if gone < GONE_MIN.max(live) {
+            return Ok(());
+        }
+        // The copy stands beside what it is made of. Where there is no room for that, fewer must live.
+        let copy_bytes = self.own_bytes() / ((live + gone) as u64) * live as u64;
+        if self.state_bytes() + copy_bytes > self.budget_bytes && gone / 8 < live {
             return Ok(());
         }
         self.audit.add(&self.store.keys);
@@ -408,7 +449,8 @@ impl SessionTable {
         if state_bytes <= budget_bytes {
             return Ok(());
         }
-        let group_count = self.group_count();
+        let sealed = self.sealed.as_ref().map_or(0, SealedSessions::group_count);
+        let group_count = self.group_count() + sealed;
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
     }
 
@@ -425,12 +467,17 @@ impl SessionTable {
         self.store.live_count()
     }
 
-    /// Bytes held.
+    /// Bytes held, those of sessions that wait to be given away among them.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
+        self.own_bytes() + self.sealed.as_ref().map_or(0, SealedSessions::state_bytes)
+    }
+
+    fn own_bytes(&self) -> u64 {
         let entry_count = self.due.capacity() + self.starts.capacity();
         let queued = entry_count * size_of::<Reverse<(i64, u32)>>();
-        (self.store.state_bytes() + self.by_key.heap_bytes() + queued) as u64
+        let held = self.store.state_bytes() + self.by_key.heap_bytes() + self.audit.heap_bytes();
+        (held + queued) as u64
     }
 
     /// As [`crate::AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of
