@@ -41,6 +41,7 @@ mod calls;
 mod from;
 mod grouping;
 mod order;
+mod outputs;
 mod over;
 mod query;
 mod script;

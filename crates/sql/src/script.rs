@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sqlparser::ast;
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{
-    ExprKind, Format, Query, Scalar, Script, Settings, SinkConnector, SinkDef, SourceConnector,
-    SourceDef, Span, WatermarkRule,
+    ExprKind, Query, Scalar, Script, Settings, SinkConnector, SinkDef, SourceConnector, SourceDef,
+    Span, WatermarkRule,
 };
 use tidemill_record::{DataType, Field, Schema};
 
@@ -15,6 +15,7 @@ use crate::catalog::Catalog;
 use crate::limits::hold_to_limits;
 use crate::optimize::optimize;
 use crate::options;
+use crate::outputs::{check_outputs, check_result};
 use crate::position::Positions;
 use crate::query::{bind_root, first_word};
 use crate::report::{Bind, Report};
@@ -46,6 +47,7 @@ pub(crate) fn bind_script(
         binder.session.words = statement.words.clone();
         let _ = binder.bind(statement);
     }
+    check_outputs(&binder.queries, &binder.settings, binder.session.report);
     Script { settings: binder.settings, queries: binder.queries }
 }
 
@@ -283,7 +285,7 @@ impl ScriptBinder<'_> {
         let bound = bind_root(&mut self.session, &self.tables, &syntax.query, syntax.emit);
         let (sink, (relation, runs_after)) = (sink?, bound?);
         let schema = relation.schema();
-        self.check_result(&sink, &schema, syntax.target.span(statement.span))?;
+        check_result(&mut self.session, &sink, &schema, syntax.target.span(statement.span))?;
         let mut relation = optimize(relation, self.session.catalog.fold);
         hold_to_limits(&mut relation, &self.tables);
         check_relation(&mut self.session, &relation)?;
@@ -332,28 +334,5 @@ impl ScriptBinder<'_> {
         let hint = crate::suggest::did_you_mean(&name.text, known)
             .unwrap_or_else(|| "declare it with CREATE SINK".to_owned());
         self.session.fail_with(name.span, format!("unknown sink \"{}\"", name.text), hint)
-    }
-
-    /// What keeps columns by name needs one for each.
-    fn check_result(&mut self, sink: &SinkDef, schema: &Schema, span: Span) -> Bind<()> {
-        let by_name = match &sink.connector {
-            SinkConnector::File(_) => true,
-            SinkConnector::Stdout(Some(format)) => !matches!(format, Format::Csv(_)),
-            _ => false,
-        };
-        if !by_name {
-            return Ok(());
-        }
-        let mut seen = std::collections::HashSet::new();
-        for field in &schema.fields {
-            if !seen.insert(field.name.as_str()) {
-                return self.session.fail_with(
-                    span,
-                    format!("two columns of the result are named \"{}\"", field.name),
-                    "give one of them an alias with AS",
-                );
-            }
-        }
-        Ok(())
     }
 }

@@ -102,7 +102,7 @@ impl PlannedQuery {
         if let (SinkConnector::Stdout(None), StdoutLayout::Format(format)) =
             (&physical.sink.connector, &around.stdout)
         {
-            check_names(&physical, format, around)?;
+            check_format(&physical, format, around)?;
         }
         let mut planned = Self { physical, sources };
         let is_endless = planned.is_unbounded();
@@ -176,22 +176,24 @@ fn explain_state(fragment: &Fragment, text: &mut String) {
     }
 }
 
-/// Whether the result's columns can be told apart: all formats but CSV keep them by name.
-fn check_names(
+/// Whether a format can hold the result: all but CSV keep columns by name, and not each has every type.
+fn check_format(
     physical: &PhysicalQuery,
     format: &Format,
     around: &Surroundings,
 ) -> Result<(), Error> {
-    if matches!(format, Format::Csv(_)) {
-        return Ok(());
-    }
     let fields = &physical.schema.fields;
     let twice = fields.iter().enumerate().find_map(|(index, field)| {
         fields[..index].iter().any(|other| other.name == field.name).then_some(&field.name)
     });
-    let Some(name) = twice else { return Ok(()) };
-    let message = format!("two columns of the result are named \"{name}\"");
-    let hint = Some("give one of them an alias with AS".to_owned());
+    let (message, hint) = match (twice, Encoder::new(format, &physical.schema)) {
+        (Some(name), _) if !matches!(format, Format::Csv(_)) => (
+            format!("two columns of the result are named \"{name}\""),
+            Some("give one of them an alias with AS".to_owned()),
+        ),
+        (_, Err(error)) => (error.to_string(), None),
+        _ => return Ok(()),
+    };
     let errors = SqlErrors(vec![SqlError { message, span: physical.sink.span, hint }]);
     Err(Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors })
 }

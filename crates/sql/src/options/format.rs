@@ -56,12 +56,17 @@ pub(super) fn format(options: &mut Options<'_>, default: Option<Format>) -> Opti
 
 fn csv_options(options: &mut Options<'_>, default: CsvOptions) -> CsvOptions {
     let has_header = options.one_of("csv.header", &[("true", true), ("false", false)]);
-    let delimiter = character(options, "csv.delimiter");
-    let quote = character(options, "csv.quote");
+    let delimiter = character(options, "csv.delimiter").unwrap_or(default.delimiter);
+    let quote = character(options, "csv.quote").unwrap_or(default.quote);
+    if delimiter == quote {
+        let span = options.text("csv.delimiter").or_else(|| options.text("csv.quote"));
+        let span = span.map_or(options.span, |(_, span)| span);
+        options.fail(span, "csv.delimiter and csv.quote are the same character", None);
+    }
     CsvOptions {
         has_header: has_header.unwrap_or(default.has_header),
-        delimiter: delimiter.unwrap_or(default.delimiter),
-        quote: quote.unwrap_or(default.quote),
+        delimiter,
+        quote,
         timestamp_unit: timestamp_unit(options).unwrap_or_default(),
     }
 }
