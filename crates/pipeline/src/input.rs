@@ -12,7 +12,6 @@ use crate::held::{Held, count};
 use crate::{InputSpec, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
-#[expect(clippy::large_enum_variant, reason = "there is one for each pipeline, and it stays put")]
 pub(crate) enum Input {
     /// A reader lends bytes, a decoder makes columns of them.
     Bytes(ByteInput),
