@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{Schema as ArrowSchema, SchemaRef};
+use tidemill_format::to_sql_type;
 use tidemill_plan::{SourceConnector, SourceDef, Span};
 use tidemill_record::{Batch, DataType, Field, Schema};
 use tidemill_sink::{ColumnWriter, SinkError};
@@ -17,6 +17,8 @@ pub type BatchPartition = Box<dyn Iterator<Item = Result<RecordBatch, String>> +
 /// A source of Arrow batches.
 pub struct SourceRegistration {
     /// The columns every batch has, in this order. Types that SQL has no word for are refused.
+    /// A value that its SQL type does not hold whole ends the job: nanoseconds, say, or decimals beyond
+    /// their precision.
     pub schema: SchemaRef,
     /// One iterator for each partition. Each is read once, by one core.
     pub partitions: Vec<BatchPartition>,
@@ -108,7 +110,7 @@ impl RegisteredSource {
                 self.def.name
             ))
         })?;
-        let (given, wanted) = (Arc::clone(&self.schema), self.def.schema.arrow());
+        let (given, wanted) = (Arc::clone(&self.schema), self.def.schema.clone());
         Ok(Box::new(
             batches.map(move |batch| batch.and_then(|batch| cast(&batch, &given, &wanted))),
         ))
@@ -116,27 +118,30 @@ impl RegisteredSource {
 }
 
 /// Casts a batch of the registered schema to the types of batches inside the engine.
-fn cast(batch: &RecordBatch, given: &SchemaRef, wanted: &SchemaRef) -> Result<RecordBatch, String> {
+fn cast(batch: &RecordBatch, given: &SchemaRef, wanted: &Schema) -> Result<RecordBatch, String> {
     if batch.num_columns() != given.fields().len() {
         let (found, declared) = (batch.num_columns(), given.fields().len());
         return Err(format!("a batch has {found} columns, and {declared} are registered"));
     }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (place, column) in batch.columns().iter().enumerate() {
-        let (registered, sql) = (given.field(place), wanted.field(place));
+        let (registered, sql) = (given.field(place), &wanted.fields[place]);
         if column.data_type() != registered.data_type() {
             let (found, name) = (column.data_type(), registered.name());
             let declared = registered.data_type();
             return Err(format!("column {name} is {found}, and {declared} is registered"));
         }
-        let cast = cast_with_options(column, sql.data_type(), &options);
-        columns.push(cast.map_err(|error| format!("column {}: {error}", sql.name()))?);
+        let cast = to_sql_type(column, &sql.data_type);
+        columns.push(cast.map_err(|error| format!("column {}: {error}", sql.name))?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     // NOT NULL is held by the reader, which names the column; here every column may hold NULL.
-    let lenient: Vec<_> =
-        wanted.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let lenient: Vec<_> = wanted
+        .arrow()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
     RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(lenient)), columns, &options)
         .map_err(|error| error.to_string())
 }

@@ -12,6 +12,7 @@ pub(crate) mod messages;
 mod trailer;
 pub(crate) mod values;
 
+use arrow_array::ArrayRef;
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::FormatError;
@@ -83,6 +84,26 @@ pub(crate) fn left_out(columns: &[FoundColumn]) -> Option<String> {
     let columns = if count == 1 { "column that" } else { "columns that" };
     let named = named.join(", ");
     (count > 0).then(|| format!("{count} {columns} no SQL type holds, left out: {named}{more}"))
+}
+
+/// Brings a column of an embedding program to the SQL type that [`DataType::from_arrow`] gives for it.
+///
+/// # Errors
+/// Why a value, or the column as a whole, cannot be brought there without loss.
+pub fn to_sql_type(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    let converted = values::convert(values::Found::plain(array), to);
+    let converted = converted.map_err(|error| error.to_string())?;
+    if let Some(row) = converted.misfits.first() {
+        return Err(format!("row {row} of a batch holds a value that is out of range for {to}"));
+    }
+    if converted.floored_count > 0 {
+        return Err(format!(
+            "{} times of a batch have digits below the microsecond, which {to} does not hold; cast \
+             them to microseconds before",
+            converted.floored_count
+        ));
+    }
+    Ok(converted.array)
 }
 
 /// The type in a line: of nested types the outermost, whose members may be many.

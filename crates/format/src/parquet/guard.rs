@@ -17,7 +17,8 @@ const VALUE_DEPTH_MAX: usize = 32;
 const SCHEMA_FIELD: i64 = 2;
 const CHILDREN_FIELD: i64 = 5;
 
-// Types of the compact protocol.
+// Types of the compact protocol; the first ends a structure, whatever stands beside it.
+const STOP: u8 = 0;
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
@@ -120,7 +121,7 @@ impl Walker<'_> {
         let mut id: i64 = 0;
         loop {
             let header = self.byte()?;
-            if header == 0 {
+            if header & 0x0f == STOP {
                 break;
             }
             id = match header >> 4 {

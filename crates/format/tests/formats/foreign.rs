@@ -23,7 +23,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 use tidemill_format::{Decoder, DecoderSpec, infer_schema};
-use tidemill_plan::Format;
+use tidemill_plan::{BinaryOp, Expr, ExprKind, Format, Scalar, Span};
 use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema};
 
 use crate::columnar::{decode_parquet, footer};
@@ -348,6 +348,33 @@ fn parquet_decimals_of_every_encoding_are_held_to_their_precision() {
         let values = decoded.columns[0].as_primitive::<Decimal128Type>().values();
         assert_eq!(values[..], [1234, 99_999], "{column}");
     }
+}
+
+#[test]
+fn row_groups_with_a_value_out_of_range_are_not_skipped() {
+    let never = Expr {
+        kind: ExprKind::Binary {
+            op: BinaryOp::Equal,
+            left: Box::new(Expr::column(0, "n", DataType::BigInt)),
+            right: Box::new(Expr::literal(Scalar::BigInt(9))),
+        },
+        data_type: DataType::Boolean,
+        span: Span::default(),
+    };
+    let is_read = |column: &str, write: Write<'_>| {
+        let root = message(&format!("required int64 n; required {column};"));
+        let bytes = parquet(root, &[&required::<Int64Type>(&[1, 2]), write]);
+        let footer = footer(&bytes);
+        let selection = footer.selection(&footer.schema().unwrap(), &[0, 1]).unwrap();
+        footer.may_match(0, &never, &selection)
+    };
+    let decimal = "int32 d (DECIMAL(5, 2))";
+    assert!(!is_read(decimal, &required::<Int32Type>(&[-99_999, 99_999])));
+    assert!(is_read(decimal, &required::<Int32Type>(&[1, 100_000])));
+    let millis = "int64 t (TIMESTAMP_MILLIS)";
+    assert!(!is_read(millis, &required::<Int64Type>(&[i64::MIN / 1000, i64::MAX / 1000])));
+    assert!(is_read(millis, &required::<Int64Type>(&[1, i64::MAX / 1000 + 1])));
+    assert!(is_read("int96 t", &required::<Int96Type>(&[Int96::new(), Int96::new()])));
 }
 
 #[test]
