@@ -84,6 +84,9 @@ impl AggTable {
         if self.pending.groups.is_empty() {
             return Ok(None);
         }
+        let groups = std::mem::take(&mut self.pending.groups);
+        self.prepare_running(&groups);
+        self.pending.groups = groups;
         let columns = self.rows_of(&self.pending.groups)?;
         let offsets = UInt64Array::from_value(self.last_offset, self.pending.groups.len());
         self.pending.clear();

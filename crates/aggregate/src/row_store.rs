@@ -55,7 +55,7 @@ impl RowStore {
         self.push(copy_rows(batch, &rows));
     }
 
-    /// Keeps a batch that holds no input buffers.
+    /// Keeps a batch that holds no input buffers. O(1), and a copy of each row, amortized.
     pub(crate) fn push(&mut self, batch: Batch) {
         let bytes = batch_bytes(&batch);
         self.row_count += batch.row_count();

@@ -67,6 +67,10 @@ pub(crate) trait State: Send {
     /// As [`Self::update`].
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError>;
 
+    /// These groups are asked for now, and again after more rows: what would look at all values each time
+    /// is kept in a way that does not. Results are the same.
+    fn prepare_running(&mut self, _: &[u32]) {}
+
     /// Results of these groups, in this order, without changing anything.
     ///
     /// # Errors
@@ -92,6 +96,8 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     const SKIPS_NULLS: bool = true;
     /// Whether a group without any counted row must be told apart; costs a byte a group.
     const TRACKS_SEEN: bool = true;
+    /// Whether a state is kept otherwise once it is asked for after every row.
+    const PREPARES_RUNNING: bool = false;
     /// What is kept per group; the default is that of a group without rows.
     type State: Clone + Default + Send;
     /// The argument of a batch, ready to be read by row.
@@ -114,6 +120,9 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// Adds a later partition's state of a group that had rows there; `is_first` if it had none
     /// here. Gives the heap bytes gained.
     fn merge(&self, state: &mut Self::State, is_first: bool, later: Self::State) -> usize;
+
+    /// From now on the state is asked for again and again.
+    fn prepare_running(&self, _: &mut Self::State) {}
 
     /// Makes room for results.
     fn output(&self, row_count: usize, data_type: &DataType) -> Self::Output;
@@ -328,6 +337,7 @@ impl<A: Accumulator> State for Cells<A> {
         &mut self,
         rows: &Rows<'_>,
     ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
+        self.prepare_running(&rows.groups);
         let column = self.accumulator.open(rows.argument);
         let counted = rows.counted(A::SKIPS_NULLS);
         let mut output = self.accumulator.output(rows.groups.len(), &self.data_type);
@@ -366,6 +376,18 @@ impl<A: Accumulator> State for Cells<A> {
             self.add_state(into, state);
         }
         Ok(())
+    }
+
+    fn prepare_running(&mut self, groups: &[u32]) {
+        if !A::PREPARES_RUNNING {
+            return;
+        }
+        for &group in groups {
+            let state = &mut self.states[group as usize];
+            self.outside_bytes -= A::outside_bytes(state);
+            self.accumulator.prepare_running(state);
+            self.outside_bytes += A::outside_bytes(state);
+        }
     }
 
     fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {

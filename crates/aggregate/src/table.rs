@@ -251,6 +251,13 @@ impl AggTable {
         Some(self.interner.key_text(group, keys.iter().copied()))
     }
 
+    /// As [`State::prepare_running`], of all states.
+    pub(crate) fn prepare_running(&mut self, groups: &[u32]) {
+        for state in &mut self.states {
+            state.prepare_running(groups);
+        }
+    }
+
     /// Keys and results of these groups, in this order.
     pub(crate) fn rows_of(&self, groups: &[u32]) -> Result<Columns, AggregateError> {
         let mut columns: Columns =

@@ -194,6 +194,10 @@ impl State for Distinct {
         Ok(())
     }
 
+    fn prepare_running(&mut self, groups: &[u32]) {
+        self.inner.prepare_running(groups);
+    }
+
     fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {
         self.inner.finish(groups)
     }

@@ -64,4 +64,8 @@ impl Accumulator for StringAgg {
         output.builder.append_option(is_seen.then_some(state));
         true
     }
+
+    fn outside_bytes(state: &Vec<u8>) -> usize {
+        state.capacity()
+    }
 }

@@ -370,7 +370,9 @@ impl PaneTable {
             if window.end <= watermark {
                 let pane = self.panes.get_mut(&window).expect("the row was added to it");
                 pane.is_closed = true;
-                results.push(rows_of(&pane.table, &pane.table.group_indices, window)?);
+                let groups = pane.table.group_indices.clone();
+                pane.table.prepare_running(&groups);
+                results.push(rows_of(&pane.table, &groups, window)?);
             }
         }
         Ok(())
@@ -537,6 +539,10 @@ impl PaneTable {
             let groups = by_pane.entry(pane).or_default();
             places.push((pane, groups.len()));
             groups.push(group);
+        }
+        for (pane, groups) in &by_pane {
+            let pane = self.panes.get_mut(pane).expect("a window with changes is there");
+            pane.table.prepare_running(groups);
         }
         let order: Vec<Bounds> = by_pane.keys().copied().collect();
         let batches: Vec<Batch> = by_pane

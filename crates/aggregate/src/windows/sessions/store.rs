@@ -187,6 +187,14 @@ impl SessionStore {
         Ok(self.result(sessions, bounds, calls, rows.offsets().clone()))
     }
 
+    /// As [`State::prepare_running`], of all states.
+    pub(crate) fn prepare_running(&mut self, sessions: &[u32]) {
+        self.make_room();
+        for state in &mut self.states {
+            state.prepare_running(sessions);
+        }
+    }
+
     /// Results of these sessions, in this order.
     pub(crate) fn rows_of(&self, sessions: &[u32]) -> Result<Batch, AggregateError> {
         let mut calls = Vec::with_capacity(self.states.len());

@@ -243,6 +243,7 @@ impl SessionTable {
         self.take(row, session);
         if has_left {
             self.add_taken(batch, results)?;
+            self.store.prepare_running(&[session]);
             results.push(self.store.rows_of(&[session])?);
         }
         Ok(())
@@ -366,6 +367,7 @@ impl SessionTable {
     fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
         let changed = self.block.take(&mut self.store);
         if !changed.is_empty() {
+            self.store.prepare_running(&changed);
             results.push(self.store.rows_of(&changed)?);
         }
         Ok(())
