@@ -1,5 +1,7 @@
 //! Closed windows of several partitions, which leave once all of them have come so far.
 
+use std::collections::BTreeSet;
+
 use tidemill_plan::Merge;
 use tidemill_record::EventTime;
 
@@ -16,8 +18,38 @@ pub struct Gathering {
 enum Held {
     /// Sessions of several partitions may touch, so that they are looked at together.
     Sessions(Box<SealedSessions>),
+    Tables(Tables),
+}
+
+/// What each partition sealed. Nothing looks at all of them but the end of time.
+struct Tables {
     /// By partition.
-    Tables(Vec<Sealed>),
+    by_partition: Vec<Sealed>,
+    /// When the first window of each that holds any ends, and the partition.
+    ends: BTreeSet<(i64, usize)>,
+    /// Of all together.
+    state_bytes: u64,
+}
+
+impl Tables {
+    /// Does something to a partition's table, and notes what has become of it.
+    fn change<T>(
+        &mut self,
+        partition: usize,
+        change: impl FnOnce(&mut Sealed, u64) -> Result<T, AggregateError>,
+    ) -> Result<T, AggregateError> {
+        let table = &mut self.by_partition[partition];
+        let (bytes_before, end_before) = (table.state_bytes(), table.next_end());
+        let bytes_elsewhere = self.state_bytes - bytes_before;
+        let changed = change(table, bytes_elsewhere);
+        self.state_bytes = bytes_elsewhere + table.state_bytes();
+        let end = table.next_end();
+        if end != end_before {
+            end_before.map(|end| self.ends.remove(&(end, partition)));
+            self.ends.extend(end.map(|end| (end, partition)));
+        }
+        changed
+    }
 }
 
 impl Gathering {
@@ -28,9 +60,12 @@ impl Gathering {
             Merge::Windows(spec) if spec.is_by_session() => {
                 Held::Sessions(Box::new(SealedSessions::new(spec, budget_bytes)))
             }
-            merge => Held::Tables(
-                (0..partition_count).map(|_| Sealed::new(merge, budget_bytes)).collect(),
-            ),
+            merge => {
+                let tables = (0..partition_count).map(|_| Sealed::new(merge, budget_bytes));
+                let by_partition: Vec<Sealed> = tables.collect();
+                let state_bytes = by_partition.iter().map(Sealed::state_bytes).sum();
+                Held::Tables(Tables { by_partition, ends: BTreeSet::new(), state_bytes })
+            }
         };
         Self { merge: merge.clone(), budget_bytes, held }
     }
@@ -40,13 +75,8 @@ impl Gathering {
         self.budget_bytes = budget_bytes;
         match &mut self.held {
             Held::Sessions(sessions) => sessions.set_budget(budget_bytes),
-            Held::Tables(tables) => {
-                let held: u64 = tables.iter().map(Sealed::state_bytes).sum();
-                for table in tables {
-                    let elsewhere = held - table.state_bytes();
-                    table.set_budget(budget_bytes.saturating_sub(elsewhere));
-                }
-            }
+            // Each is told as something is added to it.
+            Held::Tables(_) => {}
         }
     }
 
@@ -59,7 +89,10 @@ impl Gathering {
     /// If it is of another query, or there is no such partition.
     pub fn add(&mut self, partition: usize, sealed: Sealed) -> Result<(), AggregateError> {
         match (&mut self.held, sealed) {
-            (Held::Tables(tables), sealed) => tables[partition].merge(sealed),
+            (Held::Tables(tables), sealed) => tables.change(partition, |table, bytes_elsewhere| {
+                table.set_budget(self.budget_bytes.saturating_sub(bytes_elsewhere));
+                table.merge(sealed)
+            }),
             (Held::Sessions(sessions), Sealed::Sessions(sealed)) => {
                 let partition = u32::try_from(partition).expect("partitions are numbered in u32");
                 sessions.merge_of(partition, &sealed)
@@ -78,13 +111,22 @@ impl Gathering {
             Held::Sessions(sessions) => Ok(Sealed::Sessions(sessions.take_until(time)?)),
             Held::Tables(tables) => {
                 let mut merged = Sealed::new(&self.merge, self.budget_bytes);
-                for table in tables {
-                    if time == EventTime::MAX {
+                let ended: BTreeSet<usize> = if time == EventTime::MAX {
+                    (0..tables.by_partition.len()).collect()
+                } else {
+                    // Only those are looked at that have something to give.
+                    let ended = tables.ends.range(..=(time.0, usize::MAX));
+                    ended.map(|&(_, partition)| partition).collect()
+                };
+                for partition in ended {
+                    let taken = tables.change(partition, |table, _| {
+                        if time < EventTime::MAX {
+                            return table.take_until(time);
+                        }
                         let empty = Sealed::new(&self.merge, self.budget_bytes);
-                        merged.merge(std::mem::replace(table, empty))?;
-                    } else if self.merge.is_by_event_time() {
-                        merged.merge(table.take_until(time)?)?;
-                    }
+                        Ok(std::mem::replace(table, empty))
+                    })?;
+                    merged.merge(taken)?;
                 }
                 Ok(merged)
             }
@@ -96,7 +138,7 @@ impl Gathering {
     pub fn group_count(&self) -> usize {
         match &self.held {
             Held::Sessions(sessions) => sessions.group_count(),
-            Held::Tables(tables) => tables.iter().map(Sealed::group_count).sum(),
+            Held::Tables(tables) => tables.by_partition.iter().map(Sealed::group_count).sum(),
         }
     }
 
@@ -105,7 +147,7 @@ impl Gathering {
     pub fn state_bytes(&self) -> u64 {
         match &self.held {
             Held::Sessions(sessions) => sessions.state_bytes(),
-            Held::Tables(tables) => tables.iter().map(Sealed::state_bytes).sum(),
+            Held::Tables(tables) => tables.state_bytes,
         }
     }
 }

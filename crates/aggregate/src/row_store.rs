@@ -15,6 +15,10 @@ pub(crate) const JOIN_ROWS: usize = 1 << 16;
 /// Or this many bytes: while they are joined, they are there twice.
 const JOIN_BYTES: u64 = 2 << 20;
 
+/// Batches that are about as long as each other are joined at once up to this many rows: of input that
+/// comes a few rows at a time there are never many, and all of them are looked at when rows are gathered.
+const PAIR_ROWS: usize = 1 << 12;
+
 /// Copies of rows, numbered in order of arrival.
 pub(crate) struct RowStore {
     input_types: Vec<DataType>,
@@ -26,6 +30,8 @@ pub(crate) struct RowStore {
     small_bytes: u64,
     row_count: usize,
     state_bytes: u64,
+    /// Rows that were copied to join batches.
+    copied_rows: u64,
 }
 
 impl RowStore {
@@ -39,6 +45,7 @@ impl RowStore {
             small_bytes: 0,
             row_count: 0,
             state_bytes: 0,
+            copied_rows: 0,
         }
     }
 
@@ -63,18 +70,34 @@ impl RowStore {
         self.small_bytes += bytes;
         self.state_bytes += bytes;
         self.batches.push(batch);
-        if self.small_rows < JOIN_ROWS && self.small_bytes < JOIN_BYTES {
+        if self.small_rows >= JOIN_ROWS || self.small_bytes >= JOIN_BYTES {
+            if self.batches.len() - self.joined_count > 1 {
+                self.join_from(self.joined_count);
+            }
+            self.joined_count = self.batches.len();
+            (self.small_rows, self.small_bytes) = (0, 0);
             return;
         }
-        if self.batches.len() - self.joined_count > 1 {
-            let small: Vec<Batch> = self.batches.drain(self.joined_count..).collect();
-            let joined = join_copies(&small);
-            self.state_bytes -= self.small_bytes;
-            self.state_bytes += joined.iter().map(batch_bytes).sum::<u64>();
-            self.batches.extend(joined);
+        while let [.., before, last] = &self.batches[self.joined_count..] {
+            let (before_rows, last_rows) = (before.row_count(), last.row_count());
+            if before_rows > 2 * last_rows || before_rows + last_rows > PAIR_ROWS {
+                break;
+            }
+            self.join_from(self.batches.len() - 2);
         }
-        self.joined_count = self.batches.len();
-        (self.small_rows, self.small_bytes) = (0, 0);
+    }
+
+    /// Makes one of the small batches from this one on.
+    fn join_from(&mut self, first: usize) {
+        debug_assert!(first >= self.joined_count, "only small ones are joined");
+        let parts: Vec<Batch> = self.batches.drain(first..).collect();
+        let joined = join_copies(&parts);
+        let before: u64 = parts.iter().map(batch_bytes).sum();
+        let after: u64 = joined.iter().map(batch_bytes).sum();
+        self.state_bytes = self.state_bytes - before + after;
+        self.small_bytes = self.small_bytes - before + after;
+        self.copied_rows += parts.iter().map(|batch| batch.row_count() as u64).sum::<u64>();
+        self.batches.extend(joined);
     }
 
     /// Keeps only these rows, in this order, as those that arrived.
@@ -200,5 +223,33 @@ impl Places {
         let batch = self.ends.partition_point(|&end| end <= row);
         let start = if batch == 0 { 0 } else { self.ends[batch - 1] };
         (batch, row - start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int64Array;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_come_one_by_one_are_joined_a_few_times_and_leave_few_batches() {
+        let copied = |count: u64| {
+            let mut rows = RowStore::new(vec![DataType::BigInt]);
+            for row in 0..count {
+                let values: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+                rows.push(Batch::new(vec![values], UInt64Array::from(vec![row])));
+                assert!(rows.batches.len() < 40, "{} batches of {row} rows", rows.batches.len());
+            }
+            let offsets = rows.gather(&(0..).take(rows.row_count()).collect::<Vec<u32>>());
+            assert!(offsets.offsets().values().iter().copied().eq(0..count), "all, in order");
+            let bytes: u64 = rows.batches.iter().map(batch_bytes).sum();
+            assert_eq!(rows.state_bytes(), bytes);
+            rows.copied_rows
+        };
+        let (few, many) = (copied(10_000), copied(100_000));
+        assert!(few > 0 && many <= 13 * few, "{few}, then {many}");
     }
 }

@@ -120,6 +120,16 @@ impl Sealed {
         }
     }
 
+    /// When the first of its windows ends; `None` where it holds none.
+    #[must_use]
+    pub fn next_end(&self) -> Option<i64> {
+        match self {
+            Self::Windows(windows) => windows.next_end(),
+            Self::Numbered(table) => table.next_end(),
+            Self::Sessions(_) | Self::Groups(_) | Self::Sorted(_) | Self::Limited(_) => None,
+        }
+    }
+
     /// Whether no later row is needed, because a limit is full.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -67,6 +67,9 @@ pub(crate) trait State: Send {
     /// As [`Self::update`].
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError>;
 
+    /// Groups are going to join, and few of many to be merged elsewhere.
+    fn list_by_group(&mut self) {}
+
     /// These groups are asked for now, and again after more rows: what would look at all values each time
     /// is kept in a way that does not. Results are the same.
     fn prepare_running(&mut self, _: &[u32]) {}

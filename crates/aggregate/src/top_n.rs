@@ -1,5 +1,6 @@
 //! `ROW_NUMBER() OVER (PARTITION BY … ORDER BY …)` in any order: the first rows of each partition.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -16,13 +17,20 @@ use crate::{AggregateError, GroupOrder, TableBatches};
 /// Rows that leave at a time while event time passes.
 const BATCH_ROWS: usize = 8192;
 
+/// In place of the partition of a row that has left with its window.
+const GONE: u32 = u32::MAX;
+
+/// Rows that may be gone before their memory is given back.
+const GONE_MIN: usize = 1024;
+
 /// The rows of every partition that may be among its first.
 ///
 /// Rows equal in all keys keep their order. Of a partition no more than the first `keep` rows are held,
 /// and as many again of all partitions together (at least 65536). Where partitions belong to windows,
 /// they leave as event time passes the window's end.
 ///
-/// Invariant: `groups` has the number of the partition of every row in `rows`.
+/// Invariant: `groups` has the number of the partition of every row in `rows`, or [`GONE`]; `by_end` has
+/// every row that is not gone, where partitions belong to windows.
 pub struct TopNTable {
     // Fixed at construction.
     spec: TopNSpec,
@@ -35,8 +43,12 @@ pub struct TopNTable {
     prefix_max: Vec<u64>,
     /// Rows that were held when those not needed were last dropped.
     kept_count: usize,
-    /// No window of a row that is held ends before this.
-    next_end: i64,
+    /// The rows of the windows that end at each time.
+    by_end: BTreeMap<i64, Vec<u32>>,
+    /// Rows that have left, and are still in `rows`.
+    gone_count: usize,
+    /// Rows that were copied because others had left.
+    copied_count: u64,
     refusal: Option<AggregateError>,
 }
 
@@ -64,7 +76,9 @@ impl TopNTable {
             groups: Vec::new(),
             prefix_max: Vec::new(),
             kept_count: 0,
-            next_end: i64::MAX,
+            by_end: BTreeMap::new(),
+            gone_count: 0,
+            copied_count: 0,
             refusal,
         }
     }
@@ -77,14 +91,15 @@ impl TopNTable {
     /// Rows held.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        self.rows.row_count()
+        self.rows.row_count() - self.gone_count
     }
 
     /// Bytes held.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
         let per_group = self.prefix_max.capacity() * size_of::<u64>();
-        let per_row = self.groups.capacity() * size_of::<u32>();
+        let indexed = if self.by_end.is_empty() { 0 } else { self.row_count() };
+        let per_row = (self.groups.capacity() + indexed) * size_of::<u32>();
         self.rows.state_bytes() + (self.partitions.heap_bytes() + per_group + per_row) as u64
     }
 
@@ -117,10 +132,12 @@ impl TopNTable {
         for ((row, prefix), &group) in (0..).zip(prefixes).zip(&groups) {
             if prefix <= self.prefix_max[group as usize] {
                 chosen.push(row);
-                self.groups.push(group);
                 if let Some(ends) = &ends {
-                    self.next_end = self.next_end.min(ends.value(row as usize));
+                    let number = u32::try_from(self.groups.len());
+                    let number = number.map_err(|_| AggregateError::TooManyRows)?;
+                    self.by_end.entry(ends.value(row as usize)).or_default().push(number);
                 }
+                self.groups.push(group);
             }
         }
         if chosen.is_empty() {
@@ -130,7 +147,12 @@ impl TopNTable {
         if self.rows.row_count() >= self.kept_count.saturating_mul(2).max(JOIN_ROWS) {
             self.drop_the_rest()?;
         }
-        self.rows.check_budget(self.budget_bytes, self.state_bytes())
+        let budget_bytes = self.budget_bytes;
+        if self.gone_count > 0 && self.rows.check_budget(budget_bytes, self.state_bytes()).is_err()
+        {
+            self.give_back_memory()?;
+        }
+        self.rows.check_budget(budget_bytes, self.state_bytes())
     }
 
     fn ends(&self, batch: &Batch) -> Option<TimestampMicrosecondArray> {
@@ -143,7 +165,11 @@ impl TopNTable {
     /// # Errors
     /// As [`Self::update`].
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
-        later.rows.into_batches().into_iter().try_for_each(|batch| self.update(&batch))
+        if later.gone_count == 0 {
+            return later.rows.into_batches().into_iter().try_for_each(|batch| self.update(&batch));
+        }
+        let left = later.left();
+        left.chunks(BATCH_ROWS).try_for_each(|rows| self.update(&later.rows.gather(rows)))
     }
 
     /// Drops the rows that are not among the first of their partitions, and remembers how far those
@@ -154,6 +180,7 @@ impl TopNTable {
             self.kept_count = self.rows.row_count();
             return Ok(());
         };
+        let ends = self.ends_of_rows();
         let mut kept = Vec::new();
         let mut last_of: Vec<(u32, usize)> = Vec::new();
         for (row, number) in self.numbered()? {
@@ -166,7 +193,14 @@ impl TopNTable {
         }
         let first = self.spec.order[0];
         self.groups = kept.iter().map(|&row| self.groups[row as usize]).collect();
+        self.by_end.clear();
+        if let Some(ends) = ends {
+            for (number, &row) in (0..).zip(&kept) {
+                self.by_end.entry(ends[row as usize]).or_default().push(number);
+            }
+        }
         self.rows.keep(&kept);
+        self.gone_count = 0;
         for (group, at) in last_of {
             let last = self.rows.value(first.column, u32::try_from(at).unwrap_or(u32::MAX));
             let prefixes = prefixes(&last, &self.spec.input_types[first.column], first);
@@ -180,7 +214,23 @@ impl TopNTable {
         self.spec.keep.and_then(|keep| usize::try_from(keep).ok())
     }
 
-    /// Every row, by partition and then in order, with its number there.
+    /// The end of the window of every row that is not gone, by row; `None` where there are no windows.
+    fn ends_of_rows(&self) -> Option<Vec<i64>> {
+        self.spec.window_end?;
+        let mut ends = vec![i64::MAX; self.groups.len()];
+        for (&end, rows) in &self.by_end {
+            rows.iter().for_each(|&row| ends[row as usize] = end);
+        }
+        Some(ends)
+    }
+
+    /// The rows that have not left, in order of arrival.
+    fn left(&self) -> Vec<u32> {
+        let rows = (0..).zip(&self.groups);
+        rows.filter(|&(_, &group)| group != GONE).map(|(row, _)| row).collect()
+    }
+
+    /// Every row that is not gone, by partition and then in order, with its number there.
     fn numbered(&self) -> Result<Vec<(u32, usize)>, AggregateError> {
         let numbered_bytes = self.rows.row_count() * size_of::<(u32, usize)>();
         let bytes = self.rows.order_bytes(&self.spec.order) + numbered_bytes as u64;
@@ -191,6 +241,9 @@ impl TopNTable {
         let mut number = 0;
         for row in order {
             let group = self.groups[row as usize];
+            if group == GONE {
+                break;
+            }
             number = if last == Some(group) { number + 1 } else { 1 };
             last = Some(group);
             numbered.push((row, number));
@@ -218,27 +271,55 @@ impl TopNTable {
     /// Whether there are rows of a window that ends at or before a time (or may be).
     #[must_use]
     pub fn has_until(&self, time: EventTime) -> bool {
-        self.spec.window_end.is_some() && time.0 >= self.next_end && self.row_count() > 0
+        self.next_end().is_some_and(|end| time.0 >= end)
+    }
+
+    /// When the first window of a row that is held ends, where rows belong to windows.
+    pub(crate) fn next_end(&self) -> Option<i64> {
+        self.by_end.first_key_value().map(|(&end, _)| end)
+    }
+
+    /// Rows that were copied because others had left; for tests of what that costs.
+    #[must_use]
+    pub fn copied_count(&self) -> u64 {
+        self.copied_count
     }
 
     /// Takes out the rows of windows that end at or before a time; `None` if there are none.
     ///
     /// # Errors
     /// As [`Self::update`].
+    ///
+    /// # Cost
+    /// O(rows that leave), and a copy of the others whenever as many have left.
     pub fn take_until(&mut self, time: EventTime) -> Result<Option<Self>, AggregateError> {
-        let Some(place) = self.spec.window_end.filter(|_| time.0 >= self.next_end) else {
+        if !self.has_until(time) {
             return Ok(None);
-        };
-        let ends = self.partitions.columns()[place].gather(&self.groups);
-        let ends = ends.as_primitive::<TimestampMicrosecondType>();
-        let mut rows: Vec<u32> = (0..).take(self.rows.row_count()).collect();
-        // By partition, so that these appear in the tables below as they appeared here.
-        rows.sort_by_key(|&row| self.groups[row as usize]);
-        let (gone, left): (Vec<u32>, Vec<u32>) =
-            rows.into_iter().partition(|&row| ends.value(row as usize) <= time.0);
-        let closed = self.only(&gone)?;
-        *self = self.only(&left)?;
+        }
+        let mut leaving: Vec<u32> = Vec::new();
+        // One by one: to split a tree is to count one of its halves.
+        while let Some(ended) = self.by_end.first_entry().filter(|first| *first.key() <= time.0) {
+            leaving.append(&mut ended.remove());
+        }
+        // By partition, so that these appear in the table below as they appeared here.
+        leaving.sort_unstable_by_key(|&row| (self.groups[row as usize], row));
+        let closed = self.only(&leaving)?;
+        leaving.iter().for_each(|&row| self.groups[row as usize] = GONE);
+        self.gone_count += leaving.len();
+        let left_count = self.row_count();
+        if left_count == 0 || self.gone_count >= left_count.max(GONE_MIN) {
+            self.give_back_memory()?;
+        }
         Ok(Some(closed))
+    }
+
+    /// Goes on with a copy of the rows that have not left.
+    fn give_back_memory(&mut self) -> Result<(), AggregateError> {
+        let mut left = self.left();
+        left.sort_unstable_by_key(|&row| (self.groups[row as usize], row));
+        let copied_count = self.copied_count + left.len() as u64;
+        *self = Self { copied_count, ..self.only(&left)? };
+        Ok(())
     }
 
     /// The same without rows.

@@ -33,7 +33,7 @@ struct Distinct {
     skips_nulls: bool,
     /// Pairs of a group and a value it has had, in order of first appearance.
     values: Interner,
-    /// Made when groups first join.
+    /// Made when groups first join, or are to.
     by_group: Option<PairsByGroup>,
     /// Reused from batch to batch.
     indices: Vec<u32>,
@@ -62,6 +62,18 @@ impl PairsByGroup {
         }
     }
 
+    /// The pairs of a group, in order of arrival.
+    fn pairs_of(&self, group: u32) -> Vec<u32> {
+        let mut pairs = Vec::new();
+        let mut pair = self.newest.get(group as usize).copied().unwrap_or(NONE);
+        while pair != NONE {
+            pairs.push(pair);
+            pair = self.next[pair as usize];
+        }
+        pairs.reverse();
+        pairs
+    }
+
     fn heap_bytes(&self) -> usize {
         (self.newest.capacity() + self.next.capacity()) * size_of::<u32>()
     }
@@ -75,26 +87,57 @@ impl Distinct {
         groups.map(|&group| u32::try_from(group).expect("a group index")).collect()
     }
 
-    /// All pairs of a group, in order of arrival; it has none afterwards.
-    fn take_pairs(&mut self, group: u32) -> Vec<u32> {
-        let mut by_group = self.by_group.take().unwrap_or_default();
+    /// Adds the pairs that are new to the lists, if there are lists.
+    fn list_new_pairs(&mut self) {
+        let Some(mut by_group) = self.by_group.take() else { return };
         let listed = u32::try_from(by_group.next.len()).expect("pairs are numbered in 32 bits");
         let new: Vec<u32> =
             (listed..).take(self.values.group_count() - by_group.next.len()).collect();
         for pairs in new.chunks(MERGE_ROWS) {
             by_group.add(&self.groups_of(pairs));
         }
-        let mut pairs = Vec::new();
+        self.by_group = Some(by_group);
+    }
+
+    /// All pairs of a group, in order of arrival; it has none afterwards.
+    fn take_pairs(&mut self, group: u32) -> Vec<u32> {
+        self.by_group.get_or_insert_default();
+        self.list_new_pairs();
+        let Some(by_group) = &mut self.by_group else { return Vec::new() };
+        let pairs = by_group.pairs_of(group);
         if let Some(newest) = by_group.newest.get_mut(group as usize) {
-            let mut pair = std::mem::replace(newest, NONE);
-            while pair != NONE {
-                pairs.push(pair);
-                pair = by_group.next[pair as usize];
+            *newest = NONE;
+        }
+        pairs
+    }
+
+    /// The pairs of some groups, those of each in order of arrival, and beside each pair the group that
+    /// takes the place of its own. O(pairs of these groups) where pairs are listed, else O(all pairs).
+    fn pairs_for(&self, there: &[u32], here: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let (mut pairs, mut groups) = (Vec::new(), Vec::new());
+        if let Some(by_group) = &self.by_group {
+            debug_assert_eq!(by_group.next.len(), self.values.group_count(), "all are listed");
+            for (&from, &into) in there.iter().zip(here) {
+                pairs.extend(by_group.pairs_of(from));
+                groups.resize(pairs.len(), into);
+            }
+            return (pairs, groups);
+        }
+        let group_count = there.iter().max().map_or(0, |&group| group as usize + 1);
+        let mut targets = vec![None; group_count];
+        for (&from, &into) in there.iter().zip(here) {
+            targets[from as usize] = Some(into);
+        }
+        let all: Vec<u32> = (0..).take(self.values.group_count()).collect();
+        for some in all.chunks(MERGE_ROWS) {
+            for (&pair, group) in some.iter().zip(self.groups_of(some)) {
+                if let Some(into) = targets.get(group as usize).copied().flatten() {
+                    pairs.push(pair);
+                    groups.push(into);
+                }
             }
         }
-        pairs.reverse();
-        self.by_group = Some(by_group);
-        pairs
+        (pairs, groups)
     }
 
     /// The rows whose value their group has not had before.
@@ -122,6 +165,7 @@ impl Distinct {
             let is_counted = counted.as_ref().is_none_or(|counted| counted.value(row));
             fresh.append(is_counted && is_fresh.next().unwrap_or(false));
         }
+        self.list_new_pairs();
         Ok(fresh.finish())
     }
 }
@@ -135,7 +179,12 @@ impl State for Distinct {
         self.inner.clear();
         // These may be far more than the groups; their memory goes.
         self.values = self.values.emptied();
-        self.by_group = None;
+        self.by_group = self.by_group.take().map(|_| PairsByGroup::default());
+    }
+
+    fn list_by_group(&mut self) {
+        self.by_group.get_or_insert_default();
+        self.list_new_pairs();
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
@@ -158,21 +207,11 @@ impl State for Distinct {
         here: &[u32],
     ) -> Result<(), AggregateError> {
         let later: &Self = downcast(later);
-        let group_count = there.iter().max().map_or(0, |&group| group as usize + 1);
-        let mut targets = vec![None; group_count];
-        for (&from, &into) in there.iter().zip(here) {
-            targets[from as usize] = Some(into);
-        }
-        let pairs: Vec<u32> = (0..).take(later.values.group_count()).collect();
-        for pairs in pairs.chunks(MERGE_ROWS) {
-            let (pairs, here): (Vec<u32>, Vec<u32>) = pairs
-                .iter()
-                .zip(later.groups_of(pairs))
-                .filter_map(|(&pair, group)| Some((pair, (*targets.get(group as usize)?)?)))
-                .unzip();
-            let values = later.values.columns()[1].gather(&pairs);
+        let (pairs, groups) = later.pairs_for(there, here);
+        for (pairs, groups) in pairs.chunks(MERGE_ROWS).zip(groups.chunks(MERGE_ROWS)) {
+            let values = later.values.columns()[1].gather(pairs);
             self.update(&Rows {
-                groups: Groups::new(&here),
+                groups: Groups::new(groups),
                 argument: Some(&values),
                 selected: None,
             })?;

@@ -65,16 +65,23 @@ impl SealedWindows {
     /// Takes out the windows that end at or before a time.
     #[must_use]
     pub fn take_until(&mut self, time: EventTime) -> Self {
-        let later = match time.0.checked_add(1) {
-            Some(end) => self.windows.split_off(&Bounds { end, start: i64::MIN }),
-            None => BTreeMap::new(),
-        };
-        let windows = std::mem::replace(&mut self.windows, later);
+        let mut windows = BTreeMap::new();
+        // One by one: to split a tree is to count one of its halves.
+        while let Some(first) = self.windows.first_entry().filter(|first| first.key().end <= time.0)
+        {
+            let (window, table) = first.remove_entry();
+            windows.insert(window, table);
+        }
         let bytes_of = |table: &AggTable| table.state_bytes() + table.fixed_bytes();
         let state_bytes = windows.values().map(bytes_of).sum();
         self.state_bytes -= state_bytes;
         let (key_count, budget_bytes) = (self.key_count, self.budget_bytes);
         Self { key_count, budget_bytes, windows, state_bytes }
+    }
+
+    /// When the first window ends, if there is one.
+    pub(crate) fn next_end(&self) -> Option<i64> {
+        self.windows.first_key_value().map(|(window, _)| window.end)
     }
 
     /// All rows.

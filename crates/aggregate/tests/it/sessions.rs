@@ -1,7 +1,11 @@
 //! Sessions against a model that reads one record at a time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use arrow_array::Float64Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use tidemill_aggregate::{Late, SealedSessions, SessionTable};
 use tidemill_plan::{AggregateFunction as F, AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, DataType, EventTime};
@@ -406,5 +410,70 @@ fn what_stays_is_not_copied_at_each_step() {
     for count in [3000, 30_000] {
         let copied = copied(count);
         assert!(copied > 0 && copied <= 2 * count as u64, "{copied} of two times {count}");
+    }
+}
+
+#[test]
+fn distinct_values_and_medians_of_sessions_that_join_are_those_of_their_records() {
+    let types = vec![DataType::Timestamp, DataType::BigInt, DataType::BigInt, DataType::Double];
+    let distinct = |function, argument, data_type| {
+        let mut distinct = call(function, Some(argument), data_type);
+        distinct.is_distinct = true;
+        distinct
+    };
+    let calls = vec![
+        distinct(F::Count, 2, DataType::BigInt),
+        distinct(F::Sum, 2, DataType::BigInt),
+        call(F::PercentileCont { fraction: 0.5 }, Some(3), DataType::Double),
+    ];
+    let kind = WindowKind::Session { gap_us: GAP };
+    let window = Some(WindowSpec { kind, time: 0, allowed_lateness_us: 0 });
+    let base = AggregateSpec { window, ..spec(types, vec![1], calls) };
+    for seed in 0..30 {
+        let mut random = Random(seed);
+        let emit = [Emit::Final, Emit::Changes, Emit::ChangesEvery(50)][random.below(3)];
+        let spec = AggregateSpec { emit, ..base.clone() };
+        let records: Vec<Record> = (0..300)
+            .map(|_| {
+                let mut whole = |below: usize| i64::try_from(random.below(below)).unwrap();
+                (whole(900), whole(2), whole(6))
+            })
+            .collect();
+        let mut table = SessionTable::new(spec, &[], u64::MAX);
+        let mut results = Vec::new();
+        for (at, some) in records.chunks(37).enumerate() {
+            let plain = batch(some, at * 37);
+            let mut columns = plain.columns().to_vec();
+            let doubles = some.iter().map(|r| f64::from(i32::try_from(r.2).unwrap()));
+            columns.push(Arc::new(Float64Array::from_iter_values(doubles)));
+            let rows = Batch::new(columns, plain.offsets().clone());
+            table.update(&rows, &mut Vec::new(), &mut results).unwrap();
+        }
+        table.advance(EventTime::MAX, &mut results).unwrap();
+        // The last row of each session is its final one.
+        let mut last: BTreeMap<(i64, i64), (i64, i64, f64)> = BTreeMap::new();
+        for batch in &results {
+            let integer = |at: usize| batch.column(at).as_primitive::<Int64Type>().clone();
+            let starts = batch.column(1).as_primitive::<TimestampMicrosecondType>();
+            let medians = batch.column(5).as_primitive::<Float64Type>();
+            for row in 0..batch.row_count() {
+                let key = (integer(0).value(row), starts.value(row));
+                let found = (integer(3).value(row), integer(4).value(row), medians.value(row));
+                last.insert(key, found);
+            }
+        }
+        let mut sorted = records.clone();
+        sorted.sort_unstable_by_key(|r| (r.1, r.0));
+        let sessions = sorted.chunk_by(|a, b| a.1 == b.1 && b.0 - a.0 < GAP);
+        for session in sessions {
+            let mut values: Vec<i64> = session.iter().map(|r| r.2).collect();
+            values.sort_unstable();
+            let middle = [values[(values.len() - 1) / 2], values[values.len() / 2]];
+            let median = f64::from(i32::try_from(middle[0] + middle[1]).unwrap()) / 2.0;
+            values.dedup();
+            let count = i64::try_from(values.len()).unwrap();
+            let expected = (count, values.iter().sum(), median);
+            assert_eq!(last[&(session[0].1, session[0].0)], expected, "seed {seed}, {emit}");
+        }
     }
 }

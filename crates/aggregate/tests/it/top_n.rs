@@ -154,3 +154,37 @@ fn later_partitions_of_the_input_follow() {
     let batches = merged.into_batches(GroupOrder::Key, 3).unwrap().map(Result::unwrap);
     assert_eq!(rows(batches), model(&records, &spec, GroupOrder::Key));
 }
+
+#[test]
+fn what_stays_is_not_copied_as_each_window_leaves() {
+    let copied = |windows: usize| {
+        let spec = spec(Some(3), &[0], false);
+        let mut table = TopNTable::new(spec, u64::MAX);
+        // All windows are open before the first of them leaves, in no order.
+        let mut random = Random(5);
+        let mut ends: Vec<i64> = (1..).take(windows).map(|at| at * 10).collect();
+        (1..windows).for_each(|at| ends.swap(at, random.below(at + 1)));
+        let records: Vec<Record> =
+            ends.into_iter().flat_map(|end| [(end, 1, Some(end)), (end, 2, Some(-end))]).collect();
+        for (at, some) in records.chunks(1000).enumerate() {
+            table.update(&batch(some, at * 1000)).unwrap();
+        }
+        for end in (1..).take(windows).map(|at| at * 10) {
+            let mut left = Vec::new();
+            table.advance(EventTime(end - 1), &mut left).unwrap();
+            assert!(left.is_empty(), "it ends at {end}");
+            table.advance(EventTime(end), &mut left).unwrap();
+            let of_window = rows(left.iter().cloned());
+            let numbers: Vec<i64> = of_window.iter().map(|row| row.1).collect();
+            assert_eq!(numbers, [1, 2]);
+            let values = left[0].column(2).as_primitive::<Int64Type>();
+            assert_eq!(values.values(), &[-end, end]);
+        }
+        assert_eq!((table.row_count(), table.has_until(EventTime::MAX)), (0, false));
+        table.copied_count()
+    };
+    for windows in [2000, 20_000] {
+        let copied = copied(windows);
+        assert!(copied > 0 && copied <= 2 * 2 * windows as u64, "{copied} of {windows} windows");
+    }
+}

@@ -65,7 +65,8 @@ pub(crate) struct SessionStore {
 
 impl SessionStore {
     pub(crate) fn new(spec: &AggregateSpec) -> Self {
-        let Parts { interner, states, refusal } = Parts::new(spec);
+        let Parts { interner, mut states, refusal } = Parts::new(spec);
+        states.iter_mut().for_each(|state| state.list_by_group());
         Self {
             spec: spec.clone(),
             keys: interner,
