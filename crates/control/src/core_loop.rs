@@ -50,6 +50,8 @@ struct Running {
     takes: Option<Arc<Handover<Given>>>,
     /// The input has ended, or is to: the tables are being emptied.
     is_draining: bool,
+    /// It was asked to stop before its input had ended.
+    is_cut: bool,
     /// What it may hold; covers what it held after its last turn.
     lease: Lease,
     pipeline: Pipeline,
@@ -197,6 +199,7 @@ impl CoreLoop {
                     gives,
                     takes,
                     is_draining,
+                    is_cut: false,
                     lease,
                     pipeline,
                 })
@@ -208,8 +211,10 @@ impl CoreLoop {
 
     /// One turn, or the last steps of a pipeline that is to end.
     async fn turn(&mut self, one: &mut Running) -> Result<Turned, ControlError> {
-        one.is_draining |= self.stop.is_set() && !one.is_gather;
-        let Running { pipeline, gives, takes, is_draining, lease, source, .. } = one;
+        if self.stop.is_set() && !one.is_gather && !one.is_draining {
+            (one.is_draining, one.is_cut) = (true, true);
+        }
+        let Running { pipeline, gives, takes, is_draining, is_cut, lease, source, .. } = one;
         let turned = AssertUnwindSafe(async {
             // What a gather has not taken yet has a bound: so long nothing more is read.
             if gives.as_mut().is_some_and(Giving::is_held_up) {
@@ -250,6 +255,7 @@ impl CoreLoop {
                 cover(lease, pipeline)?;
                 return Ok(Turned::On);
             };
+            outcome.is_cut = *is_cut;
             lease.cover(outcome.held_bytes()).map_err(Stopped::Refused)?;
             if let Some(giving) = gives {
                 giving.end(&mut outcome, lease);

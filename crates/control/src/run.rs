@@ -44,6 +44,8 @@ pub struct WaveOutcome {
     pub per_core: Vec<Statistics>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// Some of it was asked to stop before it came to its end.
+    pub is_cut: bool,
 }
 
 type TaskId = (usize, usize);
@@ -156,6 +158,7 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
         for Left { outcome, .. } in outcomes.into_iter().flatten() {
             wave_outcome.statistics.add(&outcome.statistics);
             wave_outcome.per_query[node.query].add(&outcome.statistics);
+            wave_outcome.is_cut |= outcome.is_cut;
             wave_outcome.deliveries.extend(outcome.deliveries);
         }
     }

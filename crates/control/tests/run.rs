@@ -24,6 +24,8 @@ use tidemill_source::{ColumnReader, SourceError};
 enum Does {
     /// Gives so many rows, one a turn, each its partition's number.
     Gives(usize),
+    /// The same, and asks the job to stop as it comes to its end.
+    GivesAndStops(usize),
     /// The same, a millisecond each, then fails.
     Fails(usize),
     Panics,
@@ -37,6 +39,7 @@ struct Reader {
     turn: usize,
     /// Turns of readers that go on.
     turns: Arc<AtomicUsize>,
+    stop: StopFlag,
 }
 
 impl ColumnReader for Reader {
@@ -45,6 +48,10 @@ impl ColumnReader for Reader {
         self.turn += 1;
         match self.does {
             Does::Gives(turns) if turn >= turns => return Ok(Polled::Ended),
+            Does::GivesAndStops(turns) if turn >= turns => {
+                self.stop.stop();
+                return Ok(Polled::Ended);
+            }
             Does::Fails(turns) if turn >= turns => {
                 let (name, partition) = ("s".to_owned(), self.partition);
                 let reason = format!("{partition} fails");
@@ -56,7 +63,7 @@ impl ColumnReader for Reader {
                 self.turns.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_micros(100));
             }
-            Does::Gives(_) => {}
+            Does::Gives(_) | Does::GivesAndStops(_) => {}
         }
         let column: ArrayRef = Arc::new(Int64Array::from(vec![i64::from(self.partition)]));
         Ok(Polled::Ready(Batch::new(vec![column], UInt64Array::from(vec![turn as u64]))))
@@ -104,6 +111,7 @@ impl Ran {
 struct Running {
     finished: Arc<Mutex<Vec<usize>>>,
     turns: Arc<AtomicUsize>,
+    stop: StopFlag,
 }
 
 impl Running {
@@ -131,7 +139,7 @@ impl Running {
     fn scan(&self, partition: usize, does: Does, output: OutputSpec) -> Planned {
         let turns = Arc::clone(&self.turns);
         let number = u32::try_from(partition).unwrap();
-        let reader = Reader { partition: number, does, turn: 0, turns };
+        let reader = Reader { partition: number, does, turn: 0, turns, stop: self.stop.clone() };
         self.pipeline(partition, InputSpec::Columns(Box::new(reader)), output)
     }
 
@@ -143,7 +151,7 @@ impl Running {
 
 /// Runs one pipeline for each, behind a gather or not, on as many cores as there are up to two.
 fn wave(does: &[Does], is_gathered: bool, has_no_end: bool, stop: &StopFlag) -> Ran {
-    let running = Running { finished: Arc::default(), turns: Arc::default() };
+    let running = Running { finished: Arc::default(), turns: Arc::default(), stop: stop.clone() };
     let merge = || Merge::Limited(LimitSpec::default());
     let pipelines = does.iter().enumerate().map(|(partition, &does)| {
         let seal = is_gathered.then(|| OutputSpec::Seal(merge()));
@@ -229,18 +237,18 @@ fn a_gather_merges_in_order_of_partitions_and_does_not_begin_after_a_failure() {
 
 #[test]
 fn a_stop_ends_the_input_and_keeps_what_was_read() {
-    let stop = StopFlag::new();
-    let ran = std::thread::scope(|scope| {
-        let later = scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(50));
-            stop.stop();
-        });
-        let ran = wave(&[Does::GoesOn, Does::Gives(3)], true, true, &stop);
-        later.join().unwrap();
-        ran
-    });
-    assert!(ran.result.is_ok());
+    let ran = wave(&[Does::GoesOn, Does::GivesAndStops(3)], true, true, &StopFlag::new());
+    assert!(ran.result.unwrap().is_cut);
     assert_eq!(ran.finished, [ran.turns + 3], "every row that was read has left");
+}
+
+#[test]
+fn a_stop_that_comes_when_all_has_been_read_cuts_nothing() {
+    for is_gathered in [false, true] {
+        let ran = wave(&[Does::GivesAndStops(4)], is_gathered, false, &StopFlag::new());
+        assert!(!ran.result.unwrap().is_cut);
+        assert_eq!(ran.finished, [4]);
+    }
 }
 
 #[test]

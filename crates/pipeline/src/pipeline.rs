@@ -76,6 +76,8 @@ pub struct Outcome {
     pub split_bounds: Option<SplitBounds>,
     /// What a person should know of how the input was read.
     pub notices: Vec<String>,
+    /// It was asked to stop before it came to its end: to be set by whoever asked.
+    pub is_cut: bool,
     /// What was counted.
     pub statistics: Statistics,
 }
@@ -329,6 +331,7 @@ impl Pipeline {
                 .input
                 .split_bounds()
                 .map(|(first, next)| SplitBounds { first, next: self.has_ended.then_some(next) }),
+            is_cut: false,
             statistics,
         })
     }

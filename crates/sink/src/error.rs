@@ -22,6 +22,12 @@ pub enum SinkError {
         /// The name.
         path: PathBuf,
     },
+    /// Results have become visible, and then something failed: they may not be durable, or earlier ones that they
+    /// replace are still there.
+    Unsettled {
+        /// What failed.
+        source: Box<Self>,
+    },
     /// What an earlier job was about to publish cannot be read.
     Intent {
         /// The file that says what.
@@ -123,6 +129,10 @@ impl fmt::Display for SinkError {
                  choose another path, and run again",
                 path.display()
             ),
+            Self::Unsettled { .. } => f.write_str(
+                "the results are visible, but may not outlast a power cut, or may stand beside those that they \
+                 replace, until the next job has opened the directory",
+            ),
             Self::Intent { path, reason } => write!(
                 f,
                 "{} says what an earlier job was about to publish, but {reason}; look through its directory, \
@@ -176,6 +186,7 @@ impl std::error::Error for SinkError {
             | Self::Device { source, .. }
             | Self::Denied { source, .. }
             | Self::Io { source, .. } => Some(source),
+            Self::Unsettled { source } => Some(source),
             _ => None,
         }
     }

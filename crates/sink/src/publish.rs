@@ -235,13 +235,18 @@ impl Plan {
             }
         }
         let settled = self.settle.iter().try_for_each(Step::perform);
-        settled.map_err(|error| Failure { error, is_undone: false })
+        settled.map_err(|error| Failure {
+            error: SinkError::Unsettled { source: Box::new(error) },
+            is_undone: false,
+        })
     }
 
     /// Takes intents back, the home's first; whether none is left that counts.
     fn withdraw(&self) -> bool {
         self.intents.iter().all(|path| {
             let directory = path.parent().expect("an intent lies in a directory");
+            // This one says nothing, whether it goes or not.
+            let _ = remove(&directory.join(UNFINISHED_INTENT));
             remove(path).is_ok() && sync(directory).is_ok()
         })
     }

@@ -293,9 +293,10 @@ impl Job {
             left.for_each(|notice| progress.notices.say(notice));
             self.located(error, &planned)
         })?;
-        let WaveOutcome { deliveries, statistics, per_query, per_core, warnings } = outcome;
-        // A stop is the only end that input without one comes to.
-        let is_stopped = stop.is_set() && !has_no_end;
+        let WaveOutcome { deliveries, statistics, per_query, per_core, warnings, is_cut } = outcome;
+        // A stop is the only end that input without one comes to; and one that comes when all has been read
+        // leaves nothing out.
+        let is_stopped = is_cut && !has_no_end;
         summary.is_stopped |= is_stopped;
         summary.warnings.extend(publish(deliveries, is_stopped)?);
         let took = before.elapsed().as_secs_f64();
