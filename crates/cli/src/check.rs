@@ -21,6 +21,9 @@ pub(crate) fn check(arguments: &Check) -> ExitCode {
 
 fn examine(arguments: &Check) -> Result<String, Error> {
     let script = Script::read(&arguments.source)?;
-    Session::new().prepare_named(&script.text, &script.origin)?.check()?;
+    let mut session = Session::new();
+    session.look_only();
+    script.settle(&mut session);
+    session.prepare_named(&script.text, &script.origin)?.check()?;
     Ok(script.origin)
 }

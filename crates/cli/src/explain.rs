@@ -17,5 +17,8 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
 
 fn plan(arguments: &Explain) -> Result<String, Error> {
     let script = Script::read(&arguments.source)?;
-    Session::new().prepare_named(&script.text, &script.origin)?.explain()
+    let mut session = Session::new();
+    session.look_only();
+    script.settle(&mut session);
+    session.prepare_named(&script.text, &script.origin)?.explain()
 }

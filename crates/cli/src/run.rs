@@ -38,6 +38,7 @@ fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
     let mut session = Session::new();
     arguments.placement.apply(session.settings_mut());
     session.set_stdout(layout(arguments));
+    script.settle(&mut session);
     let job = session.prepare_named(&script.text, &script.origin)?;
     if arguments.explain {
         output::report(&job.explain()?);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, stdin};
 
-use tidemill::Error;
+use tidemill::{Error, Session};
 
 use crate::arguments::Source;
 
@@ -33,6 +33,13 @@ impl Script {
             Error::Usage(format!("cannot read the script {origin}: {reason}"))
         })?;
         Ok(Self { text, origin })
+    }
+
+    /// Says to a session what the script takes for itself.
+    pub(crate) fn settle(&self, session: &mut Session) {
+        if self.origin == "-" {
+            session.give_up_standard_input();
+        }
     }
 }
 

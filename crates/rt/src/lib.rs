@@ -12,6 +12,7 @@ mod exact;
 mod file;
 mod launch;
 mod memory;
+mod pipe;
 mod sequential;
 mod yielding;
 
@@ -22,5 +23,6 @@ pub use error::{FileChange, IoUringRefusal, RtError};
 pub use file::{File, FileIdentity, FileKey, since_epoch_ns};
 pub use launch::{Core, Launching, begin_launch, launch};
 pub use memory::keep_freed_memory;
+pub use pipe::{Pipe, descriptor_of};
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
 pub use yielding::yield_if_needed;

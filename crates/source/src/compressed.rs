@@ -13,7 +13,7 @@ use tidemill_rt::{Backend, File, FileIdentity, RtError};
 use crate::damage::Damage;
 use crate::gzip_members::GzipMembers;
 use crate::lz4_walk::Lz4Walk;
-use crate::{Content, SourceError};
+use crate::{Content, ContentPlace, SourceError};
 
 /// Bytes of compressed input taken in one call.
 const READ_BYTES: usize = 256 * 1024;
@@ -129,7 +129,7 @@ impl CompressedReads {
                     && found.compression() != Some(compression) =>
             {
                 let expected = format!("{} data by its name", compression.name());
-                SourceError::WrongContent { path, found, expected, is_packed: false }
+                SourceError::WrongContent { path, found, expected, place: ContentPlace::File }
             }
             _ => SourceError::Corrupt { path, compression, damage, offset, source },
         }

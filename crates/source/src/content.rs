@@ -48,6 +48,17 @@ pub enum Content {
     Utf32,
 }
 
+/// Where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentPlace {
+    /// In a file as it is.
+    File,
+    /// In what came out of a compressed file.
+    Packed,
+    /// In a pipe.
+    Pipe,
+}
+
 impl Content {
     /// Bytes that are looked at, at most.
     pub const HEAD_BYTES: usize = 512;

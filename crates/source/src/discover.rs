@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::{Compression, FileSource};
-use tidemill_rt::{FileIdentity, FileKey};
+use tidemill_rt::{FileIdentity, FileKey, descriptor_of};
 
 use crate::SourceError;
 use crate::glob::is_glob;
 use crate::left_out::Examples;
+use crate::pipe::{PipeInput, Pipes, meant};
 use crate::walk::{Walked, expand, list};
 
 /// One file to read.
@@ -26,9 +27,28 @@ pub struct InputFile {
     pub compression: Compression,
     /// Its state when it was found; readers refuse a file that has changed since.
     pub identity: FileIdentity,
-    /// The file itself, where its name may stand for another by the time that it is read: it is
-    /// followed.
-    pub held: Option<Arc<fs::File>>,
+    /// The file itself, where its name will not do.
+    pub held: Option<Held>,
+}
+
+/// What is open already, because opening it again might be to open something else.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// A file that is followed: by the time that it is read its name may stand for another.
+    File(Arc<fs::File>),
+    /// A pipe, which is there once.
+    Pipe(Arc<PipeInput>),
+}
+
+impl InputFile {
+    /// The pipe, if it is one.
+    #[must_use]
+    pub fn pipe(&self) -> Option<&PipeInput> {
+        match &self.held {
+            Some(Held::Pipe(pipe)) => Some(pipe),
+            _ => None,
+        }
+    }
 }
 
 /// What a source's path was found to mean.
@@ -44,7 +64,7 @@ pub struct Found {
 /// Finds the files of a source, sorted by the bytes of their paths, so that partition numbers are
 /// the same on every run.
 ///
-/// A path that exists is taken as it is, even with `*` in its name. A directory means the files in
+/// A path that exists is taken as it is, even with `*` in its name, and may be a pipe. A directory means the files in
 /// it, not those below; names that do not stand for data are left out (hidden ones, those that start
 /// with `_`, what is still being written, copies of editors, checksums). Else `*`, `?`, `[…]` and `**`
 /// make it a glob, which leaves out the same names unless it spells them, but for those with `_`.
@@ -56,7 +76,11 @@ pub struct Found {
 ///
 /// # Cost
 /// A few calls a file; O(n log n) of their number.
-pub fn discover(source: &FileSource) -> Result<Found, SourceError> {
+pub fn discover(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError> {
+    let path = meant(&source.path);
+    if let Some(pipe) = pipes.of(path) {
+        return Ok(Found { files: vec![piped(path, pipe)?], notices: Vec::new() });
+    }
     let mut outcome = find(source);
     if !source.follow {
         return outcome;
@@ -72,6 +96,18 @@ pub fn discover(source: &FileSource) -> Result<Found, SourceError> {
     outcome
 }
 
+/// A pipe as the one file of a source.
+fn piped(path: &Path, pipe: Arc<PipeInput>) -> Result<InputFile, SourceError> {
+    let identity = FileIdentity::of_path(path).map_err(|error| name_failure(path, error))?;
+    Ok(InputFile {
+        path: path.to_owned(),
+        byte_count: 0,
+        compression: Compression::None,
+        identity,
+        held: Some(Held::Pipe(pipe)),
+    })
+}
+
 /// Listings of a directory in which names change hands, at most.
 const LISTINGS_MAX: usize = 16;
 
@@ -84,7 +120,7 @@ fn is_complete(source: &FileSource, files: &[InputFile]) -> bool {
 }
 
 fn walk(path: &str) -> Result<Walked, SourceError> {
-    let as_path = Path::new(path);
+    let as_path = meant(path);
     match fs::metadata(as_path) {
         Ok(metadata) if metadata.is_dir() => list(as_path),
         Ok(_) => Ok(Walked { files: vec![as_path.to_owned()], ..Walked::default() }),
@@ -96,7 +132,7 @@ fn walk(path: &str) -> Result<Walked, SourceError> {
 }
 
 fn find(source: &FileSource) -> Result<Found, SourceError> {
-    let path = Path::new(&source.path);
+    let path = meant(&source.path);
     let walked = walk(&source.path)?;
     let is_pattern = !path.is_dir();
     let mut notices = notices(&walked, &source.path, is_pattern);
@@ -199,11 +235,18 @@ fn look_at(path: PathBuf, is_held: bool) -> Result<InputFile, SourceError> {
     let metadata = file.metadata().map_err(|error| name_failure(&path, error))?;
     Ok(InputFile {
         byte_count: metadata.len(),
-        compression: Compression::of(&path.to_string_lossy()),
+        compression: Compression::of(&name_of(&path)),
         identity: FileIdentity::of(&metadata),
-        held: is_held.then(|| Arc::new(file)),
+        held: is_held.then(|| Held::File(Arc::new(file))),
         path,
     })
+}
+
+/// The name that says how a file is compressed: of a descriptor, that of the file which is open there.
+fn name_of(path: &Path) -> String {
+    let number = descriptor_of(path).map(|number| format!("/proc/self/fd/{number}"));
+    let behind = number.and_then(|link| fs::read_link(link).ok());
+    behind.as_deref().unwrap_or(path).to_string_lossy().into_owned()
 }
 
 /// Why a path cannot be looked at.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tidemill_plan::Compression;
 use tidemill_rt::RtError;
 
-use crate::{Content, Damage};
+use crate::{Content, ContentPlace, Damage, PipeRefusal};
 
 /// An error of a source.
 #[derive(Debug)]
@@ -37,6 +37,13 @@ pub enum SourceError {
     NotAFile {
         /// The path.
         path: PathBuf,
+    },
+    /// The path names a pipe, which cannot be read so.
+    Pipe {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        reason: PipeRefusal,
     },
     /// A directory without a file, or a glob without a match.
     NoFiles {
@@ -86,8 +93,8 @@ pub enum SourceError {
         found: Content,
         /// What it is read as.
         expected: String,
-        /// The file is compressed, and this is what came out.
-        is_packed: bool,
+        /// Where in it.
+        place: ContentPlace,
     },
     /// A record is longer than `record.max_bytes`.
     RecordTooLong {
@@ -158,6 +165,7 @@ impl fmt::Display for SourceError {
                 "{} is neither a regular file nor a directory; write its contents to a file first",
                 path.display()
             ),
+            Self::Pipe { path, reason } => write!(f, "{} is a pipe, {reason}", path.display()),
             Self::NoFiles { path, left_out: Some(names), .. } => write!(
                 f,
                 "no file of {} counts by its name: {names}; to read one all the same, name it",
@@ -188,13 +196,17 @@ impl fmt::Display for SourceError {
             Self::Corrupt { path, compression, damage, offset, .. } => {
                 write_damage(f, path, compression.name(), *damage, *offset)
             }
-            Self::WrongContent { path, found, expected, is_packed } => {
+            Self::WrongContent { path, found, expected, place } => {
                 let (path, name) = (path.display(), found.name());
-                let remedy = match (is_packed, found.compression()) {
-                    (true, Some(_)) => "it is compressed twice: decompress it once",
+                let remedy = match (place, found.compression()) {
+                    (ContentPlace::Packed, Some(_)) => "it is compressed twice: decompress it once",
+                    (ContentPlace::Pipe, Some(_)) => {
+                        "decompress it on its way (gunzip -c, unzstd -c, unlz4 -c)"
+                    }
                     _ => found.remedy(),
                 };
-                let inside = if *is_packed { " inside its compression" } else { "" };
+                let is_packed = *place == ContentPlace::Packed;
+                let inside = if is_packed { " inside its compression" } else { "" };
                 write!(f, "{path} holds {name}{inside}, and is read as {expected}; {remedy}")
             }
             Self::RecordTooLong { path, offset, bytes_max } => write!(

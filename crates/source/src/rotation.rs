@@ -18,7 +18,7 @@ use tidemill_rt::{Backend, File, FileIdentity, FileKey, since_epoch_ns};
 
 use crate::claims::Claims;
 use crate::follow::{FollowedFile, Look, fail};
-use crate::{InputFile, SourceError};
+use crate::{Held, InputFile, SourceError};
 
 /// From one look to the next at a file that has been quiet for long.
 const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(10);
@@ -90,8 +90,8 @@ impl FollowedTexts {
         let path = found.path.clone();
         let started_ns = since_epoch_ns(SystemTime::now());
         let opened = match &found.held {
-            Some(held) => held.try_clone().map(|file| File::from_std(backend, file)),
-            None => File::open(backend, &path).await,
+            Some(Held::File(held)) => held.try_clone().map(|file| File::from_std(backend, file)),
+            _ => File::open(backend, &path).await,
         };
         let file = opened.map_err(|source| fail(&path, "open", source))?;
         let file = FollowedFile::over(&path, file, LOOK_INTERVAL_MAX)?;

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::{Compression, Format};
@@ -23,8 +23,9 @@ use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 
 use crate::compressed::CompressedReads;
+use crate::pipe::OpenedPipe;
 use crate::rotation::{FollowedTexts, Next};
-use crate::{Claims, Content, InputFile, SourceError};
+use crate::{Claims, Content, ContentPlace, Held, InputFile, SourceError};
 
 /// Bytes lent at a time, about; more only where a record is longer.
 pub const PIECE_BYTES: usize = READ_BYTES;
@@ -60,7 +61,6 @@ pub struct TextReader {
     // Fixed at construction.
     partition: PartitionId,
     format: Option<Format>,
-    compression: Compression,
     record_bytes_max: usize,
     /// Records that start here or later are not ours; `u64::MAX` for a whole file.
     end: u64,
@@ -88,6 +88,8 @@ enum Input {
     Plain(SequentialReads),
     Compressed(CompressedReads),
     Followed(Box<FollowedTexts>),
+    /// A pipe, and its path.
+    Piped(OpenedPipe, PathBuf),
 }
 
 /// What became of a followed file that was cut.
@@ -117,7 +119,8 @@ impl TextReader {
     pub async fn open(spec: TextSpec<'_>) -> Result<Self, SourceError> {
         let InputFile { path, compression, identity, .. } = spec.file;
         assert!(
-            spec.range.is_none() || *compression == Compression::None,
+            spec.range.is_none()
+                || (*compression == Compression::None && spec.file.pipe().is_none()),
             "only uncompressed files are cut into ranges"
         );
         assert!(
@@ -130,7 +133,9 @@ impl TextReader {
         // A record starts after a newline, so the byte before the range decides about its first.
         let start = range.start.saturating_sub(1);
         let (backend, found) = (spec.backend, Some(*identity));
-        let input = if let Some(claims) = spec.follow {
+        let input = if let Some(Held::Pipe(pipe)) = &spec.file.held {
+            Input::Piped(pipe.take()?, path.clone())
+        } else if let Some(claims) = spec.follow {
             Input::Followed(Box::new(FollowedTexts::open(backend, spec.file, claims).await?))
         } else {
             match CompressedReads::open(backend, path, *compression, found).await? {
@@ -143,7 +148,6 @@ impl TextReader {
         let mut reader = Self {
             partition: spec.partition,
             format: spec.format.cloned(),
-            compression: *compression,
             record_bytes_max: spec.record_bytes_max,
             end,
             first_offset: 0,
@@ -170,6 +174,7 @@ impl TextReader {
             Input::Plain(reads) => reads.path(),
             Input::Compressed(reads) => reads.path(),
             Input::Followed(texts) => texts.path(),
+            Input::Piped(_, path) => path,
         }
     }
 
@@ -240,6 +245,9 @@ impl TextReader {
         if matches!(self.input, Input::Followed(_)) {
             return self.next_followed().await;
         }
+        if matches!(self.input, Input::Piped(..)) {
+            return self.next_piped();
+        }
         let room = self.room_for(tail);
         let mut bytes = self.take_buffer(tail);
         self.fill(&mut bytes, tail, tail + room).await?;
@@ -247,6 +255,50 @@ impl TextReader {
             return Ok(Polled::Ended);
         }
         Ok(Polled::Ready(self.lend(bytes, self.is_drained)?))
+    }
+
+    /// As [`Self::next_frames`], of a pipe: what has come, as soon as it ends a record.
+    fn next_piped(&mut self) -> Result<Polled<Frames>, SourceError> {
+        let tail = self.tail();
+        let mut bytes = self.take_buffer(tail);
+        bytes.resize(tail);
+        while bytes.len() < tail + self.room_for(tail) && !self.is_drained {
+            let filled = bytes.len();
+            bytes.reserve(PIECE_BYTES);
+            bytes.resize(filled + PIECE_BYTES);
+            let Input::Piped(pipe, path) = &mut self.input else { return Ok(Polled::Ended) };
+            let read = pipe.try_read(&mut bytes[filled..]).map_err(|source| SourceError::Io {
+                path: path.clone(),
+                operation: "read",
+                source,
+            })?;
+            bytes.resize(filled + read.unwrap_or(0));
+            self.is_drained = read == Some(0);
+            if read.is_none() {
+                break;
+            }
+        }
+        if bytes.is_empty() && self.is_drained {
+            return Ok(Polled::Ended);
+        }
+        if self.is_drained || self.may_end_record(&bytes, tail) {
+            return self.lend(bytes, self.is_drained).map(Polled::Ready);
+        }
+        self.keep(bytes);
+        Ok(Polled::NotReady)
+    }
+
+    /// Whether bytes behind a remainder of `tail`, which ends no record by itself, may end one.
+    fn may_end_record(&self, bytes: &[u8], tail: usize) -> bool {
+        let is_text = !matches!(self.format, Some(Format::Arrow | Format::Parquet));
+        let is_end = || memchr::memchr2(b'\n', b'\r', &bytes[tail..]).is_some();
+        bytes.len() > tail && (tail == 0 || !is_text || is_end())
+    }
+
+    /// Keeps bytes for the next piece.
+    fn keep(&mut self, bytes: Room<u8>) {
+        self.lent = Some(bytes.lend().1);
+        self.consumed = 0;
     }
 
     /// As [`Self::next_frames`], of a file that is followed.
@@ -321,13 +373,11 @@ impl TextReader {
             bytes.reserve(room);
         }
         self.fill(&mut bytes, tail, tail + room).await?;
-        let ends_record = memchr::memchr2(b'\n', b'\r', &bytes[tail..]).is_some();
-        if bytes.len() > tail && (tail == 0 || ends_record) {
+        if self.may_end_record(&bytes, tail) {
             self.begin_text();
             return self.lend(bytes, false).map(Some);
         }
-        self.lent = Some(bytes.lend().1);
-        self.consumed = 0;
+        self.keep(bytes);
         Ok(None)
     }
 
@@ -386,8 +436,12 @@ impl TextReader {
         let conflict = self.format.as_ref().and_then(|format| found.conflict(format));
         let Some(expected) = conflict else { return Ok(()) };
         let (path, expected) = (self.path().to_owned(), expected.to_owned());
-        let is_packed = self.compression != Compression::None;
-        Err(SourceError::WrongContent { path, found, expected, is_packed })
+        let place = match &self.input {
+            Input::Compressed(_) => ContentPlace::Packed,
+            Input::Piped(..) => ContentPlace::Pipe,
+            Input::Plain(_) | Input::Followed(_) => ContentPlace::File,
+        };
+        Err(SourceError::WrongContent { path, found, expected, place })
     }
 
     /// Says that the first `byte_count` bytes of what was lent last are done with. May be called more
@@ -504,6 +558,7 @@ impl TextReader {
                 count
             }
             Input::Followed(texts) => return texts.active_mut().file.read(buffer).await,
+            Input::Piped(..) => unreachable!("a pipe is not waited for"),
         };
         self.is_drained |= count == 0;
         Ok(count)
@@ -532,7 +587,7 @@ impl TextReader {
     fn check_unchanged(&self) -> Result<(), SourceError> {
         match &self.input {
             Input::Plain(reads) => reads.check_unchanged().map_err(SourceError::from),
-            Input::Compressed(_) | Input::Followed(_) => Ok(()),
+            Input::Compressed(_) | Input::Followed(_) | Input::Piped(..) => Ok(()),
         }
     }
 }

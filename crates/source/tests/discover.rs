@@ -8,19 +8,20 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use tidemill_plan::{Compression, FileSource, Format, JsonOptions};
-use tidemill_source::{Found, InputFile, SourceError, discover};
+use tidemill_source::{Found, InputFile, Pipes, SourceError, discover};
 
 fn find(path: &Path) -> Result<Vec<InputFile>, SourceError> {
     look(path).map(|found| found.files)
 }
 
 fn look(path: &Path) -> Result<Found, SourceError> {
-    discover(&FileSource {
+    let source = FileSource {
         path: path.to_str().unwrap().to_owned(),
         format: Format::Json(JsonOptions::default()),
         splits: None,
         follow: false,
-    })
+    };
+    discover(&source, &Pipes::default())
 }
 
 fn names(root: &Path, path: &str) -> Vec<String> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tidemill_plan::Compression;
 use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, Choice, FileIdentity, allowed_cpus, launch, probe};
-use tidemill_source::{Claims, InputFile, SourceError, TextReader, TextSpec};
+use tidemill_source::{Claims, Held, InputFile, SourceError, TextReader, TextSpec};
 
 fn backends() -> Vec<Backend> {
     match probe(Choice::Auto).unwrap().backend {
@@ -37,7 +37,7 @@ fn input(path: &Path) -> InputFile {
         compression: Compression::None,
         identity,
         byte_count: identity.byte_count,
-        held: Some(Arc::new(fs::File::open(path).unwrap())),
+        held: Some(Held::File(Arc::new(fs::File::open(path).unwrap()))),
     }
 }
 

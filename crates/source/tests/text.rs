@@ -14,7 +14,7 @@ use tidemill_plan::{FileSource, Format, JsonOptions};
 use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, Choice, FileChange, RtError, allowed_cpus, launch, probe};
 use tidemill_source::{
-    Damage, FileReader, InputFile, PIECE_BYTES, RowGroupPlan, RowGroupReader, SourceError,
+    Damage, FileReader, InputFile, PIECE_BYTES, Pipes, RowGroupPlan, RowGroupReader, SourceError,
     TextReader, TextSpec, discover, splits,
 };
 
@@ -41,7 +41,7 @@ fn input(path: &Path) -> InputFile {
         splits: None,
         follow: false,
     };
-    discover(&source).unwrap().files.pop().unwrap()
+    discover(&source, &Pipes::default()).unwrap().files.pop().unwrap()
 }
 
 /// What one reader gave: its whole records, and where it began and ended.

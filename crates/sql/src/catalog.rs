@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tidemill_plan::{Expr, Scalar, Settings, SourceDef, UserFunction};
+use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, UserFunction};
 use tidemill_record::Schema;
 
 /// Names and values that a script is bound against.
@@ -12,6 +12,8 @@ pub struct Catalog {
     pub settings: Settings,
     /// Schemas of the files that [`crate::Parsed::file_paths`] asked for, by path text.
     pub inferred: HashMap<String, Schema>,
+    /// Formats of those whose names do not say it, by path text.
+    pub formats: HashMap<String, Format>,
     /// Sources that the embedding program registered, by name.
     pub registered_sources: HashMap<String, SourceDef>,
     /// Sinks that the embedding program registered, by name.

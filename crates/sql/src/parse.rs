@@ -43,8 +43,9 @@ pub struct Parsed {
 pub struct FilePath {
     /// A file, a directory or a glob, as it is written.
     pub path: String,
-    /// How they are laid out: as declared, or by the extension of the path.
-    pub format: Format,
+    /// How they are laid out: as declared, or by the extension of the path; `None` where it has none that
+    /// is known.
+    pub format: Option<Format>,
     /// Where the path stands.
     pub span: Span,
 }

@@ -75,7 +75,8 @@ impl Tables {
     /// The files that `FROM 'path'` reads.
     pub(crate) fn files(session: &mut Session<'_>, name: &Name) -> Bind<Found> {
         let path = &name.text;
-        let Some(format) = format_by_name_ending(path) else {
+        let known = session.catalog.formats.get(path).cloned();
+        let Some(format) = format_by_name_ending(path).or(known) else {
             return session.fail_with(
                 name.span,
                 "the format of these files is not known by their ending",

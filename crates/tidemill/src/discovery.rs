@@ -3,19 +3,19 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use tidemill_format::parquet::{Footer, ParsedFooter};
 use tidemill_plan::{
-    Compression, CsvOptions, FileSource, Format, GeneratorSource, Partitioning, SourceConnector,
-    SourceDef,
+    Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions, Partitioning,
+    SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
-use tidemill_rt::Backend;
+use tidemill_rt::{Backend, descriptor_of};
 use tidemill_source::{
-    Content, Found, InputFile, SourceError, TextReader, TextSpec, discover, splits,
+    Content, ContentPlace, Found, InputFile, PIECE_BYTES, PipeRefusal, Pipes, SourceError,
+    TextReader, TextSpec, discover, meant, pipe_key, splits,
 };
 
 use crate::Error;
@@ -100,6 +100,7 @@ impl Discovered {
     pub(crate) fn of(
         source: &SourceDef,
         registered: Option<&Arc<RegisteredSource>>,
+        pipes: &Pipes,
         may_split: bool,
     ) -> Result<Self, Error> {
         let whole = |partitions| Self {
@@ -110,7 +111,7 @@ impl Discovered {
             notices: Vec::new(),
         };
         match &source.connector {
-            SourceConnector::File(options) => discover_files(options, may_split),
+            SourceConnector::File(options) => discover_files(options, pipes, may_split),
             SourceConnector::Generator(options) => Ok(whole(
                 (0..options.partitions).map(|_| Partition::Generator(options.clone())).collect(),
             )),
@@ -127,8 +128,12 @@ impl Discovered {
     }
 }
 
-fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, Error> {
-    let Found { files, notices } = discover(options)?;
+fn discover_files(
+    options: &FileSource,
+    pipes: &Pipes,
+    may_split: bool,
+) -> Result<Discovered, Error> {
+    let Found { files, notices } = discover(options, pipes)?;
     let is_one_file = files.len() == 1;
     let mut partitions = Vec::new();
     for file in files {
@@ -156,6 +161,7 @@ fn discover_files(options: &FileSource, may_split: bool) -> Result<Discovered, E
                 if may_split
                     && is_one_file
                     && !options.follow
+                    && file.pipe().is_none()
                     && file.compression == Compression::None =>
             {
                 let ranges = splits(file.byte_count, options.splits);
@@ -189,16 +195,11 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
 /// Infers the schema of what a path means, from the head (or footer) of its first file that has a
 /// record; also what it leaves out, where that is anything.
 pub(crate) fn infer_file_schema(
-    path: &Path,
+    path: &str,
     format: &Format,
+    pipes: &Pipes,
 ) -> Result<(Schema, Option<String>), Error> {
-    let source = FileSource {
-        path: path.display().to_string(),
-        format: format.clone(),
-        splits: None,
-        follow: false,
-    };
-    let files = discover(&source)?.files;
+    let files = discover(&file_source(path, format), pipes)?.files;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {
         let footer = read_footer(first)?;
@@ -211,14 +212,19 @@ pub(crate) fn infer_file_schema(
         let left_out = tidemill_format::left_out(format, head, is_whole)?;
         Ok((schema, left_out.map(|columns| format!("{} has {columns}", file.path.display()))))
     };
+    if first.pipe().is_some() {
+        let (head, is_whole) = read_head(first, Some(format))?;
+        refuse_content(first, &head, format, ContentPlace::Pipe)?;
+        return infer(first, &head, is_whole).map_err(|error| at(first, error));
+    }
     // A file of a header alone says nothing of types: another one may.
     for file in files.iter().filter(|file| file.byte_count > 0) {
-        let (head, is_whole) = read_head(file, format)?;
+        let (head, is_whole) = read_head(file, Some(format))?;
         if has_record(format, &head) {
             return infer(file, &head, is_whole).map_err(|error| at(file, error));
         }
     }
-    let (head, is_whole) = read_head(first, format)?;
+    let (head, is_whole) = read_head(first, Some(format))?;
     infer(first, &head, is_whole).map_err(|error| at(first, error))
 }
 
@@ -235,18 +241,60 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
 }
 
 fn read_header(file: &InputFile, options: &CsvOptions) -> Result<Vec<String>, Error> {
-    let (head, _) = read_head(file, &Format::Csv(options.clone()))?;
+    let (head, _) = read_head(file, Some(&Format::Csv(options.clone())))?;
     tidemill_format::csv_header(options, &head).map_err(|error| at(file, error))
 }
 
-/// The first piece of a file, decompressed, and whether that is all of it.
-fn read_head(file: &InputFile, format: &Format) -> Result<(Vec<u8>, bool), Error> {
+fn file_source(path: &str, format: &Format) -> FileSource {
+    FileSource { path: path.to_owned(), format: format.clone(), splits: None, follow: false }
+}
+
+/// The format of what a path without a telling name means, by its first bytes; `None` for a path of files,
+/// whose names are to say it.
+pub(crate) fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, Error> {
+    let meant = meant(path);
+    if pipe_key(meant).is_none() && descriptor_of(meant).is_none() {
+        return Ok(None);
+    }
+    let any = Format::Json(JsonOptions::default());
+    let Some(file) = discover(&file_source(path, &any), pipes)?.files.pop() else {
+        return Ok(None);
+    };
+    let (head, _) = read_head(&file, None)?;
+    match Content::of(&head[..head.len().min(Content::HEAD_BYTES)]) {
+        Some(Content::ArrowFile | Content::ArrowStream) => return Ok(Some(Format::Arrow)),
+        Some(Content::Parquet) => return Ok(Some(Format::Parquet)),
+        Some(_) => return Ok(Some(any)),
+        None => {}
+    }
+    let first = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let first = first.unwrap_or_default();
+    let is_csv = |delimiter| first.contains(&delimiter);
+    if first.trim_ascii_start().starts_with(b"{") {
+        return Ok(Some(any));
+    }
+    let delimiter = [b',', b'\t'].into_iter().find(|&delimiter| is_csv(delimiter));
+    match delimiter {
+        Some(delimiter) => Ok(Some(Format::Csv(CsvOptions { delimiter, ..CsvOptions::default() }))),
+        None => Err(Error::Usage(format!(
+            "the format of {path} is said neither by its name nor by its first line; declare it: CREATE \
+             SOURCE name (columns) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv')"
+        ))),
+    }
+}
+
+/// The first piece of a file, decompressed, and whether that is all of it. Of a pipe it is kept for who
+/// reads that.
+fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool), Error> {
+    if let Some(pipe) = file.pipe() {
+        return Ok(pipe.look(PIECE_BYTES)?);
+    }
     const RECORD_BYTES_MAX: usize = 16 << 20;
     let head = block_on(async {
         let mut reader = TextReader::open(TextSpec {
             backend: Backend::Std,
             file,
-            format: Some(format),
+            format,
             range: None,
             partition: PartitionId(0),
             record_bytes_max: RECORD_BYTES_MAX,
@@ -273,16 +321,14 @@ pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
         let path = input.path.clone();
         move |source| Error::Source(SourceError::Io { path, operation, source })
     };
+    if let Some(pipe) = input.pipe() {
+        return Err(pipe.refusal(PipeRefusal::NeedsFile).into());
+    }
     let mut file = File::open(&input.path).map_err(fail("open"))?;
     let mut head = Vec::new();
     let head_bytes = u64::try_from(Content::HEAD_BYTES).expect("a small constant");
     file.by_ref().take(head_bytes).read_to_end(&mut head).map_err(fail("read"))?;
-    if let Some(found) = Content::of(&head)
-        && let Some(expected) = found.conflict(&Format::Parquet)
-    {
-        let (path, expected) = (input.path.clone(), expected.to_owned());
-        return Err(SourceError::WrongContent { path, found, expected, is_packed: false }.into());
-    }
+    refuse_content(input, &head, &Format::Parquet, ContentPlace::File)?;
     let mut wanted = TAIL_BYTES.min(input.byte_count);
     loop {
         let start = input.byte_count - wanted;
@@ -294,6 +340,21 @@ pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
             ParsedFooter::NeedsTail { byte_count } => wanted = byte_count,
         }
     }
+}
+
+/// Refuses a head that is of something else than the format, by name.
+fn refuse_content(
+    file: &InputFile,
+    head: &[u8],
+    format: &Format,
+    place: ContentPlace,
+) -> Result<(), Error> {
+    let found = Content::of(&head[..head.len().min(Content::HEAD_BYTES)]);
+    let conflict = found.and_then(|found| Some((found, found.conflict(format)?)));
+    conflict.map_or(Ok(()), |(found, expected)| {
+        let (path, expected) = (file.path.clone(), expected.to_owned());
+        Err(SourceError::WrongContent { path, found, expected, place }.into())
+    })
 }
 
 fn at(file: &InputFile, error: tidemill_format::FormatError) -> Error {

@@ -1,6 +1,6 @@
 //! A checked script, and its run from the first wave to the published results.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -13,18 +13,18 @@ use tidemill_control::{
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector};
+use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector, SourceConnector};
 use tidemill_record::EventTime;
 use tidemill_rt::{Choice, CpuChoice, Probe, probe, select_cpus};
+use tidemill_source::{meant, pipe_key};
 
+use crate::Error;
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
 use crate::locate::line_of;
 use crate::planning::{PlannedQuery, Surroundings, WaveBuilder};
-use crate::register::{BatchSink, RegisteredSource};
 use crate::summary::{CoreSummary, Summary};
 use crate::wave::waves;
-use crate::{Error, StdoutLayout};
 
 /// A checked script, ready to run.
 pub struct Job {
@@ -71,16 +71,8 @@ struct Progress {
 }
 
 impl Job {
-    pub(crate) fn new(
-        script: Script,
-        warnings: Vec<String>,
-        sql: String,
-        origin: String,
-        stdout: StdoutLayout,
-        sources: HashMap<String, Arc<RegisteredSource>>,
-        sinks: HashMap<String, Arc<BatchSink>>,
-    ) -> Self {
-        Self { script, warnings, around: Surroundings { stdout, sources, sinks, sql, origin } }
+    pub(crate) fn new(script: Script, warnings: Vec<String>, around: Surroundings) -> Self {
+        Self { script, warnings, around }
     }
 
     /// The plan of every query, as `EXPLAIN` prints it. Looks at the input, touches nothing.
@@ -105,10 +97,30 @@ impl Job {
     /// Queries that cannot run on the partitions of their input, or would never begin.
     pub fn check(&self) -> Result<(), Error> {
         self.waves()?;
+        self.check_pipes()?;
         for query in &self.script.queries {
             match PlannedQuery::plan(query, &self.around) {
                 Ok(_) | Err(Error::Source(_)) => {}
                 Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every pipe is read once.
+    fn check_pipes(&self) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        for query in self.script.queries.iter().filter(|query| query.explain != Explain::Plan) {
+            for scan in query.relation.scans() {
+                let SourceConnector::File(file) = &scan.source.connector else { continue };
+                let Some(pipe) = pipe_key(meant(&file.path)) else { continue };
+                if !seen.insert(pipe) {
+                    return Err(Error::Usage(format!(
+                        "{} is a pipe, and a pipe is read once; here it is to be read twice, by {}: \
+                         write what it gives to a file first",
+                        file.path, query.sink.name
+                    )));
+                }
             }
         }
         Ok(())
@@ -165,6 +177,7 @@ impl Job {
 
     fn run_with(self, stop: &StopFlag, progress: &Progress) -> Result<Summary, Error> {
         let started = Instant::now();
+        self.check_pipes()?;
         let settings = &self.script.settings;
         let Probe { backend, reason } = probe(match settings.runtime {
             RuntimeChoice::Auto => Choice::Auto,

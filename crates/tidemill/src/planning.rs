@@ -17,7 +17,7 @@ use tidemill_plan::{
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
-use tidemill_source::{Claims, RegisteredReader, RowGroupPlan};
+use tidemill_source::{Claims, Pipes, RegisteredReader, RowGroupPlan};
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
@@ -31,6 +31,7 @@ pub(crate) struct Surroundings {
     pub(crate) stdout: StdoutLayout,
     pub(crate) sources: HashMap<String, Arc<RegisteredSource>>,
     pub(crate) sinks: HashMap<String, Arc<BatchSink>>,
+    pub(crate) pipes: Arc<Pipes>,
     /// The script, for errors that point into it.
     pub(crate) sql: String,
     pub(crate) origin: String,
@@ -85,7 +86,8 @@ impl PlannedQuery {
             let source = &scan.source;
             if !sources.contains_key(&source.name) {
                 let registered = around.sources.get(&source.name);
-                let found = Discovered::of(source, registered, look == Look::MaySplit);
+                let found =
+                    Discovered::of(source, registered, &around.pipes, look == Look::MaySplit);
                 let found = match found {
                     Err(Error::Source(_)) if look == Look::IfThere => Discovered::missing(),
                     found => found?,

@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
 use tidemill_record::{DataType, EventTime};
+use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, SqlErrors};
 
-use crate::discovery::infer_file_schema;
+use crate::discovery::{guess_format, infer_file_schema};
+use crate::planning::Surroundings;
 use crate::register::{BatchSink, RegisteredSource, SourceRegistration};
 use crate::{Error, Job};
 
@@ -33,6 +34,7 @@ pub struct Session {
     sources: HashMap<String, Arc<RegisteredSource>>,
     sinks: HashMap<String, Arc<BatchSink>>,
     functions: HashMap<String, Arc<UserFunction>>,
+    pipes: Arc<Pipes>,
 }
 
 impl Default for Session {
@@ -51,12 +53,23 @@ impl Session {
             sources: HashMap::new(),
             sinks: HashMap::new(),
             functions: HashMap::new(),
+            pipes: Arc::default(),
         }
     }
 
     /// The settings that scripts start with; `SET` in a script changes them for that script.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
+    }
+
+    /// Says that scripts are only looked at: what would have to be read of a pipe to do so is refused.
+    pub fn look_only(&mut self) {
+        self.pipes.look_only();
+    }
+
+    /// Says that standard input is read by somebody else: scripts cannot.
+    pub fn give_up_standard_input(&mut self) {
+        self.pipes.give_up_standard_input();
     }
 
     /// Chooses how bare `SELECT`s print.
@@ -142,14 +155,22 @@ impl Session {
             |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
         let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
         let (mut inferred, mut warnings) = (HashMap::new(), Vec::new());
+        let mut formats = HashMap::new();
         for file in parsed.file_paths() {
-            let (schema, left_out) = infer_file_schema(Path::new(&file.path), &file.format)?;
+            let guessed = match &file.format {
+                None => guess_format(&file.path, &self.pipes)?,
+                Some(_) => None,
+            };
+            let Some(format) = file.format.or(guessed) else { continue };
+            let (schema, left_out) = infer_file_schema(&file.path, &format, &self.pipes)?;
+            formats.insert(file.path.clone(), format);
             warnings.extend(left_out);
             inferred.insert(file.path, schema);
         }
         let catalog = Catalog {
             settings: self.settings.clone(),
             inferred,
+            formats,
             registered_sources: self
                 .sources
                 .iter()
@@ -168,15 +189,15 @@ impl Session {
             }
             Error::Sql { rendered, errors }
         })?;
-        Ok(Job::new(
-            script,
-            warnings,
-            sql.to_owned(),
-            origin.to_owned(),
-            self.stdout.clone(),
-            self.sources.clone(),
-            self.sinks.clone(),
-        ))
+        let around = Surroundings {
+            stdout: self.stdout.clone(),
+            sources: self.sources.clone(),
+            sinks: self.sinks.clone(),
+            pipes: Arc::clone(&self.pipes),
+            sql: sql.to_owned(),
+            origin: origin.to_owned(),
+        };
+        Ok(Job::new(script, warnings, around))
     }
 }
 

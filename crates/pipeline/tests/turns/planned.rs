@@ -66,6 +66,7 @@ impl Planned {
         let catalog = Catalog {
             settings: Settings::default(),
             inferred: HashMap::new(),
+            formats: HashMap::new(),
             registered_sources: HashMap::new(),
             registered_sinks: HashSet::new(),
             functions: HashMap::new(),

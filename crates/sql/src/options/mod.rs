@@ -139,15 +139,15 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                 if let SourceConnector::File(file) = source.connector {
                     let entry = create.options.iter().find(|entry| entry.key.text == "path");
                     let span = entry.map_or(statement.span, |entry| entry.value.span);
-                    paths.push(FilePath { path: file.path, format: file.format, span });
+                    paths.push(FilePath { path: file.path, format: Some(file.format), span });
                 }
             }
             StatementKind::Query(query) => {
                 let _ = ast::visit_relations(&*query.query, |name| {
                     if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
                         && ident.quote_style == Some('\'')
-                        && let Some(format) = format_by_name_ending(&ident.value)
                     {
+                        let format = format_by_name_ending(&ident.value);
                         let span = positions.span(ident.span).unwrap_or_default();
                         paths.push(FilePath { path: ident.value.clone(), format, span });
                     }

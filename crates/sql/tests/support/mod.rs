@@ -50,6 +50,7 @@ pub(crate) fn catalog() -> Catalog {
     };
     Catalog {
         settings: Settings::default(),
+        formats: HashMap::new(),
         inferred: HashMap::from([
             ("in/*.jsonl".to_owned(), schema.clone()),
             ("in/*.tsv".to_owned(), schema),
