@@ -63,6 +63,9 @@ pub(crate) const FUNCTIONS: &[(&str, Function, usize, usize)] = &[
     ("hash", Function::Hash, 1, usize::MAX),
 ];
 
+const EXTRACT: &str = "EXTRACT(unit FROM time) does the same";
+const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";
+
 /// Functions of later features, and what to say of them.
 pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("tumble", "a window outside of GROUP BY; its bounds are window_start and window_end"),
@@ -91,6 +94,41 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("strptime", "TO_TIMESTAMP(text) reads ISO 8601"),
     ("to_date", "CAST(text AS DATE) reads ISO 8601"),
     ("to_char", "DATE_FORMAT(time, format) does the same"),
+    ("extract", "write EXTRACT(unit FROM time) or DATE_PART(unit, time)"),
+    ("year", EXTRACT),
+    ("quarter", EXTRACT),
+    ("month", EXTRACT),
+    ("week", EXTRACT),
+    ("day", EXTRACT),
+    ("dayofweek", EXTRACT),
+    ("dayofyear", EXTRACT),
+    ("hour", EXTRACT),
+    ("minute", EXTRACT),
+    ("second", EXTRACT),
+    ("unix_timestamp", "DATE_PART('epoch', time) does the same"),
+    ("from_unixtime", "TO_TIMESTAMP(seconds) does the same"),
+    ("datediff", "the difference of two TIMESTAMPs is an INTERVAL"),
+    ("date_diff", "the difference of two TIMESTAMPs is an INTERVAL"),
+    ("timestampdiff", "the difference of two TIMESTAMPs is an INTERVAL"),
+    ("dateadd", "time + INTERVAL '1' DAY does the same"),
+    ("date_add", "time + INTERVAL '1' DAY does the same"),
+    ("timestampadd", "time + INTERVAL '1' DAY does the same"),
+    ("getdate", "NOW() does the same"),
+    ("sysdate", "NOW() does the same"),
+    ("if", CASE),
+    ("iif", CASE),
+    ("decode", CASE),
+    ("instr", "POSITION(needle IN text) does the same"),
+    ("strpos", "POSITION(needle IN text) does the same"),
+    ("charindex", "POSITION(needle IN text) does the same"),
+    ("json_extract", "JSON_VALUE(text, path) reads a scalar"),
+    ("json_extract_string", "JSON_VALUE(text, path) reads a scalar"),
+    ("get_json_object", "JSON_VALUE(text, path) reads a scalar"),
+    ("approx_distinct", "APPROX_COUNT_DISTINCT(x) does the same"),
+    ("percentile_disc", "PERCENTILE_CONT(f) WITHIN GROUP (ORDER BY x) interpolates"),
+    ("random", "results could not be repeated"),
+    ("rand", "results could not be repeated"),
+    ("uuid", "results could not be repeated"),
 ];
 
 /// Units of `DATE_TRUNC`.

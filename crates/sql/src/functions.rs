@@ -215,6 +215,11 @@ impl ExprBinder<'_, '_, '_> {
         {
             return Ok(today);
         }
+        if let ("current_timestamp" | "localtimestamp", [digits]) = (name, arguments)
+            && let Some(now) = self.bind_niladic(name, span)?
+        {
+            return self.rounded_now(now, digits, upper);
+        }
         let Some((_, function, least, most)) = FUNCTIONS.iter().find(|entry| entry.0 == name)
         else {
             return self.unknown_function(name, upper, span);
@@ -240,6 +245,20 @@ impl ExprBinder<'_, '_, '_> {
         }
         let bound = bound.into_iter().collect::<Bind<Vec<Bound>>>()?;
         self.built_in(*function, upper, bound, span)
+    }
+
+    /// `CURRENT_TIMESTAMP(p)`: with so many digits of a second.
+    fn rounded_now(&mut self, now: Expr, digits: &ast::Expr, upper: &str) -> Bind<Expr> {
+        let digits = self.bind(digits)?;
+        match literal(&digits).and_then(|_| integer_value(&digits)) {
+            Some(6) => Ok(now),
+            Some(known @ 0..=5) => {
+                let (span, data_type) = (now.span, now.data_type.clone());
+                let limit = constant(Scalar::BigInt(known), digits.span);
+                self.call(Function::RoundTime, vec![now, limit], data_type, span)
+            }
+            _ => self.session.fail(digits.span, format!("{upper} takes a constant from 0 to 6")),
+        }
     }
 
     fn unknown_function(&mut self, name: &str, upper: &str, span: Span) -> Bind<Expr> {

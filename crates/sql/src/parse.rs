@@ -179,6 +179,9 @@ impl Parsing<'_> {
                 ),
                 _ => None,
             };
+            if let Some(reported) = self.diagnosed(self.token_span(&token)) {
+                return Err(reported);
+            }
             let message = format!("not supported: a statement that starts with {}", shown(&token));
             let hint = hint.or_else(|| {
                 Some("statements are CREATE SOURCE | SINK | STREAM, INSERT INTO, SELECT, EXPLAIN, SET".to_owned())
@@ -364,7 +367,7 @@ impl Parsing<'_> {
         if !self.starts_query() {
             let token = self.parser.peek_token();
             let message = format!("expected a query, found {}", shown(&token));
-            return Err(self.report.add(self.token_span(&token), message, None));
+            return Err(self.unexpected(&token, message));
         }
         let parsed = self.parser.parse_query();
         let query = self.checked(parsed)?;

@@ -68,7 +68,15 @@ pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Ve
         Ok(tokens) => tokens,
         Err(error) => {
             let start = positions.byte(error.location).unwrap_or(0);
-            let message = lower_first(&error.message);
+            let message = match error.message.as_str() {
+                unclosed if unclosed.starts_with("Expected close delimiter") => {
+                    "a name in double quotes is never closed".to_owned()
+                }
+                comment if comment.ends_with("in a multi-line comment") => {
+                    "a comment /* … */ is never closed".to_owned()
+                }
+                other => lower_first(other),
+            };
             report.add(Span { start, end: start + 1 }, message, None);
             return Vec::new();
         }
@@ -275,6 +283,11 @@ impl Scanner<'_> {
         if !follows || !is_word(tokens, at, "EMIT") {
             return 0;
         }
+        if at + 1 == tokens.len() && ends_clause(&tokens[at - 1].token) {
+            let span = self.span_of(&tokens[at..=at]);
+            self.add(span, "expected EMIT FINAL or EMIT CHANGES");
+            return 1;
+        }
         let (emit, taken) = if is_word(tokens, at + 1, "FINAL") {
             (Emit::Final, 2)
         } else if is_word(tokens, at + 1, "CHANGES") {
@@ -353,6 +366,14 @@ impl Scanner<'_> {
             (Some(first), Some(last)) => Span { start: first.start, end: last.end },
             _ => Span::default(),
         }
+    }
+}
+
+/// Whether a clause may end with a token, so that a word behind it begins another.
+fn ends_clause(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.quote_style.is_some() || word.keyword == Keyword::NoKeyword,
+        other => matches!(other, Token::Number(..) | Token::SingleQuotedString(_) | Token::RParen),
     }
 }
 

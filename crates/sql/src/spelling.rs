@@ -259,7 +259,11 @@ pub(crate) fn number_fault(
     }
     let span = union(start, positions.span(tokens[last].span)?);
     let written = text.get(span.start..span.end)?;
-    let hint = if is_hexadecimal || written.starts_with("0X") {
+    let is_value = at > 0 && tokens[at - 1].token == Token::Eq;
+    let is_size = written.ends_with(['B', 'b']);
+    let hint = if is_value && is_size {
+        format!("a value with letters stands in quotes: '{written}'")
+    } else if is_hexadecimal || written.starts_with("0X") {
         "a number has decimal digits; bytes are X'0aff'".to_owned()
     } else if written.contains('_') && !written.contains(char::is_alphabetic) {
         format!("write {}, without separators", written.replace('_', ""))

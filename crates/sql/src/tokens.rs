@@ -9,7 +9,7 @@ use crate::diagnosis::construct_at;
 use crate::parse::Parsing;
 use crate::position::union;
 use crate::report::{Bind, Reported};
-use crate::scan::lower_first;
+use crate::scan::{is_word, lower_first};
 use crate::syntax::{Name, OptionEntry};
 
 impl Parsing<'_> {
@@ -208,6 +208,9 @@ impl Parsing<'_> {
             let message = format!("not supported: {}", construct.what);
             return Some(self.report.add(span, message, construct.hint.map(str::to_owned)));
         }
+        if let Some(finding) = self.incomplete(&tokens, at) {
+            return Some(finding);
+        }
         let before = tokens.get(at.checked_sub(1)?)?;
         let found = match tokens.get(at) {
             Some(token) => shown(token),
@@ -218,6 +221,28 @@ impl Parsing<'_> {
         }
         let message = format!("a comma too many before {found}");
         Some(self.report.add(self.token_span(before), message, None))
+    }
+
+    /// Reports a `GROUP` or `ORDER` without its `BY`, and a `CASE` without its `END`.
+    fn incomplete(&mut self, tokens: &[TokenWithSpan], at: usize) -> Option<Reported> {
+        let needs_by = ["GROUP", "ORDER"].into_iter().find(|word| is_word(tokens, at, word));
+        if let Some(word) = needs_by.filter(|_| !is_word(tokens, at + 1, "BY")) {
+            let span = self.token_span(&tokens[at]);
+            return Some(self.report.add(span, format!("expected BY after {word}"), None));
+        }
+        let mut open = Vec::new();
+        for index in 0..at.min(tokens.len()) {
+            if is_word(tokens, index, "CASE") {
+                open.push(index);
+            } else if is_word(tokens, index, "END") {
+                open.pop();
+            }
+        }
+        let is_branch = ["WHEN", "THEN", "ELSE"].iter().any(|word| is_word(tokens, at, word));
+        let case = open.pop().filter(|_| is_branch)?;
+        let is_closed = (at..tokens.len()).any(|index| is_word(tokens, index, "END"));
+        let span = self.token_span(&tokens[case]);
+        (!is_closed).then(|| self.report.add(span, "this CASE has no END", None))
     }
 
     /// The statement's tokens.
