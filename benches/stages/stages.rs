@@ -74,6 +74,7 @@ fn decode(criterion: &mut Criterion) {
                         columns,
                         batch_rows: BATCH_ROWS,
                         csv_header: None,
+                        is_inferred: false,
                     })
                     .unwrap();
                     let (mut bad, mut row_count, mut position) = (Vec::new(), 0, 0);

@@ -74,6 +74,7 @@ impl FileBatches {
             columns: &query.columns,
             batch_rows: BATCH_ROWS,
             csv_header: None,
+            is_inferred: false,
         };
         let texts: Vec<_> = query.verbatim.iter().map(|run| run.columns.clone()).collect();
         let decoder = Decoder::with_verbatim(&spec, &texts);

@@ -54,7 +54,14 @@ fn main() {
 fn report(format: &Format, schema: &Schema, columns: &[usize], input: &[u8]) {
     let mut best = vec![f64::MAX; input.len() / (FRAME_BYTES / 2) + 1];
     for _ in 0..ROUNDS {
-        let spec = DecoderSpec { format, schema, columns, batch_rows: 8192, csv_header: None };
+        let spec = DecoderSpec {
+            format,
+            schema,
+            columns,
+            batch_rows: 8192,
+            csv_header: None,
+            is_inferred: false,
+        };
         let mut decoder = Decoder::new(&spec).unwrap();
         let (mut start, mut row_count, mut bad) = (0, 0, Vec::new());
         let mut frame_index = 0;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tidemill_plan::Format;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
-use crate::FormatError;
 use crate::arrow::decode::ArrowDecoder;
 use crate::csv::decode::CsvDecoder;
 use crate::json::decode::JsonDecoder;
 use crate::parquet::{Footer, ParquetDecoder};
+use crate::{FormatError, LeftOut};
 
 /// What a decoder is to make of its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub struct DecoderSpec<'a> {
     /// The header of the file, for a CSV partition that starts inside it. A partition that starts
     /// at offset 0 reads its own.
     pub csv_header: Option<&'a [String]>,
+    /// Nobody declared the schema: what the input has beside it is counted, and errors say so.
+    pub is_inferred: bool,
 }
 
 /// Turns one partition's frames into batches.
@@ -188,6 +190,18 @@ impl Decoder {
             Kind::Json(decoder) => decoder.frame().position as u64,
             Kind::Arrow(decoder) => decoder.consumed(),
             Kind::Parquet(_) => 0,
+        }
+    }
+
+    /// What the input has beside an inferred schema, and digits that no `TIMESTAMP` holds, as far as records
+    /// were decoded; in the order in which it was met.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        match &self.kind {
+            Kind::Csv(decoder) => decoder.left_out(),
+            Kind::Json(decoder) => decoder.left_out(),
+            Kind::Arrow(decoder) => decoder.left_out().to_vec(),
+            Kind::Parquet(decoder) => decoder.left_out().to_vec(),
         }
     }
 

@@ -126,7 +126,7 @@ impl fmt::Display for FormatError {
                 }
             }
             Self::DuplicateColumn { column } => {
-                write!(f, "two columns are named {column}; names have to be unique here")
+                write!(f, "two columns are named \"{column}\"; names have to be unique here")
             }
             Self::Header { reason } => write!(f, "the CSV header cannot be read: {reason}"),
             Self::HeaderUnknown => {

@@ -1,21 +1,21 @@
 //! A schema from the head of an input that was not declared.
 
 use tidemill_plan::Format;
-use tidemill_record::{DataType, Schema};
+use tidemill_record::Schema;
 
 use crate::arrow::messages::Messages;
 use crate::parquet::{Footer, ParsedFooter};
-use crate::text::{literal, number, time};
 use crate::{FormatError, arrow, csv, json};
 
 /// Infers the columns of an input from its head.
 ///
 /// - CSV: names from the header, or `column0`, `column1`, …; for each column the first of BOOLEAN,
-///   BIGINT, DOUBLE, DATE, TIMESTAMP that every value in the sample is written as, else VARCHAR. All
-///   allow NULL. A last record that is cut off is left out unless `is_whole`.
-/// - JSON lines: every key, in order of first appearance; BOOLEAN, BIGINT, DOUBLE (a number with a
-///   fraction or an exponent), DATE and TIMESTAMP (strings of that form) where all values agree,
-///   else VARCHAR, as are arrays, objects, and what is always `null`. All allow NULL.
+///   BIGINT, DOUBLE, DECIMAL(38,s), DATE, TIMESTAMP that holds every value in the sample without a change
+///   (see `text::kinds`), else VARCHAR. All allow NULL. A last record that is cut off is left out unless
+///   `is_whole`.
+/// - JSON lines: every key, in order of first appearance; BOOLEAN, numbers as in CSV, DATE and
+///   TIMESTAMP (strings of that form) where all values agree, else VARCHAR, as are arrays, objects, and
+///   what is always `null`. All allow NULL.
 /// - Arrow: from the schema message. Columns without a SQL type are left out.
 /// - Parquet: `head` is the file's tail with the whole footer (see [`Footer::parse`]). Columns
 ///   without a SQL type are left out.
@@ -74,72 +74,4 @@ fn arrow_columns(head: &[u8], is_whole: bool) -> Result<Vec<arrow::FoundColumn>,
         reason: "the schema message is longer than the sample".to_owned(),
     })?;
     Ok(arrow::found_columns(&schema))
-}
-
-/// The types that all texts seen so far can be read as, from the narrowest.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TextTypes {
-    is_boolean: bool,
-    is_bigint: bool,
-    is_double: bool,
-    is_date: bool,
-    is_timestamp: bool,
-    is_any: bool,
-}
-
-impl TextTypes {
-    /// Before any value.
-    pub(crate) const NONE_SEEN: Self = Self {
-        is_boolean: true,
-        is_bigint: true,
-        is_double: true,
-        is_date: true,
-        is_timestamp: true,
-        is_any: false,
-    };
-
-    /// Takes a value that is not NULL into account.
-    pub(crate) fn see(&mut self, text: &[u8]) {
-        self.is_any = true;
-        self.is_boolean &= text.len() > 3 && literal::truth(text).is_ok();
-        self.is_bigint &= is_plain_integer(text);
-        self.is_double &= text.iter().any(u8::is_ascii_digit) && number::float::<f64>(text).is_ok();
-        self.see_time(text);
-    }
-
-    /// As [`Self::see`], of a text that is not to be read as a number or truth value.
-    pub(crate) fn see_time(&mut self, text: &[u8]) {
-        self.is_any = true;
-        self.is_date = self.is_date && time::date(text).is_ok();
-        self.is_timestamp = self.is_timestamp && time::is_timestamp(text);
-    }
-
-    /// The narrowest type; VARCHAR if nothing was seen.
-    pub(crate) fn data_type(self) -> DataType {
-        match self {
-            Self { is_any: false, .. } => DataType::Varchar,
-            Self { is_boolean: true, .. } => DataType::Boolean,
-            Self { is_bigint: true, .. } => DataType::BigInt,
-            Self { is_double: true, .. } => DataType::Double,
-            Self { is_date: true, .. } => DataType::Date,
-            Self { is_timestamp: true, .. } => DataType::Timestamp,
-            _ => DataType::Varchar,
-        }
-    }
-
-    /// DATE, TIMESTAMP or VARCHAR, of texts taken in with [`Self::see_time`].
-    pub(crate) fn time_type(self) -> DataType {
-        match self {
-            Self { is_any: true, is_date: true, .. } => DataType::Date,
-            Self { is_any: true, is_timestamp: true, .. } => DataType::Timestamp,
-            _ => DataType::Varchar,
-        }
-    }
-}
-
-/// Digits, maybe with a sign before and blanks around, that fit 64 bits.
-pub(crate) fn is_plain_integer(text: &[u8]) -> bool {
-    let text = number::trimmed(text);
-    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
-    digits.iter().all(u8::is_ascii_digit) && number::integer(text).is_ok()
 }

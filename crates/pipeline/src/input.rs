@@ -1,7 +1,7 @@
 //! Where a pipeline's batches come from.
 
 use tidemill_aggregate::Gathering;
-use tidemill_format::{Decoder, DecoderSpec};
+use tidemill_format::{Decoder, DecoderSpec, LeftOut};
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_source::{ColumnReader, FileReader, Generator, RowGroupReader, TextReader, TextSpec};
@@ -49,6 +49,7 @@ impl Input {
                     columns: &text.file.columns,
                     batch_rows: spec.batch_rows,
                     csv_header: text.csv_header.as_deref(),
+                    is_inferred: text.file.is_inferred,
                 };
                 let decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
                 let reader = TextReader::open(TextSpec {
@@ -70,6 +71,7 @@ impl Input {
                     columns: &groups.file.columns,
                     batch_rows: spec.batch_rows,
                     csv_header: None,
+                    is_inferred: groups.file.is_inferred,
                 };
                 let decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
                 let reader = RowGroupReader::open(
@@ -210,6 +212,14 @@ impl Input {
                 of_reader.into_iter().chain(of_decoder).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// What decoding left out of the input.
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        match self {
+            Self::Bytes(bytes) => bytes.decoder.left_out(),
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use tidemill_aggregate::{FarAhead, Sealed};
+use tidemill_format::LeftOut;
 use tidemill_record::{
     BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
 };
@@ -377,6 +378,11 @@ impl Pipeline {
         if let Some((count, offset)) = self.processor.far_ahead() {
             let first = Position { offset, ..self.position };
             statistics.far_ahead.insert(self.bad_records.source().to_owned(), (count, first));
+        }
+        for LeftOut { what, count, first } in self.input.left_out() {
+            let what = (self.bad_records.source().to_owned(), what);
+            let first = Position { offset: first, ..self.position };
+            statistics.left_out.insert(what, (count, first));
         }
         let (merged_count, merged_bytes) = self.input.merged();
         statistics.group_count = self.processor.group_count() + merged_count;

@@ -93,8 +93,10 @@ pub struct FileInput {
     pub file: InputFile,
     /// How its records are laid out.
     pub format: Format,
-    /// The source's declared columns.
+    /// The source's columns.
     pub schema: Schema,
+    /// Nobody declared them.
+    pub is_inferred: bool,
     /// Which of them the query needs, ascending.
     pub columns: Vec<usize>,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tidemill_format::Lost;
 use tidemill_record::Position;
 
 use crate::Latencies;
@@ -25,6 +26,9 @@ pub struct Statistics {
     /// Records so far beyond the watermark (`watermark.max_ahead`) that others had to confirm them, by
     /// source, and where the first one of the first partition is.
     pub far_ahead: BTreeMap<String, (u64, Position)>,
+    /// What decoding left out, by source, with how many records lost it and where the first one of the first
+    /// partition is.
+    pub left_out: BTreeMap<(String, Lost), (u64, Position)>,
     /// Groups in the tables when the input ended; partial tables count once merged.
     pub group_count: u64,
     /// Bytes the tables held when the input ended; partial tables count once merged.
@@ -61,6 +65,10 @@ impl Statistics {
         }
         for (source, &(count, first)) in &other.far_ahead {
             let sum = self.far_ahead.entry(source.clone()).or_insert((0, first));
+            *sum = (sum.0 + count, sum.1.min(first));
+        }
+        for (what, &(count, first)) in &other.left_out {
+            let sum = self.left_out.entry(what.clone()).or_insert((0, first));
             *sum = (sum.0 + count, sum.1.min(first));
         }
         self.group_count += other.group_count;

@@ -16,6 +16,8 @@ pub struct SourceDef {
     pub name: String,
     /// Declared (or inferred) columns.
     pub schema: Schema,
+    /// Nobody declared the columns: they were taken from the head of the files.
+    pub is_inferred: bool,
     /// Columns that `PARTITIONED BY` names: equal values never stand in two partitions.
     pub partitioned_by: Vec<usize>,
     /// The `WATERMARK FOR` clause.

@@ -207,7 +207,7 @@ impl Scope {
             return session.fail_with(span, format!("unknown table \"{table}\""), hint);
         }
         let meant = self.find(name);
-        let name = &name.text;
+        let (name, unfolded) = (&name.text, name.unfolded.as_ref());
         match meant {
             Match::One(index) => Ok(self.column(index, span)),
             Match::Alike => session.fail_with(
@@ -218,12 +218,10 @@ impl Scope {
             Match::InCase(indices) => {
                 let names: Vec<String> =
                     indices.iter().map(|&index| format!("\"{}\"", self.names[index])).collect();
+                let (written, meant) = (unfolded.unwrap_or(name), names.join(" or "));
                 session.fail_with(
                     span,
-                    format!(
-                        "the column name {name} is ambiguous: it may be {}",
-                        names.join(" or ")
-                    ),
+                    format!("the column name {written} is ambiguous: it may be {meant}"),
                     "put the one that is meant in double quotes",
                 )
             }

@@ -177,6 +177,7 @@ impl ScriptBinder<'_> {
         Ok(SourceDef {
             name: create.name.text.clone(),
             schema,
+            is_inferred: create.columns.is_none(),
             partitioned_by,
             watermark,
             connector: options.connector,

@@ -90,6 +90,7 @@ impl Tables {
         let source = SourceDef {
             name: path.clone(),
             schema: schema.clone(),
+            is_inferred: true,
             partitioned_by: Vec::new(),
             watermark: None,
             connector: SourceConnector::File(FileSource {
@@ -120,6 +121,7 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
     let source = SourceDef {
         name: name.text.clone(),
         schema: schema.clone(),
+        is_inferred: false,
         partitioned_by: Vec::new(),
         watermark: None,
         connector: SourceConnector::File(FileSource {

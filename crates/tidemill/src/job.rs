@@ -21,6 +21,7 @@ use tidemill_source::{meant, pipe_key};
 use crate::Error;
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
+use crate::left_out;
 use crate::locate::line_of;
 use crate::planning::{PlannedQuery, Surroundings, WaveBuilder};
 use crate::summary::{CoreSummary, Summary};
@@ -29,8 +30,6 @@ use crate::wave::waves;
 /// A checked script, ready to run.
 pub struct Job {
     script: Script,
-    /// What a person should know of the input that the script was bound to.
-    warnings: Vec<String>,
     around: Surroundings,
 }
 
@@ -71,8 +70,8 @@ struct Progress {
 }
 
 impl Job {
-    pub(crate) fn new(script: Script, warnings: Vec<String>, around: Surroundings) -> Self {
-        Self { script, warnings, around }
+    pub(crate) fn new(script: Script, around: Surroundings) -> Self {
+        Self { script, around }
     }
 
     /// The plan of every query, as `EXPLAIN` prints it. Looks at the input, touches nothing.
@@ -202,7 +201,7 @@ impl Job {
                 .map(|&cpu| CoreSummary { cpu, statistics: Statistics::default() })
                 .collect(),
             elapsed: started.elapsed(),
-            warnings: self.warnings.clone(),
+            warnings: Vec::new(),
             explanations: Vec::new(),
             is_stopped: false,
         };
@@ -314,6 +313,12 @@ impl Job {
         summary.warnings.extend(publish(deliveries, is_stopped)?);
         let took = before.elapsed().as_secs_f64();
         for ((&index, query), counted) in wave.iter().zip(&planned).zip(&per_query) {
+            for warning in left_out::warnings(query, counted, settings.record_bytes_max) {
+                // Two queries that read one source lose the same.
+                if !summary.warnings.contains(&warning) {
+                    summary.warnings.push(warning);
+                }
+            }
             if self.script.queries[index].explain == Explain::Analyze {
                 let (records, rows) = (counted.records_in, counted.rows_out);
                 let counted =

@@ -26,6 +26,7 @@ pub mod doctor;
 mod error;
 pub mod generate;
 mod job;
+mod left_out;
 mod locate;
 mod planning;
 mod register;
@@ -40,6 +41,7 @@ pub use session::{Session, StdoutLayout};
 pub use summary::{CoreSummary, Summary};
 
 pub use tidemill_control::StopFlag;
+pub use tidemill_format::Lost;
 pub use tidemill_plan::options::parse_bytes;
 pub use tidemill_plan::{
     BadRecords, CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, JsonOptions,

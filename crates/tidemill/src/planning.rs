@@ -384,6 +384,7 @@ impl QueryBuilder<'_, '_> {
                 file: file.clone(),
                 format: options.format.clone(),
                 schema: source.schema.clone(),
+                is_inferred: source.is_inferred,
                 columns: scan.columns.clone(),
             }
         };

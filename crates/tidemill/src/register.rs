@@ -84,6 +84,7 @@ impl RegisteredSource {
             def: SourceDef {
                 name: name.to_owned(),
                 schema,
+                is_inferred: false,
                 partitioned_by,
                 watermark: None,
                 connector: SourceConnector::Registered,

@@ -154,7 +154,7 @@ impl Session {
         let refuse =
             |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
         let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
-        let (mut inferred, mut warnings) = (HashMap::new(), Vec::new());
+        let (mut inferred, mut notes) = (HashMap::new(), Vec::new());
         let mut formats = HashMap::new();
         for file in parsed.file_paths() {
             let guessed = match &file.format {
@@ -164,7 +164,7 @@ impl Session {
             let Some(format) = file.format.or(guessed) else { continue };
             let (schema, left_out) = infer_file_schema(&file.path, &format, &self.pipes)?;
             formats.insert(file.path.clone(), format);
-            warnings.extend(left_out);
+            notes.extend(left_out);
             inferred.insert(file.path, schema);
         }
         let catalog = Catalog {
@@ -184,8 +184,8 @@ impl Session {
         let script = parsed.bind(&catalog).map_err(|errors| {
             let mut rendered = errors.render(sql, origin);
             // A column that is asked for may be one of those.
-            for warning in &warnings {
-                rendered = format!("{}\nnote: {warning}", rendered.trim_end());
+            for note in &notes {
+                rendered = format!("{}\nnote: {note}", rendered.trim_end());
             }
             Error::Sql { rendered, errors }
         })?;
@@ -197,7 +197,7 @@ impl Session {
             sql: sql.to_owned(),
             origin: origin.to_owned(),
         };
-        Ok(Job::new(script, warnings, around))
+        Ok(Job::new(script, around))
     }
 }
 

@@ -125,6 +125,7 @@ fn decode(
         columns: &case.columns,
         batch_rows: way.batch_rows,
         csv_header: None,
+        is_inferred: false,
     };
     let (mut outcome, mut reasons) = (Outcome::default(), Vec::new());
     let end = if way.split == 0 { u64::MAX } else { way.split as u64 };

@@ -9,7 +9,7 @@ use super::convert::Conversion;
 use super::found_columns;
 use super::messages::Messages;
 use super::values::Found;
-use crate::{DecoderSpec, FormatError};
+use crate::{DecoderSpec, FormatError, LeftOut, lost};
 
 /// Of wider results whole messages are decoded: `arrow-ipc` looks for each column among all that are
 /// wanted.
@@ -21,11 +21,13 @@ pub(crate) struct ArrowDecoder {
     schema: Schema,
     columns: Vec<usize>,
     batch_rows: usize,
+    is_inferred: bool,
     // Changes with the stream.
     messages: Messages,
     conversion: Option<Conversion>,
     /// For each needed column, its place in the record batches.
     places: Vec<usize>,
+    left_out: Vec<LeftOut>,
     row_count: u64,
     /// The record batch at hand, and how many of its rows were handed out.
     rows: Option<(RecordBatch, usize)>,
@@ -37,9 +39,11 @@ impl ArrowDecoder {
             schema: spec.schema.clone(),
             columns: spec.columns.to_vec(),
             batch_rows: spec.batch_rows.max(1),
+            is_inferred: spec.is_inferred,
             messages: Messages::new(usize::MAX),
             conversion: None,
             places: Vec::new(),
+            left_out: Vec::new(),
             row_count: 0,
             rows: None,
         }
@@ -58,6 +62,10 @@ impl ArrowDecoder {
         };
         self.messages.begin(bytes, start.0, is_last);
         Ok(())
+    }
+
+    pub(crate) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     pub(crate) fn consumed(&self) -> u64 {
@@ -87,7 +95,11 @@ impl ArrowDecoder {
     /// Goes on to the schema and finds the needed columns in it; `false` if more bytes are needed.
     fn match_columns(&mut self) -> Result<bool, FormatError> {
         let Some(schema) = self.messages.next_schema()? else { return Ok(false) };
-        let conversion = Conversion::new(&found_columns(&schema), &self.schema, &self.columns)?;
+        let found = found_columns(&schema);
+        let conversion = Conversion::new(&found, &self.schema, &self.columns)?;
+        if self.is_inferred {
+            self.left_out = lost::found_beside(&found, &self.schema);
+        }
         let positions: Vec<usize> = conversion.positions().collect();
         if positions.len() <= PROJECTED_COLUMNS_MAX {
             self.places = (0..positions.len()).collect();

@@ -17,7 +17,7 @@ use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::{RowSlots, SlotTable, Tag};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
-use crate::{DecoderSpec, FormatError};
+use crate::{DecoderSpec, FormatError, LeftOut, lost};
 
 /// Texts of before whose headers are kept, at least as many as readers go back to.
 const EARLIER_MAX: usize = 16;
@@ -33,6 +33,8 @@ pub(crate) struct CsvDecoder {
     layout: Option<Layout>,
     /// The header given for partitions that start inside their file.
     given_header: Option<Vec<String>>,
+    is_inferred: bool,
+    left_out: Vec<LeftOut>,
     /// Offset of the first byte of the text.
     head: u64,
     /// Whether the first frame began at the head; `None` before it came.
@@ -68,8 +70,8 @@ impl CsvDecoder {
         needed.sort_unstable();
         needed.dedup();
         let unit = options.timestamp_unit;
-        let mut rows = Rows::new(spec.schema, &needed, spec.columns, unit, spec.batch_rows)?
-            .with_verbatim(spec.schema, &needed, verbatim, options);
+        let mut rows =
+            Rows::new(spec, &needed, unit)?.with_verbatim(spec.schema, &needed, verbatim, options);
         let layout = (!options.has_header)
             .then(|| Layout { field_count: spec.schema.fields.len(), fields: needed.clone() });
         if let Some(layout) = &layout {
@@ -81,6 +83,8 @@ impl CsvDecoder {
             needed,
             layout,
             given_header: spec.csv_header.map(<[String]>::to_vec),
+            is_inferred: spec.is_inferred,
+            left_out: Vec::new(),
             head: 0,
             is_from_head: None,
             earlier: VecDeque::new(),
@@ -171,6 +175,10 @@ impl CsvDecoder {
         &self.frame
     }
 
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        self.left_out.iter().cloned().chain(self.rows.left_out()).collect()
+    }
+
     /// The bytes of the record at `offset`, without its newline.
     pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
         let start = self.frame.position_of(offset)?;
@@ -196,6 +204,9 @@ impl CsvDecoder {
             Ending::Whole { next, .. } => {
                 let names = header::names(bytes, &self.fields, &self.options)?;
                 self.lay_out(&names)?;
+                if self.is_inferred {
+                    self.left_out = lost::header_columns(&names, &self.schema, self.head);
+                }
                 self.frame.position = next;
                 self.structure.skip_to(&self.frame.bytes, next);
                 Ok(true)
@@ -283,8 +294,11 @@ impl<L> Parser<'_, L> {
             return NextRecord::Bad { end, next, reason: fault.to_owned() };
         }
         if self.fields.len() != self.layout.field_count {
-            let reason = self.wrong_count();
+            let reason = self.wrong_count(bytes);
             return NextRecord::Bad { end, next, reason };
+        }
+        if bytes[next - 1] != b'\n' && header::has_bare_return(bytes, self.fields) {
+            return NextRecord::Bad { end, next, reason: header::BARE_RETURN.to_owned() };
         }
         for (place, &field) in self.layout.fields.iter().enumerate() {
             let RawField { start, end, style } = self.fields[field];
@@ -304,10 +318,15 @@ impl<L> Parser<'_, L> {
         NextRecord::Row { end, next, is_ascii: false }
     }
 
-    fn wrong_count(&self) -> String {
+    fn wrong_count(&self, bytes: &[u8]) -> String {
         let (found, expected) = (self.fields.len(), self.layout.field_count);
         let fields = if found == 1 { "field" } else { "fields" };
         let whole = if self.options.has_header { "header" } else { "schema" };
-        format!("{found} {fields} where the {whole} has {expected}")
+        let count = format!("{found} {fields} where the {whole} has {expected}");
+        if header::has_bare_return(bytes, self.fields) {
+            format!("{count}; {}", header::BARE_RETURN)
+        } else {
+            count
+        }
     }
 }

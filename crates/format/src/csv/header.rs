@@ -1,5 +1,8 @@
 //! The first record of a CSV file, and which of its fields are needed.
 
+use std::collections::HashMap;
+
+use memchr::memchr;
 use tidemill_plan::CsvOptions;
 use tidemill_record::Schema;
 
@@ -13,12 +16,16 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The column names that a header record spells.
 ///
 /// # Errors
-/// [`FormatError::Header`] where a name is not UTF-8, [`FormatError::DuplicateColumn`].
+/// [`FormatError::Header`] where a name is not UTF-8 or the record's end is not LF or CRLF,
+/// [`FormatError::DuplicateColumn`].
 pub(crate) fn names(
     bytes: &[u8],
     fields: &[RawField],
     options: &CsvOptions,
 ) -> Result<Vec<String>, FormatError> {
+    if has_bare_return(bytes, fields) {
+        return Err(FormatError::Header { reason: BARE_RETURN.to_owned() });
+    }
     let mut names = Vec::with_capacity(fields.len());
     for field in fields {
         let raw = &bytes[field.start..field.end];
@@ -57,6 +64,17 @@ pub fn csv_header(options: &CsvOptions, head: &[u8]) -> Result<Vec<String>, Form
     }
 }
 
+/// Whether a carriage return stands outside of quotes. In the first record of a file, or in a last one that
+/// no line feed ends, it is likely that each line ends with one, so that many are taken for one record.
+pub(super) fn has_bare_return(bytes: &[u8], fields: &[RawField]) -> bool {
+    let mut bare = fields.iter().filter(|field| field.style == Style::Bare);
+    bare.any(|field| memchr(b'\r', &bytes[field.start..field.end]).is_some())
+}
+
+/// Why a record with a carriage return outside of quotes may not be what was meant, and what to do.
+pub(super) const BARE_RETURN: &str = "it holds a carriage return (CR) outside of quotes, and records end with LF or CRLF; if CR ends the \
+     lines of the file, convert them: tr '\\r' '\\n' < old.csv > new.csv";
+
 /// # Errors
 /// [`FormatError::DuplicateColumn`]
 pub(crate) fn refuse_duplicates(names: &[String]) -> Result<(), FormatError> {
@@ -78,14 +96,16 @@ pub(crate) fn matched(
     schema: &Schema,
     columns: &[usize],
 ) -> Result<Vec<usize>, FormatError> {
-    columns
-        .iter()
-        .map(|&column| {
-            let name = &schema.fields[column].name;
-            let exact = header.iter().position(|found| found == name);
-            let field =
-                exact.or_else(|| header.iter().position(|found| found.eq_ignore_ascii_case(name)));
-            field.ok_or_else(|| FormatError::missing_column(name, header))
-        })
-        .collect()
+    let mut exact: HashMap<&str, usize> = HashMap::with_capacity(header.len());
+    let mut folded: HashMap<String, usize> = HashMap::with_capacity(header.len());
+    for (field, name) in header.iter().enumerate() {
+        exact.entry(name).or_insert(field);
+        folded.entry(name.to_ascii_lowercase()).or_insert(field);
+    }
+    let field_of = |&column: &usize| {
+        let name = &schema.fields[column].name;
+        let field = exact.get(name.as_str()).or_else(|| folded.get(&name.to_ascii_lowercase()));
+        field.copied().ok_or_else(|| FormatError::missing_column(name, header))
+    };
+    columns.iter().map(field_of).collect()
 }

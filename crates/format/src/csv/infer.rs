@@ -6,7 +6,7 @@ use tidemill_record::{Field, Schema};
 use super::record::{self, Ending, RawField, Style};
 use super::{check_options, header};
 use crate::FormatError;
-use crate::infer::TextTypes;
+use crate::text::kinds::TextKinds;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -29,12 +29,15 @@ pub(crate) fn infer(
     if let Some(fault) = fault {
         return Err(FormatError::Header { reason: fault.to_owned() });
     }
+    if header::has_bare_return(bytes, &fields) {
+        return Err(FormatError::Sample { reason: header::BARE_RETURN.to_owned() });
+    }
     let (names, mut position) = if options.has_header {
         (header::names(bytes, &fields, options)?, next)
     } else {
         ((0..fields.len()).map(|index| format!("column{index}")).collect(), 0)
     };
-    let mut types = vec![TextTypes::NONE_SEEN; names.len()];
+    let mut types = vec![TextKinds::NONE_SEEN; names.len()];
     while position < bytes.len() {
         let ending = record::split(bytes, position, is_whole, options, &mut fields);
         let Ending::Whole { next, fault, .. } = ending else { break };
@@ -49,7 +52,7 @@ pub(crate) fn infer(
     Ok(Schema::new(fields.map(|(name, types)| Field::nullable(name, types.data_type())).collect()))
 }
 
-fn see(types: &mut TextTypes, bytes: &[u8], field: RawField) {
+fn see(types: &mut TextKinds, bytes: &[u8], field: RawField) {
     let text = &bytes[field.start..field.end];
     match field.style {
         Style::Bare if text.is_empty() => {}

@@ -1,6 +1,7 @@
 //! CSV, as RFC 4180 has it, with these choices where it leaves room.
 //!
-//! - Records end with LF or CRLF; a lone CR is text. The last record needs no newline.
+//! - Records end with LF or CRLF; a lone CR is text, but not in a header or a last record that no newline ends:
+//!   there it is likely to be meant as the end of a line. The last record needs no newline.
 //! - A quote is special only at the very start of a field; elsewhere it is text. Text after a
 //!   closing quote makes the record bad.
 //! - An empty unquoted field is NULL, `""` is the empty string.

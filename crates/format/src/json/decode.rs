@@ -4,16 +4,16 @@
 //! is first held against the layouts of others, with values of the same lengths ([`Layouts`]), and then
 //! against the text around the values of the record before ([`Shape`]): where all of it is there and every
 //! value between is one of JSON, the record needs no other parsing. Any other goes through the whole
-//! grammar, where the key at each place is first compared with the one that stood there in the record
-//! before; only another key is looked up by name.
+//! grammar, where [`Keys`] know which column each key is.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use memchr::memchr;
 use tidemill_plan::JsonOptions;
-use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
+use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
+use super::keys::{Keys, Target};
 use super::layout::Layouts;
 use super::scan::{Fault, Scanner};
 use super::shape::{Draft, Shape};
@@ -21,9 +21,9 @@ use super::shape::{Draft, Shape};
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::rows::Fitted;
-use crate::text::slot::{RowSlots, SlotTable, Tag};
+use crate::text::slot::{RowSlots, SlotTable};
 use crate::text::{NextRecord, RecordParser, Rows, TextFrame};
-use crate::{DecoderSpec, FormatError};
+use crate::{DecoderSpec, FormatError, LeftOut};
 
 /// Decodes one partition of JSON lines.
 pub(crate) struct JsonDecoder {
@@ -40,13 +40,13 @@ pub(crate) struct JsonDecoder {
 impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
         let unit = options.timestamp_unit;
-        let rows = Rows::new(spec.schema, spec.columns, spec.columns, unit, spec.batch_rows)?;
+        let rows = Rows::new(spec, spec.columns, unit)?;
         Ok(Self {
             frame: TextFrame::default(),
             rows,
             layouts: Layouts::new(spec.columns.len()),
             shape: Shape::default(),
-            keys: Keys::new(spec.schema, spec.columns),
+            keys: Keys::new(spec.schema, spec.columns, spec.is_inferred),
             head: 0,
             level: Level::detect(),
         })
@@ -92,6 +92,10 @@ impl JsonDecoder {
 
     pub(crate) fn frame(&self) -> &TextFrame {
         &self.frame
+    }
+
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        self.keys.left_out().chain(self.rows.left_out()).collect()
     }
 
     /// The line at `offset`, without its newline.
@@ -168,10 +172,15 @@ impl<L> Parser<'_, L> {
         let mut draft = self.shape.redraw(start);
         match object(scanner, at, self.keys, &mut draft, slots, side) {
             Ok(()) => {
+                if self.keys.is_unsettled() {
+                    let offset = Offset(frame.start + start as u64);
+                    self.keys.settle(&mut draft, slots, offset);
+                }
                 draft.finish(bytes, next);
                 NextRecord::Row { end, next, is_ascii: false }
             }
             Err(Fault { at, what }) => {
+                self.keys.drop_unsettled();
                 let reason =
                     format!("not a JSON object: {what} at byte {} of the record", at - start);
                 NextRecord::Bad { end, next, reason }
@@ -197,128 +206,24 @@ fn object(
     let mut place = 0;
     loop {
         at = scanner.expect(at, b'"', "a key was expected")?;
-        let needed;
-        (needed, at) = keys.find(scanner, at, place, side)?;
-        place += 1;
+        let target;
+        (target, at) = keys.find(scanner, at, place, side)?;
         let side_len = side.len();
         let value;
         let value_start = scanner.skip_blank(at);
         (value, at) = scanner.value(value_start, side)?;
-        draft.note(scanner.bytes, value_start, at, needed);
-        match needed {
-            Some(column) => slots.set(column, value),
-            None => side.truncate(side_len),
+        draft.note(scanner.bytes, value_start, at, target.column());
+        match target {
+            Target::Exact(column) => slots.set(column, value),
+            Target::Passed => side.truncate(side_len),
+            Target::Loose(column) => keys.set_aside(place, column, value),
         }
+        place += 1;
         at = scanner.skip_blank(at);
         match scanner.bytes.get(at) {
             Some(b',') => at = scanner.skip_blank(at + 1),
             Some(b'}') => return scanner.expect_end(at + 1),
             _ => return Err(Fault { at, what: "',' or '}' was expected" }),
-        }
-    }
-}
-
-/// The keys of the columns, and those of the record before, in order.
-struct Keys {
-    /// Name of each column, and which of the needed ones it is.
-    names: Vec<(String, Option<usize>)>,
-    /// What stood at each place of the record before.
-    expected: Vec<Expected>,
-}
-
-/// A short key that was seen, with the quote and, where they were together, the colon behind it, as 16
-/// bytes.
-#[derive(Clone, Copy)]
-struct Expected {
-    /// The key, its closing quote and the colon, little-endian, zero behind.
-    bytes: u128,
-    /// Ones where `bytes` counts.
-    mask: u128,
-    /// Bytes that count, in `1..=16`.
-    len: usize,
-    /// The needed column of that name.
-    column: Option<usize>,
-}
-
-impl Keys {
-    /// Places behind this many are looked up by name each time.
-    const PLACES_MAX: usize = 256;
-
-    fn new(schema: &Schema, columns: &[usize]) -> Self {
-        let needed = |column| columns.iter().position(|needed| *needed == column);
-        let fields = schema.fields.iter().enumerate();
-        let names = fields.map(|(column, field)| (field.name.clone(), needed(column))).collect();
-        Self { names, expected: Vec::new() }
-    }
-
-    /// The needed column of the key whose opening quote is behind, and the position behind its colon.
-    #[inline]
-    fn find(
-        &mut self,
-        scanner: Scanner<'_>,
-        at: usize,
-        place: usize,
-        side: &mut Vec<u8>,
-    ) -> Result<(Option<usize>, usize), Fault> {
-        if let Some(expected) = self.expected.get(place)
-            && let Some(loaded) = scanner.bytes.get(at..at + 16)
-        {
-            let loaded = u128::from_le_bytes(loaded.try_into().expect("sixteen bytes"));
-            // A newline cannot be part of a seen key, so a match lies within the record.
-            if loaded & expected.mask == expected.bytes {
-                return Ok((expected.column, at + expected.len));
-            }
-        }
-        self.look_up(scanner, at, place, side)
-    }
-
-    #[cold]
-    fn look_up(
-        &mut self,
-        scanner: Scanner<'_>,
-        at: usize,
-        place: usize,
-        side: &mut Vec<u8>,
-    ) -> Result<(Option<usize>, usize), Fault> {
-        let side_len = side.len();
-        let (slot, next) = scanner.string(at, side)?;
-        let is_plain = slot.tag() == Tag::Text;
-        let key = if is_plain { &scanner.bytes[at..next - 1] } else { &side[side_len..] };
-        let is_colon_next = scanner.bytes.get(next) == Some(&b':');
-        let behind = scanner.expect(scanner.skip_blank(next), b':', "':' was expected");
-        let column = self.column_named(key);
-        side.truncate(side_len);
-        let len = next + 1 - at;
-        if is_plain && is_colon_next && len <= 16 && place < Self::PLACES_MAX {
-            let mut bytes = [0; 16];
-            bytes[..len].copy_from_slice(&scanner.bytes[at..=next]);
-            let mask = u128::MAX >> (8 * (16 - len));
-            let expected = Expected { bytes: u128::from_le_bytes(bytes), mask, len, column };
-            self.expect_at(place, expected);
-        } else if place == self.expected.len() && place < Self::PLACES_MAX {
-            // A long key keeps its place, so that those behind it stay predictable: an empty mask
-            // with bytes that are not zero matches nothing.
-            self.expected.push(Expected { bytes: 1, mask: 0, len: 1, column: None });
-        }
-        Ok((column, behind?))
-    }
-
-    /// The needed column of this name or, where no column has it, of one that differs in case only: names
-    /// without quotes are folded to lower case in SQL, and a key spelled otherwise must not turn
-    /// into NULL unseen. Columns that are not needed have a say, so that no value depends on which are.
-    fn column_named(&self, key: &[u8]) -> Option<usize> {
-        let names = || self.names.iter();
-        let exact = names().find(|(name, _)| name.as_bytes() == key);
-        let found =
-            exact.or_else(|| names().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key)));
-        found.and_then(|(_, needed)| *needed)
-    }
-
-    fn expect_at(&mut self, place: usize, expected: Expected) {
-        if place < self.expected.len() {
-            self.expected[place] = expected;
-        } else if place == self.expected.len() {
-            self.expected.push(expected);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! A schema from the head of a JSON lines file.
 
+use std::collections::HashMap;
+
 use memchr::memchr;
 use tidemill_record::{DataType, Field, Schema};
 
 use super::scan::{Fault, Scanner};
 use crate::FormatError;
-use crate::infer::{TextTypes, is_plain_integer};
 use crate::text::Slot;
+use crate::text::kinds::{NumberKinds, TextKinds};
 use crate::text::slot::{FRAME_BYTES_MAX, Tag};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -15,17 +17,24 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 struct Column {
     name: String,
     has_truth: bool,
-    has_integer: bool,
-    has_float: bool,
     has_nested: bool,
+    /// `None` while there was no number.
+    numbers: Option<NumberKinds>,
     /// `None` while there was no string.
-    strings: Option<TextTypes>,
+    strings: Option<TextKinds>,
+}
+
+/// Columns in order of first appearance, and the place of each name.
+#[derive(Default)]
+struct Columns {
+    list: Vec<Column>,
+    places: HashMap<String, usize>,
 }
 
 pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> {
     let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns = Columns::default();
     let (mut position, mut record_count, mut first_fault) = (0, 0_usize, None);
     while position < bytes.len() {
         let (end, next) = match memchr(b'\n', &bytes[position..]) {
@@ -45,7 +54,7 @@ pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> 
         position = next;
     }
     match first_fault {
-        _ if !columns.is_empty() => {}
+        _ if !columns.list.is_empty() => {}
         Some(reason) => return Err(FormatError::Sample { reason }),
         None if record_count == 0 && !is_whole => {
             let reason = "the first record is longer than the sample".to_owned();
@@ -57,59 +66,60 @@ pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> 
         let data_type = column.data_type();
         Field::nullable(column.name, data_type)
     };
-    Ok(Schema::new(columns.into_iter().map(field).collect()))
+    Ok(Schema::new(columns.list.into_iter().map(field).collect()))
 }
 
 /// Takes a record into account; one that is not JSON leaves no trace.
-fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Vec<Column>) -> Result<(), Fault> {
+fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns) -> Result<(), Fault> {
     let mut entries: Vec<(String, Slot)> = Vec::new();
     let mut side = Vec::new();
     scanner.object(at, &mut side, |key, value| {
         entries.push((String::from_utf8_lossy(key).into_owned(), value));
     })?;
     for (name, value) in entries {
-        let index = columns.iter().position(|column| column.name == name).unwrap_or_else(|| {
-            columns.push(Column::new(name));
-            columns.len() - 1
-        });
         let bytes = if value.tag() == Tag::Unescaped { &side } else { scanner.bytes };
-        columns[index].see(value.tag(), &bytes[value.start()..value.start() + value.len()]);
+        let text = &bytes[value.start()..value.start() + value.len()];
+        columns.named(name).see(value.tag(), text);
     }
     Ok(())
 }
 
+impl Columns {
+    /// The column of this name, a new one where there is none.
+    fn named(&mut self, name: String) -> &mut Column {
+        let place = *self.places.entry(name).or_insert_with_key(|name| {
+            self.list.push(Column::new(name.clone()));
+            self.list.len() - 1
+        });
+        &mut self.list[place]
+    }
+}
+
 impl Column {
     fn new(name: String) -> Self {
-        Self {
-            name,
-            has_truth: false,
-            has_integer: false,
-            has_float: false,
-            has_nested: false,
-            strings: None,
-        }
+        Self { name, has_truth: false, has_nested: false, numbers: None, strings: None }
     }
 
     fn see(&mut self, tag: Tag, text: &[u8]) {
         match tag {
             Tag::Null => {}
             Tag::Text | Tag::Unescaped => {
-                self.strings.get_or_insert(TextTypes::NONE_SEEN).see_time(text);
+                self.strings.get_or_insert(TextKinds::NONE_SEEN).see_time(text);
             }
-            Tag::Number if is_plain_integer(text) => self.has_integer = true,
-            Tag::Number => self.has_float = true,
+            Tag::Number => {
+                let numbers = self.numbers.unwrap_or(NumberKinds::NONE_SEEN).with(text);
+                self.numbers = Some(numbers.expect("JSON's numbers are of the grammar"));
+            }
             Tag::Truth => self.has_truth = true,
             Tag::Nested => self.has_nested = true,
         }
     }
 
     fn data_type(&self) -> DataType {
-        let has_number = self.has_integer || self.has_float;
-        match (self.has_truth, has_number, self.strings, self.has_nested) {
-            (true, false, None, false) => DataType::Boolean,
-            (false, true, None, false) if self.has_float => DataType::Double,
-            (false, true, None, false) => DataType::BigInt,
-            (false, false, Some(strings), false) => strings.time_type(),
+        match (self.has_truth, self.numbers, self.strings, self.has_nested) {
+            (true, None, None, false) => DataType::Boolean,
+            (false, Some(numbers), None, false) => numbers.data_type(),
+            (false, None, Some(strings), false) => strings.time_type(),
             _ => DataType::Varchar,
         }
     }

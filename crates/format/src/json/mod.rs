@@ -3,17 +3,19 @@
 //! - A record is a line; lines of nothing but white space are skipped.
 //! - The whole line is checked, needed or not: grammar, escapes, surrogate pairs, UTF-8, and a
 //!   nesting depth of at most 127.
-//! - Of several equal keys the last one counts. Keys are compared after unescaping.
+//! - Of several equal keys the last one counts; one that differs from its column's name in case counts only
+//!   where none is equal to it. Keys are compared after unescaping.
 //! - `null` and a missing key are NULL. In a VARCHAR column a value that is no string keeps its own
 //!   JSON text. A string in a numeric or BOOLEAN column is read as CSV would.
 //!
-//! [`scan`] is the grammar, [`decode`] finds the needed values in it, by [`layout`] or [`shape`] where a
+//! [`scan`] is the grammar, [`decode`] finds the needed values in it, by their [`keys`], and by [`layout`] or [`shape`] where a
 //! record looks like one before; [`encode`] writes.
 
 pub(crate) mod alike;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod infer;
+mod keys;
 pub(crate) mod layout;
 pub(crate) mod outline;
 pub(crate) mod scan;

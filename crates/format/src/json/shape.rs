@@ -104,6 +104,22 @@ impl Draft<'_> {
         self.text_start = end;
     }
 
+    /// The record is not to be remembered.
+    pub(crate) fn refuse(&mut self) {
+        self.is_fit = false;
+    }
+
+    /// The needed column of each value so far.
+    pub(crate) fn columns(&self) -> &[Option<usize>] {
+        &self.shape.columns
+    }
+
+    /// Takes the value at this place for one that is not needed.
+    pub(crate) fn pass_over(&mut self, place: usize) {
+        self.shape.columns[place] = None;
+        self.shape.values[place].2 = None;
+    }
+
     /// The record is JSON and the next one begins at `next`.
     pub(crate) fn finish(mut self, bytes: &[u8], next: usize) {
         let has_newline = bytes[..next].last() == Some(&b'\n');

@@ -11,7 +11,7 @@ use super::chunks::{Chunks, LentGroup};
 use super::projection::Projection;
 use super::{Footer, Selection};
 use crate::caught::caught;
-use crate::{DecoderSpec, FormatError};
+use crate::{DecoderSpec, FormatError, LeftOut, lost};
 
 /// Decodes the row groups of one file.
 pub(crate) struct ParquetDecoder {
@@ -21,6 +21,7 @@ pub(crate) struct ParquetDecoder {
     batch_rows: usize,
     /// Bytes that a row group may take.
     group_bytes_max: usize,
+    left_out: Vec<LeftOut>,
     // Changes with every row group.
     selection: Selection,
     group: Option<Group>,
@@ -42,9 +43,17 @@ impl ParquetDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, footer: Arc<Footer>) -> Result<Self, FormatError> {
         let selection = footer.selection(spec.schema, spec.columns)?;
         let projection = footer.projection(&selection)?;
-        let batch_rows = spec.batch_rows.max(1);
-        let group_bytes_max = usize::MAX;
-        Ok(Self { footer, projection, batch_rows, group_bytes_max, selection, group: None })
+        let left_out = match spec.is_inferred {
+            true => lost::found_beside(footer.found(), spec.schema),
+            false => Vec::new(),
+        };
+        let (batch_rows, group_bytes_max) = (spec.batch_rows.max(1), usize::MAX);
+        let group = None;
+        Ok(Self { footer, projection, batch_rows, group_bytes_max, left_out, selection, group })
+    }
+
+    pub(crate) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     pub(crate) fn limit_parts(&mut self, bytes_max: usize) {

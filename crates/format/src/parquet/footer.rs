@@ -138,6 +138,11 @@ impl Footer {
         left_out(&self.found)
     }
 
+    /// The columns of the file, with and without a SQL type.
+    pub(crate) fn found(&self) -> &[FoundColumn] {
+        &self.found
+    }
+
     /// Finds the needed columns, once for all row groups.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use tidemill_record::recycled::{Room, Sources};
 use tidemill_record::{DataType, Field};
 
 use super::cells::{Cells, Chunk, Doubles, Integers, Near, OneByOne};
+use super::cut::{Cuts, is_cut};
 use super::fields::Fields;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::Avx2;
@@ -25,7 +26,7 @@ use super::misfit::Misfit;
 use super::number::{self, Fault};
 use super::slot::Tag;
 use super::{literal, time};
-use crate::FormatError;
+use crate::{FormatError, LeftOut};
 
 /// A needed column while a batch is being gathered.
 pub(crate) struct TextColumn {
@@ -36,6 +37,7 @@ pub(crate) struct TextColumn {
     // Changes with every chunk.
     nulls: NullBufferBuilder,
     values: Values,
+    cuts: Cuts,
 }
 
 /// Values so far, one a row, NULL or not.
@@ -72,7 +74,8 @@ impl TextColumn {
                 reason: format!("{} cannot be read from text", field.data_type),
             })?;
         let nulls = NullBufferBuilder::new(0);
-        Ok(Self { field: field.clone(), unit, level: Level::detect(), nulls, values })
+        let (field, level) = (field.clone(), Level::detect());
+        Ok(Self { field, unit, level, nulls, values, cuts: Cuts::default() })
     }
 
     /// Parses the value of every record of the chunk.
@@ -114,6 +117,7 @@ impl TextColumn {
             Values::Timestamp(values) => {
                 // A cell, because the long way changes what the short way reads.
                 let last = Cell::new(time::LastMinute::default());
+                let mut cut_count = 0;
                 cells.parse::<Baseline, OneByOne, _>(
                     values,
                     |near| near.timestamp(&last),
@@ -122,9 +126,18 @@ impl TextColumn {
                         let value =
                             numeric(tag).and_then(|()| time::timestamp(text, unit, &mut minute));
                         last.set(minute);
+                        cut_count += u64::from(value.is_ok() && is_cut(text, unit));
                         value
                     },
                 );
+                if cut_count > 0 {
+                    let is_first = |row: &usize| {
+                        let slot = chunk.fields.slot(*row);
+                        !slot.is_null() && is_cut(chunk.text(slot), unit)
+                    };
+                    let mut rows = 0..chunk.fields.row_count();
+                    self.cuts.note(cut_count, || rows.find(is_first));
+                }
             }
             Values::Varchar { views, is_inline } => cells.views(views, is_inline),
             _ => self.append_rarer(chunk, misfits),
@@ -212,6 +225,16 @@ impl TextColumn {
                 Arc::new(unsafe { BinaryViewArray::new_unchecked(views.take(), buffers, nulls) })
             }
         }
+    }
+
+    /// Timestamps that were cut.
+    pub(super) fn cuts_mut(&mut self) -> &mut Cuts {
+        &mut self.cuts
+    }
+
+    /// As [`crate::Decoder::left_out`].
+    pub(crate) fn left_out(&self) -> Option<LeftOut> {
+        self.cuts.left_out(&self.field.name)
     }
 
     /// Makes a row's text empty because its record turned out not to be UTF-8.

@@ -6,19 +6,21 @@
 //! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
 //! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD
-//! is. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times.
+//! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times.
 
 pub(crate) mod block;
 pub(crate) mod canonical;
 pub(crate) mod cell;
 pub(crate) mod cells;
 pub(crate) mod column;
+pub(crate) mod cut;
 pub(crate) mod digits;
 pub(crate) mod fields;
 pub(crate) mod forms;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod fours;
 pub(crate) mod grid;
+pub(crate) mod kinds;
 pub(crate) mod lanes;
 pub(crate) mod literal;
 pub(crate) mod misfit;

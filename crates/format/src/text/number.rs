@@ -103,7 +103,7 @@ fn shifted(whole: &[u8], fraction: &[u8], exponent: i64, scale: u8) -> Result<i1
 }
 
 /// The digits after `e`, clamped far beyond what any type can use.
-fn exponent(text: &[u8]) -> Result<i64, Fault> {
+pub(crate) fn exponent(text: &[u8]) -> Result<i64, Fault> {
     let (is_negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

@@ -19,7 +19,7 @@ use super::grid::Grid;
 use super::misfit::Misfit;
 use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
 use super::verbatim::VerbatimColumn;
-use crate::FormatError;
+use crate::{DecoderSpec, FormatError, LeftOut};
 
 /// Records are converted so many at a time, so that their slots stay in L1.
 const CHUNK_ROWS: usize = 256;
@@ -176,6 +176,8 @@ pub(crate) struct Rows {
     /// Columns of text.
     verbatim: Vec<VerbatimColumn>,
     batch_rows: usize,
+    /// Nobody declared the types, so that whoever reads that a value does not fit is told how.
+    is_inferred: bool,
     // Changes with every record.
     /// Slots of the chunk, where its records are no grid.
     slots: SlotTable,
@@ -213,18 +215,17 @@ struct Bad {
 }
 
 impl Rows {
-    /// `fields` are the columns of the schema that have a slot in each record, in the order of their
-    /// slots; `columns` those of them that become values.
+    /// `fields` are the columns of the schema that have a slot in each record, ascending, which is the order
+    /// of their slots; the columns of the spec are those of them that become values.
     ///
     /// # Errors
     /// [`FormatError::UnsupportedColumn`]
     pub(crate) fn new(
-        schema: &Schema,
+        spec: &DecoderSpec<'_>,
         fields: &[usize],
-        columns: &[usize],
         unit: TimestampUnit,
-        batch_rows: usize,
     ) -> Result<Self, FormatError> {
+        let DecoderSpec { schema, columns, batch_rows, is_inferred, .. } = *spec;
         let columns = columns
             .iter()
             .map(|&column| {
@@ -237,6 +238,7 @@ impl Rows {
             columns,
             verbatim: Vec::new(),
             batch_rows: batch_rows.max(1),
+            is_inferred,
             slots: SlotTable::new(fields.len(), CHUNK_ROWS),
             places: Vec::new(),
             converted: 0,
@@ -360,10 +362,12 @@ impl Rows {
         for (field, column) in &mut self.columns {
             let chunk = Chunk { fields: records.fields(*field), frame, side: &self.side };
             column.append(&chunk, &mut self.misfits);
+            column.cuts_mut().settle(|row| self.places[self.converted + row].0);
             for misfit in self.misfits.drain(..) {
                 let row = self.converted + misfit.row;
                 let place = self.places[row];
-                self.bad.push(Bad { place, field: Some(*field), reason: misfit.reason });
+                let reason = explained(misfit.reason, self.is_inferred);
+                self.bad.push(Bad { place, field: Some(*field), reason });
                 self.dropped.push(row);
             }
         }
@@ -380,10 +384,13 @@ impl Rows {
     fn convert_verbatim<R: Records>(&mut self, frame: &[u8], records: R) {
         for column in &mut self.verbatim {
             column.append((frame, &self.side), records, &mut self.verbatim_misfits);
+            let place_of = |row: usize| self.places[self.converted + row].0;
+            column.cuts_mut().for_each(|cuts| cuts.settle(place_of));
             for (field, misfit) in self.verbatim_misfits.drain(..) {
                 let row = self.converted + misfit.row;
                 let place = self.places[row];
-                self.bad.push(Bad { place, field: Some(field), reason: misfit.reason });
+                let reason = explained(misfit.reason, self.is_inferred);
+                self.bad.push(Bad { place, field: Some(field), reason });
                 self.dropped.push(row);
             }
         }
@@ -409,6 +416,12 @@ impl Rows {
         }
     }
 
+    /// Timestamps that lost digits.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = LeftOut> {
+        let values = self.columns.iter().filter_map(|(_, column)| column.left_out());
+        values.chain(self.verbatim.iter().flat_map(VerbatimColumn::left_out))
+    }
+
     /// Makes the batch, and hands out the bad records in order, one reason each: that of the record
     /// as a whole before that of a field, and of an earlier field before that of a later one.
     fn finish(&mut self, frame: &TextFrame, bad: &mut Vec<BadRecord>) -> Option<Batch> {
@@ -420,6 +433,9 @@ impl Rows {
             reason: bad.reason,
             raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
         }));
+        let of_values = self.columns.iter_mut().map(|(_, column)| column.cuts_mut());
+        let of_texts = self.verbatim.iter_mut().flat_map(VerbatimColumn::cuts_mut);
+        of_values.chain(of_texts).for_each(|cuts| cuts.locate(frame.start));
         let row_count = self.places.len();
         if row_count == 0 {
             self.side.clear();
@@ -447,6 +463,16 @@ impl Rows {
     }
 }
 
+/// Why a value does not fit, and what to do where its type was inferred.
+fn explained(reason: String, is_inferred: bool) -> String {
+    if is_inferred {
+        reason
+            + "; the type was inferred from the first records: declare the column, as VARCHAR for any text"
+    } else {
+        reason
+    }
+}
+
 /// Bytes to be pointed into, if there are any; those of most batches have none.
 pub(super) fn buffer_of(bytes: &mut Vec<u8>) -> Buffer {
     if bytes.is_empty() { no_bytes() } else { Buffer::from_vec(std::mem::take(bytes)) }
@@ -454,5 +480,5 @@ pub(super) fn buffer_of(bytes: &mut Vec<u8>) -> Buffer {
 
 /// Which of the fields a column is.
 fn place_of(fields: &[usize], column: usize) -> usize {
-    fields.iter().position(|&field| field == column).expect("every needed column has a slot")
+    fields.binary_search(&column).expect("every needed column has a slot")
 }

@@ -2,9 +2,9 @@
 //!
 //! `YYYY-MM-DD`, then `T` or a space and `HH:MM[:SS[.fraction]]`, then nothing, `Z` or an
 //! offset `±hh[[:]mm]`, which is taken off so that the result is UTC (DuckDB's TIMESTAMP ignores
-//! it). Digits after the microseconds are cut off. Years have four to seven digits and may be
-//! negative (ISO 8601: year 0 is 1 BC). An integer in place of a timestamp counts units since the
-//! epoch.
+//! it). Digits after the microseconds are cut off, and [`has_finer_digits`] tells of them. Years have four to
+//! seven digits and may have a sign (ISO 8601: year 0 is 1 BC), or ` (BC)` or, at the very end, ` BC`
+//! behind them as DuckDB and PostgreSQL write. An integer in place of a timestamp counts units since the epoch.
 
 use tidemill_plan::TimestampUnit;
 use tidemill_record::civil::{days_of, month_length};
@@ -104,6 +104,14 @@ pub(crate) fn is_timestamp(text: &[u8]) -> bool {
     any_timestamp(text).is_ok()
 }
 
+/// Whether a timestamp in writing has digits below the microsecond that are not zero.
+#[cold]
+pub(crate) fn has_finer_digits(text: &[u8]) -> bool {
+    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let fraction = text[point..].iter().skip(1).take_while(|byte| byte.is_ascii_digit());
+    fraction.skip(6).any(|&digit| digit != b'0')
+}
+
 /// Units since the epoch as microseconds; nanoseconds round down.
 #[inline]
 pub(crate) fn from_unit(count: i64, unit: TimestampUnit) -> Result<i64, Fault> {
@@ -168,7 +176,7 @@ fn two(tens: u8, ones: u8) -> Option<u32> {
 #[cold]
 fn any_timestamp(text: &[u8]) -> Result<i64, Fault> {
     let text = number::trimmed(text);
-    let (days, rest) = leading_date(text).ok_or(Fault::Syntax)?;
+    let (days, rest) = date_of_era(text).ok_or(Fault::Syntax)?;
     let micros = match rest {
         [] => 0,
         [b'T' | b't' | b' ', rest @ ..] => time_and_zone(rest).ok_or(Fault::Syntax)?,
@@ -243,17 +251,42 @@ fn fraction_of(digits: &[u8], places: usize) -> i64 {
 #[inline]
 pub(crate) fn date(text: &[u8]) -> Result<i32, Fault> {
     let text = number::trimmed(text);
-    match leading_date(text) {
-        Some((days, [])) => i32::try_from(days).map_err(|_| Fault::Range),
-        _ => Err(Fault::Syntax),
-    }
+    let days = match leading_date(text) {
+        Some((year, month, day, [])) => days_from_civil(year, month, day),
+        _ => match date_of_era(text) {
+            Some((days, [])) => Some(days),
+            _ => None,
+        },
+    };
+    i32::try_from(days.ok_or(Fault::Syntax)?).map_err(|_| Fault::Range)
 }
 
-/// `[-]Y{4,7}-MM-DD` and what follows it.
+/// A date that may be before Christ, in days since the epoch, and what follows it.
+#[cold]
+fn date_of_era(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (text, ends_so) = match text.strip_suffix(b" BC") {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let (year, month, day, rest) = leading_date(text)?;
+    let (rest, is_before) = match rest.strip_prefix(b" (BC)") {
+        Some(rest) => (rest, true),
+        None => (rest, ends_so),
+    };
+    let year = match is_before {
+        // There is no year 0 before Christ, and no sign.
+        true => 1 - Some(year).filter(|&year| year > 0)?,
+        false => year,
+    };
+    Some((days_from_civil(year, month, day)?, rest))
+}
+
+/// Year, month and day of `[±]Y{4,7}-MM-DD` and what follows it.
 #[inline]
-fn leading_date(text: &[u8]) -> Option<(i64, &[u8])> {
+fn leading_date(text: &[u8]) -> Option<(i64, u32, u32, &[u8])> {
     let (is_negative, rest) = match text {
         [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
     let digits = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
@@ -263,7 +296,7 @@ fn leading_date(text: &[u8]) -> Option<(i64, &[u8])> {
     let year = rest[..digits].iter().fold(0_i64, |year, byte| year * 10 + i64::from(byte - b'0'));
     let (month, rest) = leading_two(rest[digits..].strip_prefix(b"-")?)?;
     let (day, rest) = leading_two(rest.strip_prefix(b"-")?)?;
-    Some((days_from_civil(if is_negative { -year } else { year }, month, day)?, rest))
+    Some((if is_negative { -year } else { year }, month, day, rest))
 }
 
 /// Days since the epoch of a date of the proleptic Gregorian calendar; `None` if there is no such

@@ -14,6 +14,7 @@ use tidemill_record::{DataType, Field};
 use super::block::CELL_BYTES;
 use super::cells::Chunk;
 use super::column::make_room;
+use super::cut::{Cuts, is_cut};
 use super::fields::{Fields, Records};
 use super::forms::Forms;
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +27,7 @@ use super::rows::buffer_of;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{canonical, digits, number, time, time_text};
+use crate::LeftOut;
 
 /// Columns of a batch while they are gathered as one column of text.
 pub(crate) struct VerbatimColumn {
@@ -42,6 +44,8 @@ pub(crate) struct VerbatimColumn {
     /// Views into the frame (buffer 0) and `rewritten` (buffer 1).
     views: Room<u128>,
     rewritten: Vec<u8>,
+    /// Timestamps that were cut, of each field.
+    cuts: Vec<Cuts>,
 }
 
 /// The records of a chunk and what they stand in.
@@ -64,6 +68,7 @@ impl VerbatimColumn {
     /// `VARCHAR`.
     pub(crate) fn new(fields: Vec<(usize, Field)>, options: &CsvOptions) -> Self {
         Self {
+            cuts: fields.iter().map(|_| Cuts::default()).collect(),
             fields,
             level: Level::detect(),
             is_side_by_side: false,
@@ -197,6 +202,10 @@ impl VerbatimColumn {
                 let text = Chunk { fields: records.fields(*place), frame, side }.text(slot);
                 if let Err(fault) = write(text, field, &self.options, &mut self.rewritten) {
                     misfit(field, &mut found, row, text, fault);
+                } else if field.data_type == DataType::Timestamp
+                    && is_cut(text, self.options.timestamp_unit)
+                {
+                    self.cuts[index].note(1, || Some(row));
                 }
             }
             misfits.extend(found.into_iter().map(|misfit| (*place, misfit)));
@@ -224,6 +233,17 @@ impl VerbatimColumn {
         // ends; and what is written anew is text of such a record or ASCII. The views of dropped
         // records are replaced by empty ones before.
         unsafe { self.views.finish_texts(texts, None) }
+    }
+
+    /// Timestamps that were cut, of each field.
+    pub(super) fn cuts_mut(&mut self) -> impl Iterator<Item = &mut Cuts> {
+        self.cuts.iter_mut()
+    }
+
+    /// As [`crate::Decoder::left_out`].
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = LeftOut> {
+        let fields = self.fields.iter().zip(&self.cuts);
+        fields.filter_map(|((_, field), cuts)| cuts.left_out(&field.name))
     }
 
     /// Makes a row's text empty because its record turned out not to be UTF-8.

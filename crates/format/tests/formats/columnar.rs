@@ -130,8 +130,14 @@ pub(crate) fn decode_parquet(
 ) -> Result<Decoded, FormatError> {
     let columns: Vec<usize> = (0..schema.fields.len()).collect();
     let format = Format::Parquet;
-    let spec =
-        DecoderSpec { format: &format, schema, columns: &columns, batch_rows, csv_header: None };
+    let spec = DecoderSpec {
+        format: &format,
+        schema,
+        columns: &columns,
+        batch_rows,
+        csv_header: None,
+        is_inferred: false,
+    };
     let mut decoder = Decoder::for_parquet(&spec, Arc::new(footer.clone()))?;
     let (mut batches, mut bad): (Vec<Batch>, Vec<BadRecord>) = (Vec::new(), Vec::new());
     let selection = footer.selection(schema, &columns)?;

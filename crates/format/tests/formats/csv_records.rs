@@ -134,6 +134,24 @@ fn a_header_has_to_name_every_needed_column_once() {
 }
 
 #[test]
+fn a_carriage_return_that_may_end_lines_is_no_text() {
+    let schema = texts_schema(&["a"]);
+    let error = decode(&csv(true), &schema, b"a,b\r1,2\r").unwrap_err().to_string();
+    assert!(error.contains("carriage return (CR)"), "{error}");
+    // A last record that no line feed ends, and one of another count of fields.
+    for input in ["a\r\n1\r2\r3\r", "a\n1\r2\r3", "a,b\n1,2\r3,4\r5,6\n"] {
+        let decoded = decode(&csv(true), &schema, input.as_bytes()).unwrap();
+        let [reason] = decoded.reasons()[..] else { panic!("{decoded:?}") };
+        assert!(reason.contains("carriage return (CR)"), "{reason}");
+    }
+    let decoded = decode(&csv(false), &schema, b"1\r2\r").unwrap();
+    assert_eq!((decoded.bad.len(), decoded.offsets.len()), (1, 0));
+    // Where a line feed follows it is text, and in quotes.
+    let decoded = decode(&csv(true), &schema, b"a\n1\r2\n\"3\r4\"").unwrap();
+    assert_eq!(decoded.texts(0), some(&["1\r2", "3\r4"]));
+}
+
+#[test]
 fn a_split_stops_at_its_end_and_takes_the_header_it_is_given() {
     let format = csv(true);
     let schema = texts_schema(&["a", "b"]);
@@ -145,6 +163,7 @@ fn a_split_stops_at_its_end_and_takes_the_header_it_is_given() {
         columns: &[0],
         batch_rows: 10,
         csv_header: Some(&header),
+        is_inferred: false,
     };
     let frames = Frames {
         partition: PartitionId(1),
@@ -182,6 +201,7 @@ fn no_columns_still_count_rows() {
             columns: &[],
             batch_rows: 10,
             csv_header: None,
+            is_inferred: false,
         };
         let mut decoder = Decoder::new(&spec).unwrap();
         let (start, end) = (Offset(0), Offset(u64::MAX));

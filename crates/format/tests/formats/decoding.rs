@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
-use tidemill_format::{Decoder, DecoderSpec, FormatError};
+use tidemill_format::{Decoder, DecoderSpec, FormatError, LeftOut};
 use tidemill_plan::Format;
 use tidemill_record::{
     BadRecord, Batch, DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema,
@@ -56,8 +56,42 @@ pub(crate) fn decode_in_frames(
     batch_rows: usize,
 ) -> Result<Decoded, FormatError> {
     let columns: Vec<usize> = (0..schema.fields.len()).collect();
-    let spec = DecoderSpec { format, schema, columns: &columns, batch_rows, csv_header: None };
+    let spec = DecoderSpec {
+        format,
+        schema,
+        columns: &columns,
+        batch_rows,
+        csv_header: None,
+        is_inferred: false,
+    };
     let mut decoder = Decoder::new(&spec)?;
+    let (batches, bad) = lend(&mut decoder, input, (first, others), batch_rows)?;
+    Ok(gathered(schema, &batches, bad))
+}
+
+/// What is left out of an input of an inferred schema, and why its bad records are; in frames of `length`
+/// bytes, each growing where no record fits it.
+pub(crate) fn left_out(
+    format: &Format,
+    schema: &Schema,
+    input: &[u8],
+    length: usize,
+    batch_rows: usize,
+) -> (Vec<LeftOut>, Vec<String>) {
+    let columns: Vec<usize> = (0..schema.fields.len()).collect();
+    let (columns, csv_header) = (columns.as_slice(), None);
+    let spec = DecoderSpec { format, schema, columns, batch_rows, csv_header, is_inferred: true };
+    let mut decoder = Decoder::new(&spec).unwrap();
+    let (_, bad) = lend(&mut decoder, input, (length, length), batch_rows).unwrap();
+    (decoder.left_out(), bad.into_iter().map(|bad| bad.reason).collect())
+}
+
+fn lend(
+    decoder: &mut Decoder,
+    input: &[u8],
+    (first, others): (usize, usize),
+    batch_rows: usize,
+) -> Result<(Vec<Batch>, Vec<BadRecord>), FormatError> {
     let mut batches = Vec::new();
     let mut bad = Vec::new();
     let (mut start, mut length) = (0_usize, first);
@@ -81,7 +115,7 @@ pub(crate) fn decode_in_frames(
         start += consumed;
         if is_last {
             assert_eq!(start, input.len(), "all of the last frame is consumed");
-            return Ok(gathered(schema, &batches, bad));
+            return Ok((batches, bad));
         }
         length = if consumed == 0 { length.saturating_mul(2).max(1) } else { others };
     }

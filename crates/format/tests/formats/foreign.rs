@@ -188,6 +188,7 @@ fn digits_below_the_microsecond_are_counted() {
         columns: &[0, 1],
         batch_rows: 1,
         csv_header: None,
+        is_inferred: false,
     };
     let mut decoder = Decoder::new(&spec).unwrap();
     let frame = FrameBytes::Sequential {

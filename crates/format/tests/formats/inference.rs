@@ -22,8 +22,14 @@ fn csv_takes_the_narrowest_type_of_all_values() {
         true,
         "b BOOLEAN, i BIGINT, d DOUBLE, day DATE, t TIMESTAMP, s VARCHAR, n VARCHAR, m BIGINT",
     );
-    // 1 and 0 are integers, t and f text; a number too long for 64 bits is a DOUBLE.
-    check(&csv, "a,b,c\n1,t,9223372036854775808\n0,f,1\n", true, "a BIGINT, b VARCHAR, c DOUBLE");
+    // 1 and 0 are integers, t and f text; a number too long for 64 bits is a DECIMAL, and one that begins
+    // with a zero is none.
+    check(
+        &csv,
+        "a,b,c,d,e\n1,t,9223372036854775808,02134,1.5\n0,f,1,94110,0.12345678901234567891\n",
+        true,
+        "a BIGINT, b VARCHAR, c DECIMAL(38,0), d VARCHAR, e DECIMAL(38,20)",
+    );
     // The cut-off last record does not count unless it is whole.
     check(&csv, "a\n1\nx", false, "a BIGINT");
     check(&csv, "a\n1\nx", true, "a VARCHAR");
@@ -31,6 +37,22 @@ fn csv_takes_the_narrowest_type_of_all_values() {
     check(&headless, "1,x\n2,y\n", true, "column0 BIGINT, column1 VARCHAR");
     assert!(matches!(infer_schema(&csv, b"", true), Err(FormatError::EmptySample)));
     assert!(matches!(infer_schema(&csv, b"a,b", false), Err(FormatError::Sample { .. })));
+}
+
+#[test]
+fn lines_that_end_with_a_carriage_return_alone_are_refused() {
+    let refused = |has_header: bool, head: &str, is_whole: bool| {
+        let csv = Format::Csv(CsvOptions { has_header, ..CsvOptions::default() });
+        infer_schema(&csv, head.as_bytes(), is_whole).unwrap_err().to_string()
+    };
+    for head in ["a,b\r1,2\r3,4\r", "a,b\r1,2\n3,4\n", "\"a\",b\r\r\n1,2\r\n", "a\r1\r2"] {
+        for has_header in [true, false] {
+            let error = refused(has_header, head, true);
+            assert!(error.contains("(CR)") && error.contains("tr '\\r' '\\n'"), "{error}");
+        }
+    }
+    let csv = Format::Csv(CsvOptions::default());
+    check(&csv, "\"a\rb\",c\r\n1,2\r\n", true, "a\rb BIGINT, c BIGINT");
 }
 
 #[test]
@@ -43,6 +65,13 @@ fn json_takes_the_union_of_keys() {
         false,
         "id BIGINT, p DOUBLE, t TIMESTAMP, d DATE, o VARCHAR, n VARCHAR, new BOOLEAN, s VARCHAR, \
          mix VARCHAR",
+    );
+    check(
+        &json,
+        "{\"id\":18446744073709551615,\"ID\":1,\"x\":1e400,\"p\":0.1}\n\
+         {\"id\":1,\"ID\":2.0,\"x\":1,\"p\":0.12345678901234567891}\n",
+        true,
+        "id DECIMAL(38,0), ID DOUBLE, x VARCHAR, p DECIMAL(38,20)",
     );
     assert!(matches!(infer_schema(&json, b"\n \n", true), Err(FormatError::EmptySample)));
     assert!(matches!(infer_schema(&json, b"[1]\n", true), Err(FormatError::Sample { .. })));

@@ -172,6 +172,7 @@ fn a_key_is_the_same_columns_whichever_are_needed() {
         columns: &[0],
         batch_rows: 10,
         csv_header: None,
+        is_inferred: false,
     };
     let mut decoder = Decoder::new(&spec).unwrap();
     let bytes = FrameBytes::Sequential {
@@ -187,6 +188,37 @@ fn a_key_is_the_same_columns_whichever_are_needed() {
     let both = decode(&JSON, &schema, input).unwrap();
     assert_eq!(both.texts(0), [Some("1".to_owned()), Some("3".to_owned()), None]);
     assert_eq!(both.texts(1), ["2", "4", "5"].map(|text| Some(text.to_owned())));
+}
+
+#[test]
+fn a_key_of_the_exact_name_counts_before_one_that_differs_in_case() {
+    let schema = texts_schema(&["id", "b"]);
+    let records = [
+        (r#"{"id":1,"ID":2,"b":0}"#, Some("1")),
+        (r#"{"ID":2,"id":1,"b":0}"#, Some("1")),
+        (r#"{"ID":2,"b":"\n","id":null}"#, None),
+        (r#"{"Id":2,"iD":3,"b":0}"#, Some("3")),
+        (r#"{"ID":"\u0041","id":"\u0042","Id":"C","id":"\u0044"}"#, Some("D")),
+        (r#"{"ID":"\u0041","B":"\u0042"}"#, Some("A")),
+        (r#"{"id":1,"ID":}"#, None),
+    ];
+    // Again and again, so that each takes every way through the decoder, and each behind each.
+    let mut input = String::new();
+    let mut expected = Vec::new();
+    for round in 0..30 {
+        for (index, (record, _)) in records.iter().enumerate() {
+            let (other, found) = records[(index * round + round) % records.len()];
+            for (record, found) in [(*record, records[index].1), (other, found)] {
+                input.push_str(record);
+                input.push('\n');
+                if !record.ends_with(":}") {
+                    expected.push(found.map(str::to_owned));
+                }
+            }
+        }
+    }
+    let decoded = decode(&JSON, &schema, input.as_bytes()).unwrap();
+    assert_eq!(decoded.texts(0), expected);
 }
 
 /// A record that begins in the shape of the one before takes another way through the decoder: it has

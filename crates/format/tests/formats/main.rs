@@ -9,5 +9,6 @@ mod decoding;
 mod foreign;
 mod inference;
 mod json_records;
+mod left_out;
 mod round_trip;
 mod verbatim;

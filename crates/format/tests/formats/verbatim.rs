@@ -157,7 +157,14 @@ fn results(column_count: usize, random: &mut Pcg64) -> Results {
 
 fn compare(format: &Format, schema: &Schema, results: &Results, input: &[u8], frame_bytes: usize) {
     let all: Vec<usize> = (0..schema.fields.len()).collect();
-    let spec = DecoderSpec { format, schema, columns: &all, batch_rows: 1000, csv_header: None };
+    let spec = DecoderSpec {
+        format,
+        schema,
+        columns: &all,
+        batch_rows: 1000,
+        csv_header: None,
+        is_inferred: false,
+    };
     let of_results = results.columns.iter().map(|&column| schema.fields[column].clone());
     let of_results = Schema::new(of_results.collect());
     let (mut expected, mut encoded) = (Vec::new(), Vec::new());
@@ -267,6 +274,7 @@ fn only_csv_is_handed_on_as_text() {
         columns: &[],
         batch_rows: 1,
         csv_header: None,
+        is_inferred: false,
     };
     let refused = Decoder::with_verbatim(&spec, &[vec![0]]).err();
     assert!(matches!(refused, Some(FormatError::Options { .. })), "{refused:?}");

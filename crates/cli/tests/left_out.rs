@@ -1,0 +1,177 @@
+//! Input whose columns nobody declared: what they leave out is named, and no value changes on the way.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use support::Host;
+
+/// Runs a query: its rows, and its warnings.
+fn run(host: &Host, sql: &str) -> (String, String) {
+    let ran = host.sql(sql);
+    ran.succeeds();
+    (ran.stdout(), ran.stderr())
+}
+
+/// More lines than the sample holds.
+fn many(line: impl Fn(usize) -> String) -> String {
+    (0..30_000).map(line).collect()
+}
+
+#[test]
+fn a_key_behind_the_sample_is_named_with_its_first_line() {
+    let host = Host::new();
+    let late = |row| match row % 10_000 {
+        9_999 => format!("{{\"id\":{row},\"err\":\"x\"}}\n"),
+        _ => format!("{{\"id\":{row}}}\n"),
+    };
+    host.write("t.jsonl", many(late));
+    let (rows, warnings) = run(&host, "SELECT COUNT(*) AS n, SUM(id) AS s FROM 't.jsonl'");
+    assert_eq!(rows, "n,s\n30000,449985000\n");
+    // The first 256 KiB, some 20,000 lines, are the sample: of three records, two lie in it.
+    assert!(warnings.is_empty(), "a key of the sample is a column: {warnings}");
+
+    let late = |row| match row {
+        28_000 | 29_000 => format!("{{\"err\":\"x\",\"id\":{row}}}\n"),
+        _ => format!("{{\"id\":{row}}}\n"),
+    };
+    host.write("u.jsonl", many(late));
+    let (_, warnings) = run(&host, "SELECT * FROM 'u.jsonl' WHERE id < 0");
+    assert!(
+        warnings.contains("2 records have the key \"err\"")
+            && warnings.contains("u.jsonl, line 28001"),
+        "{warnings}"
+    );
+    // Who declares columns does not want others.
+    let (_, warnings) = run(
+        &host,
+        "CREATE SOURCE u (id BIGINT) WITH ('connector' = 'file', 'path' = 'u.jsonl'); \
+         SELECT * FROM u WHERE id < 0",
+    );
+    assert!(warnings.is_empty(), "{warnings}");
+}
+
+#[test]
+fn what_only_a_later_file_has_is_named() {
+    let host = Host::new();
+    host.write("c/1.csv", "a,b\n1,2\n");
+    host.write("c/2.csv", "extra,b,A\n9,4,3\n");
+    let (rows, warnings) = run(&host, "SELECT * FROM 'c/*.csv'");
+    assert_eq!(rows, "a,b\n1,2\n3,4\n");
+    assert!(warnings.contains("\"extra\"") && warnings.contains("c/2.csv"), "{warnings}");
+
+    host.write("j/1.jsonl", "{\"a\":1}\n");
+    host.write("j/2.jsonl", "{\"a\":2,\"more\":{\"x\":1}}\n");
+    let (rows, warnings) = run(&host, "SELECT a FROM 'j/*.jsonl'");
+    assert_eq!(rows, "a\n1\n2\n");
+    assert!(
+        warnings.contains("1 record has the key \"more\"") && warnings.contains("2.jsonl, line 1"),
+        "{warnings}"
+    );
+
+    for format in ["arrow", "parquet"] {
+        let write = |name: &str, columns: &str| {
+            host.sql(&format!(
+                "CREATE STREAM s WITH ('connector' = 'file', 'path' = '{format}/{name}', \
+                 'format' = '{format}') AS SELECT {columns} FROM 'c/1.csv'"
+            ))
+            .succeeds();
+        };
+        write("1", "a, b");
+        write("2", "b, a, a + b AS later");
+        let (rows, warnings) = run(&host, &format!("SELECT * FROM '{format}/**/*.{format}'"));
+        assert_eq!(rows, "a,b\n1,2\n1,2\n");
+        assert!(
+            warnings.contains("\"later\"") && warnings.contains(&format!("{format}/2/")),
+            "{warnings}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_lacks_a_column_stops_the_job() {
+    let host = Host::new();
+    host.write("c/1.csv", "a,b\n1,2\n");
+    host.write("c/2.csv", "b\n4\n");
+    let failed = host.sql("SELECT * FROM 'c/*.csv'").fails(1);
+    assert!(failed.contains("column a is not in the input"), "{failed}");
+}
+
+#[test]
+fn no_value_changes_on_its_way_through_an_inferred_type() {
+    let host = Host::new();
+    let csv = "big,zip,phone,exact,float,when,mixed\n\
+               18446744073709551613,02134,+49301,0.12345678901234567891,0.1,2024-01-01 00:00:00.123456789,1\n\
+               18446744073709551614,94110,+49302,0.12345678901234567892,1e+20,2024-01-01 00:00:00.123456788,007\n";
+    host.write("t.csv", csv);
+    let (rows, warnings) = run(&host, "SELECT * FROM 't.csv'");
+    assert_eq!(rows, csv);
+    assert!(warnings.is_empty(), "{warnings}");
+    let (rows, _) = run(
+        &host,
+        "SELECT COUNT(DISTINCT big) AS b, COUNT(DISTINCT exact) AS e, \
+         COUNT(*) FILTER (WHERE big = 18446744073709551614) AS hits FROM 't.csv'",
+    );
+    assert_eq!(rows, "b,e,hits\n2,2,1\n");
+    host.write(
+        "t.jsonl",
+        "{\"id\":-99999999999999999999,\"ID\":1,\"x\":1e400}\n{\"ID\":2,\"id\":5,\"x\":0.5}\n",
+    );
+    let (rows, _) = run(&host, "SELECT id, \"ID\", x FROM 't.jsonl'");
+    assert_eq!(rows, "id,ID,x\n-99999999999999999999,1,1e400\n5,2,0.5\n");
+}
+
+#[test]
+fn digits_that_a_timestamp_does_not_hold_are_counted() {
+    let host = Host::new();
+    host.write("t.csv", "n,at\n1,2024-01-01 00:00:00\n2,2024-01-01 00:00:00.1234567\n");
+    for query in ["SELECT n, at FROM t", "SELECT COUNT(DISTINCT at) AS n FROM t"] {
+        let (_, warnings) = run(
+            &host,
+            &format!(
+                "CREATE SOURCE t (n BIGINT, at TIMESTAMP) \
+                 WITH ('connector' = 'file', 'path' = 't.csv'); {query}"
+            ),
+        );
+        assert!(
+            warnings.contains("1 record has digits below the microsecond")
+                && warnings.contains("t.csv, line 3"),
+            "{warnings}"
+        );
+    }
+}
+
+#[test]
+fn years_of_every_length_and_sign_are_read() {
+    let host = Host::new();
+    host.write(
+        "t.csv",
+        "n,day,at\n1,0044-03-15 (BC),+012345-01-01T00:00:00.000Z\n2,-0043-03-15,-000001-12-31 23:59:59\n\
+         3,0044-03-15 BC,0001-01-01 00:00:00 BC\n4,+12345-01-01,0000-01-01\n",
+    );
+    let (rows, _) = run(&host, "SELECT * FROM 't.csv'");
+    assert_eq!(
+        rows,
+        "n,day,at\n1,-0043-03-15,12345-01-01 00:00:00\n2,-0043-03-15,-0001-12-31 23:59:59\n\
+         3,-0043-03-15,0000-01-01 00:00:00\n4,12345-01-01,0000-01-01 00:00:00\n"
+    );
+    host.write("u.csv", "at\n2024-01-01 00:00:00\n300000-01-01 00:00:00\n");
+    let failed = host
+        .sql(
+            "CREATE SOURCE u (at TIMESTAMP) WITH ('connector' = 'file', 'path' = 'u.csv'); \
+             SELECT at FROM u",
+        )
+        .fails(1);
+    assert!(failed.contains("out of range for TIMESTAMP"), "{failed}");
+}
+
+#[test]
+fn names_without_quotes_find_columns_of_files_in_any_case() {
+    let host = Host::new();
+    host.write("t.jsonl", "{\"userId\":1,\"Name\":\"x\"}\n{\"userId\":2,\"Name\":\"y\"}\n");
+    let (rows, _) = run(&host, "SELECT userid, NAME FROM 't.jsonl' WHERE UserID > 1");
+    assert_eq!(rows, "userId,Name\n2,y\n");
+    host.write("u.csv", "userId,UserID\n1,2\n");
+    let failed = host.sql("SELECT userid FROM 'u.csv'").fails(2);
+    assert!(failed.contains("\"userId\" or \"UserID\"") && failed.contains("quotes"), "{failed}");
+}
