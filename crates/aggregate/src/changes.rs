@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, UInt64Array};
-use arrow_select::concat::concat;
+use smallvec::SmallVec;
 use tidemill_plan::Emit;
-use tidemill_record::{Batch, Columns, DataType};
+use tidemill_record::{Batch, Cause, Columns, DataType, Moment, Offset};
 
 use crate::argument::{Groups, Rows};
-use crate::table::selected;
+use crate::compact::join_copies;
+use crate::state::until_overflow;
+use crate::table::{Leaving, selected};
 use crate::{AggTable, AggregateError};
 
 /// The block of records whose changes `EMIT CHANGES EVERY n` is coalescing.
@@ -52,8 +53,8 @@ impl Pending {
 }
 
 impl AggTable {
-    /// Adds a batch and gives the changes it caused, for [`Emit::Changes`] and
-    /// [`Emit::ChangesEvery`]; `None` where there are none (yet).
+    /// Adds a batch; the changes it caused go to `results`, for [`Emit::Changes`] and
+    /// [`Emit::ChangesEvery`].
     ///
     /// With `Changes`, one row for every record, in order, with its offset and its group's values
     /// just after it. With `ChangesEvery(n)`, after every `n` records of the table's whole input
@@ -62,70 +63,89 @@ impl AggTable {
     /// batch's buffers.
     ///
     /// # Errors
-    /// As [`Self::update`], and [`AggregateError::SumOverflow`] for a running sum.
-    pub fn update_changes(&mut self, batch: &Batch) -> Result<Option<Batch>, AggregateError> {
-        let changes = match self.spec.emit {
-            Emit::Final => {
-                self.update(batch)?;
-                return Ok(None);
+    /// As [`Self::update`], and [`AggregateError::SumOverflow`] for a running sum: the changes before it
+    /// are in `results`.
+    pub fn update_changes(
+        &mut self,
+        batch: &Batch,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        match self.spec.emit {
+            _ if batch.row_count() == 0 => {}
+            Emit::Final => return self.update(batch),
+            Emit::Changes | Emit::ChangesEvery(0 | 1) => {
+                self.change_every_row(batch)?.push_to(results)?;
             }
-            Emit::Changes | Emit::ChangesEvery(0 | 1) => self.change_every_row(batch)?,
-            Emit::ChangesEvery(n) => self.change_by_blocks(batch, n)?,
-        };
-        self.check_budget()?;
-        Ok(changes)
+            Emit::ChangesEvery(n) => self.change_by_blocks(batch, n, results)?,
+        }
+        self.check_budget()
     }
 
     /// Gives the changes that [`Emit::ChangesEvery`] still holds, at the end of the input.
     ///
     /// # Errors
-    /// [`AggregateError::SumOverflow`].
-    pub fn flush_changes(&mut self) -> Result<Option<Batch>, AggregateError> {
+    /// [`AggregateError::SumOverflow`]: the changes before it are in `results`.
+    pub fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
         if self.pending.groups.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let groups = std::mem::take(&mut self.pending.groups);
         self.prepare_running(&groups);
         self.pending.groups = groups;
-        let columns = self.rows_of(&self.pending.groups)?;
-        let offsets = UInt64Array::from_value(self.last_offset, self.pending.groups.len());
+        let leaving = self.rows_of(&self.pending.groups);
         self.pending.clear();
-        Ok(Some(Batch::new(columns, offsets)))
+        leaving.push_to(results)
     }
 
-    fn change_every_row(&mut self, batch: &Batch) -> Result<Option<Batch>, AggregateError> {
+    /// One row for each of the batch, which is not empty, and in the places of those.
+    pub(crate) fn change_every_row(&mut self, batch: &Batch) -> Result<Leaving, AggregateError> {
         self.intern(batch)?;
-        if batch.row_count() == 0 {
-            return Ok(None);
-        }
-        let mut columns = self.keys_of_rows(batch);
         let groups = Groups::new(&self.group_indices);
-        for call in 0..self.states.len() {
-            let spec = &self.spec.calls[call];
-            let running = self.states[call].update_running(&Rows {
+        let mut results = SmallVec::with_capacity(self.states.len());
+        for (state, spec) in self.states.iter_mut().zip(&self.spec.calls) {
+            results.push(state.update_running(&Rows {
                 groups,
                 argument: spec.argument.map(|column| batch.column(column)),
                 selected: spec.filter.and_then(|column| selected(batch.column(column))),
-            })?;
-            columns.push(running.map_err(|overflow| self.sum_overflow(call, overflow))?);
+            })?);
         }
-        Ok(Some(Batch::new(columns, batch.offsets().clone())))
+        let (calls, overflow) = until_overflow(results);
+        // A slice of every array is an allocation, so it is cut only where it must be.
+        let before = overflow.map(|(_, overflow)| batch.slice(0, overflow.row));
+        let before = before.as_ref().unwrap_or(batch);
+        let mut columns = self.keys_of_rows(before);
+        columns.extend(calls);
+        let rows = Batch::new(columns, before.offsets().clone());
+        let overflow = overflow.map(|(call, overflow)| {
+            self.sum_overflow(call, overflow).at(row_moment(batch, overflow.row))
+        });
+        Ok(Leaving { rows: rows.with_places(before.places().clone()), overflow })
     }
 
     /// The key of every row of an interned batch. A row's own key is its group's, except that a
     /// float may differ from its group's first in bits.
-    fn keys_of_rows(&self, batch: &Batch) -> Vec<ArrayRef> {
+    fn keys_of_rows(&self, batch: &Batch) -> Columns {
         let columns = self.interner.columns().iter().zip(&self.spec.keys);
         columns
             .map(|(column, &key)| match self.spec.input_types[key] {
-                DataType::Real | DataType::Double => column.gather(&self.group_indices),
+                DataType::Real | DataType::Double => {
+                    column.gather(&self.group_indices[..batch.row_count()])
+                }
                 _ => Arc::clone(batch.column(key)),
             })
             .collect()
     }
 
-    fn change_by_blocks(&mut self, batch: &Batch, n: u64) -> Result<Option<Batch>, AggregateError> {
+    fn change_by_blocks(
+        &mut self,
+        batch: &Batch,
+        n: u64,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
         let mut blocks: Vec<Batch> = Vec::new();
+        let mut runs: Vec<(usize, Moment)> = Vec::new();
+        let mut block_rows = 0;
+        let mut outcome = Ok(());
         let mut start = 0;
         while start < batch.row_count() {
             let room = usize::try_from(n - self.pending.row_count).unwrap_or(usize::MAX);
@@ -134,26 +154,32 @@ impl AggTable {
             self.intern(&rows)?;
             self.update_states(&rows)?;
             self.pending.add(&self.group_indices, self.interner.group_count());
-            if self.pending.row_count == n {
-                blocks.extend(self.flush_changes()?);
-            }
             start += row_count;
+            if self.pending.row_count == n {
+                let moment = row_moment(batch, start - 1);
+                let before = blocks.len();
+                outcome = self.flush_changes(&mut blocks).map_err(|error| error.at(moment));
+                block_rows += blocks[before..].iter().map(Batch::row_count).sum::<usize>();
+                runs.push((block_rows, moment));
+                if outcome.is_err() {
+                    break;
+                }
+            }
         }
-        Ok(join(blocks))
+        if let Some(joined) = joined(blocks) {
+            results.push(joined.caused_by(Cause::Runs(runs)));
+        }
+        outcome
     }
 }
 
 /// One batch of the rows of several, in order.
-fn join(mut blocks: Vec<Batch>) -> Option<Batch> {
-    if blocks.len() <= 1 {
-        return blocks.pop();
-    }
-    let column_count = blocks[0].columns().len();
-    let joined = |arrays: Vec<&dyn Array>| concat(&arrays).expect("blocks have the same types");
-    let columns: Columns = (0..column_count)
-        .map(|at| joined(blocks.iter().map(|block| &**block.column(at)).collect()))
-        .collect();
-    let offsets: Vec<u64> =
-        blocks.iter().flat_map(|block| block.offsets().values().iter().copied()).collect();
-    Some(Batch::new(columns, UInt64Array::from(offsets)))
+fn joined(mut blocks: Vec<Batch>) -> Option<Batch> {
+    if blocks.len() <= 1 { blocks.pop() } else { join_copies(&blocks) }
+}
+
+/// That a row has come.
+pub(crate) fn row_moment(batch: &Batch, row: usize) -> Moment {
+    let offset = Offset(batch.offsets().value(row));
+    Moment::Row { offset, place: batch.places().of(row) }
 }

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 use smallvec::SmallVec;
-use tidemill_record::recycled::{Rows, pick};
+use tidemill_record::recycled::{Room, Rows, pick};
 use tidemill_record::{Batch, Columns};
 
 /// Copies the chosen rows, in that order.
@@ -24,6 +24,14 @@ pub(crate) fn copy_rows(batch: &Batch, rows: &[u32]) -> Batch {
     };
     let columns: Columns = batch.columns().iter().map(|column| copy(&**column)).collect();
     Batch::new(columns, copy(batch.offsets()).as_primitive().clone())
+}
+
+/// So many times the same value.
+pub(crate) fn repeated<T: ArrowPrimitiveType>(value: T::Native, row_count: usize) -> ArrayRef {
+    let mut room = Room::default();
+    room.reserve_exact(row_count);
+    room.extend(std::iter::repeat_n(value, row_count));
+    room.finish::<T>(None)
 }
 
 /// Copies the first `row_count` rows.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tidemill_record::DataType;
+use tidemill_record::{DataType, Moment};
 
 /// Why a table cannot go on. Each ends the pipeline: the table's contents are unspecified
 /// afterwards, though still safe to drop.
@@ -34,6 +34,8 @@ pub enum AggregateError {
         data_type: DataType,
         /// The group's key values as SQL literals, separated by commas; empty without keys.
         group_key: String,
+        /// The record without which it would not leave yet; `None` at the end of the input.
+        moment: Option<Box<Moment>>,
     },
     /// More groups, or more distinct values of one `DISTINCT` aggregate, than a `u32` can number.
     TooManyGroups,
@@ -46,6 +48,16 @@ pub enum AggregateError {
         /// The type it was given.
         data_type: DataType,
     },
+}
+
+impl AggregateError {
+    /// The same, of a result that was about to leave with this record.
+    pub(crate) fn at(mut self, leaving_with: Moment) -> Self {
+        if let Self::SumOverflow { moment, .. } = &mut self {
+            *moment = Some(Box::new(leaving_with));
+        }
+        self
+    }
 }
 
 impl fmt::Display for AggregateError {
@@ -61,10 +73,10 @@ impl fmt::Display for AggregateError {
                 "the {row_count} rows kept take {state_bytes} bytes, over their budget of \
                  {budget_bytes} bytes"
             ),
-            Self::SumOverflow { label, data_type, group_key } if group_key.is_empty() => {
+            Self::SumOverflow { label, data_type, group_key, .. } if group_key.is_empty() => {
                 write!(f, "{label} is out of range for {data_type}")
             }
-            Self::SumOverflow { label, data_type, group_key } => {
+            Self::SumOverflow { label, data_type, group_key, .. } => {
                 write!(f, "{label} is out of range for {data_type} in group ({group_key})")
             }
             Self::TooManyGroups => {

@@ -134,6 +134,7 @@ impl EventTimes {
                 field: Some(self.spec.name.clone()),
                 reason: "the event time is NULL".to_owned(),
                 raw: None,
+                place: None,
             });
         }
         let mask = BooleanArray::new(nulls.inner().clone(), None);

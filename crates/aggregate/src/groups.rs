@@ -1,8 +1,8 @@
 //! How a table's final rows leave.
 
-use arrow_array::UInt64Array;
 use tidemill_record::Batch;
 
+use crate::table::Leaving;
 use crate::{AggTable, AggregateError};
 
 /// The order of final rows.
@@ -24,6 +24,8 @@ pub struct GroupBatches {
     emitted_count: usize,
     /// At least one.
     batch_rows: usize,
+    /// Of the group that comes next, whose result does not fit.
+    overflow: Option<AggregateError>,
 }
 
 impl GroupBatches {
@@ -36,7 +38,7 @@ impl GroupBatches {
             });
         }
         let batch_rows = batch_rows.min(table.result_rows()).max(1);
-        Self { table, order: groups, emitted_count: 0, batch_rows }
+        Self { table, order: groups, emitted_count: 0, batch_rows, overflow: None }
     }
 }
 
@@ -44,6 +46,9 @@ impl Iterator for GroupBatches {
     type Item = Result<Batch, AggregateError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(overflow) = self.overflow.take() {
+            return Some(Err(overflow));
+        }
         let groups = &self.order[self.emitted_count..];
         let groups = &groups[..groups.len().min(self.batch_rows)];
         if groups.is_empty() {
@@ -53,7 +58,13 @@ impl Iterator for GroupBatches {
             return Some(Err(error));
         }
         self.emitted_count += groups.len();
-        let offsets = UInt64Array::from_value(self.table.last_offset, groups.len());
-        Some(self.table.rows_of(groups).map(|columns| Batch::new(columns, offsets)))
+        let Leaving { rows, overflow } = self.table.rows_of(groups);
+        match overflow {
+            Some(overflow) if rows.row_count() == 0 => Some(Err(overflow)),
+            overflow => {
+                self.overflow = overflow;
+                Some(Ok(rows))
+            }
+        }
     }
 }

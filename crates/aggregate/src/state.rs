@@ -11,8 +11,9 @@ use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder};
 use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_buffer::NullBufferBuilder;
 use arrow_schema::DataType as ArrowType;
-use tidemill_record::DataType;
+use smallvec::SmallVec;
 use tidemill_record::recycled::Room;
+use tidemill_record::{Columns, DataType};
 
 use crate::AggregateError;
 use crate::argument::{Column, Groups, Rows};
@@ -20,8 +21,40 @@ use crate::argument::{Column, Groups, Rows};
 /// A group's result does not fit the result type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overflow {
+    /// The row of results.
+    pub(crate) row: usize,
     /// The group.
     pub(crate) group: u32,
+}
+
+/// A column of results, NULL where one does not fit its type.
+pub(crate) struct Results {
+    pub(crate) column: ArrayRef,
+    /// The first that does not.
+    pub(crate) overflow: Option<Overflow>,
+}
+
+impl From<ArrayRef> for Results {
+    /// All of them fit.
+    fn from(column: ArrayRef) -> Self {
+        Self { column, overflow: None }
+    }
+}
+
+/// The columns of several calls, up to the first row that does not fit: it, and the call at fault. What
+/// leaves before a failure must not depend on which rows were computed with it.
+pub(crate) fn until_overflow(
+    results: SmallVec<[Results; 8]>,
+) -> (Columns, Option<(usize, Overflow)>) {
+    let overflows = results.iter().enumerate();
+    let overflows = overflows.filter_map(|(call, results)| Some((call, results.overflow?)));
+    // Of calls that fail in one row the first.
+    let first = overflows.min_by_key(|(_, overflow)| overflow.row);
+    let columns = results.into_iter().map(|results| match first {
+        Some((_, overflow)) => results.column.slice(0, overflow.row),
+        None => results.column,
+    });
+    (columns.collect(), first)
 }
 
 /// A column of states.
@@ -41,11 +74,8 @@ pub(crate) trait State: Send {
     /// Adds a batch's rows and gives, for every row, its group's result just after that row.
     ///
     /// # Errors
-    /// As [`Self::update`]; the inner result as [`Self::finish`].
-    fn update_running(
-        &mut self,
-        rows: &Rows<'_>,
-    ) -> Result<Result<ArrayRef, Overflow>, AggregateError>;
+    /// As [`Self::update`]. All rows are added, whether results fit or not.
+    fn update_running(&mut self, rows: &Rows<'_>) -> Result<Results, AggregateError>;
 
     /// Adds some groups of a later table: `there[i]` of its groups (each once) is `here[i]` here.
     ///
@@ -75,10 +105,7 @@ pub(crate) trait State: Send {
     fn prepare_running(&mut self, _: &[u32]) {}
 
     /// Results of these groups, in this order, without changing anything.
-    ///
-    /// # Errors
-    /// [`Overflow`] for the first group whose result does not fit.
-    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow>;
+    fn finish(&self, groups: &[u32]) -> Results;
 
     /// Bytes held. O(1) in the number of groups.
     fn heap_bytes(&self) -> usize;
@@ -131,7 +158,7 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     fn output(&self, row_count: usize, data_type: &DataType) -> Self::Output;
 
     /// Appends a group's result; `is_seen` if it had counted rows (always, unless tracked). False
-    /// if the result does not fit.
+    /// if the result does not fit: NULL is appended then.
     fn append(&self, output: &mut Self::Output, state: &Self::State, is_seen: bool) -> bool;
 
     /// Bytes that a state holds outside of itself.
@@ -296,12 +323,12 @@ impl<A: Accumulator> Cells<A> {
         self.outside_bytes += self.accumulator.merge(&mut self.states[index], is_first, state);
     }
 
+    /// False if the result does not fit.
     #[inline(always)]
-    fn append(&self, group: u32, output: &mut A::Output) -> Result<(), Overflow> {
+    fn append(&self, group: u32, output: &mut A::Output) -> bool {
         let index = group as usize;
         let is_seen = !A::TRACKS_SEEN || self.seen[index];
-        let fits = self.accumulator.append(output, &self.states[index], is_seen);
-        if fits { Ok(()) } else { Err(Overflow { group }) }
+        self.accumulator.append(output, &self.states[index], is_seen)
     }
 }
 
@@ -336,23 +363,21 @@ impl<A: Accumulator> State for Cells<A> {
         Ok(())
     }
 
-    fn update_running(
-        &mut self,
-        rows: &Rows<'_>,
-    ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
+    fn update_running(&mut self, rows: &Rows<'_>) -> Result<Results, AggregateError> {
         self.prepare_running(&rows.groups);
         let column = self.accumulator.open(rows.argument);
         let counted = rows.counted(A::SKIPS_NULLS);
         let mut output = self.accumulator.output(rows.groups.len(), &self.data_type);
+        let mut overflow = None;
         for (row, &group) in rows.groups.iter().enumerate() {
             if counted.as_ref().is_none_or(|counted| counted.value(row)) {
                 self.add(group, &column, row);
             }
-            if let Err(overflow) = self.append(group, &mut output) {
-                return Ok(Err(overflow));
+            if !self.append(group, &mut output) {
+                overflow.get_or_insert(Overflow { row, group });
             }
         }
-        Ok(Ok(output.into_array()))
+        Ok(Results { column: output.into_array(), overflow })
     }
 
     fn merge(
@@ -393,12 +418,15 @@ impl<A: Accumulator> State for Cells<A> {
         }
     }
 
-    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {
+    fn finish(&self, groups: &[u32]) -> Results {
         let mut output = self.accumulator.output(groups.len(), &self.data_type);
-        for &group in groups {
-            self.append(group, &mut output)?;
+        let mut overflow = None;
+        for (row, &group) in groups.iter().enumerate() {
+            if !self.append(group, &mut output) {
+                overflow.get_or_insert(Overflow { row, group });
+            }
         }
-        Ok(output.into_array())
+        Results { column: output.into_array(), overflow }
     }
 
     fn heap_bytes(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Running aggregates of one partition: interned keys, and one column of states per aggregate.
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use smallvec::SmallVec;
@@ -10,9 +11,10 @@ use tidemill_record::{Batch, Columns};
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
 use crate::changes::Pending;
+use crate::compact::repeated;
 use crate::groups::{GroupBatches, GroupOrder};
 use crate::intern::Interner;
-use crate::state::{Overflow, State};
+use crate::state::{Overflow, State, until_overflow};
 use crate::states::state_of;
 
 /// Groups that are handed on at a time in a merge.
@@ -210,7 +212,7 @@ impl AggTable {
     ///
     /// # Errors
     /// [`AggregateError::Unsupported`]; the iterator gives [`AggregateError::SumOverflow`] for
-    /// the first group whose sum does not fit.
+    /// the first group whose sum does not fit, behind the rows of those before it.
     ///
     /// # Cost
     /// Four bytes a group, and for [`GroupOrder::Key`] a sort; then O(rows) a batch.
@@ -258,15 +260,16 @@ impl AggTable {
         }
     }
 
-    /// Keys and results of these groups, in this order.
-    pub(crate) fn rows_of(&self, groups: &[u32]) -> Result<Columns, AggregateError> {
-        let mut columns: Columns =
-            self.interner.columns().iter().map(|column| column.gather(groups)).collect();
-        for (call, state) in self.states.iter().enumerate() {
-            let column = state.finish(groups);
-            columns.push(column.map_err(|overflow| self.sum_overflow(call, overflow))?);
-        }
-        Ok(columns)
+    /// Keys and results of these groups, in this order, up to the first that does not fit.
+    pub(crate) fn rows_of(&self, groups: &[u32]) -> Leaving {
+        let results = self.states.iter().map(|state| state.finish(groups)).collect();
+        let (calls, overflow) = until_overflow(results);
+        let groups = &groups[..overflow.map_or(groups.len(), |(_, overflow)| overflow.row)];
+        let keys = self.interner.columns().iter().map(|column| column.gather(groups));
+        let columns: Columns = keys.chain(calls).collect();
+        let offsets = repeated::<UInt64Type>(self.last_offset, groups.len());
+        let overflow = overflow.map(|(call, overflow)| self.sum_overflow(call, overflow));
+        Leaving { rows: Batch::new(columns, offsets.as_primitive().clone()), overflow }
     }
 
     /// How many groups may leave at a time, so that what is copied of text and lists is little: those of
@@ -293,6 +296,7 @@ impl AggTable {
             label: call.label.clone(),
             data_type: call.data_type.clone(),
             group_key: self.interner.key_text(overflow.group as usize, keys),
+            moment: None,
         }
     }
 
@@ -308,6 +312,23 @@ impl AggTable {
         }
         let (budget_bytes, group_count) = (self.budget_bytes, self.group_count());
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+}
+
+/// Rows that leave a table, and why no more do.
+pub(crate) struct Leaving {
+    pub(crate) rows: Batch,
+    /// Of the row behind them, whose result does not fit its type.
+    pub(crate) overflow: Option<AggregateError>,
+}
+
+impl Leaving {
+    /// Gives the rows to `results`, and fails with what is behind them.
+    pub(crate) fn push_to(self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
+        if self.rows.row_count() > 0 {
+            results.push(self.rows);
+        }
+        self.overflow.map_or(Ok(()), Err)
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use tidemill_plan::TopNSpec;
-use tidemill_record::{Batch, EventTime};
+use tidemill_record::{Batch, Cause, EventTime};
 
 use crate::intern::Interner;
 use crate::row_store::{JOIN_ROWS, RowStore};
@@ -262,8 +262,15 @@ impl TopNTable {
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
         if let Some(closed) = self.take_until(watermark)? {
-            let batches = closed.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS)?;
-            results.extend(batches.collect::<Result<Vec<_>, _>>()?);
+            let ends = self.spec.window_end.map(|place| self.spec.partition_by[place]);
+            for batch in closed.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS)? {
+                let batch = batch?;
+                let cause = ends.map_or(Cause::Own, |ends| {
+                    let ends = batch.column(ends).as_primitive::<TimestampMicrosecondType>();
+                    Cause::Reached(ends.values().clone())
+                });
+                results.push(batch.caused_by(cause));
+            }
         }
         Ok(())
     }

@@ -100,7 +100,8 @@ impl Search<'_> {
     fn give_up(&mut self, row: usize, at: usize, reason: String) {
         let offset = Offset(self.batch.offsets().value(row));
         let field = Some(self.outputs[at].name.clone());
-        self.bad.push(BadRecord { offset, field, reason, raw: None });
+        let place = self.batch.places().of(row);
+        self.bad.push(BadRecord { offset, field, reason, raw: None, place });
     }
 }
 

@@ -39,12 +39,14 @@ impl Project {
     pub fn apply(&mut self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
         let outcome = evaluate(&self.outputs, &batch, bad);
         let rows = Batch::new(Columns::new(), batch.offsets().clone())
-            .with_watermarks(batch.watermarks().cloned());
+            .with_watermarks(batch.watermarks().cloned())
+            .with_places(batch.places().clone());
         let rows = match &outcome.survivors {
             None => rows,
             Some(survivors) => self.selection.keep(rows, survivors),
         };
         Batch::new(outcome.columns, rows.offsets().clone())
             .with_watermarks(rows.watermarks().cloned())
+            .with_places(rows.places().clone())
     }
 }

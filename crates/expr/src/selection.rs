@@ -9,7 +9,7 @@ use arrow_array::{Array, BooleanArray, Int64Array, UInt32Array, UInt64Array};
 use arrow_select::filter::{FilterBuilder, prep_null_mask_filter};
 use arrow_select::take::take;
 use tidemill_record::recycled::{Rows, pick};
-use tidemill_record::{Batch, Columns};
+use tidemill_record::{Batch, Columns, Places};
 
 /// Rows of one batch after the other that stay. Its memory stays, too.
 #[derive(Default)]
@@ -55,7 +55,11 @@ impl Selection {
             let watermarks = cut(&Int64Array::new(watermarks.clone(), None));
             watermarks.as_primitive::<Int64Type>().values().clone()
         });
-        Batch::new(columns, offsets).with_watermarks(watermarks)
+        let places = batch.places().values(batch.row_count()).map_or(Places::None, |places| {
+            let places = cut(&Int64Array::new(places, None));
+            Places::Each(places.as_primitive::<Int64Type>().values().clone())
+        });
+        Batch::new(columns, offsets).with_watermarks(watermarks).with_places(places)
     }
 
     /// Notes the rows; `mask` has no NULLs.

@@ -48,6 +48,7 @@ impl BadRecordPolicy {
             BadRecords::Fail => {
                 // The first in offset order, so that the message does not depend on batch size.
                 if let Some(record) = bad.drain(..).min_by_key(|record| record.offset) {
+                    let record = Box::new(record);
                     let (source, partition) = (self.source.clone(), self.partition);
                     return Err(PipelineError::BadRecord { source, partition, record });
                 }
@@ -85,7 +86,7 @@ impl BadRecordPolicy {
             self.dead_letters.as_mut().expect("the plan gives dead letters a place to go");
         for &offset in offsets {
             let reason = "late: the watermark had passed all that it belongs to".to_owned();
-            let record = BadRecord { offset, field: None, reason, raw: raw(offset) };
+            let record = BadRecord { offset, field: None, reason, raw: raw(offset), place: None };
             writer.write(&record).await?;
         }
         Ok(())

@@ -35,7 +35,7 @@ pub enum PipelineError {
         /// Its partition.
         partition: PartitionId,
         /// The record.
-        record: BadRecord,
+        record: Box<BadRecord>,
     },
 }
 

@@ -130,7 +130,7 @@ impl Step {
             Self::Filter(filter) => results.push(filter.apply(batch, bad)),
             Self::Project(project) => results.push(project.apply(batch, bad)),
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
-            Self::Aggregate { table, .. } => results.extend(table.update_changes(&batch)?),
+            Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
             Self::Windows(table) => table.update(&batch, late, results)?,
             Self::Over(table) => table.update(&batch, late, results)?,
             Self::TopN(table) => table.update(&batch)?,
@@ -544,7 +544,8 @@ impl Processor {
                 if emit == Emit::Final {
                     Box::new(table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?)
                 } else {
-                    Box::new(table.flush_changes()?.into_iter().map(Ok))
+                    let flushed = table.flush_changes(&mut results);
+                    Box::new(results.into_iter().map(Ok).chain(flushed.err().map(Err)))
                 }
             }
             Step::TopN(table) => {

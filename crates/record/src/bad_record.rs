@@ -14,6 +14,8 @@ pub struct BadRecord {
     pub reason: String,
     /// The record's own bytes where the source is text, whole.
     pub raw: Option<Vec<u8>>,
+    /// Where the row stands among those that have left tables ([`crate::Places`]); `None` of a record.
+    pub place: Option<u64>,
 }
 
 impl BadRecord {

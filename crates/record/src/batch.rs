@@ -5,7 +5,7 @@ use arrow_buffer::ScalarBuffer;
 
 use smallvec::SmallVec;
 
-use crate::EventTime;
+use crate::{Cause, EventTime, Places};
 
 /// Columns of one batch; a few of them are no allocation.
 pub type Columns = SmallVec<[ArrayRef; 8]>;
@@ -22,6 +22,8 @@ pub struct Batch {
     offsets: UInt64Array,
     /// One value a row where there are any.
     watermarks: Option<ScalarBuffer<i64>>,
+    places: Places,
+    cause: Cause,
 }
 
 impl Batch {
@@ -35,7 +37,8 @@ impl Batch {
         for column in &columns {
             assert_eq!(column.len(), offsets.len(), "every column has one value a row");
         }
-        Self { columns, offsets, watermarks: None }
+        let (places, cause) = (Places::None, Cause::Own);
+        Self { columns, offsets, watermarks: None, places, cause }
     }
 
     /// The same rows, each with the watermark of its partition as the row arrived: what the records
@@ -50,6 +53,48 @@ impl Batch {
         }
         self.watermarks = watermarks;
         self
+    }
+
+    /// The same rows, with the place of each among those that have left tables.
+    ///
+    /// # Panics
+    /// If there is not one for each row.
+    #[must_use]
+    pub fn with_places(mut self, places: Places) -> Self {
+        self.set_places(places);
+        self
+    }
+
+    /// As [`Self::with_places`], in place.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn set_places(&mut self, places: Places) {
+        if let Places::Each(places) = &places {
+            assert_eq!(places.len(), self.offsets.len(), "every row has one place");
+            debug_assert!(places.is_sorted(), "rows stand in the order in which they left");
+        }
+        self.places = places;
+    }
+
+    /// The same rows, made known by other records than those at their offsets.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// Where the rows stand among those that have left tables.
+    #[must_use]
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Takes out what made the rows known; it is that of rows that have just left a table, and no stage
+    /// behind it keeps it.
+    #[must_use]
+    pub fn take_cause(&mut self) -> Cause {
+        std::mem::take(&mut self.cause)
     }
 
     /// Number of rows.
@@ -110,6 +155,8 @@ impl Batch {
             columns: self.columns.iter().map(|c| c.slice(start, row_count)).collect(),
             offsets: self.offsets.slice(start, row_count),
             watermarks: self.watermarks.as_ref().map(|w| w.slice(start, row_count)),
+            places: self.places.slice(start, row_count),
+            cause: Cause::Own,
         }
     }
 }

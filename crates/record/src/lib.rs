@@ -5,6 +5,7 @@
 
 pub mod bad_record;
 pub mod batch;
+pub mod cause;
 pub mod civil;
 pub mod event_time;
 pub mod frames;
@@ -15,6 +16,7 @@ pub mod span;
 
 pub use bad_record::BadRecord;
 pub use batch::{Batch, Columns};
+pub use cause::{Cause, Moment, Places};
 pub use event_time::EventTime;
 pub use frames::{FrameBytes, Frames, Polled};
 pub use position::{Offset, PartitionId, Position};

@@ -357,6 +357,7 @@ fn dead_letters_lose_no_byte() {
         field: field.map(str::to_owned),
         reason: "not a \"number\"".to_owned(),
         raw: raw.map(<[u8]>::to_vec),
+        place: None,
     };
     let letters = vec![
         bad(7, Some("price"), Some(b"{\"price\":\"x\"}\t")),

@@ -8,7 +8,7 @@ use tidemill_record::DataType;
 
 use super::held::{Function, Held, Queue, Ring, Running};
 use super::ranks::Ranks;
-use crate::state::{Accumulator, Build, Output, Overflow};
+use crate::state::{Accumulator, Build, Output, Overflow, Results};
 use crate::states::{accumulator_of, first_last};
 
 /// Rows in the order that frames are defined by.
@@ -25,11 +25,8 @@ pub(crate) struct OverRows<'a> {
 
 /// One function: a slot for each key.
 pub(crate) trait OverState: Send {
-    /// Adds rows, and gives the value of each.
-    ///
-    /// # Errors
-    /// [`Overflow`] with the slot whose result does not fit.
-    fn update(&mut self, rows: &OverRows<'_>) -> Result<ArrayRef, Overflow>;
+    /// Adds rows, and gives the value of each; the group of one that does not fit is its slot.
+    fn update(&mut self, rows: &OverRows<'_>) -> Results;
 
     /// Keeps these slots, numbered from zero in this order.
     fn retain(&mut self, slots: &[u32]);
@@ -148,10 +145,11 @@ impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
     }
 
     /// Adds row after row to frames of the last `rows_max` rows.
-    fn update_rows(&mut self, rows: &OverRows<'_>, rows_max: usize) -> Result<A::Output, Overflow> {
+    fn update_rows(&mut self, rows: &OverRows<'_>, rows_max: usize) -> Results {
         let column = self.function.accumulator.open(rows.argument);
         let counted = counted::<A>(rows.argument);
         let mut output = self.function.accumulator.output(rows.slots.len(), &self.data_type);
+        let mut overflow = None;
         for (row, &key) in rows.slots.iter().enumerate() {
             let slot = &mut self.slots[key as usize];
             if slot.row_count == rows_max {
@@ -166,22 +164,19 @@ impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
             let is_counted = counted.as_ref().is_none_or(|nulls| nulls.is_valid(row));
             slot.held.push(&self.function, &column, row, is_counted);
             if !slot.held.append(&self.function, &mut output) {
-                return Err(Overflow { group: key });
+                overflow.get_or_insert(Overflow { row, group: key });
             }
         }
-        Ok(output)
+        Results { column: output.into_array(), overflow }
     }
 
     /// Adds all rows of one event time before giving their values: they are in each other's frame.
-    fn update_range(
-        &mut self,
-        rows: &OverRows<'_>,
-        reach_us: Option<i64>,
-    ) -> Result<A::Output, Overflow> {
+    fn update_range(&mut self, rows: &OverRows<'_>, reach_us: Option<i64>) -> Results {
         let times = rows.times.expect("frames of RANGE are in event-time order");
         let column = self.function.accumulator.open(rows.argument);
         let counted = counted::<A>(rows.argument);
         let mut output = self.function.accumulator.output(rows.slots.len(), &self.data_type);
+        let mut overflow = None;
         let mut start = 0;
         for peers in times.chunk_by(|a, b| a == b) {
             let end = start + peers.len();
@@ -198,31 +193,30 @@ impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
                 let is_counted = counted.as_ref().is_none_or(|nulls| nulls.is_valid(row));
                 slot.held.push(&self.function, &column, row, is_counted);
             }
-            for &key in &rows.slots[start..end] {
+            for (row, &key) in rows.slots.iter().enumerate().take(end).skip(start) {
                 if !self.slots[key as usize].held.append(&self.function, &mut output) {
-                    return Err(Overflow { group: key });
+                    overflow.get_or_insert(Overflow { row, group: key });
                 }
             }
             start = end;
         }
-        Ok(output)
+        Results { column: output.into_array(), overflow }
     }
 }
 
 impl<A: Accumulator, H: Held<A> + 'static> OverState for Frames<A, H> {
-    fn update(&mut self, rows: &OverRows<'_>) -> Result<ArrayRef, Overflow> {
+    fn update(&mut self, rows: &OverRows<'_>) -> Results {
         if self.slots.len() < rows.slot_count {
             self.slots.resize_with(rows.slot_count, Slot::default);
         }
-        let output = match self.frame {
-            Frame::Rows(None) => self.update_rows(rows, usize::MAX)?,
+        match self.frame {
+            Frame::Rows(None) => self.update_rows(rows, usize::MAX),
             Frame::Rows(Some(before)) => {
                 let before = usize::try_from(before).unwrap_or(usize::MAX);
-                self.update_rows(rows, before.saturating_add(1))?
+                self.update_rows(rows, before.saturating_add(1))
             }
-            Frame::Range(reach_us) => self.update_range(rows, reach_us)?,
-        };
-        Ok(output.into_array())
+            Frame::Range(reach_us) => self.update_range(rows, reach_us),
+        }
     }
 
     fn retain(&mut self, slots: &[u32]) {

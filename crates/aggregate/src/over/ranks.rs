@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Int64Array};
 use tidemill_plan::OverFunction;
 
 use super::frames::{OverRows, OverState};
-use crate::state::Overflow;
+use crate::state::Results;
 
 /// Where each key's rows stand.
 pub(crate) struct Ranks {
@@ -36,7 +36,7 @@ impl Ranks {
 }
 
 impl OverState for Ranks {
-    fn update(&mut self, rows: &OverRows<'_>) -> Result<ArrayRef, Overflow> {
+    fn update(&mut self, rows: &OverRows<'_>) -> Results {
         if self.slots.len() < rows.slot_count {
             self.slots.resize(rows.slot_count, Rank::default());
         }
@@ -52,7 +52,8 @@ impl OverState for Ranks {
             }
             (self.choose)(rank)
         });
-        Ok(Arc::new(Int64Array::from_iter_values(values)))
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
+        column.into()
     }
 
     fn retain(&mut self, slots: &[u32]) {

@@ -7,13 +7,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use smallvec::SmallVec;
 use tidemill_plan::{OverOrder, OverSpec};
-use tidemill_record::{Batch, Columns, EventTime, Offset};
+use tidemill_record::{Batch, Cause, Columns, EventTime, Moment, Offset};
 
+use crate::changes::row_moment;
 use crate::intern::Interner;
 use crate::over::frames::{OverRows, OverState, over_state_of};
 use crate::over::idle::IdleKeys;
 use crate::over::waiting::{Waiting, without_late};
-use crate::state::Overflow;
+use crate::state::{Overflow, until_overflow};
+use crate::table::Leaving;
 use crate::{AggregateError, Late};
 
 /// Keys that are looked at for each row, to know what functions hold of them.
@@ -145,7 +147,7 @@ impl OverTable {
         }
         let (Some(waiting), OverOrder::EventTime { column }) = (&mut self.waiting, self.spec.order)
         else {
-            results.push(self.look(batch)?);
+            self.look(batch)?.push_to(results)?;
             return self.check_budget();
         };
         let (in_time, late_rows) = without_late(batch, column);
@@ -171,19 +173,25 @@ impl OverTable {
         watermark: EventTime,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        let Some(waiting) = &mut self.waiting else { return Ok(()) };
+        let (Some(waiting), OverOrder::EventTime { column }) = (&mut self.waiting, self.spec.order)
+        else {
+            return Ok(());
+        };
         let mut released = std::mem::take(&mut self.released);
         waiting.release(watermark, self.batch_rows, &mut released);
         for batch in released.drain(..) {
-            results.push(self.look(&batch)?);
+            let times = batch.column(column).as_primitive::<TimestampMicrosecondType>();
+            let Leaving { rows, overflow } = self.look(&batch)?;
+            let cause = Cause::Passed(times.values().slice(0, rows.row_count()));
+            Leaving { rows: rows.caused_by(cause), overflow }.push_to(results)?;
         }
         self.released = released;
         self.sweep(watermark)?;
         self.check_budget()
     }
 
-    /// Adds rows in order, and gives each with its values.
-    fn look(&mut self, batch: &Batch) -> Result<Batch, AggregateError> {
+    /// Adds rows in order, and gives each with its values, up to the first with one that does not fit.
+    fn look(&mut self, batch: &Batch) -> Result<Leaving, AggregateError> {
         let keys: SmallVec<[&ArrayRef; 8]> =
             self.spec.partition_by.iter().map(|&key| batch.column(key)).collect();
         let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
@@ -200,7 +208,7 @@ impl OverTable {
             (Some(idle), Some(times)) => idle.assign(&mut self.slots, times),
             _ => self.interner.group_count(),
         };
-        let mut columns: Columns = batch.columns().iter().cloned().collect();
+        let mut results = SmallVec::with_capacity(self.functions.len());
         for (at, call) in self.spec.calls.iter().enumerate() {
             let rows = OverRows {
                 slots: &self.slots,
@@ -208,13 +216,24 @@ impl OverTable {
                 argument: call.argument.map(|column| batch.column(column)),
                 times,
             };
-            match self.functions[at].update(&rows) {
-                Ok(column) => columns.push(column),
-                Err(overflow) => return Err(self.sum_overflow(at, overflow)),
-            }
+            results.push(self.functions[at].update(&rows));
         }
-        let watermarks = batch.watermarks().cloned();
-        Ok(Batch::new(columns, batch.offsets().clone()).with_watermarks(watermarks))
+        let (calls, overflow) = until_overflow(results);
+        // A slice of every array is an allocation, so it is cut only where it must be.
+        let before = overflow.map(|(_, overflow)| batch.slice(0, overflow.row));
+        let before = before.as_ref().unwrap_or(batch);
+        let columns: Columns = before.columns().iter().cloned().chain(calls).collect();
+        let rows = Batch::new(columns, before.offsets().clone())
+            .with_watermarks(before.watermarks().cloned())
+            .with_places(before.places().clone());
+        let overflow = overflow.map(|(call, overflow)| {
+            let moment = match times {
+                Some(times) => Moment::Passed(EventTime(times[overflow.row])),
+                None => row_moment(batch, overflow.row),
+            };
+            self.sum_overflow(call, overflow).at(moment)
+        });
+        Ok(Leaving { rows, overflow })
     }
 
     fn sum_overflow(&self, call: usize, overflow: Overflow) -> AggregateError {
@@ -228,6 +247,7 @@ impl OverTable {
             label: call.label.clone(),
             data_type: call.data_type.clone(),
             group_key: self.interner.key_text(key, 0..self.spec.partition_by.len()),
+            moment: None,
         }
     }
 

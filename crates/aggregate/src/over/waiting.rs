@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use tidemill_record::{Batch, EventTime};
+use tidemill_record::{Batch, EventTime, Places};
 
 use crate::compact::{batch_bytes, copy_rows, join_copies, rows_in, woven};
 
@@ -75,7 +75,8 @@ impl Waiting {
         if !order.is_sorted() {
             order.sort_unstable();
         }
-        let batch = batch.with_watermarks(None);
+        // They leave with another record, in places of their own.
+        let batch = batch.with_watermarks(None).with_places(Places::None);
         self.runs.push_back(Run { batch, order, next: 0, state_bytes: 0 });
     }
 

@@ -14,7 +14,7 @@ use tidemill_record::DataType;
 use crate::AggregateError;
 use crate::argument::Rows;
 use crate::keys::{KeyColumn, KeyInput, KeyStore};
-use crate::state::{Overflow, State, downcast, reserve_outside};
+use crate::state::{Results, State, downcast, reserve_outside};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state(argument: &DataType) -> Option<Box<dyn State>> {
@@ -78,10 +78,7 @@ impl State for ArrayAgg {
         Ok(())
     }
 
-    fn update_running(
-        &mut self,
-        rows: &Rows<'_>,
-    ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
+    fn update_running(&mut self, rows: &Rows<'_>) -> Result<Results, AggregateError> {
         // A group's values only ever follow each other, so what a result held is known by how
         // many there were after its row.
         let mut lens = Vec::with_capacity(rows.groups.len());
@@ -93,7 +90,7 @@ impl State for ArrayAgg {
             }
             lens.push(self.places[group as usize].len());
         }
-        Ok(Ok(self.gather(&rows.groups, |row, _| lens[row])))
+        Ok(self.gather(&rows.groups, |row, _| lens[row]).into())
     }
 
     fn merge(
@@ -121,8 +118,8 @@ impl State for ArrayAgg {
         Ok(())
     }
 
-    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {
-        Ok(self.gather(groups, |_, places| places))
+    fn finish(&self, groups: &[u32]) -> Results {
+        self.gather(groups, |_, places| places).into()
     }
 
     fn heap_bytes(&self) -> usize {

@@ -13,7 +13,7 @@ use tidemill_record::DataType;
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
 use crate::intern::Interner;
-use crate::state::{Overflow, State, downcast};
+use crate::state::{Results, State, downcast};
 
 /// Values that are handed on at a time in a merge.
 const MERGE_ROWS: usize = 8192;
@@ -192,10 +192,7 @@ impl State for Distinct {
         self.inner.update(&Rows { groups: rows.groups, argument: rows.argument, selected })
     }
 
-    fn update_running(
-        &mut self,
-        rows: &Rows<'_>,
-    ) -> Result<Result<ArrayRef, Overflow>, AggregateError> {
+    fn update_running(&mut self, rows: &Rows<'_>) -> Result<Results, AggregateError> {
         let selected = Some(self.fresh(rows)?);
         self.inner.update_running(&Rows { groups: rows.groups, argument: rows.argument, selected })
     }
@@ -237,7 +234,7 @@ impl State for Distinct {
         self.inner.prepare_running(groups);
     }
 
-    fn finish(&self, groups: &[u32]) -> Result<ArrayRef, Overflow> {
+    fn finish(&self, groups: &[u32]) -> Results {
         self.inner.finish(groups)
     }
 

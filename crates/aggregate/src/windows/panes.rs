@@ -12,16 +12,18 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
-use tidemill_record::{Batch, EventTime, Offset};
+use tidemill_record::{Batch, EventTime, Moment, Offset};
 
-use crate::compact::{batch_bytes, woven};
+use crate::changes::row_moment;
+use crate::compact::batch_bytes;
+use crate::table::Leaving;
 use crate::windows::SealedWindows;
 use crate::windows::audit::Fingerprints;
 use crate::windows::blocks::{Blocks, Merged};
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_after, windows_of};
 use crate::windows::idle::IdleTable;
 use crate::windows::pending::PendingChanges;
-use crate::windows::rows::{chosen, close, rows_of, with_bounds};
+use crate::windows::rows::{chosen, close, leave_with, rows_of, weave, with_bounds};
 use crate::{AggTable, AggregateError, Late};
 
 /// Open windows of fixed size.
@@ -191,8 +193,7 @@ impl PaneTable {
     ) -> Result<(), AggregateError> {
         if let Some(pane) = self.only_pane(least, most) {
             let changes = self.update_pane(pane, batch)?;
-            results.extend(changes);
-            return Ok(());
+            return changes.map_or(Ok(()), |changes| changes.push_to(results));
         }
         let rows: Vec<u32> = (0..).take(times.len()).collect();
         self.take_rows(batch, times, &rows, results)
@@ -258,7 +259,7 @@ impl PaneTable {
             if self.pending.count_row() {
                 self.take_rows(batch, times, &rows, results)?;
                 rows.clear();
-                self.flush_changes(results)?;
+                self.flush_changes(Some(row_moment(batch, row)), results)?;
             }
         }
         self.take_rows(batch, times, &rows, results)
@@ -286,7 +287,7 @@ impl PaneTable {
                 }
             }
         }
-        let mut changed: Vec<Batch> = Vec::new();
+        let mut changed: Vec<Leaving> = Vec::new();
         // Row, place among `changed`, row there: panes are in order of end.
         let mut order: Vec<(u32, usize, usize)> = Vec::new();
         for (pane, rows) in by_pane {
@@ -299,14 +300,11 @@ impl PaneTable {
             }
         }
         self.pending.sort_noted();
-        if changed.len() == 1 {
-            results.append(&mut changed);
-        } else if !changed.is_empty() {
+        if changed.len() > 1 {
             order.sort_unstable();
-            let places: Vec<_> = order.into_iter().map(|(_, batch, row)| (batch, row)).collect();
-            results.push(woven(&changed, &places));
         }
-        Ok(())
+        let places = order.into_iter().map(|(_, batch, row)| (batch, row)).collect();
+        weave(changed, places).map_or(Ok(()), |leaving| leaving.push_to(results))
     }
 
     /// Adds rows to one pane; the changes they cause, where each is wanted.
@@ -314,7 +312,7 @@ impl PaneTable {
         &mut self,
         bounds: Bounds,
         rows: &Batch,
-    ) -> Result<Option<Batch>, AggregateError> {
+    ) -> Result<Option<Leaving>, AggregateError> {
         let (spec, budget_bytes) = (&self.spec, self.budget_bytes);
         let held = self.state_bytes();
         let idle = &mut self.idle_pane;
@@ -326,7 +324,9 @@ impl PaneTable {
         });
         pane.table.set_budget(budget_bytes.saturating_sub(held.saturating_sub(pane.state_bytes)));
         let changes = if self.emit == Emit::Changes {
-            pane.table.update_changes(rows)?
+            let changes = pane.table.change_every_row(rows)?;
+            pane.table.check_budget()?;
+            Some(changes)
         } else {
             pane.table.update(rows)?;
             None
@@ -350,7 +350,10 @@ impl PaneTable {
             self.blocks.forget(bounds);
         }
         self.check_budget()?;
-        Ok(changes.map(|changes| with_bounds(&changes, self.spec.keys.len(), bounds)))
+        Ok(changes.map(|Leaving { rows, overflow }| Leaving {
+            rows: with_bounds(&rows, self.spec.keys.len(), bounds),
+            overflow,
+        }))
     }
 
     /// Adds one row that came after the end of a window which still takes it: the results of such
@@ -372,7 +375,8 @@ impl PaneTable {
                 pane.is_closed = true;
                 let groups = pane.table.group_indices.clone();
                 pane.table.prepare_running(&groups);
-                results.push(rows_of(&pane.table, &groups, window)?);
+                let leaving = rows_of(&pane.table, &groups, window);
+                leave_with(row_moment(row, 0), leaving, results)?;
             }
         }
         Ok(())
@@ -389,7 +393,7 @@ impl PaneTable {
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
         if watermark == EventTime::MAX {
-            self.flush_changes(results)?;
+            self.flush_changes(None, results)?;
         }
         self.close_until(watermark.0, results)
     }
@@ -527,8 +531,12 @@ impl PaneTable {
         }
     }
 
-    /// Gives the coalesced changes of the block that ends here.
-    fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
+    /// Gives the coalesced changes of the block that ends here, with a record or at the end of the input.
+    fn flush_changes(
+        &mut self,
+        moment: Option<Moment>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
         let noted = self.pending.take();
         if noted.is_empty() {
             return Ok(());
@@ -545,13 +553,16 @@ impl PaneTable {
             pane.table.prepare_running(groups);
         }
         let order: Vec<Bounds> = by_pane.keys().copied().collect();
-        let batches: Vec<Batch> = by_pane
-            .iter()
-            .map(|(pane, groups)| rows_of(&self.panes[pane].table, groups, *pane))
-            .collect::<Result<_, _>>()?;
+        let leaving = by_pane.iter();
+        let leaving =
+            leaving.map(|(pane, groups)| rows_of(&self.panes[pane].table, groups, *pane)).collect();
         let place_of = |pane: &Bounds| order.binary_search(pane).unwrap_or(0);
         let places: Vec<_> = places.iter().map(|(pane, row)| (place_of(pane), *row)).collect();
-        results.push(woven(&batches, &places));
+        match (weave(leaving, places), moment) {
+            (Some(leaving), Some(moment)) => leave_with(moment, leaving, results)?,
+            (Some(leaving), None) => leaving.push_to(results)?,
+            (None, _) => {}
+        }
         // Windows that have closed meanwhile were kept for this.
         self.close_whole(self.closed_until, results)
     }

@@ -1,26 +1,18 @@
 //! Rows of windows: groups with the bounds of their window beside the key.
 
+use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, TimestampMicrosecondType, UInt64Type};
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_select::take::take;
-use tidemill_record::recycled::Room;
-use tidemill_record::{Batch, Columns};
+use tidemill_record::{Batch, Cause, Columns, EventTime, Moment};
 
-use crate::compact::rows_in;
+use crate::compact::{repeated, rows_in, woven};
+use crate::table::Leaving;
 use crate::windows::bounds::Bounds;
 use crate::{AggTable, AggregateError};
 
 /// Rows that leave at a time.
 pub(crate) const BATCH_ROWS: usize = 8192;
-
-/// So many times the same value.
-fn repeated<T: ArrowPrimitiveType>(value: T::Native, row_count: usize) -> ArrayRef {
-    let mut room = Room::default();
-    room.reserve_exact(row_count);
-    room.extend(std::iter::repeat_n(value, row_count));
-    room.finish::<T>(None)
-}
 
 /// The rows of a table, as a window's: keys, bounds, calls.
 pub(crate) fn with_bounds(batch: &Batch, key_count: usize, window: Bounds) -> Batch {
@@ -40,21 +32,45 @@ pub(crate) fn close(
     window: Bounds,
     results: &mut Vec<Batch>,
 ) -> Result<(), AggregateError> {
+    let moment = Moment::Reached(EventTime(window.end));
     for groups in groups.chunks(BATCH_ROWS) {
-        results.push(rows_of(table, groups, window)?);
+        leave_with(moment, rows_of(table, groups, window), results)?;
     }
     Ok(())
 }
 
+/// Gives rows that leave with this record.
+pub(crate) fn leave_with(
+    moment: Moment,
+    leaving: Leaving,
+    results: &mut Vec<Batch>,
+) -> Result<(), AggregateError> {
+    let Leaving { rows, overflow } = leaving;
+    let rows = rows.caused_by(Cause::One(moment));
+    Leaving { rows, overflow }.push_to(results).map_err(|error| error.at(moment))
+}
+
 /// These groups of a window, in this order.
-pub(crate) fn rows_of(
-    table: &AggTable,
-    groups: &[u32],
-    window: Bounds,
-) -> Result<Batch, AggregateError> {
-    let offsets = repeated::<UInt64Type>(table.last_offset, groups.len());
-    let rows = Batch::new(table.rows_of(groups)?, offsets.as_primitive().clone());
-    Ok(with_bounds(&rows, table.spec.keys.len(), window))
+pub(crate) fn rows_of(table: &AggTable, groups: &[u32], window: Bounds) -> Leaving {
+    let Leaving { rows, overflow } = table.rows_of(groups);
+    Leaving { rows: with_bounds(&rows, table.spec.keys.len(), window), overflow }
+}
+
+/// Rows of several windows, each given as window and row there, up to the first that does not fit.
+/// `None` of no windows.
+pub(crate) fn weave(mut leaving: Vec<Leaving>, mut places: Vec<(usize, usize)>) -> Option<Leaving> {
+    if leaving.len() <= 1 {
+        return leaving.pop();
+    }
+    let fits = |&(of, row): &(usize, usize)| row < leaving[of].rows.row_count();
+    let first = places.iter().position(|place| !fits(place));
+    let overflow = first.and_then(|at| {
+        let (of, _) = places[at];
+        places.truncate(at);
+        leaving[of].overflow.take()
+    });
+    let batches: Vec<Batch> = leaving.into_iter().map(|leaving| leaving.rows).collect();
+    Some(Leaving { rows: woven(&batches, &places), overflow })
 }
 
 /// Some rows of a batch, in order.

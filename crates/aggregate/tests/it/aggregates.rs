@@ -118,7 +118,7 @@ fn a_sum_overflows_only_if_the_total_does() {
     let group_key = "'A''B'".to_owned();
     let label = "sum(quantity)".to_owned();
     let data_type = DataType::BigInt;
-    assert_eq!(error, AggregateError::SumOverflow { label, data_type, group_key });
+    assert_eq!(error, AggregateError::SumOverflow { label, data_type, group_key, moment: None });
     assert_eq!(error.to_string(), "sum(quantity) is out of range for BIGINT in group ('A''B')");
 }
 

@@ -1,8 +1,8 @@
 //! Groupings that speak as records come in.
 
-use tidemill_aggregate::AggTable;
+use tidemill_aggregate::{AggTable, AggregateError};
 use tidemill_plan::{AggregateFunction as F, AggregateSpec, Emit, Scalar};
-use tidemill_record::{Batch, DataType};
+use tidemill_record::{Batch, DataType, Moment, Offset};
 
 use crate::groups::{call, calls_for, random_rows, spec};
 use crate::reference::{groups, is_close, row_of};
@@ -12,10 +12,12 @@ fn changelog(spec: &AggregateSpec, batches: &[Batch]) -> Option<Batch> {
     let mut table = AggTable::new(spec.clone(), u64::MAX);
     let mut changes = Vec::new();
     for batch in batches {
-        changes.extend(table.update_changes(batch).unwrap());
+        table.update_changes(batch, &mut changes).unwrap();
     }
-    changes.extend(table.flush_changes().unwrap());
-    assert!(table.flush_changes().unwrap().is_none(), "nothing is emitted twice");
+    table.flush_changes(&mut changes).unwrap();
+    let row_count = changes.len();
+    table.flush_changes(&mut changes).unwrap();
+    assert_eq!(changes.len(), row_count, "nothing is emitted twice");
     joined(&changes)
 }
 
@@ -96,5 +98,47 @@ fn changes_of_keys_of_every_type() {
         let types = vec![data_type, DataType::Integer];
         check(&spec(types.clone(), vec![0], calls.clone()), at as u64, 120);
         check(&spec(types, vec![1, 0], calls), at as u64, 120);
+    }
+}
+
+/// What leaves before a sum that does not fit, and when it would have left.
+fn before_overflow(emit: Emit, cuts: &[usize]) -> (Vec<String>, Option<Moment>) {
+    let types = vec![DataType::Varchar, DataType::BigInt];
+    let sum = call(F::Sum, Some(1), DataType::BigInt);
+    let spec = AggregateSpec { emit, ..spec(types.clone(), vec![0], vec![sum]) };
+    let row = |key: &str, n: i64| vec![Scalar::Varchar(key.to_owned()), Scalar::BigInt(n)];
+    let most = i64::MAX;
+    let rows = [row("a", 1), row("b", most), row("a", 2), row("b", 1), row("a", 3), row("b", -1)];
+    let mut table = AggTable::new(spec.clone(), u64::MAX);
+    let (mut changes, mut start) = (Vec::new(), 0);
+    for &end in cuts {
+        let rows = batch(&types, &rows[start..end], start);
+        if let Err(error) = table.update_changes(&rows, &mut changes) {
+            let AggregateError::SumOverflow { moment, .. } = error else { panic!("{error}") };
+            let changes = joined(&changes);
+            return (
+                changes.map_or(Vec::new(), |all| lines(&spec.output_types(), &all)),
+                moment.map(|m| *m),
+            );
+        }
+        start = end;
+    }
+    panic!("a sum does not fit")
+}
+
+#[test]
+fn what_leaves_before_an_overflow_does_not_depend_on_the_batch() {
+    let row = |offset| Some(Moment::Row { offset: Offset(offset), place: None });
+    for cuts in [&[1, 2, 3, 4, 5, 6][..], &[2, 4, 6], &[3, 6], &[4, 6], &[6]] {
+        // The fourth record takes b out of range.
+        let (changes, moment) = before_overflow(Emit::Changes, cuts);
+        let expected = ["0: 'a' | 1", "10: 'b' | 9223372036854775807", "20: 'a' | 3"];
+        assert_eq!(changes, expected, "{cuts:?}");
+        assert_eq!(moment, row(30), "{cuts:?}");
+        // The second block ends with it: a leaves, b does not.
+        let (changes, moment) = before_overflow(Emit::ChangesEvery(2), cuts);
+        let expected = ["10: 'a' | 1", "10: 'b' | 9223372036854775807", "30: 'a' | 3"];
+        assert_eq!(changes, expected, "{cuts:?}");
+        assert_eq!(moment, row(30), "{cuts:?}");
     }
 }

@@ -175,7 +175,7 @@ fn partition(
                 outcome.rows.push((offset, values));
             }
         }
-        for BadRecord { offset, field, reason, raw } in bad {
+        for BadRecord { offset, field, reason, raw, .. } in bad {
             let raw = raw.expect("text comes with its bytes");
             assert_eq!(decoder.raw_record(offset), Some(raw.as_slice()), "the bytes of a record");
             outcome.bad.push(Bad { offset: offset.0, field, raw });

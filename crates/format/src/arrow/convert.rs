@@ -127,6 +127,7 @@ impl Conversion {
                     field: Some(column),
                     reason,
                     raw: None,
+                    place: None,
                 });
             }
             let keep = BooleanArray::from(keep);

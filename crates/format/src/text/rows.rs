@@ -432,6 +432,7 @@ impl Rows {
             field: bad.field.map(|field| self.fields[field].clone()),
             reason: bad.reason,
             raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
+            place: None,
         }));
         let of_values = self.columns.iter_mut().map(|(_, column)| column.cuts_mut());
         let of_texts = self.verbatim.iter_mut().flat_map(VerbatimColumn::cuts_mut);

@@ -5,6 +5,7 @@ use tidemill_record::EventTime;
 
 use super::chains::Chains;
 use super::store::SessionStore;
+use crate::table::Leaving;
 use crate::{AggregateError, TableBatches};
 
 /// Closed sessions, on their way to the pipeline that gathers them. Those of one key that touch become
@@ -154,11 +155,15 @@ impl SealedSessions {
         });
         let batch_rows = batch_rows.max(1);
         let starts = (0..order.len()).step_by(batch_rows);
-        Ok(Box::new(
-            starts.map(move |start| {
-                store.rows_of(&order[start..order.len().min(start + batch_rows)])
-            }),
-        ))
+        Ok(Box::new(starts.flat_map(move |start| {
+            let sessions = &order[start..order.len().min(start + batch_rows)];
+            let Leaving { rows, overflow } = store.rows_of(sessions);
+            Some(rows)
+                .filter(|rows| rows.row_count() > 0)
+                .map(Ok)
+                .into_iter()
+                .chain(overflow.map(Err))
+        })))
     }
 
     /// Makes one of sessions of a key that touch: those of earlier start first, then of earlier

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, TimestampMicrosecondArray, UInt64Array};
+use smallvec::SmallVec;
 use tidemill_plan::AggregateSpec;
 use tidemill_record::Batch;
 
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
+use crate::changes::row_moment;
 use crate::intern::Interner;
-use crate::state::State;
-use crate::table::{Parts, selected};
+use crate::state::{Results, State, until_overflow};
+use crate::table::{Leaving, Parts, selected};
 use crate::windows::bounds::Bounds;
 
 /// No session, no key.
@@ -172,20 +174,23 @@ impl SessionStore {
         rows: &Batch,
         sessions: &[u32],
         bounds: &[Bounds],
-    ) -> Result<Batch, AggregateError> {
+    ) -> Result<Leaving, AggregateError> {
         self.make_room();
-        let mut calls = Vec::with_capacity(self.states.len());
+        let mut results = SmallVec::with_capacity(self.states.len());
         let groups = Groups::new(sessions);
         for at in 0..self.states.len() {
             let call = &self.spec.calls[at];
-            let running = self.states[at].update_running(&Rows {
+            results.push(self.states[at].update_running(&Rows {
                 groups,
                 argument: call.argument.map(|column| rows.column(column)),
                 selected: call.filter.and_then(|column| selected(rows.column(column))),
-            })?;
-            calls.push(running.map_err(|overflow| self.sum_overflow(at, overflow.group))?);
+            })?);
         }
-        Ok(self.result(sessions, bounds, calls, rows.offsets().clone()))
+        let Leaving { rows: changes, overflow } =
+            self.result(sessions, bounds, results, rows.offsets().clone());
+        let failed = changes.row_count();
+        let overflow = overflow.map(|overflow| overflow.at(row_moment(rows, failed)));
+        Ok(Leaving { rows: changes, overflow })
     }
 
     /// As [`State::prepare_running`], of all states.
@@ -196,26 +201,26 @@ impl SessionStore {
         }
     }
 
-    /// Results of these sessions, in this order.
-    pub(crate) fn rows_of(&self, sessions: &[u32]) -> Result<Batch, AggregateError> {
-        let mut calls = Vec::with_capacity(self.states.len());
-        for (at, state) in self.states.iter().enumerate() {
-            let column = state.finish(sessions);
-            calls.push(column.map_err(|overflow| self.sum_overflow(at, overflow.group))?);
-        }
+    /// Results of these sessions, in this order, up to the first that does not fit.
+    pub(crate) fn rows_of(&self, sessions: &[u32]) -> Leaving {
+        let results = self.states.iter().map(|state| state.finish(sessions)).collect();
         let of = |number: &u32| &self.sessions[*number as usize];
         let bounds: Vec<Bounds> = sessions.iter().map(|number| of(number).bounds()).collect();
         let offsets = UInt64Array::from_iter_values(sessions.iter().map(|n| of(n).last_offset));
-        Ok(self.result(sessions, &bounds, calls, offsets))
+        self.result(sessions, &bounds, results, offsets)
     }
 
     fn result(
         &self,
         sessions: &[u32],
         bounds: &[Bounds],
-        calls: Vec<ArrayRef>,
+        results: SmallVec<[Results; 8]>,
         offsets: UInt64Array,
-    ) -> Batch {
+    ) -> Leaving {
+        let (calls, overflow) = until_overflow(results);
+        let row_count = overflow.map_or(sessions.len(), |(_, overflow)| overflow.row);
+        let overflow = overflow.map(|(call, overflow)| self.sum_overflow(call, overflow.group));
+        let (sessions, bounds) = (&sessions[..row_count], &bounds[..row_count]);
         let keys: Vec<u32> =
             sessions.iter().map(|&number| self.sessions[number as usize].key).collect();
         let times = |of: fn(&Bounds) -> i64| -> ArrayRef {
@@ -225,7 +230,7 @@ impl SessionStore {
             self.keys.columns().iter().map(|column| column.gather(&keys)).collect();
         columns.extend([times(|bounds| bounds.start), times(|bounds| bounds.end)]);
         columns.extend(calls);
-        Batch::new(columns, offsets)
+        Leaving { rows: Batch::new(columns, offsets.slice(0, row_count)), overflow }
     }
 
     fn sum_overflow(&self, call: usize, session: u32) -> AggregateError {
@@ -235,6 +240,7 @@ impl SessionStore {
             label: call.label.clone(),
             data_type: call.data_type.clone(),
             group_key: self.keys.key_text(key as usize, 0..self.spec.keys.len()),
+            moment: None,
         }
     }
 

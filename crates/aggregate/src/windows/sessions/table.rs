@@ -6,15 +6,17 @@ use std::collections::BinaryHeap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use tidemill_plan::{AggregateSpec, Emit, WindowKind, WindowSpec};
-use tidemill_record::{Batch, EventTime, Offset};
+use tidemill_record::{Batch, Cause, EventTime, Moment, Offset};
 
 use super::block::Block;
 use super::by_key::{ByKey, Joined};
 use super::sealed::SealedSessions;
 use super::store::{NONE, Session, SessionStore};
+use crate::changes::row_moment;
+use crate::table::Leaving;
 use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::Bounds;
-use crate::windows::rows::{BATCH_ROWS, chosen};
+use crate::windows::rows::{BATCH_ROWS, chosen, leave_with};
 use crate::{AggregateError, Late};
 
 /// Sessions that may be gone before their memory is given back.
@@ -157,7 +159,7 @@ impl SessionTable {
             self.take_row(batch, row, time, key, late, results)?;
             if self.block.count_row() {
                 self.add_taken(batch, results)?;
-                self.flush_changes(results)?;
+                self.flush_changes(Some(row_moment(batch, row)), results)?;
             }
         }
         self.add_taken(batch, results)?;
@@ -244,7 +246,7 @@ impl SessionTable {
         if has_left {
             self.add_taken(batch, results)?;
             self.store.prepare_running(&[session]);
-            results.push(self.store.rows_of(&[session])?);
+            leave_with(row_moment(batch, row), self.store.rows_of(&[session]), results)?;
         }
         Ok(())
     }
@@ -285,7 +287,7 @@ impl SessionTable {
         let rows = chosen(batch, &self.taken.rows);
         let Taken { sessions, bounds, .. } = &self.taken;
         if self.emit == Emit::Changes {
-            results.push(self.store.update_changes(&rows, sessions, bounds)?);
+            self.store.update_changes(&rows, sessions, bounds)?.push_to(results)?;
         } else {
             self.store.update(&rows, sessions)?;
         }
@@ -306,7 +308,7 @@ impl SessionTable {
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
         if watermark == EventTime::MAX {
-            self.flush_changes(results)?;
+            self.flush_changes(None, results)?;
         }
         self.close_until(watermark.0, results)?;
         self.give_back_memory()
@@ -352,7 +354,7 @@ impl SessionTable {
             Some(_) => {}
             None => {
                 for sessions in closing.chunks(BATCH_ROWS) {
-                    results.push(self.store.rows_of(sessions)?);
+                    self.close(sessions, results)?;
                 }
             }
         }
@@ -363,14 +365,37 @@ impl SessionTable {
         Ok(())
     }
 
-    /// Gives the coalesced changes of the block that ends here.
-    fn flush_changes(&mut self, results: &mut Vec<Batch>) -> Result<(), AggregateError> {
-        let changed = self.block.take(&mut self.store);
-        if !changed.is_empty() {
-            self.store.prepare_running(&changed);
-            results.push(self.store.rows_of(&changed)?);
+    /// Gives sessions each of which leaves as the watermark reaches its end.
+    fn close(&self, sessions: &[u32], results: &mut Vec<Batch>) -> Result<(), AggregateError> {
+        let end_of = |number: &u32| self.store.sessions[*number as usize].end;
+        let Leaving { rows, overflow } = self.store.rows_of(sessions);
+        let fitting = rows.row_count();
+        let ends = sessions[..fitting].iter().map(end_of).collect();
+        results.push(rows.caused_by(Cause::Reached(ends)));
+        match (overflow, sessions.get(fitting)) {
+            (Some(overflow), Some(session)) => {
+                Err(overflow.at(Moment::Reached(EventTime(end_of(session)))))
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Gives the coalesced changes of the block that ends here, with a record or at the end of the input.
+    fn flush_changes(
+        &mut self,
+        moment: Option<Moment>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let changed = self.block.take(&mut self.store);
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.store.prepare_running(&changed);
+        let leaving = self.store.rows_of(&changed);
+        match moment {
+            Some(moment) => leave_with(moment, leaving, results),
+            None => leaving.push_to(results),
+        }
     }
 
     /// Once most sessions are gone, goes on with a copy of the others.
