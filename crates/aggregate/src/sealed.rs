@@ -136,6 +136,15 @@ impl Sealed {
         matches!(self, Self::Limited(table) if table.is_full())
     }
 
+    /// Rows that a limit has kept; `None` of another table.
+    #[must_use]
+    pub fn first_rows(&self) -> Option<u64> {
+        match self {
+            Self::Limited(table) => Some(table.row_count()),
+            _ => None,
+        }
+    }
+
     /// Whether nothing is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {

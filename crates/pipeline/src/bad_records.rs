@@ -41,29 +41,23 @@ impl BadRecordPolicy {
         }
     }
 
-    /// Counts the records, and stops the job or sets them aside as the policy says.
-    pub(crate) async fn settle(&mut self, bad: &mut Vec<BadRecord>) -> Result<(), PipelineError> {
-        self.bad_count += u64::try_from(bad.len()).expect("usize is at most 64 bits");
-        match self.policy {
-            BadRecords::Fail => {
-                // The first in offset order, so that the message does not depend on batch size.
-                if let Some(record) = bad.drain(..).min_by_key(|record| record.offset) {
-                    let record = Box::new(record);
-                    let (source, partition) = (self.source.clone(), self.partition);
-                    return Err(PipelineError::BadRecord { source, partition, record });
-                }
-            }
-            BadRecords::Skip => bad.clear(),
-            BadRecords::DeadLetter => {
-                let (_, writer) =
-                    self.dead_letters.as_mut().expect("the plan gives dead letters a place to go");
-                // What a turn found while decoding and while computing, in one order, so that the
-                // file does not depend on how records were cut into batches.
-                bad.sort_by_key(|record| record.offset);
-                for record in bad.drain(..) {
-                    writer.write(&record).await?;
-                }
-            }
+    /// Whether a bad record stops the job.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.policy == BadRecords::Fail
+    }
+
+    /// What a record stops the job with.
+    pub(crate) fn error(&self, record: BadRecord) -> PipelineError {
+        let (source, partition) = (self.source.clone(), self.partition);
+        PipelineError::BadRecord { source, partition, record: Box::new(record) }
+    }
+
+    /// Counts a record, and writes it where the policy says so.
+    pub(crate) async fn set_aside(&mut self, record: &BadRecord) -> Result<(), PipelineError> {
+        debug_assert!(!self.is_fatal(), "it stops the job");
+        self.bad_count += 1;
+        if self.policy == BadRecords::DeadLetter {
+            self.write(record).await?;
         }
         Ok(())
     }
@@ -73,23 +67,23 @@ impl BadRecordPolicy {
         &self.source
     }
 
-    /// Writes late records where `late.records` says so. They are counted elsewhere.
+    /// Writes a late record where `late.records` says so; `raw` gives its text. It is counted elsewhere.
     pub(crate) async fn set_aside_late(
         &mut self,
-        offsets: &[Offset],
-        raw: impl Fn(Offset) -> Option<Vec<u8>>,
+        offset: Offset,
+        raw: impl FnOnce() -> Option<Vec<u8>>,
     ) -> Result<(), PipelineError> {
         if self.late_records == LateRecords::Drop {
             return Ok(());
         }
+        let reason = "late: the watermark had passed all that it belongs to".to_owned();
+        self.write(&BadRecord { offset, field: None, reason, raw: raw(), place: None }).await
+    }
+
+    async fn write(&mut self, record: &BadRecord) -> Result<(), PipelineError> {
         let (_, writer) =
             self.dead_letters.as_mut().expect("the plan gives dead letters a place to go");
-        for &offset in offsets {
-            let reason = "late: the watermark had passed all that it belongs to".to_owned();
-            let record = BadRecord { offset, field: None, reason, raw: raw(offset), place: None };
-            writer.write(&record).await?;
-        }
-        Ok(())
+        Ok(writer.write(record).await?)
     }
 
     /// Completes the dead letters; the files to publish, if there are any.

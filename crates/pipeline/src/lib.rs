@@ -13,6 +13,7 @@ mod gathered;
 mod held;
 mod input;
 mod latencies;
+mod order;
 mod output;
 mod pipeline;
 mod processor;

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use tidemill_aggregate::{FarAhead, Sealed};
+use arrow_array::UInt64Array;
+use tidemill_aggregate::{FarAhead, Late, Sealed};
 use tidemill_format::LeftOut;
 use tidemill_record::{
     BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
@@ -10,9 +11,12 @@ use tidemill_record::{
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
+use crate::order::{Event, Judged, Key};
 use crate::output::Output;
 use crate::processor::Processor;
-use crate::{Delivery, Held, KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics};
+use crate::{
+    Delivery, Held, InputSpec, KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics,
+};
 
 /// The reader → processor → writer chain of one partition. Not `Send`, shares nothing, and reads
 /// top to bottom in [`Self::turn`].
@@ -23,14 +27,37 @@ pub struct Pipeline {
     bad_records: BadRecordPolicy,
     /// Rows a batch holds at most.
     batch_rows: usize,
-    /// Bad records of this turn; empty between turns.
+    /// Bad records that reading has found ahead of the records that it gave, in order of offset.
+    found: Vec<BadRecord>,
+    /// Bad records of this turn; empty between turns, unless rows still leave with the batch.
     bad: Vec<BadRecord>,
+    /// What this turn has taken in, to be counted once it is known how much of it is wanted.
+    taken: Taken,
     /// The batch of this turn, and what its stages make of it.
     changes: Vec<Batch>,
     position: Position,
     /// The input has ended by itself: no stop and no full limit came before.
     has_ended: bool,
     statistics: Statistics,
+}
+
+/// Records that a turn has taken in.
+#[derive(Default)]
+struct Taken {
+    /// Of records of a source.
+    offsets: Option<UInt64Array>,
+    /// Those that were bad as they were read.
+    bad: Vec<Offset>,
+}
+
+impl Taken {
+    /// How many there are, up to the one that ended the input, if one did.
+    fn count(&self, end: Option<Offset>) -> u64 {
+        let is_wanted = |offset: u64| end.is_none_or(|end| offset <= end.0);
+        let offsets = self.offsets.as_ref().map_or(&[][..], |offsets| offsets.values());
+        let read = offsets.partition_point(|&offset| is_wanted(offset));
+        rows(read + self.bad.iter().filter(|offset| is_wanted(offset.0)).count())
+    }
 }
 
 /// What a turn achieved.
@@ -103,7 +130,9 @@ impl Pipeline {
             OutputSpec::Seal(merge) => Some(merge),
             _ => None,
         };
-        let processor = Processor::new(&spec.stages, seal, &spec.context, spec.batch_rows)?;
+        let are_records = !matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
+        let processor =
+            Processor::new(&spec.stages, seal, &spec.context, spec.batch_rows, are_records)?;
         let input = Input::open(&mut spec).await?;
         let bad_records = BadRecordPolicy::new(&spec);
         let output = Output::open(&mut spec).await?;
@@ -113,7 +142,9 @@ impl Pipeline {
             output,
             bad_records,
             batch_rows: spec.batch_rows,
+            found: Vec::new(),
             bad: Vec::new(),
+            taken: Taken::default(),
             changes: Vec::new(),
             position: Position { partition: spec.partition, offset: Offset(0) },
             has_ended: false,
@@ -142,41 +173,32 @@ impl Pipeline {
             self.go_on().await?;
             return Ok(Progress::Advanced(0));
         }
-        let polled = self.input.next_batch(self.batch_rows, &mut self.bad).await?;
-        self.statistics.records_in += rows(self.bad.len());
-        let batch = match polled {
-            Polled::Ready(batch) => batch,
-            Polled::NotReady => {
-                self.settle_bad_records().await?;
-                return match self.input.gathered_until() {
-                    _ if self.input.is_merging() => Ok(Progress::Advanced(0)),
-                    Some(time) => self.pass_time(time).await,
-                    None => Ok(Progress::Idle),
-                };
-            }
-            Polled::Ended => {
-                self.has_ended = true;
-                self.settle_bad_records().await?;
-                return Ok(Progress::Ended);
+        if self.processor.is_satisfied() {
+            return Ok(Progress::Ended);
+        }
+        let batch = match self.input.next_batch(self.batch_rows, &mut self.found).await {
+            Ok(Polled::Ready(batch)) => batch,
+            // Whatever was found to be bad was found before this.
+            other => {
+                self.take_found(None);
+                self.settle().await?;
+                return self.pause(other?).await;
             }
         };
         let row_count = batch.row_count();
         if let Some(&last) = batch.offsets().values().last() {
+            debug_assert!(
+                !self.input.is_records() || last >= self.position.offset.0,
+                "records come in order of their offsets"
+            );
             self.position.offset = Offset(last);
+            self.take_found(Some(Offset(last)));
         }
-
-        self.changes.clear();
+        self.taken.offsets = self.input.is_records().then(|| batch.offsets().clone());
         self.changes.push(batch);
-        self.processor.apply(&mut self.changes, &mut self.bad)?;
-        self.settle_late_records().await?;
-        self.settle_bad_records().await?;
-        for changes in self.changes.drain(..) {
-            self.statistics.rows_out += self.output.write(&changes).await?;
-        }
+        self.processor.apply(&mut self.changes, &mut self.bad);
+        self.settle().await?;
 
-        if self.input.is_records() {
-            self.statistics.records_in += rows(row_count);
-        }
         let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.statistics.batch_latency_ns.record(took_ns);
         if self.processor.is_satisfied() {
@@ -185,15 +207,103 @@ impl Pipeline {
         Ok(Progress::Advanced(row_count))
     }
 
-    /// Writes more of what leaves at the event time that has been reached.
-    async fn go_on(&mut self) -> Result<(), PipelineError> {
-        self.changes.clear();
-        self.processor.go_on(&mut self.changes, &mut self.bad)?;
-        self.settle_bad_records().await?;
-        for changes in self.changes.drain(..) {
+    /// There is no batch.
+    async fn pause(&mut self, polled: Polled<Batch>) -> Result<Progress, PipelineError> {
+        match polled {
+            Polled::Ready(_) => unreachable!("a batch is taken in"),
+            Polled::NotReady => match self.input.gathered_until() {
+                _ if self.input.is_merging() => Ok(Progress::Advanced(0)),
+                Some(time) => self.pass_time(time).await,
+                None => Ok(Progress::Idle),
+            },
+            Polled::Ended => {
+                self.has_ended = true;
+                Ok(Progress::Ended)
+            }
+        }
+    }
+
+    /// Takes the bad records up to an offset among those of this turn: some inputs find all of a message
+    /// at once, and each counts when its turn has come.
+    fn take_found(&mut self, until: Option<Offset>) {
+        if self.found.is_empty() {
+            return;
+        }
+        self.found.sort_by_key(|record| record.offset);
+        let is_later = |record: &BadRecord| until.is_some_and(|until| record.offset > until);
+        let count = self.found.partition_point(|record| !is_later(record));
+        self.taken.bad.extend(self.found[..count].iter().map(|record| record.offset));
+        self.bad.extend(self.found.drain(..count));
+    }
+
+    /// Writes what a turn has led to, deals with bad and late rows, and fails with the first failure, all
+    /// in the order in which records made them known.
+    async fn settle(&mut self) -> Result<(), PipelineError> {
+        if self.processor.is_leaving() {
+            // What leaves later comes later, but what is known to be bad may still turn out to be behind it.
+            let is_fatal = self.bad_records.is_fatal();
+            let failure = self.processor.first_failure(&self.bad, is_fatal);
+            return self.write_changes(failure).await;
+        }
+        let Some(judged) = self.processor.judge(&mut self.bad) else {
+            self.count_taken(None);
+            return self.write_changes(None).await;
+        };
+        let Judged { events, failure, end } = judged;
+        self.count_taken(end);
+        let mut failure = failure.map(|(key, error)| (key, PipelineError::from(error)));
+        for (key, event) in events {
+            if failure.as_ref().is_some_and(|(failed, _)| *failed < key) {
+                break;
+            }
+            match event {
+                Event::Bad(mut record, is_record) => {
+                    if is_record && record.raw.is_none() && self.input.is_records() {
+                        record.raw = self.text_of(record.offset);
+                    }
+                    if self.bad_records.is_fatal() {
+                        failure = Some((key, self.bad_records.error(record)));
+                        break;
+                    }
+                    self.bad_records.set_aside(&record).await?;
+                }
+                Event::Late(late) => self.settle_late(late).await?,
+            }
+        }
+        self.write_changes(failure.as_ref().map(|(key, _)| *key)).await?;
+        let Some((key, error)) = failure else { return Ok(()) };
+        if let Some(record) = key.record() {
+            self.position.offset = record;
+        }
+        Err(error)
+    }
+
+    /// Counts the records of this turn, up to the one that ended the input, if one did.
+    fn count_taken(&mut self, end: Option<Key>) {
+        self.statistics.records_in += self.taken.count(end.and_then(Key::record));
+        self.taken.offsets = None;
+        self.taken.bad.clear();
+    }
+
+    /// Writes what has left the last stage, up to what made the job fail.
+    async fn write_changes(&mut self, end: Option<Key>) -> Result<(), PipelineError> {
+        for mut changes in self.changes.drain(..) {
+            if let Some(end) = end {
+                let row_count = self.processor.rows_before(&changes, end);
+                if row_count == 0 {
+                    continue;
+                }
+                changes = changes.slice(0, row_count);
+            }
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
         Ok(())
+    }
+
+    /// Writes more of what leaves at the event time that has been reached.
+    async fn go_on(&mut self) -> Result<(), PipelineError> {
+        self.processor.go_on(&mut self.changes, &mut self.bad);
+        self.settle().await
     }
 
     /// Bytes held between turns: tables, rows that wait, what is merged, a row group that is being read,
@@ -233,11 +343,8 @@ impl Pipeline {
         if time <= self.processor.watermark() {
             return Ok(Progress::Idle);
         }
-        self.processor.pass_time(time, &mut self.changes, &mut self.bad)?;
-        self.settle_bad_records().await?;
-        for changes in self.changes.drain(..) {
-            self.statistics.rows_out += self.output.write(&changes).await?;
-        }
+        self.processor.pass_time(time, &mut self.changes, &mut self.bad);
+        self.settle().await?;
         while self.processor.is_leaving() {
             self.go_on().await?;
         }
@@ -298,11 +405,8 @@ impl Pipeline {
     /// As [`Self::turn`].
     pub async fn drain(&mut self) -> Result<Option<Outcome>, PipelineError> {
         let started = Instant::now();
-        // Rows that leave a table have no record of their own: no text is looked up for them.
-        if let Some(batch) = self.processor.drain(&mut self.bad)? {
-            self.bad_records.settle(&mut self.bad).await?;
-            self.statistics.rows_out += self.output.write(&batch).await?;
-            drop(batch);
+        if self.processor.drain(&mut self.changes, &mut self.bad) {
+            self.settle().await?;
             recycled::release();
             self.statistics.busy += started.elapsed();
             return Ok(None);
@@ -312,7 +416,7 @@ impl Pipeline {
     }
 
     async fn complete(&mut self, started: Instant) -> Result<Vec<Delivery>, PipelineError> {
-        self.bad_records.settle(&mut self.bad).await?;
+        debug_assert!(self.bad.is_empty(), "all that left has been dealt with");
         let results = self.output.finish().await?;
         let dead_letters = self.bad_records.finish().await?;
         self.statistics.busy += started.elapsed();
@@ -390,38 +494,23 @@ impl Pipeline {
         statistics
     }
 
-    /// Counts the records that came too late, and sets aside those that are in no result where the
-    /// source says so.
-    async fn settle_late_records(&mut self) -> Result<(), PipelineError> {
-        let late = self.processor.take_late();
-        if late.is_empty() {
+    /// Counts a record that came too late, and sets it aside if it is in no result and the source says so.
+    async fn settle_late(&mut self, late: Late) -> Result<(), PipelineError> {
+        let what = (self.bad_records.source().to_owned(), late.what);
+        let counts = self.statistics.late.entry(what).or_default();
+        if late.is_partly {
+            counts.partly += 1;
             return Ok(());
         }
-        let mut lost = Vec::new();
-        for record in &late {
-            let what = (self.bad_records.source().to_owned(), record.what);
-            let counts = self.statistics.late.entry(what).or_default();
-            if record.is_partly {
-                counts.partly += 1;
-            } else {
-                counts.lost += 1;
-                lost.push(record.offset);
-            }
-        }
-        let raw = |offset| self.input.raw_record(offset).map(<[u8]>::to_vec);
-        self.bad_records.set_aside_late(&lost, raw).await
+        counts.lost += 1;
+        let input = &self.input;
+        let raw = || input.raw_record(late.offset).map(<[u8]>::to_vec);
+        self.bad_records.set_aside_late(late.offset, raw).await
     }
 
-    async fn settle_bad_records(&mut self) -> Result<(), PipelineError> {
-        if self.bad.is_empty() {
-            return Ok(());
-        }
-        if self.input.is_records() {
-            for record in self.bad.iter_mut().filter(|record| record.raw.is_none()) {
-                record.raw = self.input.raw_record(record.offset).map(<[u8]>::to_vec);
-            }
-        }
-        self.bad_records.settle(&mut self.bad).await
+    /// The text of a record that is being decoded.
+    fn text_of(&self, offset: Offset) -> Option<Vec<u8>> {
+        self.input.raw_record(offset).map(<[u8]>::to_vec)
     }
 }
 

@@ -1,10 +1,8 @@
 //! The plan's stages, applied to one batch after another.
 
-use std::collections::VecDeque;
-
 use tidemill_aggregate::{
-    AggTable, EventTimes, FarAhead, GroupOrder, Late, Limit, OverTable, Sealed, SortTable,
-    TableBatches, TopNTable, WindowTable,
+    AggTable, AggregateError, EventTimes, FarAhead, GroupOrder, Late, Limit, OverTable, Sealed,
+    SortTable, TableBatches, TopNTable, WindowTable,
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::fragment::Merge;
@@ -13,6 +11,7 @@ use tidemill_record::{BadRecord, Batch, EventTime, Offset};
 
 use crate::PipelineError;
 use crate::held::{Held, count};
+use crate::order::{Gives, INPUT, Judged, Key, Order};
 
 /// Rows that leave a step while event time passes, before they are written and it goes on.
 const LEAVING_ROWS: usize = 1 << 16;
@@ -25,6 +24,8 @@ pub(crate) struct Processor {
     /// What everything ends in, where a gather follows.
     seal: Option<Seal>,
     seals_by_event_time: bool,
+    /// Records of a source come, and not results of other pipelines.
+    are_records: bool,
     /// How far the input has come in event time.
     watermark: EventTime,
     /// Records that came too late, in this turn.
@@ -38,8 +39,8 @@ pub(crate) struct Processor {
     draining: Option<(usize, Draining)>,
     /// Bytes that are held until it is empty.
     draining_bytes: u64,
-    /// Rows that left the last step while draining.
-    owed: VecDeque<Batch>,
+    /// Which of the rows that are bad, late or fail is the first.
+    order: Order,
     /// Steps before this one have been emptied.
     drained_count: usize,
     batch_rows: usize,
@@ -124,7 +125,7 @@ impl Step {
         bad: &mut Vec<BadRecord>,
         late: &mut Vec<Late>,
         results: &mut Vec<Batch>,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<(), AggregateError> {
         match self {
             Self::EventTime(times) => results.push(times.apply(batch, bad)),
             Self::Filter(filter) => results.push(filter.apply(batch, bad)),
@@ -147,7 +148,7 @@ impl Step {
         &mut self,
         watermark: EventTime,
         results: &mut Vec<Batch>,
-    ) -> Result<bool, PipelineError> {
+    ) -> Result<bool, AggregateError> {
         let mut row_count = 0;
         loop {
             let before = results.len();
@@ -260,12 +261,30 @@ impl Seal {
     }
 }
 
+/// What the steps give. `are_records` if each of the rows that come has an offset of its own.
+fn order_of(steps: &[Step], are_records: bool) -> Order {
+    let mut gives: Vec<Gives> = Vec::with_capacity(steps.len() + 1);
+    for step in steps {
+        gives.push(match step {
+            Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_) => Gives::Same,
+            Step::Aggregate { emit: Emit::Changes | Emit::ChangesEvery(0 | 1), .. } => Gives::Same,
+            Step::Over(table) if !table.waits() => Gives::Same,
+            Step::Over(_) if are_records && !gives.contains(&Gives::Own) => Gives::Reordered,
+            _ => Gives::Own,
+        });
+    }
+    gives.push(Gives::Own);
+    Order::new(gives)
+}
+
 impl Processor {
+    /// `are_records` if what comes are records of a source, and not results of other pipelines.
     pub(crate) fn new(
         stages: &[Stage],
         seal: Option<&Merge>,
         context: &Context,
         batch_rows: usize,
+        are_records: bool,
     ) -> Result<Self, PipelineError> {
         let budget_bytes = u64::MAX;
         let steps = stages.iter().map(|stage| Step::new(stage, context, batch_rows));
@@ -274,8 +293,11 @@ impl Processor {
             Merge::Windows(spec) => Seal::Windows(WindowTable::sealing(spec.clone(), budget_bytes)),
             merge => Seal::Table(Box::new(Sealed::new(merge, budget_bytes))),
         });
+        let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
         Ok(Self {
-            steps: steps.collect::<Result<_, _>>()?,
+            order: order_of(&steps, are_records),
+            are_records,
+            steps,
             seal,
             seals_by_event_time,
             watermark: EventTime::MIN,
@@ -284,7 +306,6 @@ impl Processor {
             leaving: None,
             draining: None,
             draining_bytes: 0,
-            owed: VecDeque::new(),
             drained_count: 0,
             batch_rows,
             audits: Vec::new(),
@@ -293,54 +314,107 @@ impl Processor {
         })
     }
 
-    /// Applies every stage to batches, in place: what is there afterwards has left the last stage.
+    /// Applies every stage to a batch, in place: what is there afterwards has left the last stage. What is
+    /// bad, late or fails on the way is for [`Self::judge`].
     ///
     /// # Cost
     /// O(rows), plus the rows of windows that close.
-    pub(crate) fn apply(
-        &mut self,
-        batches: &mut Vec<Batch>,
-        bad: &mut Vec<BadRecord>,
-    ) -> Result<(), PipelineError> {
-        self.apply_from(0, batches, bad)
+    pub(crate) fn apply(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
+        debug_assert!(!self.is_leaving(), "what leaves with the last batch has left");
+        if self.are_records {
+            batches.iter().for_each(|batch| self.order.begin(batch));
+        } else {
+            self.order.begin_rows();
+            batches.iter_mut().for_each(|batch| self.order.note_rows(INPUT, batch));
+        }
+        self.apply_from(0, batches, bad);
     }
 
-    fn apply_from(
-        &mut self,
-        first: usize,
-        batches: &mut Vec<Batch>,
-        bad: &mut Vec<BadRecord>,
-    ) -> Result<(), PipelineError> {
+    fn apply_from(&mut self, first: usize, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
         let results = &mut self.results;
+        debug_assert!(results.is_empty(), "between two steps nothing is left");
         for (place, step) in self.steps.iter_mut().enumerate().skip(first) {
-            for batch in batches.drain(..) {
-                step.update(batch, bad, &mut self.late, results)?;
-            }
+            let was_full = matches!(step, Step::Limit(limit) if limit.is_satisfied());
+            let late = &mut self.late;
+            let mut taken =
+                batches.drain(..).try_for_each(|batch| step.update(batch, bad, late, results));
             if let Step::EventTime(times) = step {
                 self.watermark = self.watermark.max(times.watermark());
+                for batch in &*results {
+                    self.order.note_watermarks(batch, times.watermark());
+                }
             }
-            if self.leaving.is_none() && !step.advance(self.watermark, results)? {
-                self.leaving = Some(place);
+            if taken.is_ok() && self.leaving.is_none() {
+                taken = step.advance(self.watermark, results).map(|is_all| {
+                    self.leaving = (!is_all).then_some(place);
+                });
             }
             results.retain(|batch| batch.row_count() > 0);
+            self.order.note_step(place, results, bad.len(), self.late.len());
+            if let Err(error) = taken {
+                self.leaving = None;
+                self.order.note_failure(place, error);
+            }
+            let is_full = matches!(step, Step::Limit(limit) if limit.is_satisfied());
+            if let (true, false, Some(last)) = (is_full, was_full, results.last()) {
+                self.order.note_full(place, last, last.row_count() - 1);
+            }
             std::mem::swap(batches, results);
         }
-        match &mut self.seal {
-            None => {}
-            Some(Seal::Table(table)) => {
-                batches.drain(..).try_for_each(|batch| table.update(&batch))?;
-            }
+        self.give_to_gather(batches, bad.len());
+        // Nobody waits for what is in front of a limit that is full.
+        let full_until = self.full_until();
+        self.leaving = self.leaving.filter(|place| *place >= full_until);
+    }
+
+    /// Gives what has left the last step to the table for a gather, where there is one.
+    fn give_to_gather(&mut self, batches: &mut Vec<Batch>, bad_count: usize) {
+        let place = self.steps.len();
+        let given: Result<(), AggregateError> = match &mut self.seal {
+            None => Ok(()),
+            Some(Seal::Table(table)) => batches.drain(..).try_for_each(|batch| {
+                let (row_count, was_full) = (table.first_rows().unwrap_or(0), table.is_full());
+                table.update(&batch)?;
+                if table.is_full() && !was_full {
+                    let taken = table.first_rows().unwrap_or(0) - row_count;
+                    let row = usize::try_from(taken).expect("rows of this batch") - 1;
+                    self.order.note_full(place, &batch, row);
+                }
+                Ok(())
+            }),
             Some(Seal::Windows(table)) => {
-                for batch in batches.drain(..) {
-                    table.update(&batch, &mut self.late, results)?;
+                let (results, late) = (&mut self.results, &mut self.late);
+                let mut given =
+                    batches.drain(..).try_for_each(|batch| table.update(&batch, late, results));
+                if given.is_ok() && self.leaving.is_none() {
+                    given = table.advance(self.watermark, results);
                 }
-                if self.leaving.is_none() {
-                    table.advance(self.watermark, results)?;
-                }
-                std::mem::swap(batches, results);
+                debug_assert!(results.is_empty(), "closed windows are kept for the gather");
+                self.order.note_step(place, &mut [], bad_count, self.late.len());
+                given
             }
+        };
+        if let Err(error) = given {
+            self.leaving = None;
+            self.order.note_failure(place, error);
         }
-        Ok(())
+    }
+
+    /// What was bad, late or failed since a batch was taken in, in order; `None` on the usual path. Only
+    /// once nothing is left of what leaves with the batch.
+    pub(crate) fn judge(&mut self, bad: &mut Vec<BadRecord>) -> Option<Judged> {
+        debug_assert!(!self.is_leaving(), "what leaves later may come before");
+        self.order.judge(bad, &mut self.late)
+    }
+
+    /// The first of what makes the job fail, as far as it is known; `is_fatal` says whether bad rows do.
+    pub(crate) fn first_failure(&self, bad: &[BadRecord], is_fatal: bool) -> Option<Key> {
+        self.order.first_failure(bad, is_fatal)
+    }
+
+    /// How many of a batch's rows, behind the last step, come before this.
+    pub(crate) fn rows_before(&self, batch: &Batch, end: Key) -> usize {
+        self.order.rows_before(batch, end)
     }
 
     /// Whether more leaves at this event time than has left yet. No batch is taken in before it has.
@@ -350,17 +424,17 @@ impl Processor {
 
     /// Goes on with what [`Self::is_leaving`] says; what leaves the last stage goes to `batches`, which are
     /// none.
-    pub(crate) fn go_on(
-        &mut self,
-        batches: &mut Vec<Batch>,
-        bad: &mut Vec<BadRecord>,
-    ) -> Result<(), PipelineError> {
-        let Some(place) = self.leaving.take() else { return Ok(()) };
+    pub(crate) fn go_on(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
+        let Some(place) = self.leaving.take() else { return };
         debug_assert!(batches.is_empty(), "what left before has been written");
-        if !self.steps[place].advance(self.watermark, batches)? {
-            self.leaving = Some(place);
+        let left = self.steps[place].advance(self.watermark, batches);
+        batches.retain(|batch| batch.row_count() > 0);
+        self.order.note_step(place, batches, bad.len(), self.late.len());
+        match left {
+            Ok(is_all) => self.leaving = (!is_all).then_some(place),
+            Err(error) => self.order.note_failure(place, error),
         }
-        self.apply_from(place + 1, batches, bad)
+        self.apply_from(place + 1, batches, bad);
     }
 
     /// Bytes held between turns.
@@ -397,12 +471,13 @@ impl Processor {
         watermark: EventTime,
         batches: &mut Vec<Batch>,
         bad: &mut Vec<BadRecord>,
-    ) -> Result<(), PipelineError> {
+    ) {
         if let Some(Step::EventTime(times)) = self.steps.first_mut() {
             times.raise(watermark);
         }
         self.watermark = self.watermark.max(watermark);
-        self.apply_from(0, batches, bad)
+        self.order.begin_time();
+        self.apply_from(0, batches, bad);
     }
 
     /// How far event time has come.
@@ -439,65 +514,65 @@ impl Processor {
 
     /// Whether no further input can change the result, because a limit is full.
     pub(crate) fn is_satisfied(&self) -> bool {
-        let is_full = |step: &Step| matches!(step, Step::Limit(limit) if limit.is_satisfied());
-        // A limit behind a grouping or an order says nothing of the input before it.
-        let until_table = self.steps.iter().take_while(|step| {
-            matches!(step, Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_))
-        });
-        let mut step_count = 0;
-        for step in until_table {
-            if is_full(step) {
-                return true;
-            }
-            step_count += 1;
-        }
-        step_count == self.steps.len()
-            && matches!(&self.seal, Some(Seal::Table(table)) if table.is_full())
+        self.full_until() > 0
     }
 
-    /// After the last input: the next batch that the tables still owe, each table's rows passing
-    /// through the stages behind it. `None` once all are empty.
-    pub(crate) fn drain(
-        &mut self,
-        bad: &mut Vec<BadRecord>,
-    ) -> Result<Option<Batch>, PipelineError> {
+    /// Nothing that a step before this one would give is wanted any more; 0 while no limit is full.
+    fn full_until(&self) -> usize {
+        if matches!(&self.seal, Some(Seal::Table(table)) if table.is_full()) {
+            return self.steps.len() + 1;
+        }
+        let is_full = |step: &Step| matches!(step, Step::Limit(limit) if limit.is_satisfied());
+        self.steps.iter().rposition(is_full).map_or(0, |place| place + 1)
+    }
+
+    /// After the last input, again and again: the next rows that the tables still owe, each table's
+    /// passing through the stages behind it, go to `batches`. False once all are empty.
+    pub(crate) fn drain(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) -> bool {
+        debug_assert!(batches.is_empty(), "what left before has been written");
         loop {
-            if let Some(batch) = self.owed.pop_front() {
-                return Ok(Some(batch));
-            }
-            let mut batches = Vec::new();
             if self.is_leaving() {
-                self.go_on(&mut batches, bad)?;
-                self.owed = batches.into();
-                continue;
+                self.go_on(batches, bad);
+                return true;
             }
-            let place = match &mut self.draining {
-                Some((place, Draining::Batches(rest))) => {
-                    batches.extend(rest.next().transpose()?);
-                    *place
+            let Some(place) = self.draining.as_ref().map(|(place, _)| *place) else {
+                if self.drained_count == self.steps.len() {
+                    return false;
                 }
-                Some((place, Draining::Time)) => {
-                    if self.steps[*place].advance(EventTime::MAX, &mut batches)? {
-                        let place = *place;
-                        self.draining = None;
-                        self.audit_and_drop(place);
-                        place
-                    } else {
-                        *place
-                    }
+                if let Err(error) = self.empty_next_step() {
+                    self.order.begin_rows();
+                    self.order.note_failure(self.drained_count - 1, error);
+                    return true;
                 }
-                None if self.drained_count == self.steps.len() => return Ok(None),
-                None => {
-                    self.empty_next_step()?;
-                    continue;
-                }
+                continue;
             };
-            if batches.is_empty() && !matches!(self.draining, Some((_, Draining::Time))) {
-                (self.draining, self.draining_bytes) = (None, 0);
-                continue;
+            let is_wanted = place >= self.full_until();
+            let left = match &mut self.draining {
+                Some((_, Draining::Batches(rest))) if is_wanted => rest
+                    .next()
+                    .map_or(Ok(true), |next| next.map(|batch| batches.push(batch)).map(|()| false)),
+                Some((_, Draining::Time)) if is_wanted => {
+                    self.steps[place].advance(EventTime::MAX, batches)
+                }
+                _ => Ok(true),
+            };
+            if matches!(left, Ok(true) | Err(_)) {
+                let draining = self.draining.take();
+                self.draining_bytes = 0;
+                if let Some((_, Draining::Time)) = draining {
+                    self.audit_and_drop(place);
+                }
             }
-            self.apply_from(place + 1, &mut batches, bad)?;
-            self.owed = batches.into();
+            batches.retain(|batch| batch.row_count() > 0);
+            self.order.begin_rows();
+            batches.iter_mut().for_each(|batch| self.order.note_rows(place, batch));
+            match left {
+                Ok(true) if batches.is_empty() => continue,
+                Ok(_) => {}
+                Err(error) => self.order.note_failure(place, error),
+            }
+            self.apply_from(place + 1, batches, bad);
+            return true;
         }
     }
 
@@ -511,7 +586,7 @@ impl Processor {
         self.audit(place, fingerprints);
     }
 
-    fn empty_next_step(&mut self) -> Result<(), PipelineError> {
+    fn empty_next_step(&mut self) -> Result<(), AggregateError> {
         let place = self.drained_count;
         self.drained_count += 1;
         let step = &mut self.steps[place];
@@ -544,6 +619,7 @@ impl Processor {
                 if emit == Emit::Final {
                     Box::new(table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?)
                 } else {
+                    let mut results = Vec::new();
                     let flushed = table.flush_changes(&mut results);
                     Box::new(results.into_iter().map(Ok).chain(flushed.err().map(Err)))
                 }
@@ -578,11 +654,6 @@ impl Processor {
     pub(crate) fn take_far_ahead(&mut self) -> Option<FarAhead> {
         let Some(Step::EventTime(times)) = self.steps.first_mut() else { return None };
         times.take_far_ahead()
-    }
-
-    /// Records that came too late since this was last asked.
-    pub(crate) fn take_late(&mut self) -> Vec<Late> {
-        std::mem::take(&mut self.late)
     }
 
     /// The partial table, once drained.

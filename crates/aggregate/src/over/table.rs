@@ -305,6 +305,12 @@ impl OverTable {
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
     }
 
+    /// Whether rows wait for the watermark, and leave in order of event time.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Keys remembered.
     #[must_use]
     pub fn key_count(&self) -> usize {

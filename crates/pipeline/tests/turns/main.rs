@@ -7,5 +7,6 @@ mod planned;
 mod rows;
 mod run;
 
+mod bad;
 mod gathers;
 mod stages;
