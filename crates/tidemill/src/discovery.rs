@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
+use tidemill_format::FormatError;
 use tidemill_format::parquet::{Footer, ParsedFooter};
 use tidemill_plan::{
     Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions, Partitioning,
@@ -283,14 +284,26 @@ pub(crate) fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, 
     }
 }
 
-/// The first piece of a file, decompressed, and whether that is all of it. Of a pipe it is kept for who
-/// reads that.
+/// The first piece of a file, decompressed, and whether that is all of it. Of Arrow as much as its schema
+/// takes, which grows with the columns. Of a pipe it is kept for who reads that.
 fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool), Error> {
-    if let Some(pipe) = file.pipe() {
-        return Ok(pipe.look(PIECE_BYTES)?);
-    }
     const RECORD_BYTES_MAX: usize = 16 << 20;
-    let head = block_on(async {
+    let is_enough = |head: &[u8]| {
+        let Some(Format::Arrow) = format else { return true };
+        let schema = tidemill_format::infer_schema(&Format::Arrow, head, false);
+        head.len() >= RECORD_BYTES_MAX || !matches!(schema, Err(FormatError::Sample { .. }))
+    };
+    if let Some(pipe) = file.pipe() {
+        let mut byte_count = PIECE_BYTES;
+        loop {
+            let (head, is_whole) = pipe.look(byte_count)?;
+            if is_whole || is_enough(&head) {
+                return Ok((head, is_whole));
+            }
+            byte_count *= 2;
+        }
+    }
+    block_on(async {
         let mut reader = TextReader::open(TextSpec {
             backend: Backend::Std,
             file,
@@ -301,14 +314,18 @@ fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool
             follow: None,
         })
         .await?;
-        reader.next_frames().await
-    })?;
-    Ok(match head {
-        Polled::Ready(frames) => match frames.bytes {
-            FrameBytes::Sequential { bytes, is_last, .. } => (bytes.to_vec(), is_last),
-            FrameBytes::RowGroup { .. } => unreachable!("a text reader lends sequential bytes"),
-        },
-        Polled::NotReady | Polled::Ended => (Vec::new(), true),
+        let mut head = Vec::new();
+        while let Polled::Ready(frames) = reader.next_frames().await? {
+            let FrameBytes::Sequential { bytes, is_last, .. } = frames.bytes else {
+                unreachable!("a text reader lends sequential bytes");
+            };
+            head.extend_from_slice(&bytes);
+            if is_last || is_enough(&head) {
+                return Ok((head, is_last));
+            }
+            reader.consume(u64::try_from(bytes.len()).expect("usize is at most 64 bits"));
+        }
+        Ok((head, true))
     })
 }
 
@@ -357,7 +374,7 @@ fn refuse_content(
     })
 }
 
-fn at(file: &InputFile, error: tidemill_format::FormatError) -> Error {
+fn at(file: &InputFile, error: FormatError) -> Error {
     Error::Format { path: file.path.clone(), error }
 }
 

@@ -68,6 +68,23 @@ fn an_arrow_file_whose_writer_died_is_refused() {
 }
 
 #[test]
+fn a_schema_may_be_longer_than_the_first_piece_of_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let columns = (0..5000).map(|number| (format!("column {number}"), Arc::clone(&column)));
+    let wide = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = FileWriter::try_new(Vec::new(), &wide.schema()).unwrap();
+    writer.write(&wide).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    assert!(bytes.len() > 512 << 10);
+    fs::write(directory.path().join("t.arrow"), bytes).unwrap();
+    let select = "SUM(\"column 4999\") AS n";
+    Session::new().prepare(&sql(select, directory.path())).unwrap().run().unwrap();
+    let written = fs::read_to_string(directory.path().join("out/part-00000-000000.csv")).unwrap();
+    assert_eq!(written, "n\n3\n");
+}
+
+#[test]
 fn registered_values_that_do_not_fit_end_the_job() {
     let decimals = Decimal128Array::from(vec![1, 1000]).with_precision_and_scale(3, 0).unwrap();
     let times = TimestampNanosecondArray::from(vec![1000, -1]);

@@ -25,6 +25,10 @@ use crate::caught::caught;
 /// How many bytes at the end of a file say how long its footer is.
 pub const FOOTER_TAIL_BYTES: u64 = 8;
 
+/// What ends a file, and what ends one whose footer is encrypted.
+const MAGIC: &[u8] = b"PAR1";
+const ENCRYPTED_MAGIC: &[u8] = b"PARE";
+
 /// Ranges closer together than this are read as one: seeking past fewer bytes gains nothing.
 const GAP_BYTES_MAX: u64 = 64 << 10;
 
@@ -81,6 +85,12 @@ impl Footer {
         let Some((front, end)) = tail.split_last_chunk::<8>() else {
             return Ok(ParsedFooter::NeedsTail { byte_count: FOOTER_TAIL_BYTES });
         };
+        if ![MAGIC, ENCRYPTED_MAGIC].iter().any(|magic| end.ends_with(*magic)) {
+            return Err(corrupt(
+                "it does not end as Parquet does: it was cut short, or bytes were put behind its end; \
+                 write it again",
+            ));
+        }
         let end = FooterTail::try_new(end).map_err(|source| refused(source, file_bytes))?;
         if end.is_encrypted_footer() {
             return Err(corrupt("the footer is encrypted, which is not supported"));

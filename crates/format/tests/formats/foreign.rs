@@ -22,6 +22,7 @@ use parquet::data_type::{
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
+use tidemill_format::parquet::Footer;
 use tidemill_format::{Decoder, DecoderSpec, infer_schema};
 use tidemill_plan::{BinaryOp, Expr, ExprKind, Format, Scalar, Span};
 use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema};
@@ -379,17 +380,15 @@ fn row_groups_with_a_value_out_of_range_are_not_skipped() {
 }
 
 #[test]
-fn a_footer_that_counts_other_rows_than_its_columns_is_refused() {
+fn a_file_cut_short_or_with_bytes_behind_its_end_is_refused() {
     let bytes = parquet(message("required int64 n;"), &[&required::<Int64Type>(&[1, 2, 3])]);
     let footer = footer(&bytes);
     assert_eq!(footer.row_count(), 3);
     let schema = Schema::new(vec![Field::nullable("n", DataType::BigInt)]);
     assert_eq!(decode_parquet(&bytes, &footer, &schema, 2).unwrap().offsets, [0, 1, 2]);
-    assert!(
-        tidemill_format::parquet::Footer::parse(
-            &[&bytes[..], b"more"].concat(),
-            bytes.len() as u64 + 4
-        )
-        .is_err()
-    );
+    let longer = [&bytes[..], b"more"].concat();
+    for other in [&longer[..], &bytes[..bytes.len() - 1]] {
+        let refused = Footer::parse(other, other.len() as u64).unwrap_err().to_string();
+        assert!(refused.contains("cut short, or bytes were put behind its end"), "{refused}");
+    }
 }
