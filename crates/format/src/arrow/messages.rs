@@ -24,6 +24,9 @@ const FEATHER_MAGIC: &[u8] = b"FEA1";
 /// Rows of a record batch at most: the limit that the format recommends to writers.
 const BATCH_ROWS_MAX: i64 = i32::MAX as i64;
 
+/// Bytes that are reserved at once for a body that comes in parts.
+const BODY_STEP_BYTES: usize = 64 << 20;
+
 /// So many times its compressed bytes a buffer may have: more than LZ4 and Zstandard reach.
 const RATIO_MAX: usize = 1 << 17;
 
@@ -173,7 +176,10 @@ impl Messages {
                 let part = self.take(missing.min(rest));
                 self.framing.take(part.len());
                 if missing > rest || !self.body.is_empty() {
-                    // It grows as bytes come: a length that is not true reserves nothing.
+                    if self.body.capacity() - self.body.len() < part.len() {
+                        // As long as it is said to be, but by steps: the length may not be true.
+                        self.body.reserve_exact(missing.min(BODY_STEP_BYTES).max(part.len()));
+                    }
                     self.body.extend_from_slice(&part);
                 }
                 if missing <= rest {
@@ -185,7 +191,11 @@ impl Messages {
             Part::Nothing => {
                 let part = self.take(rest);
                 match &mut self.trailer {
-                    Some(trailer) => trailer.extend(&part),
+                    Some(trailer) => {
+                        trailer.extend(&part);
+                        let held = trailer.held_bytes();
+                        self.refuse_large(held)?;
+                    }
                     None => {
                         return Err(self.corrupt(
                             "bytes follow the end of the stream; where streams were put behind \

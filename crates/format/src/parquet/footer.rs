@@ -85,7 +85,7 @@ impl Footer {
         let Some((front, end)) = tail.split_last_chunk::<8>() else {
             return Ok(ParsedFooter::NeedsTail { byte_count: FOOTER_TAIL_BYTES });
         };
-        if ![MAGIC, ENCRYPTED_MAGIC].iter().any(|magic| end.ends_with(*magic)) {
+        if ![MAGIC, ENCRYPTED_MAGIC].iter().any(|magic| end.ends_with(magic)) {
             return Err(corrupt(
                 "it does not end as Parquet does: it was cut short, or bytes were put behind its end; \
                  write it again",
