@@ -11,15 +11,22 @@ use crate::output::tell;
 
 pub(crate) fn generate(arguments: &Gen) -> ExitCode {
     match tidemill::generate::generate(&spec(arguments)) {
-        Ok(Generated { rows, late_rows, late_rows_minute, bad_rows, bytes, elapsed, files }) => {
-            let seconds = elapsed.as_secs_f64();
+        Ok(made) => {
+            let Generated { rows, late_rows, late_rows_minute, bad_rows, bytes, .. } = made;
+            let seconds = made.elapsed.as_secs_f64();
             tell!(
                 "{rows} records ({late_rows} late, late for a window of 1m: {late_rows_minute}; \
                  {bad_rows} bad), {bytes} bytes in {} file(s) \
                  under {}, {seconds:.3} s",
-                files.len(),
+                made.files.len(),
                 arguments.out.display(),
             );
+            for path in made.left_open {
+                tell!(
+                    "warning: a run that did not end in good order has left {}; it stays until you remove it",
+                    path.display()
+                );
+            }
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tidemill::JobProgress;
 
-/// How often the bar is drawn and signals are looked at.
+/// How often the bar is drawn and notices are looked for.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// The bar of one job.

@@ -51,11 +51,9 @@ fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
     signals::catch()
         .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
     let running: RunningJob = job.start();
+    signals::stop_by(running.stop_flag());
     let bar = Bar::new(!arguments.quiet);
     while !running.wait_at_most(INTERVAL) {
-        if signals::is_stop_asked() {
-            running.stop();
-        }
         bar.show(running.progress());
         warn(&bar, &running);
     }

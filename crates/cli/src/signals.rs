@@ -9,9 +9,11 @@
 use std::io;
 use std::mem::{MaybeUninit, zeroed};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use libc::{SIGHUP, SIGINT, SIGTERM, c_int, c_void, sigaction, siginfo_t};
+use tidemill::StopFlag;
 
 /// Signals that come so long after the first are part of the same request, in milliseconds.
 const BURST_MS: u64 = 1000;
@@ -24,6 +26,9 @@ const ABORTED: &[u8] = b"error: a second request to stop ended the job at once; 
 
 /// When the first request came, in milliseconds of the monotonic clock; 0 before that.
 static ASKED_MS: AtomicU64 = AtomicU64::new(0);
+
+/// What a request sets.
+static STOP: OnceLock<StopFlag> = OnceLock::new();
 
 /// Keys at the terminal are not for this process.
 static IGNORES_KEYS: AtomicBool = AtomicBool::new(false);
@@ -49,9 +54,16 @@ pub(crate) fn catch() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the job was asked to stop.
-pub(crate) fn is_stop_asked() -> bool {
-    ASKED_MS.load(Ordering::Relaxed) != 0
+/// Has requests stop a job, also one that came before: from the handler itself, so that nothing that holds up
+/// this process's other threads, such as a standard error that nobody reads, keeps a job from its end. There is
+/// one job for each process.
+pub(crate) fn stop_by(flag: StopFlag) {
+    let flag = STOP.get_or_init(|| flag);
+    // A handler either sees the flag, or is seen here.
+    fence(Ordering::SeqCst);
+    if ASKED_MS.load(Ordering::SeqCst) != 0 {
+        flag.stop();
+    }
 }
 
 fn is_ignored(signal: c_int) -> io::Result<bool> {
@@ -72,7 +84,11 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
         return;
     }
     let now_ms = monotonic_ms();
-    let first = ASKED_MS.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+    let first = ASKED_MS.compare_exchange(0, now_ms, Ordering::SeqCst, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+    if let Some(flag) = STOP.get() {
+        flag.stop();
+    }
     if first.is_err_and(|first_ms| now_ms.saturating_sub(first_ms) > BURST_MS) {
         abort();
     }

@@ -205,6 +205,23 @@ fn a_later_statement_reads_nothing_but_what_an_earlier_one_wrote() {
 }
 
 #[test]
+fn data_that_a_killed_run_left_stays_and_is_named() {
+    let host = Host::new();
+    host.write("made/trades-00000-000000.csv.open", "left");
+    let arguments = ["gen", "trades", "--rows", "5", "--format", "csv", "--out", "made"];
+    let ran = host.tidemill(&arguments);
+    ran.succeeds();
+    assert!(
+        ran.stderr().contains("has left made/trades-00000-000000.csv.open"),
+        "{}",
+        ran.stderr()
+    );
+    assert_eq!(fs::read(host.path("made/trades-00000-000000.csv.open")).unwrap(), b"left");
+    let made = fs::read_to_string(host.path("made/trades-00000-000001.csv")).unwrap();
+    assert_eq!(made.lines().count(), 6);
+}
+
+#[test]
 fn the_same_seed_makes_the_same_data() {
     let host = Host::new();
     for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {

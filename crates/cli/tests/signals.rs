@@ -113,6 +113,41 @@ fn a_later_signal_ends_the_job_at_once_and_says_so() {
     assert!(stderr.contains("a second request to stop ended the job at once"), "{stderr}");
 }
 
+/// What is said while a job runs fills a pipe that nobody reads, and the job is stopped all the same.
+#[test]
+fn a_standard_error_that_nobody_reads_does_not_keep_a_job_from_its_end() {
+    let host = Host::new();
+    fs::create_dir(host.path("out")).unwrap();
+    // Of this the job has something to say at once.
+    fs::write(host.path("out/part-00000-000000.csv.open"), "left").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    fill(&writer);
+    let mut command = host.command(&["run", "-e", LIVE]);
+    let mut child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    wait_until("the sink is open", || host.path("out/part-00000-000001.csv.open").exists());
+    std::thread::sleep(Duration::from_millis(200));
+    send(&child, SIGTERM);
+    wait_until("its results are published", || host.path("out/part-00000-000001.csv").exists());
+    drop(reader);
+    // Nothing that it has to say can be said now, and that is no failure.
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Leaves a pipe without room for one byte more.
+fn fill(pipe: &std::io::PipeWriter) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the descriptor is open; the calls take no memory but `piece`, which is readable.
+    unsafe {
+        let flags = libc::fcntl(pipe.as_raw_fd(), libc::F_GETFL);
+        libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK);
+        for byte_count in [4096, 1] {
+            let piece = [b'.'; 4096];
+            while libc::write(pipe.as_raw_fd(), piece.as_ptr().cast(), byte_count) > 0 {}
+        }
+        libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags);
+    }
+}
+
 #[test]
 fn a_hang_up_is_a_request_to_stop_but_under_nohup() {
     let host = Host::new();

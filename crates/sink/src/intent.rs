@@ -148,7 +148,11 @@ impl Intent {
 /// An intent that cannot be read, a name that something else has taken, and what the system said. All stays as
 /// it is then, to be tried again.
 pub(crate) fn roll_forward(directory: &Path) -> Result<(), SinkError> {
-    remove(&directory.join(UNFINISHED_INTENT))?;
+    let unfinished = directory.join(UNFINISHED_INTENT);
+    // A file system that is read-only refuses to remove what is not there, too.
+    if fs::symlink_metadata(&unfinished).is_ok() {
+        remove(&unfinished)?;
+    }
     let Some(intent) = Intent::read(directory)? else { return Ok(()) };
     if intent.own == 0 {
         return roll_home_forward(directory, &intent);

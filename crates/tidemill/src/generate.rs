@@ -53,6 +53,8 @@ pub struct Generated {
     pub elapsed: Duration,
     /// The files, in order of partition.
     pub files: Vec<PathBuf>,
+    /// Files that an earlier run was writing when it ended. They are left as they are.
+    pub left_open: Vec<PathBuf>,
 }
 
 /// Rows made at a time.
@@ -111,6 +113,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
         bytes: 0,
         elapsed: Duration::ZERO,
         files: Vec::new(),
+        left_open: directory.left_open().to_vec(),
     };
     let mut finished = Vec::new();
     // All are waited for before any failure is passed on: no core writes on behind the caller's back.
