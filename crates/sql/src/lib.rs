@@ -2,9 +2,9 @@
 //!
 //! Read in this order: [`parse()`] (text to statements), [`Catalog`] (what the caller knows),
 //! [`Parsed::bind`] (statements to a [`tidemill_plan::Script`]), [`SqlErrors`] (what was wrong,
-//! and where). Absent on purpose: evaluation (the caller supplies constant folding), I/O (the
-//! caller infers the schemas of files), and every other crate's view of `sqlparser`: this is the
-//! only crate that knows it.
+//! and where). Absent on purpose: evaluation (the caller folds constants and prepares
+//! expressions), I/O (the caller infers the schemas of files), and every other crate's view of
+//! `sqlparser`: this is the only crate that knows it.
 
 mod catalog;
 mod deep_stack;
@@ -28,9 +28,11 @@ mod report;
 mod scope;
 mod types;
 
+mod bind_cast;
 mod bind_conditions;
 mod bind_expr;
 mod bind_operators;
+mod built_in;
 mod fold;
 mod function_names;
 mod functions;

@@ -179,7 +179,13 @@ impl QueryBinder<'_, '_> {
                 let span = self.session.span(value.span);
                 let scope = Scope::new("", &Schema::default());
                 let bound = ExprBinder::new(self.session, &scope, "ORDER BY").bind(expr)?;
-                let Some(ordinal) = integer_value(&bound) else { return Ok(None) };
+                let Some(ordinal) = integer_value(&bound) else {
+                    return self.session.fail_with(
+                        span,
+                        "ORDER BY a constant orders nothing",
+                        "a column is named without quotes, in double quotes, or by its number",
+                    );
+                };
                 match usize::try_from(ordinal).ok().and_then(|at| at.checked_sub(1)) {
                     Some(index) if index < names.len() => Ok(Some(index)),
                     _ => {
