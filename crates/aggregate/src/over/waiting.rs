@@ -1,6 +1,7 @@
 //! Rows that wait for the watermark, and leave in order of event time.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -86,11 +87,27 @@ impl Waiting {
     /// # Cost
     /// O(runs).
     pub(crate) fn next_step(&self, watermark: EventTime) -> EventTime {
-        let row_count = (RELEASED_ROWS / self.runs.len().max(1)).max(1);
-        let ends = self.runs.iter().filter_map(|run| run.order.get(run.next + row_count));
-        // Rows of just this time leave once event time is beyond it.
-        let step = ends.map(|&(time, _)| time.saturating_add(1)).min();
-        step.map_or(watermark, |step| watermark.min(EventTime(step)))
+        if self.row_count() <= RELEASED_ROWS {
+            return watermark;
+        }
+        // Rows are counted by strides, from the run whose next stride ends first.
+        let stride = (RELEASED_ROWS / (4 * self.runs.len())).max(1);
+        let end_of = |at: usize, place: usize| {
+            let end = place + stride;
+            self.runs[at].order.get(end).map(|&(time, _)| Reverse((time, at, end)))
+        };
+        let starts = self.runs.iter().enumerate();
+        let mut ends: BinaryHeap<_> = starts.filter_map(|(at, run)| end_of(at, run.next)).collect();
+        let mut row_count = 0;
+        while let Some(Reverse((time, at, end))) = ends.pop() {
+            row_count += stride;
+            if row_count >= RELEASED_ROWS {
+                // Rows of just this time leave once event time is beyond it.
+                return watermark.min(EventTime(time.saturating_add(1)));
+            }
+            ends.extend(end_of(at, end));
+        }
+        watermark
     }
 
     /// Takes out the rows that the watermark has passed, in order, to `released`: batches of at least

@@ -140,10 +140,10 @@ impl PaneTable {
         }
         let closed_until = self.closed_until;
         let next = match self.layout {
-            Layout::Shared(_) => self.panes.keys().find_map(|pane| {
-                let mut windows = windows_of(self.window.kind, pane.start);
-                windows.find(|window| window.end > closed_until)
-            }),
+            Layout::Shared(_) => self
+                .panes
+                .keys()
+                .find_map(|pane| windows_after(self.window.kind, pane.start, closed_until).next()),
             Layout::Whole => {
                 let closed = Bounds { end: closed_until, start: i64::MAX };
                 self.panes.range((Excluded(closed), Unbounded)).next().map(|(&window, _)| window)

@@ -291,3 +291,46 @@ fn silent_keys_are_let_go() {
     }
     assert!(most <= 4000, "{most} keys held at once");
 }
+
+#[test]
+fn rows_that_wait_leave_in_pieces_of_about_one_size_however_they_came() {
+    let spec = spec(
+        OverOrder::EventTime { column: 0 },
+        vec![call(OverFunction::RowNumber, Frame::Rows(None))],
+        None,
+    );
+    let count = 300_000;
+    for order in 0..3 {
+        let mut times: Vec<i64> = (0..count).collect();
+        match order {
+            0 => {}
+            1 => times.reverse(),
+            _ => {
+                let mut random = Random(3);
+                (1..times.len()).for_each(|at| times.swap(at, random.below(at + 1)));
+            }
+        }
+        let records: Vec<Record> =
+            times.iter().map(|&time| Record { time, key: time % 3, value: None }).collect();
+        let mut table = OverTable::new(spec.clone(), &[], u64::MAX, 200);
+        for (at, some) in records.chunks(200).enumerate() {
+            let rows = batch(some, at * 200);
+            table.update(&rows, &mut Vec::new(), &mut Vec::new()).unwrap();
+            table.advance(EventTime::MIN, &mut Vec::new()).unwrap();
+        }
+        let (mut steps, mut left) = (0, 0);
+        loop {
+            let step = table.next_step(EventTime::MAX);
+            let mut results = Vec::new();
+            table.advance(step, &mut results).unwrap();
+            let rows: usize = results.iter().map(Batch::row_count).sum();
+            assert!(rows <= 100_000, "order {order}: {rows} at once");
+            (steps, left) = (steps + 1, left + rows);
+            if step == EventTime::MAX {
+                break;
+            }
+        }
+        assert_eq!(left, records.len());
+        assert!(steps <= 6, "order {order}: {steps} steps");
+    }
+}
