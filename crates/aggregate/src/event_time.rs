@@ -19,6 +19,8 @@ pub struct EventTimes {
     spec: EventTimeSpec,
     watermark: EventTime,
     last: LastTimes,
+    /// Event times so far beyond the watermark are counted.
+    counted_ahead_us: i64,
     far_ahead: FarAheadCount,
 }
 
@@ -29,7 +31,12 @@ impl EventTimes {
         assert!(spec.delay_us.is_none_or(|delay| delay >= 0), "a watermark is never ahead");
         assert!(spec.max_ahead_us.is_none_or(|max| max >= 0), "too far ahead is not behind");
         let (last, far_ahead) = (LastTimes::default(), FarAheadCount::default());
-        Self { spec, watermark: EventTime::MIN, last, far_ahead }
+        // Behind a delay that is longer itself, every time is beyond `max_ahead`: then the delay is no part
+        // of how far ahead a time is.
+        let (delay_us, max_us) = (spec.delay_us.unwrap_or(0), spec.max_ahead_us.unwrap_or(0));
+        let counted_ahead_us =
+            if delay_us < max_us { max_us } else { max_us.saturating_add(delay_us) };
+        Self { spec, watermark: EventTime::MIN, last, counted_ahead_us, far_ahead }
     }
 
     /// The watermark behind the last record.
@@ -44,9 +51,7 @@ impl EventTimes {
             return;
         }
         self.watermark = watermark;
-        if let Some(max_ahead_us) = self.spec.max_ahead_us {
-            self.far_ahead.judge(watermark.0, max_ahead_us);
-        }
+        self.far_ahead.judge(watermark.0, self.counted_ahead_us);
     }
 
     /// Event times that were too far ahead of the watermark, and the first of them.
@@ -85,7 +90,7 @@ impl EventTimes {
                         if watermark == EventTime::MIN.0 || is_beyond(time, watermark, max_us) =>
                     {
                         let offset = Offset(batch.offsets().value(row));
-                        self.move_confirmed(&times[..=row], offset, watermark, delay_us, max_us)
+                        self.move_confirmed(&times[..=row], offset, watermark, delay_us)
                     }
                     _ => candidate,
                 };
@@ -107,18 +112,19 @@ impl EventTimes {
         offset: Offset,
         watermark: i64,
         delay_us: i64,
-        max_ahead_us: i64,
     ) -> i64 {
         let time = times[times.len() - 1];
         let confirmed = self.last.confirmed_with(times).map(|time| time.saturating_sub(delay_us));
         let moved = confirmed.map_or(watermark, |confirmed| confirmed.max(watermark));
         if watermark != EventTime::MIN.0 {
-            self.far_ahead.add(offset, time, moved, max_ahead_us);
+            if is_beyond(time, watermark, self.counted_ahead_us) {
+                self.far_ahead.add(offset, time, moved, self.counted_ahead_us);
+            }
             return moved;
         }
         self.far_ahead.wait(offset, time);
         if moved != EventTime::MIN.0 {
-            self.far_ahead.judge(moved, max_ahead_us);
+            self.far_ahead.judge(moved, self.counted_ahead_us);
         }
         moved
     }

@@ -41,8 +41,14 @@ impl Model {
             last.get(2).copied()
         };
         self.watermark = self.watermark.max(to.map(|to| to - self.delay_us));
-        match (self.max_ahead_us, before, self.watermark) {
-            (Some(_), Some(_), _) if !is_believed => self.far_count += 1,
+        // A delay that is longer itself is no part of how far ahead a time is.
+        let delay_us = self.delay_us;
+        let counted =
+            self.max_ahead_us.map(|max| if delay_us < max { max } else { max + delay_us });
+        match (counted, before, self.watermark) {
+            (Some(max), Some(watermark), _) if !is_believed => {
+                self.far_count += u64::from(time - watermark > max);
+            }
             // The first watermark judges the records that made it.
             (Some(max), None, Some(now)) => {
                 let far = self.times.iter().filter(|&&time| time - now > max);
@@ -114,6 +120,22 @@ fn the_watermark_is_what_one_record_at_a_time_makes_however_batches_are_cut() {
         held += usize::try_from(model.far_count).unwrap();
     }
     assert!(moved > 10_000 && held > 1000, "all of it was tried: {moved}, {held}");
+}
+
+#[test]
+fn behind_a_long_delay_a_usual_record_is_not_said_to_be_far_ahead() {
+    let spec = EventTimeSpec {
+        column: 0,
+        name: "t".to_owned(),
+        delay_us: Some(5000),
+        max_ahead_us: Some(100),
+    };
+    let mut following = EventTimes::new(spec);
+    let times: Vec<Option<i64>> = (0..50).map(|at| Some(at * 10)).chain([Some(9000)]).collect();
+    following.apply(batch(&times, 0), &mut Vec::new());
+    // The third greatest of the last eight: 490 and 9000 are before it.
+    assert_eq!(following.watermark(), EventTime(480 - 5000));
+    assert_eq!(following.far_ahead().0, 1, "9000 is, by more than a hundred and the delay");
 }
 
 #[test]
