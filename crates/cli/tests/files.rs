@@ -84,6 +84,22 @@ fn a_folder_that_another_engine_wrote_is_read_as_its_data() {
 }
 
 #[test]
+fn more_files_than_may_be_open_at_once_are_read_one_after_another() {
+    let host = Host::new();
+    for file in 0..600 {
+        host.write(&format!("d/{file}.csv"), "a\n1\n");
+    }
+    let sql = "CREATE SINK kept WITH ('connector' = 'file', 'path' = 'kept', 'format' = 'csv'); \
+               INSERT INTO kept SELECT a FROM 'd/*.csv'; SELECT SUM(a) AS s FROM 'd/*.csv'";
+    let run = "ulimit -n 64; exec \"$0\" run --quiet --format csv -e \"$1\"";
+    let mut command = Command::new("sh");
+    command.current_dir(host.path("")).args(["-c", run, env!("CARGO_BIN_EXE_tidemill"), sql]);
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "s\n600\n", "{output:?}");
+    assert_eq!(fs::read_dir(host.path("kept")).unwrap().count(), 600);
+}
+
+#[test]
 fn links_and_names_of_any_bytes_under_a_glob() {
     let host = Host::new();
     host.write("d/a.csv", "a\n1\n");

@@ -279,6 +279,53 @@ fn what_leaves_live_is_what_leaves_in_the_end() {
 }
 
 #[test]
+fn a_field_of_many_lines_that_grows_is_one_record_at_last() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\n");
+    let query = "SELECT CHAR_LENGTH(k) AS n, t FROM clicks";
+    let live = Live::start(&host, &(clicks("log.csv", "") + query));
+    assert_eq!(live.line(), "n,t");
+    append(&host, "log.csv", "\"");
+    for _ in 0..300 {
+        append(&host, "log.csv", "a line,\"\"q\"\"\n");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    append(&host, "log.csv", "\",7\nx,8\n");
+    // Eleven characters a line: two quotes stand for one.
+    live.expect_lines(&["3300,1970-01-01 00:00:07", "1,1970-01-01 00:00:08"]);
+    assert!(live.stop().0.is_empty());
+}
+
+#[test]
+fn thousands_of_files_are_followed_within_the_limit_or_refused_before_anything_starts() {
+    let host = Host::new();
+    for file in 0..1200 {
+        host.write(&format!("d/{file}.csv"), "k,t\na,1\n");
+    }
+    let query = "SELECT COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (t, 10s)";
+    let sql = clicks("d", "") + query;
+    let limited = |limits: &str| {
+        let mut command = std::process::Command::new("sh");
+        let run = "exec \"$0\" run --quiet --format csv -e \"$1\"";
+        command.current_dir(host.path("")).arg("-c").arg(format!("{limits}; {run}"));
+        command.arg(env!("CARGO_BIN_EXE_tidemill")).arg(&sql);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let refused = limited("ulimit -n 256").wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && stderr.contains("ulimit -Hn"), "{stderr}");
+    // The soft limit is raised.
+    let child = limited("ulimit -Sn 256");
+    std::thread::sleep(Duration::from_secs(3));
+    // SAFETY: the child has not been waited for, so that the number is still its own.
+    unsafe { libc::kill(libc::pid_t::try_from(child.id()).unwrap(), libc::SIGINT) };
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+}
+
+#[test]
 fn what_cannot_be_followed_is_refused() {
     let host = Host::new();
     host.write("a.csv.gz", b"");

@@ -205,6 +205,15 @@ impl Decoder {
         }
     }
 
+    /// Lets go of the current frame, of which nothing was consumed: so its reader adds to it in place.
+    pub fn let_go(&mut self) {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.let_go(),
+            Kind::Json(decoder) => decoder.let_go(),
+            Kind::Arrow(_) | Kind::Parquet(_) => {}
+        }
+    }
+
     /// A text record of the current frame by its offset, without its newline; `None` for formats
     /// that are not text and for offsets outside the frame.
     #[must_use]

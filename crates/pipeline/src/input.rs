@@ -265,6 +265,9 @@ impl ByteInput {
                 let consumed = self.decoder.consumed();
                 self.bytes_in += consumed;
                 self.reader.consume(consumed);
+                if consumed == 0 {
+                    self.decoder.let_go();
+                }
                 self.is_decoding = false;
                 if !bad.is_empty() {
                     // The records' text goes with the frame, so they are dealt with first.

@@ -21,6 +21,13 @@ pub enum RtError {
         /// What glommio insists on, in bytes.
         needed_bytes: u64,
     },
+    /// More files have to be open at once than this process may have.
+    DescriptorLimit {
+        /// How many in all.
+        needed: u64,
+        /// `RLIMIT_NOFILE`, hard.
+        limit: u64,
+    },
     /// A CPU was asked for that this process may not run on.
     CpuNotAllowed {
         /// The CPU asked for.
@@ -113,6 +120,11 @@ impl fmt::Display for RtError {
                 f,
                 "locked memory is limited to {limit_bytes} bytes and io_uring needs {needed_bytes}; \
                  raise it with ulimit -l or LimitMEMLOCK=, or choose runtime = std"
+            ),
+            Self::DescriptorLimit { needed, limit } => write!(
+                f,
+                "{needed} files have to be open at once, and this process may have {limit}; raise \
+                 the limit with ulimit -Hn or LimitNOFILE=, or follow fewer files"
             ),
             Self::CpuNotAllowed { cpu, allowed } => write!(
                 f,

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use glommio::GlommioError;
 use glommio::io::{BufferedFile, ReadResult};
 
+use crate::yielding::QueuedClose;
 use crate::{Backend, FileChange};
 
 /// A file, opened for one core. Not `Send`.
@@ -24,6 +25,7 @@ pub struct File {
     handle: Handle,
     /// The file system refuses `RWF_NOWAIT`: remembered, so that it is asked once.
     is_nowait_refused: Cell<bool>,
+    _closing: Option<QueuedClose>,
 }
 
 #[derive(Debug)]
@@ -151,15 +153,15 @@ impl File {
     /// Takes over a file that has been opened for reading.
     #[must_use]
     pub fn from_std(backend: Backend, file: fs::File) -> Self {
-        let handle = match backend {
-            Backend::Std => Handle::Std(file),
+        let (handle, closing) = match backend {
+            Backend::Std => (Handle::Std(file), None),
             Backend::Glommio => {
                 // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
                 let file = unsafe { BufferedFile::from_raw_fd(file.into_raw_fd()) };
-                Handle::Glommio(Rc::new(file))
+                (Handle::Glommio(Rc::new(file)), Some(QueuedClose))
             }
         };
-        Self { handle, is_nowait_refused: Cell::new(false) }
+        Self { handle, is_nowait_refused: Cell::new(false), _closing: closing }
     }
 
     fn raw_fd(&self) -> RawFd {

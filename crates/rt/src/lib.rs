@@ -6,6 +6,7 @@
 
 mod backend;
 mod cpus;
+mod descriptors;
 mod directory;
 mod error;
 mod exact;
@@ -18,6 +19,7 @@ mod yielding;
 
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
 pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
+pub use descriptors::allow_descriptors;
 pub use directory::{rename_to_free, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};
 pub use file::{File, FileIdentity, FileKey, since_epoch_ns};

@@ -8,6 +8,19 @@ use crate::Backend;
 thread_local! {
     static CURRENT: Cell<Option<Backend>> = const { Cell::new(None) };
     static YIELDED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Files dropped since glommio was last known to have closed them.
+    static DROPPED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts a file of glommio's that is dropped: it is closed only with the next requests of its ring.
+#[derive(Debug)]
+pub(crate) struct QueuedClose;
+
+impl Drop for QueuedClose {
+    fn drop(&mut self) {
+        // A thread that is being taken down takes its files along.
+        let _ = DROPPED.try_with(|dropped| dropped.set(dropped.get() + 1));
+    }
 }
 
 /// Notes which backend runs the calling thread.
@@ -15,7 +28,9 @@ pub(crate) fn set_current(backend: Backend) {
     CURRENT.set(Some(backend));
 }
 
-/// Gives way to other tasks of this core, if about a millisecond has passed since it last did.
+/// Gives way to other tasks of this core, if about a millisecond has passed since it last did. Files that
+/// were dropped are closed by then, if there are some: many small ones, one after another, would else come
+/// to be open all at once.
 ///
 /// Reads in flight go on meanwhile; that they are finished is noticed when a task waits for one. Under
 /// the portable backend there is one task a core, and it returns at once. Costs a look at the monotonic
@@ -24,6 +39,11 @@ pub async fn yield_if_needed() {
     const INTERVAL: Duration = Duration::from_millis(1);
     if CURRENT.get() != Some(Backend::Glommio) {
         return;
+    }
+    const DROPPED_MAX: u32 = 8;
+    if DROPPED.get() >= DROPPED_MAX {
+        DROPPED.set(0);
+        submit_queued().await;
     }
     let now = Instant::now();
     if YIELDED.get().is_none_or(|last| now - last >= INTERVAL) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::{Compression, FileSource};
-use tidemill_rt::{FileIdentity, FileKey, descriptor_of};
+use tidemill_rt::{FileIdentity, FileKey, allow_descriptors, descriptor_of};
 
 use crate::SourceError;
 use crate::glob::is_glob;
@@ -142,6 +142,10 @@ fn find(source: &FileSource) -> Result<Found, SourceError> {
         return Err(SourceError::NoFiles { path: path.to_owned(), is_glob: is_pattern, left_out });
     }
     paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+    if source.follow {
+        // All stay open.
+        allow_descriptors(u64::try_from(paths.len()).expect("a usize fits u64"))?;
+    }
     let files = paths
         .into_iter()
         .map(|path| look_at(path, source.follow))

@@ -155,6 +155,27 @@ fn a_file_that_is_cut_is_read_from_its_start_and_that_is_said() {
 }
 
 #[test]
+fn a_record_that_grows_in_small_writes_costs_what_it_has_bytes() {
+    on_each_backend(|backend, path| async move {
+        append(&path, "first\n");
+        let mut reader = follow(backend, &path, 1 << 20).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "first\n"));
+        let mut lent = 0;
+        for _ in 0..2000 {
+            append(&path, "0123456789");
+            if let Polled::Ready(frames) = reader.next_frames().await.unwrap()
+                && let FrameBytes::Sequential { bytes, .. } = frames.bytes
+            {
+                lent += bytes.len();
+            }
+        }
+        assert!(lent < 100, "{lent} bytes were lent, to be looked through, before the end came");
+        append(&path, "\n");
+        assert_eq!(lines(&mut reader).await.unwrap().1, "0123456789".repeat(2000) + "\n");
+    });
+}
+
+#[test]
 fn a_record_without_an_end_is_refused() {
     on_each_backend(|backend, path| async move {
         append(&path, "0123456789");

@@ -15,7 +15,7 @@ use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector, SourceConnector};
 use tidemill_record::EventTime;
-use tidemill_rt::{Choice, CpuChoice, Probe, probe, select_cpus};
+use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpus};
 use tidemill_source::{meant, pipe_key};
 
 use crate::Error;
@@ -279,6 +279,11 @@ impl Job {
             }
         }
         let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);
+        if has_no_end {
+            // All run at once, each with a file to read, one to write, and one for dead letters.
+            let pipelines: usize = planned.iter().map(PlannedQuery::pipeline_count).sum();
+            allow_descriptors(3 * u64::try_from(pipelines).unwrap_or(u64::MAX / 3))?;
+        }
         let mut builder = WaveBuilder {
             around: &self.around,
             settings,

@@ -141,6 +141,20 @@ impl PlannedQuery {
         names.into_iter().flat_map(|name| &self.sources[name].notices)
     }
 
+    /// Pipelines that read, write or merge for it.
+    pub(crate) fn pipeline_count(&self) -> usize {
+        fn below(root: &Fragment, query: &PlannedQuery) -> usize {
+            let own = pipeline_count(root, query);
+            match &root.input {
+                FragmentInput::Scan(_) => own,
+                FragmentInput::Gather { children, .. } => {
+                    own + children.iter().map(|child| below(child, query)).sum::<usize>()
+                }
+            }
+        }
+        self.physical.fragments.iter().map(|root| below(root, self)).sum()
+    }
+
     fn is_split(&self) -> bool {
         self.sources.values().any(|source| source.is_split)
     }

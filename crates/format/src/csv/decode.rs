@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use tidemill_plan::CsvOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
-use super::record::{self, Ending, RawField, Style};
+use super::record::{self, Ending, Open, RawField, Style};
 use super::structure::{Run, Structure};
 use super::{check_options, header};
 #[cfg(target_arch = "x86_64")]
@@ -46,6 +46,8 @@ pub(crate) struct CsvDecoder {
     structure: Structure,
     rows: Rows,
     fields: Vec<RawField>,
+    /// A record whose end has not come, by its offset; its fields so far are in `fields`.
+    open: Option<(u64, Open)>,
     level: Level,
 }
 
@@ -92,6 +94,7 @@ impl CsvDecoder {
             structure: Structure::new(options.delimiter, options.quote),
             rows,
             fields: Vec::new(),
+            open: None,
             level: Level::detect(),
         })
     }
@@ -105,6 +108,7 @@ impl CsvDecoder {
     /// Goes on with another text: one of before, or one that begins.
     #[cold]
     fn change_text(&mut self, head: u64) {
+        self.open = None;
         if !self.options.has_header {
             // Of every text the same is known.
             (self.head, self.is_from_head) = (head, None);
@@ -166,9 +170,14 @@ impl CsvDecoder {
             layout: self.layout.as_ref()?,
             structure: &mut self.structure,
             fields: &mut self.fields,
+            open: &mut self.open,
             lanes: PhantomData,
         };
         self.rows.decode(&mut self.frame, bad, &mut parser)
+    }
+
+    pub(crate) fn let_go(&mut self) {
+        self.frame.let_go();
     }
 
     pub(crate) fn frame(&self) -> &TextFrame {
@@ -186,7 +195,7 @@ impl CsvDecoder {
         let bytes = &self.frame.bytes;
         match record::split(bytes, start, self.frame.is_last, &self.options, &mut fields) {
             Ending::Whole { end, .. } => Some(&bytes[start..end]),
-            Ending::Partial => None,
+            Ending::Partial(_) => None,
         }
     }
 
@@ -197,7 +206,7 @@ impl CsvDecoder {
             return Ok(false);
         }
         match record::split(bytes, *position, *is_last, &self.options, &mut self.fields) {
-            Ending::Partial => Ok(false),
+            Ending::Partial(_) => Ok(false),
             Ending::Whole { fault: Some(fault), .. } => {
                 Err(FormatError::Header { reason: fault.to_owned() })
             }
@@ -229,12 +238,16 @@ struct Parser<'a, L> {
     layout: &'a Layout,
     structure: &'a mut Structure,
     fields: &'a mut Vec<RawField>,
+    open: &'a mut Option<(u64, Open)>,
     lanes: PhantomData<L>,
 }
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
     #[inline(always)]
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
+        if self.open.is_some() {
+            return None;
+        }
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let Layout { field_count, fields } = self.layout;
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
@@ -257,6 +270,9 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let mut slots = slots.own(row, start);
+        if self.open.is_some() {
+            return self.next_careful(frame, &mut slots, side);
+        }
         let count = self.layout.field_count;
         let Run { ends: stops, is_ascii } =
             self.structure.run::<L>(bytes, (start, usize::MAX), count, 1, false);
@@ -284,8 +300,22 @@ impl<L> Parser<'_, L> {
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        let ending = record::split(bytes, start, frame.is_last, self.options, self.fields);
-        let Ending::Whole { end, next, fault } = ending else { return NextRecord::Partial };
+        // What has been looked through of a record that came in pieces is not looked through again.
+        let open = self.open.take().filter(|(offset, _)| *offset == frame.offset());
+        let ending = match open {
+            None => record::split(bytes, start, frame.is_last, self.options, self.fields),
+            Some((_, open)) => {
+                let open = open.moved_to(start, self.fields);
+                record::go_on(bytes, open, frame.is_last, self.options, self.fields)
+            }
+        };
+        let (end, next, fault) = match ending {
+            Ending::Whole { end, next, fault } => (end, next, fault),
+            Ending::Partial(open) => {
+                *self.open = Some((frame.offset(), open));
+                return NextRecord::Partial;
+            }
+        };
         self.structure.skip_to(bytes, next);
         if end == start && self.layout.field_count > 1 {
             return NextRecord::Blank { next };

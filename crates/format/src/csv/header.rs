@@ -57,7 +57,7 @@ pub fn csv_header(options: &CsvOptions, head: &[u8]) -> Result<Vec<String>, Form
         Ending::Whole { fault: Some(fault), .. } => {
             Err(FormatError::Header { reason: fault.to_owned() })
         }
-        Ending::Partial => {
+        Ending::Partial(_) => {
             let reason = format!("it does not end within {} bytes", head.len());
             Err(FormatError::Header { reason })
         }

@@ -90,6 +90,10 @@ impl JsonDecoder {
         self.rows.decode(&mut self.frame, bad, &mut parser)
     }
 
+    pub(crate) fn let_go(&mut self) {
+        self.frame.let_go();
+    }
+
     pub(crate) fn frame(&self) -> &TextFrame {
         &self.frame
     }

@@ -62,6 +62,12 @@ impl TextFrame {
         Ok(Self { bytes, start: start.0, end: end.0, is_last, position: 0 })
     }
 
+    /// Lets the bytes go, of which nothing is needed any more.
+    pub(crate) fn let_go(&mut self) {
+        self.bytes = no_bytes();
+        self.position = 0;
+    }
+
     /// Whether there is a record of ours, whole or not, at the position.
     pub(crate) fn has_more(&self) -> bool {
         self.position < self.bytes.len() && self.offset() < self.end
