@@ -109,6 +109,31 @@ fn segments_are_visible_while_the_job_runs_and_all_rows_after_it() {
     assert_eq!(check_rows(all.iter()).to_string(), counted.unwrap());
 }
 
+/// A Parquet encoder holds a row group back, which counts for the length of the segment.
+#[test]
+fn columnar_segments_roll_by_what_they_are_going_to_hold() {
+    for format in ["parquet", "arrow"] {
+        let host = Host::new();
+        let child = start(&mut host.command(&["run", "-e", &live(format, "fail")]));
+        wait_for_visible(&host, 3);
+        send(&child, libc::SIGTERM);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        let counted =
+            stderr.lines().find_map(|line| Some(line.split_once(" rows out")?.0.replace(',', "")));
+        let all = host.sql(&format!(
+            "SELECT COUNT(*) AS n, COUNT(DISTINCT trade_id) AS ids FROM 'out/*.{format}'"
+        ));
+        let count = counted.unwrap();
+        assert_eq!(all.succeeds(), format!("n,ids\n{count},{count}\n"));
+        for entry in fs::read_dir(host.path("out")).unwrap() {
+            let byte_count = entry.unwrap().metadata().unwrap().len();
+            assert!(byte_count < 2 << 20, "about 256 KiB: {byte_count}");
+        }
+    }
+}
+
 #[test]
 fn what_a_killed_job_leaves_is_nobody_elses() {
     let host = Host::new();

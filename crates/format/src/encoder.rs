@@ -98,6 +98,16 @@ impl Encoder {
         }
     }
 
+    /// Bytes that the segment is going to have beyond those that were appended, about, if it is finished now: of Parquet
+    /// those of the row group that is being encoded. A function of the segment's rows, however they came.
+    #[must_use]
+    pub fn coming_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Csv(_) | Kind::Json(_) | Kind::Arrow(_) => 0,
+            Kind::Parquet(encoder) => encoder.coming_bytes(),
+        }
+    }
+
     /// Appends the rest of the segment. A segment without rows is still a readable file: a CSV
     /// header, an Arrow schema, a Parquet footer.
     ///

@@ -192,7 +192,9 @@ impl FileOutput {
             start += row_count;
             self.segment_rows += row_count;
             let writer = self.writer.as_mut().expect("it stays until the output is finished");
-            if self.segment_rows.is_multiple_of(ROLL_ROWS) && writer.wants_roll() {
+            if self.segment_rows.is_multiple_of(ROLL_ROWS)
+                && writer.wants_roll(self.encoder.coming_bytes())
+            {
                 self.encoder.finish(&mut self.bytes)?;
                 self.flush().await?;
                 let writer = self.writer.as_mut().expect("as above");

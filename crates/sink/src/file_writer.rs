@@ -109,14 +109,13 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Whether the current segment has reached the length at which it is to be closed.
+    /// Whether the current segment has reached the length at which it is to be closed, with so many bytes that
+    /// the encoder still holds.
     #[must_use]
-    pub fn wants_roll(&self) -> bool {
-        let pending = u64::try_from(self.pending.len()).expect("a usize fits u64");
-        match (&self.open, self.rolling_bytes) {
-            (Some(open), Some(limit)) => open.byte_count + pending >= limit,
-            _ => false,
-        }
+    pub fn wants_roll(&self, coming: usize) -> bool {
+        let unwritten = u64::try_from(self.pending.len() + coming).expect("a usize fits u64");
+        let written = self.open.as_ref().map_or(0, |open| open.byte_count);
+        self.rolling_bytes.is_some_and(|limit| written + unwritten >= limit)
     }
 
     /// Closes the current segment; the next write begins another. Let the encoder finish first.

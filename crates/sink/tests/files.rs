@@ -54,7 +54,7 @@ async fn write(
         FileWriter::create(backend, directory, partition, "csv", rolling_bytes).await?;
     for piece in pieces {
         writer.write(&piece).await?;
-        if writer.wants_roll() {
+        if writer.wants_roll(0) {
             writer.roll().await?;
         }
     }
@@ -233,7 +233,7 @@ fn segments_of_a_live_job_are_published_one_by_one_and_stay() {
             let mut finished = Vec::new();
             for number in 10..30 {
                 writer.write(format!("{number}").as_bytes()).await.unwrap();
-                assert!(writer.wants_roll());
+                assert!(writer.wants_roll(0));
                 writer.roll().await.unwrap();
                 finished.extend(writer.take_finished());
             }

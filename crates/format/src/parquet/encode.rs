@@ -65,6 +65,11 @@ impl ParquetEncoder {
         self.coalescer.held_bytes() + self.writer.as_ref().map_or(0, ArrowWriter::memory_size)
     }
 
+    /// Bytes that the row group being encoded is going to have, about; a function of its rows.
+    pub(crate) fn coming_bytes(&self) -> usize {
+        self.writer.as_ref().map_or(0, ArrowWriter::in_progress_size)
+    }
+
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let writer = self.writer()?;
         writer.write(rows).map_err(refused)?;
