@@ -6,14 +6,17 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidemill_plan::Emit;
+use tidemill_plan::{AggregateFunction, Emit};
 use tidemill_record::{Batch, Cause, Columns, DataType, Moment, Offset};
 
 use crate::argument::{Groups, Rows};
-use crate::compact::join_copies;
+use crate::compact::{batch_bytes, join_copies};
 use crate::state::until_overflow;
 use crate::table::{Leaving, selected};
 use crate::{AggTable, AggregateError};
+
+/// Rows that are changed at a time where their results may be long.
+const PIECE_ROWS: usize = 64;
 
 /// The block of records whose changes `EMIT CHANGES EVERY n` is coalescing.
 #[derive(Debug, Default)]
@@ -73,9 +76,7 @@ impl AggTable {
         match self.spec.emit {
             _ if batch.row_count() == 0 => {}
             Emit::Final => return self.update(batch),
-            Emit::Changes | Emit::ChangesEvery(0 | 1) => {
-                self.change_every_row(batch)?.push_to(results)?;
-            }
+            Emit::Changes | Emit::ChangesEvery(0 | 1) => self.change_in_pieces(batch, results)?,
             Emit::ChangesEvery(n) => self.change_by_blocks(batch, n, results)?,
         }
         self.check_budget()
@@ -95,6 +96,31 @@ impl AggTable {
         let leaving = self.rows_of(&self.pending.groups);
         self.pending.clear();
         leaving.push_to(results)
+    }
+
+    /// As [`Self::change_every_row`]; where a result is all values so far, some rows at a time, and with a
+    /// look at what they come to together: that grows with the square of the rows.
+    fn change_in_pieces(
+        &mut self,
+        batch: &Batch,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        let grows = |function: &AggregateFunction| {
+            matches!(function, AggregateFunction::StringAgg { .. } | AggregateFunction::ArrayAgg)
+        };
+        if !self.spec.calls.iter().any(|call| grows(&call.function)) {
+            return self.change_every_row(batch)?.push_to(results);
+        }
+        let (mut start, mut leaving_bytes) = (0, 0);
+        while start < batch.row_count() {
+            let row_count = self.result_rows().clamp(1, PIECE_ROWS).min(batch.row_count() - start);
+            let before = results.len();
+            self.change_every_row(&batch.slice(start, row_count))?.push_to(results)?;
+            leaving_bytes += results[before..].iter().map(batch_bytes).sum::<u64>();
+            self.check_budget_with(leaving_bytes)?;
+            start += row_count;
+        }
+        Ok(())
     }
 
     /// One row for each of the batch, which is not empty, and in the places of those.
@@ -146,7 +172,7 @@ impl AggTable {
         let mut runs: Vec<(usize, Moment)> = Vec::new();
         let mut block_rows = 0;
         let mut outcome = Ok(());
-        let mut start = 0;
+        let (mut start, mut leaving_bytes) = (0, 0);
         while start < batch.row_count() {
             let room = usize::try_from(n - self.pending.row_count).unwrap_or(usize::MAX);
             let row_count = room.min(batch.row_count() - start);
@@ -159,6 +185,9 @@ impl AggTable {
                 let moment = row_moment(batch, start - 1);
                 let before = blocks.len();
                 outcome = self.flush_changes(&mut blocks).map_err(|error| error.at(moment));
+                // Blocks are joined to one, and are there twice then.
+                leaving_bytes += 2 * blocks[before..].iter().map(batch_bytes).sum::<u64>();
+                self.check_budget_with(leaving_bytes)?;
                 block_rows += blocks[before..].iter().map(Batch::row_count).sum::<usize>();
                 runs.push((block_rows, moment));
                 if outcome.is_err() {

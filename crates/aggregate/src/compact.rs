@@ -97,7 +97,7 @@ pub(crate) fn batch_bytes(batch: &Batch) -> u64 {
 }
 
 /// Gives text and bytes buffers of their own; other types have them after `take` and `concat`.
-fn own_views(array: &ArrayRef) -> ArrayRef {
+pub(crate) fn own_views(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Utf8View if array.as_string_view().data_buffers().is_empty() => Arc::clone(array),
         DataType::Utf8View => Arc::new(array.as_string_view().gc()),

@@ -7,7 +7,7 @@ use tidemill_plan::SortKey;
 use tidemill_record::{Batch, Columns, DataType};
 
 use crate::AggregateError;
-use crate::compact::{batch_bytes, copy_rows, join_copies};
+use crate::compact::{batch_bytes, copy_rows, join_copies, own_views};
 use crate::sort_order::{RowComparator, prefixes};
 
 /// Small batches are joined until they have this many rows.
@@ -57,6 +57,12 @@ impl RowStore {
         self.state_bytes
     }
 
+    /// Bytes that so many of the rows take, on average.
+    pub(crate) fn bytes_of(&self, row_count: usize) -> u64 {
+        let average = self.state_bytes / (self.row_count.max(1) as u64) + 1;
+        average.saturating_mul(row_count as u64)
+    }
+
     /// Keeps copies of some rows of a batch.
     pub(crate) fn push_rows(&mut self, batch: &Batch, rows: Vec<u32>) {
         self.push(copy_rows(batch, &rows));
@@ -102,7 +108,7 @@ impl RowStore {
 
     /// Keeps only these rows, in this order, as those that arrived.
     pub(crate) fn keep(&mut self, rows: &[u32]) {
-        let kept = if rows.is_empty() { None } else { join_copies(&[self.gather(rows)]) };
+        let kept = if rows.is_empty() { None } else { Some(self.gather_copies(rows)) };
         self.row_count = rows.len();
         self.state_bytes = kept.iter().map(batch_bytes).sum();
         self.batches = kept.into_iter().collect();
@@ -173,13 +179,22 @@ impl RowStore {
 
     /// These rows, in this order.
     pub(crate) fn gather(&self, rows: &[u32]) -> Batch {
+        self.gather_with(rows, |column| column)
+    }
+
+    /// The same with buffers of their own; one column at a time is there twice.
+    fn gather_copies(&self, rows: &[u32]) -> Batch {
+        self.gather_with(rows, |column| own_views(&column))
+    }
+
+    fn gather_with(&self, rows: &[u32], then: impl Fn(ArrayRef) -> ArrayRef) -> Batch {
         let locator = self.places();
         let places: Vec<(usize, usize)> = rows.iter().map(|&row| locator.locate(row)).collect();
         let column_count = self.batches.first().map_or(0, |batch| batch.columns().len());
         let columns = (0..column_count).map(|at| {
             let arrays: Vec<&dyn Array> =
                 self.batches.iter().map(|batch| &**batch.column(at)).collect();
-            interleave(&arrays, &places).expect("places are within the batches")
+            then(interleave(&arrays, &places).expect("places are within the batches"))
         });
         let offsets = places.iter().map(|&(batch, row)| self.batches[batch].offsets().value(row));
         Batch::new(columns.collect::<Columns>(), UInt64Array::from(offsets.collect::<Vec<u64>>()))

@@ -136,6 +136,8 @@ impl SortTable {
         self.check_order()?;
         let mut order = self.rows.order(&self.spec.keys, None)?;
         order.truncate(needed);
+        let copied_bytes = self.rows.bytes_of(order.len());
+        self.rows.check_budget(self.budget_bytes, self.rows.state_bytes() + copied_bytes)?;
         self.rows.keep(&order);
         if let Some(last) = order.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) {
             let key = self.spec.keys[0];

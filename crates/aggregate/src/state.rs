@@ -471,6 +471,14 @@ fn resize_tight<T: Clone>(column: &mut Vec<T>, len: usize, value: T) {
     column.resize(len.max(column.len()), value);
 }
 
+/// What an allocator takes for so many bytes: a header, and multiples of sixteen, at least two of them. Of
+/// many groups that hold little each, that is most of what they hold.
+#[inline]
+pub(crate) fn allocated(bytes: usize) -> usize {
+    const HEADER_BYTES: usize = 8;
+    if bytes == 0 { 0 } else { (bytes + HEADER_BYTES).next_multiple_of(16).max(32) }
+}
+
 /// Makes room for more of what one group holds outside of its state, by a quarter rather than by doubling:
 /// of many groups that grow alike, all would double in one batch.
 #[inline]

@@ -305,7 +305,7 @@ impl AggTable {
     }
 
     /// The same with so many bytes beside what is held.
-    fn check_budget_with(&self, bytes: u64) -> Result<(), AggregateError> {
+    pub(crate) fn check_budget_with(&self, bytes: u64) -> Result<(), AggregateError> {
         let state_bytes = self.state_bytes() + bytes;
         if state_bytes <= self.budget_bytes {
             return Ok(());

@@ -191,6 +191,13 @@ impl TopNTable {
                 kept.push(row);
             }
         }
+        // Where nearly all are needed, a copy would take memory and give none back.
+        if self.gone_count == 0 && kept.len() / 3 * 4 >= self.rows.row_count() {
+            self.kept_count = self.rows.row_count();
+            return Ok(());
+        }
+        let copied_bytes = self.rows.bytes_of(kept.len());
+        self.rows.check_budget(self.budget_bytes, self.state_bytes() + copied_bytes)?;
         let first = self.spec.order[0];
         self.groups = kept.iter().map(|&row| self.groups[row as usize]).collect();
         self.by_end.clear();

@@ -14,7 +14,7 @@ use tidemill_record::DataType;
 use crate::AggregateError;
 use crate::argument::Rows;
 use crate::keys::{KeyColumn, KeyInput, KeyStore};
-use crate::state::{Results, State, downcast, reserve_outside};
+use crate::state::{Results, State, allocated, downcast, reserve_outside};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state(argument: &DataType) -> Option<Box<dyn State>> {
@@ -38,6 +38,11 @@ struct ArrayAgg {
     places_bytes: usize,
 }
 
+/// Bytes of room for so many places.
+fn places_bytes(capacity: usize) -> usize {
+    allocated(capacity * size_of::<u32>())
+}
+
 impl ArrayAgg {
     /// Appends a row's value to its group's.
     fn push(&mut self, group: u32, input: &KeyInput<'_>, row: usize) -> Result<(), AggregateError> {
@@ -48,7 +53,7 @@ impl ArrayAgg {
         let capacity_before = places.capacity();
         reserve_outside(places, 1);
         places.push(place);
-        self.places_bytes += (places.capacity() - capacity_before) * size_of::<u32>();
+        self.places_bytes += places_bytes(places.capacity()) - places_bytes(capacity_before);
         Ok(())
     }
 }
@@ -110,11 +115,11 @@ impl State for ArrayAgg {
 
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
         let moved = std::mem::take(&mut self.places[from as usize]);
-        self.places_bytes -= moved.capacity() * size_of::<u32>();
+        self.places_bytes -= places_bytes(moved.capacity());
         let places = &mut self.places[into as usize];
         let capacity_before = places.capacity();
         places.extend_from_slice(&moved);
-        self.places_bytes += (places.capacity() - capacity_before) * size_of::<u32>();
+        self.places_bytes += places_bytes(places.capacity()) - places_bytes(capacity_before);
         Ok(())
     }
 

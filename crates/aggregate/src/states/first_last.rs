@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::min_max::{bytes_of, overwrite};
 use super::rank::Ranked;
-use crate::state::{Accumulator, Build, BytesOutput, Numbers};
+use crate::state::{Accumulator, Build, BytesOutput, Numbers, allocated};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state<const IS_LAST: bool, B: Build>(
@@ -183,6 +183,6 @@ impl<const IS_LAST: bool> Accumulator for EdgeBytes<IS_LAST> {
     }
 
     fn outside_bytes(state: &BytesEdge) -> usize {
-        state.bytes.capacity()
+        allocated(state.bytes.capacity())
     }
 }

@@ -12,7 +12,7 @@ use tidemill_record::DataType;
 use super::for_primitive;
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Build, BytesOutput, Numbers};
+use crate::state::{Accumulator, Build, BytesOutput, Numbers, allocated};
 
 /// The state for an argument type; `None` if it has no order.
 pub(crate) fn state<const IS_MAX: bool, B: Build>(
@@ -134,7 +134,7 @@ pub(crate) fn overwrite(buffer: &mut Vec<u8>, bytes: &[u8]) -> usize {
     buffer.clear();
     buffer.reserve_exact(bytes.len());
     buffer.extend_from_slice(bytes);
-    buffer.capacity() - capacity_before
+    allocated(buffer.capacity()) - allocated(capacity_before)
 }
 
 struct ExtremeBytes<const IS_MAX: bool>;
@@ -181,6 +181,6 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBytes<IS_MAX> {
     }
 
     fn outside_bytes(state: &Vec<u8>) -> usize {
-        state.capacity()
+        allocated(state.capacity())
     }
 }

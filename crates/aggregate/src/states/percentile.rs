@@ -14,7 +14,7 @@ use tidemill_record::DataType;
 
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, Numbers, State, reserve_outside};
+use crate::state::{Accumulator, Cells, Numbers, State, allocated, reserve_outside};
 
 /// The state for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state(
@@ -221,7 +221,7 @@ impl Accumulator for Percentile {
 
     fn outside_bytes(state: &Kept) -> usize {
         match state {
-            Kept::Values(values) => values.capacity() * size_of::<f64>(),
+            Kept::Values(values) => allocated(values.capacity() * size_of::<f64>()),
             Kept::Halves(halves) => {
                 let capacity = halves.low.capacity() + halves.high.capacity();
                 capacity * size_of::<f64>() + size_of::<Halves>()

@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, BinaryViewArray};
 use tidemill_record::DataType;
 
 use super::min_max::bytes_of;
-use crate::state::{Accumulator, BytesOutput, Cells, State, reserve_outside};
+use crate::state::{Accumulator, BytesOutput, Cells, State, allocated, reserve_outside};
 
 /// The state for a separator; `None` unless the argument is `VARCHAR`.
 pub(crate) fn state(
@@ -28,7 +28,7 @@ impl StringAgg {
             state.extend_from_slice(&self.separator);
         }
         state.extend_from_slice(text);
-        state.capacity() - capacity_before
+        allocated(state.capacity()) - allocated(capacity_before)
     }
 }
 
@@ -66,6 +66,6 @@ impl Accumulator for StringAgg {
     }
 
     fn outside_bytes(state: &Vec<u8>) -> usize {
-        state.capacity()
+        allocated(state.capacity())
     }
 }

@@ -1,0 +1,212 @@
+//! What a job holds in memory, by what the host says of the real command.
+
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "tests")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::process::Stdio;
+
+use support::Host;
+
+const MIB: u64 = 1 << 20;
+const BUDGET: u64 = 16 * MIB;
+/// Buffers of both cores that come and go while tables grow, and what the allocator keeps of them; not the
+/// same in every run.
+const SLACK: u64 = 8 * MIB;
+
+/// How a run ended, and the most memory that it had.
+struct Measured {
+    code: i32,
+    resident_bytes: u64,
+    stderr: String,
+}
+
+#[expect(clippy::zombie_processes, reason = "wait4 waits, and says what memory there was")]
+fn measure(host: &Host, budget: u64, sql: &str) -> Measured {
+    let budget = format!("{budget}B");
+    let arguments = ["run", "-q", "--cores", "2", "--memory", &budget, "-e", sql];
+    let mut command = host.command(&arguments);
+    command.stdout(Stdio::null()).stderr(File::create(host.path("stderr")).unwrap());
+    let child = command.spawn().unwrap();
+    let mut status = 0;
+    // SAFETY: zeroes are a value of this plain struct.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: both places outlive the call, and the child is waited for nowhere else.
+    let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+    assert_eq!(waited, pid);
+    assert!(libc::WIFEXITED(status), "{sql}: killed by signal {}", libc::WTERMSIG(status));
+    Measured {
+        code: libc::WEXITSTATUS(status),
+        // Linux counts in KiB.
+        resident_bytes: u64::try_from(usage.ru_maxrss).unwrap() * 1024,
+        stderr: std::fs::read_to_string(host.path("stderr")).unwrap(),
+    }
+}
+
+/// Rows of 8 files, in order of time in each, and the same in one file; every key `s` is there once. Written
+/// as they are made: what this process holds counts for those that it starts.
+fn write_input(host: &Host, row_count: usize) {
+    std::fs::create_dir(host.path("in")).unwrap();
+    let create = |name: &str| {
+        let mut file = BufWriter::new(File::create(host.path(name)).unwrap());
+        file.write_all(b"id,k,at,v,s\n").unwrap();
+        file
+    };
+    let mut files: Vec<_> = (0..8).map(|file| create(&format!("in/{file}.csv"))).collect();
+    let mut one = create("one.csv");
+    let mut line = String::new();
+    for row in 0..row_count {
+        let second = row / 50;
+        let (hour, minute) = (second / 3600 % 24, second / 60 % 60);
+        line.clear();
+        writeln!(
+            line,
+            "{row},{},2024-01-01T{hour:02}:{minute:02}:{:02}Z,{}.25,a text that stands for what a person \
+             writes and of about a hundred bytes so that keys are long {row}",
+            row % 500,
+            second % 60,
+            row * 7919 % 100_003,
+        )
+        .unwrap();
+        files[row % 8].write_all(line.as_bytes()).unwrap();
+        one.write_all(line.as_bytes()).unwrap();
+    }
+    files.into_iter().chain([one]).for_each(|mut file| file.flush().unwrap());
+}
+
+/// `PARTITIONED BY` or nothing, and the name.
+fn source(name: &str, path: &str, partitioned: &str) -> String {
+    format!(
+        "CREATE SOURCE {name} (id BIGINT NOT NULL, k BIGINT, at TIMESTAMP, v DOUBLE, s VARCHAR, \
+         WATERMARK FOR at AS at - INTERVAL '5' SECOND) {partitioned} WITH ('connector' = 'file', \
+         'path' = '{path}', 'format' = 'csv', 'splits' = '1');"
+    )
+}
+
+/// Ten times the budget, and a resident set within a tenth of the budget beside what the command takes
+/// without tables: for every step that holds something, local and gathered.
+#[test]
+fn a_job_at_ten_times_its_budget_stops_within_it_and_says_why() {
+    let host = Host::new();
+    write_input(&host, 1_000_000);
+    let declared = source("many", "in", "") + &source("one", "one.csv", "");
+    let run = |budget, query: &str| {
+        measure(
+            &host,
+            budget,
+            &format!(
+                "{declared} CREATE SINK d WITH ('connector' = 'discard'); INSERT INTO d {query}"
+            ),
+        )
+    };
+    let base = run(BUDGET, "SELECT k, COUNT(*) AS n, MAX(s) AS s FROM many GROUP BY k");
+    assert_eq!(base.code, 0, "{}", base.stderr);
+    let day = "INTERVAL '1' DAY";
+    let windowed = |call: String, from: &str, what: &str| {
+        format!(
+            "SELECT window_end, s, {what} FROM TABLE({call}) GROUP BY window_start, window_end, s"
+        )
+        .replace("FROM_SOURCE", from)
+    };
+    let table = "TABLE FROM_SOURCE, DESCRIPTOR(at)";
+    let windows = [
+        format!("TUMBLE({table}, {day})"),
+        format!("HOP({table}, INTERVAL '1' HOUR, {day})"),
+        format!("CUMULATE({table}, INTERVAL '1' HOUR, {day})"),
+        format!("SESSION({table}, {day})"),
+    ];
+    let mut queries: Vec<String> = [
+        "SELECT s, COUNT(*) AS n FROM one GROUP BY s",
+        "SELECT s, COUNT(*) AS n FROM many GROUP BY s",
+        "SELECT s, COUNT(*) AS n FROM one GROUP BY s EMIT CHANGES",
+        "SELECT s, COUNT(*) AS n FROM one GROUP BY s EMIT CHANGES EVERY 1000000 ROWS",
+        "SELECT STRING_AGG(s, ',') AS x FROM one EMIT CHANGES",
+        "SELECT k % 2 AS p, ARRAY_AGG(s) AS x FROM one GROUP BY k % 2 EMIT CHANGES EVERY 2 ROWS",
+        "SELECT * FROM one ORDER BY s",
+        "SELECT * FROM many ORDER BY v",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY s ORDER BY v) AS r FROM one) WHERE r <= 3",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY s ORDER BY v) AS r FROM many) WHERE r <= 3",
+        "SELECT id, SUM(v) OVER (PARTITION BY s ORDER BY at) AS r FROM one",
+        "SELECT id, MAX(s) OVER (PARTITION BY k ORDER BY at RANGE BETWEEN INTERVAL '9' HOUR PRECEDING AND CURRENT ROW) AS r FROM one",
+        "SELECT k, COUNT(DISTINCT s) AS r FROM one GROUP BY k",
+        "SELECT k, COUNT(DISTINCT s) AS r FROM many GROUP BY k",
+        "SELECT k, STRING_AGG(s, ',') AS r FROM one GROUP BY k",
+        "SELECT STRING_AGG(s, ',') AS r FROM many",
+        "SELECT k, ARRAY_AGG(s) AS r FROM many GROUP BY k",
+        "SELECT k, MEDIAN(v) AS a, MEDIAN(v + 1) AS b, MEDIAN(v + 2) AS c FROM one GROUP BY k",
+        "SELECT * FROM many LIMIT 900000",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for call in windows {
+        queries.push(windowed(call.clone(), "one", "COUNT(*) AS n"));
+        queries.push(windowed(call, "many", "COUNT(*) AS n"));
+    }
+    let mut findings = Vec::new();
+    for query in &queries {
+        let Measured { code, resident_bytes, stderr } = run(BUDGET, query);
+        let is_typed = code == 1
+            && stderr.contains("memory budget")
+            && stderr.contains("query d")
+            && stderr.contains(&BUDGET.to_string())
+            && stderr.contains("memory.budget");
+        let allowed = base.resident_bytes + BUDGET / 10 * 11 + SLACK;
+        if !is_typed || resident_bytes > allowed {
+            let mib = |bytes: u64| bytes as f64 / MIB as f64;
+            findings.push(format!(
+                "{query}\n  code {code}, {:.1} MiB of at most {:.1}: {stderr}",
+                mib(resident_bytes),
+                mib(allowed),
+            ));
+        }
+    }
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// The budget is one for all files: whichever of them the groups are in.
+#[test]
+fn many_small_files_and_a_large_one_share_one_budget() {
+    let host = Host::new();
+    for file in 0..3000 {
+        host.write(&format!("in/{file:04}.csv"), format!("k,v\n{},{file}\n", file % 7));
+    }
+    let large: String = (0..60_000).map(|at| format!("{},{at}\n", 1000 + at)).collect();
+    host.write("in/z.csv", format!("k,v\n{large}"));
+    let sql = "SELECT COUNT(*) AS n FROM (SELECT k, SUM(v) AS s FROM 'in/*.csv' GROUP BY k) AS q";
+    let ran = host.tidemill(&["run", "-q", "--memory", "16MiB", "-e", sql]);
+    assert_eq!(ran.succeeds(), "n\n60007\n");
+    let measured = measure(&host, 16 * MIB, sql);
+    assert_eq!(measured.code, 0, "{}", measured.stderr);
+    assert!(measured.resident_bytes < 96 * MIB, "{} bytes", measured.resident_bytes);
+}
+
+/// Rows of one turn that close many windows leave as they are made, and not all at the end of the turn.
+#[test]
+fn windows_that_close_at_once_leave_piece_by_piece() {
+    let host = Host::new();
+    // 360 windows for each of 500 rows, two hours apart.
+    let rows: String = (0..500)
+        .map(|row| {
+            format!(
+                "2024-{:02}-{:02}T{:02}:00:00Z,1\n",
+                1 + row / 336,
+                1 + row / 12 % 28,
+                row % 12 * 2
+            )
+        })
+        .collect();
+    host.write("hours.csv", format!("at,v\n{rows}"));
+    let sql = "CREATE SOURCE h (at TIMESTAMP, v BIGINT, WATERMARK FOR at AS at) WITH ('connector' = 'file', \
+         'path' = 'hours.csv', 'format' = 'csv', 'watermark.max_ahead' = 'off'); \
+         CREATE SINK d WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv'); \
+         INSERT INTO d SELECT window_end, SUM(v) AS s FROM h GROUP BY HOP(at, INTERVAL '10' SECOND, INTERVAL '1' HOUR)";
+    let measured = measure(&host, 8 * MIB, sql);
+    assert_eq!(measured.code, 0, "{}", measured.stderr);
+    let written = BufReader::new(File::open(host.path("out/part-00000-000000.csv")).unwrap());
+    assert_eq!(written.lines().count(), 1 + 500 * 360);
+    assert!(measured.resident_bytes < 80 * MIB, "{} bytes", measured.resident_bytes);
+}
