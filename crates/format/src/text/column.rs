@@ -25,7 +25,7 @@ use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::Misfit;
 use super::number::{self, Fault};
 use super::slot::Tag;
-use super::{literal, time};
+use super::{kinds, literal, time};
 use crate::{FormatError, LeftOut};
 
 /// A needed column while a batch is being gathered.
@@ -33,6 +33,7 @@ pub(crate) struct TextColumn {
     // Fixed at construction.
     field: Field,
     unit: TimestampUnit,
+    is_inferred: bool,
     level: Level,
     // Changes with every chunk.
     nulls: NullBufferBuilder,
@@ -67,7 +68,11 @@ enum Values {
 impl TextColumn {
     /// # Errors
     /// [`FormatError::UnsupportedColumn`] for arrays.
-    pub(crate) fn new(field: &Field, unit: TimestampUnit) -> Result<Self, FormatError> {
+    pub(crate) fn new(
+        field: &Field,
+        unit: TimestampUnit,
+        is_inferred: bool,
+    ) -> Result<Self, FormatError> {
         let values =
             Values::new(&field.data_type).ok_or_else(|| FormatError::UnsupportedColumn {
                 column: field.name.clone(),
@@ -75,7 +80,8 @@ impl TextColumn {
             })?;
         let nulls = NullBufferBuilder::new(0);
         let (field, level) = (field.clone(), Level::detect());
-        Ok(Self { field, unit, level, nulls, values, cuts: Cuts::default() })
+        let cuts = Cuts::default();
+        Ok(Self { field, unit, is_inferred, level, nulls, values, cuts })
     }
 
     /// Parses the value of every record of the chunk.
@@ -101,7 +107,7 @@ impl TextColumn {
         chunk: &Chunk<'_, F>,
         misfits: &mut Vec<Misfit>,
     ) {
-        let unit = self.unit;
+        let (unit, is_inferred) = (self.unit, self.is_inferred);
         let mut cells = Cells::new(chunk, &self.field, &mut self.nulls, misfits);
         match &mut self.values {
             Values::BigInt(values) => {
@@ -111,7 +117,8 @@ impl TextColumn {
             }
             Values::Double(values) => {
                 cells.parse::<L, Doubles, _>(values, Near::double, |text, tag| {
-                    numeric(tag).and_then(|()| number::float(text))
+                    numeric(tag)?;
+                    double(text, is_inferred)
                 });
             }
             Values::Timestamp(values) => {
@@ -284,6 +291,16 @@ fn numeric(tag: Tag) -> Result<(), Fault> {
 #[inline]
 pub(super) fn string(tag: Tag) -> Result<(), Fault> {
     if matches!(tag, Tag::Text | Tag::Unescaped) { Ok(()) } else { Err(Fault::Kind) }
+}
+
+/// A double; where nobody declared one, of no more digits than it gives back.
+#[inline]
+pub(super) fn double(text: &[u8], is_inferred: bool) -> Result<f64, Fault> {
+    let value = number::float(text)?;
+    if is_inferred && !kinds::may_be_double(text) {
+        return Err(Fault::Digits);
+    }
+    Ok(value)
 }
 
 #[inline]

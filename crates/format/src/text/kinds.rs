@@ -67,6 +67,28 @@ impl TextKinds {
     }
 }
 
+/// Whether a double that was inferred takes a number of the grammar; for every value, so that only what can
+/// have more digits than a double is looked at.
+#[inline]
+pub(crate) fn may_be_double(text: &[u8]) -> bool {
+    /// A shorter text has so few digits that a double holds it.
+    const SHORT_LEN: usize = 16;
+    /// Digits that doubles are written with. Whether so many are those of a double is not asked here.
+    const DIGITS_MAX: usize = 17;
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let fraction = digits.strip_prefix(b"0.");
+    let digit_count =
+        fraction.map_or(digits.len() - usize::from(digits.contains(&b'.')), <[u8]>::len);
+    text.len() < SHORT_LEN
+        || digit_count <= DIGITS_MAX && digit_count < digits.len()
+        || is_double_apart(number::trimmed(text))
+}
+
+#[cold]
+fn is_double_apart(text: &[u8]) -> bool {
+    Digits::of(text).is_none_or(|number| number.is_kept_by_double(text))
+}
+
 /// The types of numbers that hold all of those seen so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NumberKinds {
@@ -241,6 +263,32 @@ mod tests {
             (&["-0", "-0.0"], "DOUBLE"),
         ] {
             assert_eq!(type_of(texts), expected, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_double_takes_what_it_gives_back_and_nothing_longer() {
+        for text in [
+            "1.5",
+            "-0.30000000000000004",
+            "9007199254740992",
+            "1.7976931348623157e308",
+            "nan",
+            "123456789.12345678",
+            "0.000000000000000000000000012",
+            "1.50000000000000000000000000",
+        ] {
+            assert!(may_be_double(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "9007199254740993",
+            "-18446744073709551615",
+            "0.12345678901234567891",
+            "123456789.1234567891",
+            "1.234567890123456789e5",
+            "9007199254740993.125",
+        ] {
+            assert!(!may_be_double(text.as_bytes()), "{text}");
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     Range,
     /// It has digits after the point that the type would lose.
     Fraction,
+    /// It has more digits than a double gives back, and nobody asked for one.
+    Digits,
     /// It is a JSON value of another kind.
     Kind,
 }

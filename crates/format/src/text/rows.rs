@@ -236,7 +236,7 @@ impl Rows {
             .iter()
             .map(|&column| {
                 let field = place_of(fields, column);
-                Ok((field, TextColumn::new(&schema.fields[column], unit)?))
+                Ok((field, TextColumn::new(&schema.fields[column], unit, is_inferred)?))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -267,7 +267,11 @@ impl Rows {
     ) -> Self {
         for run in runs {
             let field = |&column: &usize| (place_of(fields, column), schema.fields[column].clone());
-            self.verbatim.push(VerbatimColumn::new(run.iter().map(field).collect(), options));
+            self.verbatim.push(VerbatimColumn::new(
+                run.iter().map(field).collect(),
+                options,
+                self.is_inferred,
+            ));
         }
         self
     }

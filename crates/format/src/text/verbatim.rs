@@ -13,7 +13,7 @@ use tidemill_record::{DataType, Field};
 
 use super::block::CELL_BYTES;
 use super::cells::Chunk;
-use super::column::make_room;
+use super::column::{double, make_room};
 use super::cut::{Cuts, is_cut};
 use super::fields::{Fields, Records};
 use super::forms::Forms;
@@ -35,6 +35,7 @@ pub(crate) struct VerbatimColumn {
     /// The fields, and which of a record's slots is each one's.
     fields: Vec<(usize, Field)>,
     options: CsvOptions,
+    is_inferred: bool,
     level: Level,
     // Changes once for each text, with the header.
     /// Whether the fields follow one another in each record.
@@ -66,10 +67,15 @@ impl<R: Records> Texts<'_, R> {
 impl VerbatimColumn {
     /// `fields` (one at least) have types that pass as text: `BIGINT`, `DOUBLE`, `TIMESTAMP` and
     /// `VARCHAR`.
-    pub(crate) fn new(fields: Vec<(usize, Field)>, options: &CsvOptions) -> Self {
+    pub(crate) fn new(
+        fields: Vec<(usize, Field)>,
+        options: &CsvOptions,
+        is_inferred: bool,
+    ) -> Self {
         Self {
             cuts: fields.iter().map(|_| Cuts::default()).collect(),
             fields,
+            is_inferred,
             level: Level::detect(),
             is_side_by_side: false,
             forms: Forms::new(options.delimiter, options.quote),
@@ -200,7 +206,8 @@ impl VerbatimColumn {
             } else {
                 let Texts { frame, side, records } = texts;
                 let text = Chunk { fields: records.fields(*place), frame, side }.text(slot);
-                if let Err(fault) = write(text, field, &self.options, &mut self.rewritten) {
+                let options = (&self.options, self.is_inferred);
+                if let Err(fault) = write(text, field, options, &mut self.rewritten) {
                     misfit(field, &mut found, row, text, fault);
                 } else if field.data_type == DataType::Timestamp
                     && is_cut(text, self.options.timestamp_unit)
@@ -262,7 +269,12 @@ fn view_of(frame: &[u8], start: usize, len: usize) -> u128 {
 }
 
 /// Reads a field and appends its value as the encoder writes it.
-fn write(text: &[u8], field: &Field, options: &CsvOptions, out: &mut Vec<u8>) -> Result<(), Fault> {
+fn write(
+    text: &[u8],
+    field: &Field,
+    (options, is_inferred): (&CsvOptions, bool),
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let mut cell = [0; CELL_BYTES];
     match field.data_type {
         DataType::BigInt => {
@@ -270,7 +282,7 @@ fn write(text: &[u8], field: &Field, options: &CsvOptions, out: &mut Vec<u8>) ->
             out.extend_from_slice(&cell[..len]);
         }
         DataType::Double => {
-            let value = number::float(text)?;
+            let value = double(text, is_inferred)?;
             match digits::write_cents(value, &mut cell) {
                 Some(len) => out.extend_from_slice(&cell[..len]),
                 None => super::cell::write_double(value, out),

@@ -140,6 +140,21 @@ fn digits_below_the_microsecond_are_counted() {
 }
 
 #[test]
+fn an_inferred_double_takes_no_digits_that_it_does_not_give_back() {
+    let columns = schema(&[("n", DataType::Double)]);
+    for (format, input) in [
+        (csv(), "n\n1.5\n18446744073709551615\n-0.30000000000000004\n0.12345678901234567891\n"),
+        (json(), "{\"n\":9007199254740993}\n{\"n\":1e300}\n{\"n\":0.12345678901234567891}\n"),
+    ] {
+        let reasons = check(&format, &columns, input, &[]);
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons.iter().all(|reason| reason.contains("more digits than DOUBLE")));
+        // Who declares a DOUBLE asks for the nearest one.
+        assert_eq!(decoding::decode(&format, &columns, input.as_bytes()).unwrap().bad, []);
+    }
+}
+
+#[test]
 fn a_value_that_does_not_fit_an_inferred_type_is_told_what_to_do() {
     let columns = schema(&[("n", DataType::BigInt)]);
     for (format, input) in [(csv(), "n\n1\nx\n"), (json(), "{\"n\":1}\n{\"n\":\"x\"}\n")] {
