@@ -1,7 +1,7 @@
 //! Keeps the rows for which a predicate is TRUE.
 
 use arrow_array::cast::AsArray;
-use tidemill_plan::Expr;
+use tidemill_plan::{Expr, ExprKind, Function};
 use tidemill_record::{BadRecord, Batch, DataType};
 
 use crate::outcome::{Output, evaluate};
@@ -27,12 +27,17 @@ impl Filter {
             });
         }
         let node = compile::compile(predicate, context)?;
-        let output = [Output { name: predicate.to_string(), node }];
+        let name = match &predicate.kind {
+            ExprKind::Call { function: Function::Fits, arguments } => arguments[0].to_string(),
+            _ => predicate.to_string(),
+        };
+        let output = [Output { name, node }];
         Ok(Self { output, selection: Selection::default() })
     }
 
     /// Keeps the rows that satisfy the predicate, in order. Rows for which it fails are pushed to
-    /// `bad`, in row order, with the predicate's text as their field.
+    /// `bad`, in row order, with the predicate's text as their field, or the column that it holds to
+    /// its limit.
     ///
     /// # Panics
     /// If a column of `batch` is not of the type that the predicate was compiled for.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{AggregateSpec, Expr, OverSpec, Settings, SinkDef, SourceDef, TopNSpec};
+use crate::{
+    AggregateSpec, Expr, ExprKind, Function, OverSpec, Settings, SinkDef, SourceDef, TopNSpec,
+};
 
 /// A checked SQL script.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +175,28 @@ impl Scan {
     pub fn schema(&self) -> Schema {
         let fields = &self.source.schema.fields;
         Schema::new(self.columns.iter().map(|&column| fields[column].clone()).collect())
+    }
+
+    /// The conditions of the filter in the order in which they are applied: what holds a declared
+    /// column to its limit alone, so that a record it makes bad names the column, then the rest.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<Expr> {
+        let is_limit =
+            |term: &Expr| matches!(&term.kind, ExprKind::Call { function: Function::Fits, .. });
+        match self.filter.clone() {
+            None => Vec::new(),
+            Some(Expr { kind: ExprKind::And(mut terms), data_type, span }) => {
+                let limit_count = terms.iter().take_while(|term| is_limit(term)).count();
+                let mut rest = terms.split_off(limit_count);
+                match rest.len() {
+                    0 => {}
+                    1 => terms.append(&mut rest),
+                    _ => terms.push(Expr { kind: ExprKind::And(rest), data_type, span }),
+                }
+                terms
+            }
+            Some(other) => vec![other],
+        }
     }
 }
 

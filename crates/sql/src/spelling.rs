@@ -116,7 +116,7 @@ fn string(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, String, Option<
         (Token::SingleQuotedString(_), Some(Token::SingleQuotedString(_))) => Some((
             2,
             "two texts in a row".to_owned(),
-            Some("join them with ||, or name a column with AS"),
+            Some("a comma, || or AS belongs between them"),
         )),
         (Token::Word(word), Some(Token::Ampersand))
             if is_close && is_adjacent(tokens, at + 1) && word.value.eq_ignore_ascii_case("u") =>

@@ -330,9 +330,9 @@ impl QueryBuilder<'_, '_> {
         let event_time_count =
             stages.iter().take_while(|stage| matches!(stage, Stage::EventTime(_))).count();
         let (event_time, stages) = stages.split_at(event_time_count);
-        let filter = scan.filter.clone().map(Stage::Filter);
+        let filters = scan.conditions().into_iter().map(Stage::Filter);
         let stages: Vec<Stage> =
-            event_time.iter().cloned().chain(filter).chain(stages.iter().cloned()).collect();
+            event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();
         let may_skip = event_time.is_empty();
         // Each scan reads each file, so that what its partitions have taken is its own.
         let claims = discovered
