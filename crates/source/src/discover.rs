@@ -41,6 +41,20 @@ pub enum Held {
 }
 
 impl InputFile {
+    /// The name that the file has now, where it was found or beside: logs are renamed while others are
+    /// read. The one it was found under, if it has none there any more.
+    pub(crate) fn path_now(&self) -> PathBuf {
+        let key = self.identity.key();
+        let is_it = |path: &Path| FileIdentity::of_path(path).is_ok_and(|now| now.key() == key);
+        if is_it(&self.path) {
+            return self.path.clone();
+        }
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let beside = fs::read_dir(parent.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+        let mut beside = beside.map(|entry| self.path.with_file_name(entry.file_name()));
+        beside.find(|path| is_it(path)).unwrap_or_else(|| self.path.clone())
+    }
+
     /// The pipe, if it is one.
     #[must_use]
     pub fn pipe(&self) -> Option<&PipeInput> {

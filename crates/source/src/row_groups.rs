@@ -46,7 +46,7 @@ impl RowGroupReader {
         partition: PartitionId,
         groups: Vec<RowGroupPlan>,
     ) -> Result<Self, SourceError> {
-        let path = file.path.clone();
+        let path = file.path_now();
         let fail = |operation| {
             let path = path.clone();
             move |source| SourceError::Io { path, operation, source }

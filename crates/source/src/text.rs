@@ -138,6 +138,7 @@ impl TextReader {
         } else if let Some(claims) = spec.follow {
             Input::Followed(Box::new(FollowedTexts::open(backend, spec.file, claims).await?))
         } else {
+            let path = &spec.file.path_now();
             match CompressedReads::open(backend, path, *compression, found).await? {
                 Some(compressed) => Input::Compressed(compressed),
                 None => {

@@ -391,6 +391,37 @@ fn a_file_that_changed_since_it_was_found_is_refused() {
 }
 
 #[test]
+fn a_file_that_was_renamed_since_it_was_found_is_read_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, compress) in [("app.log", None), ("app.log.gz", Some(gzip as Compress))] {
+        let path = directory.path().join(name);
+        let bytes = |text: &[u8]| compress.map_or_else(|| text.to_vec(), |compress| compress(text));
+        fs::write(&path, bytes(b"old\n")).unwrap();
+        let file = input(&path);
+        fs::rename(&path, directory.path().join(format!("1.{name}"))).unwrap();
+        fs::write(&path, bytes(b"new\n")).unwrap();
+        for backend in backends() {
+            let file = file.clone();
+            let given = on_core(backend, move || read_lines(backend, file, None, 100, false));
+            assert_eq!(given.unwrap().records, b"old\n", "{name} on {backend:?}");
+        }
+        // One that has gone is not passed over.
+        fs::remove_file(directory.path().join(format!("1.{name}"))).unwrap();
+        let outcome = on_core(Backend::Std, move || async move {
+            read_lines(Backend::Std, file, None, 100, false).await
+        });
+        let error = outcome.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                SourceError::Rt(RtError::FileChanged { change: FileChange::Replaced, .. })
+            ),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_file_cut_while_it_is_read_is_refused_and_named() {
     let directory = tempfile::tempdir().unwrap();
     for (name, compress) in [("plain", None), ("packed.gz", Some(gzip as Compress))] {
