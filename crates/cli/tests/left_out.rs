@@ -94,7 +94,8 @@ fn a_file_that_lacks_a_column_stops_the_job() {
     host.write("c/1.csv", "a,b\n1,2\n");
     host.write("c/2.csv", "b\n4\n");
     let failed = host.sql("SELECT * FROM 'c/*.csv'").fails(1);
-    assert!(failed.contains("column a is not in the input"), "{failed}");
+    assert!(failed.contains("column a is not in the input, which has b"), "{failed}");
+    assert!(failed.contains("at c/2.csv"), "{failed}");
 }
 
 #[test]

@@ -339,10 +339,10 @@ impl Job {
         Ok(())
     }
 
-    /// Adds the file and line to a failure that a record caused.
+    /// Adds the file to a failure that its bytes caused, and the line where it was a record.
     fn located(&self, error: ControlError, planned: &[PlannedQuery]) -> Error {
         let place = match &error {
-            ControlError::Pipeline { error, .. } => match &**error {
+            ControlError::Pipeline { source, position, error, .. } => match &**error {
                 PipelineError::BadRecord { source, partition, record } => {
                     planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
                         let index = usize::try_from(partition.0).ok()?;
@@ -362,6 +362,14 @@ impl Job {
                             ""
                         };
                         Some(format!("{path}{line}{splits}"))
+                    })
+                }
+                // A header that lacks a column, damage: of several files, this one.
+                PipelineError::Format(_) => {
+                    planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
+                        let index = usize::try_from(position.partition.0).ok()?;
+                        let file = found.partitions.get(index)?.file()?;
+                        Some(file.path.display().to_string())
                     })
                 }
                 _ => None,
