@@ -56,37 +56,46 @@ impl Rows<'_> {
 }
 
 /// An argument that is read by row.
-pub(crate) trait Column {
+///
+/// # Safety
+/// [`Self::row_count`] is the same whenever it is asked, and every row below it can be read: loops over rows
+/// go without a look at bounds.
+pub(crate) unsafe trait Column {
     /// Rows that can be read.
     fn row_count(&self) -> usize;
 }
 
 /// No argument, for as many rows as one likes.
-impl Column for () {
+// SAFETY: nothing is read.
+unsafe impl Column for () {
     fn row_count(&self) -> usize {
         usize::MAX
     }
 }
 
-impl<T> Column for &[T] {
+// SAFETY: the length of what is borrowed stays.
+unsafe impl<T> Column for &[T] {
     fn row_count(&self) -> usize {
         self.len()
     }
 }
 
-impl<T> Column for Vec<T> {
+// SAFETY: as long as it is borrowed, its length stays.
+unsafe impl<T> Column for Vec<T> {
     fn row_count(&self) -> usize {
         self.len()
     }
 }
 
-impl<A: Array> Column for &A {
+// SAFETY: arrays do not change, and have a value or NULL at each place below their length.
+unsafe impl<A: Array> Column for &A {
     fn row_count(&self) -> usize {
         self.len()
     }
 }
 
-impl Column for BinaryViewArray {
+// SAFETY: as above.
+unsafe impl Column for BinaryViewArray {
     fn row_count(&self) -> usize {
         self.len()
     }

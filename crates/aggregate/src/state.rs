@@ -290,7 +290,8 @@ impl<A: Accumulator> Cells<A> {
         assert!(groups.len() <= row_count, "every row of a group is there");
         let mut gained = 0;
         let mut add = |row: usize, group: u32| {
-            // SAFETY: `row` counts the groups, which are no more than the rows.
+            // SAFETY: `row` counts the groups, which are no more than the rows: their number stays, as `Column`
+            // says.
             unsafe { std::hint::assert_unchecked(row < row_count) };
             // SAFETY: `all_below` says that every group has a state.
             let state = unsafe { states.get_unchecked_mut(group as usize) };

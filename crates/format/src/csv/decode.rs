@@ -4,7 +4,6 @@
 //! boundaries straight from [`Structure`]; any other goes through [`record::split`].
 
 use std::collections::VecDeque;
-use std::marker::PhantomData;
 
 use tidemill_plan::CsvOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
@@ -151,27 +150,27 @@ impl CsvDecoder {
         }
         Ok(match self.level {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level was detected on this host.
-            Level::Avx2 => unsafe { self.decode_avx2(bad) },
-            Level::Baseline => self.decode_with::<Baseline>(bad),
+            // SAFETY: there is such a value only where the host was found to have all that it takes.
+            Level::Avx2(lanes) => unsafe { self.decode_avx2(lanes, bad) },
+            Level::Baseline => self.decode_with(Baseline, bad),
         })
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn decode_avx2(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        self.decode_with::<Avx2>(bad)
+    fn decode_avx2(&mut self, lanes: Avx2, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        self.decode_with(lanes, bad)
     }
 
     #[inline(always)]
-    fn decode_with<L: Lanes>(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        let mut parser = Parser::<L> {
+    fn decode_with<L: Lanes>(&mut self, lanes: L, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        let mut parser = Parser {
             options: &self.options,
             layout: self.layout.as_ref()?,
             structure: &mut self.structure,
             fields: &mut self.fields,
             open: &mut self.open,
-            lanes: PhantomData,
+            lanes,
         };
         self.rows.decode(&mut self.frame, bad, &mut parser)
     }
@@ -239,7 +238,7 @@ struct Parser<'a, L> {
     structure: &'a mut Structure,
     fields: &'a mut Vec<RawField>,
     open: &'a mut Option<(u64, Open)>,
-    lanes: PhantomData<L>,
+    lanes: L,
 }
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
@@ -252,7 +251,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         let Layout { field_count, fields } = self.layout;
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
         let Run { ends: stops, is_ascii } =
-            self.structure.run::<L>(bytes, (start, limit), *field_count, rows_max, true);
+            self.structure.run(self.lanes, bytes, (start, limit), *field_count, rows_max, true);
         let row_count = (stops.len() - 1) / field_count;
         if row_count == 0 {
             return None;
@@ -275,7 +274,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         }
         let count = self.layout.field_count;
         let Run { ends: stops, is_ascii } =
-            self.structure.run::<L>(bytes, (start, usize::MAX), count, 1, false);
+            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, false);
         if let Some(&last) = stops.get(count) {
             let last = last as usize;
             let end = last - usize::from(last > start && bytes[last - 1] == b'\r');

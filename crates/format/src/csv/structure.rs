@@ -128,8 +128,9 @@ impl Structure {
     /// `field_count` fields and no quotes; with `stop_at_return` those before one that ends with a
     /// carriage return. Fewer than there are where the look ahead ends.
     #[inline(always)]
-    pub(crate) fn run<L: Lanes>(
+    pub(crate) fn run(
         &mut self,
+        lanes: impl Lanes,
         bytes: &[u8],
         (start, limit): (usize, usize),
         field_count: usize,
@@ -137,7 +138,7 @@ impl Structure {
         stop_at_return: bool,
     ) -> Run<'_> {
         if self.newline_count == 0 {
-            self.fill::<L>(bytes);
+            self.fill(lanes, bytes);
         }
         if self.regular_end == self.stops.cursor {
             self.quotes.skip_to(narrow(start));
@@ -203,7 +204,7 @@ impl Structure {
 
     /// Looks further, until a newline is known or the frame ends. No record is open but the next one.
     #[inline(always)]
-    fn fill<L: Lanes>(&mut self, bytes: &[u8]) {
+    fn fill(&mut self, lanes: impl Lanes, bytes: &[u8]) {
         while self.newline_count == 0 && self.seen < bytes.len() {
             self.stops.make_room();
             self.quotes.make_room();
@@ -211,17 +212,17 @@ impl Structure {
             self.is_mixed = false;
             let end = bytes.len().min(self.seen + AHEAD_BYTES);
             let (blocks, rest) = bytes[self.seen..end].as_chunks::<BLOCK_BYTES>();
-            let mut is_ascii = match L::LEVEL {
+            let mut is_ascii = match lanes.level() {
                 #[cfg(target_arch = "x86_64")]
-                // SAFETY: the caller is compiled for this level.
-                Level::Avx2 => unsafe { self.note_avx2(blocks) },
-                Level::Baseline => self.note::<Baseline>(blocks, u64::MAX),
+                // SAFETY: there is such a value only where the host was found to have all that it takes.
+                Level::Avx2(lanes) => unsafe { self.note_avx2(lanes, blocks) },
+                Level::Baseline => self.note(Baseline, blocks, u64::MAX),
             };
             if !rest.is_empty() {
                 // What is behind the end is masked off, whatever it would be taken for.
                 let mut padded = [0; BLOCK_BYTES];
                 padded[..rest.len()].copy_from_slice(rest);
-                is_ascii &= self.note::<L>(&[padded], (1 << rest.len()) - 1);
+                is_ascii &= self.note(lanes, &[padded], (1 << rest.len()) - 1);
             }
             self.seen = end;
             if !is_ascii {
@@ -234,26 +235,26 @@ impl Structure {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline(never)]
-    fn note_avx2(&mut self, blocks: &[[u8; BLOCK_BYTES]]) -> bool {
-        self.note::<Avx2>(blocks, u64::MAX)
+    fn note_avx2(&mut self, lanes: Avx2, blocks: &[[u8; BLOCK_BYTES]]) -> bool {
+        self.note(lanes, blocks, u64::MAX)
     }
 
     /// Takes in blocks, where `valid` has bits. Whether they are all ASCII.
     #[inline(always)]
-    fn note<L: Lanes>(&mut self, blocks: &[[u8; BLOCK_BYTES]], valid: u64) -> bool {
+    fn note(&mut self, lanes: impl Lanes, blocks: &[[u8; BLOCK_BYTES]], valid: u64) -> bool {
         let (delimiter, quote) = (self.delimiter, self.quote);
         let found = &mut self.stops.list[self.stops.count..];
         let (mut stop_count, mut newline_count, mut is_ascii) = (0, 0, true);
         let mut base = narrow(self.seen);
         for block in blocks {
-            let newlines = L::equal_to(block, b'\n') & valid;
-            let stops = newlines | (L::equal_to(block, delimiter) & valid);
+            let newlines = lanes.equal_to(block, b'\n') & valid;
+            let stops = newlines | (lanes.equal_to(block, delimiter) & valid);
             let room = found[stop_count..].first_chunk_mut().expect(ROOM);
             stop_count += list(room, base, stops);
             newline_count += newlines.count_ones() as usize;
-            if L::contains_or_beyond(block, quote) {
-                is_ascii &= L::is_ascii(block);
-                let quotes = L::equal_to(block, quote) & valid;
+            if lanes.contains_or_beyond(block, quote) {
+                is_ascii &= lanes.is_ascii(block);
+                let quotes = lanes.equal_to(block, quote) & valid;
                 if quotes != 0 {
                     self.quotes.append(base, quotes);
                 }
@@ -327,8 +328,7 @@ mod tests {
         let mut structure = Structure::new(b',', b'"');
         let (mut at, mut found) = (0, Vec::new());
         loop {
-            let run =
-                structure.run::<Baseline>(text, (at, usize::MAX), FIELDS, rows_max, false).ends;
+            let run = structure.run(Baseline, text, (at, usize::MAX), FIELDS, rows_max, false).ends;
             assert_eq!(run[0], narrow(at).wrapping_sub(1));
             let taken = run[1..].to_vec();
             if let Some(last) = taken.last() {
@@ -375,7 +375,7 @@ mod tests {
             let mut structure = Structure::new(b',', b'"');
             structure.begin(start);
             let range = (start, limit);
-            structure.run::<Baseline>(text, range, FIELDS, 256, stop_at_return).ends.to_vec()
+            structure.run(Baseline, text, range, FIELDS, 256, stop_at_return).ends.to_vec()
         };
         let before = u32::MAX;
         assert_eq!(ends(0, usize::MAX, true), [before, 1, 3, 5, 7]);

@@ -106,22 +106,22 @@ impl Layout {
     }
 
     #[inline(always)]
-    fn fits<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
+    fn fits(&self, lanes: impl Lanes, bytes: &[u8; REACH]) -> bool {
         let Some((near, far)) = bytes.as_chunks().0.split_first_chunk() else { return false };
-        self.fits_near::<L>(bytes)
-            && self.fits_far::<L>(far)
-            && self.has_no_specials::<L>(near, far)
+        self.fits_near(lanes, bytes)
+            && self.fits_far(lanes, far)
+            && self.has_no_specials(lanes, near, far)
     }
 
     #[inline(always)]
-    fn fits_near<L: Lanes>(&self, bytes: &[u8; REACH]) -> bool {
-        bytes.as_chunks().0.first_chunk().is_some_and(|near| L::keep_to(near, &self.near))
+    fn fits_near(&self, lanes: impl Lanes, bytes: &[u8; REACH]) -> bool {
+        bytes.as_chunks().0.first_chunk().is_some_and(|near| lanes.keep_to(near, &self.near))
     }
 
     #[inline(always)]
-    fn fits_far<L: Lanes>(&self, blocks: &[[u8; 64]]) -> bool {
+    fn fits_far(&self, lanes: impl Lanes, blocks: &[[u8; 64]]) -> bool {
         for (block, bounds) in blocks.iter().zip(&self.far) {
-            if !L::keep_to(from_ref(block), from_ref(bounds)) {
+            if !lanes.keep_to(from_ref(block), from_ref(bounds)) {
                 return false;
             }
         }
@@ -130,12 +130,17 @@ impl Layout {
 
     /// Whether there is neither a quote nor a backslash in text, where bounds let them through.
     #[inline(always)]
-    fn has_no_specials<L: Lanes>(&self, near: &[[u8; 64]; NEAR_BLOCKS], far: &[[u8; 64]]) -> bool {
+    fn has_no_specials(
+        &self,
+        lanes: impl Lanes,
+        near: &[[u8; 64]; NEAR_BLOCKS],
+        far: &[[u8; 64]],
+    ) -> bool {
         if !self.is_wide {
             return true;
         }
         for (block, bounds) in near.iter().chain(far).zip(self.near.iter().chain(&self.far)) {
-            if !L::has_no_specials(block, bounds) {
+            if !lanes.has_no_specials(block, bounds) {
                 return false;
             }
         }
@@ -169,18 +174,18 @@ impl Alike {
 
     /// What is known of the record in front of these bytes, whose length is that of all here.
     #[inline(always)]
-    pub(super) fn find<L: Lanes>(&mut self, record: &[u8; REACH]) -> Option<Found> {
+    pub(super) fn find(&mut self, lanes: impl Lanes, record: &[u8; REACH]) -> Option<Found> {
         let side = self.side_of(record);
         let layout = self.sides[side].first_mut()?;
-        if layout.is_simple && layout.fits_near::<L>(record) {
+        if layout.is_simple && layout.fits_near(lanes, record) {
             layout.hits = layout.hits.wrapping_add(1);
             return Some(layout.found);
         }
-        match L::LEVEL {
+        match lanes.level() {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the caller is compiled for this level.
-            Level::Avx2 => unsafe { self.find_apart_avx2(side, record) },
-            Level::Baseline => self.find_apart::<Baseline>(side, record),
+            // SAFETY: there is such a value only where the host was found to have all that it takes.
+            Level::Avx2(lanes) => unsafe { self.find_apart_avx2(lanes, side, record) },
+            Level::Baseline => self.find_apart(Baseline, side, record),
         }
     }
 
@@ -188,15 +193,20 @@ impl Alike {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline(never)]
-    fn find_apart_avx2(&mut self, side: usize, record: &[u8; REACH]) -> Option<Found> {
-        self.find_apart::<Avx2>(side, record)
+    fn find_apart_avx2(&mut self, lanes: Avx2, side: usize, record: &[u8; REACH]) -> Option<Found> {
+        self.find_apart(lanes, side, record)
     }
 
     /// The same where it takes more than a look at the first layout of its side.
     #[inline(always)]
-    fn find_apart<L: Lanes>(&mut self, side: usize, record: &[u8; REACH]) -> Option<Found> {
+    fn find_apart(
+        &mut self,
+        lanes: impl Lanes,
+        side: usize,
+        record: &[u8; REACH],
+    ) -> Option<Found> {
         let layouts = &mut self.sides[side];
-        let at = layouts.iter().position(|layout| layout.fits::<L>(record))?;
+        let at = layouts.iter().position(|layout| layout.fits(lanes, record))?;
         let layout = &mut layouts[at];
         layout.hits = layout.hits.wrapping_add(1);
         let found = layout.found;

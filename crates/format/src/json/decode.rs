@@ -6,7 +6,6 @@
 //! value between is one of JSON, the record needs no other parsing. Any other goes through the whole
 //! grammar, where [`Keys`] know which column each key is.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use memchr::memchr;
@@ -67,25 +66,25 @@ impl JsonDecoder {
         }
         match self.level {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level was detected on this host.
-            Level::Avx2 => unsafe { self.decode_avx2(bad) },
-            Level::Baseline => self.decode_with::<Baseline>(bad),
+            // SAFETY: there is such a value only where the host was found to have all that it takes.
+            Level::Avx2(lanes) => unsafe { self.decode_avx2(lanes, bad) },
+            Level::Baseline => self.decode_with(Baseline, bad),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn decode_avx2(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        self.decode_with::<Avx2>(bad)
+    fn decode_avx2(&mut self, lanes: Avx2, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        self.decode_with(lanes, bad)
     }
 
     #[inline(always)]
-    fn decode_with<L: Lanes>(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
-        let mut parser = Parser::<L> {
+    fn decode_with<L: Lanes>(&mut self, lanes: L, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        let mut parser = Parser {
             layouts: &mut self.layouts,
             shape: &mut self.shape,
             keys: &mut self.keys,
-            lanes: PhantomData,
+            lanes,
         };
         self.rows.decode(&mut self.frame, bad, &mut parser)
     }
@@ -117,7 +116,7 @@ struct Parser<'a, L> {
     layouts: &'a mut Layouts,
     shape: &'a mut Shape,
     keys: &'a mut Keys,
-    lanes: PhantomData<L>,
+    lanes: L,
 }
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
@@ -130,7 +129,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         places: &mut Vec<(u32, u32)>,
     ) -> Fitted {
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
-        self.layouts.fit::<L>(&frame.bytes, (frame.position, limit), rows, slots, places)
+        self.layouts.fit(self.lanes, &frame.bytes, (frame.position, limit), rows, slots, places)
     }
 
     #[inline(always)]
@@ -144,7 +143,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let mut own = slots.own(row, start);
         own.clear();
-        if let Some(next) = self.shape.fit::<L>(bytes, start, &mut own) {
+        if let Some(next) = self.shape.fit(self.lanes, bytes, start, &mut own) {
             self.layouts.learn(bytes, (start, next), self.shape.values(), slots);
             return NextRecord::Row { end: next - 1, next, is_ascii: false };
         }

@@ -65,6 +65,7 @@ impl Layouts {
     #[inline(always)]
     pub(crate) fn fit<L: Lanes>(
         &mut self,
+        lanes: L,
         bytes: &[u8],
         (start, limit): (usize, usize),
         rows: Range<usize>,
@@ -75,11 +76,13 @@ impl Layouts {
             self.forget(slots);
         }
         let rows = slots.rows_mut(rows);
-        match L::LEVEL {
+        match lanes.level() {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the caller is compiled for this level.
-            Level::Avx2 => unsafe { self.fit_avx2(bytes, (start, limit), rows, places) },
-            Level::Baseline => self.fit_rows::<Baseline>(bytes, (start, limit), rows, places),
+            // SAFETY: there is such a value only where the host was found to have all that it takes.
+            Level::Avx2(lanes) => unsafe {
+                self.fit_avx2(lanes, bytes, (start, limit), rows, places)
+            },
+            Level::Baseline => self.fit_rows(Baseline, bytes, (start, limit), rows, places),
         }
     }
 
@@ -89,17 +92,19 @@ impl Layouts {
     #[inline(never)]
     fn fit_avx2(
         &mut self,
+        lanes: Avx2,
         bytes: &[u8],
         (start, limit): (usize, usize),
         rows: &mut [Row],
         places: &mut Vec<(u32, u32)>,
     ) -> Fitted {
-        self.fit_rows::<Avx2>(bytes, (start, limit), rows, places)
+        self.fit_rows(lanes, bytes, (start, limit), rows, places)
     }
 
     #[inline(always)]
     fn fit_rows<L: Lanes>(
         &mut self,
+        lanes: L,
         bytes: &[u8],
         (start, limit): (usize, usize),
         rows: &mut [Row],
@@ -122,8 +127,8 @@ impl Layouts {
             }
             // SAFETY: so many bytes are left where a record starts before the limit.
             let near = unsafe { &*bytes.as_ptr().add(start).cast::<[u8; REACH]>() };
-            let len = length::<L>(near, len_min);
-            let Some(found) = by_len.get_mut(len).and_then(|alike| alike.find::<L>(near)) else {
+            let len = length(lanes, near, len_min);
+            let Some(found) = by_len.get_mut(len).and_then(|alike| alike.find(lanes, near)) else {
                 is_missed = true;
                 break;
             };
@@ -185,12 +190,12 @@ impl Layouts {
 /// The length of the record in front of these bytes with its newline, if that is less than
 /// [`LENGTHS_MAX`] more than the least; otherwise just so many.
 #[inline(always)]
-fn length<L: Lanes>(bytes: &[u8; REACH], len_min: usize) -> usize {
+fn length(lanes: impl Lanes, bytes: &[u8; REACH], len_min: usize) -> usize {
     // A newline before this one would be within a value, where it does not pass, or in the place of other
     // text.
     let near: Option<&[u8; LENGTHS_MAX]> = bytes[len_min - 1..].first_chunk();
     let near = near.expect("the least is at most RECORD_BYTES_MAX");
-    len_min + L::equal_to(near, b'\n').trailing_zeros() as usize
+    len_min + lanes.equal_to(near, b'\n').trailing_zeros() as usize
 }
 
 #[cfg(test)]
@@ -214,7 +219,7 @@ mod tests {
             let bytes = [record.as_bytes(), &[b'\n'; REACH]].concat();
             let mut places = Vec::new();
             let (table, limit) = (&mut self.table, bytes.len());
-            let fitted = self.layouts.fit::<Baseline>(&bytes, (0, limit), 0..1, table, &mut places);
+            let fitted = self.layouts.fit(Baseline, &bytes, (0, limit), 0..1, table, &mut places);
             if fitted.row_count == 0 {
                 return None;
             }

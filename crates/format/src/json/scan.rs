@@ -77,7 +77,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn string_stop(self, mut at: usize) -> usize {
         while let Some(lane) = self.bytes.get(at..at + 32) {
-            let stops = Baseline::string_stops(lane.try_into().expect("32 bytes"));
+            let stops = Baseline.string_stops(lane.try_into().expect("32 bytes"));
             if stops != 0 {
                 return (at + stops.trailing_zeros() as usize).min(self.end);
             }

@@ -38,9 +38,9 @@ struct Text {
 impl Text {
     /// The position behind this text, if it stands at `at`.
     #[inline(always)]
-    fn behind<L: Lanes>(&self, bytes: &[u8], at: usize) -> Option<usize> {
+    fn behind(&self, lanes: impl Lanes, bytes: &[u8], at: usize) -> Option<usize> {
         let loaded: &[u8; TEXT_MAX] = bytes.get(at..at + TEXT_MAX)?.first_chunk()?;
-        let is_equal = L::differing(loaded, &self.bytes) & self.mask == 0;
+        let is_equal = lanes.differing(loaded, &self.bytes) & self.mask == 0;
         is_equal.then_some(at + self.len)
     }
 }
@@ -49,8 +49,9 @@ impl Shape {
     /// Fills the slots from the record at `start` and gives the position behind its newline, if it
     /// has this shape. If not, some slots may have been filled.
     #[inline(always)]
-    pub(crate) fn fit<L: Lanes>(
+    pub(crate) fn fit(
         &mut self,
+        lanes: impl Lanes,
         bytes: &[u8],
         start: usize,
         slots: &mut RowSlots<'_>,
@@ -59,16 +60,16 @@ impl Shape {
         let mut at = start;
         self.values.clear();
         for (text, column) in texts.iter().zip(&self.columns) {
-            at = text.behind::<L>(bytes, at)?;
+            at = text.behind(lanes, bytes, at)?;
             let (value, value_start);
             value_start = at;
-            (value, at) = value_at::<L>(bytes, at)?;
+            (value, at) = value_at(lanes, bytes, at)?;
             self.values.push((value_start, at, *column));
             if let Some(column) = *column {
                 slots.set(column, value);
             }
         }
-        last.behind::<L>(bytes, at)
+        last.behind(lanes, bytes, at)
     }
 
     /// Start and end of each value of the last record that had this shape, and the needed column that it
@@ -152,21 +153,21 @@ impl Drop for Draft<'_> {
 /// The value at `at` and the position behind it; `None` where there is none, or one that needs
 /// care: text with escapes, a long or exponential number, something at the end of the frame.
 #[inline(always)]
-fn value_at<L: Lanes>(bytes: &[u8], at: usize) -> Option<(Slot, usize)> {
+fn value_at(lanes: impl Lanes, bytes: &[u8], at: usize) -> Option<(Slot, usize)> {
     match *bytes.get(at)? {
-        b'"' => string::<L>(bytes, at + 1),
-        b'-' | b'0'..=b'9' => number::<L>(bytes, at),
+        b'"' => string(lanes, bytes, at + 1),
+        b'-' | b'0'..=b'9' => number(lanes, bytes, at),
         _ => rarer(bytes, at),
     }
 }
 
 /// The string whose opening quote is behind.
 #[inline(always)]
-fn string<L: Lanes>(bytes: &[u8], start: usize) -> Option<(Slot, usize)> {
+fn string(lanes: impl Lanes, bytes: &[u8], start: usize) -> Option<(Slot, usize)> {
     let mut at = start;
     loop {
         let lane: &[u8; 32] = bytes.get(at..at + 32)?.first_chunk()?;
-        let stops = L::string_stops(lane);
+        let stops = lanes.string_stops(lane);
         if stops != 0 {
             let stop = at + stops.trailing_zeros() as usize;
             return (bytes[stop] == b'"').then(|| (Slot::new(Tag::Text, start, stop), stop + 1));
@@ -178,10 +179,10 @@ fn string<L: Lanes>(bytes: &[u8], start: usize) -> Option<(Slot, usize)> {
 /// A number of less than 16 characters without an exponent. What is behind it is for the caller to
 /// look at: text after a value never begins with what a number could go on with.
 #[inline(always)]
-fn number<L: Lanes>(bytes: &[u8], start: usize) -> Option<(Slot, usize)> {
+fn number(lanes: impl Lanes, bytes: &[u8], start: usize) -> Option<(Slot, usize)> {
     let at = start + usize::from(bytes[start] == b'-');
     let lane: &[u8; 16] = bytes.get(at..at + 16)?.first_chunk()?;
-    let (digits, points) = L::digits_and_points(lane);
+    let (digits, points) = lanes.digits_and_points(lane);
     let len = (digits | points).trailing_ones();
     let points = points & ((1 << len) - 1);
     // The last character of the number as a bit; nothing for no characters.

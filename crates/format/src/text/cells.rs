@@ -50,6 +50,7 @@ impl<'a, F: Fields> Cells<'a, F> {
     #[inline(always)]
     pub(super) fn parse<L: Lanes, W: Wide<T>, T: ArrowNativeType>(
         &mut self,
+        lanes: L,
         values: &mut Room<T>,
         short: impl Fn(Near<'a>) -> Option<T>,
         mut parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
@@ -63,8 +64,8 @@ impl<'a, F: Fields> Cells<'a, F> {
         while at < row_count {
             if W::IS_WIDE
                 && let Some(room) = room[at..].first_chunk_mut::<4>()
-                && let Some(four) = chunk.fields.four::<L>(chunk.frame, at)
-                && let Some(read) = W::read::<L>(four)
+                && let Some(four) = chunk.fields.four(lanes, chunk.frame, at)
+                && let Some(read) = W::read(lanes, four)
             {
                 *room = read.map(MaybeUninit::new);
                 at += 4;
@@ -105,7 +106,7 @@ impl<'a, F: Fields> Cells<'a, F> {
         values: &mut Room<T>,
         parse: impl FnMut(&[u8], Tag) -> Result<T, Fault>,
     ) {
-        self.parse::<Baseline, OneByOne, _>(values, |_| None, parse);
+        self.parse::<Baseline, OneByOne, _>(Baseline, values, |_| None, parse);
     }
 
     #[inline(always)]
@@ -201,7 +202,7 @@ pub(super) trait Wide<T> {
     /// Whether it is worth a try.
     const IS_WIDE: bool = true;
 
-    fn read<L: Lanes>(four: L::Four) -> Option<[T; 4]>;
+    fn read<L: Lanes>(lanes: L, four: L::Four) -> Option<[T; 4]>;
 }
 
 /// [`Lanes`]' integers.
@@ -209,8 +210,8 @@ pub(super) struct Integers;
 
 impl Wide<i64> for Integers {
     #[inline(always)]
-    fn read<L: Lanes>(four: L::Four) -> Option<[i64; 4]> {
-        L::four_integers(four)
+    fn read<L: Lanes>(lanes: L, four: L::Four) -> Option<[i64; 4]> {
+        lanes.four_integers(four)
     }
 }
 
@@ -219,8 +220,8 @@ pub(super) struct Doubles;
 
 impl Wide<f64> for Doubles {
     #[inline(always)]
-    fn read<L: Lanes>(four: L::Four) -> Option<[f64; 4]> {
-        L::four_doubles(four)
+    fn read<L: Lanes>(lanes: L, four: L::Four) -> Option<[f64; 4]> {
+        lanes.four_doubles(four)
     }
 }
 
@@ -231,7 +232,7 @@ impl<T> Wide<T> for OneByOne {
     const IS_WIDE: bool = false;
 
     #[inline(always)]
-    fn read<L: Lanes>(_: L::Four) -> Option<[T; 4]> {
+    fn read<L: Lanes>(_: L, _: L::Four) -> Option<[T; 4]> {
         None
     }
 }

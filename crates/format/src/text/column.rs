@@ -88,22 +88,28 @@ impl TextColumn {
     pub(crate) fn append<F: Fields>(&mut self, chunk: &Chunk<'_, F>, misfits: &mut Vec<Misfit>) {
         match self.level {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level was detected on this host.
-            Level::Avx2 => unsafe { self.append_avx2(chunk, misfits) },
-            Level::Baseline => self.append_with::<Baseline, F>(chunk, misfits),
+            // SAFETY: there is such a value only where the host was found to have all that it takes.
+            Level::Avx2(lanes) => unsafe { self.append_avx2(lanes, chunk, misfits) },
+            Level::Baseline => self.append_with(Baseline, chunk, misfits),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn append_avx2<F: Fields>(&mut self, chunk: &Chunk<'_, F>, misfits: &mut Vec<Misfit>) {
-        self.append_with::<Avx2, F>(chunk, misfits);
+    fn append_avx2<F: Fields>(
+        &mut self,
+        lanes: Avx2,
+        chunk: &Chunk<'_, F>,
+        misfits: &mut Vec<Misfit>,
+    ) {
+        self.append_with(lanes, chunk, misfits);
     }
 
     /// The types that most records have; any other is for [`Self::append_rarer`].
     #[inline(always)]
     fn append_with<L: Lanes, F: Fields>(
         &mut self,
+        lanes: L,
         chunk: &Chunk<'_, F>,
         misfits: &mut Vec<Misfit>,
     ) {
@@ -111,12 +117,12 @@ impl TextColumn {
         let mut cells = Cells::new(chunk, &self.field, &mut self.nulls, misfits);
         match &mut self.values {
             Values::BigInt(values) => {
-                cells.parse::<L, Integers, _>(values, Near::integer, |text, tag| {
+                cells.parse::<L, Integers, _>(lanes, values, Near::integer, |text, tag| {
                     numeric(tag).and_then(|()| number::integer(text))
                 });
             }
             Values::Double(values) => {
-                cells.parse::<L, Doubles, _>(values, Near::double, |text, tag| {
+                cells.parse::<L, Doubles, _>(lanes, values, Near::double, |text, tag| {
                     numeric(tag)?;
                     double(text, is_inferred)
                 });
@@ -126,6 +132,7 @@ impl TextColumn {
                 let last = Cell::new(time::LastMinute::default());
                 let mut cut_count = 0;
                 cells.parse::<Baseline, OneByOne, _>(
+                    Baseline,
                     values,
                     |near| near.timestamp(&last),
                     |text, tag| {
@@ -164,7 +171,7 @@ impl TextColumn {
             Values::SmallInt(values) => cells.parse_each(values, small::<i16>),
             Values::Integer(values) => {
                 let short = |near: Near<'_>| i32::try_from(near.integer()?).ok();
-                cells.parse::<Baseline, OneByOne, _>(values, short, small::<i32>);
+                cells.parse::<Baseline, OneByOne, _>(Baseline, values, short, small::<i32>);
             }
             Values::Real(values) => {
                 cells.parse_each(values, |text, tag| {

@@ -30,7 +30,7 @@ pub(crate) trait Fields: Copy {
 
     /// Four plain values of one to eight bytes, from this row on; `None` if they are not, or not four, or
     /// there is no way to read four at once.
-    fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four>;
+    fn four<L: Lanes>(self, lanes: L, frame: &[u8], row: usize) -> Option<L::Four>;
 }
 
 /// Records that have slots, of their own or in common.
@@ -75,10 +75,10 @@ impl Fields for SlottedFields<'_> {
     }
 
     #[inline(always)]
-    fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four> {
+    fn four<L: Lanes>(self, lanes: L, frame: &[u8], row: usize) -> Option<L::Four> {
         let rows: &[Row; 4] = self.rows.get(row..)?.first_chunk()?;
         let slots = rows.map(|row| self.slots[row.first as usize]);
-        L::four_of_slots(frame, rows, slots)
+        lanes.four_of_slots(frame, rows, slots)
     }
 }
 
@@ -134,7 +134,7 @@ impl Fields for GridFields<'_> {
     }
 
     #[inline(always)]
-    fn four<L: Lanes>(self, frame: &[u8], row: usize) -> Option<L::Four> {
-        L::four_of_stops(frame, self.stops.get(row * self.field_count..)?, self.field_count)
+    fn four<L: Lanes>(self, lanes: L, frame: &[u8], row: usize) -> Option<L::Four> {
+        lanes.four_of_stops(frame, self.stops.get(row * self.field_count..)?, self.field_count)
     }
 }

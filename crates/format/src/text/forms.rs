@@ -100,21 +100,21 @@ impl Form {
     /// Whether the text that is the first `len` of these bytes is within the bounds; `near` are the
     /// first of them.
     #[inline(always)]
-    fn fits<L: Lanes>(&self, bytes: &[u8], near: &[u8; PIECE_BYTES], len: usize) -> bool {
+    fn fits(&self, lanes: impl Lanes, bytes: &[u8], near: &[u8; PIECE_BYTES], len: usize) -> bool {
         len == self.len
-            && L::keep_to(from_ref(near), from_ref(&self.near))
+            && lanes.keep_to(from_ref(near), from_ref(&self.near))
             && self.fraction.fits(near)
-            && (self.is_near || self.fits_far::<L>(bytes))
+            && (self.is_near || self.fits_far(lanes, bytes))
     }
 
     #[inline(always)]
-    fn fits_far<L: Lanes>(&self, bytes: &[u8]) -> bool {
+    fn fits_far(&self, lanes: impl Lanes, bytes: &[u8]) -> bool {
         let Some(bytes) = bytes.get(..(1 + self.far.len()) * PIECE_BYTES) else { return false };
         let pieces = &bytes.as_chunks::<PIECE_BYTES>().0[1..];
         self.far
             .iter()
             .zip(pieces)
-            .all(|(piece, bytes)| L::keep_to(from_ref(bytes), from_ref(piece)))
+            .all(|(piece, bytes)| lanes.keep_to(from_ref(bytes), from_ref(piece)))
             && self.more_fractions.iter().all(|&at| bytes[at..at + 3] != *b"000")
     }
 }
@@ -134,7 +134,7 @@ impl Forms {
 
     /// Whether the first `len` of these bytes, of which `last` are the last field, have a known form.
     #[inline(always)]
-    pub(crate) fn fit<L: Lanes>(&mut self, bytes: &[u8], len: usize, last: usize) -> bool {
+    pub(crate) fn fit(&mut self, lanes: impl Lanes, bytes: &[u8], len: usize, last: usize) -> bool {
         if self.pause > 0 {
             self.pause -= 1;
             return false;
@@ -142,7 +142,7 @@ impl Forms {
         let Some(near) = bytes.first_chunk() else { return false };
         let forms = self.places[place(&bytes[..len], last)].as_mut_slice();
         for found in 0..forms.len() {
-            if forms[found].fits::<L>(bytes, near, len) {
+            if forms[found].fits(lanes, bytes, near, len) {
                 if found > 0 {
                     self.later_hits = self.later_hits.wrapping_add(1);
                     if self.later_hits.is_multiple_of(OVERTAKE_HITS) {
@@ -332,7 +332,7 @@ mod tests {
                 let len = other.len();
                 other.resize(PIECE_BYTES, b'#');
                 forms.strain = 0;
-                if forms.fit::<Baseline>(&other, len, len) {
+                if forms.fit(Baseline, &other, len, len) {
                     let other = &other[..len];
                     assert!(is_canonical(other), "{learnt:?} {:?}", String::from_utf8_lossy(other));
                     fit_count += 1;
@@ -384,7 +384,7 @@ mod tests {
         let mut fits = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             bytes.resize(PIECE_BYTES, 0);
-            forms.fit::<Baseline>(&bytes, text.len(), text.len() - 24)
+            forms.fit(Baseline, &bytes, text.len(), text.len() - 24)
         };
         assert!(fits("2024-02-29 23:59:59.001,0"));
         assert!(fits("2024-02-29 23:59:59.100,9"));

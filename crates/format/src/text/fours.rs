@@ -105,31 +105,30 @@ impl Four {
     }
 }
 
-// SAFETY of every block below: this is only called from functions compiled for AVX2, which run after it
-// was detected.
+// SAFETY of every block below: there is a value of this type only where AVX2 was detected.
 impl Fours for Avx2 {
     type Four = Four;
 
     #[inline(always)]
-    fn four_of_slots(frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Four> {
+    fn four_of_slots(self, frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Four> {
         // SAFETY: as above.
         unsafe { Four::of_slots(frame, rows, slots) }
     }
 
     #[inline(always)]
-    fn four_of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Four> {
+    fn four_of_stops(self, frame: &[u8], stops: &[u32], stride: usize) -> Option<Four> {
         // SAFETY: as above.
         unsafe { Four::of_stops(frame, stops, stride) }
     }
 
     #[inline(always)]
-    fn four_integers(four: Four) -> Option<[i64; 4]> {
+    fn four_integers(self, four: Four) -> Option<[i64; 4]> {
         // SAFETY: as above.
         unsafe { integers(four) }
     }
 
     #[inline(always)]
-    fn four_doubles(four: Four) -> Option<[f64; 4]> {
+    fn four_doubles(self, four: Four) -> Option<[f64; 4]> {
         // SAFETY: as above.
         unsafe { doubles(four) }
     }

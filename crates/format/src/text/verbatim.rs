@@ -102,21 +102,27 @@ impl VerbatimColumn {
         let texts = Texts { frame, side, records };
         match self.level {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the level was detected on this host.
-            Level::Avx2 => unsafe { self.append_avx2(texts, misfits) },
-            Level::Baseline => self.append_all::<Baseline, R>(texts, misfits),
+            // SAFETY: there is such a value only where the host was found to have all that it takes.
+            Level::Avx2(lanes) => unsafe { self.append_avx2(lanes, texts, misfits) },
+            Level::Baseline => self.append_all(Baseline, texts, misfits),
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn append_avx2<R: Records>(&mut self, texts: Texts<'_, R>, misfits: &mut Vec<(usize, Misfit)>) {
-        self.append_all::<Avx2, R>(texts, misfits);
+    fn append_avx2<R: Records>(
+        &mut self,
+        lanes: Avx2,
+        texts: Texts<'_, R>,
+        misfits: &mut Vec<(usize, Misfit)>,
+    ) {
+        self.append_all(lanes, texts, misfits);
     }
 
     #[inline(always)]
     fn append_all<L: Lanes, R: Records>(
         &mut self,
+        lanes: L,
         texts: Texts<'_, R>,
         misfits: &mut Vec<(usize, Misfit)>,
     ) {
@@ -132,7 +138,7 @@ impl VerbatimColumn {
             let ends = firsts.plain(row).zip(lasts.plain(row));
             if let Some(((start, _), (last, last_len))) = ends.filter(|_| is_side_by_side) {
                 let len = last + last_len - start;
-                if self.forms.fit::<L>(&texts.frame[start..], len, last_len) {
+                if self.forms.fit(lanes, &texts.frame[start..], len, last_len) {
                     room.write(view_of(texts.frame, start, len));
                     continue;
                 }

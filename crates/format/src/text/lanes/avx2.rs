@@ -8,13 +8,16 @@ use std::arch::x86_64::{
 
 use super::{Avx2, Baseline, Bounds, Lanes, Level};
 
-// SAFETY of every block below: this is only called from functions compiled for AVX2, which run
-// after it was detected; loads are of references to as many bytes and need no alignment.
+// SAFETY of every block below: there is a value of this type only where AVX2 was detected; loads are of
+// references to as many bytes and need no alignment.
 impl Lanes for Avx2 {
-    const LEVEL: Level = Level::Avx2;
+    #[inline(always)]
+    fn level(self) -> Level {
+        Level::Avx2(self)
+    }
 
     #[inline(always)]
-    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+    fn equal_to(self, block: &[u8; 64], byte: u8) -> u64 {
         let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
         let half = |lane: &[u8; 32]| {
             // SAFETY: as above.
@@ -28,7 +31,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn contains_or_beyond(block: &[u8; 64], byte: u8) -> bool {
+    fn contains_or_beyond(self, block: &[u8; 64], byte: u8) -> bool {
         let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
         // SAFETY: as above.
         unsafe {
@@ -42,7 +45,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn is_ascii(block: &[u8; 64]) -> bool {
+    fn is_ascii(self, block: &[u8; 64]) -> bool {
         let [low, high] = block.as_chunks::<32>().0 else { unreachable!("64 is twice 32") };
         // SAFETY: as above.
         unsafe {
@@ -53,7 +56,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn string_stops(lane: &[u8; 32]) -> u32 {
+    fn string_stops(self, lane: &[u8; 32]) -> u32 {
         // SAFETY: as above.
         let found = unsafe {
             let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
@@ -68,6 +71,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn keep_to<const BLOCKS: usize>(
+        self,
         blocks: &[[u8; 64]; BLOCKS],
         bounds: &[Bounds; BLOCKS],
     ) -> bool {
@@ -89,7 +93,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
+    fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool {
         // SAFETY: as above; a half of each is loaded.
         unsafe {
             let special = |at: usize| {
@@ -106,7 +110,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32 {
         // SAFETY: as above.
         let equal = unsafe {
             let left = _mm256_loadu_si256(left.as_ptr().cast::<__m256i>());
@@ -117,8 +121,8 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+    fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32) {
         // Half a register is enough, and the baseline fills that.
-        Baseline::digits_and_points(lane)
+        Baseline.digits_and_points(lane)
     }
 }

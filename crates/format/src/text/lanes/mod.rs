@@ -13,39 +13,46 @@ mod sse2;
 
 use std::convert::Infallible;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use level::Avx2;
 pub(crate) use level::Level;
 
 use crate::text::slot::{Row, Slot};
 
 /// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
-pub(crate) trait Lanes: Fours {
-    /// Which hosts it is for.
-    const LEVEL: Level;
+///
+/// A value of an implementor is the proof that the host has what it needs; it takes no room.
+pub(crate) trait Lanes: Fours + Copy {
+    /// Which implementor it is.
+    fn level(self) -> Level;
 
     /// Where a byte is this one.
-    fn equal_to(block: &[u8; 64], byte: u8) -> u64;
+    fn equal_to(self, block: &[u8; 64], byte: u8) -> u64;
 
     /// Whether there is such a byte, or one beyond ASCII.
-    fn contains_or_beyond(block: &[u8; 64], byte: u8) -> bool;
+    fn contains_or_beyond(self, block: &[u8; 64], byte: u8) -> bool;
 
     /// Whether no byte has its highest bit set.
-    fn is_ascii(block: &[u8; 64]) -> bool;
+    fn is_ascii(self, block: &[u8; 64]) -> bool;
 
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
-    fn string_stops(lane: &[u8; 32]) -> u32;
+    fn string_stops(self, lane: &[u8; 32]) -> u32;
 
     /// Whether each byte of some blocks keeps to its bounds.
-    fn keep_to<const BLOCKS: usize>(blocks: &[[u8; 64]; BLOCKS], bounds: &[Bounds; BLOCKS])
-    -> bool;
+    fn keep_to<const BLOCKS: usize>(
+        self,
+        blocks: &[[u8; 64]; BLOCKS],
+        bounds: &[Bounds; BLOCKS],
+    ) -> bool;
 
     /// Whether no byte whose lower bound is a space is a quote or a backslash.
-    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool;
+    fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool;
 
     /// Where the two differ.
-    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32;
+    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32;
 
     /// Where an ASCII digit is, and where a point.
-    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32);
+    fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32);
 }
 
 /// What each of 64 bytes may be. Aligned, so that no half of either is in two cache lines.
@@ -82,23 +89,20 @@ pub(crate) trait Fours {
 
     /// The texts of a slot of each of four rows, counted from where they begin; `None` if any is not plain,
     /// or of another length, or at the very end of the frame, or if there is no way to read four at once.
-    fn four_of_slots(frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Self::Four>;
+    fn four_of_slots(self, frame: &[u8], rows: &[Row; 4], slots: [Slot; 4]) -> Option<Self::Four>;
 
     /// The same between a stop and the next one, and so `stride` stops later and so on.
-    fn four_of_stops(frame: &[u8], stops: &[u32], stride: usize) -> Option<Self::Four>;
+    fn four_of_stops(self, frame: &[u8], stops: &[u32], stride: usize) -> Option<Self::Four>;
 
     /// The integers they are; `None` if there is another text among them.
-    fn four_integers(four: Self::Four) -> Option<[i64; 4]>;
+    fn four_integers(self, four: Self::Four) -> Option<[i64; 4]>;
 
     /// The doubles they are, with at most one point each.
-    fn four_doubles(four: Self::Four) -> Option<[f64; 4]>;
+    fn four_doubles(self, four: Self::Four) -> Option<[f64; 4]>;
 }
 
-/// Only for functions with the target features of [`Level::Avx2`], into which it is inlined.
-#[cfg(target_arch = "x86_64")]
-pub(crate) struct Avx2;
-
 /// Runs anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Baseline;
 
 /// Reads them one by one.
@@ -106,52 +110,56 @@ impl Fours for Baseline {
     type Four = Infallible;
 
     #[inline(always)]
-    fn four_of_slots(_: &[u8], _: &[Row; 4], _: [Slot; 4]) -> Option<Infallible> {
+    fn four_of_slots(self, _: &[u8], _: &[Row; 4], _: [Slot; 4]) -> Option<Infallible> {
         None
     }
 
     #[inline(always)]
-    fn four_of_stops(_: &[u8], _: &[u32], _: usize) -> Option<Infallible> {
+    fn four_of_stops(self, _: &[u8], _: &[u32], _: usize) -> Option<Infallible> {
         None
     }
 
     #[inline(always)]
-    fn four_integers(four: Infallible) -> Option<[i64; 4]> {
+    fn four_integers(self, four: Infallible) -> Option<[i64; 4]> {
         match four {}
     }
 
     #[inline(always)]
-    fn four_doubles(four: Infallible) -> Option<[f64; 4]> {
+    fn four_doubles(self, four: Infallible) -> Option<[f64; 4]> {
         match four {}
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Lanes for Baseline {
-    const LEVEL: Level = Level::Baseline;
+    #[inline(always)]
+    fn level(self) -> Level {
+        Level::Baseline
+    }
 
     #[inline(always)]
-    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+    fn equal_to(self, block: &[u8; 64], byte: u8) -> u64 {
         plain::equal_to(block, byte)
     }
 
     #[inline(always)]
-    fn contains_or_beyond(block: &[u8; 64], byte: u8) -> bool {
-        Self::equal_to(block, byte) != 0 || !block.is_ascii()
+    fn contains_or_beyond(self, block: &[u8; 64], byte: u8) -> bool {
+        self.equal_to(block, byte) != 0 || !block.is_ascii()
     }
 
     #[inline(always)]
-    fn is_ascii(block: &[u8; 64]) -> bool {
+    fn is_ascii(self, block: &[u8; 64]) -> bool {
         block.is_ascii()
     }
 
     #[inline(always)]
-    fn string_stops(lane: &[u8; 32]) -> u32 {
+    fn string_stops(self, lane: &[u8; 32]) -> u32 {
         plain::string_stops(lane)
     }
 
     #[inline(always)]
     fn keep_to<const BLOCKS: usize>(
+        self,
         blocks: &[[u8; 64]; BLOCKS],
         bounds: &[Bounds; BLOCKS],
     ) -> bool {
@@ -159,17 +167,17 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
+    fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool {
         has_no_specials(block, bounds)
     }
 
     #[inline(always)]
-    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32 {
         plain::differing(left, right)
     }
 
     #[inline(always)]
-    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+    fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32) {
         plain::digits_and_points(lane)
     }
 }
@@ -205,14 +213,14 @@ mod tests {
         })
     }
 
-    fn check<L: Lanes>() {
+    fn check(lanes: impl Lanes) {
         for block in blocks() {
             let [low, high] = block.as_chunks::<32>().0 else { panic!("64 is twice 32") };
             let sixteen = block.first_chunk::<16>().expect("there are more");
             for byte in *b"\n,\"\0\xff;" {
-                assert_eq!(L::equal_to(&block, byte), plain::equal_to(&block, byte));
+                assert_eq!(lanes.equal_to(&block, byte), plain::equal_to(&block, byte));
                 assert_eq!(
-                    L::contains_or_beyond(&block, byte),
+                    lanes.contains_or_beyond(&block, byte),
                     block.contains(&byte) || !block.is_ascii()
                 );
             }
@@ -221,15 +229,15 @@ mod tests {
             let bounds = Bounds::of(&ranges).next().expect("one block");
             let any = Bounds::ANY;
             let both = [bounds.clone(), any];
-            assert!(L::keep_to(&[block, block], &both));
+            assert!(lanes.keep_to(&[block, block], &both));
             let at = usize::from(block[0]) % 64;
             for other in 0..=u8::MAX {
                 let mut block = block;
                 let is_within = (block[at] / 2..=block[at]).contains(&other);
                 block[at] = other;
                 let bounds = [bounds.clone()];
-                assert_eq!(L::keep_to(&[block], &bounds), is_within, "{block:?} {at}");
-                assert_eq!(L::keep_to(&[block, block], &both), is_within, "{block:?} {at}");
+                assert_eq!(lanes.keep_to(&[block], &bounds), is_within, "{block:?} {at}");
+                assert_eq!(lanes.keep_to(&[block, block], &both), is_within, "{block:?} {at}");
             }
             // One byte may be any text, the others anything.
             let mut ranges = [(0, u8::MAX); 64];
@@ -239,28 +247,28 @@ mod tests {
                 let mut block = block;
                 block[at] = other;
                 let is_plain = !matches!(other, b'"' | b'\\');
-                assert_eq!(L::has_no_specials(&block, &bounds), is_plain, "{block:?} {at}");
+                assert_eq!(lanes.has_no_specials(&block, &bounds), is_plain, "{block:?} {at}");
             }
-            assert_eq!(L::is_ascii(&block), block.is_ascii());
+            assert_eq!(lanes.is_ascii(&block), block.is_ascii());
             let ascii = block.map(|byte| byte & 0x7f);
-            assert!(L::is_ascii(&ascii));
-            assert_eq!(L::string_stops(low), plain::string_stops(low));
-            assert_eq!(L::differing(low, high), plain::differing(low, high));
-            assert_eq!(L::differing(low, low), 0);
-            assert_eq!(L::digits_and_points(sixteen), plain::digits_and_points(sixteen));
+            assert!(lanes.is_ascii(&ascii));
+            assert_eq!(lanes.string_stops(low), plain::string_stops(low));
+            assert_eq!(lanes.differing(low, high), plain::differing(low, high));
+            assert_eq!(lanes.differing(low, low), 0);
+            assert_eq!(lanes.digits_and_points(sixteen), plain::digits_and_points(sixteen));
         }
     }
 
     #[test]
     fn the_baseline_finds_what_a_loop_finds() {
-        check::<Baseline>();
+        check(Baseline);
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn avx2_finds_what_a_loop_finds() {
-        if Level::detect() == Level::Avx2 {
-            check::<Avx2>();
+        if let Some(lanes) = Avx2::detect() {
+            check(lanes);
         }
     }
 }

@@ -10,10 +10,13 @@ use super::{Baseline, Bounds, Lanes, Level, has_no_specials, keeps_to};
 // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
 // and need no alignment.
 impl Lanes for Baseline {
-    const LEVEL: Level = Level::Baseline;
+    #[inline(always)]
+    fn level(self) -> Level {
+        Level::Baseline
+    }
 
     #[inline(always)]
-    fn equal_to(block: &[u8; 64], byte: u8) -> u64 {
+    fn equal_to(self, block: &[u8; 64], byte: u8) -> u64 {
         block.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
             // SAFETY: as above.
             let found = unsafe {
@@ -25,17 +28,17 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn contains_or_beyond(block: &[u8; 64], byte: u8) -> bool {
-        Self::equal_to(block, byte) != 0 || !block.is_ascii()
+    fn contains_or_beyond(self, block: &[u8; 64], byte: u8) -> bool {
+        self.equal_to(block, byte) != 0 || !block.is_ascii()
     }
 
     #[inline(always)]
-    fn is_ascii(block: &[u8; 64]) -> bool {
+    fn is_ascii(self, block: &[u8; 64]) -> bool {
         block.is_ascii()
     }
 
     #[inline(always)]
-    fn string_stops(lane: &[u8; 32]) -> u32 {
+    fn string_stops(self, lane: &[u8; 32]) -> u32 {
         lane.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
             // SAFETY: as above.
             let found = unsafe {
@@ -51,6 +54,7 @@ impl Lanes for Baseline {
 
     #[inline(always)]
     fn keep_to<const BLOCKS: usize>(
+        self,
         blocks: &[[u8; 64]; BLOCKS],
         bounds: &[Bounds; BLOCKS],
     ) -> bool {
@@ -58,12 +62,12 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
+    fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool {
         has_no_specials(block, bounds)
     }
 
     #[inline(always)]
-    fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
+    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32 {
         let pairs = left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0);
         pairs.enumerate().fold(0, |mask, (index, (left, right))| {
             // SAFETY: as above.
@@ -77,7 +81,7 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
-    fn digits_and_points(lane: &[u8; 16]) -> (u32, u32) {
+    fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32) {
         // SAFETY: as above.
         let (digits, points) = unsafe {
             let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
