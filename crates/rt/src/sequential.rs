@@ -144,7 +144,9 @@ impl SequentialReads {
             let change = FileChange::Shrank(self.identity.byte_count, self.position);
             return Err(RtError::FileChanged { path: self.path.clone(), change });
         }
+        assert!(count <= room, "a read fills no more than it was given");
         self.position += u64::try_from(count).expect("a usize fits u64");
+        debug_assert!(self.position <= self.identity.byte_count, "what was added is not given out");
         Ok(count)
     }
 

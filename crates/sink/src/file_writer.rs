@@ -106,6 +106,7 @@ impl FileWriter {
                 self.write_pending().await?;
             }
         }
+        debug_assert!(self.pending.len() < WRITE_BYTES, "what is full has been written");
         Ok(())
     }
 

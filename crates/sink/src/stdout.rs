@@ -190,6 +190,7 @@ impl StdoutOrder {
             state.head += 1;
         }
         let head = state.head;
+        debug_assert!(state.failed.is_none_or(|failed| head <= failed), "nothing passes a failure");
         // One that has failed writes no next piece.
         let last = if state.failed == Some(head) { state.take_spool(head) } else { Vec::new() };
         drop(state);
@@ -211,6 +212,7 @@ impl State {
 
     fn take_spool(&mut self, partition: u32) -> Vec<u8> {
         let bytes = self.spools.remove(&partition).unwrap_or_default().bytes;
+        debug_assert!(bytes.len() <= self.spooled_bytes, "the bytes of every spool are counted");
         self.spooled_bytes -= bytes.len();
         bytes
     }
