@@ -185,6 +185,14 @@ impl Order {
         self.left.push(Left { first, offsets: batch.offsets().clone(), step, cause });
     }
 
+    /// Forgets rows of a step and those behind it, which have been written, where nothing was found that may
+    /// be before or behind them.
+    pub(crate) fn forget_from(&mut self, step: usize) {
+        if self.found.is_empty() && self.failures.is_empty() && self.full.is_empty() {
+            self.left.retain(|left| left.step < step);
+        }
+    }
+
     /// Notes that a table has failed, behind what it gave.
     pub(crate) fn note_failure(&mut self, step: usize, error: AggregateError) {
         self.failures.push((step, error, self.next_place));

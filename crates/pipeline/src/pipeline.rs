@@ -243,7 +243,9 @@ impl Pipeline {
             // What leaves later comes later, but what is known to be bad may still turn out to be behind it.
             let is_fatal = self.bad_records.is_fatal();
             let failure = self.processor.first_failure(&self.bad, is_fatal);
-            return self.write_changes(failure).await;
+            self.write_changes(failure).await?;
+            self.processor.forget_written(&self.bad);
+            return Ok(());
         }
         let Some(judged) = self.processor.judge(&mut self.bad) else {
             self.count_taken(None);

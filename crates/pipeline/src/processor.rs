@@ -422,6 +422,20 @@ impl Processor {
         self.leaving.is_some()
     }
 
+    /// Forgets the rows that have left the last stage meanwhile, and have been written: where much leaves at one
+    /// event time, what is known of them must not add up. Tables behind may still tell of theirs.
+    pub(crate) fn forget_written(&mut self, bad: &[BadRecord]) {
+        let Some(place) = self.leaving else { return };
+        let is_stateless = |step: &Step| step.held().is_none();
+        if bad.is_empty()
+            && self.late.is_empty()
+            && self.seal.is_none()
+            && self.steps[place + 1..].iter().all(is_stateless)
+        {
+            self.order.forget_from(place);
+        }
+    }
+
     /// Goes on with what [`Self::is_leaving`] says; what leaves the last stage goes to `batches`, which are
     /// none.
     pub(crate) fn go_on(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
