@@ -30,17 +30,18 @@ class Watermark:
     """How far a partition has come."""
 
     def __init__(self, rules):
-        self.rules, self.now, self.far_ahead = rules, START, 0
+        self.rules, self.now, self.last = rules, START, []
 
     def move(self, time):
-        candidate = time - self.rules.delay
-        if candidate <= self.now:
-            return
+        self.last = [*self.last[-7:], time]
+        believed = time
         ahead = self.rules.max_ahead
-        if self.now != START and ahead is not None and time - self.now > ahead:
-            self.far_ahead += 1
-        else:
-            self.now = candidate
+        if ahead is not None and (self.now == START or time - self.now > ahead):
+            # Nothing, or nothing near, to hold it against: as far as two others confirm it.
+            if len(self.last) < 3:
+                return
+            believed = sorted(self.last)[-3]
+        self.now = max(self.now, believed - self.rules.delay)
 
 
 @dataclass
