@@ -2,15 +2,20 @@
 //!
 //! [`framing`] follows the messages, [`messages`] makes record batches of them and [`trailer`] holds a
 //! file's footer against them; [`decode`] makes batches, [`convert`] and [`values`] bring columns that
-//! come with a type of their own to the declared one (Parquet's too), [`encode`] writes streams.
+//! come with a type of their own to the declared one (Parquet's too), [`encode`] writes streams. What
+//! becomes of values is said by kind: [`numbers`], [`decimals`], [`views`] of text and bytes, [`lists`].
 
 pub(crate) mod convert;
+mod decimals;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod framing;
+mod lists;
 pub(crate) mod messages;
+mod numbers;
 mod trailer;
 pub(crate) mod values;
+mod views;
 
 use arrow_array::ArrayRef;
 use tidemill_record::{DataType, Field, Schema};

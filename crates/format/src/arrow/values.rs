@@ -8,16 +8,20 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    IntervalMonthDayNanoType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    Date32Type, Date64Type, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalYearMonthType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
-use arrow_array::{AnyDictionaryArray, Array, ArrayRef, ListArray, PrimitiveArray};
-use arrow_buffer::{IntervalMonthDayNano, NullBuffer, OffsetBuffer, ScalarBuffer, i256};
-use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{ArrowError, DataType as ArrowType, Field as ArrowField, TimeUnit};
+use arrow_array::{AnyDictionaryArray, Array, ArrayRef, PrimitiveArray};
+use arrow_buffer::{IntervalDayTime, IntervalMonthDayNano, NullBuffer};
+use arrow_schema::{ArrowError, DataType as ArrowType, IntervalUnit, TimeUnit};
 use arrow_select::take::take;
 use tidemill_record::DataType;
+
+use super::decimals::{beyond_precision, convert_decimals};
+use super::lists::convert_list;
+use super::numbers::convert_number;
+use super::views::{as_views, dictionary_views};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 const MILLIS_PER_DAY: i64 = 86_400_000;
@@ -59,7 +63,7 @@ pub(crate) struct Converted {
 }
 
 impl Converted {
-    fn whole(array: ArrayRef) -> Self {
+    pub(super) fn whole(array: ArrayRef) -> Self {
         Self { array, misfits: Vec::new(), floored_count: 0 }
     }
 }
@@ -72,7 +76,7 @@ pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, Arro
     if let (Encoding::Plain, Some(dictionary)) =
         (found.encoding, found.array.as_any_dictionary_opt())
     {
-        return convert_dictionary(found.array, dictionary, to);
+        return convert_dictionary(dictionary, to);
     }
     if let DataType::Array(item) = to {
         return convert_list(found, item);
@@ -92,9 +96,10 @@ pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, Arro
         (Encoding::Plain, data_type) if data_type.is_decimal() => {
             return convert_decimals(array, to);
         }
-        (Encoding::Plain, _) => {
-            let options = CastOptions { safe: true, ..CastOptions::default() };
-            (cast_with_options(array, &to.arrow(), &options)?, 0)
+        (Encoding::Plain, ArrowType::Interval(unit)) => (intervals(array, *unit), 0),
+        (Encoding::Plain, data_type) => {
+            let output = convert_number(array, to).or_else(|| as_views(array, to));
+            (output.ok_or_else(|| no_conversion(data_type, to))?, 0)
         }
     };
     assert_eq!(output.len(), array.len(), "a conversion keeps rows");
@@ -112,22 +117,23 @@ pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, Arro
 
 /// A dictionary as its values.
 fn convert_dictionary(
-    array: &ArrayRef,
     dictionary: &dyn AnyDictionaryArray,
     to: &DataType,
 ) -> Result<Converted, ArrowError> {
-    let is_text = matches!(dictionary.values().data_type(), ArrowType::Utf8 | ArrowType::Binary);
-    if is_text && matches!(to, DataType::Varchar | DataType::Varbinary) {
-        // Views of the values, without a copy of them.
-        return cast_with_options(array, &to.arrow(), &CastOptions::default())
-            .map(Converted::whole);
+    if let Some(views) = dictionary_views(dictionary, to)? {
+        return Ok(Converted::whole(views));
     }
     let unpacked = take(dictionary.values(), dictionary.keys(), None)?;
     convert(Found::plain(&unpacked), to)
 }
 
+/// Why a column cannot be converted that `super::convert` allows for no column of its type.
+pub(super) fn no_conversion(from: &ArrowType, to: &DataType) -> ArrowError {
+    ArrowError::CastError(format!("values of Arrow's type {from} cannot be read as {to}"))
+}
+
 /// Rows whose value became NULL.
-fn lost(input: &ArrayRef, output: &ArrayRef) -> Vec<usize> {
+pub(super) fn lost(input: &ArrayRef, output: &ArrayRef) -> Vec<usize> {
     let Some(nulls) = output.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Vec::new();
     };
@@ -137,57 +143,6 @@ fn lost(input: &ArrayRef, output: &ArrayRef) -> Vec<usize> {
     }
     let was_null = |row: usize| before.as_ref().is_some_and(|nulls| nulls.is_null(row));
     (0..nulls.len()).filter(|row| nulls.is_null(*row) && !was_null(*row)).collect()
-}
-
-/// Decimals of any width. Their values are held to their own type before anything is made of them:
-/// `arrow-cast` takes that on trust, and panics.
-fn convert_decimals(array: &ArrayRef, to: &DataType) -> Result<Converted, ArrowError> {
-    let (precision, scale, wide): (u8, i8, PrimitiveArray<Decimal128Type>) = match array.data_type()
-    {
-        ArrowType::Decimal32(p, s) => {
-            (*p, *s, array.as_primitive::<Decimal32Type>().unary(i128::from))
-        }
-        ArrowType::Decimal64(p, s) => {
-            (*p, *s, array.as_primitive::<Decimal64Type>().unary(i128::from))
-        }
-        ArrowType::Decimal256(p, s) => {
-            (*p, *s, array.as_primitive::<Decimal256Type>().unary_opt(i256::to_i128))
-        }
-        other => {
-            let ArrowType::Decimal128(p, s) = other else { unreachable!("the other decimal") };
-            (*p, *s, array.as_primitive::<Decimal128Type>().clone())
-        }
-    };
-    let beyond = beyond_precision(&wide, precision);
-    let output: ArrayRef = if let DataType::Decimal { scale: to_scale, .. } = to {
-        let steps = i16::from(to_scale.cast_signed()) - i16::from(scale);
-        let factor = u32::try_from(steps).ok().and_then(|steps| 10_i128.checked_pow(steps));
-        let scaled: PrimitiveArray<Decimal128Type> =
-            wide.unary_opt(|value| value.checked_mul(factor?));
-        Arc::new(scaled.with_data_type(to.arrow()))
-    } else {
-        let wide: ArrayRef = Arc::new(wide.with_data_type(ArrowType::Decimal128(38, scale)));
-        cast_with_options(&wide, &to.arrow(), &CastOptions::default())?
-    };
-    let mut misfits = lost(array, &output);
-    misfits.extend(beyond);
-    if let DataType::Decimal { precision, .. } = to {
-        misfits.extend(beyond_precision(output.as_primitive(), *precision));
-    }
-    misfits.sort_unstable();
-    misfits.dedup();
-    Ok(Converted { array: output, misfits, floored_count: 0 })
-}
-
-/// Rows whose decimal has more digits than the precision allows, which Arrow files may hold.
-fn beyond_precision(array: &PrimitiveArray<Decimal128Type>, precision: u8) -> Vec<usize> {
-    let limit = 10_u128.pow(u32::from(precision));
-    let greatest = array.values().iter().fold(0, |most, value| value.unsigned_abs().max(most));
-    if greatest < limit {
-        return Vec::new();
-    }
-    let is_beyond = |row: &usize| array.is_valid(*row) && array.value(*row).unsigned_abs() >= limit;
-    (0..array.len()).filter(is_beyond).collect()
 }
 
 fn micros(array: &ArrayRef, unit: TimeUnit) -> PrimitiveArray<TimestampMicrosecondType> {
@@ -256,6 +211,27 @@ fn days(array: &ArrayRef, to: &DataType) -> ArrayRef {
     }
 }
 
+/// Arrow's intervals of months, or of days and milliseconds, whose every value has its place.
+fn intervals(array: &ArrayRef, unit: IntervalUnit) -> ArrayRef {
+    match unit {
+        IntervalUnit::YearMonth => {
+            let of_months = |months| IntervalMonthDayNano { months, days: 0, nanoseconds: 0 };
+            let months = array.as_primitive::<IntervalYearMonthType>();
+            Arc::new(months.unary::<_, IntervalMonthDayNanoType>(of_months))
+        }
+        IntervalUnit::DayTime => {
+            let of_days = |interval: IntervalDayTime| IntervalMonthDayNano {
+                months: 0,
+                days: interval.days,
+                nanoseconds: i64::from(interval.milliseconds) * 1_000_000,
+            };
+            let days = array.as_primitive::<IntervalDayTimeType>();
+            Arc::new(days.unary::<_, IntervalMonthDayNanoType>(of_days))
+        }
+        IntervalUnit::MonthDayNano => Arc::clone(array),
+    }
+}
+
 /// Parquet's `INTERVAL`; NULL where months or days are beyond 31 bits.
 fn parquet_intervals(array: &ArrayRef) -> PrimitiveArray<IntervalMonthDayNanoType> {
     let intervals = array.as_fixed_size_binary().iter().map(|bytes| {
@@ -270,67 +246,46 @@ fn parquet_intervals(array: &ArrayRef) -> PrimitiveArray<IntervalMonthDayNanoTyp
     intervals.collect()
 }
 
-fn convert_list(found: Found<'_>, item: &DataType) -> Result<Converted, ArrowError> {
-    let target = Arc::new(ArrowField::new_list_field(item.arrow(), true));
-    let is_plain = matches!(found.encoding, Encoding::Plain);
-    if is_plain
-        && *found.array.data_type() == ArrowType::List(Arc::clone(&target))
-        && !holds_decimals(item)
-    {
-        return Ok(Converted::whole(Arc::clone(found.array)));
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use arrow_array::{
+        IntervalDayTimeArray, IntervalMonthDayNanoArray, IntervalYearMonthArray, NullArray,
+    };
+
+    use super::*;
+
+    #[test]
+    fn intervals_of_every_kind_keep_months_days_and_time_apart() {
+        let intervals = |from: ArrayRef| {
+            let found = convert(Found::plain(&from), &DataType::Interval).unwrap();
+            assert!(found.misfits.is_empty());
+            found.array.as_primitive::<IntervalMonthDayNanoType>().clone()
+        };
+        let of =
+            |months, days, nanoseconds| Some(IntervalMonthDayNano { months, days, nanoseconds });
+        let months = IntervalYearMonthArray::from(vec![Some(7), Some(i32::MIN), None, Some(14)]);
+        let expected = vec![of(i32::MIN, 0, 0), None, of(14, 0, 0)];
+        let expected = IntervalMonthDayNanoArray::from(expected);
+        assert_eq!(intervals(Arc::new(months.slice(1, 3))), expected);
+        assert_eq!(intervals(Arc::new(expected.clone())), expected);
+        let days = IntervalDayTimeArray::from(vec![
+            Some(IntervalDayTime::new(-3, 1500)),
+            None,
+            Some(IntervalDayTime::new(i32::MAX, i32::MIN)),
+        ]);
+        // -2^31 milliseconds, in nanoseconds.
+        let least = -2_147_483_648_000_000;
+        let expected = vec![of(0, -3, 1_500_000_000), None, of(0, i32::MAX, least)];
+        let expected = IntervalMonthDayNanoArray::from(expected);
+        assert_eq!(intervals(Arc::new(days)), expected);
     }
-    let list = as_list(found.array)?;
-    let values = values_of(&list);
-    let nanos = match found.encoding {
-        Encoding::Int96 { nanos } => Some(values_of(&as_list(nanos)?)),
-        Encoding::Plain | Encoding::ParquetInterval => None,
-    };
-    let encoding = match (found.encoding, &nanos) {
-        (Encoding::Int96 { .. }, Some(nanos)) => Encoding::Int96 { nanos },
-        (encoding, _) => encoding,
-    };
-    let items = convert(Found { array: &values, encoding }, item)?;
-    let first = list.offsets()[0];
-    let offsets: ScalarBuffer<i32> = list.offsets().iter().map(|offset| offset - first).collect();
-    let mut misfits: Vec<usize> = items
-        .misfits
-        .iter()
-        .map(|at| {
-            offsets.partition_point(|start| usize::try_from(*start).is_ok_and(|s| s <= *at)) - 1
-        })
-        .filter(|row| list.is_valid(*row))
-        .collect();
-    misfits.dedup();
-    let nulls = list.nulls().cloned();
-    let array = ListArray::try_new(target, OffsetBuffer::new(offsets), items.array, nulls)?;
-    Ok(Converted { array: Arc::new(array), misfits, floored_count: items.floored_count })
-}
 
-/// Any kind of list as one with offsets of 32 bits.
-fn as_list(array: &ArrayRef) -> Result<ListArray, ArrowError> {
-    Ok(match array.data_type() {
-        ArrowType::LargeList(field)
-        | ArrowType::ListView(field)
-        | ArrowType::FixedSizeList(field, _) => {
-            let target = ArrowType::List(Arc::clone(field));
-            cast_with_options(array, &target, &CastOptions::default())?.as_list::<i32>().clone()
-        }
-        _ => array.as_list::<i32>().clone(),
-    })
-}
-
-/// The values that the lists' offsets reach.
-fn values_of(list: &ListArray) -> ArrayRef {
-    let at = |offset: i32| usize::try_from(offset).expect("offsets of a list are not negative");
-    let (first, last) = (at(list.offsets()[0]), at(list.offsets()[list.len()]));
-    list.values().slice(first, last - first)
-}
-
-/// Whether every value has to be looked at, though the Arrow type is the one of the SQL type.
-fn holds_decimals(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Decimal { .. } => true,
-        DataType::Array(item) => holds_decimals(item),
-        _ => false,
+    #[test]
+    fn a_column_without_a_type_is_refused_by_name() {
+        let nothing: ArrayRef = Arc::new(NullArray::new(2));
+        let refused = convert(Found::plain(&nothing), &DataType::Boolean).err().unwrap();
+        let refused = refused.to_string();
+        assert!(refused.contains("Null cannot be read as BOOLEAN"), "{refused}");
     }
 }

@@ -5,15 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, types};
-use arrow_cast::{CastOptions, cast_with_options};
+use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::fragment::Partitioning;
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{
-    BinaryOp, Expr, ExprKind, Scalar, Script, Settings, SourceConnector, UserFunction, fragment,
-};
-use tidemill_record::{DataType, Field, Schema};
+use tidemill_plan::{Expr, Scalar, Script, Settings, SourceConnector, UserFunction, fragment};
+use tidemill_record::{DataType, EventTime, Field, Schema};
 use tidemill_sql::{Catalog, SqlErrors, parse};
 
 /// Sources that every script can read.
@@ -117,110 +113,7 @@ pub(crate) fn plan_text(script: &str) -> String {
     shown
 }
 
-/// A small evaluator for constants: casts by `arrow-cast`, arithmetic and comparisons of numbers
-/// by hand. What it does not know it leaves to the plan, as a folder may.
+/// Evaluates a constant as a session does.
 pub(crate) fn fold(expr: &Expr) -> Result<Scalar, String> {
-    let literal = |expr: &Expr| match &expr.kind {
-        ExprKind::Literal(value) => Some(value.clone()),
-        _ => None,
-    };
-    // A value of another type means "not folded".
-    let unknown = || Ok(Scalar::Null(DataType::Array(Box::new(DataType::Boolean))));
-    match &expr.kind {
-        ExprKind::Cast { operand, is_try } => {
-            let Some(value) = literal(operand) else { return unknown() };
-            if value.is_null() {
-                return Ok(Scalar::Null(expr.data_type.clone()));
-            }
-            let Some(array) = to_array(&value) else { return unknown() };
-            let options = CastOptions { safe: *is_try, ..CastOptions::default() };
-            let cast = cast_with_options(&array, &expr.data_type.arrow(), &options)
-                .map_err(|error| error.to_string())?;
-            from_array(&cast, &expr.data_type).map_or_else(unknown, Ok)
-        }
-        ExprKind::Binary { op, left, right } => {
-            let (Some(left), Some(right)) = (literal(left), literal(right)) else {
-                return unknown();
-            };
-            if left.is_null() || right.is_null() {
-                return Ok(Scalar::Null(expr.data_type.clone()));
-            }
-            match (left, right) {
-                (Scalar::Integer(a), Scalar::Integer(b)) if !op.is_comparison() => {
-                    let value = match op {
-                        BinaryOp::Add => a.checked_add(b),
-                        BinaryOp::Subtract => a.checked_sub(b),
-                        BinaryOp::Multiply => a.checked_mul(b),
-                        BinaryOp::Divide if b == 0 => return Err("division by zero".to_owned()),
-                        BinaryOp::Divide => a.checked_div(b),
-                        _ => a.checked_rem(b),
-                    };
-                    value.map(Scalar::Integer).ok_or_else(|| "overflow".to_owned())
-                }
-                (Scalar::Integer(a), Scalar::Integer(b)) => {
-                    Ok(Scalar::Boolean(compared(*op, a.cmp(&b))))
-                }
-                (Scalar::Varchar(a), Scalar::Varchar(b)) if op.is_comparison() => {
-                    Ok(Scalar::Boolean(compared(*op, a.cmp(&b))))
-                }
-                _ => unknown(),
-            }
-        }
-        _ => unknown(),
-    }
-}
-
-fn compared(op: BinaryOp, ordering: std::cmp::Ordering) -> bool {
-    match op {
-        BinaryOp::Equal | BinaryOp::IsNotDistinctFrom => ordering.is_eq(),
-        BinaryOp::NotEqual | BinaryOp::IsDistinctFrom => ordering.is_ne(),
-        BinaryOp::Less => ordering.is_lt(),
-        BinaryOp::LessOrEqual => ordering.is_le(),
-        BinaryOp::Greater => ordering.is_gt(),
-        _ => ordering.is_ge(),
-    }
-}
-
-fn to_array(value: &Scalar) -> Option<ArrayRef> {
-    use arrow_array as a;
-    Some(match value {
-        Scalar::Integer(v) => Arc::new(a::Int32Array::from(vec![*v])),
-        Scalar::BigInt(v) => Arc::new(a::Int64Array::from(vec![*v])),
-        Scalar::Double(v) => Arc::new(a::Float64Array::from(vec![*v])),
-        Scalar::Varchar(v) => Arc::new(a::StringViewArray::from(vec![v.as_str()])),
-        Scalar::Decimal { value, precision, scale } => Arc::new(
-            a::Decimal128Array::from(vec![*value])
-                .with_precision_and_scale(*precision, scale.cast_signed())
-                .ok()?,
-        ),
-        Scalar::Date(v) => Arc::new(a::Date32Array::from(vec![*v])),
-        Scalar::Boolean(v) => Arc::new(a::BooleanArray::from(vec![*v])),
-        _ => return None,
-    })
-}
-
-fn from_array(array: &ArrayRef, data_type: &DataType) -> Option<Scalar> {
-    if array.is_null(0) {
-        return Some(Scalar::Null(data_type.clone()));
-    }
-    Some(match data_type {
-        DataType::Boolean => Scalar::Boolean(array.as_boolean().value(0)),
-        DataType::TinyInt => Scalar::TinyInt(array.as_primitive::<types::Int8Type>().value(0)),
-        DataType::SmallInt => Scalar::SmallInt(array.as_primitive::<types::Int16Type>().value(0)),
-        DataType::Integer => Scalar::Integer(array.as_primitive::<types::Int32Type>().value(0)),
-        DataType::BigInt => Scalar::BigInt(array.as_primitive::<types::Int64Type>().value(0)),
-        DataType::Real => Scalar::Real(array.as_primitive::<types::Float32Type>().value(0)),
-        DataType::Double => Scalar::Double(array.as_primitive::<types::Float64Type>().value(0)),
-        DataType::Decimal { precision, scale } => Scalar::Decimal {
-            value: array.as_primitive::<types::Decimal128Type>().value(0),
-            precision: *precision,
-            scale: *scale,
-        },
-        DataType::Varchar => Scalar::Varchar(array.as_string_view().value(0).to_owned()),
-        DataType::Date => Scalar::Date(array.as_primitive::<types::Date32Type>().value(0)),
-        DataType::Timestamp => {
-            Scalar::Timestamp(array.as_primitive::<types::TimestampMicrosecondType>().value(0))
-        }
-        _ => return None,
-    })
+    evaluate_constant(expr, &Context { job_start: EventTime(0) })
 }
