@@ -299,8 +299,11 @@ impl<L> Parser<'_, L> {
         side: &mut Vec<u8>,
     ) -> NextRecord {
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        // What has been looked through of a record that came in pieces is not looked through again.
-        let open = self.open.take().filter(|(offset, _)| *offset == frame.offset());
+        // What has been looked through of a record that came in pieces is not looked through again, unless
+        // fewer bytes of it are lent than before.
+        let is_held = |open: &Open| open.length() <= bytes.len() - start;
+        let open = self.open.take();
+        let open = open.filter(|(offset, open)| *offset == frame.offset() && is_held(open));
         let ending = match open {
             None => record::split(bytes, start, frame.is_last, self.options, self.fields),
             Some((_, open)) => {

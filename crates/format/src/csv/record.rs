@@ -69,6 +69,11 @@ impl Open {
         Self { start, field: start, looked: start, part: Part::Bare, fault: None }
     }
 
+    /// How many of the record's bytes have been looked at.
+    pub(crate) fn length(&self) -> usize {
+        self.looked - self.start
+    }
+
     /// The same record where it starts at `start`, and its fields with it.
     pub(crate) fn moved_to(mut self, start: usize, fields: &mut [RawField]) -> Self {
         let moved = |position: usize| position - self.start + start;
