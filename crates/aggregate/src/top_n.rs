@@ -29,7 +29,7 @@ const GONE_MIN: usize = 1024;
 /// and as many again of all partitions together (at least 65536). Where partitions belong to windows,
 /// they leave as event time passes the window's end.
 ///
-/// Invariant: `groups` has the number of the partition of every row in `rows`, or [`GONE`]; `by_end` has
+/// Invariant: `groups` has the number of the partition of every row in `rows`, or `GONE`; `by_end` has
 /// every row that is not gone, where partitions belong to windows.
 pub struct TopNTable {
     // Fixed at construction.

@@ -111,7 +111,7 @@ impl SessionTable {
     }
 
     /// How far event time may pass at a time on its way to `watermark`, so that not too many sessions
-    /// leave at once: those of one end and about [`BATCH_ROWS`] others.
+    /// leave at once: those of one end and about `BATCH_ROWS` others.
     ///
     /// # Cost
     /// O(sessions that leave), each time O(log sessions).
