@@ -311,6 +311,71 @@ fn sessions_of_one_key_cost_a_search_each_in_whichever_order_they_come() {
     }
 }
 
+/// Takes everything to a time out of a table, in pieces; `between` comes after the first of them.
+fn drain(table: &mut SessionTable, until: EventTime, between: Option<Batch>) -> Vec<Row> {
+    let (mut all, mut between) = (Vec::new(), between);
+    loop {
+        let step = table.next_step(until);
+        let mut results = Vec::new();
+        table.advance(step, &mut results).unwrap();
+        let piece = rows(&results);
+        assert!(piece.len() <= 8192 + 2, "a piece is those of one end and 8192 others");
+        all.extend(piece);
+        if let Some(noted) = between.take() {
+            table.update(&noted, &mut Vec::new(), &mut Vec::new()).unwrap();
+        }
+        if step == until {
+            return all;
+        }
+    }
+}
+
+#[test]
+fn many_sessions_that_leave_together_are_not_searched_for_one_by_one() {
+    const COUNT: usize = 40_000;
+    let row = |&(time, key, value): &Record| (key, time, time + GAP, 1, value);
+    let spec = by_session(Emit::Final, 0);
+    for order in 0..3 {
+        // Two keys have a session at each time.
+        let records = of_one_key(order, COUNT).into_iter();
+        let records = records
+            .map(|(time, _, value)| (time / (4 * GAP) * 2 * GAP, time / (2 * GAP) % 2, value));
+        let records: Vec<Record> = records.collect();
+        let middle = 10_000 * 2 * GAP + 1;
+        let (before, after) = records.split_at(30_000);
+        let after: Vec<Record> =
+            after.iter().copied().filter(|record| record.0 >= middle).collect();
+
+        let mut times = event_times(1 << 40);
+        let mut noted =
+            |records: &[Record], first: usize| times.apply(batch(records, first), &mut Vec::new());
+        let mut table = SessionTable::new(spec.clone(), &[], u64::MAX);
+        table.update(&noted(before, 0), &mut Vec::new(), &mut Vec::new()).unwrap();
+        let mut given = drain(&mut table, EventTime(middle), Some(noted(&after, before.len())));
+        given.extend(drain(&mut table, EventTime::MAX, None));
+        let (mut early, late): (Vec<Record>, Vec<Record>) =
+            before.iter().copied().partition(|record| record.0 + GAP <= middle);
+        let mut late: Vec<Record> = late.into_iter().chain(after).collect();
+        // Of those that begin and end together the first in the input leaves first.
+        early.sort_by_key(|record| record.0);
+        late.sort_by_key(|record| record.0);
+        let expected: Vec<Row> = early.iter().chain(&late).map(row).collect();
+        assert!(given == expected, "order {order}");
+        assert!(table.due_one_by_one_count() * 5 <= COUNT as u64, "order {order}");
+        assert_eq!(table.group_count(), 0);
+
+        let mut table = SessionTable::sealing(spec.clone(), u64::MAX);
+        table.update(&noted(&records, 0), &mut Vec::new(), &mut Vec::new()).unwrap();
+        table.advance(EventTime::MAX, &mut Vec::new()).unwrap();
+        assert!(table.due_one_by_one_count() * 5 <= COUNT as u64, "order {order}");
+        let sealed = table.take_sealed().into_batches(1000).unwrap();
+        let sealed: Vec<Batch> = sealed.map(Result::unwrap).collect();
+        let mut expected: Vec<Row> = records.iter().map(row).collect();
+        expected.sort_by_key(|row| (row.2, row.1, row.0));
+        assert!(rows(&sealed) == expected, "order {order}");
+    }
+}
+
 #[test]
 fn records_between_sessions_join_them_in_whichever_order_they_come() {
     // Every gap between two sessions is closed, so that one is left.

@@ -10,6 +10,7 @@ use tidemill_record::{Batch, Cause, EventTime, Moment, Offset};
 
 use super::block::Block;
 use super::by_key::{ByKey, Joined};
+use super::due::Due;
 use super::sealed::SealedSessions;
 use super::store::{NONE, Session, SessionStore};
 use crate::changes::row_moment;
@@ -43,7 +44,7 @@ pub struct SessionTable {
     by_key: ByKey,
     /// Event times at which sessions are to be looked at; an entry that differs from its session's own
     /// note has been replaced.
-    due: BinaryHeap<Reverse<(i64, u32)>>,
+    due: Due,
     /// Where sessions are given away: when each begins. Entries of those that are gone, or begin
     /// earlier by now, are passed over.
     starts: BinaryHeap<Reverse<(i64, u32)>>,
@@ -87,7 +88,7 @@ impl SessionTable {
             gap_us,
             emit,
             budget_bytes,
-            due: BinaryHeap::new(),
+            due: Due::default(),
             starts: BinaryHeap::new(),
             block: Block::new(emit),
             audit: Fingerprints::new(audited_keys),
@@ -114,24 +115,13 @@ impl SessionTable {
     /// leave at once: those of one end and about `BATCH_ROWS` others.
     ///
     /// # Cost
-    /// O(sessions that leave), each time O(log sessions).
+    /// O(sessions that leave), and O(log sessions) once for each.
     #[must_use]
     pub fn next_step(&mut self, watermark: EventTime) -> EventTime {
         if self.emit != Emit::Final || self.sealed.is_some() || self.due.len() <= BATCH_ROWS {
             return watermark;
         }
-        let mut first = Vec::with_capacity(BATCH_ROWS);
-        while first.len() < BATCH_ROWS
-            && let Some(&entry) = self.due.peek()
-            && entry.0.0 <= watermark.0
-        {
-            first.push(entry);
-            self.due.pop();
-        }
-        let is_all = first.len() < BATCH_ROWS;
-        let last = first.last().map_or(watermark, |entry| EventTime(entry.0.0));
-        self.due.extend(first);
-        if is_all { watermark } else { last }
+        self.due.nth_until(BATCH_ROWS, watermark.0).map_or(watermark, EventTime)
     }
 
     /// Adds a batch, each row judged by the watermark beside it. What the rows cause goes to
@@ -275,7 +265,7 @@ impl SessionTable {
         // A session that was never queued is noted at the end of time, and may be due then.
         if due < session.due || due == i64::MAX {
             session.due = due;
-            self.due.push(Reverse((due, number)));
+            self.due.push(due, number);
         }
     }
 
@@ -319,12 +309,8 @@ impl SessionTable {
         watermark: i64,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        let (mut closing, mut past): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
-        while let Some(&Reverse((due, number))) = self.due.peek() {
-            if due > watermark {
-                break;
-            }
-            self.due.pop();
+        let (mut closing, mut past): (Vec<(i64, u32)>, Vec<u32>) = (Vec::new(), Vec::new());
+        while let Some((due, number)) = self.due.pop_until(watermark) {
             let session = &mut self.store.sessions[number as usize];
             if session.is_gone || session.due != due {
                 continue;
@@ -332,7 +318,7 @@ impl SessionTable {
             session.due = i64::MAX;
             if self.emit == Emit::Final && !session.has_left && session.end <= watermark {
                 session.has_left = true;
-                closing.push(number);
+                closing.push((session.end, number));
             }
             let (end, is_closing) = (session.end, self.emit == Emit::Final && !session.has_left);
             if !is_closing && self.is_past(end, watermark) {
@@ -341,10 +327,15 @@ impl SessionTable {
                 self.wait(number);
             }
         }
-        closing.sort_unstable_by_key(|&number| {
-            let session = &self.store.sessions[number as usize];
-            (session.bounds(), session.appeared, number)
+        // Nearly in order: sessions come up in order of an end that some have passed since.
+        closing.sort_by(|&(end, number), &(other_end, other)| {
+            let place = |number: u32| {
+                let session = &self.store.sessions[number as usize];
+                (session.start, session.appeared, number)
+            };
+            end.cmp(&other_end).then_with(|| place(number).cmp(&place(other)))
         });
+        let closing: Vec<u32> = closing.into_iter().map(|(_, number)| number).collect();
         let own_bytes = self.own_bytes();
         match &mut self.sealed {
             Some(sealed) if !closing.is_empty() => {
@@ -358,11 +349,23 @@ impl SessionTable {
                 }
             }
         }
-        for number in past {
-            self.by_key.remove(&mut self.store.sessions, number);
+        self.forget(&past);
+        Ok(())
+    }
+
+    /// Sessions that take no more records go.
+    fn forget(&mut self, past: &[u32]) {
+        // Where most go, the few others are put in anew instead of each being taken out.
+        let is_most = past.len() > self.store.sessions.len() / 2;
+        for &number in past {
+            if !is_most {
+                self.by_key.remove(&mut self.store.sessions, number);
+            }
             self.store.remove(number);
         }
-        Ok(())
+        if is_most {
+            self.by_key.refill(&mut self.store.sessions);
+        }
     }
 
     /// Gives sessions each of which leaves as the watermark reaches its end.
@@ -424,7 +427,7 @@ impl SessionTable {
         changed.iter_mut().for_each(|number| *number = place(*number).unwrap_or(NONE));
         self.block.put_back(changed);
         let queued = self.store.sessions.iter().zip(0..).filter(|(session, _)| !session.is_gone);
-        self.due = queued.clone().map(|(session, number)| Reverse((session.due, number))).collect();
+        self.due.refill(queued.clone().map(|(session, number)| (session.due, number)));
         if self.sealed.is_some() {
             let starts = queued.map(|(session, number)| Reverse((session.start, number)));
             self.starts = starts.collect();
@@ -488,6 +491,12 @@ impl SessionTable {
         self.by_key.looked_at()
     }
 
+    /// Sessions that were searched for one by one as their time came; for tests of what that costs.
+    #[must_use]
+    pub fn due_one_by_one_count(&self) -> u64 {
+        self.due.one_by_one()
+    }
+
     /// Sessions that still take records.
     #[must_use]
     pub fn group_count(&self) -> usize {
@@ -501,8 +510,8 @@ impl SessionTable {
     }
 
     fn own_bytes(&self) -> u64 {
-        let entry_count = self.due.capacity() + self.starts.capacity();
-        let queued = entry_count * size_of::<Reverse<(i64, u32)>>();
+        let starts = self.starts.capacity() * size_of::<Reverse<(i64, u32)>>();
+        let queued = self.due.heap_bytes() + starts;
         let held = self.store.state_bytes() + self.by_key.heap_bytes() + self.audit.heap_bytes();
         (held + queued) as u64
     }
