@@ -60,6 +60,14 @@ pub struct FileKey {
     created_ns: Option<i128>,
 }
 
+impl FileKey {
+    /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
+    #[must_use]
+    pub fn created_ns(&self) -> Option<i128> {
+        self.created_ns
+    }
+}
+
 impl FileIdentity {
     /// Identity of what has this name now.
     ///

@@ -4,7 +4,9 @@
 //! one is entered once it holds bytes, because until then whoever writes may still write into the old one. The old
 //! one is not left: whatever is appended to it late is read, too, as long as it is among the last
 //! [`OLDER_MAX`]. Where a log was rotated more than once between two looks, the files between are found beside
-//! it, by names that end in a number or a date, and entered in order of their age.
+//! it, by names that end in a number or a date, and entered in order of their age. Copies and other programs'
+//! files may have such names, too. So only those count that were created while nobody knows what the path named:
+//! since the last look at which it named the text that is read, and before what it names now.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -31,6 +33,14 @@ const LAST_LINE_PATIENCE: Duration = Duration::from_millis(250);
 /// A file system's clock is that much behind, at most.
 const CLOCK_LAG_NS: i128 = 20_000_000;
 
+/// A file without bytes that the path was seen to name.
+#[derive(Clone, Copy, Debug)]
+struct Vacant {
+    created_ns: i128,
+    /// The path named it still.
+    seen_ns: i128,
+}
+
 /// A file's text, and what is known of how far it was read.
 pub(crate) struct Text {
     pub(crate) file: FollowedFile,
@@ -48,8 +58,6 @@ pub(crate) struct FollowedTexts {
     backend: Backend,
     path: PathBuf,
     claims: Arc<Claims>,
-    /// By the wall clock, which file systems use.
-    started_ns: i128,
     // Changes as files come.
     current: Text,
     /// To be entered when the current one is done with.
@@ -60,6 +68,10 @@ pub(crate) struct FollowedTexts {
     active: Option<usize>,
     /// What the path named last, if that was somebody else's.
     refused: Option<FileKey>,
+    /// The last look at which the path named a file that is read, by the wall clock, which file systems use.
+    seen_ns: i128,
+    /// What the path has named since, if that had no byte.
+    vacant: Option<Vacant>,
 }
 
 /// What there is to do.
@@ -88,7 +100,7 @@ impl FollowedTexts {
         claims: Arc<Claims>,
     ) -> Result<Self, SourceError> {
         let path = found.path.clone();
-        let started_ns = since_epoch_ns(SystemTime::now());
+        let seen_ns = since_epoch_ns(SystemTime::now());
         let opened = match &found.held {
             Some(Held::File(held)) => held.try_clone().map(|file| File::from_std(backend, file)),
             _ => File::open(backend, &path).await,
@@ -99,12 +111,13 @@ impl FollowedTexts {
             backend,
             path,
             claims,
-            started_ns,
             current: Text::new(file),
             upcoming: VecDeque::new(),
             older: Vec::new(),
             active: None,
             refused: None,
+            seen_ns,
+            vacant: None,
         })
     }
 
@@ -180,13 +193,21 @@ impl FollowedTexts {
 
     /// Whether the path names another file that holds bytes and that nobody reads.
     fn is_renamed(&mut self) -> Result<bool, SourceError> {
+        // Before the look: what is created later is not older than that.
+        let now_ns = since_epoch_ns(SystemTime::now());
         let named = match FileIdentity::of_path(&self.path) {
             Ok(named) => named,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(fail(&self.path, "look at", error)),
         };
         let key = named.key();
-        if key == self.current.file.key() || named.byte_count == 0 || self.refused == Some(key) {
+        if key == self.current.file.key() || self.refused == Some(key) {
+            self.seen_ns = now_ns;
+            return Ok(false);
+        }
+        if named.byte_count == 0 {
+            let vacant = |created_ns| Vacant { created_ns, seen_ns: now_ns };
+            self.vacant = named.created_ns.map(vacant);
             return Ok(false);
         }
         let is_taken = self.claims.is_taken(key);
@@ -221,6 +242,7 @@ impl FollowedTexts {
 
     /// Takes the file that the path names, behind those that it named since the last look.
     async fn find_next(&mut self) -> Result<(), SourceError> {
+        let now_ns = since_epoch_ns(SystemTime::now());
         let named = match File::open(self.backend, &self.path).await {
             Ok(file) => FollowedFile::over(&self.path, file, LOOK_INTERVAL_MAX)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -240,12 +262,14 @@ impl FollowedTexts {
         if self.claims.take(named.key()) {
             self.upcoming.push_back(named);
         }
+        (self.seen_ns, self.vacant) = (now_ns, None);
         Ok(())
     }
 
-    /// Files beside the path that it has named since this began, as their names and their age say, and
+    /// Files beside the path that it has named since the last look, as their names and their age say, and
     /// that nobody reads; oldest first. None where the file system does not say how old files are.
     fn between(&self, named: FileKey) -> io::Result<Vec<PathBuf>> {
+        let Some(named_created_ns) = named.created_ns() else { return Ok(Vec::new()) };
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut found = Vec::new();
         for entry in fs::read_dir(parent.unwrap_or(Path::new(".")))? {
@@ -256,15 +280,23 @@ impl FollowedTexts {
             let path = self.path.with_file_name(entry.file_name());
             let Ok(metadata) = path.symlink_metadata() else { continue };
             let identity = FileIdentity::of(&metadata);
-            let Some(created_ns) = identity.created_ns else { continue };
-            let is_new = created_ns >= self.started_ns - CLOCK_LAG_NS;
             let key = identity.key();
-            if metadata.is_file() && is_new && key != named && !self.claims.is_taken(key) {
+            let Some(created_ns) = identity.created_ns else { continue };
+            let may_be = created_ns <= named_created_ns && self.may_have_been_named(created_ns);
+            if metadata.is_file() && may_be && key != named && !self.claims.is_taken(key) {
                 found.push((created_ns, identity.modified_ns, path));
             }
         }
         found.sort();
         Ok(found.into_iter().map(|(.., path)| path).collect())
+    }
+
+    /// Whether the path may have named a file from its creation on and no look have seen it, or only
+    /// without a byte.
+    fn may_have_been_named(&self, created_ns: i128) -> bool {
+        let is_before = |seen_ns: i128| created_ns < seen_ns - CLOCK_LAG_NS;
+        let is_beside_vacant = |it: Vacant| created_ns > it.created_ns && is_before(it.seen_ns);
+        !is_before(self.seen_ns) && !self.vacant.is_some_and(is_beside_vacant)
     }
 }
 

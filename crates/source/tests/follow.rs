@@ -302,6 +302,41 @@ fn files_that_came_and_went_between_two_looks_are_found_beside_the_path() {
 }
 
 #[test]
+fn copies_and_files_of_others_are_no_texts_of_the_path() {
+    on_each_backend(|backend, path| async move {
+        let path = path.with_file_name("log.csv");
+        let beside = |name: &str| path.with_file_name(name);
+        append(&path, "a\n");
+        let mut readers = [follow(backend, &path, 1000).await];
+        assert_eq!(lines(&mut readers[0]).await.unwrap(), given(0, "a\n"));
+        // A snapshot, another program's file, an old one that is unpacked again.
+        fs::copy(&path, beside("log-20240501.csv")).unwrap();
+        append(&beside("log-2.csv"), "other\n");
+        append(&beside("log.csv.2"), "restored\n");
+        assert!(all(&mut readers, &[]).await.is_empty());
+        // Two rotations before the next look, and another file after them.
+        fs::rename(&path, beside("log.csv.old")).unwrap();
+        append(&path, "b\n");
+        fs::rename(&path, beside("log.csv.1")).unwrap();
+        append(&path, "c\n");
+        std::thread::sleep(Duration::from_millis(50));
+        append(&beside("log-3.csv"), "other\n");
+        assert_eq!(all(&mut readers, &["b", "c"]).await, ["b", "c"]);
+        // The path names a file without a byte for long.
+        fs::rename(&path, beside("log.csv.older")).unwrap();
+        append(&path, "");
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(all(&mut readers, &[]).await.is_empty());
+        append(&beside("log-4.csv"), "other\n");
+        assert!(all(&mut readers, &[]).await.is_empty());
+        fs::rename(&path, beside("log.csv-20240502")).unwrap();
+        append(&path, "e\n");
+        append(&beside("log.csv-20240502"), "d\n");
+        assert_eq!(all(&mut readers, &["d", "e"]).await, ["d", "e"]);
+    });
+}
+
+#[test]
 fn what_is_appended_late_to_a_rotated_file_is_read() {
     on_each_backend(|backend, path| async move {
         append(&path, "a1\n");
