@@ -21,8 +21,8 @@ const MARKERS: &[&str] = &[
     "Thumbs.db",
     "desktop.ini",
 ];
-/// Starts of names that are markers.
-const MARKER_STARTS: &[&str] = &["_started_", "_committed_", "_commit_"];
+/// Starts of names that are markers where the number of a transaction follows: what Databricks leaves.
+const NUMBERED_MARKERS: &[&str] = &["_started_", "_committed_", "_committed_vacuum"];
 /// Directories in which nothing is data of the directory that they stand in.
 const MARKER_DIRECTORIES: &[&str] =
     &["_delta_log", "_temporary", "_spark_metadata", "_change_data", "_delta_index", "__MACOSX"];
@@ -57,10 +57,9 @@ pub(crate) fn standing(directory: &Path, name: &OsStr, pattern: Option<&Pattern>
     let ends = |ending: &str| {
         bytes.ends_with(ending.as_bytes()) && !pattern.is_some_and(|p| p.spells(ending, true))
     };
-    let is_marker = MARKERS.iter().any(|marker| bytes == marker.as_bytes());
-    if (is_marker || MARKER_STARTS.iter().any(|start| starts(start)))
-        && !pattern.is_some_and(|p| p.spells("_", false))
-    {
+    let is_named = MARKERS.iter().any(|marker| bytes == marker.as_bytes());
+    let is_marker = is_named || is_numbered_marker(bytes);
+    if is_marker && !pattern.is_some_and(|p| p.spells("_", false)) {
         return Standing::Marker;
     }
     if pattern.is_none() && starts(".") {
@@ -81,6 +80,12 @@ pub(crate) fn standing(directory: &Path, name: &OsStr, pattern: Option<&Pattern>
     }
     // A pattern says which names it takes.
     if pattern.is_none() && starts("_") { Standing::Doubtful } else { Standing::Data }
+}
+
+fn is_numbered_marker(name: &[u8]) -> bool {
+    let number = |start: &&str| name.strip_prefix(start.as_bytes());
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    NUMBERED_MARKERS.iter().filter_map(number).any(is_number)
 }
 
 /// Whether `**` goes into a directory of this name.

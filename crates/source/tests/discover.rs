@@ -145,6 +145,7 @@ fn what_a_writer_leaves_beside_the_data_is_no_data() {
         "t/_common_metadata",
         "t/_started_12",
         "t/_committed_12",
+        "t/_committed_vacuum34",
         "t/.part-0.csv.crc",
         "t/part-0.csv.crc",
         "t/.DS_Store",
@@ -188,6 +189,25 @@ fn what_might_be_meant_and_is_left_out_is_said() {
     write_all(root, &["only/_a.csv", "only/b.csv~"]);
     let error = find(&root.join("only")).unwrap_err().to_string();
     assert!(error.contains("_a.csv") && error.contains("b.csv~"), "{error}");
+}
+
+#[test]
+fn names_that_only_begin_like_a_marker_are_said_or_read() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let alike = ["d/_commit_log.csv", "d/_committed_.csv", "d/_started_12.csv", "d/_started_x.csv"];
+    write_all(root, &["d/a.csv", "d/_started_12"]);
+    write_all(root, &alike);
+    assert_eq!(names(root, "d"), ["d/a.csv"]);
+    let notices = look(&root.join("d")).unwrap().notices;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    // Three are named.
+    assert!(notices[0].starts_with("4 files are of"), "{notices:?}");
+    assert!(alike[..3].iter().all(|name| notices[0].contains(name)), "{notices:?}");
+    for path in ["d/*.csv", "d/*"] {
+        assert_eq!(names(root, path), [&alike[..], &["d/a.csv"]].concat(), "{path}");
+        assert_eq!(look(&root.join(path)).unwrap().notices, [""; 0], "{path}");
+    }
 }
 
 #[test]
