@@ -48,6 +48,8 @@ pub(crate) struct Text {
     pub(crate) head: u64,
     /// Whole records of it have been read.
     pub(crate) is_begun: bool,
+    /// It was cut, and nothing but NUL bytes has come since.
+    pub(crate) is_cut: bool,
     /// Bytes behind those records, while another text is read.
     pub(crate) rest: Vec<u8>,
 }
@@ -302,7 +304,7 @@ impl FollowedTexts {
 
 impl Text {
     fn new(file: FollowedFile) -> Self {
-        Self { file, head: 0, is_begun: false, rest: Vec::new() }
+        Self { file, head: 0, is_begun: false, is_cut: false, rest: Vec::new() }
     }
 }
 

@@ -98,6 +98,8 @@ struct Truncations {
     count: u64,
     /// Bytes of records that were not whole when it happened.
     byte_count: u64,
+    /// NUL bytes at the heads of the new texts: of a writer that goes on where it was before the cut.
+    hole_byte_count: u64,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -191,15 +193,22 @@ impl TextReader {
     /// sentence at most.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        let Truncations { count, byte_count } = self.truncations;
+        let Truncations { count, byte_count, hole_byte_count } = self.truncations;
         if count == 0 {
             return Vec::new();
         }
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let hole = match hole_byte_count {
+            0 => String::new(),
+            count => format!(
+                "; {count} NUL bytes before what its writer went on with were passed over (it does not \
+                 open the file for appending)"
+            ),
+        };
         vec![format!(
             "{} was cut {times} while it was followed, and read from its start again; {byte_count} \
-             bytes of cut records were lost, and what was written between the last look and the cut; \
-             rotate by renaming to lose none",
+             bytes of cut records were lost, and what was written between the last look and the cut\
+             {hole}; rotate by renaming to lose none",
             self.path().display()
         )]
     }
@@ -374,12 +383,34 @@ impl TextReader {
             bytes.reserve(room);
         }
         self.fill(&mut bytes, tail, tail + room).await?;
+        if tail == 0 {
+            self.pass_over_hole(&mut bytes);
+        }
         if self.may_end_record(&bytes, tail) {
             self.begin_text();
             return self.lend(bytes, false).map(Some);
         }
         self.keep(bytes);
         Ok(None)
+    }
+
+    /// Drops the NUL bytes at the head of a text that was cut. A writer that does not append leaves a hole
+    /// there, as long as what it had written before.
+    fn pass_over_hole(&mut self, bytes: &mut Room<u8>) {
+        let Input::Followed(texts) = &mut self.input else { return };
+        let text = texts.active_mut();
+        if !text.is_cut || bytes.is_empty() {
+            return;
+        }
+        debug_assert!(!text.is_begun, "a hole is at the head");
+        let end = bytes.iter().position(|&byte| byte != 0);
+        text.is_cut = end.is_none();
+        let hole = end.unwrap_or(bytes.len());
+        bytes.copy_within(hole.., 0);
+        bytes.resize(bytes.len() - hole);
+        let hole = u64::try_from(hole).expect("a usize fits u64");
+        self.position += hole;
+        self.truncations.hole_byte_count += hole;
     }
 
     /// Lends what is left of a text that has come to its end.
@@ -404,10 +435,11 @@ impl TextReader {
     /// Reads the text from its start again, which was written anew.
     fn restart(&mut self) {
         let tail = self.tail();
+        let is_rows = matches!(self.format, Some(Format::Arrow | Format::Parquet));
         let Input::Followed(texts) = &mut self.input else { return };
         let text = texts.active_mut();
         text.file.restart();
-        text.is_begun = false;
+        (text.is_begun, text.is_cut) = (false, !is_rows);
         let lost = u64::try_from(tail).expect("a usize fits u64");
         self.truncations.count += 1;
         self.truncations.byte_count += lost;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -151,6 +151,35 @@ fn a_file_that_is_cut_is_read_from_its_start_and_that_is_said() {
             notices[0].contains("was cut once") && notices[0].contains("2 bytes"),
             "{notices:?}"
         );
+    });
+}
+
+#[test]
+fn a_hole_that_a_writer_leaves_behind_a_cut_is_passed_over_and_counted() {
+    on_each_backend(|backend, path| async move {
+        // It goes on where it was, since it does not append.
+        let mut writer = fs::File::create(&path).unwrap();
+        writer.write_all(b"one\ntwo\n").unwrap();
+        let mut reader = follow(backend, &path, 1000).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "one\ntwo\n"));
+        fs::OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+        writer.write_all(b"3\0\n").unwrap();
+        // 8 bytes before, 8 of the hole.
+        assert_eq!(lines(&mut reader).await.unwrap(), given(16, "3\0\n"));
+        assert_eq!(reader.head(), 16);
+        writer.write_all(b"four\n").unwrap();
+        assert_eq!(lines(&mut reader).await.unwrap(), given(19, "four\n"));
+        // Longer than what is read at a time, and seen before the writer goes on.
+        writer.set_len(0).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(matches!(reader.next_frames().await, Ok(Polled::NotReady)));
+        writer.seek(SeekFrom::Start(3_000_000)).unwrap();
+        writer.write_all(b"\0five\n").unwrap();
+        assert_eq!(lines(&mut reader).await.unwrap(), given(3_000_025, "five\n"));
+        assert_eq!(reader.head(), 3_000_025);
+        let notices = reader.notices();
+        assert!(notices[0].contains("was cut 2 times"), "{notices:?}");
+        assert!(notices[0].contains("; 3000009 NUL bytes"), "{notices:?}");
     });
 }
 
