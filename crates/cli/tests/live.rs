@@ -114,6 +114,37 @@ fn a_file_that_is_cut_is_read_again_and_said_so() {
 }
 
 #[test]
+fn what_lies_beside_a_followed_file_is_not_read_when_it_is_rotated() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\na,1\n");
+    let live = Live::start(&host, &(clicks("log.csv", "") + "SELECT k, t FROM clicks"));
+    live.expect_lines(&["k,t", "a,1970-01-01 00:00:01"]);
+    // A snapshot and another program's file.
+    fs::copy(host.path("log.csv"), host.path("log-20240501.csv")).unwrap();
+    host.write("log-2.csv", "k,t\nno,9\n");
+    live.expect_silence();
+    fs::rename(host.path("log.csv"), host.path("log.csv.old")).unwrap();
+    host.write("log.csv", "k,t\nb,2\n");
+    live.expect_lines(&["b,1970-01-01 00:00:02"]);
+    live.expect_silence();
+    assert!(live.stop().0.is_empty());
+}
+
+#[test]
+fn a_writer_that_does_not_append_goes_on_behind_a_cut() {
+    let host = Host::new();
+    let mut writer = fs::File::create(host.path("log.csv")).unwrap();
+    writer.write_all(b"k,t\na,1\n").unwrap();
+    let live = Live::start(&host, &(clicks("log.csv", "") + "SELECT k, t FROM clicks"));
+    live.expect_lines(&["k,t", "a,1970-01-01 00:00:01"]);
+    fs::OpenOptions::new().write(true).truncate(true).open(host.path("log.csv")).unwrap();
+    writer.write_all(b"t,k\n2,b\n").unwrap();
+    live.expect_lines(&["b,1970-01-01 00:00:02"]);
+    let (_, stderr) = live.stop();
+    assert!(stderr.contains("8 NUL bytes"), "{stderr}");
+}
+
+#[test]
 fn a_silent_partition_holds_the_others_up_until_it_is_idle_and_is_late_when_it_speaks_again() {
     let host = Host::new();
     let query = "SELECT k, window_end, COUNT(*) AS n FROM clicks GROUP BY k WINDOW TUMBLING (10s)";
