@@ -35,6 +35,13 @@ pub enum SinkError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// What an earlier job was about to publish cannot be completed without another directory, which is not there.
+    Missing {
+        /// The other directory.
+        directory: PathBuf,
+        /// The file that says what.
+        intent: PathBuf,
+    },
     /// The path of the sink is not a directory.
     NotADirectory {
         /// The path.
@@ -138,6 +145,14 @@ impl fmt::Display for SinkError {
                 "{} says what an earlier job was about to publish, but {reason}; look through its directory, \
                  which may hold results of two jobs, then remove that file and run again",
                 path.display()
+            ),
+            Self::Missing { directory, intent } => write!(
+                f,
+                "an earlier job was about to publish results in {}, too, which is not there; mount it, or move it \
+                 back, and run again; if it is meant to be gone, remove {}, and look through the directory of that \
+                 file, which may hold results of two jobs",
+                directory.display(),
+                intent.display()
             ),
             Self::Registered { sink, message } => {
                 write!(f, "the registered sink {sink} refused a batch: {message}")

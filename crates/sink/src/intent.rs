@@ -4,14 +4,17 @@
 //! first directory of the wave, its *home*: from then on the wave counts as published. Every other directory of the
 //! wave has an intent of its own before that, which names the home. Who opens one of the directories completes the
 //! wave: results are then the old ones or the new ones, whole; meanwhile a reader may see both. An intent whose
-//! home knows nothing of the wave was never meant, or has been done, and goes.
+//! home knows nothing of the wave was never meant, or has been done, and goes. In turn, nothing is touched in a
+//! directory that has no intent of the wave itself: its part has been done. A directory that is not there says
+//! neither, so all waits for it.
 //!
 //! The file is text, a word and a value a line; the last line sums the others up. Readers of results do
 //! not see it, because its name is hidden.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tidemill_rt::{rename_to_free, sync_directory};
@@ -26,6 +29,9 @@ pub(crate) const INTENT: &str = ".tidemill-publish";
 
 /// Name of one that is being written; it says nothing.
 pub(crate) const UNFINISHED_INTENT: &str = ".tidemill-publish.tmp";
+
+/// Bytes of an intent at most: those of some two million names.
+pub(crate) const INTENT_BYTES_MAX: usize = 64 << 20;
 
 /// First line of the form that this version writes, and the only one it reads.
 const HEADER: &str = "tidemill publishes 1";
@@ -100,10 +106,12 @@ impl Intent {
             match (word, intent.sections.last_mut()) {
                 ("wave", None) => value.clone_into(&mut intent.wave),
                 ("own", None) => {
-                    intent.own = value.parse().map_err(|_| "a number of it is none")?
+                    intent.own = value.parse().map_err(|_| "a number in it cannot be read")?
                 }
                 ("directory", _) => intent.sections.push(Section {
-                    directory: path(value).ok_or("a path of it is none")?,
+                    directory: path(value)
+                        .filter(|path| path.is_absolute())
+                        .ok_or("a path in it is not absolute")?,
                     prefix: String::new(),
                     publish: Vec::new(),
                     remove: Vec::new(),
@@ -131,22 +139,39 @@ impl Intent {
     fn read(directory: &Path) -> Result<Option<Self>, SinkError> {
         let path = directory.join(INTENT);
         let damaged = |reason| SinkError::Intent { path: path.clone(), reason };
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::decode(&text).map(Some).map_err(damaged),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(damaged("it is no text"))
+        let failed = |error| SinkError::of(&path, "read", error);
+        // Whatever lies there, opening it neither leads elsewhere nor waits for anybody.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Ok(file) => file,
+            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(error) => {
+                return Err(match error.raw_os_error() {
+                    Some(libc::ELOOP) => damaged("it is a link"),
+                    Some(libc::ENXIO) => damaged("it is not a regular file"),
+                    _ => failed(error),
+                });
             }
-            Err(error) if is_nothing(&error) => Ok(None),
-            Err(error) => Err(SinkError::of(&path, "read", error)),
+        };
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(damaged("it is not a regular file"));
         }
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(INTENT_BYTES_MAX).expect("a usize fits u64");
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() > INTENT_BYTES_MAX {
+            return Err(damaged("it is longer than any that Tidemill writes"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| damaged("it is no text"))?;
+        Self::decode(&text).map(Some).map_err(damaged)
     }
 }
 
 /// Completes what was about to be published in a directory, whose lock the caller has.
 ///
 /// # Errors
-/// An intent that cannot be read, a name that something else has taken, and what the system said. All stays as
-/// it is then, to be tried again.
+/// An intent that cannot be read, a directory of the wave that is not there, a name that something else has taken,
+/// and what the system said. All stays as it is then, to be tried again.
 pub(crate) fn roll_forward(directory: &Path) -> Result<(), SinkError> {
     let unfinished = directory.join(UNFINISHED_INTENT);
     // A file system that is read-only refuses to remove what is not there, too.
@@ -158,6 +183,7 @@ pub(crate) fn roll_forward(directory: &Path) -> Result<(), SinkError> {
         return roll_home_forward(directory, &intent);
     }
     let home = &intent.sections[0].directory;
+    must_be_there(home, directory)?;
     let is_meant =
         Intent::read(home)?.is_some_and(|known| known.own == 0 && known.wave == intent.wave);
     if is_meant {
@@ -173,13 +199,14 @@ pub(crate) fn roll_forward(directory: &Path) -> Result<(), SinkError> {
 
 fn roll_home_forward(home: &Path, intent: &Intent) -> Result<(), SinkError> {
     for section in &intent.sections[1..] {
+        must_be_there(&section.directory, home)?;
+    }
+    for section in &intent.sections[1..] {
         let directory = &section.directory;
-        if !directory.is_dir() {
-            continue;
-        }
         if let Some(_locked) = lock(directory)? {
-            settle(directory, section)?;
+            // Else its part has been done, and what has these names now is not of this wave.
             if knows(directory, &intent.wave)? {
+                settle(directory, section)?;
                 forget(directory)?;
             }
         } else if knows(directory, &intent.wave)? {
@@ -189,6 +216,18 @@ fn roll_home_forward(home: &Path, intent: &Intent) -> Result<(), SinkError> {
     }
     settle(home, &intent.sections[0])?;
     forget(home)
+}
+
+/// Refuses to go on with an intent while another directory of its wave is not there: it may have been moved, or its
+/// disk not be mounted.
+fn must_be_there(other: &Path, directory: &Path) -> Result<(), SinkError> {
+    match fs::metadata(other) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Err(error) if !is_nothing(&error) => Err(SinkError::of(other, "look at", error)),
+        _ => {
+            Err(SinkError::Missing { directory: other.to_owned(), intent: directory.join(INTENT) })
+        }
+    }
 }
 
 fn knows(directory: &Path, wave: &str) -> Result<bool, SinkError> {
@@ -302,6 +341,16 @@ mod tests {
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= 1;
             assert!(Intent::decode(std::str::from_utf8(&bytes).unwrap()).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_depends_on_where_a_job_runs_is_refused() {
+        for relative in ["", "out", "./out", "../out"] {
+            let mut intent = intent();
+            intent.sections[0].directory = PathBuf::from(relative);
+            let reason = Intent::decode(&intent.encode()).unwrap_err();
+            assert_eq!(reason, "a path in it is not absolute", "{relative}");
         }
     }
 

@@ -15,7 +15,7 @@ use tidemill_rt::rename_to_free;
 
 use crate::directory::State;
 use crate::finished::open_name;
-use crate::intent::{INTENT, Intent, Section, UNFINISHED_INTENT, remove, sync};
+use crate::intent::{INTENT, INTENT_BYTES_MAX, Intent, Section, UNFINISHED_INTENT, remove, sync};
 use crate::{Finished, OutputDirectory, SinkError};
 
 /// What became visible.
@@ -43,7 +43,7 @@ pub(crate) struct Part {
 /// A change of the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Writes a file over whatever has its name, and flushes it if asked to.
+    /// Writes a file in place of whatever has its name, and flushes it if asked to.
     Write { path: PathBuf, text: String, is_durable: bool },
     /// Makes the names of a directory durable.
     Sync(PathBuf),
@@ -64,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) settle: Vec<Step>,
     /// Where intents are written, the home first.
     intents: Vec<PathBuf>,
+    /// Whether segments that have their names keep them when a later one fails.
+    keeps_given: bool,
 }
 
 /// Makes the segments of a wave visible under their final names, and durably so, all or none of them: what this
@@ -82,7 +84,8 @@ pub fn publish(wave: Vec<(&OutputDirectory, Vec<Finished>)>) -> Result<Published
 /// earlier results go.
 ///
 /// # Errors
-/// As [`publish`].
+/// As [`publish`]. But where each is for itself, those that have their names keep them, because readers may have
+/// seen them; the rest stays open.
 pub fn publish_each(
     directory: &OutputDirectory,
     finished: Vec<Finished>,
@@ -153,8 +156,10 @@ struct Failure {
 impl Plan {
     pub(crate) fn new(wave: &str, mut parts: Vec<Part>, together: Together) -> Self {
         parts.retain(|part| !part.section.publish.is_empty() || !part.section.remove.is_empty());
-        // The home's intent is what counts, so it lies where things are made durable.
-        parts.sort_by_key(|part| !part.is_durable);
+        // Directories rely on each other's intents, so those, and the changes of names in between, become durable in
+        // order in all of them. Contents of files are flushed only where they are asked to be.
+        let is_shared = parts.len() > 1;
+        parts.iter_mut().for_each(|part| part.is_durable |= is_shared);
         let mut plan = Self::default();
         let durable = |part: &&Part| part.is_durable;
         for made_in in parts.iter().filter(durable).flat_map(|part| &part.made_in) {
@@ -173,6 +178,7 @@ impl Plan {
         let syncs = |parts: &[Part]| -> Vec<Step> {
             parts.iter().filter(durable).map(|part| Step::Sync(part.path.clone())).collect()
         };
+        plan.keeps_given = together == Together::Each && is_one_step;
         if !is_one_step {
             // What the intent speaks of must be there whenever the intent is.
             plan.prepare.extend(syncs(&parts));
@@ -229,6 +235,11 @@ impl Plan {
         }
         for (done, step) in self.renames.iter().enumerate() {
             if let Err(error) = step.perform() {
+                if self.keeps_given && done > 0 {
+                    // Readers may have seen them. What failed is worth more than what this may say.
+                    let _ = self.settle.iter().try_for_each(Step::perform);
+                    return Err(Failure { error, is_undone: false });
+                }
                 let mut given = self.renames[..done].iter().rev();
                 let is_undone = given.all(|step| step.undo().is_ok()) && self.withdraw();
                 return Err(Failure { error, is_undone });
@@ -277,7 +288,15 @@ impl Step {
 }
 
 fn write(path: &Path, text: &str, is_durable: bool) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
+    if text.len() > INTENT_BYTES_MAX {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    // A link that somebody has put there would lead to a file that is not ours.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::File::create_new(path)?;
     file.write_all(text.as_bytes())?;
     if is_durable { file.sync_all() } else { Ok(()) }
 }

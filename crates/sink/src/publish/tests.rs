@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use tidemill_plan::OnExisting;
 
 use super::*;
+use crate::directory::lock;
 
 /// Directories of a wave: name, earlier results, new ones.
 type Layout<'a> = &'a [(&'a str, &'a [&'a str], &'a [&'a str])];
@@ -36,10 +37,14 @@ fn before(layout: Layout<'_>) -> Disk {
 }
 
 fn plan(root: &Path, layout: Layout<'_>) -> Plan {
+    plan_of(root, layout, &[], Together::All)
+}
+
+fn plan_of(root: &Path, layout: Layout<'_>, unflushed: &[&str], together: Together) -> Plan {
     let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let part = |(directory, earlier, new): &(&str, &[&str], &[&str])| Part {
         path: root.join(directory),
-        is_durable: true,
+        is_durable: !unflushed.contains(directory),
         made_in: vec![root.to_owned()],
         section: Section {
             directory: root.join(directory),
@@ -48,7 +53,7 @@ fn plan(root: &Path, layout: Layout<'_>) -> Plan {
             remove: own(earlier),
         },
     };
-    Plan::new("1-2-3", layout.iter().map(part).collect(), Together::All)
+    Plan::new("1-2-3", layout.iter().map(part).collect(), together)
 }
 
 fn all_steps(plan: Plan) -> Vec<Step> {
@@ -270,5 +275,173 @@ fn a_name_that_was_taken_meanwhile_stops_all_and_loses_nothing() {
             read(root.path())[&format!("{directory}/{}", new[new.len() - 1])],
             "somebody else's"
         );
+    }
+}
+
+#[test]
+fn directories_that_rely_on_each_other_are_made_durable_in_order_whatever_they_ask_for() {
+    let root = Path::new("/root");
+    let durable = all_steps(plan(root, SHARED));
+    for unflushed in [&["a"][..], &["b"], &["a", "b"]] {
+        assert_eq!(all_steps(plan_of(root, SHARED, unflushed, Together::All)), durable);
+    }
+    // One alone flushes nothing.
+    let steps = all_steps(plan_of(root, LAYOUTS[2], &["a"], Together::All));
+    let is_flush =
+        |step: &Step| matches!(step, Step::Sync(_) | Step::Write { is_durable: true, .. });
+    assert!(!steps.iter().any(is_flush), "{steps:#?}");
+}
+
+/// Both directories have earlier results.
+const SHARED: Layout<'static> = &[
+    ("a", &["part-00000-000000.csv"], &["part-00000-000001.csv"]),
+    ("b", &["part-00000-000000.csv"], &["part-00000-000008.csv"]),
+];
+
+/// A wave that has been published, and nothing of it done.
+fn pending(root: &Path, layout: Layout<'_>) {
+    lay_out(root, &before(layout));
+    plan(root, layout).prepare.iter().for_each(|step| step.perform().unwrap());
+}
+
+fn open(path: &Path) -> Result<OutputDirectory, SinkError> {
+    OutputDirectory::open(path, OnExisting::Replace)
+}
+
+#[test]
+fn a_directory_without_an_intent_of_the_wave_is_not_touched() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| root.path().join(name));
+    let other_wave = |own| {
+        let part = Section {
+            directory: b.clone(),
+            prefix: "part-".to_owned(),
+            publish: Vec::new(),
+            remove: Vec::new(),
+        };
+        Intent { wave: "4-5-6".to_owned(), own, sections: vec![part] }.encode()
+    };
+    for (intent, is_left) in [(None, false), (Some(other_wave(0)), true)] {
+        pending(root.path(), SHARED);
+        match &intent {
+            Some(text) => fs::write(b.join(INTENT), text).unwrap(),
+            None => fs::remove_file(b.join(INTENT)).unwrap(),
+        }
+        let whoever: Disk =
+            read(root.path()).into_iter().filter(|(name, _)| name.starts_with("b/")).collect();
+        drop(open(&a).unwrap());
+        let mut disk = read(root.path());
+        assert_eq!(disk["a/part-00000-000001.csv"], NEW);
+        assert_eq!(disk.contains_key(&format!("b/{INTENT}")), is_left);
+        disk.retain(|name, _| name.starts_with("b/"));
+        assert_eq!(disk, whoever);
+    }
+}
+
+#[test]
+fn numbers_that_begin_again_are_not_those_of_an_earlier_wave() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| root.path().join(name));
+    pending(root.path(), SHARED);
+    // Whoever has the home meanwhile leaves what is to be done there to the next.
+    let locked = lock(&a).unwrap().unwrap();
+    drop(open(&b).unwrap());
+    drop(locked);
+    assert!(!b.join(INTENT).exists() && a.join(INTENT).exists());
+    fs::remove_dir_all(&b).unwrap();
+    fs::create_dir(&b).unwrap();
+    fs::write(b.join("part-00000-000000.csv"), "of a later job").unwrap();
+    drop(open(&a).unwrap());
+    let disk = read(root.path());
+    assert_eq!(disk["b/part-00000-000000.csv"], "of a later job");
+    assert_eq!(disk["a/part-00000-000001.csv"], NEW);
+    assert!(!disk.contains_key("a/part-00000-000000.csv") && !a.join(INTENT).exists());
+}
+
+#[test]
+fn what_cannot_be_found_is_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let moved = root.path().join("moved");
+    for (gone, opened) in [("a", "b"), ("b", "a")] {
+        let [gone, opened_path] = [gone, opened].map(|name| root.path().join(name));
+        pending(root.path(), SHARED);
+        fs::rename(&gone, &moved).unwrap();
+        let disk = read(root.path());
+        let error = open(&opened_path).unwrap_err();
+        let SinkError::Missing { directory, intent } = &error else { panic!("{error}") };
+        assert_eq!((directory, intent), (&gone, &opened_path.join(INTENT)));
+        let message = error.to_string();
+        for path in [directory, intent] {
+            assert!(message.contains(path.to_str().unwrap()), "{message}");
+        }
+        assert_eq!(read(root.path()), disk, "nothing has been done");
+        fs::rename(&moved, &gone).unwrap();
+        assert!(check(root.path(), SHARED, opened, "it was moved back"));
+        // And if it is meant to be gone, as the message says.
+        pending(root.path(), SHARED);
+        fs::remove_dir_all(&gone).unwrap();
+        fs::remove_file(intent).unwrap();
+        drop(open(&opened_path).unwrap());
+    }
+}
+
+#[test]
+fn an_intent_is_not_written_through_a_link() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = LAYOUTS[1];
+    lay_out(root.path(), &before(layout));
+    let link = root.path().join("a").join(UNFINISHED_INTENT);
+    let notes = root.path().join("a/notes");
+    std::os::unix::fs::symlink(&notes, &link).unwrap();
+    assert!(plan(root.path(), layout).perform().is_ok());
+    assert_eq!(fs::read_to_string(notes).unwrap(), "whoever's");
+    assert!(fs::symlink_metadata(link).is_err());
+}
+
+#[test]
+fn what_is_no_regular_file_is_no_intent() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join(INTENT);
+    let refused = |said: &str| {
+        let error = open(root.path()).unwrap_err();
+        let SinkError::Intent { path: named, reason } = &error else { panic!("{error}") };
+        assert!(*named == path && reason.contains(said), "{error}");
+        fs::remove_file(&path).unwrap();
+    };
+    // Nobody writes to it, so who waits for that waits for ever.
+    let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the name is a C string that outlives the call.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    refused("not a regular file");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    refused("not a regular file");
+    // Not even where it leads to an intent that could be read.
+    pending(root.path(), LAYOUTS[1]);
+    std::os::unix::fs::symlink(root.path().join("a").join(INTENT), &path).unwrap();
+    refused("a link");
+    let long = u64::try_from(INTENT_BYTES_MAX).unwrap() + 1;
+    fs::File::create(&path).unwrap().set_len(long).unwrap();
+    refused("longer");
+    drop(open(root.path()).unwrap());
+}
+
+#[test]
+fn a_segment_that_is_published_for_itself_stays_when_a_later_one_fails() {
+    let root = tempfile::tempdir().unwrap();
+    let names = ["part-00000-000000.csv", "part-00001-000000.csv", "part-00002-000000.csv"];
+    let layout: Layout<'_> = &[("a", &[], &names)];
+    for (together, stays) in [(Together::Each, true), (Together::All, false)] {
+        lay_out(root.path(), &before(layout));
+        fs::remove_file(root.path().join("a").join(format!("{}.open", names[2]))).unwrap();
+        let plan = plan_of(root.path(), layout, &[], together);
+        let Err(Failure { error, is_undone }) = plan.perform() else { panic!("all was published") };
+        assert!(error.to_string().contains(names[2]), "{error}");
+        assert_eq!(is_undone, !stays);
+        let disk = read(root.path());
+        for name in &names[..2] {
+            assert_eq!(disk.contains_key(&format!("a/{name}")), stays, "{disk:#?}");
+            assert_eq!(disk.contains_key(&format!("a/{name}.open")), !stays, "{disk:#?}");
+        }
+        assert!(!disk.contains_key(&format!("a/{INTENT}")));
     }
 }
