@@ -1,6 +1,6 @@
 //! The first record of a CSV file, and which of its fields are needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use memchr::memchr;
 use tidemill_plan::CsvOptions;
@@ -87,7 +87,8 @@ pub(crate) fn refuse_duplicates(names: &[String]) -> Result<(), FormatError> {
 }
 
 /// For each needed column of the schema, the field of the header that bears its name or, where there
-/// is none, the first that differs from it in case only.
+/// is none, the first that differs from it in case only and is no other column's. Columns that are not needed
+/// have a say, so that no value depends on which are.
 ///
 /// # Errors
 /// [`FormatError::MissingColumn`]
@@ -98,9 +99,13 @@ pub(crate) fn matched(
 ) -> Result<Vec<usize>, FormatError> {
     let mut exact: HashMap<&str, usize> = HashMap::with_capacity(header.len());
     let mut folded: HashMap<String, usize> = HashMap::with_capacity(header.len());
+    let columns_named: HashSet<&str> =
+        schema.fields.iter().map(|field| field.name.as_str()).collect();
     for (field, name) in header.iter().enumerate() {
         exact.entry(name).or_insert(field);
-        folded.entry(name.to_ascii_lowercase()).or_insert(field);
+        if !columns_named.contains(name.as_str()) {
+            folded.entry(name.to_ascii_lowercase()).or_insert(field);
+        }
     }
     let field_of = |&column: &usize| {
         let name = &schema.fields[column].name;
