@@ -241,6 +241,10 @@ impl TextColumn {
         }
     }
 
+    pub(super) fn data_type(&self) -> &DataType {
+        &self.field.data_type
+    }
+
     /// Timestamps that were cut.
     pub(super) fn cuts_mut(&mut self) -> &mut Cuts {
         &mut self.cuts

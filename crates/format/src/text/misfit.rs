@@ -48,3 +48,23 @@ fn reason(text: &[u8], fault: Fault, data_type: &DataType) -> String {
         Fault::Fraction => format!("'{shown}' has more digits after the point than {data_type}"),
     }
 }
+
+/// What to declare a column as that was inferred and does not hold its values.
+pub(super) const ANY_TEXT: &str = "as VARCHAR for any text";
+
+/// As [`ANY_TEXT`], by the type that was inferred.
+pub(super) fn remedy(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Decimal { .. } => "as DOUBLE to round or VARCHAR to keep the text",
+        _ => ANY_TEXT,
+    }
+}
+
+/// Why a value does not fit, and what to do where its type was inferred.
+pub(super) fn explained(reason: String, is_inferred: bool, remedy: &str) -> String {
+    if is_inferred {
+        reason + "; the type was inferred from the first records: declare the column, " + remedy
+    } else {
+        reason
+    }
+}

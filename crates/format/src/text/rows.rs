@@ -16,7 +16,7 @@ use super::cells::Chunk;
 use super::column::TextColumn;
 use super::fields::{Records, Slotted};
 use super::grid::Grid;
-use super::misfit::Misfit;
+use super::misfit::{ANY_TEXT, Misfit, explained, remedy};
 use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
 use super::verbatim::VerbatimColumn;
 use crate::{DecoderSpec, FormatError, LeftOut};
@@ -373,10 +373,11 @@ impl Rows {
             let chunk = Chunk { fields: records.fields(*field), frame, side: &self.side };
             column.append(&chunk, &mut self.misfits);
             column.cuts_mut().settle(|row| self.places[self.converted + row].0);
+            let remedy = remedy(column.data_type());
             for misfit in self.misfits.drain(..) {
                 let row = self.converted + misfit.row;
                 let place = self.places[row];
-                let reason = explained(misfit.reason, self.is_inferred);
+                let reason = explained(misfit.reason, self.is_inferred, remedy);
                 self.bad.push(Bad { place, field: Some(*field), reason });
                 self.dropped.push(row);
             }
@@ -399,7 +400,8 @@ impl Rows {
             for (field, misfit) in self.verbatim_misfits.drain(..) {
                 let row = self.converted + misfit.row;
                 let place = self.places[row];
-                let reason = explained(misfit.reason, self.is_inferred);
+                // None of these is a decimal.
+                let reason = explained(misfit.reason, self.is_inferred, ANY_TEXT);
                 self.bad.push(Bad { place, field: Some(field), reason });
                 self.dropped.push(row);
             }
@@ -471,16 +473,6 @@ impl Rows {
         self.places.clear();
         self.converted = 0;
         (!offsets.is_empty()).then(|| Batch::new(columns, offsets))
-    }
-}
-
-/// Why a value does not fit, and what to do where its type was inferred.
-fn explained(reason: String, is_inferred: bool) -> String {
-    if is_inferred {
-        reason
-            + "; the type was inferred from the first records: declare the column, as VARCHAR for any text"
-    } else {
-        reason
     }
 }
 
