@@ -102,8 +102,8 @@ fn a_file_that_lacks_a_column_stops_the_job() {
 fn no_value_changes_on_its_way_through_an_inferred_type() {
     let host = Host::new();
     let csv = "big,zip,phone,exact,float,when,mixed\n\
-               18446744073709551613,02134,+49301,0.12345678901234567891,0.1,2024-01-01 00:00:00.123456789,1\n\
-               18446744073709551614,94110,+49302,0.12345678901234567892,1e+20,2024-01-01 00:00:00.123456788,007\n";
+               18446744073709551613,02134,+49301,0.12345678901234567891,0.1,2024-01-01 00:00:00.123456,1\n\
+               18446744073709551614,94110,+49302,0.12345678901234567892,1e+20,2024-01-01 00:00:00.123457,007\n";
     host.write("t.csv", csv);
     let (rows, warnings) = run(&host, "SELECT * FROM 't.csv'");
     assert_eq!(rows, csv);
@@ -140,6 +140,71 @@ fn digits_that_a_timestamp_does_not_hold_are_counted() {
             "{warnings}"
         );
     }
+}
+
+#[test]
+fn times_with_nanoseconds_are_inferred_and_their_digits_counted() {
+    let host = Host::new();
+    host.write(
+        "t.csv",
+        "n,at\n1,2024-05-01T10:00:00.123456789Z\n2,2024-05-01 09:00:00.000000999\n3,2024-05-02\n",
+    );
+    host.write(
+        "t.jsonl",
+        "{\"n\":1,\"at\":\"2024-05-01T10:00:00.123456789Z\"}\n\
+         {\"n\":2,\"at\":\"2024-05-01 09:00:00.000000999\"}\n{\"n\":3,\"at\":\"2024-05-02\"}\n",
+    );
+    for (name, line) in [("t.csv", 2), ("t.jsonl", 1)] {
+        let (rows, warnings) = run(
+            &host,
+            &format!(
+                "SELECT n, at, DATE_TRUNC('hour', at) AS hour FROM '{name}' \
+                 WHERE at < '2024-05-01 23:00:00' ORDER BY at"
+            ),
+        );
+        // As text, the T of the first is greater than the space of the literal.
+        assert_eq!(
+            rows,
+            "n,at,hour\n2,2024-05-01 09:00:00,2024-05-01 09:00:00\n\
+             1,2024-05-01 10:00:00.123456,2024-05-01 10:00:00\n"
+        );
+        assert!(
+            warnings.contains("2 records have digits below the microsecond")
+                && warnings.contains(&format!("{name}, line {line}")),
+            "{warnings}"
+        );
+    }
+}
+
+#[test]
+fn numbers_with_an_exponent_or_a_signed_fraction_are_doubles() {
+    let host = Host::new();
+    // What numpy's savetxt writes of 0.1 and 3, and a column of signed readings.
+    host.write(
+        "t.csv",
+        "x,delta,phone\n1.000000000000000056e-01,+9.5,+49301\n3.000000000000000000e+00,-3,+49302\n",
+    );
+    let (rows, _) =
+        run(&host, "SELECT x, delta, phone FROM 't.csv' WHERE x * 2 > 0 AND delta < 20");
+    assert_eq!(rows, "x,delta,phone\n0.1,9.5,+49301\n3.0,-3.0,+49302\n");
+}
+
+#[test]
+fn a_column_that_a_later_file_lacks_takes_no_other_columns_values() {
+    let host = Host::new();
+    host.write("vv/1.csv", "V,v\n1,2\n");
+    host.write("vv/2.csv", "v,x\n3,9\n");
+    for query in ["SELECT \"V\", v FROM 'vv/*.csv'", "SELECT \"V\" FROM 'vv/*.csv'"] {
+        let failed = host.sql(query).fails(1);
+        assert!(failed.contains("column V is not in the input, which has v, x"), "{failed}");
+    }
+    let (rows, _) = run(&host, "SELECT v FROM 'vv/*.csv' ORDER BY v");
+    assert_eq!(rows, "v\n2\n3\n");
+    // A name that is no column's still finds its column in any case.
+    host.write("ww/1.csv", "Key,v\n1,2\n");
+    host.write("ww/2.csv", "v,KEY\n3,9\n");
+    let (rows, _) = run(&host, "SELECT \"Key\", v FROM 'ww/*.csv' ORDER BY v");
+    assert_eq!(rows, "Key,v\n1,2\n9,3\n");
 }
 
 #[test]

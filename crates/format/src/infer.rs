@@ -10,8 +10,8 @@ use crate::{FormatError, arrow, csv, json};
 /// Infers the columns of an input from its head.
 ///
 /// - CSV: names from the header, or `column0`, `column1`, …; for each column the first of BOOLEAN,
-///   BIGINT, DOUBLE, DECIMAL(38,s), DATE, TIMESTAMP that holds every value in the sample without a change
-///   (see `text::kinds`), else VARCHAR. All allow NULL. A last record that is cut off is left out unless
+///   BIGINT, DOUBLE, DECIMAL(38,s), DATE, TIMESTAMP that holds every value in the sample
+///   (see `text::kinds` for what may be rounded or cut), else VARCHAR. All allow NULL. A last record that is cut off is left out unless
 ///   `is_whole`.
 /// - JSON lines: every key, in order of first appearance; BOOLEAN, numbers as in CSV, DATE and
 ///   TIMESTAMP (strings of that form) where all values agree, else VARCHAR, as are arrays, objects, and

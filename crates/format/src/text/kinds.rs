@@ -2,7 +2,9 @@
 //!
 //! A number is of a type here if its text can be told from its value: `007` and `+5` are text, since
 //! what is written so is an identifier more often than a count; a number that a double does not give
-//! back in as many digits is no double, since two of them would become one.
+//! back in as many digits is no double, since two of them would become one. One with an exponent is a float
+//! by its notation, which rounds. A timestamp is one also where its digits below the microsecond will be cut:
+//! those are counted where they are.
 
 use tidemill_record::DataType;
 
@@ -43,8 +45,7 @@ impl TextKinds {
     pub(crate) fn see_time(&mut self, text: &[u8]) {
         self.is_any = true;
         self.is_date = self.is_date && time::date(text).is_ok();
-        self.is_timestamp =
-            self.is_timestamp && time::is_timestamp(text) && !time::has_finer_digits(text);
+        self.is_timestamp = self.is_timestamp && time::is_timestamp(text);
     }
 
     /// The narrowest type; VARCHAR if nothing was seen.
@@ -107,7 +108,7 @@ impl NumberKinds {
 
     /// One more taken into account; `None` if it is no number.
     pub(crate) fn with(self, text: &[u8]) -> Option<Self> {
-        let number = Digits::of(number::trimmed(text))?;
+        let number = Digits::of(number::trimmed(text)).filter(|number| !number.is_identifier())?;
         let (whole, scale) = number.extent();
         Some(Self {
             is_bigint: self.is_bigint && number.is_plain && number::integer(text).is_ok(),
@@ -139,20 +140,24 @@ struct Digits<'a> {
     fraction: &'a [u8],
     /// Clamped far beyond what any type can use.
     exponent: i64,
+    has_plus: bool,
+    has_exponent: bool,
     /// Neither point nor exponent.
     is_plain: bool,
 }
 
 impl<'a> Digits<'a> {
-    /// `[-]digits[.digits][e[±]digits]`, at least one of them before the exponent, and no zero in front of
+    /// `[±]digits[.digits][e[±]digits]`, at least one of them before the exponent, and no zero in front of
     /// another digit of the whole part.
     fn of(text: &'a [u8]) -> Option<Self> {
-        let text = text.strip_prefix(b"-").unwrap_or(text);
+        let has_plus = text.starts_with(b"+");
+        let text = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
         let (whole, rest) = leading_digits(text);
         let (fraction, rest) = match rest {
             [b'.', rest @ ..] => leading_digits(rest),
             _ => (&[][..], rest),
         };
+        let has_exponent = !rest.is_empty();
         let exponent = match rest {
             [] => 0,
             [b'e' | b'E', rest @ ..] => number::exponent(rest).ok()?,
@@ -161,7 +166,13 @@ impl<'a> Digits<'a> {
         let is_padded = whole.len() > 1 && whole[0] == b'0';
         let is_plain = whole.len() == text.len();
         let is_number = !whole.is_empty() || !fraction.is_empty();
-        (is_number && !is_padded).then_some(Self { whole, fraction, exponent, is_plain })
+        let digits = Self { whole, fraction, exponent, has_plus, has_exponent, is_plain };
+        (is_number && !is_padded).then_some(digits)
+    }
+
+    /// Whether it is more likely to be one, as of a telephone, than a count: digits alone behind a plus.
+    fn is_identifier(&self) -> bool {
+        self.has_plus && self.is_plain
     }
 
     /// Digits before and behind the point, once the exponent has moved it.
@@ -189,7 +200,7 @@ impl<'a> Digits<'a> {
     }
 
     /// Whether the nearest double, in as many digits as are here, is the number again. Integers count one by
-    /// one, so that a double has to hold their neighbours, too.
+    /// one, so that a double has to hold their neighbours, too. With an exponent, any that is finite.
     fn is_kept_by_double(&self, text: &[u8]) -> bool {
         /// All integers up to here are doubles.
         const COUNTED_MAX: u64 = 1 << 53;
@@ -198,6 +209,9 @@ impl<'a> Digits<'a> {
         const DIGITS_MAX: usize = 17;
         if self.is_plain {
             return number::integer(text).is_ok_and(|value| value.unsigned_abs() <= COUNTED_MAX);
+        }
+        if self.has_exponent {
+            return number::float::<f64>(text).is_ok();
         }
         let (digits, point) = self.significant();
         let Some(behind) = digits.len().checked_sub(1) else { return true };
@@ -252,10 +266,19 @@ mod tests {
             (&["0.5", "9007199254740992"], "DOUBLE"),
             (&["0.5", "9007199254740993"], "DECIMAL(38,1)"),
             (&["0.5", "9007199254740993.25"], "DECIMAL(38,2)"),
-            (&["1.2345678901234567890e2"], "DECIMAL(38,16)"),
+            // What has an exponent is a float, whatever its digits; numpy writes "%.18e".
+            (&["1.2345678901234567890e2"], "DOUBLE"),
+            (&["1.000000000000000056e-01", "-3.141592653589793116E+00", "7"], "DOUBLE"),
+            (&["4.940656458412465442e-324", "1e-400"], "DOUBLE"),
+            (&["123456789012345678901e0"], "DOUBLE"),
+            (&["1.000000000000000056e-01", "9007199254740993"], "DECIMAL(38,19)"),
             (&["1e400"], "VARCHAR"),
-            (&["1e-400", "1"], "VARCHAR"),
+            (&["-1.797693134862315708e+308", "1.8e308"], "VARCHAR"),
             (&["123456789012345678901", "1e-30"], "VARCHAR"),
+            // A plus before a point or an exponent is a sign.
+            (&["+9.5", "-3", "12"], "DOUBLE"),
+            (&[" +0.5 ", "+.5", "+5.", "+1e3", "+1E+3"], "DOUBLE"),
+            (&["+0.12345678901234567891", "-1.5"], "DECIMAL(38,20)"),
             (&["1.00000000000000000000", "0.000", "0e999999999999999999999"], "DOUBLE"),
             (&["100000000000000000000", "1.5"], "DECIMAL(38,1)"),
             (&["1e20", "1.5"], "DOUBLE"),
@@ -277,6 +300,8 @@ mod tests {
             "123456789.12345678",
             "0.000000000000000000000000012",
             "1.50000000000000000000000000",
+            "1.234567890123456789e5",
+            "+0.30000000000000004",
         ] {
             assert!(may_be_double(text.as_bytes()), "{text}");
         }
@@ -285,7 +310,7 @@ mod tests {
             "-18446744073709551615",
             "0.12345678901234567891",
             "123456789.1234567891",
-            "1.234567890123456789e5",
+            "+9007199254740993",
             "9007199254740993.125",
         ] {
             assert!(!may_be_double(text.as_bytes()), "{text}");
@@ -301,6 +326,11 @@ mod tests {
             &["00"],
             &["00.5"],
             &["+5"],
+            &["+9.5", "+5"],
+            &["+5", "-3", "1.5"],
+            &["+00.5"],
+            &["+-5.5"],
+            &["+."],
             &["+4930123456", "4930123457"],
             &["1_000"],
             &["1,000"],
@@ -316,12 +346,18 @@ mod tests {
             &["true", "1"],
             &["2024-02-30"],
             &["2024-01-01 10:00:60"],
-            &["2024-01-01 00:00:00.1234567"],
         ] {
             assert_eq!(type_of(texts), "VARCHAR", "{texts:?}");
         }
         assert_eq!(type_of(&["TRUE", "false"]), "BOOLEAN");
         assert_eq!(type_of(&["2024-01-01 00:00:00.123456000", "2024-01-01"]), "TIMESTAMP");
+        // Digits that are cut do not make it text.
+        assert_eq!(type_of(&["2024-01-01 00:00:00.1234567"]), "TIMESTAMP");
+        assert_eq!(
+            type_of(&["2024-01-01T00:00:00.123456789Z", "2024-01-02 03:04:05"]),
+            "TIMESTAMP"
+        );
+        assert_eq!(type_of(&["2024-01-01T00:00:00.123456789Z", "x"]), "VARCHAR");
         assert_eq!(type_of(&["+12345-01-01 00:00:00", "-0043-03-15 10:00:00"]), "TIMESTAMP");
     }
 }
