@@ -208,6 +208,25 @@ fn a_column_that_a_later_file_lacks_takes_no_other_columns_values() {
 }
 
 #[test]
+fn a_later_files_identifiers_are_no_numbers() {
+    let host = Host::new();
+    host.write("z/1.csv", "zip,n\n94110,1\n");
+    host.write("z/2.csv", "zip,n\n94111,1\n02134,2\n");
+    for query in ["SELECT zip, n FROM 'z/*.csv'", "SELECT zip + 1 AS next FROM 'z/*.csv'"] {
+        let failed = host.sql(query).fails(1);
+        assert!(
+            failed.contains("'02134' begins with a zero or plus that BIGINT would lose")
+                && failed.contains("inferred")
+                && failed.contains("VARCHAR"),
+            "{failed}"
+        );
+    }
+    let declared = "CREATE SOURCE z (zip BIGINT) WITH ('connector' = 'file', 'path' = 'z/*.csv'); \
+                    SELECT SUM(zip) AS s FROM z";
+    assert_eq!(run(&host, declared).0, "s\n190355\n");
+}
+
+#[test]
 fn years_of_every_length_and_sign_are_read() {
     let host = Host::new();
     host.write(

@@ -25,7 +25,7 @@ use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::Misfit;
 use super::number::{self, Fault};
 use super::slot::Tag;
-use super::{kinds, literal, time};
+use super::{identifier, kinds, literal, time};
 use crate::{FormatError, LeftOut};
 
 /// A needed column while a batch is being gathered.
@@ -91,6 +91,9 @@ impl TextColumn {
             // SAFETY: there is such a value only where the host was found to have all that it takes.
             Level::Avx2(lanes) => unsafe { self.append_avx2(lanes, chunk, misfits) },
             Level::Baseline => self.append_with(Baseline, chunk, misfits),
+        }
+        if self.is_inferred && matches!(self.values, Values::BigInt(_)) {
+            identifier::refuse(chunk, &self.field, misfits);
         }
     }
 

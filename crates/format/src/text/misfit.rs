@@ -44,6 +44,9 @@ fn reason(text: &[u8], fault: Fault, data_type: &DataType) -> String {
         Fault::Syntax => format!("'{shown}' is not a value of {data_type}"),
         Fault::Kind => format!("{shown} is not a value of {data_type}"),
         Fault::Range => format!("'{shown}' is out of range for {data_type}"),
+        Fault::Identifier => {
+            format!("'{shown}' begins with a zero or plus that {data_type} would lose")
+        }
         Fault::Digits => format!("'{shown}' has more digits than {data_type} holds"),
         Fault::Fraction => format!("'{shown}' has more digits after the point than {data_type}"),
     }

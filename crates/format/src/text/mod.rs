@@ -20,6 +20,7 @@ pub(crate) mod forms;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod fours;
 pub(crate) mod grid;
+pub(crate) mod identifier;
 pub(crate) mod kinds;
 pub(crate) mod lanes;
 pub(crate) mod literal;

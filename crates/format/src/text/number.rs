@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Fraction,
     /// It has more digits than a double gives back, and nobody asked for one.
     Digits,
+    /// It begins with a zero or plus that an integer would lose, and nobody asked for one.
+    Identifier,
     /// It is a JSON value of another kind.
     Kind,
 }

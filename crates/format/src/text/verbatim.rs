@@ -26,7 +26,7 @@ use super::quoting::quote_field;
 use super::rows::buffer_of;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
-use super::{canonical, digits, number, time, time_text};
+use super::{canonical, digits, identifier, time, time_text};
 use crate::LeftOut;
 
 /// Columns of a batch while they are gathered as one column of text.
@@ -284,7 +284,7 @@ fn write(
     let mut cell = [0; CELL_BYTES];
     match field.data_type {
         DataType::BigInt => {
-            let len = digits::write_integer(number::integer(text)?, &mut cell);
+            let len = digits::write_integer(identifier::integer(text, is_inferred)?, &mut cell);
             out.extend_from_slice(&cell[..len]);
         }
         DataType::Double => {

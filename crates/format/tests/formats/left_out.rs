@@ -155,6 +155,28 @@ fn an_inferred_double_takes_no_digits_that_it_does_not_give_back() {
 }
 
 #[test]
+fn an_inferred_integer_takes_no_identifier() {
+    let columns = schema(&[("n", DataType::BigInt), ("m", DataType::BigInt)]);
+    let marked =
+        ["02134", "-007", "+5", "00", " +12 ", "\"0123\"", "+4930123456789", "000000000000000001"];
+    let plain = "0,-0\n10,-10\n0.0,1e3\n,5\n 7,900000000000000000\n";
+    let mut input = format!("n,m\n{}", plain.repeat(200));
+    for text in marked {
+        input.push_str(&format!("{text},1\n1,{text}\n{plain}"));
+    }
+    let reasons = check(&csv(), &columns, &input, &[]);
+    assert_eq!(reasons.len(), 2 * marked.len(), "{reasons:?}");
+    for reason in reasons {
+        assert!(reason.contains("zero or plus") && reason.contains("VARCHAR"), "{reason}");
+    }
+    // Who declares a BIGINT asks for the number.
+    assert_eq!(decoding::decode(&csv(), &columns, input.as_bytes()).unwrap().bad, []);
+    let input = "{\"n\":1,\"m\":0}\n{\"n\":\"02134\"}\n{\"n\":\"+x\"}\n{\"m\":-5}\n";
+    let reasons = check(&json(), &columns, input, &[]);
+    assert_eq!(reasons.len(), 2, "each once: {reasons:?}");
+}
+
+#[test]
 fn a_value_that_does_not_fit_an_inferred_type_is_told_what_to_do() {
     let columns = schema(&[("n", DataType::BigInt)]);
     for (format, input) in [(csv(), "n\n1\nx\n"), (json(), "{\"n\":1}\n{\"n\":\"x\"}\n")] {
