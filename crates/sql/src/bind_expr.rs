@@ -16,6 +16,7 @@ use crate::over::OverCalls;
 use crate::parse::fold_name;
 use crate::position::union;
 use crate::report::Bind;
+use crate::scan::PATH_QUOTE;
 use crate::scope::{Scope, Session};
 use crate::spelling::PLAIN;
 
@@ -210,7 +211,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
 
     fn bind_identifier(&mut self, ident: &ast::Ident) -> Bind<Bound> {
         let name = fold_name(ident, self.session.positions);
-        if ident.quote_style == Some('\'') {
+        if ident.quote_style == Some(PATH_QUOTE) {
             let expr = constant(Scalar::Varchar(name.text), name.span);
             return Ok(Bound { expr, flex: Flex::Text });
         }

@@ -7,6 +7,7 @@ use tidemill_plan::{NamedExpr, Relation, Span};
 use crate::parse::fold_name;
 use crate::query::{Input, QueryBinder, first_word, relation_nodes};
 use crate::report::Bind;
+use crate::scan::PATH_QUOTE;
 use crate::scope::Scope;
 use crate::tables::Tables;
 
@@ -113,7 +114,7 @@ impl QueryBinder<'_, '_> {
 
     fn bind_table(&mut self, ident: &ast::Ident, alias: Option<&ast::TableAlias>) -> Bind<Input> {
         let name = fold_name(ident, self.session.positions);
-        if ident.quote_style != Some('\'') {
+        if ident.quote_style != Some(PATH_QUOTE) {
             let cte = self.ctes.iter().rev().find_map(|scope| scope.get(&name.text)).cloned();
             if let Some(cte) = cte {
                 let cte = cte.ok_or(crate::report::Reported)?;
@@ -122,7 +123,7 @@ impl QueryBinder<'_, '_> {
             }
         }
         let found = match ident.quote_style {
-            Some('\'') => Tables::files(self.session, &name)?,
+            Some(PATH_QUOTE) => Tables::files(self.session, &name)?,
             _ => self.tables.find(self.session, &name)?,
         };
         self.runs_after.extend(found.runs_after);

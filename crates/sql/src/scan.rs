@@ -20,6 +20,10 @@ use crate::window_tokens::TableWindow;
 /// What some editors put at the head of a file.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// The quote of a word that stands for a path. No script quotes a name this way (see `spelling`), and
+/// `sqlparser` can print it: it panics at a word in single quotes that it has to show.
+pub(crate) const PATH_QUOTE: char = '`';
+
 /// Longest script, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Deepest nesting of brackets and `CASE … END`.
@@ -406,13 +410,16 @@ pub(crate) fn balanced(tokens: &[TokenWithSpan]) -> usize {
     tokens.len()
 }
 
-/// `FROM 'path'`: the path becomes a word quoted by `'`, which keeps its place in the text
-/// through `sqlparser`, where a string used as a name loses it.
+/// `FROM 'path'`: the path becomes a word quoted by [`PATH_QUOTE`], which keeps its place in the
+/// text through `sqlparser`, where a string used as a name loses it.
 pub(crate) fn path_as_word(token: &TokenWithSpan) -> TokenWithSpan {
     match &token.token {
         Token::SingleQuotedString(path) => {
-            let word =
-                Word { value: path.clone(), quote_style: Some('\''), keyword: Keyword::NoKeyword };
+            let word = Word {
+                value: path.clone(),
+                quote_style: Some(PATH_QUOTE),
+                keyword: Keyword::NoKeyword,
+            };
             TokenWithSpan::new(Token::Word(word), token.span)
         }
         _ => token.clone(),

@@ -9,7 +9,7 @@ use crate::diagnosis::construct_at;
 use crate::parse::Parsing;
 use crate::position::union;
 use crate::report::{Bind, Reported};
-use crate::scan::{is_word, lower_first};
+use crate::scan::{PATH_QUOTE, is_word, lower_first};
 use crate::syntax::{Name, OptionEntry};
 
 impl Parsing<'_> {
@@ -282,7 +282,7 @@ impl Parsing<'_> {
 /// A token as it was written. The path of `FROM 'path'` is a word that cannot show itself.
 pub(crate) fn shown(token: &TokenWithSpan) -> String {
     match &token.token {
-        Token::Word(word) if word.quote_style == Some('\'') => format!("'{}'", word.value),
+        Token::Word(word) if word.quote_style == Some(PATH_QUOTE) => format!("'{}'", word.value),
         other => other.to_string(),
     }
 }

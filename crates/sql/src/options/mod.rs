@@ -145,7 +145,7 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
             StatementKind::Query(query) => {
                 let _ = ast::visit_relations(&*query.query, |name| {
                     if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
-                        && ident.quote_style == Some('\'')
+                        && ident.quote_style == Some(crate::scan::PATH_QUOTE)
                     {
                         let format = format_by_name_ending(&ident.value);
                         let span = positions.span(ident.span).unwrap_or_default();
