@@ -379,3 +379,18 @@ fn what_cannot_be_followed_is_refused() {
     let refused = host.sql(&format!("{never}{query}")).fails(2);
     assert!(refused.contains("declare WATERMARK FOR the event time"), "{refused}");
 }
+
+#[test]
+fn a_gathered_limit_that_is_full_ends_the_job_however_much_is_given_behind_it() {
+    let host = Host::new();
+    let records: String = (0..3000).map(|second| format!("a,{second}\n")).collect();
+    for name in ["clicks0.csv", "clicks1.csv"] {
+        host.write(name, format!("k,t\n{records}"));
+    }
+    // Small batches, so that each partition gives many parts.
+    let settings = "SET batch.rows = 10; ";
+    let query = "SELECT window_end, COUNT(*) AS n FROM clicks WINDOW TUMBLING (t, 10s) LIMIT 2";
+    let live = Live::start(&host, &(settings.to_owned() + &clicks("clicks*.csv", "") + query));
+    live.expect_lines(&["window_end,n", "1970-01-01 00:00:10,20", "1970-01-01 00:00:20,20"]);
+    assert!(live.end().0.is_empty());
+}

@@ -47,7 +47,7 @@ struct Running {
     /// those it gathers from.
     is_gather: bool,
     gives: Option<Giving>,
-    takes: Option<Arc<Handover<Given>>>,
+    takes: Option<Taking>,
     /// The input has ended, or is to: the tables are being emptied.
     is_draining: bool,
     /// It was asked to stop before its input had ended.
@@ -55,6 +55,15 @@ struct Running {
     /// What it may hold; covers what it held after its last turn.
     lease: Lease,
     pipeline: Pipeline,
+}
+
+/// The gather's end of a hand-over. However the gather ends, those that give to it are told.
+struct Taking(Arc<Handover<Given>>);
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// A pipeline on its way to the core that runs it.
@@ -188,7 +197,7 @@ impl CoreLoop {
         match AssertUnwindSafe(Pipeline::open(spec)).catch_unwind().await {
             Ok(Ok(pipeline)) => {
                 let Links { gives, takes } = links;
-                let gives = gives.map(Giving::new);
+                let (gives, takes) = (gives.map(Giving::new), takes.map(Taking));
                 let is_draining = false;
                 Ok(Running {
                     rank,
@@ -214,13 +223,16 @@ impl CoreLoop {
         if self.stop.is_set() && !one.is_gather && !one.is_draining {
             (one.is_draining, one.is_cut) = (true, true);
         }
+        if one.gives.as_ref().is_some_and(Giving::is_over) {
+            one.is_draining = true;
+        }
         let Running { pipeline, gives, takes, is_draining, is_cut, lease, source, .. } = one;
         let turned = AssertUnwindSafe(async {
             // What a gather has not taken yet has a bound: so long nothing more is read.
             if gives.as_mut().is_some_and(Giving::is_held_up) {
                 return Ok(Turned::Idle);
             }
-            if let Some(taken) = takes.as_ref().and_then(|handover| handover.take()) {
+            if let Some(taken) = takes.as_ref().and_then(|taking| taking.0.take()) {
                 for (giver, given) in taken.sealed {
                     lease.join(given.lease);
                     pipeline.set_budget(lease.limit_bytes());

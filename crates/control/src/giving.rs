@@ -45,6 +45,11 @@ impl Giving {
         Self { to, told, active, is_idle: false, followed: u64::MAX }
     }
 
+    /// Whether the gather has ended: a `LIMIT` is full, and nothing more is wanted of the input.
+    pub(crate) fn is_over(&self) -> bool {
+        self.to.handover.is_over()
+    }
+
     /// Whether the gather has so much to take that nothing more is to be read. That is no silence.
     pub(crate) fn is_held_up(&mut self) -> bool {
         let is_held_up = self.to.handover.is_full();

@@ -29,6 +29,8 @@ pub(crate) struct Handover<S> {
     is_fresh: AtomicBool,
     /// Grows with every change that a silent partition may have to follow.
     version: AtomicU64,
+    /// The gather has ended: what is given is dropped, and nobody has to go on for it.
+    is_over: AtomicBool,
 }
 
 struct State<S> {
@@ -80,12 +82,28 @@ impl<S> Handover<S> {
             state,
             is_fresh: AtomicBool::new(true),
             version: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
         })
     }
 
     /// Whether the gather has to take something before more is to be given. Takes no lock.
     pub(crate) fn is_full(&self) -> bool {
-        self.given_count.load(Ordering::Relaxed) > self.given_max
+        self.given_count.load(Ordering::Relaxed) > self.given_max && !self.is_over()
+    }
+
+    /// Whether the gather has ended, so that it takes nothing more. Takes no lock.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Says that the gather has ended, and drops what it has not taken.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        self.is_over.store(true, Ordering::Release);
+        let left = std::mem::take(&mut state.sealed);
+        self.given_count.store(0, Ordering::Relaxed);
+        drop(state);
+        drop(left);
     }
 
     /// The state is whole between any two statements that could panic, so poison means nothing.
@@ -108,6 +126,8 @@ impl<S> Handover<S> {
         watermark: EventTime,
     ) {
         let mut state = self.lock();
+        // Set under the lock, so that nothing is left behind a gather that ends now.
+        let sealed = sealed.filter(|_| !self.is_over());
         self.given_count.fetch_add(usize::from(sealed.is_some()), Ordering::Relaxed);
         state.sealed.extend(sealed.map(|sealed| (from, sealed)));
         state.pass(from, until, watermark);
@@ -274,5 +294,22 @@ mod tests {
         assert!(!handover.is_full(), "a gather takes all there is");
         handover.give(0, None, EventTime(1), EventTime(1));
         assert!(!handover.is_full(), "the time alone takes no room");
+    }
+
+    #[test]
+    fn a_gather_that_has_ended_holds_nobody_up_and_keeps_nothing() {
+        let part = Arc::new(());
+        let handover: Arc<Handover<Arc<()>>> = Handover::new(1);
+        while !handover.is_full() {
+            handover.give(0, Some(Arc::clone(&part)), EventTime(0), EventTime(0));
+        }
+        assert!(!handover.is_over());
+        handover.close();
+        assert!(handover.is_over() && !handover.is_full());
+        for _ in 0..100 {
+            handover.give(0, Some(Arc::clone(&part)), EventTime(0), EventTime(0));
+        }
+        assert!(!handover.is_full());
+        assert_eq!(Arc::strong_count(&part), 1, "what nobody takes is dropped");
     }
 }

@@ -78,10 +78,15 @@ impl Live {
     }
 
     /// Interrupts it; the rest of its output, and what it said.
-    pub(crate) fn stop(mut self) -> (Vec<String>, String) {
+    pub(crate) fn stop(self) -> (Vec<String>, String) {
         let pid = libc::pid_t::try_from(self.child.id()).unwrap();
         // SAFETY: the child has not been waited for, so that the number is still its own.
         unsafe { libc::kill(pid, libc::SIGINT) };
+        self.end()
+    }
+
+    /// Waits until it ends by itself; the rest of its output, and what it said.
+    pub(crate) fn end(mut self) -> (Vec<String>, String) {
         let status = self.child.wait().unwrap();
         self.stderr.join().unwrap();
         let stderr = self.said.lock().unwrap().clone();
