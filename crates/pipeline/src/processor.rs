@@ -479,7 +479,7 @@ impl Processor {
         }
     }
 
-    /// Lets event time pass without a batch; what leaves the last stage goes to `batches`, which are none.
+    /// Lets event time pass without a batch. `batches` must be empty; rows that leave the last stage are pushed to it.
     pub(crate) fn pass_time(
         &mut self,
         watermark: EventTime,

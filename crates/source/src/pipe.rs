@@ -18,7 +18,7 @@ use tidemill_rt::{FileIdentity, FileKey, Pipe, descriptor_of};
 use crate::SourceError;
 use crate::discover::name_failure;
 
-/// How long a look at a pipe waits before it looks whether it is asked for still.
+/// How long one wait for bytes of a pipe lasts before the next begins.
 const WAIT: Duration = Duration::from_millis(100);
 
 /// The pipes of a session, each read once.
