@@ -1,9 +1,10 @@
 //! One partition's data path, from the bytes that arrive to the bytes that leave.
 //!
 //! Start with [`Pipeline::turn`]: the one place where the stages meet. `input` makes batches,
-//! `processor` applies the plan's stages to them, `output` writes what comes out. A gather is
-//! the same pipeline with sealed tables for input. Absent on purpose: SQL, assignment, threads,
-//! locks, atomics and channels: a pipeline shares nothing and never leaves its core.
+//! `processor` applies the plan's stages to them (`step` is one stage, `seal` what a gather is given),
+//! `output` writes what comes out. A gather is the same pipeline with sealed tables for input. Absent
+//! on purpose: SQL, assignment, threads, locks, atomics and channels: a pipeline shares nothing and
+//! never leaves its core.
 
 mod bad_records;
 mod closing;
@@ -17,8 +18,10 @@ mod order;
 mod output;
 mod pipeline;
 mod processor;
+mod seal;
 mod spec;
 mod statistics;
+mod step;
 
 pub use delivery::Delivery;
 pub use error::PipelineError;

@@ -1,10 +1,9 @@
 //! The plan's stages, applied to one batch after another.
 
 use tidemill_aggregate::{
-    AggTable, AggregateError, EventTimes, FarAhead, GroupOrder, Late, Limit, OverTable, Sealed,
-    SortTable, TableBatches, TopNTable, WindowTable,
+    AggregateError, FarAhead, GroupOrder, Late, Sealed, TableBatches, WindowTable,
 };
-use tidemill_expr::{Context, Filter, Project};
+use tidemill_expr::Context;
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{Emit, Stage};
 use tidemill_record::{BadRecord, Batch, EventTime, Offset};
@@ -12,11 +11,8 @@ use tidemill_record::{BadRecord, Batch, EventTime, Offset};
 use crate::PipelineError;
 use crate::held::{Held, count};
 use crate::order::{Gives, INPUT, Judged, Key, Order};
-
-/// Rows that leave a step while event time passes, before they are written and it goes on.
-const LEAVING_ROWS: usize = 1 << 16;
-/// And batches: windows of few rows have one each.
-const LEAVING_BATCHES: usize = 256;
+use crate::seal::Seal;
+use crate::step::Step;
 
 /// Applies the stages of one pipeline. Knows tables and expressions, no I/O.
 pub(crate) struct Processor {
@@ -64,201 +60,6 @@ enum Draining {
     Batches(TableBatches),
     /// Event time comes to its end.
     Time,
-}
-
-/// What a gather is given.
-enum Seal {
-    /// One table, when the input ends.
-    Table(Box<Sealed>),
-    /// Windows, as they close.
-    Windows(WindowTable),
-}
-
-#[expect(clippy::large_enum_variant, reason = "a pipeline has a few of them")]
-enum Step {
-    EventTime(EventTimes),
-    Filter(Filter),
-    Project(Project),
-    Aggregate {
-        table: AggTable,
-        emit: Emit,
-        audited_keys: Vec<usize>,
-    },
-    Windows(WindowTable),
-    Over(OverTable),
-    TopN(TopNTable),
-    Sort(SortTable),
-    Limit(Limit),
-    /// A table that has been emptied.
-    Drained,
-}
-
-impl Step {
-    fn new(stage: &Stage, context: &Context, batch_rows: usize) -> Result<Self, PipelineError> {
-        // Set before every turn.
-        let budget_bytes = u64::MAX;
-        Ok(match stage {
-            Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
-            Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
-            Stage::Project(columns) => Self::Project(Project::new(columns, context)?),
-            Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
-                Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
-            }
-            Stage::Aggregate { spec, audited_keys } => Self::Aggregate {
-                table: AggTable::new(spec.clone(), budget_bytes),
-                emit: spec.emit,
-                audited_keys: audited_keys.clone(),
-            },
-            Stage::Over { spec, audited_keys } => {
-                Self::Over(OverTable::new(spec.clone(), audited_keys, budget_bytes, batch_rows))
-            }
-            Stage::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
-            Stage::Sort(spec) => Self::Sort(SortTable::new(spec.clone(), budget_bytes)),
-            Stage::Limit(spec) => Self::Limit(Limit::new(*spec)),
-        })
-    }
-
-    /// Takes in a batch; what it causes goes to `results`, in order.
-    fn update(
-        &mut self,
-        batch: Batch,
-        bad: &mut Vec<BadRecord>,
-        late: &mut Vec<Late>,
-        results: &mut Vec<Batch>,
-    ) -> Result<(), AggregateError> {
-        match self {
-            Self::EventTime(times) => results.push(times.apply(batch, bad)),
-            Self::Filter(filter) => results.push(filter.apply(batch, bad)),
-            Self::Project(project) => results.push(project.apply(batch, bad)),
-            Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
-            Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
-            Self::Windows(table) => table.update(&batch, late, results)?,
-            Self::Over(table) => table.update(&batch, late, results)?,
-            Self::TopN(table) => table.update(&batch)?,
-            Self::Sort(table) => table.update(&batch)?,
-            Self::Limit(limit) => results.extend(limit.apply(batch)),
-            Self::Drained => unreachable!("a drained table is behind every later batch"),
-        }
-        Ok(())
-    }
-
-    /// Lets event time pass; what waited for it goes to `results`. Whether that is all: once there are
-    /// many rows, the time stops between two windows, and is asked to go on later.
-    fn advance(
-        &mut self,
-        watermark: EventTime,
-        results: &mut Vec<Batch>,
-    ) -> Result<bool, AggregateError> {
-        let mut row_count = 0;
-        loop {
-            let before = results.len();
-            let until = match self {
-                Self::Windows(table) => {
-                    let until = table.next_step(watermark);
-                    table.advance(until, results)?;
-                    until
-                }
-                Self::Over(table) => {
-                    let until = table.next_step(watermark);
-                    table.advance(until, results)?;
-                    until
-                }
-                Self::TopN(table) => {
-                    table.advance(watermark, results)?;
-                    watermark
-                }
-                _ => watermark,
-            };
-            if until == watermark {
-                return Ok(true);
-            }
-            row_count += results[before..].iter().map(Batch::row_count).sum::<usize>();
-            if row_count >= LEAVING_ROWS || results.len() >= LEAVING_BATCHES {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// What it holds; `None` of a step without state.
-    fn held(&self) -> Option<Held> {
-        let (what, bytes, groups) = match self {
-            Self::Aggregate { table, .. } => ("GROUP BY", table.state_bytes(), table.group_count()),
-            Self::Windows(table) => ("windows", table.state_bytes(), table.group_count()),
-            Self::Over(table) => ("OVER", table.state_bytes(), table.key_count()),
-            Self::TopN(table) => ("ROW_NUMBER", table.state_bytes(), table.row_count()),
-            Self::Sort(table) => ("ORDER BY", table.state_bytes(), table.row_count()),
-            Self::EventTime(_)
-            | Self::Filter(_)
-            | Self::Project(_)
-            | Self::Limit(_)
-            | Self::Drained => return None,
-        };
-        Some(Held { what, bytes, groups: count(groups) })
-    }
-
-    fn state_bytes(&self) -> u64 {
-        match self {
-            Self::Aggregate { table, .. } => table.state_bytes(),
-            Self::Windows(table) => table.state_bytes(),
-            Self::Over(table) => table.state_bytes(),
-            Self::TopN(table) => table.state_bytes(),
-            Self::Sort(table) => table.state_bytes(),
-            Self::EventTime(_)
-            | Self::Filter(_)
-            | Self::Project(_)
-            | Self::Limit(_)
-            | Self::Drained => 0,
-        }
-    }
-
-    /// Lets it hold so many bytes more than it does.
-    fn set_room(&mut self, room_bytes: u64) {
-        let budget_bytes = self.state_bytes().saturating_add(room_bytes);
-        match self {
-            Self::Aggregate { table, .. } => table.set_budget(budget_bytes),
-            Self::Windows(table) => table.set_budget(budget_bytes),
-            Self::Over(table) => table.set_budget(budget_bytes),
-            Self::TopN(table) => table.set_budget(budget_bytes),
-            Self::Sort(table) => table.set_budget(budget_bytes),
-            Self::EventTime(_)
-            | Self::Filter(_)
-            | Self::Project(_)
-            | Self::Limit(_)
-            | Self::Drained => {}
-        }
-    }
-}
-
-impl Seal {
-    fn held(&self) -> Held {
-        match self {
-            Self::Table(table) => Held {
-                what: "the table for the gather",
-                bytes: table.state_bytes(),
-                groups: count(table.group_count()),
-            },
-            Self::Windows(table) => Held {
-                what: "windows",
-                bytes: table.state_bytes(),
-                groups: count(table.group_count()),
-            },
-        }
-    }
-
-    fn state_bytes(&self) -> u64 {
-        match self {
-            Self::Table(table) => table.state_bytes(),
-            Self::Windows(table) => table.state_bytes(),
-        }
-    }
-
-    fn set_room(&mut self, room_bytes: u64) {
-        let budget_bytes = self.state_bytes().saturating_add(room_bytes);
-        match self {
-            Self::Table(table) => table.set_budget(budget_bytes),
-            Self::Windows(table) => table.set_budget(budget_bytes),
-        }
-    }
 }
 
 /// What the steps give. `are_records` if each of the rows that come has an offset of its own.

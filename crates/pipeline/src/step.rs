@@ -1,0 +1,176 @@
+//! One stage of the plan with what it holds: what it does with a batch, with the passing of time, and with
+//! room for its table.
+
+use tidemill_aggregate::{
+    AggTable, AggregateError, EventTimes, Late, Limit, OverTable, SortTable, TopNTable, WindowTable,
+};
+use tidemill_expr::{Context, Filter, Project};
+use tidemill_plan::{Emit, Stage};
+use tidemill_record::{BadRecord, Batch, EventTime};
+
+use crate::PipelineError;
+use crate::held::{Held, count};
+
+/// Rows that leave a step while event time passes, before they are written and it goes on.
+const LEAVING_ROWS: usize = 1 << 16;
+/// And batches: windows of few rows have one each.
+const LEAVING_BATCHES: usize = 256;
+
+#[expect(clippy::large_enum_variant, reason = "a pipeline has a few of them")]
+pub(crate) enum Step {
+    EventTime(EventTimes),
+    Filter(Filter),
+    Project(Project),
+    Aggregate {
+        table: AggTable,
+        emit: Emit,
+        audited_keys: Vec<usize>,
+    },
+    Windows(WindowTable),
+    Over(OverTable),
+    TopN(TopNTable),
+    Sort(SortTable),
+    Limit(Limit),
+    /// A table that has been emptied.
+    Drained,
+}
+
+impl Step {
+    pub(crate) fn new(
+        stage: &Stage,
+        context: &Context,
+        batch_rows: usize,
+    ) -> Result<Self, PipelineError> {
+        // Set before every turn.
+        let budget_bytes = u64::MAX;
+        Ok(match stage {
+            Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
+            Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
+            Stage::Project(columns) => Self::Project(Project::new(columns, context)?),
+            Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
+                Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
+            }
+            Stage::Aggregate { spec, audited_keys } => Self::Aggregate {
+                table: AggTable::new(spec.clone(), budget_bytes),
+                emit: spec.emit,
+                audited_keys: audited_keys.clone(),
+            },
+            Stage::Over { spec, audited_keys } => {
+                Self::Over(OverTable::new(spec.clone(), audited_keys, budget_bytes, batch_rows))
+            }
+            Stage::TopN(spec) => Self::TopN(TopNTable::new(spec.clone(), budget_bytes)),
+            Stage::Sort(spec) => Self::Sort(SortTable::new(spec.clone(), budget_bytes)),
+            Stage::Limit(spec) => Self::Limit(Limit::new(*spec)),
+        })
+    }
+
+    /// Takes in a batch; what it causes goes to `results`, in order.
+    pub(crate) fn update(
+        &mut self,
+        batch: Batch,
+        bad: &mut Vec<BadRecord>,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        match self {
+            Self::EventTime(times) => results.push(times.apply(batch, bad)),
+            Self::Filter(filter) => results.push(filter.apply(batch, bad)),
+            Self::Project(project) => results.push(project.apply(batch, bad)),
+            Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
+            Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
+            Self::Windows(table) => table.update(&batch, late, results)?,
+            Self::Over(table) => table.update(&batch, late, results)?,
+            Self::TopN(table) => table.update(&batch)?,
+            Self::Sort(table) => table.update(&batch)?,
+            Self::Limit(limit) => results.extend(limit.apply(batch)),
+            Self::Drained => unreachable!("a drained table is behind every later batch"),
+        }
+        Ok(())
+    }
+
+    /// Lets event time pass; what waited for it goes to `results`. Whether that is all: once there are
+    /// many rows, the time stops between two windows, and is asked to go on later.
+    pub(crate) fn advance(
+        &mut self,
+        watermark: EventTime,
+        results: &mut Vec<Batch>,
+    ) -> Result<bool, AggregateError> {
+        let mut row_count = 0;
+        loop {
+            let before = results.len();
+            let until = match self {
+                Self::Windows(table) => {
+                    let until = table.next_step(watermark);
+                    table.advance(until, results)?;
+                    until
+                }
+                Self::Over(table) => {
+                    let until = table.next_step(watermark);
+                    table.advance(until, results)?;
+                    until
+                }
+                Self::TopN(table) => {
+                    table.advance(watermark, results)?;
+                    watermark
+                }
+                _ => watermark,
+            };
+            if until == watermark {
+                return Ok(true);
+            }
+            row_count += results[before..].iter().map(Batch::row_count).sum::<usize>();
+            if row_count >= LEAVING_ROWS || results.len() >= LEAVING_BATCHES {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// What it holds; `None` of a step without state.
+    pub(crate) fn held(&self) -> Option<Held> {
+        let (what, bytes, groups) = match self {
+            Self::Aggregate { table, .. } => ("GROUP BY", table.state_bytes(), table.group_count()),
+            Self::Windows(table) => ("windows", table.state_bytes(), table.group_count()),
+            Self::Over(table) => ("OVER", table.state_bytes(), table.key_count()),
+            Self::TopN(table) => ("ROW_NUMBER", table.state_bytes(), table.row_count()),
+            Self::Sort(table) => ("ORDER BY", table.state_bytes(), table.row_count()),
+            Self::EventTime(_)
+            | Self::Filter(_)
+            | Self::Project(_)
+            | Self::Limit(_)
+            | Self::Drained => return None,
+        };
+        Some(Held { what, bytes, groups: count(groups) })
+    }
+
+    pub(crate) fn state_bytes(&self) -> u64 {
+        match self {
+            Self::Aggregate { table, .. } => table.state_bytes(),
+            Self::Windows(table) => table.state_bytes(),
+            Self::Over(table) => table.state_bytes(),
+            Self::TopN(table) => table.state_bytes(),
+            Self::Sort(table) => table.state_bytes(),
+            Self::EventTime(_)
+            | Self::Filter(_)
+            | Self::Project(_)
+            | Self::Limit(_)
+            | Self::Drained => 0,
+        }
+    }
+
+    /// Lets it hold so many bytes more than it does.
+    pub(crate) fn set_room(&mut self, room_bytes: u64) {
+        let budget_bytes = self.state_bytes().saturating_add(room_bytes);
+        match self {
+            Self::Aggregate { table, .. } => table.set_budget(budget_bytes),
+            Self::Windows(table) => table.set_budget(budget_bytes),
+            Self::Over(table) => table.set_budget(budget_bytes),
+            Self::TopN(table) => table.set_budget(budget_bytes),
+            Self::Sort(table) => table.set_budget(budget_bytes),
+            Self::EventTime(_)
+            | Self::Filter(_)
+            | Self::Project(_)
+            | Self::Limit(_)
+            | Self::Drained => {}
+        }
+    }
+}
