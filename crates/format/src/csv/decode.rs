@@ -244,7 +244,7 @@ struct Parser<'a, L> {
 impl<L: Lanes> RecordParser for Parser<'_, L> {
     #[inline(always)]
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
-        if self.open.is_some() {
+        if self.is_in_pieces() {
             return None;
         }
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
@@ -257,6 +257,11 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
             return None;
         }
         Some(Grid { stops, field_count: *field_count, fields, is_ascii })
+    }
+
+    #[inline(always)]
+    fn is_in_pieces(&self) -> bool {
+        self.open.is_some()
     }
 
     #[inline(always)]

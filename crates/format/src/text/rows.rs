@@ -107,6 +107,11 @@ pub(crate) trait RecordParser {
         None
     }
 
+    /// Whether the next record came in pieces: it is gathered alone, since those behind it may be regular.
+    fn is_in_pieces(&self) -> bool {
+        false
+    }
+
     /// Takes records that are laid out like some before, from the frame's position on and of no more than
     /// there are `rows`: these are filled in and the records' places appended. None, where the format has
     /// a grid.
@@ -325,7 +330,7 @@ impl Rows {
     /// Finds the records of a chunk.
     #[inline(always)]
     fn gather(&mut self, frame: &mut TextFrame, parser: &mut impl RecordParser) -> Gathered {
-        let row_count = self.chunk_rows();
+        let row_count = if parser.is_in_pieces() { 1 } else { self.chunk_rows() };
         self.places.reserve(row_count);
         let mut gathered = Gathered { row_count: 0, is_ascii: true, is_drained: false };
         while gathered.row_count < row_count {
