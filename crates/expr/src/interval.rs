@@ -14,9 +14,9 @@ use arrow_schema::ArrowError;
 use tidemill_plan::BinaryOp;
 use tidemill_record::DataType;
 
-use crate::calendar::{MICROS_PER_DAY, add_months, split_micros};
 use crate::node::Kernel;
 use crate::value::{Failure, Value};
+use tidemill_record::civil::{MICROS_PER_DAY, add_months, split_micros};
 
 const OUT_OF_RANGE: &str = "timestamp out of range";
 

@@ -21,7 +21,6 @@ mod value;
 
 mod arithmetic;
 mod boolean;
-mod calendar;
 mod cast;
 mod comparison;
 mod decimal;

@@ -5,6 +5,11 @@
 //!
 //! Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 
+/// Microseconds of a day.
+pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// Microseconds of a second.
+pub const MICROS_PER_SECOND: i64 = 1_000_000;
+
 /// A civil date. Year 0 is 1 BC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
@@ -57,9 +62,50 @@ pub fn month_length(year: i64, month: i64) -> i64 {
     }
 }
 
+/// The same day so many months later, or the last of that month where it is shorter.
+#[must_use]
+pub fn add_months(days: i64, months: i64) -> i64 {
+    let date = civil_of(days);
+    let month_index = date.year * 12 + date.month - 1 + months;
+    let (year, month) = (month_index.div_euclid(12), month_index.rem_euclid(12) + 1);
+    days_of(year, month, date.day.min(month_length(year, month)))
+}
+
+/// Day of the week, Monday is 0.
+#[must_use]
+pub fn weekday(days: i64) -> i64 {
+    (days + 3).rem_euclid(7)
+}
+
+/// Day of the year, from 1.
+#[must_use]
+pub fn day_of_year(days: i64) -> i64 {
+    days - days_of(civil_of(days).year, 1, 1) + 1
+}
+
+/// ISO 8601 year and week: the week that holds the year's first Thursday is week 1.
+#[must_use]
+pub fn iso_week(days: i64) -> (i64, i64) {
+    let thursday = days - weekday(days) + 3;
+    (civil_of(thursday).year, (day_of_year(thursday) - 1) / 7 + 1)
+}
+
+/// The Monday of week 1 of an ISO 8601 year.
+#[must_use]
+pub fn start_of_iso_year(year: i64) -> i64 {
+    let january_4 = days_of(year, 1, 4);
+    january_4 - weekday(january_4)
+}
+
+/// Days and microseconds of the day.
+#[must_use]
+pub fn split_micros(micros: i64) -> (i64, i64) {
+    (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Civil, civil_of, days_of};
+    use super::{Civil, civil_of, days_of, iso_week, month_length, start_of_iso_year, weekday};
 
     #[test]
     fn days_and_dates_are_inverse() {
@@ -67,9 +113,18 @@ mod tests {
         assert_eq!(civil_of(-1), Civil { year: 1969, month: 12, day: 31 });
         // `date -ud 2000-02-29 +%s` / 86400.
         assert_eq!(days_of(2000, 2, 29), 11_016);
-        for days in (-800_000..800_000).step_by(13) {
+        for days in (-4_000_000..4_000_000).step_by(37) {
             let Civil { year, month, day } = civil_of(days);
             assert_eq!(days_of(year, month, day), days);
+            assert!((1..=month_length(year, month)).contains(&day));
         }
+    }
+
+    #[test]
+    fn iso_weeks_follow_thursdays() {
+        assert_eq!(iso_week(days_of(2024, 12, 30)), (2025, 1));
+        assert_eq!(iso_week(days_of(2021, 1, 3)), (2020, 53));
+        assert_eq!(start_of_iso_year(2021), days_of(2021, 1, 4));
+        assert_eq!(weekday(days_of(2024, 1, 7)), 6);
     }
 }

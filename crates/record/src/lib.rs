@@ -13,6 +13,7 @@ pub mod position;
 pub mod recycled;
 pub mod schema;
 pub mod span;
+pub mod time_format;
 
 pub use bad_record::BadRecord;
 pub use batch::{Batch, Columns};
@@ -22,3 +23,4 @@ pub use frames::{FrameBytes, Frames, Polled};
 pub use position::{Offset, PartitionId, Position};
 pub use schema::{DataType, Field, Schema};
 pub use span::span_nanos;
+pub use time_format::{TimeFormat, TimeFormatError};

@@ -21,10 +21,10 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use tidemill_record::DataType;
 
-use crate::calendar::MICROS_PER_DAY;
 use crate::node::Kernel;
 use crate::value::Failure;
 use number::Number;
+use tidemill_record::civil::MICROS_PER_DAY;
 
 /// A conversion of a whole array; `None` in place of an array if a value does not convert.
 type Convert = Box<dyn Fn(&ArrayRef) -> Option<ArrayRef> + Send + Sync>;

@@ -11,7 +11,7 @@ use tidemill_record::DataType;
 
 use super::Conversion;
 use super::number_text::each;
-use crate::calendar::{
+use tidemill_record::civil::{
     MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, days_of, month_length, split_micros,
 };
 

@@ -12,14 +12,14 @@ use tidemill_record::DataType;
 
 use super::time_unit::TimeUnit;
 use super::{Compiled, Problem};
-use crate::calendar::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, day_of_year, days_of, iso_week, split_micros,
-    weekday,
-};
 use crate::cast::time_text::parse_timestamp;
 use crate::decimal::rescale;
 use crate::node::{Kernel, Node};
 use crate::value::{Failure, Lane, Value, text_lane};
+use tidemill_record::civil::{
+    MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, day_of_year, days_of, iso_week, split_micros,
+    weekday,
+};
 
 /// The unit argument: constant, or read from each row.
 enum Unit {
