@@ -75,7 +75,7 @@ const QUERIES: [(&str, &str); 25] = [
         "SELECT trade_id, AVG(price) OVER (ROWS WINDOW BUFFER 7 ROWS PARTITION BY symbol ORDER BY trade_time) AS m, \
          SUM(quantity) OVER (PARTITION BY symbol ORDER BY trade_time RANGE BETWEEN INTERVAL '0.03' SECOND PRECEDING AND CURRENT ROW) AS q, \
          LAG(trader_id, 2, 'none') OVER (PARTITION BY symbol ORDER BY trade_time) AS l, \
-         COUNT(*) OVER (PARTITION BY symbol) AS n FROM t",
+         COUNT(*) OVER (PARTITION BY symbol ROWS UNBOUNDED PRECEDING) AS n FROM t",
     ),
     (
         "'format' = 'csv'",

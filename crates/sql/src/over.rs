@@ -146,6 +146,7 @@ impl ExprBinder<'_, '_, '_> {
             let message = format!("{upper} looks at all rows before, and takes no frame");
             return self.session.fail(span, message);
         }
+        let is_whole = over.order.is_empty() && over.frame.is_none();
         let mut pending = PendingOver {
             function: OverFunction::RowNumber,
             argument: None,
@@ -180,6 +181,9 @@ impl ExprBinder<'_, '_, '_> {
                 };
                 let argument = self.bind(value)?;
                 let n = self.row_number(n, 1, upper)?;
+                if is_whole {
+                    return self.refuse_whole_partition(upper, &pending);
+                }
                 pending.label = format!("NTH_VALUE({argument}, {n}) {}", pending.frame);
                 pending.function = OverFunction::NthValue { n };
                 pending.data_type = argument.data_type.clone();
@@ -194,6 +198,9 @@ impl ExprBinder<'_, '_, '_> {
                 if is_distinct {
                     let message = format!("not supported: {upper}(DISTINCT …) OVER");
                     return self.session.fail(span, message);
+                }
+                if is_whole {
+                    return self.refuse_whole_partition(upper, &pending);
                 }
                 pending.function = match function {
                     AggregateFunction::FirstValue => OverFunction::NthValue { n: 1 },
@@ -211,6 +218,24 @@ impl ExprBinder<'_, '_, '_> {
             ),
             _ => self.session.fail(span, format!("not supported: {upper} OVER")),
         }
+    }
+
+    /// Without an order and a frame the standard takes all rows of the partition, those to come too. A
+    /// running value instead would be another number under the same words.
+    fn refuse_whole_partition(&mut self, upper: &str, call: &PendingOver) -> Bind<Expr> {
+        let keys: Vec<String> = call.partition_by.iter().map(Expr::to_string).collect();
+        let whole = match keys.as_slice() {
+            [] => "write it without OVER".to_owned(),
+            keys => format!("use GROUP BY {}", keys.join(", ")),
+        };
+        self.session.fail_with(
+            call.span,
+            format!("not supported: {upper} OVER all rows of a partition, which OVER means without ORDER BY or ROWS"),
+            format!(
+                "for a running value add ORDER BY the event time, or ROWS UNBOUNDED PRECEDING to take rows \
+                 as they arrive; for one value of all rows {whole}"
+            ),
+        )
     }
 
     /// `LAG(value [, rows [, default]])`: the default is for rows whose number says that there are none
