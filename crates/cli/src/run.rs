@@ -15,8 +15,15 @@ use crate::{EXIT_FAILED, fail, output, signals};
 
 pub(crate) fn run(arguments: &Run) -> ExitCode {
     match run_script(arguments) {
-        Ok(Ok(summary)) => {
-            let printed = output::print(summary.explanations.concat().as_bytes());
+        Ok(Ok(Ran { summary, prints })) => {
+            let plans = summary.explanations.concat();
+            // Standard output that has results has nothing but results.
+            let printed = if prints {
+                output::report(&plans);
+                ExitCode::SUCCESS
+            } else {
+                output::print(plans.as_bytes())
+            };
             if !arguments.quiet {
                 output::report(&summary.to_string());
             }
@@ -31,9 +38,16 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
     }
 }
 
+/// A job that has come to its end.
+struct Ran {
+    summary: Summary,
+    /// Some query has printed to standard output.
+    prints: bool,
+}
+
 /// A code to exit with where there is no summary: standard output is closed, or whoever read the results has
 /// seen enough, and there was nothing else to do.
-fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
+fn run_script(arguments: &Run) -> Result<Result<Ran, ExitCode>, Error> {
     let script = Script::read(&arguments.source)?;
     let mut session = Session::new();
     arguments.placement.apply(session.settings_mut());
@@ -43,7 +57,8 @@ fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
     if arguments.explain {
         output::report(&job.explain()?);
     }
-    if job.prints() && output::is_stdout_closed() {
+    let prints = job.prints();
+    if prints && output::is_stdout_closed() {
         return Ok(Err(output::refuse_closed()));
     }
     let only_prints = job.only_prints();
@@ -60,7 +75,7 @@ fn run_script(arguments: &Run) -> Result<Result<Summary, ExitCode>, Error> {
     bar.clear();
     warn(&bar, &running);
     match running.wait() {
-        Ok(summary) => Ok(Ok(summary)),
+        Ok(summary) => Ok(Ok(Ran { summary, prints })),
         Err(error) if only_prints && error.is_output_closed() => Ok(Err(ExitCode::SUCCESS)),
         Err(error) => Err(error),
     }

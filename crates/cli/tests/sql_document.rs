@@ -5,6 +5,7 @@
 //! - `csv file=NAME`, `json file=NAME`: an input file; the blocks share one directory.
 //! - `sql`: a script. The block behind it says what comes of it: `text`, standard output, exactly;
 //!   `error`, standard error of a run that fails with wrong SQL or usage (2) or while running (1).
+//! - `report`, behind the `text` of a script: standard error of the same run.
 //! - `sql live`: a script over input without end, which is stopped when it has given a row.
 //! - `text file=NAME`: what a file holds after the scripts above.
 //! - `values`: expressions and their values, with ` → ` between and four spaces behind each pair.
@@ -72,7 +73,8 @@ fn every_example_holds() {
             }
             ("sql", None) => {
                 let expected = blocks.next().expect("a block behind the script says what comes");
-                document.check_script(&host, &block, &expected);
+                let report = blocks.next_if(|next| next.kind == "report");
+                document.check_script(&host, &block, &expected, report.as_ref());
             }
             ("values", None) => document.check_values(&host, &block),
             ("text" | "error", None) => panic!("line {}: no script is above", block.start),
@@ -118,10 +120,21 @@ impl Document {
         self.found.push((block.clone(), found.lines().map(str::to_owned).collect()));
     }
 
-    fn check_script(&mut self, host: &Host, script: &Block, expected: &Block) {
+    fn check_script(
+        &mut self,
+        host: &Host,
+        script: &Block,
+        expected: &Block,
+        report: Option<&Block>,
+    ) {
         let ran = host.sql(&self.body(script));
         match expected.kind.as_str() {
-            "text" if ran.output.status.success() => self.check(expected, &ran.stdout()),
+            "text" if ran.output.status.success() => {
+                self.check(expected, &ran.stdout());
+                if let Some(report) = report {
+                    self.check(report, &ran.stderr());
+                }
+            }
             "error" if matches!(ran.output.status.code(), Some(1 | 2)) => {
                 let stderr = ran.stderr();
                 assert!(!stderr.contains("panicked"), "line {}: {stderr}", script.start);
@@ -191,11 +204,26 @@ impl Document {
     }
 }
 
-/// `ran in 0.003 s` as `ran in … s`: the one thing on the page that no two runs have in common.
+/// `0.003 s` and `41 µs (12 %)` as `…`: the one thing on the page that no two runs have in common. How many cores
+/// there are is the host's, too.
 fn without_durations(text: &str) -> String {
-    let line = |line: &str| match line.strip_prefix("ran in ").and_then(|l| l.split_once(" s: ")) {
-        Some((_, rest)) => format!("ran in … s: {rest}\n"),
-        None => format!("{line}\n"),
-    };
-    text.lines().map(line).collect()
+    let mut shown = String::new();
+    for line in text.lines() {
+        if line.starts_with("CPU time: ") {
+            shown.push_str("CPU time: …\n");
+            continue;
+        }
+        let mut words = line.split(' ').peekable();
+        while let Some(word) = words.next() {
+            let is_number = word.trim_start_matches('(').parse::<f64>().is_ok();
+            let is_unit = |next: &&str| ["µs", "ms", "s", "s:", "s,", "%)", "%),"].contains(next);
+            match words.next_if(|next| is_number && is_unit(next)) {
+                Some(_) => shown.push('…'),
+                None => shown.push_str(word),
+            }
+            shown.push(' ');
+        }
+        shown.push('\n');
+    }
+    shown
 }

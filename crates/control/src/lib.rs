@@ -20,5 +20,5 @@ mod wave;
 pub use error::ControlError;
 pub use meter::{CoreMeter, StopFlag};
 pub use notices::Notices;
-pub use run::{Cores, WaveOutcome, run};
+pub use run::{Cores, NodeOutcome, WaveOutcome, run};
 pub use wave::{Node, Planned, Root, Wave};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Asks every pipeline to stop reading, drain and close its outputs. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,7 @@ impl StopFlag {
 pub struct CoreMeter {
     bytes_in: AtomicU64,
     records_in: AtomicU64,
+    cpu_ns: AtomicU64,
 }
 
 impl CoreMeter {
@@ -46,6 +48,18 @@ impl CoreMeter {
     #[must_use]
     pub fn records_in(&self) -> u64 {
         self.records_in.load(Ordering::Relaxed)
+    }
+
+    /// CPU time that the core's thread has taken in the waves that are over.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed))
+    }
+
+    /// Adds the CPU time of a wave.
+    pub(crate) fn add_cpu_time(&self, time: Duration) {
+        let all = self.cpu_time() + time;
+        self.cpu_ns.store(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     pub(crate) fn publish(&self, bytes_in: u64, records_in: u64) {

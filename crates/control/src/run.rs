@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tidemill_pipeline::{Delivery, InputSpec, Outcome, Statistics};
-use tidemill_rt::{Backend, Core, RtError, begin_launch};
+use tidemill_pipeline::{Delivery, InputSpec, Measures, Outcome, Statistics};
+use tidemill_rt::{Backend, Core, RtError, begin_launch, thread_cpu_time};
 
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease};
@@ -42,10 +42,25 @@ pub struct WaveOutcome {
     pub per_query: Vec<Statistics>,
     /// What the pipelines of each core counted, by place in [`Cores::cpus`].
     pub per_core: Vec<Statistics>,
+    /// What the pipelines of each node did, children before parents, roots in order.
+    pub per_node: Vec<NodeOutcome>,
+    /// CPU time of each core in this wave, by place in [`Cores::cpus`].
+    pub cpu_times: Vec<Duration>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Some of it was asked to stop before it came to its end.
     pub is_cut: bool,
+}
+
+/// What the pipelines of a node did, together.
+#[derive(Default)]
+pub struct NodeOutcome {
+    /// Which of the wave's queries it belongs to.
+    pub query: usize,
+    /// What they counted.
+    pub statistics: Statistics,
+    /// What was measured of their steps, where that was asked for.
+    pub measures: Measures,
 }
 
 type TaskId = (usize, usize);
@@ -91,12 +106,16 @@ struct Done {
 /// at once, and it is the first of those that have failed by then. No file of the wave is visible then but
 /// those that were published as it ran.
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
+    let cpu_times = || cores.meters.iter().map(|meter| meter.cpu_time());
+    let before: Vec<Duration> = cpu_times().collect();
     let fleet = Fleet::launch(cores, stop)?;
     let outcome = run_levels(wave, cores, &fleet);
     // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
     // than the answers it owes.
     fleet.join()?;
-    outcome
+    let mut outcome = outcome?;
+    outcome.cpu_times = cpu_times().zip(before).map(|(after, before)| after - before).collect();
+    Ok(outcome)
 }
 
 fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, ControlError> {
@@ -155,12 +174,18 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
         if wave_outcome.per_query.len() <= node.query {
             wave_outcome.per_query.resize(node.query + 1, Statistics::default());
         }
+        let mut of_node = NodeOutcome { query: node.query, ..NodeOutcome::default() };
         for Left { outcome, .. } in outcomes.into_iter().flatten() {
-            wave_outcome.statistics.add(&outcome.statistics);
-            wave_outcome.per_query[node.query].add(&outcome.statistics);
+            of_node.statistics.add(&outcome.statistics);
+            if let Some(measures) = &outcome.measures {
+                of_node.measures.add(measures);
+            }
             wave_outcome.is_cut |= outcome.is_cut;
             wave_outcome.deliveries.extend(outcome.deliveries);
         }
+        wave_outcome.statistics.add(&of_node.statistics);
+        wave_outcome.per_query[node.query].add(&of_node.statistics);
+        wave_outcome.per_node.push(of_node);
     }
     Ok(wave_outcome)
 }
@@ -281,6 +306,7 @@ impl Fleet {
                         answer(rank, core_loop.run_one(rank, opening).await);
                     }
                 }
+                core_loop.meter.add_cpu_time(thread_cpu_time());
             };
             match begin_launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
                 Ok(begun) => launching.push(begun),

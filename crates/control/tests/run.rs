@@ -132,6 +132,7 @@ impl Running {
             bad_records,
             context: Context { job_start: EventTime(0) },
             batch_rows: 10,
+            is_measured: false,
         };
         Planned { spec, weight: 1, idle_timeout: None }
     }

@@ -1,5 +1,7 @@
 //! Where a pipeline's batches come from.
 
+use std::time::{Duration, Instant};
+
 use tidemill_aggregate::Gathering;
 use tidemill_format::{Decoder, DecoderSpec, LeftOut};
 use tidemill_plan::{LimitSpec, Merge};
@@ -32,6 +34,10 @@ pub(crate) struct ByteInput {
     /// Bytes that a row group may have.
     group_bytes_max: u64,
     bytes_in: u64,
+    /// Row groups that were read.
+    row_groups: u64,
+    /// Time spent waiting for bytes; `None` where it is not measured.
+    read_time: Option<Duration>,
 }
 
 impl Input {
@@ -62,7 +68,8 @@ impl Input {
                     follow: text.follow,
                 })
                 .await?;
-                Ok(Self::Bytes(ByteInput::new(FileReader::Text(reader), decoder)))
+                let reader = FileReader::Text(reader);
+                Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
             }
             InputSpec::RowGroups(groups) => {
                 let decoder_spec = DecoderSpec {
@@ -81,7 +88,8 @@ impl Input {
                     groups.row_groups,
                 )
                 .await?;
-                Ok(Self::Bytes(ByteInput::new(FileReader::RowGroups(reader), decoder)))
+                let reader = FileReader::RowGroups(reader);
+                Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
             }
             InputSpec::Columns(reader) => Ok(Self::Columns(reader)),
             InputSpec::Generator { source, columns } => {
@@ -201,6 +209,14 @@ impl Input {
         }
     }
 
+    /// Time spent waiting for bytes, and row groups read; where that is measured.
+    pub(crate) fn read(&self) -> (Duration, u64) {
+        match self {
+            Self::Bytes(bytes) => (bytes.read_time.unwrap_or_default(), bytes.row_groups),
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => (Duration::ZERO, 0),
+        }
+    }
+
     /// What a person should know of how the input was read.
     pub(crate) fn notices(&self) -> Vec<String> {
         match self {
@@ -235,8 +251,16 @@ impl Input {
 }
 
 impl ByteInput {
-    fn new(reader: FileReader, decoder: Decoder) -> Self {
-        Self { reader, decoder, is_decoding: false, group_bytes_max: u64::MAX, bytes_in: 0 }
+    fn new(reader: FileReader, decoder: Decoder, is_measured: bool) -> Self {
+        Self {
+            reader,
+            decoder,
+            is_decoding: false,
+            group_bytes_max: u64::MAX,
+            bytes_in: 0,
+            row_groups: 0,
+            read_time: is_measured.then_some(Duration::ZERO),
+        }
     }
 
     /// Bytes of a row group or message, which are read as a whole, and what has been decoded of them; but for
@@ -281,7 +305,12 @@ impl ByteInput {
             if bytes > self.group_bytes_max {
                 return Err(PipelineError::InputTooLarge { bytes });
             }
-            match self.reader.next_frames().await? {
+            let begun = self.read_time.map(|_| Instant::now());
+            let polled = self.reader.next_frames().await?;
+            if let (Some(read_time), Some(begun)) = (&mut self.read_time, begun) {
+                *read_time += begun.elapsed();
+            }
+            match polled {
                 Polled::Ready(frames) => {
                     if let FileReader::Text(reader) = &self.reader {
                         self.decoder.start_at(Offset(reader.head()));
@@ -289,6 +318,7 @@ impl ByteInput {
                     if let FrameBytes::RowGroup { ranges, .. } = &frames.bytes {
                         let bytes = ranges.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
                         self.bytes_in += count(bytes);
+                        self.row_groups += 1;
                     }
                     self.decoder.begin(frames)?;
                     self.is_decoding = true;

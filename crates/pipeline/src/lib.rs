@@ -14,6 +14,7 @@ mod gathered;
 mod held;
 mod input;
 mod latencies;
+mod measures;
 mod order;
 mod output;
 mod pipeline;
@@ -27,6 +28,7 @@ pub use delivery::Delivery;
 pub use error::PipelineError;
 pub use held::Held;
 pub use latencies::Latencies;
+pub use measures::{Measures, StepMeasure};
 pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
 pub use spec::{

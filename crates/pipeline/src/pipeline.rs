@@ -11,11 +11,13 @@ use tidemill_record::{
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
+use crate::measures::StepMeasure;
 use crate::order::{Event, Judged, Key};
 use crate::output::Output;
 use crate::processor::Processor;
 use crate::{
-    Delivery, Held, InputSpec, KeyAudit, OutputSpec, PipelineError, PipelineSpec, Statistics,
+    Delivery, Held, InputSpec, KeyAudit, Measures, OutputSpec, PipelineError, PipelineSpec,
+    Statistics,
 };
 
 /// The reader → processor → writer chain of one partition. Not `Send`, shares nothing, and reads
@@ -39,6 +41,8 @@ pub struct Pipeline {
     /// The input has ended by itself: no stop and no full limit came before.
     has_ended: bool,
     statistics: Statistics,
+    /// Of the input and the sink, where it is asked for; the processor has those of the steps.
+    measures: Option<Box<Measures>>,
 }
 
 /// Records that a turn has taken in.
@@ -108,6 +112,8 @@ pub struct Outcome {
     pub is_cut: bool,
     /// What was counted.
     pub statistics: Statistics,
+    /// What was measured of each step, where the spec asked for it.
+    pub measures: Option<Box<Measures>>,
 }
 
 impl Outcome {
@@ -131,8 +137,19 @@ impl Pipeline {
             _ => None,
         };
         let are_records = !matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
-        let processor =
-            Processor::new(&spec.stages, seal, &spec.context, spec.batch_rows, are_records)?;
+        let measures = spec.is_measured.then(|| {
+            let (tables, rows_in) = spec.input.given();
+            let input = StepMeasure { rows_in, ..StepMeasure::default() };
+            Box::new(Measures { tables, input, ..Measures::default() })
+        });
+        let processor = Processor::new(
+            &spec.stages,
+            seal,
+            &spec.context,
+            spec.batch_rows,
+            are_records,
+            spec.is_measured,
+        )?;
         let input = Input::open(&mut spec).await?;
         let bad_records = BadRecordPolicy::new(&spec);
         let output = Output::open(&mut spec).await?;
@@ -149,6 +166,7 @@ impl Pipeline {
             position: Position { partition: spec.partition, offset: Offset(0) },
             has_ended: false,
             statistics: Statistics::default(),
+            measures,
         })
     }
 
@@ -163,6 +181,7 @@ impl Pipeline {
     pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
         let started = Instant::now();
         let progress = self.take_batch(started).await?;
+        self.processor.note_held();
         recycled::release();
         self.statistics.busy += started.elapsed();
         Ok(progress)
@@ -176,7 +195,15 @@ impl Pipeline {
         if self.processor.is_satisfied() {
             return Ok(Progress::Ended);
         }
-        let batch = match self.input.next_batch(self.batch_rows, &mut self.found).await {
+        let begun = self.begin();
+        let polled = self.input.next_batch(self.batch_rows, &mut self.found).await;
+        if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
+            measures.input.time += begun.elapsed();
+            if let Ok(Polled::Ready(batch)) = &polled {
+                measures.input.rows_out += rows(batch.row_count());
+            }
+        }
+        let batch = match polled {
             Ok(Polled::Ready(batch)) => batch,
             // Whatever was found to be bad was found before this.
             other => {
@@ -205,6 +232,11 @@ impl Pipeline {
             return Ok(Progress::Ended);
         }
         Ok(Progress::Advanced(row_count))
+    }
+
+    /// When something begins, if that is measured.
+    fn begin(&self) -> Option<Instant> {
+        self.measures.is_some().then(Instant::now)
     }
 
     /// There is no batch.
@@ -289,6 +321,10 @@ impl Pipeline {
 
     /// Writes what has left the last stage, up to what made the job fail.
     async fn write_changes(&mut self, end: Option<Key>) -> Result<(), PipelineError> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let begun = self.begin();
         for mut changes in self.changes.drain(..) {
             if let Some(end) = end {
                 let row_count = self.processor.rows_before(&changes, end);
@@ -298,6 +334,9 @@ impl Pipeline {
                 changes = changes.slice(0, row_count);
             }
             self.statistics.rows_out += self.output.write(&changes).await?;
+        }
+        if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
+            measures.sink.time += begun.elapsed();
         }
         Ok(())
     }
@@ -356,7 +395,11 @@ impl Pipeline {
     /// Files that have become complete since this was last asked, where they are to be published while the job
     /// runs; also of a pipeline that has failed since.
     pub fn take_finished(&mut self) -> Option<Delivery> {
-        self.output.take_finished()
+        let delivery = self.output.take_finished()?;
+        if let Some(measures) = &mut self.measures {
+            measures.files += rows(delivery.finished.segment_count());
+        }
+        Some(delivery)
     }
 
     /// How far event time has come.
@@ -389,6 +432,10 @@ impl Pipeline {
     /// # Panics
     /// If this is no gather of pipelines that run meanwhile.
     pub fn add_sealed(&mut self, giver: usize, sealed: Sealed) -> Result<(), PipelineError> {
+        if let Some(measures) = &mut self.measures {
+            measures.tables += 1;
+            measures.input.rows_in += rows(sealed.group_count());
+        }
         self.input.closing_mut().expect("a gather of running pipelines").add(giver, sealed)
     }
 
@@ -419,13 +466,20 @@ impl Pipeline {
 
     async fn complete(&mut self, started: Instant) -> Result<Vec<Delivery>, PipelineError> {
         debug_assert!(self.bad.is_empty(), "all that left has been dealt with");
+        let begun = self.begin();
         let results = self.output.finish().await?;
+        if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
+            measures.sink.time += begun.elapsed();
+            let files = results.as_ref().map_or(0, |results| results.finished.segment_count());
+            measures.files += rows(files);
+        }
         let dead_letters = self.bad_records.finish().await?;
         self.statistics.busy += started.elapsed();
         Ok(results.into_iter().chain(dead_letters).collect())
     }
 
     fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Result<Outcome, PipelineError> {
+        let measures = self.take_measures();
         let sealed = self.processor.take_sealed()?;
         let statistics = self.statistics();
         Ok(Outcome {
@@ -440,7 +494,19 @@ impl Pipeline {
                 .map(|(first, next)| SplitBounds { first, next: self.has_ended.then_some(next) }),
             is_cut: false,
             statistics,
+            measures,
         })
+    }
+
+    /// What was measured, once all has been written.
+    fn take_measures(&mut self) -> Option<Box<Measures>> {
+        let mut measures = self.measures.take()?;
+        self.processor.note_held();
+        (measures.steps, measures.seal) = self.processor.measures();
+        (measures.read_time, measures.row_groups) = self.input.read();
+        measures.input.time = measures.input.time.saturating_sub(measures.read_time);
+        measures.sink.rows_in = self.statistics.rows_out;
+        Some(measures)
     }
 
     /// Where the pipeline is: the last record it took in.

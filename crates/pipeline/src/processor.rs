@@ -10,6 +10,7 @@ use tidemill_record::{BadRecord, Batch, EventTime, Offset};
 
 use crate::PipelineError;
 use crate::held::{Held, count};
+use crate::measures::{StepMeasure, StepMeter};
 use crate::order::{Gives, INPUT, Judged, Key, Order};
 use crate::seal::Seal;
 use crate::step::Step;
@@ -37,6 +38,7 @@ pub(crate) struct Processor {
     draining_bytes: u64,
     /// Which of the rows that are bad, late or fail is the first.
     order: Order,
+    meter: StepMeter,
     /// Steps before this one have been emptied.
     drained_count: usize,
     batch_rows: usize,
@@ -79,13 +81,15 @@ fn order_of(steps: &[Step], are_records: bool) -> Order {
 }
 
 impl Processor {
-    /// `are_records` if what comes are records of a source, and not results of other pipelines.
+    /// `are_records` if what comes are records of a source, and not results of other pipelines; the steps are
+    /// measured if that `is_measured`.
     pub(crate) fn new(
         stages: &[Stage],
         seal: Option<&Merge>,
         context: &Context,
         batch_rows: usize,
         are_records: bool,
+        is_measured: bool,
     ) -> Result<Self, PipelineError> {
         let budget_bytes = u64::MAX;
         let steps = stages.iter().map(|stage| Step::new(stage, context, batch_rows));
@@ -97,6 +101,7 @@ impl Processor {
         let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
         Ok(Self {
             order: order_of(&steps, are_records),
+            meter: StepMeter::new(steps.len(), is_measured),
             are_records,
             steps,
             seal,
@@ -136,6 +141,7 @@ impl Processor {
         debug_assert!(results.is_empty(), "between two steps nothing is left");
         for (place, step) in self.steps.iter_mut().enumerate().skip(first) {
             let was_full = matches!(step, Step::Limit(limit) if limit.is_satisfied());
+            let begun = self.meter.begin(batches);
             let late = &mut self.late;
             let mut taken =
                 batches.drain(..).try_for_each(|batch| step.update(batch, bad, late, results));
@@ -151,6 +157,7 @@ impl Processor {
                 });
             }
             results.retain(|batch| batch.row_count() > 0);
+            self.meter.end(place, begun, results);
             self.order.note_step(place, results, bad.len(), self.late.len());
             if let Err(error) = taken {
                 self.leaving = None;
@@ -171,6 +178,7 @@ impl Processor {
     /// Gives what has left the last step to the table for a gather, where there is one.
     fn give_to_gather(&mut self, batches: &mut Vec<Batch>, bad_count: usize) {
         let place = self.steps.len();
+        let begun = self.meter.begin(if self.seal.is_some() { batches } else { &[] });
         let given: Result<(), AggregateError> = match &mut self.seal {
             None => Ok(()),
             Some(Seal::Table(table)) => batches.drain(..).try_for_each(|batch| {
@@ -195,6 +203,7 @@ impl Processor {
                 given
             }
         };
+        self.meter.end(place, begun, &[]);
         if let Err(error) = given {
             self.leaving = None;
             self.order.note_failure(place, error);
@@ -242,8 +251,10 @@ impl Processor {
     pub(crate) fn go_on(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
         let Some(place) = self.leaving.take() else { return };
         debug_assert!(batches.is_empty(), "what left before has been written");
+        let begun = self.meter.begin(&[]);
         let left = self.steps[place].advance(self.watermark, batches);
         batches.retain(|batch| batch.row_count() > 0);
+        self.meter.end(place, begun, batches);
         self.order.note_step(place, batches, bad.len(), self.late.len());
         match left {
             Ok(is_all) => self.leaving = (!is_all).then_some(place),
@@ -270,6 +281,26 @@ impl Processor {
         };
         let steps = self.steps.iter().filter_map(Step::held);
         steps.chain(self.seal.as_ref().map(Seal::held)).chain(std::iter::once(draining))
+    }
+
+    /// Notes what each step holds between two turns, where that is asked for.
+    pub(crate) fn note_held(&mut self) {
+        if !self.meter.is_on() {
+            return;
+        }
+        for (place, step) in self.steps.iter().enumerate() {
+            if let Some(held) = step.held() {
+                self.meter.note_held(place, &held);
+            }
+        }
+        if let Some(seal) = &self.seal {
+            self.meter.note_held(self.steps.len(), &seal.held());
+        }
+    }
+
+    /// What was measured of the steps, and of the table for the gather; only where that is asked for.
+    pub(crate) fn measures(&self) -> (Vec<StepMeasure>, StepMeasure) {
+        self.meter.measures()
     }
 
     /// Lets each table hold so many bytes more than it does.
@@ -362,6 +393,7 @@ impl Processor {
                 continue;
             };
             let is_wanted = place >= self.full_until();
+            let begun = self.meter.begin(&[]);
             let left = match &mut self.draining {
                 Some((_, Draining::Batches(rest))) if is_wanted => rest
                     .next()
@@ -379,6 +411,7 @@ impl Processor {
                 }
             }
             batches.retain(|batch| batch.row_count() > 0);
+            self.meter.end(place, begun, batches);
             self.order.begin_rows();
             batches.iter_mut().for_each(|batch| self.order.note_rows(place, batch));
             match left {
@@ -403,7 +436,15 @@ impl Processor {
 
     fn empty_next_step(&mut self) -> Result<(), AggregateError> {
         let place = self.drained_count;
+        let begun = self.meter.begin(&[]);
+        self.note_held();
         self.drained_count += 1;
+        let emptied = self.empty_step(place);
+        self.meter.end(place, begun, &[]);
+        emptied
+    }
+
+    fn empty_step(&mut self, place: usize) -> Result<(), AggregateError> {
         let step = &mut self.steps[place];
         match step {
             Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_) => {

@@ -13,6 +13,8 @@ use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
 use tidemill_source::{Claims, ColumnReader, InputFile, RowGroupPlan};
 
+use crate::held::count;
+
 /// One pipeline: what flows in, what is done to it, and where it goes.
 pub struct PipelineSpec {
     /// The name of the query's sink, for messages.
@@ -35,6 +37,8 @@ pub struct PipelineSpec {
     pub context: Context,
     /// Rows a batch holds at most, at least 1.
     pub batch_rows: usize,
+    /// What each step takes in, gives and costs is to be told at the end ([`crate::Outcome::measures`]).
+    pub is_measured: bool,
 }
 
 /// What flows into a pipeline.
@@ -57,6 +61,18 @@ pub enum InputSpec {
     /// Sealed tables of so many pipelines that run meanwhile: windows as they close, other tables when
     /// their input ends. See [`crate::Pipeline::add_sealed`].
     Closing(usize, Merge),
+}
+
+impl InputSpec {
+    /// How many tables a gather is given at the start, and groups and rows in them.
+    pub(crate) fn given(&self) -> (u64, u64) {
+        match self {
+            Self::Sealed(tables, _) => {
+                (count(tables.len()), count(tables.iter().map(Sealed::group_count).sum()))
+            }
+            _ => (0, 0),
+        }
+    }
 }
 
 /// A file, or a byte range of it, with what is needed to decode it.

@@ -1,4 +1,5 @@
-//! A physical query as indented text, sink first, the way the results flow upwards.
+//! A physical query as indented text, sink first, the way the results flow upwards; with what each step did
+//! in the lines below it, where somebody has counted.
 
 use std::fmt::{self, Write};
 
@@ -10,17 +11,79 @@ use crate::{
     SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
+/// A step of a plan. Fragments are numbered depth first, children before the gather that reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanStep {
+    /// The sink.
+    Sink,
+    /// A stage, by its place in [`Fragment::stages`].
+    Stage {
+        /// Of this fragment.
+        fragment: usize,
+        /// Its place.
+        stage: usize,
+    },
+    /// The gather that a fragment begins with.
+    Gather {
+        /// Of this fragment.
+        fragment: usize,
+    },
+    /// The partial tables that a fragment ends in.
+    Seal {
+        /// Of this fragment.
+        fragment: usize,
+    },
+    /// The scan that a fragment begins with, its filter included.
+    Scan {
+        /// Of this fragment.
+        fragment: usize,
+    },
+}
+
+/// A plan, and what is to be said below each of its steps.
+struct Annotated<'a, N> {
+    query: &'a PhysicalQuery,
+    note: N,
+}
+
+impl PhysicalQuery {
+    /// The plan as text, with a line of what `note` says below each step.
+    pub fn annotated(&self, note: impl Fn(PlanStep) -> Option<String>) -> String {
+        Annotated { query: self, note }.to_string()
+    }
+}
+
 impl fmt::Display for PhysicalQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "locality: {}", self.locality)?;
-        for reason in &self.proof {
+        Annotated { query: self, note: |_| None }.fmt(f)
+    }
+}
+
+impl<N: Fn(PlanStep) -> Option<String>> fmt::Display for Annotated<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query = self.query;
+        writeln!(f, "locality: {}", query.locality)?;
+        for reason in &query.proof {
             writeln!(f, "  {reason}")?;
         }
-        write_sink(f, &self.sink)?;
-        for fragment in &self.fragments {
-            write_fragment(f, fragment, 1)?;
+        write_sink(f, &query.sink)?;
+        self.write_note(f, PlanStep::Sink, 1)?;
+        let mut first = 0;
+        for fragment in &query.fragments {
+            self.write_fragment(f, fragment, first, 1)?;
+            first += fragment_count(fragment);
         }
         Ok(())
+    }
+}
+
+/// A fragment, and those below it.
+fn fragment_count(fragment: &Fragment) -> usize {
+    match &fragment.input {
+        FragmentInput::Scan(_) => 1,
+        FragmentInput::Gather { children, .. } => {
+            1 + children.iter().map(fragment_count).sum::<usize>()
+        }
     }
 }
 
@@ -48,46 +111,79 @@ fn format_name(format: &Format) -> &'static str {
     }
 }
 
-fn write_fragment(f: &mut fmt::Formatter<'_>, fragment: &Fragment, depth: usize) -> fmt::Result {
-    let mut depth = depth;
-    for stage in fragment.stages.iter().rev() {
-        indent(f, depth)?;
-        match stage {
-            Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec))?,
-            Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec))?,
-            Stage::TopN(spec) => writeln!(f, "number {}", top_n(spec))?,
-            Stage::Filter(predicate) => writeln!(f, "filter {predicate}")?,
-            Stage::Project(columns) if fragment.verbatim.is_empty() => {
-                writeln!(f, "project {}", projection(columns))?;
-            }
-            Stage::Project(columns) => {
-                writeln!(f, "project {}", partly_verbatim(columns, fragment))?;
-            }
-            Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec))?,
-            Stage::Sort(spec) => writeln!(f, "sort {}", order(spec))?,
-            Stage::Limit(spec) => writeln!(f, "limit {}", limit(spec))?,
-        }
-        depth += 1;
-    }
-    match &fragment.input {
-        FragmentInput::Scan(scan) => write_scan(f, scan, depth),
-        FragmentInput::Gather { children, merge } => {
+impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
+    /// Writes a fragment and those below it, the first of which has the number `first`.
+    fn write_fragment(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        fragment: &Fragment,
+        first: usize,
+        depth: usize,
+    ) -> fmt::Result {
+        let number = first + fragment_count(fragment) - 1;
+        let mut depth = depth;
+        for (place, stage) in fragment.stages.iter().enumerate().rev() {
             indent(f, depth)?;
-            let (gathered, sealed) = match merge {
-                Merge::Groups(spec) => ("groups", format!("aggregate {}", grouping(spec))),
-                Merge::Windows(spec) => ("windows", format!("aggregate {}", grouping(spec))),
-                Merge::TopN(spec) => ("numbered rows", format!("number {}", top_n(spec))),
-                Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
-                Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
-            };
-            writeln!(f, "gather {gathered}, in partition order")?;
-            for child in children {
-                indent(f, depth + 1)?;
-                writeln!(f, "seal {sealed}")?;
-                write_fragment(f, child, depth + 2)?;
-            }
-            Ok(())
+            write_stage(f, stage, fragment)?;
+            depth += 1;
+            self.write_note(f, PlanStep::Stage { fragment: number, stage: place }, depth)?;
         }
+        match &fragment.input {
+            FragmentInput::Scan(scan) => {
+                write_scan(f, scan, depth)?;
+                self.write_note(f, PlanStep::Scan { fragment: number }, depth + 1)
+            }
+            FragmentInput::Gather { children, merge } => {
+                let (gathered, sealed) = gathering(merge);
+                indent(f, depth)?;
+                writeln!(f, "gather {gathered}, in partition order")?;
+                self.write_note(f, PlanStep::Gather { fragment: number }, depth + 1)?;
+                let mut first = first;
+                for child in children {
+                    indent(f, depth + 1)?;
+                    writeln!(f, "seal {sealed}")?;
+                    let below = first + fragment_count(child);
+                    self.write_note(f, PlanStep::Seal { fragment: below - 1 }, depth + 2)?;
+                    self.write_fragment(f, child, first, depth + 2)?;
+                    first = below;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what there is to say of a step.
+    fn write_note(&self, f: &mut fmt::Formatter<'_>, step: PlanStep, depth: usize) -> fmt::Result {
+        let Some(note) = (self.note)(step) else { return Ok(()) };
+        indent(f, depth)?;
+        writeln!(f, "-- {note}")
+    }
+}
+
+fn write_stage(f: &mut fmt::Formatter<'_>, stage: &Stage, fragment: &Fragment) -> fmt::Result {
+    match stage {
+        Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec)),
+        Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec)),
+        Stage::TopN(spec) => writeln!(f, "number {}", top_n(spec)),
+        Stage::Filter(predicate) => writeln!(f, "filter {predicate}"),
+        Stage::Project(columns) if fragment.verbatim.is_empty() => {
+            writeln!(f, "project {}", projection(columns))
+        }
+        Stage::Project(columns) => writeln!(f, "project {}", partly_verbatim(columns, fragment)),
+        Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec)),
+        Stage::Sort(spec) => writeln!(f, "sort {}", order(spec)),
+        Stage::Limit(spec) => writeln!(f, "limit {}", limit(spec)),
+    }
+}
+
+/// What a gather brings together, and what its partitions seal.
+fn gathering(merge: &Merge) -> (&'static str, String) {
+    match merge {
+        Merge::Groups(spec) => ("groups", format!("aggregate {}", grouping(spec))),
+        Merge::Windows(spec) => ("windows", format!("aggregate {}", grouping(spec))),
+        Merge::TopN(spec) => ("numbered rows", format!("number {}", top_n(spec))),
+        Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
+        Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
     }
 }
 

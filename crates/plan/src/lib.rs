@@ -21,6 +21,7 @@ pub mod verbatim;
 pub mod window;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
+pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
 pub use fragment::{
     EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,

@@ -5,6 +5,7 @@
 //! query; sockets and channels, since no record ever leaves its core.
 
 mod backend;
+mod cpu_time;
 mod cpus;
 mod descriptors;
 mod directory;
@@ -18,6 +19,7 @@ mod sequential;
 mod yielding;
 
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
+pub use cpu_time::thread_cpu_time;
 pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
 pub use descriptors::allow_descriptors;
 pub use directory::{rename_to_free, sync_directory};

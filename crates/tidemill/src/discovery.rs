@@ -69,6 +69,14 @@ impl Partition {
         }
     }
 
+    /// How many row groups it has, where it has any.
+    pub(crate) fn row_group_count(&self) -> Option<usize> {
+        match self {
+            Self::RowGroups { groups, .. } => Some(groups.len()),
+            Self::Text { .. } | Self::Generator(_) | Self::Registered(..) => None,
+        }
+    }
+
     /// The file it is read from.
     pub(crate) fn file(&self) -> Option<&InputFile> {
         match self {

@@ -19,6 +19,7 @@ use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpu
 use tidemill_source::{meant, pipe_key};
 
 use crate::Error;
+use crate::analyze::{Analysis, Totals};
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
 use crate::left_out;
@@ -310,25 +311,34 @@ impl Job {
             left.for_each(|notice| progress.notices.say(notice));
             self.located(error, &planned)
         })?;
-        let WaveOutcome { deliveries, statistics, per_query, per_core, warnings, is_cut } = outcome;
+        let WaveOutcome {
+            deliveries,
+            statistics,
+            per_query,
+            per_core,
+            per_node,
+            cpu_times,
+            warnings,
+            is_cut,
+        } = outcome;
         // A stop is the only end that input without one comes to; and one that comes when all has been read
         // leaves nothing out.
         let is_stopped = is_cut && !has_no_end;
         summary.is_stopped |= is_stopped;
         summary.warnings.extend(publish(deliveries, is_stopped)?);
-        let took = before.elapsed().as_secs_f64();
-        for ((&index, query), counted) in wave.iter().zip(&planned).zip(&per_query) {
+        let took = before.elapsed();
+        let totals = Totals { took, cpus: &cores.cpus, cpu_times: &cpu_times };
+        for (number, (query, counted)) in planned.iter().zip(&per_query).enumerate() {
             for warning in left_out::warnings(query, counted, settings.record_bytes_max) {
                 // Two queries that read one source lose the same.
                 if !summary.warnings.contains(&warning) {
                     summary.warnings.push(warning);
                 }
             }
-            if self.script.queries[index].explain == Explain::Analyze {
-                let (records, rows) = (counted.records_in, counted.rows_out);
-                let counted =
-                    format!("ran in {took:.3} s: {records} records in, {rows} rows out\n");
-                summary.explanations.push(query.explain() + &counted);
+            if query.is_measured {
+                let nodes = per_node.iter().filter(|node| node.query == number).collect();
+                let plan = Analysis::new(query, nodes).plan();
+                summary.explanations.push(query.explain_behind(plan) + &totals.line(counted));
             }
         }
         summary.statistics.add(&statistics);

@@ -19,11 +19,13 @@
 //! [`Job`]. There is no global state: several sessions and jobs live side by side in a process.
 //! Absent on purpose: anything the command line alone needs, such as drawing progress bars.
 
+mod analyze;
 mod budget;
 mod directories;
 mod discovery;
 pub mod doctor;
 mod error;
+mod figures;
 pub mod generate;
 mod job;
 mod left_out;

@@ -10,8 +10,8 @@ use tidemill_pipeline::{
     BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
 };
 use tidemill_plan::{
-    BadRecords, CsvOptions, FileSink, Format, Fragment, FragmentInput, LateRecords, LimitSpec,
-    Locality, Merge, PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector,
+    BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
+    LimitSpec, Locality, Merge, PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector,
     SourceConnector, SourceDef, Stage, fragment,
 };
 use tidemill_record::{PartitionId, Schema};
@@ -42,6 +42,8 @@ pub(crate) struct PlannedQuery {
     pub(crate) physical: PhysicalQuery,
     /// By source name.
     pub(crate) sources: HashMap<String, Discovered>,
+    /// What each of its steps takes in, gives and costs is asked for.
+    pub(crate) is_measured: bool,
 }
 
 impl PlannedQuery {
@@ -106,7 +108,8 @@ impl PlannedQuery {
         {
             check_format(&physical, format, around)?;
         }
-        let mut planned = Self { physical, sources };
+        let is_measured = query.explain == Explain::Analyze;
+        let mut planned = Self { physical, sources, is_measured };
         let is_endless = planned.is_unbounded();
         if let SinkConnector::Stdout(declared @ None) = &mut planned.physical.sink.connector {
             *declared = match &around.stdout {
@@ -161,7 +164,11 @@ impl PlannedQuery {
 
     /// The plan as text, with what was found of the input.
     pub(crate) fn explain(&self) -> String {
-        let mut text = self.physical.to_string();
+        self.explain_behind(self.physical.to_string())
+    }
+
+    /// What was found of the input, behind the plan.
+    pub(crate) fn explain_behind(&self, mut text: String) -> String {
         self.physical.fragments.iter().for_each(|fragment| explain_state(fragment, &mut text));
         let mut names: Vec<&String> = self.sources.keys().collect();
         names.sort_unstable();
@@ -379,6 +386,7 @@ impl QueryBuilder<'_, '_> {
             bad_records,
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
+            is_measured: self.query.is_measured,
         })
     }
 

@@ -176,6 +176,7 @@ impl Building<'_> {
             bad_records: BadRecordSpec { policy: bad, late_records: late, dead_letters },
             context: Context { job_start: EventTime(0) },
             batch_rows: self.batch_rows,
+            is_measured: false,
         }
     }
 }
