@@ -1,13 +1,14 @@
 //! The query as plain data, and the proof of where it may run.
 //!
-//! Read in this order: [`options`] (sources and sinks), [`expr`] (what one row yields),
-//! [`relation`] (what a query does to its input), [`mod@fragment`] (how that is cut into pipelines),
-//! [`verbatim`] (what of it passes as text), [`explain`] (the same as text). Absent on purpose: text
-//! parsing, I/O, and any evaluation.
+//! Read in this order: [`options`] (sources and sinks), [`mod@format`] (how their records are laid out),
+//! [`expr`] (what one row yields), [`relation`] (what a query does to its input), [`mod@fragment`] (how
+//! that is cut into pipelines), [`verbatim`] (what of it passes as text), [`explain`] (the same as text).
+//! Absent on purpose: text parsing, I/O, and any evaluation.
 
 pub mod aggregate;
 pub mod explain;
 pub mod expr;
+pub mod format;
 pub mod fragment;
 pub mod function;
 pub mod lineage;
@@ -23,15 +24,15 @@ pub mod window;
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
 pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
+pub use format::{CsvOptions, Format, JsonOptions, TimestampUnit};
 pub use fragment::{
     EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,
     Stage, fragment,
 };
 pub use function::Function;
 pub use options::{
-    BadRecords, Compression, CsvOptions, DiscardSink, FileSink, FileSource, Format, GeneratorModel,
-    GeneratorSource, JsonOptions, LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector,
-    SourceDef, TimestampUnit, WatermarkRule,
+    BadRecords, Compression, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource,
+    LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector, SourceDef, WatermarkRule,
 };
 pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec, TopNSpec};
 pub use relation::{

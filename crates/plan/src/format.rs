@@ -1,0 +1,82 @@
+//! How records are laid out in bytes, with the options of each format.
+
+/// How records are laid out in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Format {
+    /// `csv`
+    Csv(CsvOptions),
+    /// `json`: one object a line.
+    Json(JsonOptions),
+    /// `arrow`: an IPC stream or file.
+    Arrow,
+    /// `parquet`
+    Parquet,
+}
+
+impl Format {
+    /// The usual ending of a file's name, without the dot.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Json(_) => "jsonl",
+            Self::Arrow => "arrow",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// Options of `csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// `csv.header`: the first line of each file names the columns. Where it does, columns are
+    /// matched to the schema by name, otherwise by order.
+    pub has_header: bool,
+    /// `csv.delimiter`: one ASCII character.
+    pub delimiter: u8,
+    /// `csv.quote`: one ASCII character.
+    pub quote: u8,
+    /// `timestamp.unit`
+    pub timestamp_unit: TimestampUnit,
+}
+
+impl CsvOptions {
+    /// Whether no number and no time holds the delimiter or the quote, so that only text is ever quoted.
+    #[must_use]
+    pub fn is_foreign_to_values(&self) -> bool {
+        let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"+-.: ".contains(&byte);
+        is_foreign(self.delimiter) && is_foreign(self.quote)
+    }
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self {
+            has_header: true,
+            delimiter: b',',
+            quote: b'"',
+            timestamp_unit: TimestampUnit::Milliseconds,
+        }
+    }
+}
+
+/// Options of `json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JsonOptions {
+    /// `timestamp.unit`
+    pub timestamp_unit: TimestampUnit,
+}
+
+/// `timestamp.unit`: what an integer in a `TIMESTAMP` field of a text format counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampUnit {
+    /// `s`
+    Seconds,
+    /// `ms`
+    #[default]
+    Milliseconds,
+    /// `us`
+    Microseconds,
+    /// `ns`
+    Nanoseconds,
+}
