@@ -1,4 +1,4 @@
-//! `MD5`, `HASH`, and the hasher behind them.
+//! `HASH`, and the hasher behind it.
 //!
 //! `HASH(a, …)` is FNV-1a (64 bits, <http://www.isthe.com/chongo/tech/comp/fnv/>) over a canonical
 //! encoding of its arguments, then the finalizer of `MurmurHash3`. Each argument is one byte, 0
@@ -11,14 +11,12 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
 use arrow_array::{ArrowPrimitiveType, Int64Array};
-use md5::{Digest, Md5};
 use tidemill_record::DataType;
 
 use crate::node::{Kernel, Node};
@@ -69,47 +67,17 @@ pub(crate) fn normal_bits(value: f64) -> u64 {
     }
 }
 
-/// `MD5` of text or bytes as 32 lower-case hex digits; `None` for other types.
-pub(crate) fn md5(data_type: &DataType) -> Option<Kernel> {
-    let is_text = match data_type {
-        DataType::Varchar => true,
-        DataType::Varbinary => false,
-        _ => return None,
-    };
-    Some(Kernel::total(move |v, rows| {
-        let mut builder = StringViewBuilder::with_capacity(rows);
-        let mut append = |bytes: Option<&[u8]>| match bytes {
-            None => builder.append_null(),
-            Some(bytes) => builder.append_value(hex(&Md5::digest(bytes))),
-        };
-        if is_text {
-            v[0].array().as_string_view().iter().for_each(|t| append(t.map(str::as_bytes)));
-        } else {
-            v[0].array().as_binary_view().iter().for_each(append);
-        }
-        Ok(Arc::new(builder.finish()))
-    }))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// `HASH` of arguments; `None` if one is an array.
-pub(crate) fn hash(arguments: &[Node]) -> Option<Kernel> {
+/// `HASH` of arguments of any type but arrays.
+pub(crate) fn hash(arguments: &[Node]) -> Kernel {
     let types: Vec<DataType> = arguments.iter().map(|node| node.data_type().clone()).collect();
-    if types.iter().any(|data_type| matches!(data_type, DataType::Array(_))) {
-        return None;
-    }
-    Some(Kernel::total(move |values, rows| {
+    Kernel::total(move |values, rows| {
         let mut states = vec![StableHasher::default(); rows];
         for (value, data_type) in values.iter().zip(&types) {
             absorb(&mut states, value, data_type);
         }
         let hashes = states.iter().map(|state| state.finish().cast_signed());
         Ok(Arc::new(Int64Array::from_iter_values(hashes)))
-    }))
+    })
 }
 
 fn absorb(states: &mut [StableHasher], value: &Value, data_type: &DataType) {

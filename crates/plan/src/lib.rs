@@ -29,7 +29,7 @@ pub use fragment::{
     EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,
     Stage, fragment,
 };
-pub use function::Function;
+pub use function::{Family, Function, Kind, Returns, Signature};
 pub use options::{
     BadRecords, Compression, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource,
     LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector, SourceDef, WatermarkRule,

@@ -1,10 +1,11 @@
-//! Built-in functions: the types of their arguments and results, and what their constants must be.
+//! Built-in functions: which of their signatures a call means, the types of arguments and results, and what
+//! their constants must be.
 
-use tidemill_plan::{Expr, Function, Scalar, Span};
+use tidemill_plan::{BinaryOp, Expr, Function, Kind, Returns, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
 use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value};
-use crate::coercion::{is_ordered, rounded_decimal};
+use crate::coercion::{is_castable, is_ordered, rounded_decimal, unify};
 use crate::fold::{constant, literal};
 use crate::function_names::{PART_UNITS, TRUNC_UNITS};
 use crate::report::Bind;
@@ -12,7 +13,8 @@ use crate::suggest::did_you_mean;
 use crate::time_format;
 
 impl ExprBinder<'_, '_, '_> {
-    /// Types the arguments of a built-in function, and its result.
+    /// Types the arguments of a built-in function, of which there are as many as one of its signatures takes,
+    /// and its result.
     pub(crate) fn built_in(
         &mut self,
         function: Function,
@@ -20,124 +22,138 @@ impl ExprBinder<'_, '_, '_> {
         arguments: Vec<Bound>,
         span: Span,
     ) -> Bind<Expr> {
-        use DataType::{BigInt, Boolean, Double, Timestamp, Varchar};
-        use Function as F;
-        let text = &[Varchar, Varchar, Varchar, Varchar][..];
-        let (types, result): (&[DataType], DataType) = match function {
-            F::Upper | F::Lower | F::Trim | F::Ltrim | F::Rtrim | F::Replace => (text, Varchar),
-            F::RegexpReplace | F::JsonValue | F::Md5 => (text, Varchar),
-            F::StartsWith | F::RegexpLike => (text, Boolean),
-            F::Length | F::Position => (text, BigInt),
-            F::Substring => (&[Varchar, BigInt, BigInt], Varchar),
-            F::SplitPart => (&[Varchar, Varchar, BigInt], Varchar),
-            F::Left | F::Right => (&[Varchar, BigInt], Varchar),
-            F::Lpad | F::Rpad => (&[Varchar, BigInt, Varchar], Varchar),
-            F::Power => (&[Double, Double], Double),
-            F::Sqrt | F::Ln | F::Log10 | F::Exp => (&[Double], Double),
-            F::DateTrunc => (&[Varchar, Timestamp], Timestamp),
-            F::DatePart => (&[Varchar, Timestamp], BigInt),
-            F::DateFormat => (&[Timestamp, Varchar], Varchar),
-            F::Now => (&[], Timestamp),
-            _ => return self.generic(function, upper, arguments, span),
+        if function == Function::Mod {
+            let [left, right] = <[Bound; 2]>::try_from(arguments).expect("its signature has two");
+            return self.arithmetic(BinaryOp::Modulo, left, right);
+        }
+        let signature = self.signature_of(function, upper, &arguments, span)?;
+        let is_lazy = is_lazy(function);
+        self.laziness += usize::from(is_lazy);
+        let fitted = self.fitted(signature, upper, arguments);
+        self.laziness -= usize::from(is_lazy);
+        let (arguments, common) = fitted?;
+        let result = match signature.returns {
+            Returns::Text => DataType::Varchar,
+            Returns::Integer => DataType::BigInt,
+            Returns::Tiny => DataType::TinyInt,
+            Returns::Double => DataType::Double,
+            Returns::Boolean => DataType::Boolean,
+            Returns::Time => DataType::Timestamp,
+            Returns::First => arguments[0].data_type.clone(),
+            Returns::Same if !is_ordered(&common) => {
+                let message = format!("{upper}: values of {common} do not compare");
+                return self.session.fail(span, message);
+            }
+            Returns::Same => common,
+            Returns::Bound if is_lazy => return self.coalesce(arguments, common, span),
+            Returns::Bound => rounded_type(&arguments),
         };
-        let adapted: Vec<Bind<Expr>> = arguments
-            .into_iter()
-            .zip(types)
-            .map(|(bound, to)| match (&bound.expr.data_type, to) {
-                // Numbers of any kind are numbers to a function of DOUBLE.
-                (from, Double) if from.is_numeric() => self.cast(bound.expr, to, false),
-                _ => self.adapt(bound, to, upper),
-            })
-            .collect();
-        let mut arguments = adapted.into_iter().collect::<Bind<Vec<Expr>>>()?;
-        if matches!(function, F::DateTrunc | F::DatePart) {
-            self.check_unit(function, upper, &mut arguments[0])?;
-        }
-        if function == F::DateFormat {
-            self.check_time_format(upper, &arguments[1])?;
-        }
         self.call(function, arguments, result, span)
     }
 
-    /// Functions whose result depends on the types of their arguments.
-    fn generic(
+    /// The signature that fits best.
+    fn signature_of(
         &mut self,
         function: Function,
         upper: &str,
-        mut arguments: Vec<Bound>,
+        arguments: &[Bound],
         span: Span,
-    ) -> Bind<Expr> {
-        use Function as F;
-        match function {
-            F::Abs | F::Floor | F::Ceil | F::Sign | F::Round => {
-                let digits = (arguments.len() > 1).then(|| arguments.remove(1));
-                let operand = arguments.remove(0);
-                let operand = self.number(operand, upper)?;
-                let digits = match digits {
-                    None => None,
-                    Some(digits) => Some(self.adapt(digits, &DataType::BigInt, upper)?),
-                };
-                let result = match (function, &operand.data_type) {
-                    (F::Sign, _) => DataType::TinyInt,
-                    (F::Round | F::Floor | F::Ceil, DataType::Decimal { precision, scale }) => {
-                        let known = digits.as_ref().map_or(Some(0), integer_value);
-                        rounded_decimal(*precision, *scale, known)
-                    }
-                    (_, other) => other.clone(),
-                };
-                let exprs = std::iter::once(operand).chain(digits).collect();
-                self.call(function, exprs, result, span)
+    ) -> Bind<&'static Signature> {
+        let signatures = function.signatures().iter();
+        let candidates: Vec<&Signature> =
+            signatures.filter(|signature| signature.takes(arguments.len())).collect();
+        if let [only] = candidates.as_slice() {
+            return Ok(only);
+        }
+        let total_cost = |signature: &Signature| {
+            let mut costs = arguments.iter().enumerate();
+            costs.try_fold(0, |sum, (at, bound)| Some(sum + cost(bound, signature.kind(at))?))
+        };
+        let costs = candidates.iter().filter_map(|one| Some((total_cost(one)?, *one)));
+        if let Some((_, best)) = costs.min_by_key(|(cost, _)| *cost) {
+            return Ok(best);
+        }
+        // The first argument that no signature takes.
+        for (at, bound) in arguments.iter().enumerate() {
+            let kinds = candidates.iter().map(|signature| signature.kind(at));
+            if kinds.clone().any(|kind| cost(bound, kind).is_some()) {
+                continue;
             }
-            F::Mod => {
-                let right = arguments.remove(1);
-                let left = arguments.remove(0);
-                self.arithmetic(tidemill_plan::BinaryOp::Modulo, left, right)
-            }
-            F::Greatest | F::Least | F::Coalesce | F::NullIf => {
-                self.laziness += usize::from(function == F::Coalesce);
-                let adapted = self.adapt_all(arguments, upper);
-                self.laziness -= usize::from(function == F::Coalesce);
-                let (exprs, data_type) = adapted?;
-                if function == F::Coalesce {
-                    return self.coalesce(exprs, data_type, span);
+            let mut names: Vec<String> = kinds.map(|kind| kind.to_string()).collect();
+            names.dedup();
+            let message = format!(
+                "{upper} takes {}, but this is {}",
+                names.join(" or "),
+                bound.expr.data_type
+            );
+            return self.session.fail(bound.expr.span, message);
+        }
+        let given: Vec<String> =
+            arguments.iter().map(|bound| bound.expr.data_type.to_string()).collect();
+        self.session.fail(span, format!("{upper} does not take {} together", given.join(", ")))
+    }
+
+    /// The arguments as a signature wants them, and the common type of those that have one.
+    fn fitted(
+        &mut self,
+        signature: &Signature,
+        upper: &str,
+        arguments: Vec<Bound>,
+    ) -> Bind<(Vec<Expr>, DataType)> {
+        let (mut alike, mut fitted) = (Vec::new(), Vec::with_capacity(arguments.len()));
+        for (at, bound) in arguments.into_iter().enumerate() {
+            match signature.kind(at) {
+                Kind::Same => {
+                    alike.push(bound);
+                    fitted.push(None);
                 }
-                if !is_ordered(&data_type) {
-                    let message = format!("{upper}: values of {data_type} do not compare");
-                    return self.session.fail(span, message);
-                }
-                self.call(function, exprs, data_type, span)
+                kind => fitted.push(Some(self.fit(kind, bound, upper))),
             }
-            F::ToTimestamp => {
-                let operand = arguments.remove(0);
-                let to = match &operand.expr.data_type {
-                    DataType::Varchar => DataType::Varchar,
-                    other if other.is_integer() => DataType::BigInt,
-                    _ => DataType::Double,
-                };
-                let operand = match operand.expr.data_type.is_numeric() {
-                    true => self.cast(operand.expr, &to, false)?,
-                    false => self.adapt(operand, &to, upper)?,
-                };
-                self.call(function, vec![operand], DataType::Timestamp, span)
+        }
+        let (alike, common) = if alike.is_empty() {
+            (Vec::new(), DataType::Varchar)
+        } else {
+            self.adapt_all(alike, upper)?
+        };
+        let mut alike = alike.into_iter().map(Ok);
+        let all = fitted.into_iter().map(|one| {
+            one.unwrap_or_else(|| alike.next().expect("one for each that was taken out"))
+        });
+        Ok((all.collect::<Bind<Vec<Expr>>>()?, common))
+    }
+
+    /// An argument as a parameter wants it.
+    fn fit(&mut self, kind: Kind, bound: Bound, upper: &str) -> Bind<Expr> {
+        let is_number = bound.expr.data_type.is_numeric();
+        match kind {
+            Kind::Number => self.number(bound, upper),
+            Kind::Wide => {
+                let number = self.number(bound, upper)?;
+                let is_integer = number.data_type.is_integer();
+                if is_integer { self.cast(number, &DataType::BigInt, false) } else { Ok(number) }
             }
-            F::Concat => {
-                let cast: Vec<Bind<Expr>> = arguments
-                    .into_iter()
-                    .map(|bound| match bound.flex {
-                        Flex::Null => self.adapt(bound, &DataType::Varchar, upper),
-                        _ => self.cast(bound.expr, &DataType::Varchar, false),
-                    })
-                    .collect();
-                let exprs = cast.into_iter().collect::<Bind<Vec<Expr>>>()?;
-                self.call(function, exprs, DataType::Varchar, span)
+            Kind::Plain | Kind::Same if !is_ordered(&bound.expr.data_type) => {
+                let message = format!("{upper} takes no {}", bound.expr.data_type);
+                self.session.fail(bound.expr.span, message)
+            }
+            Kind::Plain | Kind::Same => Ok(bound.expr),
+            Kind::Shown if bound.flex != Flex::Null => {
+                self.cast(bound.expr, &DataType::Varchar, false)
+            }
+            // Numbers of any kind are numbers to a function of DOUBLE.
+            Kind::Double if is_number && bound.flex != Flex::Null => {
+                self.cast(bound.expr, &DataType::Double, false)
+            }
+            Kind::TruncUnit => self.unit(bound, upper, TRUNC_UNITS, &[]),
+            Kind::PartUnit => self.unit(bound, upper, TRUNC_UNITS, PART_UNITS),
+            Kind::WriteFormat => {
+                let format = self.adapt(bound, &DataType::Varchar, upper)?;
+                self.check_time_format(upper, &format)?;
+                Ok(format)
             }
             _ => {
-                let exprs: Vec<Expr> = arguments.into_iter().map(|bound| bound.expr).collect();
-                if let Some(array) = exprs.iter().find(|expr| !is_ordered(&expr.data_type)) {
-                    let message = format!("{upper} takes no {}", array.data_type);
-                    return self.session.fail(array.span, message);
-                }
-                self.call(function, exprs, DataType::BigInt, span)
+                let to = kind.data_type().expect("other kinds are above");
+                self.adapt(bound, &to, upper)
             }
         }
     }
@@ -187,15 +203,15 @@ impl ExprBinder<'_, '_, '_> {
         }
     }
 
-    /// The unit must be a constant that is known; it leaves in lower case and singular.
-    fn check_unit(&mut self, function: Function, upper: &str, unit: &mut Expr) -> Bind<()> {
+    /// A unit, which must be a constant that is known; it is given in lower case and singular.
+    fn unit(&mut self, bound: Bound, upper: &str, units: &[&str], further: &[&str]) -> Bind<Expr> {
+        let unit = self.adapt(bound, &DataType::Varchar, upper)?;
         let span = unit.span;
-        let Some(Scalar::Varchar(text)) = literal(unit) else {
+        let Some(Scalar::Varchar(text)) = literal(&unit) else {
             return self.session.fail(span, format!("{upper} takes its unit as a constant"));
         };
         let lower = text.to_lowercase();
-        let is_part = function == Function::DatePart;
-        let known = || TRUNC_UNITS.iter().chain(PART_UNITS.iter().filter(|_| is_part)).copied();
+        let known = || units.iter().chain(further).copied();
         let singular = match lower.as_str() {
             "dayofweek" | "weekday" => "dow",
             "dayofyear" => "doy",
@@ -204,17 +220,47 @@ impl ExprBinder<'_, '_, '_> {
             other => other.strip_suffix('s').unwrap_or(other),
         };
         let found = known().find(|unit| *unit == lower || *unit == singular);
-        match found {
-            Some(found) => {
-                *unit = constant(Scalar::Varchar(found.to_owned()), span);
-                Ok(())
-            }
-            None => {
-                let hint = did_you_mean(&lower, known()).unwrap_or_else(|| {
-                    format!("units are {}", known().collect::<Vec<_>>().join(", "))
-                });
-                self.session.fail_with(span, format!("{upper} knows no unit {lower}"), hint)
-            }
+        if let Some(found) = found {
+            return Ok(constant(Scalar::Varchar(found.to_owned()), span));
         }
+        let hint = did_you_mean(&lower, known())
+            .unwrap_or_else(|| format!("units are {}", known().collect::<Vec<_>>().join(", ")));
+        self.session.fail_with(span, format!("{upper} knows no unit {lower}"), hint)
+    }
+}
+
+/// Whether later arguments may not be evaluated.
+pub(crate) fn is_lazy(function: Function) -> bool {
+    matches!(function, Function::Coalesce | Function::IfNull)
+}
+
+/// How far an argument is from what a parameter takes; `None` if it does not.
+fn cost(bound: &Bound, kind: Kind) -> Option<u32> {
+    let Bound { expr, flex } = bound;
+    let from = &expr.data_type;
+    if *flex == Flex::Null || kind.holds(from) || kind == Kind::Wide && from.is_numeric() {
+        return Some(0);
+    }
+    let to = kind.data_type()?;
+    let adapts = match flex {
+        Flex::Text => is_castable(from, &to),
+        Flex::Integer => to.is_numeric(),
+        Flex::Point(_) => to.is_numeric() && !to.is_integer(),
+        Flex::Fixed | Flex::Null => false,
+    };
+    let widens = unify(from, &to).as_ref() == Some(&to)
+        || kind == Kind::Shown && is_castable(from, &to)
+        || kind == Kind::Double && from.is_numeric();
+    (adapts || widens).then_some(1)
+}
+
+/// The type of `ROUND`, `FLOOR` and `CEIL`.
+fn rounded_type(arguments: &[Expr]) -> DataType {
+    match &arguments[0].data_type {
+        DataType::Decimal { precision, scale } => {
+            let known = arguments.get(1).map_or(Some(0), integer_value);
+            rounded_decimal(*precision, *scale, known)
+        }
+        other => other.clone(),
     }
 }

@@ -1,67 +1,6 @@
-//! The names of functions and units, and of what is refused.
+//! The names of units, and of what is refused.
 
 use sqlparser::ast;
-use tidemill_plan::Function;
-
-/// Names, the function each means, and the fewest and most arguments.
-pub(crate) const FUNCTIONS: &[(&str, Function, usize, usize)] = &[
-    ("upper", Function::Upper, 1, 1),
-    ("ucase", Function::Upper, 1, 1),
-    ("lower", Function::Lower, 1, 1),
-    ("lcase", Function::Lower, 1, 1),
-    ("trim", Function::Trim, 1, 2),
-    ("btrim", Function::Trim, 1, 2),
-    ("ltrim", Function::Ltrim, 1, 2),
-    ("rtrim", Function::Rtrim, 1, 2),
-    ("length", Function::Length, 1, 1),
-    ("len", Function::Length, 1, 1),
-    ("char_length", Function::Length, 1, 1),
-    ("character_length", Function::Length, 1, 1),
-    ("substring", Function::Substring, 2, 3),
-    ("substr", Function::Substring, 2, 3),
-    ("concat", Function::Concat, 1, usize::MAX),
-    ("replace", Function::Replace, 3, 3),
-    ("split_part", Function::SplitPart, 3, 3),
-    ("position", Function::Position, 2, 2),
-    ("left", Function::Left, 2, 2),
-    ("right", Function::Right, 2, 2),
-    ("lpad", Function::Lpad, 2, 3),
-    ("rpad", Function::Rpad, 2, 3),
-    ("starts_with", Function::StartsWith, 2, 2),
-    ("regexp_like", Function::RegexpLike, 2, 3),
-    ("regexp_matches", Function::RegexpLike, 2, 3),
-    ("regexp_replace", Function::RegexpReplace, 3, 4),
-    ("abs", Function::Abs, 1, 1),
-    ("round", Function::Round, 1, 2),
-    ("floor", Function::Floor, 1, 1),
-    ("ceil", Function::Ceil, 1, 1),
-    ("ceiling", Function::Ceil, 1, 1),
-    ("power", Function::Power, 2, 2),
-    ("pow", Function::Power, 2, 2),
-    ("sqrt", Function::Sqrt, 1, 1),
-    ("ln", Function::Ln, 1, 1),
-    ("log10", Function::Log10, 1, 1),
-    ("exp", Function::Exp, 1, 1),
-    ("mod", Function::Mod, 2, 2),
-    ("sign", Function::Sign, 1, 1),
-    ("greatest", Function::Greatest, 1, usize::MAX),
-    ("least", Function::Least, 1, usize::MAX),
-    ("date_trunc", Function::DateTrunc, 2, 2),
-    ("date_part", Function::DatePart, 2, 2),
-    ("to_timestamp", Function::ToTimestamp, 1, 1),
-    ("date_format", Function::DateFormat, 2, 2),
-    ("strftime", Function::DateFormat, 2, 2),
-    ("now", Function::Now, 0, 0),
-    ("current_timestamp", Function::Now, 0, 0),
-    ("localtimestamp", Function::Now, 0, 0),
-    ("coalesce", Function::Coalesce, 1, usize::MAX),
-    ("ifnull", Function::Coalesce, 2, 2),
-    ("nvl", Function::Coalesce, 2, 2),
-    ("nullif", Function::NullIf, 2, 2),
-    ("json_value", Function::JsonValue, 2, 2),
-    ("md5", Function::Md5, 1, 1),
-    ("hash", Function::Hash, 1, usize::MAX),
-];
 
 const EXTRACT: &str = "EXTRACT(unit FROM time) does the same";
 const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";

@@ -4,14 +4,15 @@
 use sqlparser::ast::{
     self, CeilFloorKind, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
 };
-use tidemill_plan::{Expr, ExprKind, Function, Scalar, Span};
+use tidemill_plan::{Expr, ExprKind, Family, Function, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
 use crate::aggregates;
 use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value, leftmost_span};
+use crate::built_in::is_lazy;
 use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
 use crate::fold::{constant, literal};
-use crate::function_names::{FUNCTIONS, REFUSED, RefusedForm, refused_form};
+use crate::function_names::{REFUSED, RefusedForm, refused_form};
 use crate::over::OVER_ONLY;
 use crate::position::union;
 use crate::report::Bind;
@@ -216,31 +217,42 @@ impl ExprBinder<'_, '_, '_> {
         {
             return self.rounded_now(now, digits, upper);
         }
-        let Some((_, function, least, most)) = FUNCTIONS.iter().find(|entry| entry.0 == name)
-        else {
+        let Some(function) = Function::by_name(name) else {
             return self.unknown_function(name, upper, span);
         };
-        if !(*least..=*most).contains(&arguments.len()) {
-            let takes = match (*least, *most) {
-                (least, most) if least == most => format!("{least}"),
-                (least, usize::MAX) => format!("at least {least}"),
-                (least, most) => format!("{least} to {most}"),
-            };
-            let given = arguments.len();
-            let s = if takes == "1" || takes == "at least 1" { "" } else { "s" };
-            let message = format!("{upper} takes {takes} argument{s}, not {given}");
-            return self.session.fail(span, message);
-        }
-        let is_lazy = *function == Function::Coalesce;
+        self.check_count(function, upper, arguments.len(), span)?;
         let mut bound = Vec::new();
         for (index, argument) in arguments.iter().enumerate() {
-            let skippable = usize::from(is_lazy && index > 0);
+            let skippable = usize::from(is_lazy(function) && index > 0);
             self.laziness += skippable;
             bound.push(self.bind_flexible(argument));
             self.laziness -= skippable;
         }
         let bound = bound.into_iter().collect::<Bind<Vec<Bound>>>()?;
-        self.built_in(*function, upper, bound, span)
+        self.built_in(function, upper, bound, span)
+    }
+
+    /// That some signature takes so many arguments.
+    fn check_count(
+        &mut self,
+        function: Function,
+        upper: &str,
+        given: usize,
+        span: Span,
+    ) -> Bind<()> {
+        let signatures = function.signatures();
+        if signatures.iter().any(|signature| signature.takes(given)) {
+            return Ok(());
+        }
+        let least = signatures.iter().map(|signature| signature.needed).min().unwrap_or(0);
+        let most = signatures.iter().map(Signature::most).collect::<Option<Vec<usize>>>();
+        let takes = match most.and_then(|most| most.into_iter().max()) {
+            None => format!("at least {least}"),
+            Some(most) if most == least => format!("{least}"),
+            Some(most) => format!("{least} to {most}"),
+        };
+        let s = if takes == "1" || takes == "at least 1" { "" } else { "s" };
+        self.session.fail(span, format!("{upper} takes {takes} argument{s}, not {given}"))
     }
 
     /// `CURRENT_TIMESTAMP(p)`: with so many digits of a second.
@@ -261,12 +273,12 @@ impl ExprBinder<'_, '_, '_> {
         if let Some((_, what)) = REFUSED.iter().find(|entry| entry.0 == name) {
             return self.session.fail(span, format!("not supported yet: {upper}: {what}"));
         }
-        let known = FUNCTIONS.iter().map(|entry| entry.0).chain(aggregates::names());
-        let catalog = self.session.catalog;
-        let users = catalog.functions.keys().map(String::as_str);
-        let mut known: Vec<&str> = known.collect();
+        let callable = Function::all().iter().filter(|one| one.family() != Family::Internal);
+        let built_in = callable.flat_map(|function| function.names()).copied();
+        let users = self.session.catalog.functions.keys().map(String::as_str);
+        let mut known: Vec<&str> = aggregates::names().chain(built_in).collect();
         known.extend(users);
-        let hint = did_you_mean(name, known);
+        let hint = did_you_mean(name, known).map(|hint| hint.to_lowercase());
         Err(self.session.report.add(span, format!("unknown function {upper}"), hint))
     }
 

@@ -6,12 +6,22 @@ use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_select::filter::prep_null_mask_filter;
 use arrow_select::nullif::nullif;
 use arrow_select::zip::zip;
-use tidemill_plan::BinaryOp;
+use tidemill_plan::{BinaryOp, Function};
 
 use super::{Compiled, Problem};
 use crate::comparison::comparison;
 use crate::node::{Kernel, Node};
 use crate::value::{Failure, Value};
+
+/// Compiles a function of this file.
+pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    match function {
+        Function::Greatest => extreme(arguments, true),
+        Function::Least => extreme(arguments, false),
+        Function::NullIf => null_if(arguments),
+        _ => Err(Problem::Types),
+    }
+}
 
 fn is_true(array: &ArrayRef) -> BooleanArray {
     let mask = array.as_boolean();
@@ -19,7 +29,7 @@ fn is_true(array: &ArrayRef) -> BooleanArray {
 }
 
 /// The greatest or least argument that is not NULL; of equal ones the first.
-pub(super) fn extreme(arguments: &[Node], is_greatest: bool) -> Compiled {
+fn extreme(arguments: &[Node], is_greatest: bool) -> Compiled {
     let Some(first) = arguments.first() else { return Err(Problem::Types) };
     let data_type = first.data_type().clone();
     if arguments.iter().any(|node| *node.data_type() != data_type) {
@@ -41,7 +51,7 @@ pub(super) fn extreme(arguments: &[Node], is_greatest: bool) -> Compiled {
 }
 
 /// NULL where the arguments are equal, else the first.
-pub(super) fn null_if(arguments: &[Node]) -> Compiled {
+fn null_if(arguments: &[Node]) -> Compiled {
     let [left, right] = arguments else { return Err(Problem::Types) };
     if left.data_type() != right.data_type() {
         return Err(Problem::Types);

@@ -7,6 +7,7 @@
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
+use tidemill_plan::Function;
 use tidemill_record::DataType;
 
 use super::json_text::{Scanner, unescape};
@@ -60,12 +61,16 @@ fn bad_path(path: &str) -> String {
     format!("invalid JSON path '{path}'")
 }
 
-/// Compiles `JSON_VALUE`.
-pub(super) fn json_value(arguments: &[Node]) -> Compiled {
-    let [json, path] = arguments else { return Err(Problem::Types) };
-    if *json.data_type() != DataType::Varchar || *path.data_type() != DataType::Varchar {
-        return Err(Problem::Types);
+/// Compiles a function of this file.
+pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    match function {
+        Function::JsonValue => json_value(arguments),
+        _ => Err(Problem::Types),
     }
+}
+
+fn json_value(arguments: &[Node]) -> Compiled {
+    let [_, path] = arguments else { return Err(Problem::Types) };
     let fixed = match path.as_constant().filter(|array| array.is_valid(0)) {
         None => None,
         Some(array) => {

@@ -17,7 +17,9 @@ use crate::value::{Failure, Lane};
 
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
-    let types: Vec<&DataType> = arguments.iter().map(Node::data_type).collect();
+    let Some(data_type) = arguments.first().map(Node::data_type) else {
+        return Err(Problem::Types);
+    };
     let double = |f: fn(f64) -> f64| {
         let kernel = Kernel::total(move |v, _| {
             let array = v[0].array().as_primitive::<Float64Type>();
@@ -25,18 +27,14 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
         });
         Ok((kernel, DataType::Double))
     };
-    match (function, types.as_slice()) {
-        (Function::Abs, [data_type]) => {
-            Ok((absolute(data_type).ok_or(Problem::Types)?, (*data_type).clone()))
-        }
-        (Function::Sign, [data_type]) => {
-            Ok((sign(data_type).ok_or(Problem::Types)?, DataType::BigInt))
-        }
-        (Function::Power, [DataType::Double, DataType::Double]) => Ok((power(), DataType::Double)),
-        (Function::Sqrt, [DataType::Double]) => double(f64::sqrt),
-        (Function::Ln, [DataType::Double]) => double(f64::ln),
-        (Function::Log10, [DataType::Double]) => double(f64::log10),
-        (Function::Exp, [DataType::Double]) => double(f64::exp),
+    match function {
+        Function::Abs => Ok((absolute(data_type).ok_or(Problem::Types)?, data_type.clone())),
+        Function::Sign => Ok((sign(data_type).ok_or(Problem::Types)?, DataType::BigInt)),
+        Function::Power => Ok((power(), DataType::Double)),
+        Function::Sqrt => double(f64::sqrt),
+        Function::Ln => double(f64::ln),
+        Function::Log10 => double(f64::log10),
+        Function::Exp => double(f64::exp),
         _ => Err(Problem::Types),
     }
 }

@@ -3,6 +3,7 @@
 //! Each file compiles the functions of its subject over arguments of the types they work with;
 //! [`compile`] brings arguments to those types and the result to the type the plan states.
 
+mod digest;
 mod extremes;
 mod fit;
 mod json;
@@ -10,20 +11,20 @@ mod json_text;
 mod math;
 mod regexp;
 mod round;
-mod strftime;
 mod string;
 mod substring;
 mod text_output;
 mod time;
+mod time_text;
 mod time_unit;
 
-use tidemill_plan::{BinaryOp, Expr, Function, Scalar};
+use tidemill_plan::{BinaryOp, Expr, Family, Function, Kind, Scalar, Signature};
 use tidemill_record::DataType;
 
 use crate::compile::{apply, argument, types};
 use crate::lazy::Lazy;
 use crate::node::{Kernel, Node};
-use crate::{Context, ExprError, arithmetic, cast, constant, hash};
+use crate::{Context, ExprError, arithmetic, cast, constant};
 
 /// What a file of functions yields: a kernel and the type of its result, or why there is none.
 pub(crate) type Compiled = Result<(Kernel, DataType), Problem>;
@@ -84,11 +85,10 @@ pub(crate) fn compile(
             apply(expr, kernel, arguments)?
         }
         _ => {
-            let arguments = arguments
-                .into_iter()
-                .enumerate()
-                .map(|(at, node)| widen(function, at, node))
-                .collect::<Vec<_>>();
+            let arguments = match fitted(function, arguments) {
+                Ok(arguments) => arguments,
+                Err(arguments) => return Err(refuse(expr, &arguments, Problem::Types)),
+            };
             let (kernel, data_type) = kernel(expr, function, &arguments)
                 .map_err(|problem| refuse(expr, &arguments, problem))?;
             Node::apply(kernel, arguments, data_type)
@@ -97,85 +97,59 @@ pub(crate) fn compile(
     convert(expr, node)
 }
 
+/// The kernel of a function whose arguments are as one of its signatures says.
 fn kernel(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
-    match function {
-        Function::Upper
-        | Function::Lower
-        | Function::Trim
-        | Function::Ltrim
-        | Function::Rtrim
-        | Function::Length
-        | Function::Concat
-        | Function::ConcatOperator
-        | Function::Replace
-        | Function::Position
-        | Function::StartsWith => string::kernel(function, arguments),
-        Function::Substring
-        | Function::SplitPart
-        | Function::Left
-        | Function::Right
-        | Function::Lpad
-        | Function::Rpad => substring::kernel(function, arguments),
-        Function::RegexpLike => regexp::like(arguments),
-        Function::RegexpReplace => regexp::replace(arguments),
-        Function::Abs
-        | Function::Sign
-        | Function::Power
-        | Function::Sqrt
-        | Function::Ln
-        | Function::Log10
-        | Function::Exp => math::kernel(function, arguments),
-        Function::Round | Function::Floor | Function::Ceil => {
-            round::kernel(function, arguments, &expr.data_type)
-        }
-        Function::Greatest => extremes::extreme(arguments, true),
-        Function::Least => extremes::extreme(arguments, false),
-        Function::NullIf => extremes::null_if(arguments),
-        Function::DateTrunc => time::date_trunc(arguments),
-        Function::DatePart => time::date_part(arguments),
-        Function::ToTimestamp => time::to_timestamp(arguments),
-        Function::DateFormat => strftime::date_format(arguments),
-        Function::RoundTime => fit::round_time(arguments),
-        Function::Fits => fit::fits(expr, arguments),
-        Function::JsonValue => json::json_value(arguments),
-        Function::Md5 => {
-            let [text] = arguments else { return Err(Problem::Types) };
-            let kernel = hash::md5(text.data_type()).ok_or(Problem::Types)?;
-            Ok((kernel, DataType::Varchar))
-        }
-        Function::Hash => {
-            let kernel = hash::hash(arguments).filter(|_| !arguments.is_empty());
-            Ok((kernel.ok_or(Problem::Types)?, DataType::BigInt))
-        }
-        Function::Now | Function::Coalesce | Function::Mod => Err(Problem::Types),
+    match function.family() {
+        Family::Text => string::kernel(function, arguments),
+        Family::Part => substring::kernel(function, arguments),
+        Family::Pattern => regexp::kernel(function, arguments),
+        Family::Json => json::kernel(function, arguments),
+        Family::Digest => digest::kernel(function, arguments),
+        Family::Number => math::kernel(function, arguments),
+        Family::Rounding => round::kernel(function, arguments, &expr.data_type),
+        Family::Time => time::kernel(function, arguments),
+        Family::Choice => extremes::kernel(function, arguments),
+        Family::Internal => internal(expr, function, arguments),
     }
 }
 
-/// Brings an argument to the type its function works with: `DOUBLE` where it computes in that, and
-/// `BIGINT` for integers that only count.
-fn widen(function: Function, at: usize, node: Node) -> Node {
-    let given = node.data_type();
-    let wanted = match function {
-        Function::Power | Function::Sqrt | Function::Ln | Function::Log10 | Function::Exp
-            if given.is_numeric() =>
-        {
-            DataType::Double
-        }
-        Function::Round if at == 0 => return node,
-        Function::Abs
-        | Function::Floor
-        | Function::Ceil
-        | Function::Greatest
-        | Function::Least
-        | Function::NullIf
-        | Function::Hash => return node,
-        _ if given.is_integer() => DataType::BigInt,
-        _ => return node,
-    };
-    match cast::kernel(given, &wanted, false).filter(|_| *given != wanted) {
-        Some(kernel) => Node::apply(kernel, vec![node], wanted),
-        None => node,
+fn internal(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
+    match function {
+        Function::ConcatOperator => string::kernel(function, arguments),
+        Function::RoundTime => fit::round_time(arguments),
+        Function::Fits => fit::fits(expr, arguments),
+        _ => Err(Problem::Types),
     }
+}
+
+/// Brings arguments to what the first signature that takes them wants; gives them back where none does.
+fn fitted(function: Function, arguments: Vec<Node>) -> Result<Vec<Node>, Vec<Node>> {
+    let takes = |signature: &&Signature| {
+        let mut kinds = arguments.iter().enumerate();
+        signature.takes(arguments.len())
+            && kinds.all(|(at, node)| {
+                let (kind, given) = (signature.kind(at), node.data_type());
+                kind.holds(given) || wider(kind, given).is_some()
+            })
+    };
+    let Some(signature) = function.signatures().iter().find(takes) else { return Err(arguments) };
+    let widen = |(at, node): (usize, Node)| match wider(signature.kind(at), node.data_type()) {
+        Some((kernel, wanted)) => Node::apply(kernel, vec![node], wanted),
+        None => node,
+    };
+    Ok(arguments.into_iter().enumerate().map(widen).collect())
+}
+
+/// What widens a value for a parameter, and to what; `None` where it is as wanted, or nothing does.
+fn wider(kind: Kind, given: &DataType) -> Option<(Kernel, DataType)> {
+    let wanted = match kind {
+        Kind::Wide | Kind::Integer if given.is_integer() => DataType::BigInt,
+        Kind::Double if given.is_numeric() => DataType::Double,
+        Kind::Time if *given == DataType::Date => DataType::Timestamp,
+        _ => return None,
+    };
+    let kernel = cast::kernel(given, &wanted, false).filter(|_| *given != wanted)?;
+    Some((kernel, wanted))
 }
 
 /// The result as the plan wants it, where a function's own type is another.

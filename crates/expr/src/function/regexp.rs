@@ -7,6 +7,7 @@
 //! are its groups and `\\` is a backslash.
 
 use regex::{Regex, RegexBuilder};
+use tidemill_plan::Function;
 use tidemill_record::DataType;
 
 use arrow_array::Array;
@@ -161,16 +162,18 @@ fn at(value: &Value, row: usize) -> Option<&str> {
     array.is_valid(index).then(|| array.value(index))
 }
 
-fn are_texts(arguments: &[Node]) -> bool {
-    arguments.iter().all(|node| *node.data_type() == DataType::Varchar)
+/// Compiles a function of this file.
+pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    match function {
+        Function::RegexpLike => like(arguments),
+        Function::RegexpReplace => replace(arguments),
+        _ => Err(Problem::Types),
+    }
 }
 
 /// `REGEXP_LIKE(text, pattern [, flags])`
-pub(super) fn like(arguments: &[Node]) -> Compiled {
+fn like(arguments: &[Node]) -> Compiled {
     let ([_, pattern] | [_, pattern, _]) = arguments else { return Err(Problem::Types) };
-    if !are_texts(arguments) {
-        return Err(Problem::Types);
-    }
     let source = Source::new(pattern, arguments.get(2), false)?;
     let is_fallible = !source.is_fixed();
     let kernel = Kernel::partial(move |v, rows| {
@@ -230,13 +233,10 @@ fn parse_replacement(text: &str, group_count: usize) -> Result<Vec<Piece>, Strin
 }
 
 /// `REGEXP_REPLACE(text, pattern, replacement [, flags])`
-pub(super) fn replace(arguments: &[Node]) -> Compiled {
+fn replace(arguments: &[Node]) -> Compiled {
     let ([_, pattern, replacement] | [_, pattern, replacement, _]) = arguments else {
         return Err(Problem::Types);
     };
-    if !are_texts(arguments) {
-        return Err(Problem::Types);
-    }
     let source = Source::new(pattern, arguments.get(3), true)?;
     let fixed = match (&source, constant(Some(replacement), "")) {
         (Source::Fixed(regex, _), Constant::Text(text)) => {

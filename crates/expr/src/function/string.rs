@@ -15,14 +15,10 @@ use crate::node::{Kernel, Node};
 use crate::value::{Failure, Lane, Value, text_lane};
 
 /// Compiles a function of this file.
-pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
-    if arguments.is_empty() || arguments.iter().any(|a| *a.data_type() != DataType::Varchar) {
-        return Err(Problem::Types);
-    }
-    let count = arguments.len();
+pub(super) fn kernel(function: Function, _: &[Node]) -> Compiled {
     let text = |kernel: Kernel| Ok((kernel, DataType::Varchar));
-    match (function, count) {
-        (Function::Upper, 1) => text(mapped(|text, out| {
+    match function {
+        Function::Upper => text(mapped(|text, out| {
             if text.is_ascii() {
                 out.push_str(text);
                 out.make_ascii_uppercase();
@@ -30,7 +26,7 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
                 out.extend(text.chars().flat_map(char::to_uppercase));
             }
         })),
-        (Function::Lower, 1) => text(mapped(|text, out| {
+        Function::Lower => text(mapped(|text, out| {
             if text.is_ascii() {
                 out.push_str(text);
                 out.make_ascii_lowercase();
@@ -38,17 +34,15 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
                 out.push_str(&text.to_lowercase());
             }
         })),
-        (Function::Trim, 1 | 2) => text(trim(true, true)),
-        (Function::Ltrim, 1 | 2) => text(trim(true, false)),
-        (Function::Rtrim, 1 | 2) => text(trim(false, true)),
-        (Function::Length, 1) => {
-            Ok((counted(|v, row| char_count(v[0].get(row)?)), DataType::BigInt))
-        }
-        (Function::Position, 2) => Ok((counted(position), DataType::BigInt)),
-        (Function::Concat, _) => text(concat()),
-        (Function::ConcatOperator, 2..) => text(concat_operator()),
-        (Function::Replace, 3) => text(replace()),
-        (Function::StartsWith, 2) => {
+        Function::Trim => text(trim(true, true)),
+        Function::Ltrim => text(trim(true, false)),
+        Function::Rtrim => text(trim(false, true)),
+        Function::Length => Ok((counted(|v, row| char_count(v[0].get(row)?)), DataType::BigInt)),
+        Function::Position => Ok((counted(position), DataType::BigInt)),
+        Function::Concat => text(concat()),
+        Function::ConcatOperator => text(concat_operator()),
+        Function::Replace => text(replace()),
+        Function::StartsWith => {
             let kernel = Kernel::total(|v, rows| {
                 let (texts, prefixes) = (text_lane(&v[0]), text_lane(&v[1]));
                 Ok(tested(rows, |row| Some(texts.get(row)?.starts_with(prefixes.get(row)?))))

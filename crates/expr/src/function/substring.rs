@@ -10,13 +10,11 @@ use crate::node::{Kernel, Node};
 use crate::value::{Failure, integer_lane, text_lane};
 
 /// Compiles a function of this file.
-pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
-    use DataType::{BigInt, Varchar};
-    let types: Vec<&DataType> = arguments.iter().map(Node::data_type).collect();
-    let kernel = match (function, types.as_slice()) {
-        (Function::Substring, [Varchar, BigInt] | [Varchar, BigInt, BigInt]) => substring(),
-        (Function::Left, [Varchar, BigInt]) => ends(|text, n| char_range(text, 0, n)),
-        (Function::Right, [Varchar, BigInt]) => ends(|text, n| {
+pub(super) fn kernel(function: Function, _: &[Node]) -> Compiled {
+    let kernel = match function {
+        Function::Substring => substring(),
+        Function::Left => ends(|text, n| char_range(text, 0, n)),
+        Function::Right => ends(|text, n| {
             let count = char_count(text);
             if n >= 0 {
                 char_range(text, count.saturating_sub(n).max(0), count)
@@ -24,12 +22,12 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
                 char_range(text, n.saturating_neg(), count)
             }
         }),
-        (Function::SplitPart, [Varchar, Varchar, BigInt]) => split_part(),
-        (Function::Lpad, [Varchar, BigInt] | [Varchar, BigInt, Varchar]) => pad(true),
-        (Function::Rpad, [Varchar, BigInt] | [Varchar, BigInt, Varchar]) => pad(false),
+        Function::SplitPart => split_part(),
+        Function::Lpad => pad(true),
+        Function::Rpad => pad(false),
         _ => return Err(Problem::Types),
     };
-    Ok((kernel, Varchar))
+    Ok((kernel, DataType::Varchar))
 }
 
 fn char_count(text: &str) -> i64 {

@@ -8,18 +8,30 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow_buffer::IntervalMonthDayNano;
+use tidemill_plan::Function;
 use tidemill_record::DataType;
 
 use super::time_unit::TimeUnit;
-use super::{Compiled, Problem};
+use super::{Compiled, Problem, time_text};
 use crate::cast::time_text::parse_timestamp;
 use crate::decimal::rescale;
 use crate::node::{Kernel, Node};
 use crate::value::{Failure, Lane, Value, text_lane};
 use tidemill_record::civil::{
     MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, day_of_year, days_of, iso_week, split_micros,
-    weekday,
+    start_of_iso_year, weekday,
 };
+
+/// Compiles a function of time.
+pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    match function {
+        Function::DateTrunc => date_trunc(arguments),
+        Function::DatePart => date_part(arguments),
+        Function::ToTimestamp => to_timestamp(arguments),
+        Function::DateFormat => time_text::date_format(arguments),
+        _ => Err(Problem::Types),
+    }
+}
 
 /// The unit argument: constant, or read from each row.
 enum Unit {
@@ -62,38 +74,16 @@ fn unfit(name: &str) -> String {
     format!("the unit '{name}' does not apply")
 }
 
-/// Timestamps of a `DATE` or `TIMESTAMP` value.
-fn timestamps(value: &Value) -> Result<Value, Failure> {
-    let array = value.array();
-    let array: ArrayRef = match array.as_primitive_opt::<TimestampMicrosecondType>() {
-        Some(_) => array.clone(),
-        None => {
-            let days = array.as_primitive::<arrow_array::types::Date32Type>();
-            let micros = days.try_unary::<_, TimestampMicrosecondType, Failure>(|days| {
-                let micros = i64::from(days).checked_mul(MICROS_PER_DAY);
-                micros.ok_or_else(|| Failure::row("timestamp out of range"))
-            });
-            Arc::new(micros?)
-        }
-    };
-    Ok(if value.is_scalar() { Value::scalar(array) } else { Value::column(array) })
-}
-
 fn times(value: &Value) -> Lane<&TimestampMicrosecondArray> {
     Lane::new(value, value.array().as_primitive())
 }
 
 /// `DATE_TRUNC(unit, time)`: the start of the unit that holds the time. Weeks start on Monday.
-pub(super) fn date_trunc(arguments: &[Node]) -> Compiled {
-    let [unit, time] = arguments else { return Err(Problem::Types) };
-    let is_time = matches!(time.data_type(), DataType::Timestamp | DataType::Date);
-    if *unit.data_type() != DataType::Varchar || !is_time {
-        return Err(Problem::Types);
-    }
+fn date_trunc(arguments: &[Node]) -> Compiled {
+    let [unit, _] = arguments else { return Err(Problem::Types) };
     let unit = Unit::new(unit, TimeUnit::is_truncatable)?;
     let kernel = Kernel::partial(move |v, rows| {
-        let time = timestamps(&v[1])?;
-        let lane = times(&time);
+        let lane = times(&v[1]);
         let truncated = (0..rows).map(|row| {
             let unit = unit.of(&v[0], row, TimeUnit::is_truncatable)?;
             let (Some(unit), Some(micros)) = (unit, lane.get(row)) else { return Ok(None) };
@@ -125,10 +115,7 @@ fn truncate(unit: TimeUnit, micros: i64) -> Option<i64> {
         TimeUnit::Decade => year_start(10),
         TimeUnit::Century => year_start(100),
         TimeUnit::Millennium => year_start(1000),
-        TimeUnit::IsoYear => {
-            let january_4 = days_of(iso_week(days).0, 1, 4);
-            january_4 - weekday(january_4)
-        }
+        TimeUnit::IsoYear => start_of_iso_year(iso_week(days).0),
         TimeUnit::Day
         | TimeUnit::DayOfWeek
         | TimeUnit::IsoDayOfWeek
@@ -140,11 +127,8 @@ fn truncate(unit: TimeUnit, micros: i64) -> Option<i64> {
 
 /// `DATE_PART(unit, time)`. Milliseconds and microseconds count the seconds in; the epoch is cut
 /// down to whole seconds.
-pub(super) fn date_part(arguments: &[Node]) -> Compiled {
+fn date_part(arguments: &[Node]) -> Compiled {
     let [unit, time] = arguments else { return Err(Problem::Types) };
-    if *unit.data_type() != DataType::Varchar {
-        return Err(Problem::Types);
-    }
     let kernel = match time.data_type() {
         DataType::Interval => {
             let unit = Unit::new(unit, TimeUnit::is_in_interval)?;
@@ -160,12 +144,11 @@ pub(super) fn date_part(arguments: &[Node]) -> Compiled {
             });
             kernel.with_fallible(is_fallible)
         }
-        DataType::Timestamp | DataType::Date => {
+        DataType::Timestamp => {
             let unit = Unit::new(unit, |_| true)?;
-            let is_fallible = !unit.is_fixed() || *time.data_type() == DataType::Date;
+            let is_fallible = !unit.is_fixed();
             let kernel = Kernel::partial(move |v, rows| {
-                let time = timestamps(&v[1])?;
-                let lane = times(&time);
+                let lane = times(&v[1]);
                 let part = |row| {
                     let unit = unit.of(&v[0], row, |_| true)?;
                     Ok(unit.and_then(|unit| Some(timestamp_part(unit, lane.get(row)?))))
@@ -246,7 +229,7 @@ fn interval_part(unit: TimeUnit, interval: IntervalMonthDayNano) -> i64 {
 }
 
 /// `TO_TIMESTAMP(x)`: epoch seconds as a number, or ISO-8601 text.
-pub(super) fn to_timestamp(arguments: &[Node]) -> Compiled {
+fn to_timestamp(arguments: &[Node]) -> Compiled {
     let [argument] = arguments else { return Err(Problem::Types) };
     let out_of_range = || Failure::row("timestamp out of range");
     let kernel = match argument.data_type() {

@@ -21,6 +21,7 @@ mod math;
 mod random;
 mod regexp;
 mod string;
+mod table;
 mod time;
 mod user;
 
