@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use tidemill::generate::{GenerateSpec, Generated};
-use tidemill::{CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, JsonOptions};
+use tidemill::{
+    ArrowOptions, CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, JsonOptions,
+};
 
 use crate::arguments::{FileFormat, Gen, Model};
 use crate::fail;
@@ -61,7 +63,7 @@ fn spec(arguments: &Gen) -> GenerateSpec {
             }),
             (FileFormat::Csv, _) => Format::Csv(CsvOptions::default()),
             (FileFormat::Json, _) => Format::Json(JsonOptions::default()),
-            (FileFormat::Arrow, _) => Format::Arrow,
+            (FileFormat::Arrow, _) => Format::Arrow(ArrowOptions::default()),
             (FileFormat::Parquet, _) => Format::Parquet,
         },
         directory: arguments.out.clone(),

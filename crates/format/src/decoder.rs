@@ -59,7 +59,7 @@ impl Decoder {
         let kind = match spec.format {
             Format::Csv(options) => Kind::Csv(Box::new(CsvDecoder::new(spec, options, &[])?)),
             Format::Json(options) => Kind::Json(Box::new(JsonDecoder::new(spec, options)?)),
-            Format::Arrow => Kind::Arrow(Box::new(ArrowDecoder::new(spec))),
+            Format::Arrow(_) => Kind::Arrow(Box::new(ArrowDecoder::new(spec))),
             Format::Parquet => return Err(FormatError::FooterUnknown),
         };
         Ok(Self { kind })

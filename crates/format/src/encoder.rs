@@ -38,7 +38,9 @@ impl Encoder {
         let kind = match format {
             Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema, &[])?)),
             Format::Json(_) => Kind::Json(Box::new(JsonEncoder::new(schema)?)),
-            Format::Arrow => Kind::Arrow(Box::new(ArrowEncoder::new(schema))),
+            Format::Arrow(options) => {
+                Kind::Arrow(Box::new(ArrowEncoder::new(options.form, schema)))
+            }
             Format::Parquet => Kind::Parquet(Box::new(ParquetEncoder::new(schema)?)),
         };
         Ok(Self { kind })
@@ -109,7 +111,7 @@ impl Encoder {
     }
 
     /// Appends the rest of the segment. A segment without rows is still a readable file: a CSV
-    /// header, an Arrow schema, a Parquet footer.
+    /// header, an Arrow schema and footer, a Parquet footer.
     ///
     /// # Errors
     /// As [`Self::encode`].

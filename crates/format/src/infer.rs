@@ -34,7 +34,7 @@ pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Sche
     match format {
         Format::Csv(options) => csv::infer::infer(options, head, is_whole),
         Format::Json(_) => json::infer::infer(head, is_whole),
-        Format::Arrow => arrow::sql_schema(&arrow_columns(head, is_whole)?),
+        Format::Arrow(_) => arrow::sql_schema(&arrow_columns(head, is_whole)?),
         Format::Parquet => match Footer::parse(head, head.len() as u64)? {
             ParsedFooter::Whole(footer) => footer.schema(),
             ParsedFooter::NeedsTail { byte_count } => {
@@ -57,7 +57,7 @@ pub fn left_out(
     is_whole: bool,
 ) -> Result<Option<String>, FormatError> {
     match format {
-        Format::Arrow => Ok(arrow::left_out(&arrow_columns(head, is_whole)?)),
+        Format::Arrow(_) => Ok(arrow::left_out(&arrow_columns(head, is_whole)?)),
         Format::Parquet => match Footer::parse(head, head.len() as u64)? {
             ParsedFooter::Whole(footer) => Ok(footer.left_out()),
             ParsedFooter::NeedsTail { .. } => Ok(None),

@@ -7,8 +7,8 @@ use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQue
 use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector,
-    SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
+    AggregateSpec, ArrowForm, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec,
+    SinkConnector, SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
 /// A step of a plan. Fragments are numbered depth first, children before the gather that reads them.
@@ -106,7 +106,10 @@ fn format_name(format: &Format) -> &'static str {
     match format {
         Format::Csv(_) => "csv",
         Format::Json(_) => "json",
-        Format::Arrow => "arrow",
+        Format::Arrow(options) => match options.form {
+            ArrowForm::File => "arrow",
+            ArrowForm::Stream => "arrows",
+        },
         Format::Parquet => "parquet",
     }
 }

@@ -7,8 +7,8 @@ pub enum Format {
     Csv(CsvOptions),
     /// `json`: one object a line.
     Json(JsonOptions),
-    /// `arrow`: an IPC stream or file.
-    Arrow,
+    /// `arrow` or `arrows`: what is read is either, as it says itself.
+    Arrow(ArrowOptions),
     /// `parquet`
     Parquet,
 }
@@ -20,7 +20,8 @@ impl Format {
         match self {
             Self::Csv(_) => "csv",
             Self::Json(_) => "jsonl",
-            Self::Arrow => "arrow",
+            Self::Arrow(ArrowOptions { form: ArrowForm::File }) => "arrow",
+            Self::Arrow(ArrowOptions { form: ArrowForm::Stream }) => "arrows",
             Self::Parquet => "parquet",
         }
     }
@@ -65,6 +66,23 @@ impl Default for CsvOptions {
 pub struct JsonOptions {
     /// `timestamp.unit`
     pub timestamp_unit: TimestampUnit,
+}
+
+/// Options of `arrow` and `arrows`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArrowOptions {
+    /// What is written.
+    pub form: ArrowForm,
+}
+
+/// How Arrow IPC is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ArrowForm {
+    /// `arrow`: the file format, with the footer that readers of files look for.
+    #[default]
+    File,
+    /// `arrows`: the stream format, for pipes.
+    Stream,
 }
 
 /// `timestamp.unit`: what an integer in a `TIMESTAMP` field of a text format counts.

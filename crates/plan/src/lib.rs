@@ -24,7 +24,7 @@ pub mod window;
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
 pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
-pub use format::{CsvOptions, Format, JsonOptions, TimestampUnit};
+pub use format::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, TimestampUnit};
 pub use fragment::{
     EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,
     Stage, fragment,

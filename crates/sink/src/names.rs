@@ -13,7 +13,7 @@ const SEGMENT_DIGITS: usize = 6;
 const DIGITS_MAX: usize = 18;
 
 /// Endings that segments have.
-const EXTENSIONS: [&str; 4] = ["csv", "jsonl", "arrow", "parquet"];
+const EXTENSIONS: [&str; 5] = ["csv", "jsonl", "arrow", "arrows", "parquet"];
 
 /// What the name of a segment says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -300,7 +300,7 @@ impl TextReader {
 
     /// Whether bytes behind a remainder of `tail`, which ends no record by itself, may end one.
     fn may_end_record(&self, bytes: &[u8], tail: usize) -> bool {
-        let is_text = !matches!(self.format, Some(Format::Arrow | Format::Parquet));
+        let is_text = !matches!(self.format, Some(Format::Arrow(_) | Format::Parquet));
         let is_end = || memchr::memchr2(b'\n', b'\r', &bytes[tail..]).is_some();
         bytes.len() > tail && (tail == 0 || !is_text || is_end())
     }
@@ -435,7 +435,7 @@ impl TextReader {
     /// Reads the text from its start again, which was written anew.
     fn restart(&mut self) {
         let tail = self.tail();
-        let is_rows = matches!(self.format, Some(Format::Arrow | Format::Parquet));
+        let is_rows = matches!(self.format, Some(Format::Arrow(_) | Format::Parquet));
         let Input::Followed(texts) = &mut self.input else { return };
         let text = texts.active_mut();
         text.file.restart();

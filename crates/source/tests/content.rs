@@ -1,7 +1,7 @@
 //! Files that hold something else than they are read as.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use tidemill_plan::{Compression, CsvOptions, Format, JsonOptions};
+use tidemill_plan::{ArrowOptions, Compression, CsvOptions, Format, JsonOptions};
 use tidemill_source::Content;
 
 #[test]
@@ -66,8 +66,8 @@ fn what_a_file_may_hold_depends_on_the_format() {
         Content::Parquet.conflict(&Format::Json(JsonOptions::default())),
         Some("JSON lines")
     );
-    assert_eq!(Content::ArrowStream.conflict(&Format::Arrow), None);
+    assert_eq!(Content::ArrowStream.conflict(&Format::Arrow(ArrowOptions::default())), None);
     assert_eq!(Content::ArrowFile.conflict(&Format::Parquet), Some("Parquet"));
     assert_eq!(Content::Parquet.conflict(&Format::Parquet), None);
-    assert_eq!(Content::Gzip.conflict(&Format::Arrow), Some("Arrow"));
+    assert_eq!(Content::Gzip.conflict(&Format::Arrow(ArrowOptions::default())), Some("Arrow"));
 }

@@ -9,8 +9,8 @@ use futures_lite::future::block_on;
 use tidemill_format::FormatError;
 use tidemill_format::parquet::{Footer, ParsedFooter};
 use tidemill_plan::{
-    Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions, Partitioning,
-    SourceConnector, SourceDef,
+    ArrowOptions, Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions,
+    Partitioning, SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
 use tidemill_rt::{Backend, descriptor_of};
@@ -271,7 +271,9 @@ pub(crate) fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, 
     };
     let (head, _) = read_head(&file, None)?;
     match Content::of(&head[..head.len().min(Content::HEAD_BYTES)]) {
-        Some(Content::ArrowFile | Content::ArrowStream) => return Ok(Some(Format::Arrow)),
+        Some(Content::ArrowFile | Content::ArrowStream) => {
+            return Ok(Some(Format::Arrow(ArrowOptions::default())));
+        }
         Some(Content::Parquet) => return Ok(Some(Format::Parquet)),
         Some(_) => return Ok(Some(any)),
         None => {}
@@ -297,8 +299,8 @@ pub(crate) fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, 
 fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool), Error> {
     const RECORD_BYTES_MAX: usize = 16 << 20;
     let is_enough = |head: &[u8]| {
-        let Some(Format::Arrow) = format else { return true };
-        let schema = tidemill_format::infer_schema(&Format::Arrow, head, false);
+        let Some(arrow @ Format::Arrow(_)) = format else { return true };
+        let schema = tidemill_format::infer_schema(arrow, head, false);
         head.len() >= RECORD_BYTES_MAX || !matches!(schema, Err(FormatError::Sample { .. }))
     };
     if let Some(pipe) = file.pipe() {

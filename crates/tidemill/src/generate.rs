@@ -151,7 +151,7 @@ fn check(spec: &GenerateSpec) -> Result<(), Error> {
     if spec.source.partitions == 0 || spec.source.keys == 0 {
         return Err(Error::Usage("there is at least one partition and one key".to_owned()));
     }
-    if spec.bad_fraction > 0.0 && matches!(spec.format, Format::Arrow | Format::Parquet) {
+    if spec.bad_fraction > 0.0 && matches!(spec.format, Format::Arrow(_) | Format::Parquet) {
         return Err(Error::Usage(
             "records that do not decode can be made in csv and json only: in arrow and parquet \
              they would break the whole file"

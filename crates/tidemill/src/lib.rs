@@ -46,8 +46,8 @@ pub use tidemill_control::StopFlag;
 pub use tidemill_format::Lost;
 pub use tidemill_plan::options::parse_bytes;
 pub use tidemill_plan::{
-    BadRecords, CoreSet, CsvOptions, Format, GeneratorModel, GeneratorSource, JsonOptions,
-    RuntimeChoice, Settings, TimestampUnit,
+    ArrowForm, ArrowOptions, BadRecords, CoreSet, CsvOptions, Format, GeneratorModel,
+    GeneratorSource, JsonOptions, RuntimeChoice, Settings, TimestampUnit,
 };
 pub use tidemill_record::{DataType, Field, Schema};
 pub use tidemill_rt::keep_freed_memory;

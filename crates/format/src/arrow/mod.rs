@@ -16,6 +16,7 @@ mod numbers;
 mod trailer;
 pub(crate) mod values;
 mod views;
+pub(crate) mod written;
 
 use arrow_array::ArrayRef;
 use tidemill_record::{DataType, Field, Schema};

@@ -9,6 +9,7 @@ use arrow_schema::SchemaRef;
 use tidemill_record::{Batch, DataType, Schema};
 
 use crate::FormatError;
+use crate::arrow::written::written_schema;
 use crate::coalesce::Coalescer;
 use crate::csv::header::refuse_duplicates;
 
@@ -18,6 +19,7 @@ const GROUP_BYTES_MAX: usize = 64 << 20;
 
 /// Encodes segments that are one file each.
 pub(crate) struct ParquetEncoder {
+    /// Of the files. Text comes as views and is written with offsets: the writer takes either.
     schema: SchemaRef,
     coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
@@ -36,10 +38,11 @@ impl ParquetEncoder {
                 column: field.name.clone(),
                 reason: "INTERVAL cannot be written to Parquet".to_owned(),
             }),
-            None => {
-                let schema = schema.arrow();
-                Ok(Self { coalescer: Coalescer::new(schema.clone()), schema, writer: None })
-            }
+            None => Ok(Self {
+                schema: written_schema(schema),
+                coalescer: Coalescer::of_views(schema),
+                writer: None,
+            }),
         }
     }
 
@@ -51,7 +54,7 @@ impl ParquetEncoder {
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        if let Some(rows) = self.coalescer.take().map_err(|source| refused(source.into()))? {
+        for rows in self.coalescer.take().map_err(|source| refused(source.into()))? {
             self.write(&rows, out)?;
         }
         let writer = self.writer()?;

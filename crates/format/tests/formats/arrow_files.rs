@@ -6,10 +6,9 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use tidemill_format::{Decoder, DecoderSpec, FormatError, infer_schema};
-use tidemill_plan::Format;
 use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema};
 
-use crate::decoding::decode;
+use crate::decoding::{ARROW, decode};
 
 fn batch(start: i64) -> RecordBatch {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(start..start + 3));
@@ -36,7 +35,7 @@ fn numbers() -> Schema {
 }
 
 fn refusal(bytes: &[u8]) -> String {
-    match decode(&Format::Arrow, &numbers(), bytes) {
+    match decode(&ARROW, &numbers(), bytes) {
         Ok(decoded) => format!("{} rows were read", decoded.offsets.len()),
         Err(error) => error.to_string(),
     }
@@ -45,9 +44,9 @@ fn refusal(bytes: &[u8]) -> String {
 #[test]
 fn a_file_cut_anywhere_is_refused() {
     let bytes = file();
-    assert_eq!(decode(&Format::Arrow, &numbers(), &bytes).unwrap().offsets.len(), 9);
+    assert_eq!(decode(&ARROW, &numbers(), &bytes).unwrap().offsets.len(), 9);
     for end in 0..bytes.len() {
-        let refused = decode(&Format::Arrow, &numbers(), &bytes[..end]);
+        let refused = decode(&ARROW, &numbers(), &bytes[..end]);
         assert!(refused.is_err(), "cut at {end} of {}", bytes.len());
     }
     // Right behind a batch, where a stream may end.
@@ -102,7 +101,7 @@ fn messages_that_the_footer_does_not_list_are_not_passed_over() {
 #[test]
 fn feather_of_version_1_is_refused_by_name() {
     assert!(refusal(b"FEA1 and what follows").contains("version 1"));
-    assert!(infer_schema(&Format::Arrow, b"FEA1....", true).is_err());
+    assert!(infer_schema(&ARROW, b"FEA1....", true).is_err());
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn sizes_that_are_not_true_reserve_nothing() {
     let bytes = writer.into_inner().unwrap();
     assert!(bytes.len() < 1 << 20);
     let schema = numbers();
-    let format = Format::Arrow;
+    let format = ARROW;
     let spec = DecoderSpec {
         format: &format,
         schema: &schema,

@@ -17,7 +17,7 @@ use tidemill_record::{
     BadRecord, Batch, DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema,
 };
 
-use crate::decoding::{Decoded, check_every_cut, decode, gathered, texts_schema};
+use crate::decoding::{ARROW, Decoded, check_every_cut, decode, gathered, texts_schema};
 use crate::round_trip::{all_types, all_values, encoded};
 
 fn foreign() -> RecordBatch {
@@ -46,12 +46,12 @@ fn stream(batch: &RecordBatch) -> Vec<u8> {
 #[test]
 fn foreign_types_become_ours_or_bad_records() {
     let bytes = stream(&foreign());
-    let schema = infer_schema(&Format::Arrow, &bytes, true).unwrap();
+    let schema = infer_schema(&ARROW, &bytes, true).unwrap();
     let types: Vec<String> = schema.fields.iter().map(|f| f.data_type.to_string()).collect();
     assert_eq!(types, ["DECIMAL(20,0)", "VARCHAR", "TIMESTAMP", "TIMESTAMP", "VARCHAR"]);
     let mut schema = schema;
     schema.fields[0].data_type = DataType::BigInt;
-    let decoded = check_every_cut(&Format::Arrow, &schema, &bytes);
+    let decoded = check_every_cut(&ARROW, &schema, &bytes);
     assert_eq!(decoded.offsets, [0, 2, 3, 4, 6, 7]);
     assert_eq!(decoded.reasons(), ["a value is out of range for BIGINT"; 2]);
     let u = Int64Array::from(vec![Some(1), None, Some(2), Some(1), None, Some(2)]);
@@ -70,7 +70,7 @@ fn a_file_reads_as_the_stream_inside_it() {
     let mut writer = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     let bytes = writer.into_inner().unwrap();
-    let decoded = check_every_cut(&Format::Arrow, &texts_schema(&["t", "d"]), &bytes);
+    let decoded = check_every_cut(&ARROW, &texts_schema(&["t", "d"]), &bytes);
     assert_eq!(decoded.texts(0).len(), 4);
     assert_eq!(decoded.texts(1)[2].as_deref(), Some("a text beyond twelve"));
 }
@@ -78,12 +78,12 @@ fn a_file_reads_as_the_stream_inside_it() {
 #[test]
 fn arrow_columns_are_matched_by_name_and_type() {
     let bytes = stream(&foreign());
-    let error = decode(&Format::Arrow, &texts_schema(&["nope"]), &bytes).unwrap_err();
+    let error = decode(&ARROW, &texts_schema(&["nope"]), &bytes).unwrap_err();
     assert!(matches!(error, FormatError::MissingColumn { .. }));
-    let error = decode(&Format::Arrow, &texts_schema(&["u"]), &bytes).unwrap_err();
+    let error = decode(&ARROW, &texts_schema(&["u"]), &bytes).unwrap_err();
     assert_eq!(error.to_string(), "column u is declared VARCHAR but the input holds DECIMAL(20,0)");
     let schema = Schema::new(vec![Field::required("d", DataType::Varchar)]);
-    let decoded = decode(&Format::Arrow, &schema, &bytes).unwrap();
+    let decoded = decode(&ARROW, &schema, &bytes).unwrap();
     assert_eq!(decoded.reasons(), ["NULL in column d, which is NOT NULL"; 2]);
 }
 
@@ -92,7 +92,7 @@ fn damaged_arrow_is_an_error_and_never_a_panic() {
     let bytes = stream(&foreign());
     let schema = texts_schema(&["t"]);
     for end in 0..bytes.len() - 8 {
-        if let Ok(decoded) = decode(&Format::Arrow, &schema, &bytes[..end]) {
+        if let Ok(decoded) = decode(&ARROW, &schema, &bytes[..end]) {
             // Between two messages a stream may end without saying so.
             assert!(decoded.offsets.len().is_multiple_of(4), "cut at {end}");
         }
@@ -105,7 +105,7 @@ fn damaged_arrow_is_an_error_and_never_a_panic() {
             damaged[at] = random.random();
         }
         // Either an error or valid columns (`gathered` validates them).
-        let _ = decode(&Format::Arrow, &schema, &damaged);
+        let _ = decode(&ARROW, &schema, &damaged);
     }
 }
 

@@ -3,10 +3,13 @@
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use tidemill_format::{Decoder, DecoderSpec, FormatError, LeftOut};
-use tidemill_plan::Format;
+use tidemill_plan::{ArrowForm, ArrowOptions, Format};
 use tidemill_record::{
     BadRecord, Batch, DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema,
 };
+
+/// Read it is either form.
+pub(crate) const ARROW: Format = Format::Arrow(ArrowOptions { form: ArrowForm::File });
 
 /// What an input decodes to.
 #[derive(Debug, PartialEq)]

@@ -24,11 +24,11 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 use tidemill_format::parquet::Footer;
 use tidemill_format::{Decoder, DecoderSpec, infer_schema};
-use tidemill_plan::{BinaryOp, Expr, ExprKind, Format, Scalar, Span};
+use tidemill_plan::{BinaryOp, Expr, ExprKind, Scalar, Span};
 use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, Schema};
 
 use crate::columnar::{decode_parquet, footer};
-use crate::decoding::{Decoded, decode, texts_schema};
+use crate::decoding::{ARROW, Decoded, decode, texts_schema};
 
 fn stream(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
@@ -40,8 +40,8 @@ fn stream(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
 /// All columns that have a SQL type, of a stream with one column `c`.
 fn of_arrow(column: ArrayRef) -> (DataType, Decoded) {
     let bytes = stream(vec![("c", column)]);
-    let schema = infer_schema(&Format::Arrow, &bytes, true).unwrap();
-    let decoded = decode(&Format::Arrow, &schema, &bytes).unwrap();
+    let schema = infer_schema(&ARROW, &bytes, true).unwrap();
+    let decoded = decode(&ARROW, &schema, &bytes).unwrap();
     (schema.fields[0].data_type.clone(), decoded)
 }
 
@@ -102,7 +102,7 @@ fn arrow_decimals_are_held_to_their_precision() {
     })]);
     for data_type in [DataType::Decimal { precision: 38, scale: 4 }, DataType::Double] {
         let schema = Schema::new(vec![Field::nullable("c", data_type)]);
-        assert_eq!(out_of_range(&decode(&Format::Arrow, &schema, &bytes).unwrap()), [1]);
+        assert_eq!(out_of_range(&decode(&ARROW, &schema, &bytes).unwrap()), [1]);
     }
     // Of 256 bits, of which more are held than 128 have.
     let huge = i256::from_i128(i128::MAX).wrapping_mul(i256::from_i128(4));
@@ -181,8 +181,8 @@ fn digits_below_the_microsecond_are_counted() {
     let nanos = TimestampNanosecondArray::from(vec![Some(1500), Some(-1), None, Some(2000)]);
     let bytes =
         stream(vec![("at", Arc::new(nanos)), ("n", Arc::new(Int64Array::from(vec![0; 4])))]);
-    let schema = infer_schema(&Format::Arrow, &bytes, true).unwrap();
-    let format = Format::Arrow;
+    let schema = infer_schema(&ARROW, &bytes, true).unwrap();
+    let format = ARROW;
     let spec = DecoderSpec {
         format: &format,
         schema: &schema,

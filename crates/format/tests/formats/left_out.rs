@@ -8,7 +8,7 @@ use tidemill_format::{LeftOut, Lost};
 use tidemill_plan::{CsvOptions, Format, JsonOptions, TimestampUnit};
 use tidemill_record::{DataType, Field, Offset, Schema};
 
-use crate::decoding;
+use crate::decoding::{self, ARROW};
 
 fn json() -> Format {
     Format::Json(JsonOptions::default())
@@ -114,7 +114,7 @@ fn columns_of_arrow_that_nobody_knows_are_named_with_types_that_none_holds() {
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
     let columns = schema(&[("a", DataType::BigInt)]);
-    let (found, _) = decoding::left_out(&Format::Arrow, &columns, &bytes, bytes.len(), 10);
+    let (found, _) = decoding::left_out(&ARROW, &columns, &bytes, bytes.len(), 10);
     let [more, span] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(*more, lost(Lost::Column("more".to_owned()), 1, 0));
     assert!(

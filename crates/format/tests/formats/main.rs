@@ -12,3 +12,4 @@ mod json_records;
 mod left_out;
 mod round_trip;
 mod verbatim;
+mod written;

@@ -11,7 +11,7 @@ use arrow_array::{
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use tidemill_format::Encoder;
-use tidemill_plan::{CsvOptions, Format, JsonOptions, TimestampUnit};
+use tidemill_plan::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, TimestampUnit};
 use tidemill_record::{Batch, DataType, Field, Schema};
 
 use crate::decoding::{decode, decode_in_frames};
@@ -164,7 +164,9 @@ fn json() {
 
 #[test]
 fn arrow() {
-    check(&Format::Arrow);
+    for form in [ArrowForm::File, ArrowForm::Stream] {
+        check(&Format::Arrow(ArrowOptions { form }));
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{
-    BadRecords, Compression, DiscardSink, FileSink, FileSource, Format, GeneratorModel,
-    GeneratorSource, LateRecords, OnExisting, SinkConnector, SourceConnector, Span, WatermarkRule,
+    ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, FileSink, FileSource, Format,
+    GeneratorModel, GeneratorSource, LateRecords, OnExisting, SinkConnector, SourceConnector, Span,
+    WatermarkRule,
 };
 
 use super::Options;
@@ -114,7 +115,7 @@ pub(crate) fn sink(
     let mut options = Options::new(entries, span, report);
     let sink = match connector(&mut options, &["file", "stdout", "discard"])? {
         "file" => file_sink(&mut options).map(SinkConnector::File),
-        "stdout" => Some(SinkConnector::Stdout(format(&mut options, None))),
+        "stdout" => Some(SinkConnector::Stdout(format(&mut options, None).map(on_stdout))),
         _ => {
             let has_checksum = options.one_of("checksum", TRUTHS).unwrap_or(true);
             Some(SinkConnector::Discard(DiscardSink { has_checksum }))
@@ -122,6 +123,14 @@ pub(crate) fn sink(
     };
     options.finish()?;
     sink.ok_or(Reported)
+}
+
+/// A file has an end that is known; what is printed is a stream under either name.
+fn on_stdout(format: Format) -> Format {
+    match format {
+        Format::Arrow(_) => Format::Arrow(ArrowOptions { form: ArrowForm::Stream }),
+        other => other,
+    }
 }
 
 fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static str> {

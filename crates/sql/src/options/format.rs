@@ -1,6 +1,6 @@
 //! `format` and its options.
 
-use tidemill_plan::{CsvOptions, Format, JsonOptions, TimestampUnit};
+use tidemill_plan::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, TimestampUnit};
 
 use super::Options;
 
@@ -16,21 +16,27 @@ pub(crate) fn format_by_name_ending(path: &str) -> Option<Format> {
         "csv" => Format::Csv(CsvOptions::default()),
         "tsv" => Format::Csv(CsvOptions { delimiter: b'\t', ..CsvOptions::default() }),
         "json" | "jsonl" | "ndjson" => Format::Json(JsonOptions::default()),
-        "arrow" | "arrows" | "ipc" | "feather" => Format::Arrow,
+        "arrow" | "ipc" | "feather" => Format::Arrow(ArrowOptions { form: ArrowForm::File }),
+        "arrows" => Format::Arrow(ArrowOptions { form: ArrowForm::Stream }),
         "parquet" => Format::Parquet,
         _ => return None,
     })
 }
 
 /// Names of the formats, without their options.
-const NAMES: &[(&str, Name)] =
-    &[("csv", Name::Csv), ("json", Name::Json), ("arrow", Name::Arrow), ("parquet", Name::Parquet)];
+const NAMES: &[(&str, Name)] = &[
+    ("csv", Name::Csv),
+    ("json", Name::Json),
+    ("arrow", Name::Arrow(ArrowForm::File)),
+    ("arrows", Name::Arrow(ArrowForm::Stream)),
+    ("parquet", Name::Parquet),
+];
 
 #[derive(Clone, Copy)]
 enum Name {
     Csv,
     Json,
-    Arrow,
+    Arrow(ArrowForm),
     Parquet,
 }
 
@@ -41,7 +47,7 @@ pub(super) fn format(options: &mut Options<'_>, default: Option<Format>) -> Opti
         (Some(Name::Csv), Some(csv @ Format::Csv(_))) => csv,
         (Some(Name::Csv), _) => Format::Csv(CsvOptions::default()),
         (Some(Name::Json), _) => Format::Json(JsonOptions::default()),
-        (Some(Name::Arrow), _) => Format::Arrow,
+        (Some(Name::Arrow(form)), _) => Format::Arrow(ArrowOptions { form }),
         (Some(Name::Parquet), _) => Format::Parquet,
         (None, default) => default?,
     };
