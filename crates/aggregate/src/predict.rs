@@ -20,7 +20,11 @@ pub fn predicted_state(stage: &Stage) -> Option<String> {
         Stage::Over { spec, .. } => Some(frames(spec)),
         Stage::TopN(spec) => Some(first_rows(spec)),
         Stage::Sort(spec) => Some(rows(&spec.input_types, spec.limit.needed())),
-        Stage::EventTime(_) | Stage::Filter(_) | Stage::Project(_) | Stage::Limit(_) => None,
+        Stage::Compute(_)
+        | Stage::EventTime(_)
+        | Stage::Filter(_)
+        | Stage::Project(_)
+        | Stage::Limit(_) => None,
     }
 }
 

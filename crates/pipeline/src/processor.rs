@@ -1,7 +1,7 @@
 //! The plan's stages, applied to one batch after another.
 
 use tidemill_aggregate::{
-    AggregateError, FarAhead, GroupOrder, Late, Sealed, TableBatches, WindowTable,
+    AggregateError, EventTimes, FarAhead, GroupOrder, Late, Sealed, TableBatches, WindowTable,
 };
 use tidemill_expr::Context;
 use tidemill_plan::fragment::Merge;
@@ -318,7 +318,7 @@ impl Processor {
         batches: &mut Vec<Batch>,
         bad: &mut Vec<BadRecord>,
     ) {
-        if let Some(Step::EventTime(times)) = self.steps.first_mut() {
+        if let Some(times) = self.event_times_mut() {
             times.raise(watermark);
         }
         self.watermark = self.watermark.max(watermark);
@@ -501,15 +501,25 @@ impl Processor {
     /// How many event times were too far ahead of the watermark, and where the first is; `None` where
     /// none was.
     pub(crate) fn far_ahead(&self) -> Option<(u64, Offset)> {
-        let Some(Step::EventTime(times)) = self.steps.first() else { return None };
+        let times = self.steps.iter().find_map(|step| match step {
+            Step::EventTime(times) => Some(times),
+            _ => None,
+        })?;
         let (count, first) = times.far_ahead();
         first.map(|first| (count, first.offset))
     }
 
     /// Where event times began to be too far ahead, once for each time that they did.
     pub(crate) fn take_far_ahead(&mut self) -> Option<FarAhead> {
-        let Some(Step::EventTime(times)) = self.steps.first_mut() else { return None };
-        times.take_far_ahead()
+        self.event_times_mut()?.take_far_ahead()
+    }
+
+    /// The step that notes event times, which is among the first.
+    fn event_times_mut(&mut self) -> Option<&mut EventTimes> {
+        self.steps.iter_mut().find_map(|step| match step {
+            Step::EventTime(times) => Some(times),
+            _ => None,
+        })
     }
 
     /// The partial table, once drained.

@@ -46,7 +46,9 @@ impl Step {
         Ok(match stage {
             Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
-            Stage::Project(columns) => Self::Project(Project::new(columns, context)?),
+            Stage::Compute(columns) | Stage::Project(columns) => {
+                Self::Project(Project::new(columns, context)?)
+            }
             Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
                 Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
             }

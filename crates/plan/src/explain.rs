@@ -126,6 +126,10 @@ impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
         let number = first + fragment_count(fragment) - 1;
         let mut depth = depth;
         for (place, stage) in fragment.stages.iter().enumerate().rev() {
+            if matches!(stage, Stage::Compute(columns) if computed(columns).is_empty()) {
+                // It only leaves out, or puts in order.
+                continue;
+            }
             indent(f, depth)?;
             write_stage(f, stage, fragment)?;
             depth += 1;
@@ -165,6 +169,7 @@ impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
 
 fn write_stage(f: &mut fmt::Formatter<'_>, stage: &Stage, fragment: &Fragment) -> fmt::Result {
     match stage {
+        Stage::Compute(columns) => writeln!(f, "compute {}", projection(&computed(columns))),
         Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec)),
         Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec)),
         Stage::TopN(spec) => writeln!(f, "number {}", top_n(spec)),
@@ -223,6 +228,15 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
     (0..depth).try_for_each(|_| f.write_str("  "))
+}
+
+/// Columns that are not there before.
+fn computed(columns: &[NamedExpr]) -> Vec<NamedExpr> {
+    let is_computed = |column: &&NamedExpr| match &column.expr.kind {
+        ExprKind::Column { name, .. } => *name != column.name,
+        _ => true,
+    };
+    columns.iter().filter(is_computed).cloned().collect()
 }
 
 fn projection(columns: &[NamedExpr]) -> String {

@@ -293,6 +293,29 @@ impl Expr {
         }
     }
 
+    /// Whether it has a value for every row, so that no record is bad because of it: columns and constants
+    /// that are compared, looked for in lists and joined by `AND`, `OR` and `NOT`. What is not sure is none.
+    #[must_use]
+    pub fn is_total(&self) -> bool {
+        let is_sure = match &self.kind {
+            ExprKind::Column { .. }
+            | ExprKind::Literal(_)
+            | ExprKind::And(_)
+            | ExprKind::Or(_)
+            | ExprKind::Case { .. }
+            | ExprKind::InList { .. } => true,
+            ExprKind::Unary { op, .. } => *op != UnaryOp::Negate,
+            ExprKind::Binary { op, .. } => op.is_comparison(),
+            ExprKind::Like { pattern, .. } => matches!(pattern.kind, ExprKind::Literal(_)),
+            ExprKind::Cast { operand, .. } => {
+                operand.data_type.is_integer()
+                    && matches!(self.data_type, DataType::BigInt | DataType::Double)
+            }
+            ExprKind::Call { .. } | ExprKind::CallUser { .. } => false,
+        };
+        is_sure && self.children().into_iter().all(Self::is_total)
+    }
+
     /// Calls `visit` with the index of every column this expression reads; repeats are possible.
     pub fn for_each_column(&self, visit: &mut impl FnMut(usize)) {
         if let ExprKind::Column { index, .. } = &self.kind {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use tidemill_record::Schema;
 
-use crate::lineage::{event_time_columns, source_column};
+use crate::computing;
+use crate::lineage::event_time_columns;
+use crate::locality::{Local, local_reason};
 use crate::relation::Scan;
 use crate::verbatim::{self, Verbatim};
 use crate::{
@@ -68,6 +70,14 @@ impl PhysicalQuery {
 }
 
 impl Fragment {
+    /// How many of the stages stand before the scan's conditions: the watermark follows every record, also
+    /// one that those leave out.
+    #[must_use]
+    pub fn stages_before_conditions(&self) -> usize {
+        let is_event_time = |stage: &Stage| matches!(stage, Stage::EventTime(_));
+        self.stages.iter().rposition(is_event_time).map_or(0, |last| last + 1)
+    }
+
     fn follows_event_time(&self) -> bool {
         self.stages.iter().any(|stage| matches!(stage, Stage::EventTime(_)))
             || match &self.input {
@@ -151,7 +161,11 @@ pub struct EventTimeSpec {
 /// One step of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
-    /// Notes the watermark beside every row; the first stage behind a scan, before its filter.
+    /// Compute columns of the source: all that leave, also those that come so. Behind a scan alone, among
+    /// the first stages.
+    Compute(Vec<NamedExpr>),
+    /// Notes the watermark beside every row; behind a scan, before its filter. In front of it stands at most
+    /// what computes the event time.
     EventTime(EventTimeSpec),
     /// Keep the rows for which this is TRUE.
     Filter(Expr),
@@ -201,6 +215,7 @@ pub fn fragment(
     let mut cutter = Cutter { partitioning, locality: Locality::Stateless, proof: Vec::new() };
     let mut fragments = cutter.cut(&query.relation)?;
     for fragment in &mut fragments {
+        computing::place(fragment);
         verbatim::pass_text(fragment, &query.sink.connector);
     }
     if cutter.proof.is_empty() {
@@ -213,18 +228,6 @@ pub fn fragment(
         proof: cutter.proof,
         fragments,
     })
-}
-
-/// Why each group lies in one partition.
-struct Local {
-    reason: String,
-    audited_keys: Vec<usize>,
-}
-
-impl Local {
-    fn unaudited(reason: String) -> Self {
-        Self { reason, audited_keys: Vec::new() }
-    }
 }
 
 /// When a gather merges what was sealed.
@@ -288,7 +291,7 @@ impl Cutter<'_> {
                 span: spec.span,
             });
         }
-        match self.local_reason(&children, input, &spec.partition_by) {
+        match local_reason(self.partitioning, &children, input, &spec.partition_by) {
             Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
                 let proof = format!("{what} is local: {reason}");
@@ -322,7 +325,7 @@ impl Cutter<'_> {
                 span: spec.span,
             });
         }
-        match self.local_reason(&children, input, &spec.partition_by) {
+        match local_reason(self.partitioning, &children, input, &spec.partition_by) {
             Ok(Local { reason, .. }) => {
                 self.locality = self.locality.max(Locality::Local);
                 self.proof.push(format!("{what} is local: {reason}"));
@@ -365,7 +368,7 @@ impl Cutter<'_> {
                 });
             }
         }
-        match self.local_reason(&children, input, &spec.keys) {
+        match local_reason(self.partitioning, &children, input, &spec.keys) {
             Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
                 self.proof.push(format!("{what} is local: {reason}"));
@@ -408,66 +411,6 @@ impl Cutter<'_> {
                 ),
                 span: spec.span,
             }),
-        }
-    }
-
-    /// Why each group lies in one partition, or why it may not.
-    fn local_reason(
-        &self,
-        children: &[Fragment],
-        input: &Relation,
-        keys: &[usize],
-    ) -> Result<Local, String> {
-        let [child] = children else {
-            return Err("UNION ALL brings several inputs together".to_owned());
-        };
-        let scan = match &child.input {
-            FragmentInput::Gather { .. } => {
-                return Ok(Local::unaudited("its input is one gathered pipeline".to_owned()));
-            }
-            FragmentInput::Scan(scan) => scan,
-        };
-        let source = &scan.source;
-        let partitioning = (self.partitioning)(source);
-        if partitioning.partition_count == Some(1) {
-            return Ok(Local::unaudited(format!("{} has a single partition", source.name)));
-        }
-        if partitioning.is_split {
-            return Err(format!("{} is one file read as several splits", source.name));
-        }
-        let names = |columns: &[usize]| {
-            let fields = columns.iter().map(|&c| source.schema.fields[c].name.as_str());
-            fields.collect::<Vec<_>>().join(", ")
-        };
-        if source.partitioned_by.is_empty() {
-            return Err(format!("{} declares no PARTITIONED BY", source.name));
-        }
-        let key_sources: Vec<Option<usize>> =
-            keys.iter().map(|&key| source_column(input, key)).collect();
-        let missing: Vec<usize> = source
-            .partitioned_by
-            .iter()
-            .copied()
-            .filter(|&column| !key_sources.contains(&Some(column)))
-            .collect();
-        if missing.is_empty() {
-            let columns = names(&source.partitioned_by);
-            let is_declared = |place: &usize| {
-                key_sources[*place].is_some_and(|c| source.partitioned_by.contains(&c))
-            };
-            Ok(Local {
-                reason: format!(
-                    "{} is PARTITIONED BY ({columns}), all part of the key",
-                    source.name
-                ),
-                audited_keys: (0..keys.len()).filter(is_declared).collect(),
-            })
-        } else {
-            let (all, missing) = (names(&source.partitioned_by), names(&missing));
-            Err(format!(
-                "{} is PARTITIONED BY ({all}), and {missing} is not part of the key",
-                source.name
-            ))
         }
     }
 
@@ -536,7 +479,7 @@ fn note_event_time(fragments: &mut [Fragment], columns: Option<&[usize]>) {
         let rule = rule.filter(|rule| rule.column == column);
         let spec = EventTimeSpec {
             column: place,
-            name: scan.source.schema.fields[column].name.clone(),
+            name: scan.source.field(column).name.clone(),
             delay_us: rule.map(|rule| rule.delay_us),
             max_ahead_us: rule.and_then(|rule| rule.max_ahead_us),
         };

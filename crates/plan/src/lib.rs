@@ -1,22 +1,26 @@
 //! The query as plain data, and the proof of where it may run.
 //!
 //! Read in this order: [`options`] (sources and sinks), [`mod@format`] (how their records are laid out),
-//! [`expr`] (what one row yields), [`relation`] (what a query does to its input), [`mod@fragment`] (how
-//! that is cut into pipelines), [`verbatim`] (what of it passes as text), [`explain`] (the same as text).
-//! Absent on purpose: text parsing, I/O, and any evaluation.
+//! [`source_columns`] (what columns a source has), [`expr`] (what one row yields), [`relation`] (what a query does to
+//! its input), [`mod@fragment`] (how that is cut into pipelines), `locality` (why groups lie in one partition),
+//! `computing` (where computed columns are computed), [`verbatim`] (what of it passes as text), [`explain`] (the same
+//! as text). Absent on purpose: text parsing, I/O, and any evaluation.
 
 pub mod aggregate;
+mod computing;
 pub mod explain;
 pub mod expr;
 pub mod format;
 pub mod fragment;
 pub mod function;
 pub mod lineage;
+mod locality;
 pub mod options;
 pub mod over;
 pub mod relation;
 pub mod scalar;
 pub mod settings;
+pub mod source_columns;
 pub mod span;
 pub mod verbatim;
 pub mod window;
@@ -40,6 +44,7 @@ pub use relation::{
 };
 pub use scalar::Scalar;
 pub use settings::{CoreSet, RuntimeChoice, Settings};
+pub use source_columns::ComputedColumn;
 pub use span::Span;
 pub use verbatim::Verbatim;
 pub use window::{WindowKind, WindowSpec};

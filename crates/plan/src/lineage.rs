@@ -2,12 +2,12 @@
 
 use crate::{Emit, ExprKind, OverOrder, Relation};
 
-/// The source column that an output column is an unchanged copy of, as an index into the source's
-/// declared schema; `None` where it is computed, or where the input is a union.
+/// The column that an output column is an unchanged copy of, by number of the source; `None` where the
+/// query computes it, or where the input is a union.
 #[must_use]
 pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
     match relation {
-        Relation::Scan(scan) => scan.columns.get(column).copied(),
+        Relation::Scan(scan) => scan.columns.get(column).map(|&at| scan.source.original(at)),
         Relation::Filter { input, .. }
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. } => source_column(input, column),

@@ -7,17 +7,26 @@ use std::time::Duration;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{Format, Span};
+use crate::{ComputedColumn, Format, Span};
 
 /// A source of records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceDef {
     /// The name it is selected by; the path for `FROM 'glob'`.
     pub name: String,
-    /// Declared (or inferred) columns.
+    /// Columns that records have, declared or inferred. They are the first of the source's columns by
+    /// number; see [`Self::field`].
     pub schema: Schema,
-    /// Nobody declared the columns: they were taken from the head of the files.
+    /// Nobody declared the columns of records: they were taken from the head of the files.
     pub is_inferred: bool,
+    /// For each column of records what the name of its type says beyond the type: characters of a
+    /// `VARCHAR(n)`, digits of a second of a `TIMESTAMP(p)`. May be shorter than the schema: no limits.
+    pub limits: Vec<Option<u32>>,
+    /// Columns that are computed, behind those of records by number.
+    pub computed: Vec<ComputedColumn>,
+    /// The columns that `*` means, by number, in its order. A column that is not among them has no name
+    /// here: a computed column of the same name stands in its place.
+    pub shown: Vec<usize>,
     /// Columns that `PARTITIONED BY` names: equal values never stand in two partitions.
     pub partitioned_by: Vec<usize>,
     /// The `WATERMARK FOR` clause.
@@ -86,6 +95,26 @@ pub enum LateRecords {
 }
 
 impl SourceDef {
+    /// A source whose records have all its columns, declared, with no more said about it.
+    #[must_use]
+    pub fn new(name: String, schema: Schema, connector: SourceConnector, span: Span) -> Self {
+        let shown = (0..schema.fields.len()).collect();
+        Self {
+            name,
+            schema,
+            is_inferred: false,
+            limits: Vec::new(),
+            computed: Vec::new(),
+            shown,
+            partitioned_by: Vec::new(),
+            watermark: None,
+            connector,
+            bad_records: None,
+            dead_letter_path: None,
+            span,
+        }
+    }
+
     /// Whether its records come to an end by themselves.
     #[must_use]
     pub fn is_bounded(&self) -> bool {

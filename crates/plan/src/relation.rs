@@ -173,8 +173,8 @@ impl Scan {
     /// The scanned columns.
     #[must_use]
     pub fn schema(&self) -> Schema {
-        let fields = &self.source.schema.fields;
-        Schema::new(self.columns.iter().map(|&column| fields[column].clone()).collect())
+        let fields = self.columns.iter().map(|&column| self.source.field(column).clone());
+        Schema::new(fields.collect())
     }
 
     /// The conditions of the filter in the order in which they are applied: what holds a declared

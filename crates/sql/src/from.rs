@@ -1,8 +1,10 @@
 //! `FROM`: the one table of a query, under the names its columns have there.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{self, Spanned};
 use tidemill_plan::relation::Scan;
-use tidemill_plan::{NamedExpr, Relation, Span};
+use tidemill_plan::{Expr, NamedExpr, Relation, SourceConnector, SourceDef, Span};
 
 use crate::parse::fold_name;
 use crate::query::{Input, QueryBinder, first_word, relation_nodes};
@@ -127,9 +129,12 @@ impl QueryBinder<'_, '_> {
             _ => self.tables.find(self.session, &name)?,
         };
         self.runs_after.extend(found.runs_after);
-        let columns = (0..found.source.schema.fields.len()).collect();
-        let scan = Scan { source: found.source, columns, filter: None };
-        self.aliased(Relation::Scan(scan), name.text, alias)
+        let is_declared = self.tables.sources.contains_key(&name.text)
+            && matches!(found.source.connector, SourceConnector::File(_))
+            && !found.source.is_inferred;
+        let mut input = self.aliased(scanned(found.source), name.text, alias)?;
+        input.scope.note = is_declared.then_some(ONLY_DECLARED);
+        Ok(input)
     }
 
     fn aliased(
@@ -180,11 +185,30 @@ impl QueryBinder<'_, '_> {
                 }
                 None => field.name.clone(),
             };
-            let expr =
-                tidemill_plan::Expr::column(index, field.name.clone(), field.data_type.clone());
+            let expr = Expr::column(index, field.name.clone(), field.data_type.clone());
             named.push(NamedExpr { name, expr });
         }
         Ok(Relation::Project { input: Box::new(relation), columns: named })
+    }
+}
+
+/// Why a column that the files of a source have may not be among its columns.
+const ONLY_DECLARED: &str = "a column of the files that is missing here has to be declared, too";
+
+/// Every column of a source that has a name, in the order that `*` has.
+fn scanned(source: Arc<SourceDef>) -> Relation {
+    let shown = source.shown.iter().map(|&column| {
+        let field = source.field(column);
+        let expr = Expr::column(column, field.name.clone(), field.data_type.clone());
+        NamedExpr { name: field.name.clone(), expr }
+    });
+    let shown: Vec<NamedExpr> = shown.collect();
+    let is_by_number = source.shown.iter().copied().eq(0..source.column_count());
+    let columns = (0..source.column_count()).collect();
+    let scan = Relation::Scan(Scan { source, columns, filter: None });
+    match is_by_number {
+        true => scan,
+        false => Relation::Project { input: Box::new(scan), columns: shown },
     }
 }
 

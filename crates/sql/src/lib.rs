@@ -40,6 +40,7 @@ mod time_format;
 
 mod aggregates;
 mod calls;
+mod computed;
 mod from;
 mod grouping;
 mod order;
@@ -48,11 +49,11 @@ mod over;
 mod query;
 mod script;
 mod select;
+mod sources;
 mod tables;
 mod window_tokens;
 mod windows;
 
-mod limits;
 mod optimize;
 mod prune;
 mod pushdown;

@@ -21,8 +21,8 @@ use crate::scan::{Chunk, EmitClause, scan};
 use crate::script::bind_script;
 use crate::suggest::did_you_mean;
 use crate::syntax::{
-    ColumnSyntax, CreateSource, Name, QueryStatement, Statement, StatementKind, Target,
-    WatermarkSyntax, Words,
+    ColumnKind, ColumnSyntax, CreateSource, Name, QueryStatement, Statement, StatementKind, Target,
+    TypeSyntax, WatermarkSyntax, Words,
 };
 use crate::tokens::shown;
 
@@ -257,7 +257,7 @@ impl Parsing<'_> {
         let name = self.name()?;
         let mut source = CreateSource {
             name,
-            columns: None,
+            columns: Vec::new(),
             watermark: None,
             partitioned_by: Vec::new(),
             options: Vec::new(),
@@ -282,7 +282,6 @@ impl Parsing<'_> {
 
     /// The column list, after its opening bracket.
     fn columns(&mut self, source: &mut CreateSource) -> Bind<()> {
-        let columns = source.columns.get_or_insert_default();
         loop {
             let next = self.parser.peek_nth_token(1);
             let is_watermark =
@@ -294,7 +293,7 @@ impl Parsing<'_> {
                 }
                 source.watermark = Some(watermark);
             } else {
-                columns.push(self.column()?);
+                source.columns.push(self.column()?);
             }
             if !self.parser.consume_token(&Token::Comma) {
                 break;
@@ -304,11 +303,30 @@ impl Parsing<'_> {
     }
 
     fn column(&mut self) -> Bind<ColumnSyntax> {
+        let next = self.parser.peek_token();
+        if next.token == Token::Mul {
+            let message = "not supported: * among declared columns";
+            let hint =
+                "where none but computed columns is declared, the others are those of the files";
+            return Err(self.report.add(self.token_span(&next), message, Some(hint.to_owned())));
+        }
         let name = self.name()?;
+        if self.take_word("AS") {
+            return self.computed(name, None);
+        }
         let start = self.token_span(&self.parser.peek_token());
         let parsed = self.parser.parse_data_type();
         let data_type = self.checked(parsed)?;
         let end = self.token_span(self.parser.get_current_token());
+        let data_type = TypeSyntax { name: data_type, span: union(start, end) };
+        if self.take_word("GENERATED") {
+            self.expect_word("ALWAYS")?;
+            self.expect_word("AS")?;
+            return self.computed(name, Some(data_type));
+        }
+        if self.take_word("AS") {
+            return self.computed(name, Some(data_type));
+        }
         let mut is_nullable = true;
         if self.take_word("NOT") {
             self.expect_word("NULL")?;
@@ -316,16 +334,55 @@ impl Parsing<'_> {
         } else {
             self.take_word("NULL");
         }
-        let next = self.parser.peek_token();
-        if !matches!(next.token, Token::Comma | Token::RParen) {
-            if let Some(reported) = self.diagnosed(self.token_span(&next)) {
-                return Err(reported);
-            }
-            let message = format!("not supported: {} after a column's type", shown(&next));
-            let hint = Some("a column is a name, a type, and NOT NULL where it applies".to_owned());
-            return Err(self.report.add(self.token_span(&next), message, hint));
+        self.end_column(
+            "a column's type",
+            "a column is a name, a type, and NOT NULL where it applies",
+        )?;
+        Ok(ColumnSyntax { name, kind: ColumnKind::Recorded { data_type, is_nullable } })
+    }
+
+    /// The expression of a computed column, after `AS`.
+    fn computed(&mut self, name: Name, data_type: Option<TypeSyntax>) -> Bind<ColumnSyntax> {
+        let parsed = self.parser.parse_expr();
+        let expr = Box::new(self.checked(parsed)?);
+        self.refuse_not_null(&expr)?;
+        // Both are what it is: it is computed where it is read.
+        let _ = self.take_word("VIRTUAL") || self.take_word("STORED");
+        self.end_column(
+            "a computed column",
+            "a computed column is its name, AS and an expression",
+        )?;
+        Ok(ColumnSyntax { name, kind: ColumnKind::Computed { data_type, expr } })
+    }
+
+    /// Behind a computed column `NOT NULL` would be one more operator, and make a truth value of it.
+    fn refuse_not_null(&mut self, expr: &ast::Expr) -> Bind<()> {
+        let end = self.parser.index();
+        let is_word = |back: usize, keyword| {
+            let token = end.checked_sub(back).map(|at| &self.parser.token_at(at).token);
+            matches!(token, Some(Token::Word(word)) if word.keyword == keyword)
+        };
+        let ends_so = is_word(1, Keyword::NULL) && is_word(2, Keyword::NOT);
+        if !ends_so || is_word(3, Keyword::IS) || !matches!(expr, ast::Expr::IsNotNull(_)) {
+            return Ok(());
         }
-        Ok(ColumnSyntax { name, data_type, type_span: union(start, end), is_nullable })
+        let span = self.token_span(self.parser.token_at(end - 2));
+        let message = "not supported: NOT NULL behind a computed column";
+        let hint = "what it is computed of may be declared NOT NULL; a truth value is IS NOT NULL";
+        Err(self.report.add(span, message, Some(hint.to_owned())))
+    }
+
+    /// Refuses whatever stands behind a column.
+    fn end_column(&mut self, behind: &str, hint: &str) -> Bind<()> {
+        let next = self.parser.peek_token();
+        if matches!(next.token, Token::Comma | Token::RParen) {
+            return Ok(());
+        }
+        if let Some(reported) = self.diagnosed(self.token_span(&next)) {
+            return Err(reported);
+        }
+        let message = format!("not supported: {} after {behind}", shown(&next));
+        Err(self.report.add(self.token_span(&next), message, Some(hint.to_owned())))
     }
 
     /// `FOR column AS expression`, after `WATERMARK`.

@@ -30,7 +30,7 @@ pub(crate) fn check_relation(session: &mut Session<'_>, relation: &Relation) -> 
 }
 
 /// Reports the smallest part of an expression that cannot be prepared.
-fn check_expr(session: &mut Session<'_>, expr: &Expr) -> Bind<()> {
+pub(crate) fn check_expr(session: &mut Session<'_>, expr: &Expr) -> Bind<()> {
     let prepare = session.catalog.prepare;
     let Err(mut reason) = prepare(expr) else { return Ok(()) };
     let mut at = expr;

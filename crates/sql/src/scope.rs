@@ -93,6 +93,8 @@ pub(crate) struct Scope {
     by_name: HashMap<String, Vec<usize>>,
     /// The same by names in lower case.
     by_folded: HashMap<String, Vec<usize>>,
+    /// What may explain that a column is not among them.
+    pub(crate) note: Option<&'static str>,
 }
 
 /// What a name means among the columns.
@@ -114,6 +116,7 @@ impl Scope {
             types: Vec::with_capacity(schema.fields.len()),
             by_name: HashMap::new(),
             by_folded: HashMap::new(),
+            note: None,
         };
         for field in &schema.fields {
             scope.push(&field.name, field.data_type.clone());
@@ -226,8 +229,11 @@ impl Scope {
                 )
             }
             Match::None => {
-                let hint = did_you_mean(name, self.names.iter().map(String::as_str))
-                    .unwrap_or_else(|| self.known_columns());
+                let hint = did_you_mean(name, self.names.iter().map(String::as_str));
+                let hint = hint.unwrap_or_else(|| match self.note {
+                    None => self.known_columns(),
+                    Some(note) => format!("{}; {note}", self.known_columns()),
+                });
                 session.fail_with(span, format!("unknown column \"{name}\""), hint)
             }
         }

@@ -85,19 +85,39 @@ pub(crate) enum StatementKind {
 /// `CREATE SOURCE`.
 pub(crate) struct CreateSource {
     pub(crate) name: Name,
-    /// `None` where there is no column list.
-    pub(crate) columns: Option<Vec<ColumnSyntax>>,
+    /// In the order of the list; empty where there is none.
+    pub(crate) columns: Vec<ColumnSyntax>,
     pub(crate) watermark: Option<WatermarkSyntax>,
     pub(crate) partitioned_by: Vec<Name>,
     pub(crate) options: Vec<OptionEntry>,
 }
 
+impl CreateSource {
+    /// Whether the columns of records are declared; else they are taken from the files, whatever is
+    /// computed beside them.
+    pub(crate) fn declares_records(&self) -> bool {
+        self.columns.iter().any(|column| matches!(column.kind, ColumnKind::Recorded { .. }))
+    }
+}
+
 /// A column of `CREATE SOURCE`.
 pub(crate) struct ColumnSyntax {
     pub(crate) name: Name,
-    pub(crate) data_type: ast::DataType,
-    pub(crate) type_span: Span,
-    pub(crate) is_nullable: bool,
+    pub(crate) kind: ColumnKind,
+}
+
+/// Where the values of a column come from.
+pub(crate) enum ColumnKind {
+    /// `name TYPE [NOT NULL]`: records have it.
+    Recorded { data_type: TypeSyntax, is_nullable: bool },
+    /// `name [TYPE] AS expression`
+    Computed { data_type: Option<TypeSyntax>, expr: Box<ast::Expr> },
+}
+
+/// The name of a type, and its place.
+pub(crate) struct TypeSyntax {
+    pub(crate) name: ast::DataType,
+    pub(crate) span: Span,
 }
 
 /// `WATERMARK FOR column AS expression`.

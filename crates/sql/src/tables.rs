@@ -16,8 +16,6 @@ use crate::syntax::Name;
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) sources: HashMap<String, Arc<SourceDef>>,
-    /// By source, for each of its declared columns: what its type's name says beyond the type.
-    pub(crate) limits: HashMap<String, Vec<Option<u32>>>,
     pub(crate) sinks: HashMap<String, Sink>,
     /// Names whose declaration is wrong: using them is not another error.
     pub(crate) broken: HashSet<String>,
@@ -87,21 +85,11 @@ impl Tables {
         let Some(schema) = session.catalog.inferred.get(path) else {
             return session.fail(name.span, format!("no columns are known of '{path}'"));
         };
+        let file = FileSource { path: path.clone(), format, splits: None, follow: false };
+        let connector = SourceConnector::File(file);
         let source = SourceDef {
-            name: path.clone(),
-            schema: schema.clone(),
             is_inferred: true,
-            partitioned_by: Vec::new(),
-            watermark: None,
-            connector: SourceConnector::File(FileSource {
-                path: path.clone(),
-                format,
-                splits: None,
-                follow: false,
-            }),
-            bad_records: None,
-            dead_letter_path: None,
-            span: name.span,
+            ..SourceDef::new(path.clone(), schema.clone(), connector, name.span)
         };
         Ok(Found { source: Arc::new(source), runs_after: None })
     }
@@ -118,22 +106,13 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
         let message = format!("\"{}\" is not written by an earlier statement", name.text);
         return session.fail(name.span, message);
     };
-    let source = SourceDef {
-        name: name.text.clone(),
-        schema: schema.clone(),
-        is_inferred: false,
-        partitioned_by: Vec::new(),
-        watermark: None,
-        connector: SourceConnector::File(FileSource {
-            path: results_in(&file.path),
-            format: file.format.clone(),
-            splits: None,
-            follow: false,
-        }),
-        bad_records: None,
-        dead_letter_path: None,
-        span: name.span,
-    };
+    let connector = SourceConnector::File(FileSource {
+        path: results_in(&file.path),
+        format: file.format.clone(),
+        splits: None,
+        follow: false,
+    });
+    let source = SourceDef::new(name.text.clone(), schema.clone(), connector, name.span);
     Ok(Found { source: Arc::new(source), runs_after: Some(*query) })
 }
 

@@ -10,6 +10,7 @@ use tidemill_record::DataType;
 
 use crate::bind_expr::ExprBinder;
 use crate::calls::{refuse_inner_clauses, refuse_outer_clauses, refuse_quantifier};
+use crate::equality::reads_columns;
 use crate::query::QueryBinder;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
@@ -179,12 +180,18 @@ impl QueryBinder<'_, '_> {
         };
         let bound = ExprBinder::new(self.session, scope, "a window").bind(named)?;
         let ExprKind::Column { index, .. } = bound.kind else {
-            return self.session.fail_with(
-                bound.span,
-                "a window takes a column of event times",
-                "the time of processing cannot be used: results would depend on when records are \
-                 read, and could not be repeated",
-            );
+            let hint = match reads_columns(&bound) {
+                true => {
+                    "declare it as a computed column of the source, event_time AS expression, with \
+                     WATERMARK FOR event_time"
+                }
+                false => {
+                    "the time of processing cannot be used: results would depend on when records are \
+                     read, and could not be repeated"
+                }
+            };
+            let message = "a window takes a column of event times";
+            return self.session.fail_with(bound.span, message, hint);
         };
         if bound.data_type != DataType::Timestamp {
             let message = format!("a window takes a TIMESTAMP, but this is {}", bound.data_type);

@@ -87,6 +87,35 @@ fn long_lists() {
 }
 
 #[test]
+fn computed_columns() {
+    let source = |columns: &str| {
+        format!(
+            "CREATE SOURCE s (x BIGINT{columns}) WITH ('connector' = 'file', 'path' = 'x.csv'); \
+             SELECT * FROM s WHERE c9 > 1"
+        )
+    };
+    let chain = |count: usize| {
+        let column = |i: usize| match i {
+            0 => ", c0 AS x + 1".to_owned(),
+            i => format!(", c{i} AS c{} + 1", i - 1),
+        };
+        (0..count).rev().map(column).collect::<String>()
+    };
+    for text in [chain(64), (0..20_000).map(|i| format!(", c{i} AS x + {i}")).collect()] {
+        let start = Instant::now();
+        let script = bind(&source(&text)).unwrap();
+        let many = |_: &tidemill_plan::SourceDef| tidemill_plan::Partitioning {
+            partition_count: None,
+            is_split: false,
+        };
+        tidemill_plan::fragment(&script.queries[0], &many).unwrap();
+        assert!(start.elapsed() < TIME_MAX);
+    }
+    refused(&source(&chain(65)), "more than 64 in a row");
+    refused(&source(&chain(20_000)), "more than 64 in a row");
+}
+
+#[test]
 fn names_that_multiply_are_refused() {
     let mut text = "WITH a0 AS (SELECT symbol FROM trades)".to_owned();
     for i in 1..60 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidemill_control::NodeOutcome;
 use tidemill_pipeline::{Measures, Statistics, StepMeasure};
-use tidemill_plan::{Fragment, FragmentInput, PlanStep, SinkConnector, Stage};
+use tidemill_plan::{Fragment, FragmentInput, PlanStep, SinkConnector};
 
 use crate::discovery::{Discovered, Partition};
 use crate::figures::{bytes, duration, grouped};
@@ -86,8 +86,8 @@ impl<'a> Analysis<'a> {
     /// The step of a fragment's pipelines that a stage became. Behind the stages of event time come those of
     /// the scan's filter.
     fn step_of(&self, fragment: usize, stage: usize) -> usize {
-        let event_times = event_time_count(self.fragments[fragment]);
-        if stage < event_times { stage } else { stage + self.filter_count(fragment) }
+        let before = self.fragments[fragment].stages_before_conditions();
+        if stage < before { stage } else { stage + self.filter_count(fragment) }
     }
 
     fn filter_count(&self, fragment: usize) -> usize {
@@ -140,7 +140,7 @@ impl<'a> Analysis<'a> {
         }
         text.push_str(&format!(", {}", counted(statistics.records_in, "record")));
         text.push_str(&left_aside(statistics));
-        let first = event_time_count(self.fragments[fragment]);
+        let first = self.fragments[fragment].stages_before_conditions();
         let filters = measures.steps.iter().skip(first).take(self.filter_count(fragment));
         let rows_out =
             filters.clone().next_back().map_or(measures.input.rows_out, |last| last.rows_out);
@@ -167,10 +167,6 @@ fn number<'a>(fragment: &'a Fragment, fragments: &mut Vec<&'a Fragment>) {
         children.iter().for_each(|child| number(child, fragments));
     }
     fragments.push(fragment);
-}
-
-fn event_time_count(fragment: &Fragment) -> usize {
-    fragment.stages.iter().take_while(|stage| matches!(stage, Stage::EventTime(_))).count()
 }
 
 fn time_of(measures: &Measures) -> Duration {

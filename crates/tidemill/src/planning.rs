@@ -333,10 +333,7 @@ impl QueryBuilder<'_, '_> {
         let query = self.query;
         let discovered = &query.sources[&scan.source.name];
         let stages = &fragment.stages;
-        // The watermark follows every record, also those that the filter leaves out.
-        let event_time_count =
-            stages.iter().take_while(|stage| matches!(stage, Stage::EventTime(_))).count();
-        let (event_time, stages) = stages.split_at(event_time_count);
+        let (event_time, stages) = stages.split_at(fragment.stages_before_conditions());
         let filters = scan.conditions().into_iter().map(Stage::Filter);
         let stages: Vec<Stage> =
             event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();

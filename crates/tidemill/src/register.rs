@@ -80,18 +80,10 @@ impl RegisteredSource {
         if partition_count == 0 {
             return Err(Error::Usage(format!("source {name} is registered without a partition")));
         }
+        let connector = SourceConnector::Registered;
+        let def = SourceDef::new(name.to_owned(), schema, connector, Span::default());
         Ok(Self {
-            def: SourceDef {
-                name: name.to_owned(),
-                schema,
-                is_inferred: false,
-                partitioned_by,
-                watermark: None,
-                connector: SourceConnector::Registered,
-                bad_records: None,
-                dead_letter_path: None,
-                span: Span::default(),
-            },
+            def: SourceDef { partitioned_by, ..def },
             schema: registration.schema,
             partitions: Mutex::new(registration.partitions.into_iter().map(Some).collect()),
             partition_count,

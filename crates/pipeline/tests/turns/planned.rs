@@ -140,8 +140,7 @@ impl Building<'_> {
         };
         let input = InputSpec::Columns(Box::new(Lines::new(lines, columns)));
         let mut stages = fragment.stages.clone();
-        // The watermark follows every record, also those that the filter leaves out.
-        let first = usize::from(matches!(stages.first(), Some(Stage::EventTime(_))));
+        let first = fragment.stages_before_conditions();
         stages.splice(first..first, filter.clone().map(Stage::Filter));
         self.pipeline(&source.name, partition, input, stages, merge, partition.0)
     }

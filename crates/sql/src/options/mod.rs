@@ -130,7 +130,7 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
     let mut paths = Vec::new();
     for statement in statements {
         match &statement.kind {
-            StatementKind::Source(create) if create.columns.is_none() => {
+            StatementKind::Source(create) if !create.declares_records() => {
                 // What is wrong with the options is said when the script is bound.
                 let mut unseen = Report::default();
                 let Ok(source) = source(&create.options, statement.span, &mut unseen) else {

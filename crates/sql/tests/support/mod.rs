@@ -28,7 +28,7 @@ pub(crate) fn bind(text: &str) -> Result<Script, SqlErrors> {
     parse(text)?.bind(&catalog())
 }
 
-/// A catalog with one inferred file, one registered source, sink and function.
+/// A catalog with some inferred files, one registered source, sink and function.
 pub(crate) fn catalog() -> Catalog {
     let columns = vec![
         Field::nullable("id", DataType::BigInt),
@@ -36,6 +36,8 @@ pub(crate) fn catalog() -> Catalog {
         Field::nullable("Mixed Case", DataType::Double),
     ];
     let schema = Schema::new(columns);
+    let timed =
+        vec![Field::nullable("at", DataType::Timestamp), Field::nullable("v", DataType::Double)];
     let cases = ["userId", "id", "ID", "orderNo", "OrderNo"];
     let cases = cases.map(|name| Field::nullable(name, DataType::BigInt)).to_vec();
     let twice = UserFunction {
@@ -50,6 +52,7 @@ pub(crate) fn catalog() -> Catalog {
         inferred: HashMap::from([
             ("in/*.jsonl".to_owned(), schema.clone()),
             ("in/*.tsv".to_owned(), schema),
+            ("in/timed.jsonl".to_owned(), Schema::new(timed)),
             ("cases.jsonl".to_owned(), Schema::new(cases)),
         ]),
         registered_sources: HashMap::new(),

@@ -1,0 +1,235 @@
+//! `CREATE SOURCE`: columns, event time and options to a source definition.
+
+use sqlparser::ast;
+use tidemill_plan::{ExprKind, Scalar, SourceConnector, SourceDef, Span, WatermarkRule};
+use tidemill_record::{DataType, Field, Schema};
+
+use crate::bind_expr::ExprBinder;
+use crate::computed::bind_computed;
+use crate::options;
+use crate::report::Bind;
+use crate::scope::{Scope, Session};
+use crate::syntax::{ColumnKind, CreateSource, Name, WatermarkSyntax};
+use crate::types::{NamedType, named_type};
+
+/// The columns of records as they are declared, and their limits.
+struct Declared {
+    schema: Schema,
+    limits: Vec<Option<u32>>,
+}
+
+/// Binds a declaration.
+pub(crate) fn bind_source(
+    session: &mut Session<'_>,
+    create: &CreateSource,
+    span: Span,
+) -> Bind<SourceDef> {
+    let options = options::source(&create.options, create.name.span, session.report);
+    let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
+    let (options, declared) = (options?, declared?);
+    let is_inferred = declared.is_none();
+    let Declared { schema, limits } =
+        recorded_columns(session, create, &options.connector, declared, span)?;
+    let mut source = SourceDef {
+        is_inferred,
+        limits,
+        bad_records: options.bad_records,
+        dead_letter_path: options.dead_letter_path,
+        ..SourceDef::new(create.name.text.clone(), schema, options.connector, create.name.span)
+    };
+    bind_computed(session, create, &mut source)?;
+    let scope = NumberedScope::new(&source);
+    let mut partitioned_by = Vec::new();
+    for name in &create.partitioned_by {
+        let column = source.original(scope.resolve(session, name)?);
+        if !partitioned_by.contains(&column) {
+            partitioned_by.push(column);
+        }
+    }
+    if let (SourceConnector::Generator(generator), true) =
+        (&source.connector, partitioned_by.is_empty())
+    {
+        partitioned_by.push(generator.model.partition_column());
+    }
+    source.partitioned_by = partitioned_by;
+    source.watermark = match &create.watermark {
+        Some(syntax) => Some(options.event_time.refine(watermark(session, syntax, &scope)?)),
+        None => {
+            refuse_event_time_options(session, create)?;
+            None
+        }
+    };
+    Ok(source)
+}
+
+/// What can be named of a source, and the numbers of those columns.
+struct NumberedScope {
+    scope: Scope,
+    numbers: Vec<usize>,
+}
+
+impl NumberedScope {
+    fn new(source: &SourceDef) -> Self {
+        let fields = source.shown.iter().map(|&column| source.field(column).clone());
+        let scope = Scope::new(source.name.clone(), &Schema::new(fields.collect()));
+        Self { scope, numbers: source.shown.clone() }
+    }
+
+    /// The number of a column by its name.
+    fn resolve(&self, session: &mut Session<'_>, name: &Name) -> Bind<usize> {
+        let column = self.scope.resolve(session, None, name, name.span)?;
+        match column.kind {
+            ExprKind::Column { index, .. } => Ok(self.numbers[index]),
+            _ => session.fail(name.span, "this is no column"),
+        }
+    }
+}
+
+/// The columns of records: as declared, as the generator makes them, or as the files have them.
+fn recorded_columns(
+    session: &mut Session<'_>,
+    create: &CreateSource,
+    connector: &SourceConnector,
+    declared: Option<Declared>,
+    span: Span,
+) -> Bind<Declared> {
+    let unlimited = |schema| Declared { schema, limits: Vec::new() };
+    match (connector, declared) {
+        (SourceConnector::Generator(generator), declared) => {
+            let schema = generator.model.schema();
+            if let Some(declared) = declared {
+                check_model(session, create, &declared.schema, &schema)?;
+            }
+            Ok(unlimited(schema))
+        }
+        (_, Some(declared)) => Ok(declared),
+        (SourceConnector::File(file), None) => match session.catalog.inferred.get(&file.path) {
+            Some(schema) => Ok(unlimited(schema.clone())),
+            None => session.fail(span, format!("no columns are known of '{}'", file.path)),
+        },
+        (SourceConnector::Registered, None) => Ok(unlimited(Schema::default())),
+    }
+}
+
+fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<Declared> {
+    let mut fields: Vec<Field> = Vec::new();
+    let mut limits = Vec::new();
+    let mut result = Ok(());
+    for column in &create.columns {
+        let ColumnKind::Recorded { data_type, is_nullable } = &column.kind else { continue };
+        let name = &column.name;
+        if fields.iter().any(|field| field.name == name.text) {
+            let message = format!("the column \"{}\" is declared twice", name.text);
+            result = session.fail(name.span, message);
+            continue;
+        }
+        match named_type(&data_type.name) {
+            Ok(NamedType { data_type, limit }) => {
+                limits.push(limit);
+                let is_nullable = *is_nullable;
+                fields.push(Field { name: name.text.clone(), data_type, is_nullable });
+            }
+            Err((message, hint)) => {
+                result = Err(session.report.add(data_type.span, message, hint));
+            }
+        }
+    }
+    result.map(|()| Declared { schema: Schema::new(fields), limits })
+}
+
+/// Columns declared for a generator must be those that it makes.
+fn check_model(
+    session: &mut Session<'_>,
+    create: &CreateSource,
+    declared: &Schema,
+    made: &Schema,
+) -> Bind<()> {
+    let same = declared.fields.len() == made.fields.len()
+        && declared
+            .fields
+            .iter()
+            .zip(&made.fields)
+            .all(|(a, b)| a.name == b.name && a.data_type == b.data_type);
+    if same {
+        return Ok(());
+    }
+    let columns: Vec<String> =
+        made.fields.iter().map(|field| format!("{} {}", field.name, field.data_type)).collect();
+    session.fail_with(
+        create.name.span,
+        "the columns are not those that the generator makes",
+        format!("leave them out, or declare ({})", columns.join(", ")),
+    )
+}
+
+/// Options that refine a `WATERMARK` clause need one.
+fn refuse_event_time_options(session: &mut Session<'_>, create: &CreateSource) -> Bind<()> {
+    let needs_it = |name: &str| options::EVENT_TIME.contains(&name);
+    let Some(entry) = create.options.iter().find(|entry| needs_it(&entry.key.text)) else {
+        return Ok(());
+    };
+    let message = format!("option '{}' needs a WATERMARK clause", entry.key.text);
+    let hint = "declare WATERMARK FOR the event time column among the columns";
+    session.fail_with(entry.key.span, message, hint)
+}
+
+/// `WATERMARK FOR t AS t - INTERVAL …`, or `AS t`.
+fn watermark(
+    session: &mut Session<'_>,
+    syntax: &WatermarkSyntax,
+    columns: &NumberedScope,
+) -> Bind<WatermarkRule> {
+    let WatermarkSyntax { column, expr, span } = syntax;
+    let scope = &columns.scope;
+    let named = scope.resolve(session, None, column, column.span)?;
+    let ExprKind::Column { index, .. } = named.kind else {
+        return session.fail(column.span, "WATERMARK takes a column");
+    };
+    if named.data_type != DataType::Timestamp {
+        return refuse_event_time(session, column, &named.data_type);
+    }
+    let hint = format!("write WATERMARK FOR {0} AS {0} - INTERVAL '5' SECOND", column.text);
+    let (base, delay) = match expr {
+        ast::Expr::BinaryOp { left, op: ast::BinaryOperator::Minus, right } => {
+            (left.as_ref(), Some(right.as_ref()))
+        }
+        other => (other, None),
+    };
+    let mut binder = ExprBinder::new(session, scope, "WATERMARK");
+    let base = binder.bind(base)?;
+    let delay = delay.map(|delay| binder.bind(delay)).transpose()?;
+    let is_column = matches!(base.kind, ExprKind::Column { index: at, .. } if at == index);
+    let delay_us = match delay.map(|delay| delay.kind) {
+        None => Some(0),
+        Some(ExprKind::Literal(Scalar::Interval { months: 0, days, nanos })) => {
+            let days_us = i64::from(days).checked_mul(86_400_000_000);
+            days_us.and_then(|us| us.checked_add(nanos / 1000)).filter(|&us| us >= 0)
+        }
+        Some(_) => None,
+    };
+    match delay_us.filter(|_| is_column) {
+        Some(delay_us) => Ok(WatermarkRule::new(columns.numbers[index], delay_us)),
+        None => {
+            let message = "a watermark is its column less a constant interval of days or less";
+            session.fail_with(*span, message, hint)
+        }
+    }
+}
+
+/// An event time of another type than `TIMESTAMP`, and what makes one of it.
+fn refuse_event_time(
+    session: &mut Session<'_>,
+    column: &Name,
+    found: &DataType,
+) -> Bind<WatermarkRule> {
+    let message = format!("WATERMARK takes a TIMESTAMP, but this is {found}");
+    let computed = match found {
+        DataType::Varchar => format!("TO_TIMESTAMP({}, '%Y-%m-%d %H:%M:%S')", column.text),
+        DataType::Date => format!("CAST({} AS TIMESTAMP)", column.text),
+        found if found.is_numeric() => format!("TO_TIMESTAMP({})", column.text),
+        _ => return session.fail(column.span, message),
+    };
+    let hint =
+        format!("declare a computed column, such as event_time AS {computed}, and name that");
+    session.fail_with(column.span, message, hint)
+}
