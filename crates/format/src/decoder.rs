@@ -9,7 +9,7 @@ use crate::arrow::decode::ArrowDecoder;
 use crate::csv::decode::CsvDecoder;
 use crate::json::decode::JsonDecoder;
 use crate::parquet::{Footer, ParquetDecoder};
-use crate::{FormatError, LeftOut};
+use crate::{ArrowFooter, FormatError, LeftOut};
 
 /// What a decoder is to make of its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +100,13 @@ impl Decoder {
         Ok(Self { kind: Kind::Parquet(Box::new(ParquetDecoder::new(spec, footer)?)) })
     }
 
+    /// Makes a decoder for the messages of the Arrow file with this footer, each lent as
+    /// `FrameBytes::RowGroup` of one range, in the order of [`ArrowFooter::messages`].
+    #[must_use]
+    pub fn for_arrow_file(spec: &DecoderSpec<'_>, footer: &ArrowFooter) -> Self {
+        Self { kind: Kind::Arrow(Box::new(ArrowDecoder::of_messages(spec, footer))) }
+    }
+
     /// Says that the text begins at this offset, which is 0 unless said otherwise. Another one than
     /// before means another text, whose first frame comes next: a CSV header or a byte order mark is
     /// expected there once more. One of the last few again means that text, which goes on. Does nothing
@@ -182,7 +189,7 @@ impl Decoder {
     }
 
     /// How many bytes of the current sequential frame are whole records that [`Self::decode`] has
-    /// handled, those of another split not counted. Zero for row groups.
+    /// handled, those of another split not counted. Zero for row groups and messages.
     #[must_use]
     pub fn consumed(&self) -> u64 {
         match &self.kind {

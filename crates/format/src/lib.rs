@@ -20,6 +20,7 @@ pub mod parquet;
 mod table;
 mod text;
 
+pub use arrow::footer::{ArrowFooter, ParsedArrowFooter};
 pub use arrow::to_sql_type;
 pub use csv::header::csv_header;
 pub use decoder::{Decoder, DecoderSpec};

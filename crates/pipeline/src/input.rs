@@ -6,12 +6,14 @@ use tidemill_aggregate::Gathering;
 use tidemill_format::{Decoder, DecoderSpec, LeftOut};
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
-use tidemill_source::{ColumnReader, FileReader, Generator, RowGroupReader, TextReader, TextSpec};
+use tidemill_source::{
+    ColumnReader, FileReader, Generator, RowGroupPlan, RowGroupReader, TextReader, TextSpec,
+};
 
 use crate::closing::ClosingInput;
 use crate::gathered::GatheredInput;
 use crate::held::{Held, count};
-use crate::{InputSpec, PipelineError, PipelineSpec};
+use crate::{FileInput, InputSpec, MessageInput, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
 pub(crate) enum Input {
@@ -49,14 +51,9 @@ impl Input {
         let placeholder = InputSpec::Sealed(Vec::new(), Merge::Limited(LimitSpec::default()));
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
-                let decoder_spec = DecoderSpec {
-                    format: &text.file.format,
-                    schema: &text.file.schema,
-                    columns: &text.file.columns,
-                    batch_rows: spec.batch_rows,
-                    csv_header: text.csv_header.as_deref(),
-                    is_inferred: text.file.is_inferred,
-                };
+                let csv_header = text.csv_header.as_deref();
+                let decoder_spec =
+                    DecoderSpec { csv_header, ..text.file.decoder_spec(spec.batch_rows) };
                 let decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
                 let reader = TextReader::open(TextSpec {
                     backend: spec.backend,
@@ -72,14 +69,7 @@ impl Input {
                 Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
             }
             InputSpec::RowGroups(groups) => {
-                let decoder_spec = DecoderSpec {
-                    format: &groups.file.format,
-                    schema: &groups.file.schema,
-                    columns: &groups.file.columns,
-                    batch_rows: spec.batch_rows,
-                    csv_header: None,
-                    is_inferred: groups.file.is_inferred,
-                };
+                let decoder_spec = groups.file.decoder_spec(spec.batch_rows);
                 let decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
                 let reader = RowGroupReader::open(
                     spec.backend,
@@ -88,6 +78,17 @@ impl Input {
                     groups.row_groups,
                 )
                 .await?;
+                let reader = FileReader::RowGroups(reader);
+                Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
+            }
+            InputSpec::Messages(MessageInput { file, footer }) => {
+                let decoder = Decoder::for_arrow_file(&file.decoder_spec(spec.batch_rows), &footer);
+                let messages = footer.messages().enumerate();
+                let plan =
+                    |(index, place)| RowGroupPlan { index, start_row: 0, ranges: vec![place] };
+                let plans = messages.map(plan).collect();
+                let reader =
+                    RowGroupReader::open(spec.backend, &file.file, spec.partition, plans).await?;
                 let reader = FileReader::RowGroups(reader);
                 Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
             }
@@ -246,6 +247,19 @@ impl Input {
                 bytes.text().map(|reader| (reader.first_offset(), reader.position()))
             }
             _ => None,
+        }
+    }
+}
+
+impl FileInput {
+    fn decoder_spec(&self, batch_rows: usize) -> DecoderSpec<'_> {
+        DecoderSpec {
+            format: &self.format,
+            schema: &self.schema,
+            columns: &self.columns,
+            batch_rows,
+            csv_header: None,
+            is_inferred: self.is_inferred,
         }
     }
 }

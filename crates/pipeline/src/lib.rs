@@ -32,7 +32,8 @@ pub use measures::{Measures, StepMeasure};
 pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
 pub use spec::{
-    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
+    BadRecordSpec, FileInput, InputSpec, MessageInput, OutputSpec, PipelineSpec, RowGroupInput,
+    TextInput,
 };
 pub use statistics::{LateCounts, Statistics};
 pub use tidemill_aggregate::Sealed;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tidemill_aggregate::Sealed;
 use tidemill_expr::Context;
+use tidemill_format::ArrowFooter;
 use tidemill_format::parquet::Footer;
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, Stage};
@@ -47,6 +48,8 @@ pub enum InputSpec {
     Text(TextInput),
     /// Row groups of a Parquet file.
     RowGroups(RowGroupInput),
+    /// Messages of an Arrow file that is read by its footer.
+    Messages(MessageInput),
     /// Columns, without bytes to decode.
     Columns(Box<dyn ColumnReader + Send>),
     /// Records the generator makes.
@@ -101,6 +104,14 @@ pub struct RowGroupInput {
     pub row_groups: Vec<RowGroupPlan>,
     /// The file's footer, which says how its row groups decode.
     pub footer: Arc<Footer>,
+}
+
+/// All messages of one Arrow file.
+pub struct MessageInput {
+    /// The file, and how its records decode.
+    pub file: FileInput,
+    /// The file's footer, which says where they stand.
+    pub footer: Arc<ArrowFooter>,
 }
 
 /// A file and how its records decode.

@@ -31,11 +31,12 @@ pub enum FrameBytes {
         /// Nothing follows these bytes: a last record needs no newline.
         is_last: bool,
     },
-    /// The needed byte ranges of one Parquet row group.
+    /// The needed byte ranges of one Parquet row group, or a message of an Arrow file that is read by its
+    /// footer.
     RowGroup {
-        /// Index of the row group within the file, from zero.
+        /// Index of the row group or message, from zero.
         index: usize,
-        /// Row number of its first row within the file.
+        /// Row number of its first row within the file; 0 of a message.
         start: Offset,
         /// File position and bytes of each range, ascending and disjoint.
         ranges: Vec<(u64, Buffer)>,

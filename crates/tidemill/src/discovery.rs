@@ -1,13 +1,11 @@
 //! What a source's partitions are, before anything is read: files, splits, row groups.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
-use tidemill_format::FormatError;
-use tidemill_format::parquet::{Footer, ParsedFooter};
+use tidemill_format::parquet::Footer;
+use tidemill_format::{ArrowFooter, FormatError};
 use tidemill_plan::{
     ArrowOptions, Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions,
     Partitioning, SourceConnector, SourceDef,
@@ -15,11 +13,12 @@ use tidemill_plan::{
 use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
 use tidemill_rt::{Backend, descriptor_of};
 use tidemill_source::{
-    Content, ContentPlace, Found, InputFile, PIECE_BYTES, PipeRefusal, Pipes, SourceError,
-    TextReader, TextSpec, discover, meant, pipe_key, splits,
+    Content, ContentPlace, Found, InputFile, PIECE_BYTES, Pipes, TextReader, TextSpec, discover,
+    meant, pipe_key, splits,
 };
 
 use crate::Error;
+use crate::footers::{arrow_footer, at, read_footer, refuse_content};
 use crate::register::RegisteredSource;
 
 /// A source and the partitions it was found to have.
@@ -46,6 +45,8 @@ pub(crate) enum Partition {
     },
     /// Consecutive row groups of a Parquet file.
     RowGroups { file: InputFile, footer: Arc<Footer>, groups: Range<usize> },
+    /// An Arrow file that cannot be read from front to back.
+    Messages { file: InputFile, footer: Arc<ArrowFooter> },
     /// One of the generator's.
     Generator(GeneratorSource),
     /// One of the embedding program's.
@@ -62,6 +63,7 @@ impl Partition {
             Self::RowGroups { footer, groups, .. } => {
                 footer.row_groups()[groups.clone()].iter().map(|group| group.row_count).sum()
             }
+            Self::Messages { file, .. } => file.byte_count,
             Self::Generator(source) => {
                 source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
             }
@@ -73,14 +75,19 @@ impl Partition {
     pub(crate) fn row_group_count(&self) -> Option<usize> {
         match self {
             Self::RowGroups { groups, .. } => Some(groups.len()),
-            Self::Text { .. } | Self::Generator(_) | Self::Registered(..) => None,
+            Self::Text { .. }
+            | Self::Messages { .. }
+            | Self::Generator(_)
+            | Self::Registered(..) => None,
         }
     }
 
     /// The file it is read from.
     pub(crate) fn file(&self) -> Option<&InputFile> {
         match self {
-            Self::Text { file, .. } | Self::RowGroups { file, .. } => Some(file),
+            Self::Text { file, .. }
+            | Self::RowGroups { file, .. }
+            | Self::Messages { file, .. } => Some(file),
             Self::Generator(_) | Self::Registered(..) => None,
         }
     }
@@ -187,6 +194,10 @@ fn discover_files(
                     });
                 }
             }
+            Format::Arrow(_) => partitions.push(match arrow_footer(&file)? {
+                Some(footer) => Partition::Messages { file, footer: Arc::new(footer) },
+                None => Partition::Text { file, range: None, csv_header: None },
+            }),
             _ => partitions.push(Partition::Text { file, range: None, csv_header: None }),
         }
     }
@@ -212,6 +223,13 @@ pub(crate) fn infer_file_schema(
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     if matches!(format, Format::Parquet) {
         let footer = read_footer(first)?;
+        let left_out =
+            footer.left_out().map(|columns| format!("{} has {columns}", first.path.display()));
+        return Ok((footer.schema().map_err(|error| at(first, error))?, left_out));
+    }
+    if matches!(format, Format::Arrow(_))
+        && let Some(footer) = arrow_footer(first)?
+    {
         let left_out =
             footer.left_out().map(|columns| format!("{} has {columns}", first.path.display()));
         return Ok((footer.schema().map_err(|error| at(first, error))?, left_out));
@@ -337,55 +355,6 @@ fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool
         }
         Ok((head, true))
     })
-}
-
-/// A first guess at how long a footer is, its file's tail included.
-const TAIL_BYTES: u64 = 64 << 10;
-
-/// Reads and parses the footer of a Parquet file.
-pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
-    let fail = |operation| {
-        let path = input.path.clone();
-        move |source| Error::Source(SourceError::Io { path, operation, source })
-    };
-    if let Some(pipe) = input.pipe() {
-        return Err(pipe.refusal(PipeRefusal::NeedsFile).into());
-    }
-    let mut file = File::open(&input.path).map_err(fail("open"))?;
-    let mut head = Vec::new();
-    let head_bytes = u64::try_from(Content::HEAD_BYTES).expect("a small constant");
-    file.by_ref().take(head_bytes).read_to_end(&mut head).map_err(fail("read"))?;
-    refuse_content(input, &head, &Format::Parquet, ContentPlace::File)?;
-    let mut wanted = TAIL_BYTES.min(input.byte_count);
-    loop {
-        let start = input.byte_count - wanted;
-        file.seek(SeekFrom::Start(start)).map_err(fail("seek in"))?;
-        let mut tail = Vec::new();
-        file.by_ref().take(wanted).read_to_end(&mut tail).map_err(fail("read"))?;
-        match Footer::parse(&tail, input.byte_count).map_err(|error| at(input, error))? {
-            ParsedFooter::Whole(footer) => return Ok(*footer),
-            ParsedFooter::NeedsTail { byte_count } => wanted = byte_count,
-        }
-    }
-}
-
-/// Refuses a head that is of something else than the format, by name.
-fn refuse_content(
-    file: &InputFile,
-    head: &[u8],
-    format: &Format,
-    place: ContentPlace,
-) -> Result<(), Error> {
-    let found = Content::of(&head[..head.len().min(Content::HEAD_BYTES)]);
-    let conflict = found.and_then(|found| Some((found, found.conflict(format)?)));
-    conflict.map_or(Ok(()), |(found, expected)| {
-        let (path, expected) = (file.path.clone(), expected.to_owned());
-        Err(SourceError::WrongContent { path, found, expected, place }.into())
-    })
-}
-
-fn at(file: &InputFile, error: FormatError) -> Error {
-    Error::Format { path: file.path.clone(), error }
 }
 
 #[cfg(test)]

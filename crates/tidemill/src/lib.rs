@@ -26,6 +26,7 @@ mod discovery;
 pub mod doctor;
 mod error;
 mod figures;
+mod footers;
 pub mod generate;
 mod job;
 mod left_out;

@@ -7,7 +7,8 @@ use tidemill_control::{Node, Planned};
 use tidemill_expr::Context;
 use tidemill_format::Encoder;
 use tidemill_pipeline::{
-    BadRecordSpec, FileInput, InputSpec, OutputSpec, PipelineSpec, RowGroupInput, TextInput,
+    BadRecordSpec, FileInput, InputSpec, MessageInput, OutputSpec, PipelineSpec, RowGroupInput,
+    TextInput,
 };
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
@@ -428,6 +429,10 @@ impl QueryBuilder<'_, '_> {
                     .sum();
                 let (file, footer) = (file_input(file), Arc::clone(footer));
                 (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
+            }
+            Partition::Messages { file, footer } => {
+                let (file, footer) = (file_input(file), Arc::clone(footer));
+                (InputSpec::Messages(MessageInput { file, footer }), partition.weight())
             }
             Partition::Generator(options) => {
                 let (options, columns) = (options.clone(), scan.columns.clone());

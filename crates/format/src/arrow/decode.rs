@@ -1,11 +1,13 @@
 //! Arrow IPC to batches.
 //!
-//! Everything is consumed as it comes, at whatever byte frames are cut; offsets are row numbers.
+//! Everything is consumed as it comes, at whatever byte frames are cut, or message by message where a file is read
+//! by its footer; offsets are row numbers.
 
 use arrow_array::RecordBatch;
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Schema};
 
 use super::convert::Conversion;
+use super::footer::ArrowFooter;
 use super::found_columns;
 use super::messages::Messages;
 use super::values::Found;
@@ -24,6 +26,8 @@ pub(crate) struct ArrowDecoder {
     is_inferred: bool,
     // Changes with the stream.
     messages: Messages,
+    /// Frames are messages, each whole; otherwise bytes of a stream, cut anywhere.
+    are_messages: bool,
     conversion: Option<Conversion>,
     /// For each needed column, its place in the record batches.
     places: Vec<usize>,
@@ -41,6 +45,7 @@ impl ArrowDecoder {
             batch_rows: spec.batch_rows.max(1),
             is_inferred: spec.is_inferred,
             messages: Messages::new(usize::MAX),
+            are_messages: false,
             conversion: None,
             places: Vec::new(),
             left_out: Vec::new(),
@@ -49,19 +54,33 @@ impl ArrowDecoder {
         }
     }
 
+    /// Of a file that is read by its footer, message after message.
+    pub(crate) fn of_messages(spec: &DecoderSpec<'_>, footer: &ArrowFooter) -> Self {
+        let messages = Messages::behind(footer.arrow_schema().clone());
+        Self { messages, are_messages: true, ..Self::new(spec) }
+    }
+
     pub(crate) fn limit_parts(&mut self, bytes_max: usize) {
         self.messages.limit(bytes_max);
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
-        let FrameBytes::Sequential { bytes, start, is_last, .. } = frames.bytes else {
-            return Err(FormatError::Frames {
-                reason: "Arrow IPC is decoded from sequential frames, not from row groups"
+        match frames.bytes {
+            FrameBytes::Sequential { bytes, start, is_last, .. } if !self.are_messages => {
+                self.messages.begin(bytes, start.0, is_last);
+                Ok(())
+            }
+            FrameBytes::RowGroup { mut ranges, .. } if self.are_messages && ranges.len() == 1 => {
+                let (start, bytes) = ranges.remove(0);
+                // Nothing of a message stands elsewhere.
+                self.messages.begin(bytes, start, true);
+                Ok(())
+            }
+            _ => Err(FormatError::Frames {
+                reason: "a stream is decoded from sequential frames, and a file by its footer from messages"
                     .to_owned(),
-            });
-        };
-        self.messages.begin(bytes, start.0, is_last);
-        Ok(())
+            }),
+        }
     }
 
     pub(crate) fn left_out(&self) -> &[LeftOut] {
@@ -69,7 +88,7 @@ impl ArrowDecoder {
     }
 
     pub(crate) fn consumed(&self) -> u64 {
-        self.messages.consumed() as u64
+        if self.are_messages { 0 } else { self.messages.consumed() as u64 }
     }
 
     pub(crate) fn decode(

@@ -16,7 +16,7 @@ use crate::FormatError;
 use crate::caught::caught;
 
 /// What a file begins with, padded to 8 bytes; a stream does not.
-const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
+pub(super) const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
 
 /// What a file of the first version of Feather begins with, which is no Arrow IPC.
 const FEATHER_MAGIC: &[u8] = b"FEA1";
@@ -92,6 +92,11 @@ impl Messages {
             is_last: false,
             position: 0,
         }
+    }
+
+    /// The messages of a file whose schema its footer has given, without whatever stands before them.
+    pub(crate) fn behind(schema: SchemaRef) -> Self {
+        Self { schema: Some(schema), head: Head::Past, ..Self::new(usize::MAX) }
     }
 
     /// From now on a message may take so many bytes.
@@ -255,8 +260,17 @@ impl Messages {
     }
 
     fn message(&self) -> Result<Message<'_>, FormatError> {
-        arrow_ipc::root_as_message(&self.metadata)
-            .map_err(|error| self.corrupt(format!("invalid message metadata: {error}")))
+        arrow_ipc::root_as_message(&self.metadata).map_err(|error| {
+            // As polars writes them: only the footer says where what is needed first stands.
+            let needs_footer = self.trailer.is_some() && self.schema.is_none();
+            self.corrupt(if needs_footer {
+                "it does not begin with its schema, and only a file that is not compressed and no pipe can be \
+                 read by its footer"
+                    .to_owned()
+            } else {
+                format!("invalid message metadata: {error}")
+            })
+        })
     }
 
     fn refuse_large(&self, byte_count: usize) -> Result<(), FormatError> {

@@ -11,7 +11,7 @@ use arrow_schema::{FieldRef, Schema};
 use crate::caught::caught;
 
 /// What ends a file, behind the four bytes of the footer's length.
-const MAGIC: &[u8] = b"ARROW1";
+pub(super) const TRAILER_MAGIC: &[u8] = b"ARROW1";
 
 /// Messages of a file as they were met, and the bytes behind its stream.
 #[derive(Default)]
@@ -51,7 +51,9 @@ impl Trailer {
     pub(super) fn check(&self, schema: &Schema) -> Result<(), String> {
         let cut = "it ends without its footer, as where its writer did not come to the end; write it \
                    again, or read what is there as a stream without the first 8 bytes";
-        let Some(front) = self.bytes.strip_suffix(MAGIC) else { return Err(cut.to_owned()) };
+        let Some(front) = self.bytes.strip_suffix(TRAILER_MAGIC) else {
+            return Err(cut.to_owned());
+        };
         let Some((front, length)) = front.split_last_chunk::<4>() else {
             return Err(cut.to_owned());
         };

@@ -1,0 +1,113 @@
+//! What files say of themselves at their end, read before anything else of them.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use tidemill_format::parquet::{Footer, ParsedFooter};
+use tidemill_format::{ArrowFooter, FormatError, ParsedArrowFooter};
+use tidemill_plan::{Compression, Format};
+use tidemill_source::{Content, ContentPlace, InputFile, PipeRefusal, SourceError};
+
+use crate::Error;
+
+/// A first guess at how long a footer is, its file's tail included.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// The ends of a file.
+struct Ends<'a> {
+    input: &'a InputFile,
+    file: File,
+}
+
+impl<'a> Ends<'a> {
+    fn open(input: &'a InputFile) -> Result<Self, Error> {
+        let opened = File::open(&input.path);
+        let file = opened.map_err(|source| failure(input, "open", source))?;
+        Ok(Self { input, file })
+    }
+
+    /// So many bytes of the head, or all there are.
+    fn head(&mut self, byte_count: usize) -> Result<Vec<u8>, Error> {
+        let byte_count = u64::try_from(byte_count).expect("a usize fits u64");
+        self.read(0, byte_count.min(self.input.byte_count))
+    }
+
+    /// So many bytes of the tail, at most those of the file.
+    fn tail(&mut self, byte_count: u64) -> Result<Vec<u8>, Error> {
+        self.read(self.input.byte_count - byte_count, byte_count)
+    }
+
+    fn read(&mut self, start: u64, byte_count: u64) -> Result<Vec<u8>, Error> {
+        let input = self.input;
+        let fail = |operation| move |source| failure(input, operation, source);
+        self.file.seek(SeekFrom::Start(start)).map_err(fail("seek in"))?;
+        let mut bytes = Vec::new();
+        self.file.by_ref().take(byte_count).read_to_end(&mut bytes).map_err(fail("read"))?;
+        Ok(bytes)
+    }
+}
+
+/// Reads and parses the footer of a Parquet file.
+pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
+    if let Some(pipe) = input.pipe() {
+        return Err(pipe.refusal(PipeRefusal::NeedsFile).into());
+    }
+    let mut ends = Ends::open(input)?;
+    let head = ends.head(Content::HEAD_BYTES)?;
+    refuse_content(input, &head, &Format::Parquet, ContentPlace::File)?;
+    let mut wanted = TAIL_BYTES.min(input.byte_count);
+    loop {
+        let tail = ends.tail(wanted)?;
+        match Footer::parse(&tail, input.byte_count).map_err(|error| at(input, error))? {
+            ParsedFooter::Whole(footer) => return Ok(*footer),
+            ParsedFooter::NeedsTail { byte_count } => wanted = byte_count,
+        }
+    }
+}
+
+/// The footer of an Arrow file that cannot be read from front to back; `None` of one that can, of streams, and of
+/// what is damaged, which says so when it is read.
+pub(crate) fn arrow_footer(input: &InputFile) -> Result<Option<ArrowFooter>, Error> {
+    if input.pipe().is_some() || input.compression != Compression::None {
+        return Ok(None);
+    }
+    let mut ends = Ends::open(input)?;
+    let head = ends.head(Content::HEAD_BYTES)?;
+    if Content::of(&head) != Some(Content::ArrowFile) {
+        return Ok(None);
+    }
+    let mut wanted = TAIL_BYTES.min(input.byte_count);
+    loop {
+        let tail = ends.tail(wanted)?;
+        match ArrowFooter::parse(&tail, input.byte_count) {
+            Ok(ParsedArrowFooter::Whole(footer)) => {
+                return Ok((!footer.is_a_stream(&head)).then_some(footer));
+            }
+            Ok(ParsedArrowFooter::NeedsTail { byte_count }) => wanted = byte_count,
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// Refuses a head that is of something else than the format, by name.
+pub(crate) fn refuse_content(
+    file: &InputFile,
+    head: &[u8],
+    format: &Format,
+    place: ContentPlace,
+) -> Result<(), Error> {
+    let found = Content::of(&head[..head.len().min(Content::HEAD_BYTES)]);
+    let conflict = found.and_then(|found| Some((found, found.conflict(format)?)));
+    conflict.map_or(Ok(()), |(found, expected)| {
+        let (path, expected) = (file.path.clone(), expected.to_owned());
+        Err(SourceError::WrongContent { path, found, expected, place }.into())
+    })
+}
+
+pub(crate) fn at(file: &InputFile, error: FormatError) -> Error {
+    Error::Format { path: file.path.clone(), error }
+}
+
+fn failure(input: &InputFile, operation: &'static str, source: io::Error) -> Error {
+    SourceError::Io { path: input.path.clone(), operation, source }.into()
+}
