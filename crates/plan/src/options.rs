@@ -335,17 +335,17 @@ pub struct DiscardSink {
     pub has_checksum: bool,
 }
 
-/// A duration as the dialect writes it without quotes: `500ms`, `10s`, `5m`, `1h`, `1d`.
+/// A duration as options write it: `500ms`, `10s`, `5m`, `1h`, `1d`, or with the unit's name, `5 minutes`.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let amount: u64 = text[..digits].parse().ok()?;
-    let millis = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
+    let millis = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "ms" | "millisecond" | "milliseconds" => 1,
+        "s" | "sec" | "second" | "seconds" => 1_000,
+        "m" | "min" | "minute" | "minutes" => 60_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "d" | "day" | "days" => 86_400_000,
         _ => return None,
     };
     amount.checked_mul(millis).map(Duration::from_millis)
@@ -368,17 +368,20 @@ pub fn duration_text(micros: i64) -> String {
     }
 }
 
-/// A size as options write it: `1048576`, `64KiB`, `16MiB`, `2GiB`.
+/// A size as options write it: `1048576`, `64KiB`, `16MiB`, `2GiB`; `KB`, `MB` and `GB` count in thousands.
 #[must_use]
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let amount: u64 = text[..digits].parse().ok()?;
-    let shift = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
+    let unit: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
         _ => return None,
     };
-    amount.checked_mul(1_u64 << shift)
+    amount.checked_mul(unit)
 }
