@@ -6,6 +6,7 @@
 //! - `query` or `script`, then SQL up to `----`, then standard output as CSV, exactly.
 //! - `written NAME`, then `----`, then the lines of a file that a query before wrote.
 //! - `error`, then SQL up to `----`, then lines that must each stand somewhere in standard error.
+//! - `message`, then SQL up to `----`, then standard error of one finding, exactly.
 //!
 //! `UPDATE_GOLDEN=1` writes what came out into the files, for a person to review.
 
@@ -70,11 +71,16 @@ fn check_file(path: &Path, failures: &mut Vec<String>) -> usize {
             continue;
         }
         let output = run(directory.path(), &block.body.join("\n"));
-        let found = if block.kind == "error" { &output.stderr } else { &output.stdout };
+        let is_refused = matches!(block.kind.as_str(), "error" | "message");
+        let found = if is_refused { &output.stderr } else { &output.stdout };
         let found = String::from_utf8_lossy(found).into_owned();
         let holds = match block.kind.as_str() {
             "error" => {
                 !output.status.success() && block.expected.iter().all(|line| found.contains(line))
+            }
+            "message" => {
+                !output.status.success()
+                    && found.lines().eq(block.expected.iter().map(String::as_str))
             }
             "query" | "script" => {
                 output.status.success()

@@ -198,8 +198,10 @@ pub enum Stage {
 /// Why a query cannot run on the partitions as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong, and what to declare or change.
+    /// What is wrong.
     pub message: String,
+    /// What to declare or change.
+    pub hint: String,
     /// The grouping at fault.
     pub span: Span,
 }
@@ -212,7 +214,12 @@ pub fn fragment(
     query: &Query,
     partitioning: &dyn Fn(&SourceDef) -> Partitioning,
 ) -> Result<PhysicalQuery, Refusal> {
-    let mut cutter = Cutter { partitioning, locality: Locality::Stateless, proof: Vec::new() };
+    let mut cutter = Cutter {
+        partitioning,
+        locality: Locality::Stateless,
+        proof: Vec::new(),
+        order_span: query.order_span,
+    };
     let mut fragments = cutter.cut(&query.relation)?;
     for fragment in &mut fragments {
         computing::place(fragment);
@@ -238,6 +245,7 @@ struct Cutter<'a> {
     partitioning: &'a dyn Fn(&SourceDef) -> Partitioning,
     locality: Locality,
     proof: Vec<String>,
+    order_span: Span,
 }
 
 impl Cutter<'_> {
@@ -285,9 +293,8 @@ impl Cutter<'_> {
         let waits = matches!(spec.order, OverOrder::EventTime { .. });
         if waits && is_unbounded(&children) && !has_watermark(&children) {
             return Err(Refusal {
-                message: format!(
-                    "{what} by event time would never emit: its input has no end; {NO_WATERMARK}"
-                ),
+                message: format!("{what} by event time would never emit: its input has no end"),
+                hint: NO_WATERMARK.to_owned(),
                 span: spec.span,
             });
         }
@@ -301,11 +308,10 @@ impl Cutter<'_> {
                 Ok(with_stage(children, &Stage::Over { spec: spec.clone(), audited_keys }))
             }
             Err(reason) => Err(Refusal {
-                message: format!(
-                    "{what} needs all rows of a key in one partition, but {reason}; declare \
-                     PARTITIONED BY with columns of PARTITION BY if the input is partitioned so, or \
-                     write the input partitioned by the key first"
-                ),
+                message: format!("{what} needs all rows of a key in one partition, but {reason}"),
+                hint: "declare PARTITIONED BY with columns of PARTITION BY if the input is partitioned \
+                       so, or write the input partitioned by the key first"
+                    .to_owned(),
                 span: spec.span,
             }),
         }
@@ -319,9 +325,9 @@ impl Cutter<'_> {
         if is_endless && spec.window_end.is_none() {
             return Err(Refusal {
                 message: format!(
-                    "{what} in another order than that of event time would never emit: its input has no \
-                     end; number the rows of a window, with window_end in PARTITION BY"
+                    "{what} in another order than that of event time would never emit: its input has no end"
                 ),
+                hint: "number the rows of a window, with window_end in PARTITION BY".to_owned(),
                 span: spec.span,
             });
         }
@@ -353,22 +359,23 @@ impl Cutter<'_> {
             note_event_time(&mut children, event_time_columns(input, window.time).as_deref());
         }
         let what = describe_grouping(input, spec);
+        let local = local_reason(self.partitioning, &children, input, &spec.keys);
         if spec.emit == Emit::Final && is_unbounded(&children) {
             let remedy = match spec.window {
-                None => Some("use EMIT CHANGES, or add a window"),
+                None => Some(emitting(spec, local.is_ok())),
                 Some(_) if !has_watermark(&children) => Some(NO_WATERMARK),
                 Some(_) => None,
             };
             if let Some(remedy) = remedy {
+                let mode = if spec.calls.is_empty() { "" } else { " with EMIT FINAL" };
                 return Err(Refusal {
-                    message: format!(
-                        "{what} with EMIT FINAL would never emit: its input has no end; {remedy}"
-                    ),
+                    message: format!("{what}{mode} would never emit: its input has no end"),
+                    hint: remedy.to_owned(),
                     span: spec.span,
                 });
             }
         }
-        match local_reason(self.partitioning, &children, input, &spec.keys) {
+        match local {
             Ok(Local { reason, audited_keys }) => {
                 self.locality = self.locality.max(Locality::Local);
                 self.proof.push(format!("{what} is local: {reason}"));
@@ -378,10 +385,12 @@ impl Cutter<'_> {
                 if spec.window.is_some_and(|window| window.allowed_lateness_us > 0) {
                     return Err(Refusal {
                         message: format!(
-                            "{what} cannot correct results that were gathered, but {reason}; declare \
-                             PARTITIONED BY with columns of the group key if the input is partitioned \
-                             so, or leave out 'allowed.lateness' and let the watermark wait longer"
+                            "{what} cannot correct results that were gathered, but {reason}"
                         ),
+                        hint: "declare PARTITIONED BY with columns of the group key if the input is \
+                               partitioned so, or leave out 'allowed.lateness' and let the watermark \
+                               wait longer"
+                            .to_owned(),
                         span: spec.span,
                     });
                 }
@@ -402,15 +411,28 @@ impl Cutter<'_> {
                 let merge = Merge::Groups(spec.clone());
                 Ok(vec![gather(children, merge)])
             }
-            Err(reason) => Err(Refusal {
-                message: format!(
-                    "{what} with {} needs all records of a group in one partition, but {reason}; \
-                     declare PARTITIONED BY with columns of the group key if the input is \
-                     partitioned so, write the input partitioned by the key first, or use EMIT FINAL",
-                    spec.emit
-                ),
-                span: spec.span,
-            }),
+            Err(reason) => {
+                let or = match (is_unbounded(&children), &spec.window) {
+                    (false, _) => "use EMIT FINAL",
+                    (true, Some(_)) => {
+                        "leave EMIT CHANGES out, so that windows leave as they close"
+                    }
+                    (true, None) => {
+                        "add a window over the event time, which is merged as it closes"
+                    }
+                };
+                Err(Refusal {
+                    message: format!(
+                        "{what} with {} needs all records of a group in one partition, but {reason}",
+                        spec.emit
+                    ),
+                    hint: format!(
+                        "declare PARTITIONED BY with columns of the group key if the input is \
+                         partitioned so, write the input partitioned by the key first, or {or}"
+                    ),
+                    span: spec.span,
+                })
+            }
         }
     }
 
@@ -431,9 +453,19 @@ impl Cutter<'_> {
         };
         // The first rows of one endless partition are there soon; an order never is.
         if is_endless && !(is_one_pipeline && matches!(stage, Stage::Limit(_))) {
+            let hint = match stage {
+                Stage::Limit(_) => {
+                    "a limit of input without end takes a single partition: one file"
+                }
+                _ => {
+                    "leave it out: rows come as they are known; ROW_NUMBER() OVER (PARTITION BY \
+                     window_end ORDER BY …) gives the order within a window"
+                }
+            };
             return Err(Refusal {
                 message: format!("{what} would never emit: its input has no end"),
-                span: Span::default(),
+                hint: hint.to_owned(),
+                span: self.order_span,
             });
         }
         if is_one_pipeline {
@@ -493,6 +525,18 @@ fn is_unbounded(fragments: &[Fragment]) -> bool {
         FragmentInput::Scan(scan) => !scan.source.is_bounded(),
         FragmentInput::Gather { children, .. } => is_unbounded(children),
     })
+}
+
+/// How a grouping without a window gives rows of input without end.
+fn emitting(spec: &AggregateSpec, is_local: bool) -> &'static str {
+    match (spec.calls.is_empty(), is_local) {
+        (false, true) => "write EMIT CHANGES, or add a window over the event time",
+        (true, true) => {
+            "add COUNT(*) and GROUP BY the same columns, whose changes are given as they happen, or a \
+             window over the event time"
+        }
+        (_, false) => "add a window over the event time: GROUP BY … WINDOW TUMBLING (time, 1m)",
+    }
 }
 
 const NO_WATERMARK: &str = "declare WATERMARK FOR the event time, which says how far it has come";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::{
-    AggregateSpec, Expr, ExprKind, Function, OverSpec, Settings, SinkDef, SourceDef, TopNSpec,
+    AggregateSpec, Expr, ExprKind, Function, OverSpec, Settings, SinkDef, SourceDef, Span, TopNSpec,
 };
 
 /// A checked SQL script.
@@ -29,6 +29,8 @@ pub struct Query {
     /// Indices of earlier queries of the script whose file sinks this one reads; it starts when
     /// they are complete.
     pub runs_after: Vec<usize>,
+    /// Where its last `ORDER BY` or `LIMIT` stands; where it begins, if it has none.
+    pub order_span: Span,
 }
 
 /// Whether a query runs, is shown, or both.

@@ -113,7 +113,17 @@ impl ExprBinder<'_, '_, '_> {
         };
         let Some(calls) = self.aggregates.take() else {
             let clause = self.clause;
-            return self.session.fail(span, format!("no aggregate may stand in {clause}: {upper}"));
+            let hint = match clause {
+                "WHERE" => {
+                    "filter groups with HAVING, or the rows of one aggregate with FILTER (WHERE …)"
+                }
+                "GROUP BY" => "group by columns, and filter groups with HAVING",
+                _ => {
+                    "compute it in a query of FROM: SELECT … FROM (SELECT … AS x FROM … GROUP BY …)"
+                }
+            };
+            let message = format!("no aggregate may stand in {clause}: {upper}");
+            return self.session.fail_with(span, message, hint);
         };
         // Nothing inside an aggregate may be another, or an alias of one.
         let aliases = self.aliases.take();
@@ -192,7 +202,13 @@ impl ExprBinder<'_, '_, '_> {
             let given = arguments.len();
             let s = if count == 1 { "" } else { "s" };
             let message = format!("{upper} takes {count} argument{s}, not {given}");
-            return self.session.fail(span, message);
+            let hint = match name {
+                "count" => "COUNT(*) counts rows, COUNT(x) the values of x that are not NULL",
+                "string_agg" => "write STRING_AGG(text, ', ')",
+                "percentile_cont" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY x)",
+                _ => "it takes the values of one column, or of one expression",
+            };
+            return self.session.fail_with(span, message, hint);
         }
         if name == "percentile_cont" {
             return self.percentile(arguments.remove(0), within_group, span);
@@ -229,9 +245,7 @@ impl ExprBinder<'_, '_, '_> {
                 self.cast(argument.expr, &DataType::Double, false)?
             }
             Some(DataType::Double) if argument.flex != Flex::Null => {
-                let (at, found) = (argument.expr.span, argument.expr.data_type);
-                let message = format!("{upper} takes a number, but this is {found}");
-                return self.session.fail(at, message);
+                return self.not_a_number(&argument.expr, upper);
             }
             Some(to) => self.adapt(argument, to, upper)?,
             None => argument.expr,

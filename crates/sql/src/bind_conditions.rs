@@ -87,7 +87,8 @@ impl ExprBinder<'_, '_, '_> {
         let mut bounds = vec![operand];
         bounds.extend(items.into_iter().collect::<Bind<Vec<Bound>>>()?);
         if bounds.len() == 1 {
-            return self.session.fail(span, "IN needs at least one value");
+            let hint = "write IN ('a', 'b'); nothing is in an empty list";
+            return self.session.fail_with(span, "IN needs at least one value", hint);
         }
         let (mut items, data_type) = self.adapt_all(bounds, "IN")?;
         if !is_ordered(&data_type) {

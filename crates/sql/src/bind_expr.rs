@@ -8,6 +8,7 @@ use sqlparser::ast::{self, Spanned, Value};
 use tidemill_plan::{Expr, ExprKind, Function, Scalar, Span};
 use tidemill_record::DataType;
 
+use crate::advice::cast_of;
 use crate::aggregates::AggregateCalls;
 use crate::coercion::{is_castable, unify};
 use crate::fold::{constant, folded};
@@ -19,6 +20,7 @@ use crate::report::Bind;
 use crate::scan::PATH_QUOTE;
 use crate::scope::{Scope, Session};
 use crate::spelling::PLAIN;
+use crate::syntax::Name;
 
 /// Deepest expression: the plan's readers recurse too.
 const DEPTH_MAX: usize = 300;
@@ -230,8 +232,13 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         }
         let expr = match self.scope.resolve(self.session, None, &name, name.span) {
             Ok(expr) => expr,
-            Err(reported) if ident.quote_style == Some('"') => {
-                self.session.report.hint(name.span, "text stands in single quotes");
+            // One that differs in case only is what was meant.
+            Err(reported)
+                if ident.quote_style == Some('"')
+                    && !self.scope.has(&Name::folded(ident.value.clone(), name.span)) =>
+            {
+                let meant = format!("text stands in single quotes: '{}'", name.text);
+                self.session.report.hint_first(name.span, &meant);
                 return Err(reported);
             }
             Err(reported) => return Err(reported),
@@ -294,7 +301,13 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
             return self.cast(expr, to, false);
         }
         let message = format!("{what} takes {to}, but this is {from}");
-        let hint = is_castable(&from, to).then(|| format!("write CAST(… AS {to}) if it is meant"));
+        let hint = match to {
+            DataType::Boolean => {
+                Some("a condition compares: column = value, column IS NOT NULL".to_owned())
+            }
+            _ => is_castable(&from, to)
+                .then(|| format!("write {} if it is meant", cast_of(&expr, to))),
+        };
         Err(self.session.report.add(span, message, hint))
     }
 
@@ -312,11 +325,12 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 let others = bounds.iter().enumerate().filter(|(i, _)| *i != at);
                 let other = others.map(|(_, bound)| &bound.expr.data_type).next();
                 let other = other.map_or_else(String::new, |other| format!(" and {other}"));
-                return self.session.fail_with(
-                    span,
-                    format!("{what} of different types: {found}{other}"),
-                    "convert one with CAST",
+                let hint = format!(
+                    "convert one, for example {}",
+                    cast_of(&bounds[at].expr, &DataType::Varchar)
                 );
+                let message = format!("{what} of different types: {found}{other}");
+                return self.session.fail_with(span, message, hint);
             }
         };
         let adapted: Vec<Bind<Expr>> =

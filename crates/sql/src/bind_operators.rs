@@ -4,6 +4,7 @@ use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 use tidemill_plan::{BinaryOp, Expr, ExprKind, Function, Scalar, Span, UnaryOp};
 use tidemill_record::DataType;
 
+use crate::advice;
 use crate::bind_expr::{Bound, ExprBinder, Flex, leftmost_span};
 use crate::coercion::{decimal_result, decimal_shape, is_ordered};
 use crate::fold::{conjunction, constant, disjunction, literal, negation};
@@ -41,8 +42,13 @@ impl ExprBinder<'_, '_, '_> {
                 return self.refuse_operator(&text, span);
             }
         };
+        let (left_tree, right_tree) = (left, right);
         let left = self.bind_flexible(left);
         let right = self.bind_flexible(right);
+        if op.is_comparison() {
+            self.advise_quotes(left.as_ref().ok(), right_tree);
+            self.advise_quotes(right.as_ref().ok(), left_tree);
+        }
         let (left, right) = (left?, right?);
         if op.is_comparison() {
             return self.comparison(op, left, right).map(fixed);
@@ -55,6 +61,18 @@ impl ExprBinder<'_, '_, '_> {
             _ => false,
         };
         Ok(Bound { expr, flex: if holds { flex } else { Flex::Fixed } })
+    }
+
+    /// `symbol = ACME`: a name that is no column, beside text, was most likely meant to be text.
+    fn advise_quotes(&mut self, text: Option<&Bound>, name: &ast::Expr) {
+        let is_text = text.is_some_and(|bound| bound.expr.data_type == DataType::Varchar);
+        let ast::Expr::Identifier(ident) = name else { return };
+        if !is_text || ident.quote_style.is_some() {
+            return;
+        }
+        let span = self.session.span(ident.span);
+        let meant = format!("text stands in single quotes: '{}'", ident.value);
+        self.session.report.hint_first(span, &meant);
     }
 
     /// The terms of `a AND b AND …`, which `sqlparser` nests to the left.
@@ -127,7 +145,8 @@ impl ExprBinder<'_, '_, '_> {
         let pair = vec![left, right];
         let Ok(common) = crate::bind_expr::supertype(&pair) else {
             let message = format!("cannot compare {l} {} {r}", op.symbol());
-            return self.session.fail_with(span, message, "convert one side with CAST");
+            let hint = advice::comparison(&pair[0].expr, &pair[1].expr);
+            return self.session.fail_with(span, message, hint);
         };
         if !is_ordered(&common) {
             return self.session.fail(span, format!("values of {common} do not compare"));
@@ -160,7 +179,7 @@ impl ExprBinder<'_, '_, '_> {
         }
         if !left_number || !right_number {
             let message = format!("no operator {} {} {}", types.0, op.symbol(), types.1);
-            let hint = "arithmetic works on numbers; convert text with CAST".to_owned();
+            let hint = advice::arithmetic(op, &left.expr, &right.expr);
             return Err(self.session.report.add(span, message, Some(hint)));
         }
         if is_decimal

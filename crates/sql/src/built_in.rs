@@ -4,6 +4,7 @@
 use tidemill_plan::{BinaryOp, Expr, Function, Kind, Returns, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
+use crate::advice;
 use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value};
 use crate::coercion::{is_castable, is_ordered, rounded_decimal, unify};
 use crate::fold::{constant, literal};
@@ -196,11 +197,14 @@ impl ExprBinder<'_, '_, '_> {
         match bound.flex {
             Flex::Null => self.adapt(bound, &DataType::Double, upper),
             _ if bound.expr.data_type.is_numeric() => Ok(bound.expr),
-            _ => {
-                let (span, found) = (bound.expr.span, bound.expr.data_type);
-                self.session.fail(span, format!("{upper} takes a number, but this is {found}"))
-            }
+            _ => self.not_a_number(&bound.expr, upper),
         }
+    }
+
+    /// Refuses an argument that should be a number.
+    pub(crate) fn not_a_number<T>(&mut self, found: &Expr, upper: &str) -> Bind<T> {
+        let message = format!("{upper} takes a number, but this is {}", found.data_type);
+        self.session.fail_with(found.span, message, advice::as_number(found))
     }
 
     /// A unit, which must be a constant that is known; it is given in lower case and singular.

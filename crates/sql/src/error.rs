@@ -56,15 +56,29 @@ impl SqlErrors {
     }
 }
 
-fn render_one(out: &mut String, error: &SqlError, text: &str, origin: &str) {
-    let start = floor_boundary(text, error.span.start);
+/// Where a range of a script begins, as findings show it: `origin:line:column`.
+#[must_use]
+pub fn place(text: &str, origin: &str, span: Span) -> String {
+    let (line_number, _, before) = line_of(text, span);
+    format!("{origin}:{line_number}:{}", before + 1)
+}
+
+/// The number of the line that a range begins in, from 1, the byte it begins at, and the characters before the
+/// range.
+fn line_of(text: &str, span: Span) -> (usize, usize, usize) {
+    let start = floor_boundary(text, span.start);
     let head = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
     let start = start.max(head);
     let line_start = text[..start].rfind('\n').map_or(head, |at| at + 1);
-    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line_number = text[..start].bytes().filter(|&byte| byte == b'\n').count() + 1;
+    (line_number, line_start, text[line_start..start].chars().count())
+}
+
+fn render_one(out: &mut String, error: &SqlError, text: &str, origin: &str) {
+    let (line_number, line_start, before) = line_of(text, error.span);
+    let start = floor_boundary(text, error.span.start).max(line_start);
+    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line = text[line_start..line_end].trim_end_matches('\r');
-    let before = text[line_start..start].chars().count();
     let end = floor_boundary(text, error.span.end).clamp(start, line_end);
     let width = text[start..end].chars().count().max(1);
 

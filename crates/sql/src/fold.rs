@@ -8,6 +8,7 @@
 use tidemill_plan::{Expr, ExprKind, Function, Scalar, Span, UnaryOp};
 use tidemill_record::DataType;
 
+use crate::advice;
 use crate::report::Bind;
 use crate::scope::Session;
 
@@ -25,7 +26,11 @@ pub(crate) fn folded(session: &mut Session<'_>, expr: Expr, is_lazy: bool) -> Bi
         }
         Ok(_) => Ok(expr),
         Err(_) if is_lazy => Ok(expr),
-        Err(reason) => session.fail(expr.span, format!("this constant fails: {reason}")),
+        Err(reason) => {
+            let message = format!("this constant fails: {reason}");
+            let hint = advice::constant(&expr, &reason);
+            Err(session.report.add(expr.span, message, hint.map(str::to_owned)))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::query::{Input, QueryBinder, first_word, relation_nodes};
 use crate::report::Bind;
 use crate::scan::PATH_QUOTE;
 use crate::scope::Scope;
-use crate::tables::Tables;
+use crate::tables::{Tables, is_path};
 
 impl QueryBinder<'_, '_> {
     /// The one table of a `FROM` clause.
@@ -27,7 +27,7 @@ impl QueryBinder<'_, '_> {
                         Some(what) => format!("not supported: JOIN {what}"),
                         None => "not supported: JOIN".to_owned(),
                     };
-                    return self.session.fail(at, message);
+                    return self.session.fail_with(at, message, ONE_TABLE);
                 }
                 relation
             }
@@ -43,7 +43,7 @@ impl QueryBinder<'_, '_> {
                     span => span,
                 };
                 let message = "not supported: JOIN (several tables in FROM)";
-                return self.session.fail(span, message);
+                return self.session.fail_with(span, message, ONE_TABLE);
             }
         };
         match table {
@@ -85,7 +85,15 @@ impl QueryBinder<'_, '_> {
                     return self.session.fail(at, "not supported: TABLESAMPLE");
                 }
                 let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-                    return self.session.fail(span, "not supported: a name of several parts");
+                    let text = name.to_string();
+                    let hint = match is_path(&text) {
+                        true => format!("the path of files stands in single quotes: FROM '{text}'"),
+                        false => {
+                            "names have one part: there are no schemas or databases".to_owned()
+                        }
+                    };
+                    let message = format!("not supported: a name of several parts, {text}");
+                    return self.session.fail_with(span, message, hint);
                 };
                 self.bind_table(ident, alias.as_ref())
             }
@@ -109,7 +117,12 @@ impl QueryBinder<'_, '_> {
                     at if at == first_word(select) => self.session.span(other.span()),
                     at => at,
                 };
-                self.session.fail(first_word(at), format!("not supported: {what}"))
+                let hint = if what == "JOIN" {
+                    ONE_TABLE
+                } else {
+                    "FROM takes a source, a path or a query in brackets"
+                };
+                self.session.fail_with(first_word(at), format!("not supported: {what}"), hint)
             }
         }
     }
@@ -211,6 +224,10 @@ fn scanned(source: Arc<SourceDef>) -> Relation {
         false => Relation::Project { input: Box::new(scan), columns: shown },
     }
 }
+
+/// What works where a query would look at two tables.
+pub(crate) const ONE_TABLE: &str = "a query reads one table: join before, look few values up with CASE or IN (…), and put rows of \
+                         equal columns one after another with UNION ALL";
 
 /// `LATERAL` and `UNNEST`: what looks at the table beside it.
 fn lateral(table: &ast::TableFactor) -> Option<&'static str> {

@@ -4,7 +4,7 @@
 use sqlparser::ast::{
     self, CeilFloorKind, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
 };
-use tidemill_plan::{Expr, ExprKind, Family, Function, Scalar, Signature, Span};
+use tidemill_plan::{Expr, ExprKind, Family, Function, Kind, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
 use crate::aggregates;
@@ -12,11 +12,13 @@ use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value, leftmost_span};
 use crate::built_in::is_lazy;
 use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
 use crate::fold::{constant, literal};
-use crate::function_names::{REFUSED, RefusedForm, refused_form};
+use crate::from::ONE_TABLE;
+use crate::function_names::{PART_UNITS, REFUSED, RefusedForm, TRUNC_UNITS, refused_form};
 use crate::over::OVER_ONLY;
+use crate::parse::fold_name;
 use crate::position::union;
 use crate::report::Bind;
-use crate::suggest::did_you_mean;
+use crate::suggest::nearest;
 
 impl ExprBinder<'_, '_, '_> {
     /// Forms that call something, and everything that is not supported.
@@ -45,7 +47,8 @@ impl ExprBinder<'_, '_, '_> {
             }
             Sql::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
                 let (Some(from), length) = (substring_from, substring_for) else {
-                    return self.session.fail(span, "SUBSTRING needs a start: FROM n");
+                    let hint = "write SUBSTRING(text, 2) or SUBSTRING(text FROM 2 FOR 3)";
+                    return self.session.fail_with(span, "SUBSTRING needs a start", hint);
                 };
                 let mut parts = vec![expr.as_ref(), from.as_ref()];
                 parts.extend(length.as_deref());
@@ -75,7 +78,13 @@ impl ExprBinder<'_, '_, '_> {
                     head if span == Span::default() => self.session.place(head, span),
                     head => self.session.place_before(head, span),
                 };
-                self.session.fail(at, format!("not supported: {what}"))
+                let message = format!("not supported: {what}");
+                match other {
+                    Sql::InSubquery { .. } | Sql::Subquery(_) | Sql::Exists { .. } => {
+                        self.session.fail_with(at, message, ONE_TABLE)
+                    }
+                    _ => self.session.fail(at, message),
+                }
             }
         }
     }
@@ -225,7 +234,10 @@ impl ExprBinder<'_, '_, '_> {
         for (index, argument) in arguments.iter().enumerate() {
             let skippable = usize::from(is_lazy(function) && index > 0);
             self.laziness += skippable;
-            bound.push(self.bind_flexible(argument));
+            bound.push(match self.bare_unit(function, index, argument) {
+                Some(unit) => Ok(unit),
+                None => self.bind_flexible(argument),
+            });
             self.laziness -= skippable;
         }
         let bound = bound.into_iter().collect::<Bind<Vec<Bound>>>()?;
@@ -255,6 +267,26 @@ impl ExprBinder<'_, '_, '_> {
         self.session.fail(span, format!("{upper} takes {takes} argument{s}, not {given}"))
     }
 
+    /// `DATE_TRUNC(hour, t)`: a unit without quotes, where no column has its name.
+    fn bare_unit(
+        &mut self,
+        function: Function,
+        index: usize,
+        argument: &ast::Expr,
+    ) -> Option<Bound> {
+        let kinds = function.signatures().iter().map(|signature| signature.kind(index));
+        let takes_unit =
+            kinds.into_iter().any(|kind| matches!(kind, Kind::TruncUnit | Kind::PartUnit));
+        let ast::Expr::Identifier(ident) = argument else { return None };
+        let name = fold_name(ident, self.session.positions);
+        let is_unit = TRUNC_UNITS.iter().chain(PART_UNITS).any(|unit| *unit == name.text);
+        if !takes_unit || !is_unit || ident.quote_style.is_some() || self.scope.has(&name) {
+            return None;
+        }
+        let expr = constant(Scalar::Varchar(name.text), name.span);
+        Some(Bound { expr, flex: Flex::Text })
+    }
+
     /// `CURRENT_TIMESTAMP(p)`: with so many digits of a second.
     fn rounded_now(&mut self, now: Expr, digits: &ast::Expr, upper: &str) -> Bind<Expr> {
         let digits = self.bind(digits)?;
@@ -278,7 +310,15 @@ impl ExprBinder<'_, '_, '_> {
         let users = self.session.catalog.functions.keys().map(String::as_str);
         let mut known: Vec<&str> = aggregates::names().chain(built_in).collect();
         known.extend(users);
-        let hint = did_you_mean(name, known).map(|hint| hint.to_lowercase());
+        let hint = match name {
+            "cast" | "try_cast" => {
+                Some(format!("AS stands between the value and its type: {upper}(x AS INTEGER)"))
+            }
+            _ => {
+                nearest(name, known).map(|found| format!("did you mean {}?", found.to_uppercase()))
+            }
+        };
+        let hint = hint.or_else(|| Some("docs/SQL.md lists the functions".to_owned()));
         Err(self.session.report.add(span, format!("unknown function {upper}"), hint))
     }
 

@@ -59,6 +59,11 @@ impl Grouping {
         grouping
     }
 
+    /// Whether a column of the input is a key.
+    pub(crate) fn has_key(&self, column: &Expr) -> bool {
+        self.keys.iter().any(|key| same(key, column))
+    }
+
     /// Turns an expression over the input into one over the grouping's output.
     pub(crate) fn rewrite(&self, session: &mut Session<'_>, mut expr: Expr) -> Bind<Expr> {
         self.rewrite_in_place(session, &mut expr)?;
@@ -77,9 +82,19 @@ impl Grouping {
                 *index = self.keys.len() + call;
                 return Ok(());
             }
-            let message =
-                format!("column \"{name}\" is neither in GROUP BY nor inside an aggregate");
-            let hint = format!("add {name} to GROUP BY, or take LAST_VALUE({name})");
+            let (message, hint) = if self.keys.is_empty() {
+                (
+                    format!(
+                        "column \"{name}\" stands beside an aggregate, but there is no GROUP BY"
+                    ),
+                    format!("add GROUP BY {name}, or take one value of it, such as MAX({name})"),
+                )
+            } else {
+                (
+                    format!("column \"{name}\" is neither in GROUP BY nor inside an aggregate"),
+                    format!("add {name} to GROUP BY, or take one value of it, such as MAX({name})"),
+                )
+            };
             return session.fail_with(expr.span, message, hint);
         }
         for child in expr.children_mut() {

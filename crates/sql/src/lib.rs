@@ -7,20 +7,25 @@
 //! `sqlparser`: this is the only crate that knows it.
 
 mod catalog;
+mod clauses;
 mod deep_stack;
 mod diagnosis;
 mod dialect;
 mod error;
+mod expectations;
+mod mistakes;
 mod parse;
 mod position;
 mod scan;
 mod spelling;
+mod statements;
 mod suggest;
 mod syntax;
 mod tokens;
 
 mod options;
 
+mod advice;
 mod coercion;
 mod equality;
 mod literal;
@@ -60,5 +65,5 @@ mod pushdown;
 mod runnable;
 
 pub use catalog::Catalog;
-pub use error::{SqlError, SqlErrors};
+pub use error::{SqlError, SqlErrors, place};
 pub use parse::{FilePath, Parsed, parse};

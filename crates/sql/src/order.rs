@@ -190,8 +190,9 @@ impl QueryBinder<'_, '_> {
                     Some(index) if index < names.len() => Ok(Some(index)),
                     _ => {
                         let message =
-                            format!("ORDER BY {ordinal}: there are {} columns", names.len());
-                        self.session.fail(span, message)
+                            format!("ORDER BY {ordinal}: no column of the result has this number");
+                        let hint = numbered(names.len());
+                        self.session.fail_with(span, message, hint)
                     }
                 }
             }
@@ -258,6 +259,14 @@ fn limited(relation: Relation, limit: LimitSpec) -> Relation {
         return relation;
     }
     Relation::Limit { input: Box::new(relation), spec: limit }
+}
+
+/// The numbers that columns have, for a message.
+pub(crate) fn numbered(count: usize) -> String {
+    match count {
+        1 => "there is one column, number 1".to_owned(),
+        count => format!("columns have the numbers 1 to {count}, or are named"),
+    }
 }
 
 /// Every column as it is.

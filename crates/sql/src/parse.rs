@@ -19,7 +19,6 @@ use crate::position::{Positions, union};
 use crate::report::{Bind, Report};
 use crate::scan::{Chunk, EmitClause, scan};
 use crate::script::bind_script;
-use crate::suggest::did_you_mean;
 use crate::syntax::{
     ColumnKind, ColumnSyntax, CreateSource, Name, QueryStatement, Statement, StatementKind, Target,
     TypeSyntax, WatermarkSyntax, Words,
@@ -171,27 +170,11 @@ impl Parsing<'_> {
         } else if self.starts_query() {
             self.query(Target::Stdout, explain)?
         } else {
-            let token = self.parser.peek_token();
-            let hint = match &token.token {
-                Token::Word(word) => did_you_mean(
-                    &word.value,
-                    ["SELECT", "CREATE", "INSERT", "EXPLAIN", "SET", "WITH"],
-                ),
-                _ => None,
-            };
-            if let Some(reported) = self.diagnosed(self.token_span(&token)) {
-                return Err(reported);
-            }
-            let message = format!("not supported: a statement that starts with {}", shown(&token));
-            let hint = hint.or_else(|| {
-                Some("statements are CREATE SOURCE | SINK | STREAM, INSERT INTO, SELECT, EXPLAIN, SET".to_owned())
-            });
-            return Err(self.report.add(self.token_span(&token), message, hint));
+            return Err(self.unknown_statement(explain));
         };
         let next = self.parser.peek_token();
         if next.token != Token::EOF {
-            let message = format!("unexpected {} after the end of the statement", shown(&next));
-            return Err(self.unexpected(&next, message));
+            return Err(self.trailing(&next));
         }
         self.check_placement(&kind, explain)?;
         Ok(kind)
@@ -240,17 +223,7 @@ impl Parsing<'_> {
             self.expect_word("AS")?;
             return self.query(Target::Stream { name, options }, explain);
         }
-        let token = self.parser.peek_token();
-        let hint = match &token.token {
-            Token::Word(word) => did_you_mean(&word.value, ["SOURCE", "SINK", "STREAM"]),
-            _ => None,
-        };
-        let hint = hint.or_else(|| Some("CREATE is followed by SOURCE, SINK or STREAM".to_owned()));
-        if let Some(reported) = self.diagnosed(self.token_span(&token)) {
-            return Err(reported);
-        }
-        let message = format!("not supported: CREATE {}", shown(&token));
-        Err(self.report.add(self.token_span(&token), message, hint))
+        Err(self.unknown_create())
     }
 
     fn create_source(&mut self) -> Bind<CreateSource> {
@@ -283,10 +256,7 @@ impl Parsing<'_> {
     /// The column list, after its opening bracket.
     fn columns(&mut self, source: &mut CreateSource) -> Bind<()> {
         loop {
-            let next = self.parser.peek_nth_token(1);
-            let is_watermark =
-                matches!(&next.token, Token::Word(word) if word.keyword == Keyword::FOR);
-            if is_watermark && self.take_word("WATERMARK") {
+            if self.begins_watermark() && self.take_word("WATERMARK") {
                 let watermark = self.watermark()?;
                 if source.watermark.is_some() {
                     return Err(self.report.add(watermark.span, "a second WATERMARK clause", None));
@@ -300,6 +270,12 @@ impl Parsing<'_> {
             }
         }
         self.expect(&Token::RParen)
+    }
+
+    /// `WATERMARK FOR`; and `WATERMARK ts AS`, which is no column either.
+    fn begins_watermark(&self) -> bool {
+        let is = |at: usize, keyword: Keyword| matches!(&self.parser.peek_nth_token(at).token, Token::Word(word) if word.keyword == keyword);
+        is(1, Keyword::FOR) || is(2, Keyword::AS)
     }
 
     fn column(&mut self) -> Bind<ColumnSyntax> {
@@ -336,7 +312,7 @@ impl Parsing<'_> {
         }
         self.end_column(
             "a column's type",
-            "a column is a name, a type, and NOT NULL where it applies",
+            "a column is a name, a type, and NOT NULL where it applies; a comma ends it",
         )?;
         Ok(ColumnSyntax { name, kind: ColumnKind::Recorded { data_type, is_nullable } })
     }
@@ -388,9 +364,10 @@ impl Parsing<'_> {
     /// `FOR column AS expression`, after `WATERMARK`.
     fn watermark(&mut self) -> Bind<WatermarkSyntax> {
         let start = self.token_span(self.parser.get_current_token());
-        self.expect_word("FOR")?;
+        let form = "write WATERMARK FOR time AS time - INTERVAL '5' SECOND";
+        self.expect_word_or("FOR", form)?;
         let column = self.name()?;
-        self.expect_word("AS")?;
+        self.expect_word_or("AS", form)?;
         let parsed = self.parser.parse_expr();
         let expr = self.checked(parsed)?;
         let end = self.token_span(self.parser.get_current_token());
@@ -398,7 +375,7 @@ impl Parsing<'_> {
     }
 
     fn insert(&mut self, explain: Explain) -> Bind<StatementKind> {
-        self.expect_word("INTO")?;
+        self.expect_word_or("INTO", "write INSERT INTO sink SELECT …")?;
         let name = self.name()?;
         if !self.starts_query() || self.parser.peek_token().token == Token::LParen {
             let token = self.parser.peek_token();
@@ -413,8 +390,8 @@ impl Parsing<'_> {
 
     fn set(&mut self) -> Bind<StatementKind> {
         let key = self.option_key()?;
-        if !self.parser.consume_token(&Token::Eq) {
-            self.expect_word("TO")?;
+        if !self.parser.consume_token(&Token::Eq) && !self.take_word("TO") {
+            self.expect_word_or("=", &format!("write SET '{}' = 'value'", key.text))?;
         }
         let value = self.option_value()?;
         Ok(StatementKind::Set { key, value })
@@ -423,7 +400,7 @@ impl Parsing<'_> {
     fn query(&mut self, target: Target, explain: Explain) -> Bind<StatementKind> {
         if !self.starts_query() {
             let token = self.parser.peek_token();
-            let message = format!("expected a query, found {}", shown(&token));
+            let message = format!("a query is missing before {}", shown(&token));
             return Err(self.unexpected(&token, message));
         }
         let parsed = self.parser.parse_query();

@@ -34,7 +34,8 @@ pub(crate) fn bind_root(
         let has_grouping = apply_emit(binder.session, &mut relation, clause)?;
         if !has_grouping && matches!(clause.emit, Emit::ChangesEvery(_)) {
             let message = "EMIT CHANGES EVERY n ROWS needs a grouping whose changes it coalesces";
-            return binder.session.fail(clause.span, message);
+            let hint = "leave it out: without a grouping rows leave as they come";
+            return binder.session.fail_with(clause.span, message, hint);
         }
     }
     Ok((relation, binder.runs_after.into_iter().collect()))
@@ -75,7 +76,8 @@ fn apply_emit(
         Relation::Sort { input, .. } => {
             if clause.emit != Emit::Final {
                 let message = "ORDER BY needs all results, so that EMIT CHANGES cannot apply";
-                return session.fail(clause.span, message);
+                let hint = "leave ORDER BY out: changes come in order of input";
+                return session.fail_with(clause.span, message, hint);
             }
             apply_emit(session, input, clause)
         }
@@ -90,7 +92,8 @@ fn apply_emit(
             if clause.emit != Emit::Final && spec.calls.is_empty() {
                 let message = "EMIT CHANGES needs an aggregate: the rows of DISTINCT, or of GROUP \
                                BY alone, never change";
-                return session.fail(clause.span, message);
+                let hint = "GROUP BY the same columns with COUNT(*), whose changes are given";
+                return session.fail_with(clause.span, message, hint);
             }
             spec.emit = clause.emit;
             Ok(true)
@@ -265,7 +268,8 @@ impl QueryBinder<'_, '_> {
                     "UNION ALL brings together results of {width} and of {} columns",
                     schema.fields.len()
                 );
-                return self.session.fail(first_word(*span), message);
+                let hint = "select as many columns in each; NULL AS name fills a place";
+                return self.session.fail_with(first_word(*span), message, hint);
             }
         }
         let mut types: Vec<DataType> = Vec::with_capacity(width);
@@ -360,7 +364,10 @@ impl QueryBinder<'_, '_> {
             ExprKind::Literal(Scalar::BigInt(count)) if count >= 0 => {
                 Ok(Some(count.unsigned_abs()))
             }
-            _ => self.session.fail(span, format!("{clause} takes a constant number of rows")),
+            _ => {
+                let message = format!("{clause} takes a constant number of rows");
+                self.session.fail_with(span, message, "write a whole number from 0")
+            }
         }
     }
 }

@@ -40,13 +40,22 @@ impl Report {
         Reported
     }
 
-    /// Adds to what is said to do about the finding at a place, unless a name is suggested.
-    pub(crate) fn hint(&mut self, span: Span, more: &str) {
+    /// Says what to do about the finding at a place in other words.
+    pub(crate) fn set_hint(&mut self, span: Span, hint: impl Into<String>) {
+        if let Some(error) = self.errors.iter_mut().rfind(|error| error.span == span) {
+            error.hint = Some(hint.into());
+        }
+    }
+
+    /// Puts what is most likely meant before what is said to do about the finding at a place.
+    pub(crate) fn hint_first(&mut self, span: Span, meant: &str) {
         let Some(error) = self.errors.iter_mut().rfind(|error| error.span == span) else { return };
         error.hint = Some(match error.hint.take() {
-            Some(hint) if hint.contains(more) || hint.starts_with("did you mean") => hint,
-            Some(hint) => format!("{hint}; {more}"),
-            None => more.to_owned(),
+            Some(hint) if hint.contains(meant) => hint,
+            // A name that is nearly one was meant more likely.
+            Some(hint) if hint.starts_with("did you mean") => format!("{hint} {meant}"),
+            // The names that there are say less than what was meant.
+            _ => meant.to_owned(),
         });
     }
 

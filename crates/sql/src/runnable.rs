@@ -39,5 +39,10 @@ pub(crate) fn check_expr(session: &mut Session<'_>, expr: &Expr) -> Bind<()> {
     {
         (at, reason) = (part, why);
     }
-    session.fail(at.span, reason)
+    match reason.contains("JSON path") {
+        true => {
+            session.fail_with(at.span, reason, "a path begins with $: '$.key', '$.list[0].key'")
+        }
+        false => session.fail(at.span, reason),
+    }
 }

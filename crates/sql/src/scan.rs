@@ -63,25 +63,14 @@ pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Ve
         report.add(span, message, None);
         return Vec::new();
     }
-    // A mark at the head is passed over; a space in its place keeps the count of characters.
-    let read = match text.strip_prefix(BYTE_ORDER_MARK) {
-        Some(rest) => Cow::Owned(format!(" {rest}")),
-        None => Cow::Borrowed(text),
-    };
+    let read = without_head(text);
     let tokens = match Tokenizer::new(&TidemillDialect, &read).tokenize_with_location() {
         Ok(tokens) => tokens,
         Err(error) => {
             let start = positions.byte(error.location).unwrap_or(0);
-            let message = match error.message.as_str() {
-                unclosed if unclosed.starts_with("Expected close delimiter") => {
-                    "a name in double quotes is never closed".to_owned()
-                }
-                comment if comment.ends_with("in a multi-line comment") => {
-                    "a comment /* … */ is never closed".to_owned()
-                }
-                other => lower_first(other),
-            };
-            report.add(Span { start, end: start + 1 }, message, None);
+            let spelling::Fault { span, message, hint } =
+                spelling::unclosed(&error.message, start, text);
+            report.add(span, message, hint);
             return Vec::new();
         }
     };
@@ -102,6 +91,24 @@ pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Ve
     }
     finish(text, current, positions, report, &mut chunks);
     chunks
+}
+
+/// The script without what may stand at its head and says nothing: a mark of the encoding, and the line
+/// `#!…` that names its interpreter. Spaces in their place keep the count of characters.
+fn without_head(text: &str) -> Cow<'_, str> {
+    let mark = usize::from(text.starts_with(BYTE_ORDER_MARK));
+    let rest = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let line = match rest.starts_with("#!") {
+        true => rest.find('\n').unwrap_or(rest.len()),
+        false => 0,
+    };
+    match mark + line {
+        0 => Cow::Borrowed(text),
+        _ => {
+            let spaces = mark + rest[..line].chars().count();
+            Cow::Owned(format!("{}{}", " ".repeat(spaces), &rest[line..]))
+        }
+    }
 }
 
 /// A comment of one line ends at a line feed alone; other breaks would hide what follows.
@@ -289,7 +296,8 @@ impl Scanner<'_> {
         }
         if at + 1 == tokens.len() && ends_clause(&tokens[at - 1].token) {
             let span = self.span_of(&tokens[at..=at]);
-            self.add(span, "expected EMIT FINAL or EMIT CHANGES");
+            let hint = "write EMIT FINAL, or EMIT CHANGES";
+            self.add_with(span, "EMIT has no mode behind it", hint);
             return 1;
         }
         let (emit, taken) = if is_word(tokens, at + 1, "FINAL") {
@@ -300,7 +308,8 @@ impl Scanner<'_> {
                 Some((Some(count), taken)) => (Emit::ChangesEvery(count), 2 + taken),
                 Some((None, taken)) => {
                     let span = self.span_of(&tokens[at..at + 2 + taken]);
-                    self.add(span, "expected EMIT CHANGES EVERY n ROWS, n a number from 1");
+                    let hint = "write EVERY n ROWS with n from 1: changes are counted in records, not in time";
+                    self.add_with(span, "EVERY is not understood", hint);
                     return 2 + taken;
                 }
             }
@@ -360,6 +369,11 @@ impl Scanner<'_> {
 
     pub(crate) fn add(&mut self, span: Span, message: &str) {
         self.report.add(span, message, None);
+        self.is_refused = true;
+    }
+
+    pub(crate) fn add_with(&mut self, span: Span, message: &str, hint: &str) {
+        self.report.add(span, message, Some(hint.to_owned()));
         self.is_refused = true;
     }
 

@@ -202,12 +202,16 @@ impl Scope {
         if let Some(table) = table
             && table != self.table
         {
-            let hint = if self.table.is_empty() {
-                "the query's result has no table name".to_owned()
-            } else {
-                format!("the table in FROM is \"{}\"", self.table)
-            };
-            return session.fail_with(span, format!("unknown table \"{table}\""), hint);
+            let joined = format!("{table}.{}", name.text);
+            // A column whose name has a point, as those of nested values have.
+            if let [index] = self.by_name.get(&joined).map_or(&[][..], Vec::as_slice) {
+                return Ok(self.column(*index, span));
+            }
+            return session.fail_with(
+                span,
+                format!("{joined}: FROM has no table \"{table}\""),
+                self.instead_of_qualified(table, &name.text),
+            );
         }
         let meant = self.find(name);
         let (name, unfolded) = (&name.text, name.unfolded.as_ref());
@@ -229,20 +233,46 @@ impl Scope {
                 )
             }
             Match::None => {
-                let hint = did_you_mean(name, self.names.iter().map(String::as_str));
-                let hint = hint.unwrap_or_else(|| match self.note {
-                    None => self.known_columns(),
-                    Some(note) => format!("{}; {note}", self.known_columns()),
-                });
+                let hint = did_you_mean(name, self.names.iter().map(String::as_str))
+                    .unwrap_or_else(|| self.instead_of(name));
                 session.fail_with(span, format!("unknown column \"{name}\""), hint)
             }
+        }
+    }
+
+    /// What to write instead of `table.column` where there is no such table.
+    fn instead_of_qualified(&self, table: &str, column: &str) -> String {
+        if self.by_name.contains_key(table) {
+            return format!(
+                "{table} is a column: a value of its JSON is JSON_VALUE({table}, '$.{column}')"
+            );
+        }
+        match self.table.as_str() {
+            "" => "the result of a query in brackets is named by an alias behind it".to_owned(),
+            known if known.contains(['.', '/', '*']) => {
+                format!("an alias names what a path reads: FROM '{known}' AS {table}")
+            }
+            known => format!("the table of FROM is \"{known}\""),
+        }
+    }
+
+    /// What a name that is no column may have been meant for.
+    fn instead_of(&self, name: &str) -> String {
+        match name {
+            "window_start" | "window_end" | "window_time" => {
+                format!("{name} is there beside a window: GROUP BY … WINDOW TUMBLING (time, 1m)")
+            }
+            _ => match self.note {
+                None => self.known_columns(),
+                Some(note) => format!("{}; {note}", self.known_columns()),
+            },
         }
     }
 
     fn known_columns(&self) -> String {
         const SHOWN: usize = 12;
         if self.names.is_empty() {
-            return "no columns can be named here".to_owned();
+            return "no columns can be named here: write a constant".to_owned();
         }
         let shown = self.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
         let more = if self.names.len() > SHOWN { ", …" } else { "" };

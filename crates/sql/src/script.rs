@@ -123,8 +123,24 @@ impl ScriptBinder<'_> {
         {
             entry.written = Some((self.queries.len(), schema));
         }
-        self.queries.push(Query { sink, relation, explain: syntax.explain, runs_after });
+        let order_span = self.order_span(statement.span);
+        self.queries.push(Query {
+            sink,
+            relation,
+            explain: syntax.explain,
+            runs_after,
+            order_span,
+        });
         Ok(())
+    }
+
+    /// Where the last `ORDER BY` or `LIMIT` of the statement stands.
+    fn order_span(&self, statement: Span) -> Span {
+        let words = &self.session.words;
+        let order = words.find_before(&["ORDER", "BY"], statement.end);
+        order
+            .or_else(|| words.find_before(&["LIMIT"], statement.end))
+            .unwrap_or(first_word(statement))
     }
 
     /// Where a query's results go.
@@ -161,7 +177,10 @@ impl ScriptBinder<'_> {
         let registered = self.session.catalog.registered_sinks.iter();
         let known = self.tables.sinks.keys().chain(registered).map(String::as_str);
         let hint = crate::suggest::did_you_mean(&name.text, known)
-            .unwrap_or_else(|| "declare it with CREATE SINK".to_owned());
+            .unwrap_or_else(|| {
+                let name = &name.text;
+                format!("declare it: CREATE SINK {name} WITH ('connector' = 'file', 'path' = '{name}', 'format' = 'csv')")
+            });
         self.session.fail_with(name.span, format!("unknown sink \"{}\"", name.text), hint)
     }
 }

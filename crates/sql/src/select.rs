@@ -6,9 +6,10 @@ use tidemill_record::DataType;
 
 use crate::bind_expr::{Aliases, ExprBinder, integer_value};
 use crate::calls::Calls;
+use crate::equality::reads_columns;
 use crate::fold::literal;
 use crate::grouping::Grouping;
-use crate::order::{Ordering, project_and_sort};
+use crate::order::{Ordering, numbered, project_and_sort};
 use crate::parse::fold_name;
 use crate::query::{QueryBinder, first_word};
 use crate::report::Bind;
@@ -51,6 +52,9 @@ impl QueryBinder<'_, '_> {
             ExprBinder::new(self.session, &scope, "WHERE").bind_condition(predicate)
         });
         let items = self.expand_items(&select.projection, &scope)?;
+        if let (Some(Err(_)), Some(selection)) = (&predicate, &select.selection) {
+            self.advise_aliases(selection, &items);
+        }
         let mut keys = self.bind_group_by(&select.group_by, &items, &scope, span);
         let window = self.bind_group_window(&select.group_by, &scope, &relation);
         if window.is_err() {
@@ -83,6 +87,16 @@ impl QueryBinder<'_, '_> {
         let (window, keys) = (window?, keys?);
         let (mut bound, having) = (bound?, having.transpose()?);
         let mut order = order?;
+        if let (Some(having), true) =
+            (&having, keys.is_empty() && calls.aggregates.calls.is_empty())
+            && bound.iter().chain([having]).any(reads_columns)
+        {
+            return self.session.fail_with(
+                self.session.place(&["HAVING"], span),
+                "HAVING filters groups, but there is no GROUP BY and no aggregate",
+                "filter rows with WHERE",
+            );
+        }
         let is_grouped = !keys.is_empty() || !calls.aggregates.calls.is_empty() || having.is_some();
         if let Some(over) = calls.overs.first_span() {
             if is_grouped {
@@ -99,6 +113,7 @@ impl QueryBinder<'_, '_> {
             let names: Vec<Option<&str>> =
                 items.iter().map(|item| item.has_alias.then_some(item.name.as_str())).collect();
             let grouping = Grouping::new(keys, window, calls.aggregates, &bound, &names);
+            self.check_star(&grouping, &items, &bound)?;
             bound = self.rewrite_all(&grouping, bound)?;
             let having = match having {
                 Some(having) => Some(grouping.rewrite(self.session, having)?),
@@ -171,6 +186,46 @@ impl QueryBinder<'_, '_> {
         };
         let relation = Relation::Aggregate { input: Box::new(input), spec, names };
         Ok(crate::order::sort(relation, &keys, limit))
+    }
+
+    /// `WHERE` that names an alias of the `SELECT` list.
+    fn advise_aliases(&mut self, selection: &ast::Expr, items: &[Item<'_>]) {
+        let _ = ast::visit_expressions(selection, |expr| {
+            if let ast::Expr::Identifier(ident) = expr {
+                let name = fold_name(ident, self.session.positions);
+                if items.iter().any(|item| item.has_alias && item.name == name.text) {
+                    let hint = format!(
+                        "{0} is an alias, and WHERE comes before SELECT: repeat its expression, or filter \
+                         around it: SELECT * FROM (SELECT …) WHERE …",
+                        name.text
+                    );
+                    self.session.report.set_hint(name.span, hint);
+                }
+            }
+            std::ops::ControlFlow::<()>::Continue(())
+        });
+    }
+
+    /// `*` beside a grouping stands for its keys, or is one finding for all that are none.
+    fn check_star(&mut self, grouping: &Grouping, items: &[Item<'_>], bound: &[Expr]) -> Bind<()> {
+        let of_star = items.iter().zip(bound).filter_map(|(item, expr)| match item.value {
+            ItemValue::Column(_, span) if !grouping.has_key(expr) => {
+                Some((item.name.as_str(), span))
+            }
+            _ => None,
+        });
+        let (names, spans): (Vec<&str>, Vec<Span>) = of_star.unzip();
+        let (Some(first), Some(span)) = (names.first(), spans.first()) else { return Ok(()) };
+        self.session.fail_with(
+            *span,
+            format!(
+                "* has columns that are neither in GROUP BY nor inside an aggregate: {}",
+                names.join(", ")
+            ),
+            format!(
+                "name the keys instead of *, and aggregates of the others, such as MAX({first})"
+            ),
+        )
     }
 
     fn rewrite_all(&mut self, grouping: &Grouping, exprs: Vec<Expr>) -> Bind<Vec<Expr>> {
@@ -265,7 +320,12 @@ impl QueryBinder<'_, '_> {
                 _ => false,
             };
             if !known {
-                return self.session.fail(span, format!("unknown table {table}"));
+                let message = format!("{table}.*: FROM has no table \"{table}\"");
+                let hint = format!(
+                    "the table of FROM is \"{}\"; * alone means its columns",
+                    scope.table()
+                );
+                return self.session.fail_with(span, message, hint);
             }
         }
         let refused = [
@@ -377,8 +437,9 @@ impl QueryBinder<'_, '_> {
                 ExprBinder::new(self.session, scope, "GROUP BY").bind(expr)
             }
             None => {
-                let message = format!("GROUP BY {ordinal}: there are {} columns", items.len());
-                self.session.fail(bound.span, message)
+                let message = format!("GROUP BY {ordinal}: no column of SELECT has this number");
+                let hint = numbered(items.len());
+                self.session.fail_with(bound.span, message, hint)
             }
         }
     }

@@ -11,6 +11,7 @@ use tidemill_plan::Span;
 
 use crate::position::{Positions, union};
 use crate::report::Report;
+use crate::scan::lower_first;
 
 /// A finding: where, what, and what to write instead.
 pub(crate) struct Fault {
@@ -140,6 +141,37 @@ fn string(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, String, Option<
             Some((2, format!("{}{open}…{close}", word.value), Some(hint)))
         }
         _ => None,
+    }
+}
+
+/// What is never closed, by the tokenizer's message and the byte it names.
+pub(crate) fn unclosed(message: &str, start: usize, text: &str) -> Fault {
+    let at = |start: usize| Span { start, end: start + 1 };
+    let fault = |span, message: &str, hint: &str| Fault {
+        span,
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    };
+    match message {
+        message if message.starts_with("Expected close delimiter") => fault(
+            at(start),
+            "this name in double quotes is never closed",
+            "put a \" behind it; text stands in single quotes",
+        ),
+        message if message.ends_with("in a multi-line comment") => {
+            let start = text.rfind("/*").unwrap_or(start);
+            fault(
+                Span { start, end: start + 2 },
+                "this comment is never closed",
+                "put */ behind it",
+            )
+        }
+        "Unterminated string literal" => fault(
+            at(start),
+            "this text in single quotes is never closed",
+            "put a ' behind it; within text a quote is written twice, as in 'it''s'",
+        ),
+        other => Fault { span: at(start), message: lower_first(other), hint: None },
     }
 }
 

@@ -14,7 +14,9 @@ pub(crate) fn nearest<'a>(
     let name = name.to_lowercase();
     let allowed = match name.chars().count() {
         0..=2 => 0,
-        count => 1 + count / 4,
+        3..=5 => 1,
+        6..=9 => 2,
+        _ => 3,
     };
     let scored = candidates.into_iter().take(NAMES_MAX).map(|candidate| {
         (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate)
@@ -42,5 +44,7 @@ mod tests {
         assert_eq!(nearest("pirce", ["symbol", "price"]), Some("price"));
         assert_eq!(nearest("Symbl", ["symbol", "price"]), Some("symbol"));
         assert_eq!(nearest("zzz", ["symbol", "price"]), None);
+        assert_eq!(nearest("nope", ["NOT", "node"]), Some("node"));
+        assert_eq!(nearest("nope", ["NOT"]), None);
     }
 }

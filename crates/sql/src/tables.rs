@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef};
 use tidemill_record::Schema;
 
-use crate::options::format_by_name_ending;
+use crate::options::{format_by_name_ending, local_path};
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::suggest::did_you_mean;
@@ -61,7 +61,9 @@ impl Tables {
         let mut known: Vec<&str> = known.map(String::as_str).collect();
         known.sort_unstable();
         let hint = did_you_mean(&name.text, known.iter().copied()).unwrap_or_else(|| {
-            if known.is_empty() {
+            if is_path(&name.text) {
+                format!("the path of files stands in single quotes: FROM '{}'", name.text)
+            } else if known.is_empty() {
                 "declare it with CREATE SOURCE, or read files with FROM 'path'".to_owned()
             } else {
                 format!("tables are {}", known.join(", "))
@@ -72,7 +74,13 @@ impl Tables {
 
     /// The files that `FROM 'path'` reads.
     pub(crate) fn files(session: &mut Session<'_>, name: &Name) -> Bind<Found> {
-        let path = &name.text;
+        let path = match local_path(&name.text) {
+            Ok(path) => path,
+            Err(hint) => {
+                let message = format!("not supported: '{}'", name.text);
+                return session.fail_with(name.span, message, hint);
+            }
+        };
         let known = session.catalog.formats.get(path).cloned();
         let Some(format) = format_by_name_ending(path).or(known) else {
             return session.fail_with(
@@ -85,14 +93,19 @@ impl Tables {
         let Some(schema) = session.catalog.inferred.get(path) else {
             return session.fail(name.span, format!("no columns are known of '{path}'"));
         };
-        let file = FileSource { path: path.clone(), format, splits: None, follow: false };
+        let file = FileSource { path: path.to_owned(), format, splits: None, follow: false };
         let connector = SourceConnector::File(file);
         let source = SourceDef {
             is_inferred: true,
-            ..SourceDef::new(path.clone(), schema.clone(), connector, name.span)
+            ..SourceDef::new(path.to_owned(), schema.clone(), connector, name.span)
         };
         Ok(Found { source: Arc::new(source), runs_after: None })
     }
+}
+
+/// Whether a name looks like that of a file.
+pub(crate) fn is_path(name: &str) -> bool {
+    name.contains(['/', '*']) || format_by_name_ending(name).is_some()
 }
 
 /// A sink of files that an earlier statement wrote, as a source.

@@ -6,10 +6,13 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 use tidemill_plan::Span;
 
 use crate::diagnosis::construct_at;
+use crate::expectations::reworded;
+use crate::mistakes::{Mistake, mistake_at};
 use crate::parse::Parsing;
 use crate::position::union;
 use crate::report::{Bind, Reported};
-use crate::scan::{PATH_QUOTE, is_word, lower_first};
+use crate::scan::PATH_QUOTE;
+use crate::spelling::instead_of_operator;
 use crate::syntax::{Name, OptionEntry};
 
 impl Parsing<'_> {
@@ -17,23 +20,64 @@ impl Parsing<'_> {
     pub(crate) fn options(&mut self) -> Bind<Vec<OptionEntry>> {
         let mut entries = Vec::new();
         if !self.take_word("WITH") {
+            let next = self.parser.peek_token();
+            if next.token == Token::LParen {
+                let hint = "write WITH ('connector' = 'file', …)".to_owned();
+                let span = self.token_span(&next);
+                return Err(self.report.add(
+                    span,
+                    "WITH is missing before the options",
+                    Some(hint),
+                ));
+            }
             return Ok(entries);
         }
-        self.expect(&Token::LParen)?;
+        if self.parser.peek_token_ref().token != Token::LParen {
+            let next = self.parser.peek_token();
+            let hint = "write WITH ('connector' = 'file', …)".to_owned();
+            let message =
+                format!("the options stand in brackets behind WITH, but here is {}", shown(&next));
+            return Err(self.report.add(self.token_span(&next), message, Some(hint)));
+        }
+        self.parser.next_token();
         if self.parser.consume_token(&Token::RParen) {
             return Ok(entries);
         }
         loop {
             let key = self.option_key()?;
-            self.expect(&Token::Eq)?;
+            let form = format!("write '{}' = 'value'", key.text);
+            self.expect_sign(&Token::Eq, &form)?;
             let value = self.option_value()?;
             entries.push(OptionEntry { key, value });
             if !self.parser.consume_token(&Token::Comma) {
                 break;
             }
         }
-        self.expect(&Token::RParen)?;
+        let next = self.parser.peek_token();
+        if let Token::SingleQuotedString(_) | Token::Word(_) = next.token {
+            let message = format!("a comma is missing before {}", shown(&next));
+            let hint = "options are separated by commas".to_owned();
+            return Err(self.report.add(self.token_span(&next), message, Some(hint)));
+        }
+        self.expect_sign(
+            &Token::RParen,
+            "the options stand in brackets: WITH ('key' = 'value', …)",
+        )?;
         Ok(entries)
+    }
+
+    /// Expects a sign of a form that can be shown.
+    fn expect_sign(&mut self, sign: &Token, form: &str) -> Bind<()> {
+        if self.parser.consume_token(sign) {
+            return Ok(());
+        }
+        let next = self.parser.peek_token();
+        let place = match next.token {
+            Token::EOF => "at the end of the statement".to_owned(),
+            _ => format!("before {}", shown(&next)),
+        };
+        let message = format!("{sign} is missing {place}");
+        Err(self.report.add(self.token_span(&next), message, Some(form.to_owned())))
     }
 
     /// A quoted key, or words joined by points.
@@ -95,13 +139,19 @@ impl Parsing<'_> {
             }
             Token::Word(word) => Name::folded(word.value.clone(), span),
             other => {
-                let message = format!("expected a name, found {other}");
+                let message = format!("a name is missing before {other}");
+                let is_path = matches!(other, Token::SingleQuotedString(_));
+                if is_path {
+                    let hint = "a name stands without quotes, or in double quotes; a path belongs into WITH ('path' = …)";
+                    return Err(self.report.add(span, message, Some(hint.to_owned())));
+                }
                 return Err(self.unexpected(&token, message));
             }
         };
         if self.parser.peek_token().token == Token::Period {
             let message = "not supported: a name of several parts";
-            return Err(self.report.add(span, message, None));
+            let hint = "names have one part: there are no schemas or databases".to_owned();
+            return Err(self.report.add(span, message, Some(hint)));
         }
         Ok(name)
     }
@@ -123,7 +173,24 @@ impl Parsing<'_> {
             return Ok(());
         }
         let token = self.parser.peek_token();
-        Err(self.unexpected(&token, format!("expected {expected}, found {}", shown(&token))))
+        Err(self.unexpected(&token, format!("{expected} is missing before {}", shown(&token))))
+    }
+
+    /// As [`Self::expect_word`], where the form of the whole can be shown.
+    pub(crate) fn expect_word_or(&mut self, expected: &str, form: &str) -> Bind<()> {
+        if self.take_word(expected) {
+            return Ok(());
+        }
+        let token = self.parser.peek_token();
+        if let Some(reported) = self.construct(self.token_span(&token)) {
+            return Err(reported);
+        }
+        let before = match token.token {
+            Token::EOF => "at the end of the statement".to_owned(),
+            _ => format!("before {}", shown(&token)),
+        };
+        let message = format!("{expected} is missing {before}");
+        Err(self.report.add(self.token_span(&token), message, Some(form.to_owned())))
     }
 
     /// Reports a token that does not belong where it is, by the name of what it begins if that is known.
@@ -132,11 +199,23 @@ impl Parsing<'_> {
         match self.diagnosed(span) {
             Some(reported) => reported,
             None if token.token == Token::EOF => {
-                let message = message.replace("EOF", "the end of the statement");
+                let message = message
+                    .replace("before EOF", "at the end of the statement")
+                    .replace("EOF", "the end of the statement");
                 self.report.add(span, message, None)
             }
             None => self.report.add(span, message, None),
         }
+    }
+
+    /// Reports a token behind what is a whole statement.
+    pub(crate) fn trailing(&mut self, token: &TokenWithSpan) -> Reported {
+        let span = self.token_span(token);
+        self.diagnosed(span).unwrap_or_else(|| {
+            let message = format!("{} does not belong here", shown(token));
+            let hint = "the statement is whole before it; put ; between two statements".to_owned();
+            self.report.add(span, message, Some(hint))
+        })
     }
 
     pub(crate) fn expect(&mut self, expected: &Token) -> Bind<()> {
@@ -144,7 +223,7 @@ impl Parsing<'_> {
             return Ok(());
         }
         let token = self.parser.peek_token();
-        Err(self.unexpected(&token, format!("expected {expected}, found {}", shown(&token))))
+        Err(self.unexpected(&token, format!("{expected} is missing before {}", shown(&token))))
     }
 
     /// Where a token stands; the end of the statement for the token after the last.
@@ -186,63 +265,39 @@ impl Parsing<'_> {
         if let Some(reported) = self.diagnosed(span) {
             return Err(reported);
         }
-        let message = lower_first(message.trim_start_matches("sql parser error: "))
-            .replace("expected: ", "expected ")
-            .replace("found: EOF", "found the end of the statement")
-            .replace("found: ", "found ");
+        let (tokens, at) = (self.tokens(), self.index_of(span));
         // Says what sqlparser could not do, not what is wrong with the text.
-        let message = match self.tokens().get(self.index_of(span)) {
-            Some(token) if is_operator => format!("not supported: the operator {}", shown(token)),
-            _ => message,
-        };
-        Err(self.report.add(span, message, None))
+        if let Some(token) = tokens.get(at).filter(|_| is_operator) {
+            let message = format!("not supported: the operator {}", shown(token));
+            let hint = instead_of_operator(&shown(token)).map(str::to_owned);
+            return Err(self.report.add(span, message, hint));
+        }
+        let (message, hint) =
+            reworded(message.trim_start_matches("sql parser error: "), &tokens, at);
+        Err(self.report.add(span, message, hint))
     }
 
     /// Reports what the statement was meant to say at a place where it is wrong, if that is known.
     pub(crate) fn diagnosed(&mut self, span: Span) -> Option<Reported> {
+        if let Some(reported) = self.construct(span) {
+            return Some(reported);
+        }
         let at = self.index_of(span);
         let tokens = self.tokens();
-        if let Some((range, construct)) = construct_at(&tokens, at) {
-            let last = self.token_span(&tokens[range.end - 1]);
-            let span = union(self.token_span(&tokens[range.start]), last);
-            let message = format!("not supported: {}", construct.what);
-            return Some(self.report.add(span, message, construct.hint.map(str::to_owned)));
-        }
-        if let Some(finding) = self.incomplete(&tokens, at) {
-            return Some(finding);
-        }
-        let before = tokens.get(at.checked_sub(1)?)?;
-        let found = match tokens.get(at) {
-            Some(token) => shown(token),
-            None => "the end of the statement".to_owned(),
-        };
-        if before.token != Token::Comma {
-            return None;
-        }
-        let message = format!("a comma too many before {found}");
-        Some(self.report.add(self.token_span(before), message, None))
+        let Mistake { first, last, message, hint } = mistake_at(&tokens, at)?;
+        let span = union(self.token_span(&tokens[first]), self.token_span(&tokens[last]));
+        Some(self.report.add(span, message, hint))
     }
 
-    /// Reports a `GROUP` or `ORDER` without its `BY`, and a `CASE` without its `END`.
-    fn incomplete(&mut self, tokens: &[TokenWithSpan], at: usize) -> Option<Reported> {
-        let needs_by = ["GROUP", "ORDER"].into_iter().find(|word| is_word(tokens, at, word));
-        if let Some(word) = needs_by.filter(|_| !is_word(tokens, at + 1, "BY")) {
-            let span = self.token_span(&tokens[at]);
-            return Some(self.report.add(span, format!("expected BY after {word}"), None));
-        }
-        let mut open = Vec::new();
-        for index in 0..at.min(tokens.len()) {
-            if is_word(tokens, index, "CASE") {
-                open.push(index);
-            } else if is_word(tokens, index, "END") {
-                open.pop();
-            }
-        }
-        let is_branch = ["WHEN", "THEN", "ELSE"].iter().any(|word| is_word(tokens, at, word));
-        let case = open.pop().filter(|_| is_branch)?;
-        let is_closed = (at..tokens.len()).any(|index| is_word(tokens, index, "END"));
-        let span = self.token_span(&tokens[case]);
-        (!is_closed).then(|| self.report.add(span, "this CASE has no END", None))
+    /// Reports the construct of another dialect that stands at a place, if there is one.
+    fn construct(&mut self, span: Span) -> Option<Reported> {
+        let at = self.index_of(span);
+        let tokens = self.tokens();
+        let (range, construct) = construct_at(&tokens, at)?;
+        let last = self.token_span(&tokens[range.end - 1]);
+        let span = union(self.token_span(&tokens[range.start]), last);
+        let message = format!("not supported: {}", construct.what);
+        Some(self.report.add(span, message, construct.hint.map(str::to_owned)))
     }
 
     /// The statement's tokens.

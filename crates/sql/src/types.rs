@@ -103,7 +103,8 @@ fn data_type(name: &ast::DataType) -> Result<DataType, Refusal> {
         Sql::Interval { fields: None, precision: None } => DataType::Interval,
         Sql::Custom(name, arguments) if arguments.is_empty() => {
             let name = name.to_string();
-            let hint = did_you_mean(&name, NAMES);
+            let hint = did_you_mean(&name, NAMES)
+                .or_else(|| Some(format!("types are {}", NAMES.join(", "))));
             return Err((format!("unknown type {name}"), hint));
         }
         other => return Err((format!("not supported: the type {other}"), Some(instead_of(other)))),

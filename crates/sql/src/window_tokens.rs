@@ -161,7 +161,9 @@ impl Scanner<'_> {
                 Token::LParen if depth == 0 => return false,
                 Token::LParen => depth -= 1,
                 _ if depth > 0 => {}
-                _ if is_word(&self.kept, at, "BY") => return is_word(&self.kept, at - 1, "GROUP"),
+                _ if is_word(&self.kept, at, "BY") => {
+                    return at > 0 && is_word(&self.kept, at - 1, "GROUP");
+                }
                 _ if ["SELECT", "FROM", "WHERE", "HAVING"]
                     .iter()
                     .any(|word| is_word(&self.kept, at, word)) =>

@@ -73,7 +73,8 @@ impl QueryBinder<'_, '_> {
                     "CUMULATING" => "time column, size, step",
                     _ => "time column, step, size",
                 };
-                return self.session.fail(span, format!("{name} takes ({form})"));
+                let hint = "a duration is INTERVAL '1' MINUTE, or 500ms, 10s, 5m, 1h, 1d";
+                return self.session.fail_with(span, format!("{name} takes ({form})"), hint);
             }
         };
         let time = self.event_time(time, name, span, scope, relation)?;
@@ -174,7 +175,7 @@ impl QueryBinder<'_, '_> {
                         "{name} without a time column takes the source's WATERMARK column, and \
                              there is none"
                     ),
-                    "name the column, or declare WATERMARK FOR it",
+                    "name the column before the size, or declare WATERMARK FOR it in CREATE SOURCE",
                 ),
             };
         };
@@ -195,7 +196,8 @@ impl QueryBinder<'_, '_> {
         };
         if bound.data_type != DataType::Timestamp {
             let message = format!("a window takes a TIMESTAMP, but this is {}", bound.data_type);
-            return self.session.fail(bound.span, message);
+            let hint = "declare the column as TIMESTAMP in CREATE SOURCE";
+            return self.session.fail_with(bound.span, message, hint);
         }
         if !is_event_time(index) {
             return self.session.fail_with(

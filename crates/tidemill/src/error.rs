@@ -24,6 +24,13 @@ pub enum Error {
     },
     /// A setting, a registration or an argument is wrong.
     Usage(String),
+    /// Something that a script names.
+    Named {
+        /// What is wrong with it.
+        error: Box<Self>,
+        /// Where the script names it: script, line and column.
+        place: String,
+    },
     /// The input cannot be found or looked at.
     Source(SourceError),
     /// The head or footer of a file cannot be understood.
@@ -50,7 +57,28 @@ impl Error {
     /// Whether the script or the arguments are at fault, rather than what happened while running.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Sql { .. } | Self::Usage(_))
+        match self {
+            Self::Named { error, .. } => error.is_usage(),
+            _ => matches!(self, Self::Sql { .. } | Self::Usage(_)),
+        }
+    }
+
+    /// Whether the input cannot be found or looked at.
+    pub(crate) fn is_about_input(&self) -> bool {
+        match self {
+            Self::Named { error, .. } => error.is_about_input(),
+            _ => matches!(self, Self::Source(_)),
+        }
+    }
+
+    /// The same, with the place where a script names what it is about.
+    pub(crate) fn named_at(self, place: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Source(_) | Self::Format { .. } => {
+                Self::Named { error: Box::new(self), place: place() }
+            }
+            other => other,
+        }
     }
 
     /// Whether the job ended only because nobody reads its standard output any more (`| head`). That
@@ -73,7 +101,7 @@ impl Error {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        if let Self::Run { place: Some(place), .. } = self {
+        if let Self::Run { place: Some(place), .. } | Self::Named { place, .. } = self {
             text.push_str("\n  at ");
             text.push_str(place);
         }
@@ -86,6 +114,7 @@ impl fmt::Display for Error {
         match self {
             Self::Sql { rendered, .. } => f.write_str(rendered.trim_end()),
             Self::Usage(message) => f.write_str(message),
+            Self::Named { error, .. } => write!(f, "{error}"),
             Self::Source(_) => f.write_str("cannot use the input"),
             Self::Format { path, .. } => write!(f, "cannot use {}", path.display()),
             Self::Runtime(_) => f.write_str("cannot start"),
@@ -99,6 +128,7 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Sql { .. } | Self::Usage(_) => None,
+            Self::Named { error, .. } => error.source(),
             Self::Source(error) => Some(error),
             Self::Format { error, .. } => Some(error),
             Self::Runtime(error) => Some(error),

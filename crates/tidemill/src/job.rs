@@ -100,8 +100,8 @@ impl Job {
         self.check_pipes()?;
         for query in &self.script.queries {
             match PlannedQuery::plan(query, &self.around) {
-                Ok(_) | Err(Error::Source(_)) => {}
-                Err(error) => return Err(error),
+                Err(error) if !error.is_about_input() => return Err(error),
+                _ => {}
             }
         }
         Ok(())

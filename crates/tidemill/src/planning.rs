@@ -12,14 +12,14 @@ use tidemill_pipeline::{
 };
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
-    LimitSpec, Locality, Merge, PhysicalQuery, Query, Relation, Scan, Settings, SinkConnector,
-    SourceConnector, SourceDef, Stage, fragment,
+    LimitSpec, Locality, Merge, PhysicalQuery, Query, Refusal, Relation, Scan, Settings,
+    SinkConnector, SourceConnector, SourceDef, Stage, fragment,
 };
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
 use tidemill_source::{Claims, Pipes, RegisteredReader, RowGroupPlan};
-use tidemill_sql::{SqlError, SqlErrors};
+use tidemill_sql::{SqlError, SqlErrors, place};
 
 use crate::directories::Directories;
 use crate::discovery::{Discovered, Partition};
@@ -76,7 +76,7 @@ impl PlannedQuery {
     /// write may be missing.
     pub(crate) fn plan_to_show(query: &Query, around: &Surroundings) -> Result<Self, Error> {
         match Self::plan(query, around) {
-            Err(Error::Source(_)) if !query.runs_after.is_empty() => {
+            Err(error) if error.is_about_input() && !query.runs_after.is_empty() => {
                 Self::plan_with(query, around, Look::IfThere)
             }
             planned => planned,
@@ -92,15 +92,20 @@ impl PlannedQuery {
                 let found =
                     Discovered::of(source, registered, &around.pipes, look == Look::MaySplit);
                 let found = match found {
-                    Err(Error::Source(_)) if look == Look::IfThere => Discovered::missing(),
-                    found => found?,
+                    Err(error) if error.is_about_input() && look == Look::IfThere => {
+                        Discovered::missing()
+                    }
+                    found => found.map_err(|error| {
+                        error.named_at(|| place(&around.sql, &around.origin, source.span))
+                    })?,
                 };
                 sources.insert(source.name.clone(), found);
             }
         }
         let partitioning = |source: &SourceDef| sources[&source.name].partitioning();
         let physical = fragment(query, &partitioning).map_err(|refusal| {
-            let error = SqlError { message: refusal.message, span: refusal.span, hint: None };
+            let Refusal { message, hint, span } = refusal;
+            let error = SqlError { message, span, hint: Some(hint) };
             let errors = SqlErrors(vec![error]);
             Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors }
         })?;

@@ -8,7 +8,7 @@ use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
 use tidemill_record::{DataType, EventTime};
 use tidemill_source::Pipes;
-use tidemill_sql::{Catalog, SqlErrors};
+use tidemill_sql::{Catalog, SqlErrors, place};
 
 use crate::discovery::{guess_format, infer_file_schema};
 use crate::planning::Surroundings;
@@ -157,12 +157,14 @@ impl Session {
         let (mut inferred, mut notes) = (HashMap::new(), Vec::new());
         let mut formats = HashMap::new();
         for file in parsed.file_paths() {
+            let named = |error: Error| error.named_at(|| place(sql, origin, file.span));
             let guessed = match &file.format {
-                None => guess_format(&file.path, &self.pipes)?,
+                None => guess_format(&file.path, &self.pipes).map_err(named)?,
                 Some(_) => None,
             };
             let Some(format) = file.format.or(guessed) else { continue };
-            let (schema, left_out) = infer_file_schema(&file.path, &format, &self.pipes)?;
+            let (schema, left_out) =
+                infer_file_schema(&file.path, &format, &self.pipes).map_err(named)?;
             formats.insert(file.path.clone(), format);
             notes.extend(left_out);
             inferred.insert(file.path, schema);

@@ -66,7 +66,9 @@ pub(super) fn remedy(data_type: &DataType) -> &'static str {
 /// Why a value does not fit, and what to do where its type was inferred.
 pub(super) fn explained(reason: String, is_inferred: bool, remedy: &str) -> String {
     if is_inferred {
-        reason + "; the type was inferred from the first records: declare the column, " + remedy
+        reason
+            + "; the type was inferred from the first records: declare the column in CREATE SOURCE, "
+            + remedy
     } else {
         reason
     }

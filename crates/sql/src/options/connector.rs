@@ -11,7 +11,7 @@ use tidemill_plan::{
 
 use super::Options;
 use super::format::format;
-use super::format_by_name_ending;
+use super::{format_by_name_ending, local_path};
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
 use crate::syntax::OptionEntry;
@@ -141,7 +141,8 @@ fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static
         return Ok(name);
     }
     if lower == "kafka" {
-        options.fail(span, "not supported yet: the connector 'kafka'", None);
+        let hint = "read what a consumer prints: 'connector' = 'file', 'path' = '/dev/stdin', 'format' = 'json'";
+        options.fail(span, "not supported yet: the connector 'kafka'", Some(hint.to_owned()));
     } else {
         let hint = did_you_mean(&lower, names.iter().copied())
             .unwrap_or_else(|| format!("connectors here are {list}"));
@@ -153,10 +154,17 @@ fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static
 fn path<'a>(options: &mut Options<'a>, example: &str) -> Option<&'a str> {
     let (path, span) = options.required("path", example)?;
     if path.is_empty() {
-        options.fail(span, "option 'path' is empty", None);
+        let hint = format!("name a file, a directory or a glob, such as '{example}'");
+        options.fail(span, "option 'path' is empty", Some(hint));
         return None;
     }
-    Some(path)
+    match local_path(path) {
+        Ok(path) => Some(path),
+        Err(hint) => {
+            options.fail(span, format!("not supported: {path}"), Some(hint));
+            None
+        }
+    }
 }
 
 fn file_source(options: &mut Options<'_>) -> Option<FileSource> {

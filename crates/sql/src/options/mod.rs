@@ -17,8 +17,25 @@ use tidemill_plan::{SourceConnector, Span};
 use crate::parse::FilePath;
 use crate::position::Positions;
 use crate::report::{Bind, Report};
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, nearest};
 use crate::syntax::{OptionEntry, Statement, StatementKind};
+
+/// The path on this host that a path or a `file:` address names; else what to do about another place.
+pub(crate) fn local_path(path: &str) -> Result<&str, String> {
+    let Some((scheme, rest)) = path.split_once(':') else { return Ok(path) };
+    let is_scheme = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric());
+    match scheme.to_ascii_lowercase().as_str() {
+        "file" => Ok(match rest.strip_prefix("//") {
+            // `file://host/path`: an empty host is this one.
+            Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+            None => rest,
+        }),
+        _ if is_scheme && rest.starts_with("//") => Err(format!(
+            "files are read on this host: copy them first, or pipe them in and read '/dev/stdin' ({scheme} is not spoken)"
+        )),
+        _ => Ok(path),
+    }
+}
 
 /// Options of later features: refused by name instead of as unknown.
 const LATER: &[&str] = &["topic", "key.fields", "delivery", "scan.startup.mode"];
@@ -72,9 +89,16 @@ impl<'a> Options<'a> {
     /// An option that must be there.
     pub(crate) fn required(&mut self, key: &'static str, example: &str) -> Option<(&'a str, Span)> {
         let found = self.text(key);
-        if found.is_none() {
-            let hint = format!("add '{key}' = '{example}'");
-            self.fail(self.span, format!("option '{key}' is missing"), Some(hint));
+        let is_misspelt =
+            || self.entries.iter().any(|(entry, _)| nearest(&entry.key.text, [key]).is_some());
+        match found {
+            Some(_) => {}
+            // What it is written as is unknown, which says enough.
+            None if is_misspelt() => self.has_failed = true,
+            None => {
+                let hint = format!("add '{key}' = '{example}'");
+                self.fail(self.span, format!("option '{key}' is missing"), Some(hint));
+            }
         }
         found
     }
@@ -149,7 +173,10 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                     {
                         let format = format_by_name_ending(&ident.value);
                         let span = positions.span(ident.span).unwrap_or_default();
-                        paths.push(FilePath { path: ident.value.clone(), format, span });
+                        // What is said of another place is said when the script is bound.
+                        if let Ok(path) = local_path(&ident.value) {
+                            paths.push(FilePath { path: path.to_owned(), format, span });
+                        }
                     }
                     std::ops::ControlFlow::<()>::Continue(())
                 });

@@ -109,7 +109,7 @@ pub(crate) fn plan_text(script: &str) -> String {
                 let _ = write!(shown, "{physical}");
             }
             Err(refusal) => {
-                let _ = writeln!(shown, "refused: {}", refusal.message);
+                let _ = writeln!(shown, "refused: {}\n = {}", refusal.message, refusal.hint);
             }
         }
     }
