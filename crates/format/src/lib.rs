@@ -22,7 +22,7 @@ mod text;
 
 pub use arrow::footer::{ArrowFooter, ParsedArrowFooter};
 pub use arrow::to_sql_type;
-pub use csv::header::csv_header;
+pub use csv::header::CsvHead;
 pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;

@@ -39,6 +39,46 @@ pub struct CsvOptions {
     pub quote: u8,
     /// `timestamp.unit`
     pub timestamp_unit: TimestampUnit,
+    /// What only who reads has to know.
+    pub reading: CsvReading,
+}
+
+/// How CSV that others wrote departs from the plain form. Sinks write the plain form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CsvReading {
+    /// `csv.null`: fields without quotes that are NULL; where none is given, the empty one.
+    pub nulls: Vec<String>,
+    /// `csv.comment`: a line that begins with this text, not empty, is no record.
+    pub comment: Option<String>,
+    /// `csv.skip.lines`: lines at the head of each file that are passed over.
+    pub skip_lines: u32,
+    /// `csv.escape`: takes the meaning from the character behind it; one ASCII character. `None` where that
+    /// is the quote, which is always doubled within quotes.
+    pub escape: Option<u8>,
+    /// `csv.trim`: blanks around fields do not count.
+    pub is_trimmed: bool,
+    /// `csv.fields`
+    pub fields: CsvFields,
+}
+
+/// `csv.fields`: what becomes of a record that has too few or too many fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CsvFields {
+    /// It is bad.
+    #[default]
+    Strict,
+    /// Fields that are missing at its end are NULL; with too many it is bad.
+    Pad,
+    /// The same, and fields beyond the last column are passed over.
+    Any,
+}
+
+impl CsvReading {
+    /// Whether records are of the plain form, once the head of the file is behind.
+    #[must_use]
+    pub fn has_plain_records(&self) -> bool {
+        *self == Self { skip_lines: self.skip_lines, ..Self::default() }
+    }
 }
 
 impl CsvOptions {
@@ -57,6 +97,7 @@ impl Default for CsvOptions {
             delimiter: b',',
             quote: b'"',
             timestamp_unit: TimestampUnit::Milliseconds,
+            reading: CsvReading::default(),
         }
     }
 }

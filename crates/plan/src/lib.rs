@@ -28,7 +28,9 @@ pub mod window;
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
 pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
-pub use format::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, TimestampUnit};
+pub use format::{
+    ArrowForm, ArrowOptions, CsvFields, CsvOptions, CsvReading, Format, JsonOptions, TimestampUnit,
+};
 pub use fragment::{
     EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,
     Stage, fragment,

@@ -55,7 +55,7 @@ pub(crate) fn pass_text(fragment: &mut Fragment, sink: &SinkConnector) {
 fn csv_source(scan: &Scan) -> Option<&CsvOptions> {
     match &scan.source.connector {
         SourceConnector::File(file) => match &file.format {
-            Format::Csv(csv) => Some(csv),
+            Format::Csv(csv) => Some(csv).filter(|csv| csv.reading.has_plain_records()),
             _ => None,
         },
         SourceConnector::Generator(_) | SourceConnector::Registered => None,

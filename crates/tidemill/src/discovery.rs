@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use tidemill_format::parquet::Footer;
-use tidemill_format::{ArrowFooter, FormatError};
+use tidemill_format::{ArrowFooter, CsvHead, FormatError};
 use tidemill_plan::{
     ArrowOptions, Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions,
     Partitioning, SourceConnector, SourceDef,
@@ -180,12 +180,17 @@ fn discover_files(
                     && file.pipe().is_none()
                     && file.compression == Compression::None =>
             {
-                let ranges = splits(file.byte_count, options.splits);
-                let is_cut = ranges.len() > 1;
+                let mut ranges = splits(file.byte_count, options.splits);
                 let csv_header = match &options.format {
-                    Format::Csv(csv) if is_cut && csv.has_header => Some(read_header(&file, csv)?),
+                    Format::Csv(csv) if ranges.len() > 1 => {
+                        let CsvHead { names, end } = csv_head(&file, csv)?;
+                        let end = u64::try_from(end).expect("a usize fits u64");
+                        keep_together(&mut ranges, end);
+                        names
+                    }
                     _ => None,
                 };
+                let is_cut = ranges.len() > 1;
                 for range in ranges {
                     partitions.push(Partition::Text {
                         file: file.clone(),
@@ -204,6 +209,16 @@ fn discover_files(
     let is_split = is_one_file && partitions.len() > 1;
     let is_followed = options.follow;
     Ok(Discovered { partitions, is_split, is_followed, is_missing: false, notices })
+}
+
+/// Makes the first of ranges that follow each other hold all before `end`.
+fn keep_together(ranges: &mut Vec<Range<u64>>, end: u64) {
+    while let [first, second, ..] = &mut ranges[..]
+        && first.end < end
+    {
+        second.start = first.start;
+        ranges.remove(0);
+    }
 }
 
 /// `[0, count)` as at most `pieces` ranges of about equal length, at least one.
@@ -267,9 +282,9 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
     }
 }
 
-fn read_header(file: &InputFile, options: &CsvOptions) -> Result<Vec<String>, Error> {
+fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {
     let (head, _) = read_head(file, Some(&Format::Csv(options.clone())))?;
-    tidemill_format::csv_header(options, &head).map_err(|error| at(file, error))
+    CsvHead::of(options, &head).map_err(|error| at(file, error))
 }
 
 fn file_source(path: &str, format: &Format) -> FileSource {
@@ -359,7 +374,17 @@ fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool
 
 #[cfg(test)]
 mod tests {
-    use super::cut_evenly;
+    use super::{cut_evenly, keep_together};
+
+    #[test]
+    fn what_stands_before_the_records_is_not_cut() {
+        for (end, expected) in [(0, 4), (2, 4), (3, 3), (7, 1), (100, 1)] {
+            let mut ranges = vec![0..2, 2..4, 4..6, 6..8];
+            keep_together(&mut ranges, end);
+            assert_eq!((ranges.len(), ranges[0].start), (expected, 0), "{end}");
+            assert!(ranges.is_sorted_by(|before, after| before.end == after.start));
+        }
+    }
 
     #[test]
     fn row_groups_are_cut_into_consecutive_ranges() {

@@ -1,6 +1,6 @@
 //! What a decoder is asked for: columns, options, and how the text comes to it.
 
-use tidemill_plan::{CsvOptions, Format, JsonOptions, TimestampUnit};
+use tidemill_plan::{CsvFields, CsvOptions, CsvReading, Format, JsonOptions, TimestampUnit};
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::dice::Dice;
@@ -22,6 +22,8 @@ pub struct Case {
     pub delimiter: u8,
     /// As `delimiter`.
     pub quote: u8,
+    /// How CSV departs from the plain form.
+    pub reading: CsvReading,
     /// What an integer in a TIMESTAMP counts.
     pub unit: TimestampUnit,
     /// Rows a batch holds in the second decoding.
@@ -61,6 +63,7 @@ impl Case {
             has_header: flags & 8 != 0,
             delimiter,
             quote: if quote == delimiter { b'"' } else { quote },
+            reading: if flags & 32 == 0 { CsvReading::default() } else { reading(delimiter, quote, dice) },
             unit,
             batch_rows,
             cuts,
@@ -77,7 +80,7 @@ impl Case {
             delimiter: self.delimiter,
             quote: self.quote,
             timestamp_unit: self.unit,
-            ..CsvOptions::default()
+            reading: self.reading.clone(),
         })
     }
 
@@ -90,6 +93,26 @@ impl Case {
     /// The needed columns.
     pub fn needed(&self) -> impl Iterator<Item = &Field> {
         self.columns.iter().map(|&column| &self.schema.fields[column])
+    }
+}
+
+fn reading(delimiter: u8, quote: u8, dice: &mut Dice<'_>) -> CsvReading {
+    let flags = dice.byte();
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let nulls = match flags & 3 {
+        0 => texts(&["NA"]),
+        1 => texts(&["", "-", "\\N"]),
+        _ => Vec::new(),
+    };
+    let is_free = |mark: &u8| *mark != delimiter && *mark != quote;
+    CsvReading {
+        nulls,
+        comment: (flags & 4 != 0 && is_free(&b'#')).then(|| "#".to_owned()),
+        skip_lines: if flags & 8 != 0 { 2 } else { 0 },
+        escape: (flags & 16 != 0).then_some(b'\\'),
+        is_trimmed: flags & 32 != 0,
+        fields: [CsvFields::Strict, CsvFields::Pad, CsvFields::Any, CsvFields::Strict]
+            [usize::from(flags >> 6)],
     }
 }
 

@@ -1,26 +1,14 @@
-//! CSV: a reader that looks at one byte after the other, itself held against the `csv` crate.
+//! CSV against [`crate::slow_csv`], which is itself held against the `csv` crate where both read the same.
 
-use tidemill_plan::TimestampUnit;
+use tidemill_plan::{CsvFields, CsvReading, Format, TimestampUnit};
+use tidemill_record::DataType;
 
 use crate::case::Case;
 use crate::dice::Dice;
 use crate::drive::{self, Bad, Outcome};
 use crate::regular;
+use crate::slow_csv::{Field, Record, records};
 use crate::value::{Kind, Value, value};
-
-/// A field: its text, and whether it stood in quotes.
-type Field = (Vec<u8>, bool);
-
-/// A record of the text.
-#[derive(Debug)]
-struct Record {
-    start: usize,
-    /// Behind its last byte; a newline may follow.
-    end: usize,
-    fields: Vec<Field>,
-    /// Whether a quote is never closed, or text stands behind a closing one.
-    is_faulty: bool,
-}
 
 /// Holds the decoder against what is trusted, on a case and text that the bytes make.
 pub fn check(data: &[u8]) {
@@ -33,7 +21,8 @@ pub fn check(data: &[u8]) {
 
 /// Holds the decoder against what is trusted, on this text.
 pub fn check_text(case: &Case, text: &[u8]) {
-    let records = records(text, case.delimiter, case.quote);
+    let Format::Csv(options) = case.csv() else { unreachable!("it is CSV") };
+    let records = records(text, &options);
     compare_with_csv_crate(&records, case, text);
     let mut rest = records.as_slice();
     let header = match (case.has_header, &records[..]) {
@@ -48,61 +37,6 @@ pub fn check_text(case: &Case, text: &[u8]) {
     drive::check(case, &case.csv(), text, &trusted, header.as_deref());
 }
 
-fn records(text: &[u8], delimiter: u8, quote: u8) -> Vec<Record> {
-    let mut at = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let mut records = Vec::new();
-    while at < text.len() {
-        let mut record = Record { start: at, end: at, fields: Vec::new(), is_faulty: false };
-        loop {
-            let mut field = (Vec::new(), false);
-            let mut behind = Vec::new();
-            if text.get(at) == Some(&quote) {
-                field.1 = true;
-                at += 1;
-                loop {
-                    match (text.get(at), text.get(at + 1)) {
-                        (Some(first), Some(second)) if *first == quote && *second == quote => {
-                            field.0.push(quote);
-                            at += 2;
-                        }
-                        (Some(byte), _) if *byte == quote => {
-                            at += 1;
-                            break;
-                        }
-                        (Some(byte), _) => {
-                            field.0.push(*byte);
-                            at += 1;
-                        }
-                        (None, _) => {
-                            record.is_faulty = true;
-                            break;
-                        }
-                    }
-                }
-            }
-            while at < text.len() && text[at] != delimiter && text[at] != b'\n' {
-                behind.push(text[at]);
-                at += 1;
-            }
-            let is_last = text.get(at) != Some(&delimiter);
-            record.end = at;
-            if is_last && behind.last() == Some(&b'\r') {
-                behind.pop();
-                record.end -= 1;
-            }
-            record.is_faulty |= field.1 && !behind.is_empty();
-            field.0.extend(behind);
-            record.fields.push(field);
-            at += 1;
-            if is_last {
-                break;
-            }
-        }
-        records.push(record);
-    }
-    records
-}
-
 /// The names that a header spells.
 fn names(header: &Record) -> Result<Vec<String>, String> {
     if header.is_faulty {
@@ -111,7 +45,11 @@ fn names(header: &Record) -> Result<Vec<String>, String> {
     let names: Vec<String> = header
         .fields
         .iter()
-        .map(|(name, _)| String::from_utf8(name.clone()).map_err(|_| "no UTF-8".to_owned()))
+        .enumerate()
+        .map(|(place, field)| match &field.text[..] {
+            b"" => Ok(format!("column{place}")),
+            name => String::from_utf8(name.to_vec()).map_err(|_| "no UTF-8".to_owned()),
+        })
         .collect::<Result<_, _>>()?;
     let is_repeated = (1..names.len()).any(|index| names[..index].contains(&names[index]));
     if is_repeated { Err("a repeated name".to_owned()) } else { Ok(names) }
@@ -144,11 +82,18 @@ fn outcome(
         .collect::<Result<_, _>>()?;
     for record in records {
         let raw = &text[record.start..record.end];
-        if raw.is_empty() && field_count > 1 {
+        let is_empty = matches!(&record.fields[..], [Field { bare: Some(bare), .. }] if bare.is_empty());
+        if is_empty && field_count > 1 {
             continue;
         }
         let offset = record.start as u64;
-        let is_whole = !record.is_faulty && record.fields.len() == field_count;
+        let count = record.fields.len();
+        let is_whole = !record.is_faulty
+            && match case.reading.fields {
+                CsvFields::Strict => count == field_count,
+                CsvFields::Pad => count <= field_count,
+                CsvFields::Any => true,
+            };
         let values = if is_whole && str::from_utf8(raw).is_ok() {
             values(case, record, &places)
         } else {
@@ -166,22 +111,32 @@ fn outcome(
 fn values(case: &Case, record: &Record, places: &[usize]) -> Result<Vec<Value>, Option<String>> {
     let unit: TimestampUnit = case.unit;
     let of_column = |(column, &place): (&tidemill_record::Field, &usize)| {
-        let (text, is_quoted) = &record.fields[place];
-        let text = str::from_utf8(text).expect("part of a record of UTF-8");
-        let read = match (text, is_quoted) {
-            ("", false) => column.is_nullable.then_some(Value::Null),
-            _ => value(Kind::Text, text, &column.data_type, unit),
+        let field = record.fields.get(place);
+        let read = match field.filter(|field| !is_null(field, &column.data_type, &case.reading)) {
+            None => column.is_nullable.then_some(Value::Null),
+            Some(field) => {
+                let text = str::from_utf8(&field.text).expect("part of a record of UTF-8");
+                value(Kind::Text, text, &column.data_type, unit)
+            }
         };
         read.ok_or_else(|| Some(column.name.clone()))
     };
     case.needed().zip(places).map(of_column).collect()
 }
 
+fn is_null(field: &Field, data_type: &DataType, reading: &CsvReading) -> bool {
+    let Some(bare) = &field.bare else { return false };
+    let is_named = reading.nulls.iter().any(|null| null.as_bytes() == bare);
+    let holds_empty = matches!(data_type, DataType::Varchar | DataType::Varbinary);
+    is_named || (bare.is_empty() && (reading.nulls.is_empty() || !holds_empty))
+}
+
 /// The `csv` crate ends a record at a lone CR too, skips blank lines, takes text behind a closing quote
 /// and a quote without an end; what is left is the same.
 fn compare_with_csv_crate(records: &[Record], case: &Case, text: &[u8]) {
     let is_marked = text.starts_with(b"\xef\xbb\xbf");
-    if is_marked || text.contains(&b'\r') || records.iter().any(|record| record.is_faulty) {
+    let is_plain = case.reading == CsvReading::default();
+    if !is_plain || is_marked || text.contains(&b'\r') || records.iter().any(|record| record.is_faulty) {
         return;
     }
     let mut reader = csv::ReaderBuilder::new()
@@ -198,7 +153,7 @@ fn compare_with_csv_crate(records: &[Record], case: &Case, text: &[u8]) {
     let ours: Vec<Vec<Vec<u8>>> = records
         .iter()
         .filter(|record| record.end > record.start)
-        .map(|record| record.fields.iter().map(|(text, _)| text.clone()).collect())
+        .map(|record| record.fields.iter().map(|field| field.text.clone()).collect())
         .collect();
     assert_eq!(
         ours,

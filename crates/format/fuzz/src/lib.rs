@@ -12,6 +12,7 @@ pub mod dice;
 pub mod drive;
 pub mod json;
 pub mod regular;
+mod slow_csv;
 pub mod time;
 pub mod typed;
 pub mod value;

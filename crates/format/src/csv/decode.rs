@@ -1,15 +1,19 @@
 //! CSV to columns.
 //!
 //! Records without quotes and with the right number of fields, which are nearly all, take their field
-//! boundaries straight from [`Structure`]; any other goes through [`record::split`].
+//! boundaries straight from [`Structure`]; any other goes through [`record::split`]. Where the options say
+//! that fields depart from the plain form, each is looked at by itself.
 
 use std::collections::VecDeque;
 
-use tidemill_plan::CsvOptions;
+use memchr::memchr;
+use tidemill_plan::{CsvFields, CsvOptions};
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
+use super::lines::{Preamble, comment};
+use super::nulls::Nulls;
 use super::record::{self, Ending, Open, RawField, Style};
-use super::structure::{Run, Structure};
+use super::structure::{Run, Stop, Structure};
 use super::{check_options, header};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
@@ -28,6 +32,8 @@ pub(crate) struct CsvDecoder {
     schema: Schema,
     /// Columns that have a slot in each record.
     needed: Vec<usize>,
+    nulls: Nulls,
+    departs: Departures,
     // Changes once for each text, with the header.
     layout: Option<Layout>,
     /// The header given for partitions that start inside their file.
@@ -38,8 +44,9 @@ pub(crate) struct CsvDecoder {
     head: u64,
     /// Whether the first frame began at the head; `None` before it came.
     is_from_head: Option<bool>,
-    /// Texts of before, of which more may come: their heads and what is known of them, oldest first.
-    earlier: VecDeque<(u64, Option<Layout>, Option<bool>)>,
+    preamble: Preamble,
+    /// Texts of before, of which more may come, oldest first.
+    earlier: VecDeque<Text>,
     // Changes with every frame.
     frame: TextFrame,
     structure: Structure,
@@ -48,6 +55,31 @@ pub(crate) struct CsvDecoder {
     /// A record whose end has not come, by its offset; its fields so far are in `fields`.
     open: Option<(u64, Open)>,
     level: Level,
+}
+
+/// What is known of a text of which more may come.
+struct Text {
+    head: u64,
+    layout: Option<Layout>,
+    is_from_head: Option<bool>,
+    preamble: Preamble,
+}
+
+/// In what records may depart from the plain form, beside quotes and the number of fields.
+#[derive(Clone, Copy)]
+struct Departures {
+    /// There may be comments among them.
+    has_comments: bool,
+    /// Where a field ends does not say what it is.
+    in_fields: bool,
+}
+
+impl Departures {
+    fn of(options: &CsvOptions) -> Self {
+        let reading = &options.reading;
+        let in_fields = !reading.nulls.is_empty() || reading.escape.is_some() || reading.is_trimmed;
+        Self { has_comments: reading.comment.is_some(), in_fields }
+    }
 }
 
 /// What the header says, once it is known.
@@ -81,6 +113,8 @@ impl CsvDecoder {
         Ok(Self {
             options: options.clone(),
             schema: spec.schema.clone(),
+            nulls: Nulls::new(options, spec.schema, &needed),
+            departs: Departures::of(options),
             needed,
             layout,
             given_header: spec.csv_header.map(<[String]>::to_vec),
@@ -88,6 +122,7 @@ impl CsvDecoder {
             left_out: Vec::new(),
             head: 0,
             is_from_head: None,
+            preamble: Preamble::of(options),
             earlier: VecDeque::new(),
             frame: TextFrame::default(),
             structure: Structure::new(options.delimiter, options.quote),
@@ -108,28 +143,38 @@ impl CsvDecoder {
     #[cold]
     fn change_text(&mut self, head: u64) {
         self.open = None;
-        if !self.options.has_header {
-            // Of every text the same is known.
-            (self.head, self.is_from_head) = (head, None);
-            return;
-        }
+        let known = self.earlier.iter().position(|text| text.head == head);
+        let text = known.and_then(|at| self.earlier.remove(at)).unwrap_or_else(|| Text {
+            head,
+            layout: None,
+            is_from_head: None,
+            preamble: Preamble::of(&self.options),
+        });
         if self.earlier.len() == EARLIER_MAX {
             self.earlier.pop_front();
         }
-        self.earlier.push_back((self.head, self.layout.take(), self.is_from_head.take()));
-        self.head = head;
-        let known = self.earlier.iter().position(|(earlier, ..)| *earlier == head);
-        if let Some((_, layout, is_from_head)) = known.and_then(|at| self.earlier.remove(at)) {
-            (self.layout, self.is_from_head) = (layout, is_from_head);
-            if let Some(layout) = &self.layout {
-                self.rows.lay_out(&layout.fields);
-            }
+        let mut left = Text {
+            head: std::mem::replace(&mut self.head, text.head),
+            layout: None,
+            is_from_head: std::mem::replace(&mut self.is_from_head, text.is_from_head),
+            preamble: std::mem::replace(&mut self.preamble, text.preamble),
+        };
+        // Without headers the same layout is known of every text.
+        if self.options.has_header {
+            left.layout = std::mem::replace(&mut self.layout, text.layout);
+        }
+        self.earlier.push_back(left);
+        if let Some(layout) = &self.layout {
+            self.rows.lay_out(&layout.fields);
         }
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
         self.frame = TextFrame::new(frames)?;
         let is_from_head = *self.is_from_head.get_or_insert(self.frame.start == self.head);
+        if !is_from_head {
+            self.preamble = Preamble::BEHIND;
+        }
         if self.layout.is_none() && !is_from_head {
             let header = self.given_header.take().ok_or(FormatError::HeaderUnknown)?;
             self.lay_out(&header)?;
@@ -145,7 +190,8 @@ impl CsvDecoder {
         if !self.frame.skip_byte_order_mark(self.head) {
             return Ok(None);
         }
-        if self.layout.is_none() && !self.read_header()? {
+        let is_begun = self.layout.is_some() && self.preamble == Preamble::BEHIND;
+        if !is_begun && !self.read_head()? {
             return Ok(None);
         }
         Ok(match self.level {
@@ -167,6 +213,8 @@ impl CsvDecoder {
         let mut parser = Parser {
             options: &self.options,
             layout: self.layout.as_ref()?,
+            nulls: &self.nulls,
+            departs: self.departs,
             structure: &mut self.structure,
             fields: &mut self.fields,
             open: &mut self.open,
@@ -196,6 +244,15 @@ impl CsvDecoder {
             Ending::Whole { end, .. } => Some(&bytes[start..end]),
             Ending::Partial(_) => None,
         }
+    }
+
+    /// Reads what stands before the first record, a header with it; `false` if the frame does not hold all
+    /// of it.
+    fn read_head(&mut self) -> Result<bool, FormatError> {
+        let TextFrame { bytes, position, is_last, .. } = &mut self.frame;
+        let is_passed = self.preamble.pass(bytes, position, *is_last, &self.options);
+        self.structure.skip_to(bytes, *position);
+        Ok(is_passed && (self.layout.is_some() || self.read_header()?))
     }
 
     /// Reads the header at the frame's position; `false` if the frame does not hold all of it.
@@ -235,6 +292,8 @@ impl CsvDecoder {
 struct Parser<'a, L> {
     options: &'a CsvOptions,
     layout: &'a Layout,
+    nulls: &'a Nulls,
+    departs: Departures,
     structure: &'a mut Structure,
     fields: &'a mut Vec<RawField>,
     open: &'a mut Option<(u64, Open)>,
@@ -244,14 +303,15 @@ struct Parser<'a, L> {
 impl<L: Lanes> RecordParser for Parser<'_, L> {
     #[inline(always)]
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
-        if self.is_in_pieces() {
+        if self.is_in_pieces() || self.departs.in_fields {
             return None;
         }
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let Layout { field_count, fields } = self.layout;
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
+        let stop = Stop { at_return: true, comments: self.options.reading.comment.as_deref() };
         let Run { ends: stops, is_ascii } =
-            self.structure.run(self.lanes, bytes, (start, limit), *field_count, rows_max, true);
+            self.structure.run(self.lanes, bytes, (start, limit), *field_count, rows_max, stop);
         let row_count = (stops.len() - 1) / field_count;
         if row_count == 0 {
             return None;
@@ -277,9 +337,12 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         if self.open.is_some() {
             return self.next_careful(frame, &mut slots, side);
         }
+        if self.departs.has_comments || self.departs.in_fields {
+            return self.next_departing(frame, &mut slots, side);
+        }
         let count = self.layout.field_count;
         let Run { ends: stops, is_ascii } =
-            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, false);
+            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, Stop::default());
         if let Some(&last) = stops.get(count) {
             let last = last as usize;
             let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
@@ -295,7 +358,48 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
     }
 }
 
-impl<L> Parser<'_, L> {
+impl<L: Lanes> Parser<'_, L> {
+    /// As [`Self::next`], where records may depart from the plain form.
+    #[inline(never)]
+    fn next_departing(
+        &mut self,
+        frame: &TextFrame,
+        slots: &mut RowSlots<'_>,
+        side: &mut Vec<u8>,
+    ) -> NextRecord {
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        match comment(&bytes[start..], frame.is_last, self.options) {
+            None => return NextRecord::Partial,
+            Some(true) => {
+                let line = memchr(b'\n', &bytes[start..]);
+                let next = line.map_or(bytes.len(), |len| start + len + 1);
+                self.structure.skip_to(bytes, next);
+                return NextRecord::Blank { next };
+            }
+            Some(false) => {}
+        }
+        let count = self.layout.field_count;
+        let Run { ends: stops, is_ascii } =
+            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, Stop::default());
+        let Some(&last) = stops.get(count) else {
+            return self.next_careful(frame, slots, side);
+        };
+        let last = last as usize;
+        let escape = self.options.reading.escape;
+        if escape.is_some_and(|escape| memchr(escape, &bytes[start..last]).is_some()) {
+            return self.next_careful(frame, slots, side);
+        }
+        let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
+        for (place, &field) in self.layout.fields.iter().enumerate() {
+            let from = stops[field].wrapping_add(1) as usize;
+            let to = (stops[field + 1] as usize).min(end).max(from);
+            let (from, to) = record::around(bytes, (from, to), self.options);
+            let is_null = self.nulls.is_null(place, &bytes[from..to]);
+            slots.set(place, if is_null { Slot::NULL } else { Slot::new(Tag::Text, from, to) });
+        }
+        NextRecord::Row { end, next: last + 1, is_ascii }
+    }
+
     #[cold]
     fn next_careful(
         &mut self,
@@ -324,35 +428,54 @@ impl<L> Parser<'_, L> {
             }
         };
         self.structure.skip_to(bytes, next);
-        if end == start && self.layout.field_count > 1 {
+        let (first, behind) = record::around(bytes, (start, end), self.options);
+        if first == behind && self.layout.field_count > 1 {
             return NextRecord::Blank { next };
         }
         if let Some(fault) = fault {
             return NextRecord::Bad { end, next, reason: fault.to_owned() };
         }
-        if self.fields.len() != self.layout.field_count {
+        if !self.has_fitting_count() {
             let reason = self.wrong_count(bytes);
             return NextRecord::Bad { end, next, reason };
         }
         if bytes[next - 1] != b'\n' && header::has_bare_return(bytes, self.fields) {
             return NextRecord::Bad { end, next, reason: header::BARE_RETURN.to_owned() };
         }
-        for (place, &field) in self.layout.fields.iter().enumerate() {
-            let RawField { start, end, style } = self.fields[field];
-            slots.set(
-                place,
-                match style {
-                    Style::Bare if start == end => Slot::NULL,
-                    Style::Bare | Style::Quoted => Slot::new(Tag::Text, start, end),
-                    Style::Escaped => {
-                        let from = side.len();
-                        record::unescape(&bytes[start..end], self.options.quote, side);
-                        Slot::new(Tag::Unescaped, from, side.len())
-                    }
-                },
-            );
-        }
+        self.fill(bytes, slots, side);
         NextRecord::Row { end, next, is_ascii: false }
+    }
+
+    /// Sets the slots of a record that has been split into its fields.
+    fn fill(&self, bytes: &[u8], slots: &mut RowSlots<'_>, side: &mut Vec<u8>) {
+        for (place, &field) in self.layout.fields.iter().enumerate() {
+            // Only where missing fields are NULL may there be fewer than columns.
+            let Some(&RawField { start, end, style }) = self.fields.get(field) else {
+                slots.set(place, Slot::NULL);
+                continue;
+            };
+            let text = &bytes[start..end];
+            let is_bare = matches!(style, Style::Bare | Style::BareEscaped);
+            let slot = match style {
+                _ if is_bare && self.nulls.is_null(place, text) => Slot::NULL,
+                Style::Bare | Style::Quoted => Slot::new(Tag::Text, start, end),
+                Style::BareEscaped | Style::Escaped => {
+                    let from = side.len();
+                    record::unescape(text, style, self.options, side);
+                    Slot::new(Tag::Unescaped, from, side.len())
+                }
+            };
+            slots.set(place, slot);
+        }
+    }
+
+    fn has_fitting_count(&self) -> bool {
+        let (found, expected) = (self.fields.len(), self.layout.field_count);
+        match self.options.reading.fields {
+            CsvFields::Strict => found == expected,
+            CsvFields::Pad => found <= expected,
+            CsvFields::Any => true,
+        }
     }
 
     fn wrong_count(&self, bytes: &[u8]) -> String {

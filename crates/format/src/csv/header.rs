@@ -7,13 +7,14 @@ use tidemill_plan::CsvOptions;
 use tidemill_record::Schema;
 
 use super::check_options;
+use super::lines::Preamble;
 use super::record::{Ending, RawField, Style, split, unescape};
 use crate::FormatError;
 
 /// What some editors put before the first byte of a UTF-8 file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The column names that a header record spells.
+/// The column names that a header record spells. One that is empty is called by its place: `column0`.
 ///
 /// # Errors
 /// [`FormatError::Header`] where a name is not UTF-8 or the record's end is not LF or CRLF,
@@ -27,39 +28,60 @@ pub(crate) fn names(
         return Err(FormatError::Header { reason: BARE_RETURN.to_owned() });
     }
     let mut names = Vec::with_capacity(fields.len());
-    for field in fields {
+    for (place, field) in fields.iter().enumerate() {
         let raw = &bytes[field.start..field.end];
         let mut name = Vec::with_capacity(raw.len());
         match field.style {
-            Style::Escaped => unescape(raw, options.quote, &mut name),
+            Style::Escaped | Style::BareEscaped => unescape(raw, field.style, options, &mut name),
             Style::Bare | Style::Quoted => name.extend_from_slice(raw),
         }
         let name = String::from_utf8(name)
             .map_err(|_| FormatError::Header { reason: "a name is not UTF-8".to_owned() })?;
-        names.push(name);
+        names.push(if name.is_empty() { numbered(place) } else { name });
     }
     refuse_duplicates(&names)?;
     Ok(names)
 }
 
-/// The column names in the first record of a file that begins with `head`; for partitions that
-/// start inside the file, which take it as [`crate::DecoderSpec::csv_header`].
-///
-/// # Errors
-/// [`FormatError::Options`]; [`FormatError::Header`] where `head` does not hold the whole record or
-/// a name is not UTF-8; [`FormatError::DuplicateColumn`].
-pub fn csv_header(options: &CsvOptions, head: &[u8]) -> Result<Vec<String>, FormatError> {
-    check_options(options)?;
-    let start = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-    let mut fields = Vec::new();
-    match split(head, start, false, options, &mut fields) {
-        Ending::Whole { fault: None, .. } => names(head, &fields, options),
-        Ending::Whole { fault: Some(fault), .. } => {
-            Err(FormatError::Header { reason: fault.to_owned() })
+/// What a column is called that has no name.
+pub(super) fn numbered(place: usize) -> String {
+    format!("column{place}")
+}
+
+/// What stands before the records of a CSV file that partitions start inside of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvHead {
+    /// The column names, where there is a header: [`crate::DecoderSpec::csv_header`] of those partitions.
+    pub names: Option<Vec<String>>,
+    /// The byte where the first record may begin.
+    pub end: usize,
+}
+
+impl CsvHead {
+    /// Of a file that begins with these bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::Options`]; [`FormatError::Header`] where the bytes do not hold the whole of it or a
+    /// name is not UTF-8; [`FormatError::DuplicateColumn`].
+    pub fn of(options: &CsvOptions, bytes: &[u8]) -> Result<Self, FormatError> {
+        check_options(options)?;
+        let mut start = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let is_passed = Preamble::of(options).pass(bytes, &mut start, false, options);
+        if is_passed && !options.has_header {
+            return Ok(Self { names: None, end: start });
         }
-        Ending::Partial(_) => {
-            let reason = format!("it does not end within {} bytes", head.len());
-            Err(FormatError::Header { reason })
+        let mut fields = Vec::new();
+        match split(bytes, start, false, options, &mut fields) {
+            Ending::Whole { fault: None, next, .. } if is_passed => {
+                Ok(Self { names: Some(names(bytes, &fields, options)?), end: next })
+            }
+            Ending::Whole { fault: Some(fault), .. } if is_passed => {
+                Err(FormatError::Header { reason: fault.to_owned() })
+            }
+            _ => {
+                let reason = format!("it does not end within {} bytes", bytes.len());
+                Err(FormatError::Header { reason })
+            }
         }
     }
 }

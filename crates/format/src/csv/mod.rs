@@ -8,13 +8,18 @@
 //! - Blank lines are skipped, except where there is one column: there each is a NULL (as DuckDB).
 //! - A record is UTF-8 as a whole or it is bad.
 //!
-//! [`structure`] finds where fields end, [`record`] is the careful way through one record, [`header`] matches
-//! names, [`decode`] and [`encode`] put it together.
+//! Options say how a file departs from that: see [`tidemill_plan::CsvReading`].
+//!
+//! [`structure`] finds where fields end, [`record`] is the careful way through one record, [`lines`] are those that
+//! are no records, [`nulls`] are fields without a value, [`header`] matches names, [`decode`] and [`encode`] put it
+//! together, and [`infer`] makes columns of what nobody declared.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod header;
 pub(crate) mod infer;
+mod lines;
+mod nulls;
 pub(crate) mod record;
 pub(crate) mod structure;
 
@@ -27,14 +32,25 @@ use crate::FormatError;
 /// # Errors
 /// [`FormatError::Options`]
 pub(crate) fn check_options(options: &CsvOptions) -> Result<(), FormatError> {
-    let is_usable = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
-    if !is_usable(options.delimiter) || !is_usable(options.quote) {
-        let reason = "csv.delimiter and csv.quote are one ASCII character each, no line break";
-        return Err(FormatError::Options { reason: reason.to_owned() });
+    let CsvOptions { delimiter, quote, reading, .. } = options;
+    let fail = |reason: &str| Err(FormatError::Options { reason: reason.to_owned() });
+    let is_usable = |byte: &u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
+    if ![delimiter, quote].into_iter().chain(&reading.escape).all(is_usable) {
+        return fail(
+            "csv.delimiter, csv.quote and csv.escape are one ASCII character each, no line break",
+        );
     }
-    if options.delimiter == options.quote {
-        let reason = "csv.delimiter and csv.quote are the same character";
-        return Err(FormatError::Options { reason: reason.to_owned() });
+    if delimiter == quote {
+        return fail("csv.delimiter and csv.quote are the same character");
+    }
+    if reading.escape.is_some_and(|escape| [*delimiter, *quote].contains(&escape)) {
+        return fail("csv.escape is neither csv.delimiter nor csv.quote");
+    }
+    let is_mark = |mark: &str| {
+        !mark.is_empty() && !mark.starts_with([' ', '\t']) && !mark.contains(['\n', '\r'])
+    };
+    if !reading.comment.as_deref().is_none_or(is_mark) {
+        return fail("csv.comment is a text that begins with no blank and has no line break");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The careful way through one CSV record: quotes, escapes, and any number of fields.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 use tidemill_plan::CsvOptions;
 
 /// How a field is written.
@@ -8,9 +8,11 @@ use tidemill_plan::CsvOptions;
 pub(crate) enum Style {
     /// Without quotes.
     Bare,
+    /// Without quotes, with escapes.
+    BareEscaped,
     /// In quotes, none within.
     Quoted,
-    /// In quotes, with doubled quotes within.
+    /// In quotes, with doubled quotes or escapes within.
     Escaped,
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct Open {
 enum Part {
     /// Without quotes, or before its first byte.
     Bare,
+    /// Without quotes, behind an escape.
+    BareEscaped,
     /// Within quotes.
     Quotes(Style),
     /// Behind the quotes, which are around this.
@@ -89,6 +93,93 @@ impl Open {
         self.start = start;
         self
     }
+
+    /// Where nothing of a field has been looked at: whether it begins with a quote, behind blanks where
+    /// those do not count. `false` if more bytes are needed to tell.
+    fn open_quotes(&mut self, bytes: &[u8], is_last: bool, options: &CsvOptions) -> bool {
+        let mut at = self.field;
+        if options.reading.is_trimmed {
+            at += blanks(&bytes[at..], options);
+            if at > self.field && at == bytes.len() && !is_last {
+                return false;
+            }
+        }
+        if bytes.get(at) == Some(&options.quote) {
+            (self.field, self.part, self.looked) = (at, Part::Quotes(Style::Quoted), at + 1);
+        }
+        true
+    }
+
+    /// The delimiter or newline that ends the last field, which is not within quotes; `None` where it has
+    /// not come.
+    fn find_stop(&mut self, bytes: &[u8], is_last: bool, options: &CsvOptions) -> Option<usize> {
+        let Some(escape) = options.reading.escape else {
+            let stop = memchr2(options.delimiter, b'\n', &bytes[self.looked..]);
+            self.looked = stop.map_or(bytes.len(), |at| self.looked + at);
+            return stop.map(|_| self.looked);
+        };
+        loop {
+            let rest = &bytes[self.looked..];
+            let Some(at) = memchr3(options.delimiter, b'\n', escape, rest) else {
+                self.looked = bytes.len();
+                return None;
+            };
+            self.looked += at;
+            if bytes[self.looked] != escape {
+                return Some(self.looked);
+            }
+            if self.looked + 1 == bytes.len() && !is_last {
+                return None;
+            }
+            self.looked = bytes.len().min(self.looked + 2);
+            if self.part == Part::Bare {
+                self.part = Part::BareEscaped;
+            }
+        }
+    }
+
+    /// Looks for the closing quote of the last field; `false` where that has not come, or may be the first
+    /// of two.
+    fn close(&mut self, bytes: &[u8], is_last: bool, options: &CsvOptions) -> bool {
+        let Part::Quotes(mut style) = self.part else { return true };
+        let (start, quote) = (self.field + 1, options.quote);
+        loop {
+            let rest = &bytes[self.looked..];
+            let at = match options.reading.escape {
+                None => memchr(quote, rest),
+                Some(escape) => memchr2(quote, escape, rest),
+            };
+            let Some(at) = at.map(|at| self.looked + at) else {
+                self.looked = bytes.len();
+                if is_last {
+                    self.fault = Some("the quote is never closed");
+                    self.part = Part::Behind(RawField { start, end: bytes.len(), style });
+                }
+                return is_last;
+            };
+            match bytes.get(at + 1) {
+                None if !is_last => {
+                    self.looked = at;
+                    return false;
+                }
+                Some(_) if bytes[at] != quote => {
+                    style = Style::Escaped;
+                    (self.part, self.looked) = (Part::Quotes(style), at + 2);
+                }
+                // An escape of nothing.
+                None if bytes[at] != quote => self.looked = bytes.len(),
+                Some(next) if *next == quote => {
+                    style = Style::Escaped;
+                    (self.part, self.looked) = (Part::Quotes(style), at + 2);
+                }
+                _ => {
+                    let field = RawField { start, end: at, style };
+                    (self.part, self.looked) = (Part::Behind(field), at + 1);
+                    return true;
+                }
+            }
+        }
+    }
 }
 
 /// Splits the record at `start` into `fields`.
@@ -116,31 +207,29 @@ pub(crate) fn go_on(
 ) -> Ending {
     loop {
         let is_fresh = open.part == Part::Bare && open.looked == open.field;
-        if is_fresh && bytes.get(open.field) == Some(&options.quote) {
-            open.part = Part::Quotes(Style::Quoted);
-            open.looked = open.field + 1;
-        }
-        if matches!(open.part, Part::Quotes(_)) && !close(bytes, &mut open, is_last, options.quote)
-        {
+        if is_fresh && !open.open_quotes(bytes, is_last, options) {
             return Ending::Partial(open);
         }
+        if matches!(open.part, Part::Quotes(_)) && !open.close(bytes, is_last, options) {
+            return Ending::Partial(open);
+        }
+        let stop = open.find_stop(bytes, is_last, options);
+        if stop.is_none() && !is_last {
+            return Ending::Partial(open);
+        }
+        let bare = |style| (RawField { start: open.field, end: open.field, style }, open.field);
         let (mut field, after) = match open.part {
             Part::Behind(field) => (field, bytes.len().min(field.end + 1)),
-            _ => (RawField { start: open.field, end: open.field, style: Style::Bare }, open.field),
+            Part::BareEscaped => bare(Style::BareEscaped),
+            Part::Bare | Part::Quotes(_) => bare(Style::Bare),
         };
-        let looked = open.looked;
-        let stop = memchr2(options.delimiter, b'\n', &bytes[looked..]).map(|at| looked + at);
-        if stop.is_none() && !is_last {
-            open.looked = bytes.len();
-            return Ending::Partial(open);
-        }
         let stop_at = stop.unwrap_or(bytes.len());
         let is_delimiter = stop.is_some_and(|at| bytes[at] == options.delimiter);
         let has_return = !is_delimiter && stop_at > after && bytes[stop_at - 1] == b'\r';
         let end = stop_at - usize::from(has_return);
-        if field.style == Style::Bare {
-            field.end = end;
-        } else if end > after {
+        if matches!(field.style, Style::Bare | Style::BareEscaped) {
+            (field.start, field.end) = around(bytes, (field.start, end), options);
+        } else if end > after && around(bytes, (after, end), options) != (end, end) {
             open.fault = open.fault.or(Some("text after a closing quote"));
         }
         fields.push(field);
@@ -153,46 +242,70 @@ pub(crate) fn go_on(
     }
 }
 
-/// Looks for the closing quote of a record's last field; `false` where that has not come, or may be the
-/// first of two.
-fn close(bytes: &[u8], open: &mut Open, is_last: bool, quote: u8) -> bool {
-    let Part::Quotes(mut style) = open.part else { return true };
-    let start = open.field + 1;
-    loop {
-        let Some(at) = memchr(quote, &bytes[open.looked..]).map(|at| open.looked + at) else {
-            open.looked = bytes.len();
-            if is_last {
-                open.fault = Some("the quote is never closed");
-                open.part =
-                    Part::Behind(RawField { start, end: bytes.len(), style: Style::Quoted });
-            }
-            return is_last;
-        };
-        match bytes.get(at + 1) {
-            Some(next) if *next == quote => {
-                style = Style::Escaped;
-                (open.part, open.looked) = (Part::Quotes(style), at + 2);
-            }
-            None if !is_last => {
-                open.looked = at;
-                return false;
-            }
-            _ => {
-                (open.part, open.looked) =
-                    (Part::Behind(RawField { start, end: at, style }), at + 1);
-                return true;
-            }
-        }
+/// Where a bare field begins and ends, `[start, end)`, without the blanks around it where those do not
+/// count: of blanks alone nothing is left, at their end.
+#[inline]
+pub(crate) fn around(
+    bytes: &[u8],
+    (start, end): (usize, usize),
+    options: &CsvOptions,
+) -> (usize, usize) {
+    if !options.reading.is_trimmed {
+        return (start, end);
     }
+    let start = start + blanks(&bytes[start..end], options);
+    let trailing =
+        bytes[start..end].iter().rev().take_while(|byte| is_blank(**byte, options)).count();
+    let text = &bytes[start..end - trailing];
+    // Behind an odd number of escapes a blank is text.
+    let escapes = |escape: u8| text.iter().rev().take_while(|byte| **byte == escape).count();
+    let is_escaped = trailing > 0 && options.reading.escape.map_or(0, escapes) % 2 == 1;
+    (start, end - trailing + usize::from(is_escaped))
 }
 
-/// Appends the text of an escaped field: each pair of quotes becomes one.
-pub(crate) fn unescape(mut text: &[u8], quote: u8, out: &mut Vec<u8>) {
-    while let Some(at) = memchr(quote, text) {
-        out.extend_from_slice(&text[..=at]);
+/// How many blanks the text begins with.
+pub(crate) fn blanks(text: &[u8], options: &CsvOptions) -> usize {
+    text.iter().take_while(|byte| is_blank(**byte, options)).count()
+}
+
+fn is_blank(byte: u8, options: &CsvOptions) -> bool {
+    matches!(byte, b' ' | b'\t') && byte != options.delimiter && byte != options.quote
+}
+
+/// Appends the text of a field with escapes or doubled quotes.
+pub(crate) fn unescape(mut text: &[u8], style: Style, options: &CsvOptions, out: &mut Vec<u8>) {
+    let quote = options.quote;
+    let find = |text: &[u8]| match (options.reading.escape, style) {
+        (None, _) => memchr(quote, text),
+        (Some(escape), Style::BareEscaped) => memchr(escape, text),
+        (Some(escape), _) => memchr2(quote, escape, text),
+    };
+    while let Some(at) = find(text) {
+        out.extend_from_slice(&text[..at]);
+        let meant = match text.get(at + 1) {
+            // Each pair of quotes is one.
+            _ if text[at] == quote && style != Style::BareEscaped => quote,
+            Some(&escaped) => control(escaped).unwrap_or(escaped),
+            None => text[at],
+        };
+        out.push(meant);
         text = text.get(at + 2..).unwrap_or_default();
     }
     out.extend_from_slice(text);
+}
+
+/// The control character that this letter stands for behind an escape, as in C.
+fn control(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'v' => 0x0b,
+        b'0' => 0,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -206,7 +319,14 @@ mod tests {
         let text = |field: &RawField| {
             let mut out = Vec::new();
             match field.style {
-                Style::Escaped => unescape(&bytes[field.start..field.end], b'"', &mut out),
+                Style::Escaped => {
+                    unescape(
+                        &bytes[field.start..field.end],
+                        field.style,
+                        &CsvOptions::default(),
+                        &mut out,
+                    );
+                }
                 _ => out.extend_from_slice(&bytes[field.start..field.end]),
             }
             String::from_utf8_lossy(&out).into_owned()

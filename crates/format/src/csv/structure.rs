@@ -39,6 +39,15 @@ pub(crate) struct Structure {
     has_returns: bool,
 }
 
+/// What a run of regular records stops before.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Stop<'a> {
+    /// A record that ends with a carriage return.
+    pub(crate) at_return: bool,
+    /// A line that begins with this text, behind blanks or not.
+    pub(crate) comments: Option<&'a str>,
+}
+
 /// Records that are regular.
 pub(crate) struct Run<'a> {
     /// The byte before the first record, then the ends of the fields of each.
@@ -125,8 +134,8 @@ impl Structure {
     }
 
     /// Takes the records from `start` on, at most `rows_max`, that start before `limit` and have
-    /// `field_count` fields and no quotes; with `stop_at_return` those before one that ends with a
-    /// carriage return. Fewer than there are where the look ahead ends.
+    /// `field_count` fields and no quotes; those before one to `stop` at. Fewer than there are where the look
+    /// ahead ends.
     #[inline(always)]
     pub(crate) fn run(
         &mut self,
@@ -135,7 +144,7 @@ impl Structure {
         (start, limit): (usize, usize),
         field_count: usize,
         rows_max: usize,
-        stop_at_return: bool,
+        stop: Stop<'_>,
     ) -> Run<'_> {
         if self.newline_count == 0 {
             self.fill(lanes, bytes);
@@ -152,9 +161,14 @@ impl Structure {
         if row_count > 0 && end_of(row_count - 1) >= limit {
             row_count = 1 + rows_until(row_count - 1, |row| end_of(row) + 1 >= limit);
         }
-        if stop_at_return && self.has_returns {
+        if stop.at_return && self.has_returns {
             let ends_so = |row: &usize| has_return(bytes, end_of(*row));
             row_count = (0..row_count).find(ends_so).unwrap_or(row_count);
+        }
+        if let Some(mark) = stop.comments {
+            let start_of = |row: usize| ends[row * field_count].wrapping_add(1) as usize;
+            let is_comment = |row: &usize| begins_comment(&bytes[start_of(*row)..], mark);
+            row_count = (0..row_count).find(is_comment).unwrap_or(row_count);
         }
         self.stops.cursor += row_count * field_count;
         self.newline_count -= row_count;
@@ -303,6 +317,12 @@ fn has_return(bytes: &[u8], newline: usize) -> bool {
     bytes.get(newline.wrapping_sub(1)) == Some(&b'\r')
 }
 
+/// Whether a line begins with the mark of a comment, behind blanks or not.
+fn begins_comment(line: &[u8], mark: &str) -> bool {
+    let blank_count = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    line[blank_count..].starts_with(mark.as_bytes())
+}
+
 /// How many of the first rows there are before one of which `is_behind` holds, as it does of all behind it.
 fn rows_until(row_count: usize, is_behind: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, row_count);
@@ -328,7 +348,9 @@ mod tests {
         let mut structure = Structure::new(b',', b'"');
         let (mut at, mut found) = (0, Vec::new());
         loop {
-            let run = structure.run(Baseline, text, (at, usize::MAX), FIELDS, rows_max, false).ends;
+            let run = structure
+                .run(Baseline, text, (at, usize::MAX), FIELDS, rows_max, Stop::default())
+                .ends;
             assert_eq!(run[0], narrow(at).wrapping_sub(1));
             let taken = run[1..].to_vec();
             if let Some(last) = taken.last() {
@@ -371,11 +393,14 @@ mod tests {
     #[test]
     fn records_before_a_carriage_return_or_behind_the_limit() {
         let text = b"1,2\n3,4\n5,6\r\n7,8\n9,0\n";
-        let ends = |start: usize, limit: usize, stop_at_return: bool| {
+        let ends = |start: usize, limit: usize, at_return: bool| {
             let mut structure = Structure::new(b',', b'"');
             structure.begin(start);
             let range = (start, limit);
-            structure.run(Baseline, text, range, FIELDS, 256, stop_at_return).ends.to_vec()
+            structure
+                .run(Baseline, text, range, FIELDS, 256, Stop { at_return, comments: None })
+                .ends
+                .to_vec()
         };
         let before = u32::MAX;
         assert_eq!(ends(0, usize::MAX, true), [before, 1, 3, 5, 7]);

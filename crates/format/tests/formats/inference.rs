@@ -1,7 +1,7 @@
 //! Schemas from samples.
 
 use tidemill_format::{FormatError, infer_schema};
-use tidemill_plan::{CsvOptions, Format, JsonOptions};
+use tidemill_plan::{CsvFields, CsvOptions, CsvReading, Format, JsonOptions};
 
 fn check(format: &Format, head: &str, is_whole: bool, expected: &str) {
     let schema = infer_schema(format, head.as_bytes(), is_whole).unwrap();
@@ -37,6 +37,46 @@ fn csv_takes_the_narrowest_type_of_all_values() {
     check(&headless, "1,x\n2,y\n", true, "column0 BIGINT, column1 VARCHAR");
     assert!(matches!(infer_schema(&csv, b"", true), Err(FormatError::EmptySample)));
     assert!(matches!(infer_schema(&csv, b"a,b", false), Err(FormatError::Sample { .. })));
+}
+
+#[test]
+fn csv_that_departs_is_inferred_as_it_is_read() {
+    let with = |has_header: bool, reading: CsvReading| {
+        Format::Csv(CsvOptions { has_header, reading, ..CsvOptions::default() })
+    };
+    let nulls = vec!["NA".to_owned()];
+    let reading = CsvReading {
+        nulls,
+        comment: Some("#".to_owned()),
+        skip_lines: 1,
+        is_trimmed: true,
+        fields: CsvFields::Pad,
+        ..CsvReading::default()
+    };
+    // What is passed over, NULL, or in a record of too many fields says nothing.
+    let body = "1, NA ,2.5\n# x,y,z\nNA,2024-05-01\nx,x,x,x\n,,\n2\n";
+    let head = format!("a \"report\n\n# about\n i , d,f \n{body}");
+    check(&with(true, reading.clone()), &head, true, "i BIGINT, d DATE, f DOUBLE");
+    let head = format!("a \"report\n# about\n{body}");
+    let columns = "column0 BIGINT, column1 DATE, column2 DOUBLE";
+    check(&with(false, reading), &head, true, columns);
+    // Columns without names go by their place.
+    check(
+        &with(true, CsvReading::default()),
+        ",a,\n0,1,x\n",
+        true,
+        "column0 BIGINT, a BIGINT, column2 VARCHAR",
+    );
+    check(
+        &with(false, CsvReading::default()),
+        "\n\n1,x\n",
+        true,
+        "column0 BIGINT, column1 VARCHAR",
+    );
+    // A quoted text is no NULL.
+    let reading = CsvReading { nulls: vec!["-".to_owned()], ..CsvReading::default() };
+    check(&with(true, reading.clone()), "a\n1\n-\n", true, "a BIGINT");
+    check(&with(true, reading), "a\n1\n\"-\"\n", true, "a VARCHAR");
 }
 
 #[test]

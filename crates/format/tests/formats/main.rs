@@ -5,6 +5,7 @@
 mod arrow_files;
 mod arrow_footers;
 mod columnar;
+mod csv_departures;
 mod csv_records;
 mod decoding;
 mod foreign;

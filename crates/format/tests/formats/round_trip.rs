@@ -152,7 +152,14 @@ fn csv_of_any_delimiter() {
     {
         let timestamp_unit = TimestampUnit::Milliseconds;
         for has_header in [true, false] {
-            check(&Format::Csv(CsvOptions { has_header, delimiter, quote, timestamp_unit }));
+            let options = CsvOptions {
+                has_header,
+                delimiter,
+                quote,
+                timestamp_unit,
+                ..CsvOptions::default()
+            };
+            check(&Format::Csv(options));
         }
     }
 }

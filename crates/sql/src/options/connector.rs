@@ -10,7 +10,7 @@ use tidemill_plan::{
 };
 
 use super::Options;
-use super::format::format;
+use super::format::{Direction, format};
 use super::{format_by_name_ending, local_path};
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
@@ -115,7 +115,10 @@ pub(crate) fn sink(
     let mut options = Options::new(entries, span, report);
     let sink = match connector(&mut options, &["file", "stdout", "discard"])? {
         "file" => file_sink(&mut options).map(SinkConnector::File),
-        "stdout" => Some(SinkConnector::Stdout(format(&mut options, None).map(on_stdout))),
+        "stdout" => {
+            let format = format(&mut options, None, Direction::Write);
+            Some(SinkConnector::Stdout(format.map(on_stdout)))
+        }
         _ => {
             let has_checksum = options.one_of("checksum", TRUTHS).unwrap_or(true);
             Some(SinkConnector::Discard(DiscardSink { has_checksum }))
@@ -171,7 +174,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     let path = path(options, "data/*.jsonl");
     let by_ending = path.and_then(format_by_name_ending);
     let is_named = options.text("format").is_some();
-    let format = format(options, by_ending);
+    let format = format(options, by_ending, Direction::Read);
     let splits = options.parsed("splits", "a number from 1 to 65536", |text| {
         text.parse().ok().filter(|splits| (1..=65_536).contains(splits))
     });
@@ -243,7 +246,7 @@ fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
 fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     let path = path(options, "out/");
     options.required("format", "csv");
-    let format = format(options, None);
+    let format = format(options, None, Direction::Write);
     let rolling_bytes = options.parsed("rolling", "a size such as '64MiB', or 'off'", |text| {
         if text.eq_ignore_ascii_case("off") {
             return Some(None);

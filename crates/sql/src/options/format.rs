@@ -3,6 +3,14 @@
 use tidemill_plan::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, TimestampUnit};
 
 use super::Options;
+use super::csv::csv_options;
+
+/// What a format is for: who writes chooses less than others have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Read,
+    Write,
+}
 
 /// The format that the end of a path names, before the ending of its compression.
 pub(crate) fn format_by_name_ending(path: &str) -> Option<Format> {
@@ -41,7 +49,11 @@ enum Name {
 }
 
 /// Reads `format` and the options of that format; `default` applies where there is none.
-pub(super) fn format(options: &mut Options<'_>, default: Option<Format>) -> Option<Format> {
+pub(super) fn format(
+    options: &mut Options<'_>,
+    default: Option<Format>,
+    direction: Direction,
+) -> Option<Format> {
     let named = options.one_of("format", NAMES);
     let format = match (named, default) {
         (Some(Name::Csv), Some(csv @ Format::Csv(_))) => csv,
@@ -52,7 +64,7 @@ pub(super) fn format(options: &mut Options<'_>, default: Option<Format>) -> Opti
         (None, default) => default?,
     };
     Some(match format {
-        Format::Csv(csv) => Format::Csv(csv_options(options, csv)),
+        Format::Csv(csv) => Format::Csv(csv_options(options, csv, direction)),
         Format::Json(_) => Format::Json(JsonOptions {
             timestamp_unit: timestamp_unit(options).unwrap_or_default(),
         }),
@@ -60,37 +72,7 @@ pub(super) fn format(options: &mut Options<'_>, default: Option<Format>) -> Opti
     })
 }
 
-fn csv_options(options: &mut Options<'_>, default: CsvOptions) -> CsvOptions {
-    let has_header = options.one_of("csv.header", &[("true", true), ("false", false)]);
-    let delimiter = character(options, "csv.delimiter").unwrap_or(default.delimiter);
-    let quote = character(options, "csv.quote").unwrap_or(default.quote);
-    if delimiter == quote {
-        let span = options.text("csv.delimiter").or_else(|| options.text("csv.quote"));
-        let span = span.map_or(options.span, |(_, span)| span);
-        options.fail(span, "csv.delimiter and csv.quote are the same character", None);
-    }
-    CsvOptions {
-        has_header: has_header.unwrap_or(default.has_header),
-        delimiter,
-        quote,
-        timestamp_unit: timestamp_unit(options).unwrap_or_default(),
-    }
-}
-
-fn character(options: &mut Options<'_>, key: &'static str) -> Option<u8> {
-    let (text, span) = options.text(key)?;
-    match text.as_bytes() {
-        [byte] if byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t') => Some(*byte),
-        b"\\t" => Some(b'\t'),
-        _ => {
-            let hint = Some("it takes one ASCII character, or '\\t' for a tabulator".to_owned());
-            options.fail(span, format!("option '{key}' cannot be '{text}'"), hint);
-            None
-        }
-    }
-}
-
-fn timestamp_unit(options: &mut Options<'_>) -> Option<TimestampUnit> {
+pub(super) fn timestamp_unit(options: &mut Options<'_>) -> Option<TimestampUnit> {
     options.one_of(
         "timestamp.unit",
         &[

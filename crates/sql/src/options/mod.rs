@@ -2,6 +2,7 @@
 //! its place.
 
 mod connector;
+mod csv;
 mod format;
 mod settings;
 
