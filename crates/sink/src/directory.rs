@@ -1,18 +1,19 @@
-//! The directory of a file sink: who may write there, and which names are free.
+//! What a file sink owns: a directory of segments or one file. Who may write there, and which names are free.
 //!
 //! Control plane only: opened once before any pipeline. A job never takes a name that was there before it,
 //! not even of a file that an earlier one left open: its segments go on behind the highest number.
 
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_plan::OnExisting;
+use tidemill_rt::FileIdentity;
 
 use crate::intent::roll_forward;
-use crate::names::{OPEN_SUFFIX, parse, segment_name};
+use crate::names::{OPEN_SUFFIX, SegmentName, parse, parse_open_part, part_numbers, segment_name};
+use crate::place::{Lock, Place, parent, with_suffix};
 use crate::publish::publish;
 use crate::{Finished, Published, SinkError};
 
@@ -26,18 +27,21 @@ const DEAD_LETTER_PREFIX: &str = "dead-";
 /// they are written, which holds up those who write faster than the device.
 const UNSYNCED_MAX: usize = 16;
 
-/// A directory that this process alone writes results to, for as long as this value lives.
+/// A directory, or one file, that this process alone writes results to for as long as this value lives.
+///
+/// A directory gets a series of segments from each writer. Of one file each writer makes a part, which
+/// [`Self::join`] puts behind each other before they are published.
 #[derive(Debug)]
 pub struct OutputDirectory {
     // Fixed as it is opened.
-    path: PathBuf,
+    place: Place,
     /// The same, whatever the working directory.
-    absolute: PathBuf,
-    /// First part of the names of its files.
+    absolute: Place,
+    /// First part of the names of its segments; empty of one file.
     prefix: String,
     is_durable: bool,
     is_live: bool,
-    /// Number of the first segment of each partition.
+    /// Number of the first segment of each partition, or of this attempt at one file.
     first_segment: u64,
     /// Files that an earlier job left open, in order of name.
     left_open: Vec<PathBuf>,
@@ -45,8 +49,7 @@ pub struct OutputDirectory {
     state: Mutex<State>,
     /// One for each segment that waits to be flushed, and one more.
     unsynced: Arc<()>,
-    /// Holds the exclusive lock; closing it gives it up.
-    _lock: fs::File,
+    _lock: Lock,
 }
 
 /// What the next publishing has to see to.
@@ -54,6 +57,8 @@ pub struct OutputDirectory {
 pub(crate) struct State {
     /// Results of earlier jobs that are to be replaced, in order of name.
     pub(crate) earlier: Vec<PathBuf>,
+    /// The same of one file.
+    pub(crate) earlier_file: Option<FileIdentity>,
     /// Directories in which one was made on the way to this one, outermost first.
     pub(crate) made_in: Vec<PathBuf>,
 }
@@ -91,26 +96,73 @@ impl OutputDirectory {
         prefix: &str,
     ) -> Result<Self, SinkError> {
         let made_in = make(path)?;
-        let absolute = std::path::absolute(path);
-        let absolute = absolute.map_err(|error| SinkError::of(path, "find", error))?;
-        let Some(lock) = lock(path)? else {
-            return Err(SinkError::Locked { path: path.to_owned() });
-        };
-        roll_forward(path)?;
-        let found = Found::list(path, prefix)?;
+        let place = Place::Directory(path.to_owned());
+        let lock = take_lock(&place)?;
+        roll_forward(&place)?;
+        let found = Found::list(path, |name| parse(prefix, name))?;
         if let (Some(result), OnExisting::Fail) = (found.results.first(), on_existing) {
             return Err(SinkError::Existing { path: result.clone() });
         }
-        let first_segment = found.highest.map_or(0, |highest| highest + 1);
+        let state = State { earlier: found.results, made_in, ..State::default() };
+        Self::new(place, prefix, found.highest, found.left_open, state, lock)
+    }
+
+    /// Opens one file for results, making the directory that it stands in if need be, and completes what an
+    /// earlier job was about to publish there when it ended.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`SinkError::Existing`] if the file is there and is not to be replaced;
+    /// [`SinkError::NotAFile`] if something else is.
+    pub fn open_file(path: &Path, on_existing: OnExisting) -> Result<Self, SinkError> {
+        let made_in = make(parent(path))?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| SinkError::NotAFile { path: path.to_owned() })?;
+        let place = Place::File(path.to_owned());
+        let lock = take_lock(&place)?;
+        roll_forward(&place)?;
+        let found = Found::list(parent(path), |other| {
+            let segment = parse_open_part(name, other)?;
+            Some(SegmentName { segment, is_open: true })
+        })?;
+        let earlier_file = match fs::symlink_metadata(path) {
+            Ok(there) if !there.is_file() => {
+                return Err(SinkError::NotAFile { path: path.to_owned() });
+            }
+            Ok(_) if on_existing == OnExisting::Fail => {
+                return Err(SinkError::Existing { path: path.to_owned() });
+            }
+            Ok(there) => Some(FileIdentity::of(&there)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(SinkError::of(path, "look at", error)),
+        };
+        let state = State { earlier_file, made_in, ..State::default() };
+        Self::new(place, "", found.highest, found.left_open, state, lock)
+    }
+
+    fn new(
+        place: Place,
+        prefix: &str,
+        highest: Option<u64>,
+        left_open: Vec<PathBuf>,
+        state: State,
+        lock: Lock,
+    ) -> Result<Self, SinkError> {
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|error| SinkError::of(path, "find", error))
+        };
+        let absolute = match &place {
+            Place::Directory(path) => Place::Directory(absolute(path)?),
+            Place::File(path) => Place::File(absolute(path)?),
+        };
         Ok(Self {
-            path: path.to_owned(),
+            place,
             absolute,
             prefix: prefix.to_owned(),
             is_durable: true,
             is_live: false,
-            first_segment,
-            left_open: found.left_open,
-            state: Mutex::new(State { earlier: found.results, made_in }),
+            first_segment: highest.map_or(0, |highest| highest + 1),
+            left_open,
+            state: Mutex::new(state),
             unsynced: Arc::new(()),
             _lock: lock,
         })
@@ -144,10 +196,16 @@ impl OutputDirectory {
         self.is_live
     }
 
-    /// The directory.
+    /// The directory, or the one file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
+    }
+
+    /// Whether all results go to one file.
+    #[must_use]
+    pub fn is_one_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
     }
 
     /// Files that an earlier job was writing when it ended, in order of name. They are left as they are.
@@ -161,7 +219,17 @@ impl OutputDirectory {
     /// # Errors
     /// What listing the directory said.
     pub fn open_files(&self) -> Result<Vec<PathBuf>, SinkError> {
-        let mut open = Found::list(&self.path, &self.prefix)?.left_open;
+        let found = match &self.place {
+            Place::Directory(path) => Found::list(path, |name| parse(&self.prefix, name)),
+            Place::File(path) => {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                Found::list(parent(path), |other| {
+                    let segment = parse_open_part(name, other)?;
+                    Some(SegmentName { segment, is_open: true })
+                })
+            }
+        };
+        let mut open = found?.left_open;
         open.retain(|path| self.left_open.binary_search(path).is_err());
         Ok(open)
     }
@@ -170,7 +238,13 @@ impl OutputDirectory {
     #[must_use]
     pub fn replaces_results(&self) -> bool {
         let is_there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
-        self.prefix == RESULT_PREFIX && self.state().earlier.iter().any(is_there)
+        let state = self.state();
+        match &self.place {
+            Place::File(_) => state.earlier_file.is_some(),
+            Place::Directory(_) => {
+                self.prefix == RESULT_PREFIX && state.earlier.iter().any(is_there)
+            }
+        }
     }
 
     /// Makes the segments of a whole job visible; see [`publish`].
@@ -186,12 +260,21 @@ impl OutputDirectory {
         self.first_segment
     }
 
-    /// Final name of a segment.
+    /// Final name of a segment; of one file, the name of a part without what says that it is open.
     pub(crate) fn segment(&self, partition: u32, segment: u64, extension: &str) -> PathBuf {
-        self.path.join(segment_name(&self.prefix, partition, segment, extension))
+        match &self.place {
+            Place::Directory(path) => {
+                path.join(segment_name(&self.prefix, partition, segment, extension))
+            }
+            Place::File(path) => with_suffix(path, &part_numbers(partition, segment)),
+        }
     }
 
-    pub(crate) fn absolute(&self) -> &Path {
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn absolute(&self) -> &Place {
         &self.absolute
     }
 
@@ -222,14 +305,13 @@ struct Found {
 }
 
 impl Found {
-    fn list(path: &Path, prefix: &str) -> Result<Self, SinkError> {
+    fn list(path: &Path, parse: impl Fn(&str) -> Option<SegmentName>) -> Result<Self, SinkError> {
         let fail = |error| SinkError::of(path, "list", error);
         let mut found = Self { results: Vec::new(), left_open: Vec::new(), highest: None };
         for entry in fs::read_dir(path).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let name = entry.file_name();
-            let Some((name, said)) =
-                name.to_str().and_then(|name| Some((name, parse(prefix, name)?)))
+            let Some((name, said)) = name.to_str().and_then(|name| Some((name, parse(name)?)))
             else {
                 continue;
             };
@@ -248,18 +330,8 @@ impl Found {
     }
 }
 
-/// Takes the lock of a directory; `None` if another has it.
-pub(crate) fn lock(path: &Path) -> Result<Option<fs::File>, SinkError> {
-    let file = fs::File::open(path).map_err(|error| SinkError::of(path, "open", error))?;
-    // SAFETY: the descriptor is open; the call takes no memory.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-        return Ok(Some(file));
-    }
-    let error = io::Error::last_os_error();
-    match error.kind() {
-        io::ErrorKind::WouldBlock => Ok(None),
-        _ => Err(SinkError::of(path, "lock", error)),
-    }
+fn take_lock(place: &Place) -> Result<Lock, SinkError> {
+    place.lock()?.ok_or_else(|| SinkError::Locked { path: place.path().to_owned() })
 }
 
 /// Makes a directory and what is missing above it; the directories in which one was made, outermost first.
@@ -294,8 +366,4 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, SinkError> {
         }
     }
     Ok(made_in)
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }

@@ -42,6 +42,11 @@ pub enum SinkError {
         /// The file that says what.
         intent: PathBuf,
     },
+    /// Something that is no regular file has the name of the one file.
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The path of the sink is not a directory.
     NotADirectory {
         /// The path.
@@ -121,8 +126,8 @@ impl fmt::Display for SinkError {
         match self {
             Self::Existing { path } => write!(
                 f,
-                "the sink's directory already holds results ({}); move them away, choose another \
-                 path, or say 'on.existing' = 'replace'",
+                "the sink already holds results ({}); move them away, choose another path, or say \
+                 'on.existing' = 'replace'",
                 path.display()
             ),
             Self::Locked { path } => write!(
@@ -157,6 +162,12 @@ impl fmt::Display for SinkError {
             Self::Registered { sink, message } => {
                 write!(f, "the registered sink {sink} refused a batch: {message}")
             }
+            Self::NotAFile { path } => write!(
+                f,
+                "{} is a link, a pipe or something else that no file of results takes the place of; name \
+                 another path, or the file that the link leads to",
+                path.display()
+            ),
             Self::NotADirectory { path } => write!(
                 f,
                 "{} is not a directory, and a file sink writes a directory of segments; choose \

@@ -125,7 +125,9 @@ impl FileWriter {
     /// As [`Self::write`], and what fsync said.
     pub async fn roll(&mut self) -> Result<(), SinkError> {
         self.write_pending().await?;
-        let must_sync = self.directory.is_durable() && !self.leave_unsynced();
+        // One file is flushed when its parts have been joined.
+        let is_part = self.directory.is_one_file();
+        let must_sync = self.directory.is_durable() && !is_part && !self.leave_unsynced();
         let Some(open) = &self.open else { return Ok(()) };
         if must_sync {
             open.file.fsync().await.map_err(|error| SinkError::of(&open.path, "sync", error))?;
@@ -140,7 +142,8 @@ impl FileWriter {
     /// The segments that have become whole since this was last asked, to be published while the job runs; only
     /// of a [live](OutputDirectory::live) directory, whose files nobody can make again.
     pub fn take_finished(&mut self) -> Option<Finished> {
-        if !self.directory.is_live() || self.finished.segment_count() == 0 {
+        let is_kept_back = !self.directory.is_live() || self.directory.is_one_file();
+        if is_kept_back || self.finished.segment_count() == 0 {
             return None;
         }
         Some(std::mem::replace(&mut self.finished, Finished::new(true)))

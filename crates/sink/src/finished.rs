@@ -48,6 +48,15 @@ impl Finished {
         self.segments.len()
     }
 
+    /// The segment of a part of one file.
+    ///
+    /// # Panics
+    /// If there are none or several.
+    pub(crate) fn segment(&self) -> &Path {
+        let [segment] = self.segments.as_slice() else { panic!("a part is one segment") };
+        segment
+    }
+
     /// Adds a segment that is whole.
     pub(crate) fn add(&mut self, segment: PathBuf, byte_count: u64) {
         self.segments.push(segment);

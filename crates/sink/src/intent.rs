@@ -20,15 +20,8 @@ use std::path::{Path, PathBuf};
 use tidemill_rt::{rename_to_free, sync_directory};
 
 use crate::SinkError;
-use crate::directory::lock;
-use crate::finished::open_name;
-use crate::names::parse;
-
-/// Name of an intent in its directory.
-pub(crate) const INTENT: &str = ".tidemill-publish";
-
-/// Name of one that is being written; it says nothing.
-pub(crate) const UNFINISHED_INTENT: &str = ".tidemill-publish.tmp";
+use crate::names::{parse, parse_part_numbers};
+use crate::place::Place;
 
 /// Bytes of an intent at most: those of some two million names.
 pub(crate) const INTENT_BYTES_MAX: usize = 64 << 20;
@@ -36,27 +29,29 @@ pub(crate) const INTENT_BYTES_MAX: usize = 64 << 20;
 /// First line of the form that this version writes, and the only one it reads.
 const HEADER: &str = "tidemill publishes 1";
 
-/// What is to be published in the directories of a wave, as one of them knows it.
+/// What is to be published at the places of a wave, as one of them knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Intent {
     /// Names the wave, among all of all time.
     pub(crate) wave: String,
-    /// Which section is that of the directory where this intent lies.
+    /// Which section is that of the place where this intent lies.
     pub(crate) own: usize,
-    /// The first is the home's. At home there is one for each directory; elsewhere the home's, without names,
+    /// The first is the home's. At home there is one for each place; elsewhere the home's, without names,
     /// and its own.
     pub(crate) sections: Vec<Section>,
 }
 
-/// What is to be published in one directory.
+/// What is to be published at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Section {
-    /// Absolute path.
-    pub(crate) directory: PathBuf,
-    /// First part of all names in it.
+    /// With its absolute path.
+    pub(crate) place: Place,
+    /// First part of all names in a directory; empty of a file.
     pub(crate) prefix: String,
-    /// Final names of segments.
+    /// Final names of segments; of a file the numbers of its part, if nothing has its name.
     pub(crate) publish: Vec<String>,
+    /// The numbers of a file's part that takes the place of an earlier result.
+    pub(crate) replace: Vec<String>,
     /// Names of earlier results that go.
     pub(crate) remove: Vec<String>,
 }
@@ -66,9 +61,12 @@ impl Intent {
     pub(crate) fn encode(&self) -> String {
         use std::fmt::Write;
         let mut text = format!("{HEADER}\nwave {}\nown {}\n", self.wave, self.own);
-        for Section { directory, prefix, publish, remove } in &self.sections {
-            text.push_str("directory ");
-            for &byte in directory.as_os_str().as_bytes() {
+        for Section { place, prefix, publish, replace, remove } in &self.sections {
+            text.push_str(match place {
+                Place::Directory(_) => "directory ",
+                Place::File(_) => "file ",
+            });
+            for &byte in place.path().as_os_str().as_bytes() {
                 match byte {
                     b'%' | b'\0'..=b' ' | 0x7f.. => {
                         write!(text, "%{byte:02x}").expect("a string takes all");
@@ -76,8 +74,11 @@ impl Intent {
                     plain => text.push(char::from(plain)),
                 }
             }
-            write!(text, "\nprefix {prefix}\n").expect("a string takes all");
-            for (word, names) in [("publish", publish), ("remove", remove)] {
+            text.push('\n');
+            if let Place::Directory(_) = place {
+                writeln!(text, "prefix {prefix}").expect("a string takes all");
+            }
+            for (word, names) in [("publish", publish), ("replace", replace), ("remove", remove)] {
                 for name in names {
                     writeln!(text, "{word} {name}").expect("a string takes all");
                 }
@@ -108,36 +109,28 @@ impl Intent {
                 ("own", None) => {
                     intent.own = value.parse().map_err(|_| "a number in it cannot be read")?
                 }
-                ("directory", _) => intent.sections.push(Section {
-                    directory: path(value)
-                        .filter(|path| path.is_absolute())
-                        .ok_or("a path in it is not absolute")?,
-                    prefix: String::new(),
-                    publish: Vec::new(),
-                    remove: Vec::new(),
-                }),
-                ("prefix", Some(section)) => value.clone_into(&mut section.prefix),
-                ("publish" | "remove", Some(section)) => {
-                    let is_ours = parse(&section.prefix, value).is_some_and(|name| !name.is_open);
-                    if !is_ours || value.contains('/') {
-                        return Err("a name in it is none of a segment");
-                    }
-                    let names =
-                        if word == "publish" { &mut section.publish } else { &mut section.remove };
-                    names.push(value.to_owned());
+                ("directory" | "file", _) => {
+                    let path = path(value).filter(|path| path.is_absolute());
+                    let path = path.ok_or("a path in it is not absolute")?;
+                    intent.sections.push(Section::empty(match word {
+                        "file" => Place::File(path),
+                        _ => Place::Directory(path),
+                    }));
                 }
+                ("prefix", Some(section)) => value.clone_into(&mut section.prefix),
+                ("publish" | "replace" | "remove", Some(section)) => section.add(word, value)?,
                 _ => return Err("a line of it is unknown"),
             }
         }
         if intent.own >= intent.sections.len() {
-            return Err("it says nothing of its own directory");
+            return Err("it says nothing of its own place");
         }
         Ok(intent)
     }
 
-    /// The intent in a directory, if there is one.
-    fn read(directory: &Path) -> Result<Option<Self>, SinkError> {
-        let path = directory.join(INTENT);
+    /// The intent of a place, if there is one.
+    fn read(place: &Place) -> Result<Option<Self>, SinkError> {
+        let path = place.intent();
         let damaged = |reason| SinkError::Intent { path: path.clone(), reason };
         let failed = |error| SinkError::of(&path, "read", error);
         // Whatever lies there, opening it neither leads elsewhere nor waits for anybody.
@@ -167,96 +160,144 @@ impl Intent {
     }
 }
 
-/// Completes what was about to be published in a directory, whose lock the caller has.
+impl Section {
+    /// Of a place where nothing happens.
+    pub(crate) fn empty(place: Place) -> Self {
+        let prefix = String::new();
+        Self { place, prefix, publish: Vec::new(), replace: Vec::new(), remove: Vec::new() }
+    }
+
+    /// Whether nothing happens there.
+    pub(crate) fn is_empty(&self) -> bool {
+        [&self.publish, &self.replace, &self.remove].into_iter().all(Vec::is_empty)
+    }
+
+    /// The same where the place is now.
+    fn at(&self, place: &Place) -> Self {
+        Self { place: place.clone(), ..self.clone() }
+    }
+
+    /// Takes what a line says, if it is a name of ours.
+    fn add(&mut self, word: &str, name: &str) -> Result<(), &'static str> {
+        let is_ours = match (&self.place, word) {
+            (Place::Directory(_), "publish" | "remove") => {
+                parse(&self.prefix, name).is_some_and(|name| !name.is_open) && !name.contains('/')
+            }
+            (Place::File(_), "publish" | "replace") => parse_part_numbers(name).is_some(),
+            _ => false,
+        };
+        if !is_ours {
+            return Err("a name in it is none of a segment");
+        }
+        let names = match word {
+            "publish" => &mut self.publish,
+            "replace" => &mut self.replace,
+            _ => &mut self.remove,
+        };
+        names.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Does what the section says, as far as it has not been done. A segment that is neither open nor published
+    /// was taken by whom it was for.
+    fn settle(&self) -> Result<(), SinkError> {
+        let directory = self.place.directory();
+        for (name, is_free) in names(&self.publish, true).chain(names(&self.replace, false)) {
+            let (open, whole) = self.place.names(name);
+            let renamed =
+                if is_free { rename_to_free(&open, &whole) } else { fs::rename(&open, &whole) };
+            match renamed {
+                Err(error) if !is_nothing(&error) => {
+                    return Err(SinkError::of(whole, "publish", error));
+                }
+                _ => {}
+            }
+        }
+        sync(directory)?;
+        for name in &self.remove {
+            remove(&directory.join(name))?;
+        }
+        sync(directory)
+    }
+}
+
+fn names(names: &[String], is_free: bool) -> impl Iterator<Item = (&str, bool)> {
+    names.iter().map(move |name| (name.as_str(), is_free))
+}
+
+/// Completes what was about to be published at a place, whose lock the caller has.
 ///
 /// # Errors
 /// An intent that cannot be read, a directory of the wave that is not there, a name that something else has taken,
 /// and what the system said. All stays as it is then, to be tried again.
-pub(crate) fn roll_forward(directory: &Path) -> Result<(), SinkError> {
-    let unfinished = directory.join(UNFINISHED_INTENT);
+pub(crate) fn roll_forward(place: &Place) -> Result<(), SinkError> {
+    let unfinished = place.unfinished_intent();
     // A file system that is read-only refuses to remove what is not there, too.
     if fs::symlink_metadata(&unfinished).is_ok() {
         remove(&unfinished)?;
     }
-    let Some(intent) = Intent::read(directory)? else { return Ok(()) };
+    let Some(intent) = Intent::read(place)? else { return Ok(()) };
     if intent.own == 0 {
-        return roll_home_forward(directory, &intent);
+        return roll_home_forward(place, &intent);
     }
-    let home = &intent.sections[0].directory;
-    must_be_there(home, directory)?;
+    let home = &intent.sections[0].place;
+    must_be_there(home, place)?;
     let is_meant =
         Intent::read(home)?.is_some_and(|known| known.own == 0 && known.wave == intent.wave);
     if is_meant {
-        settle(directory, &intent.sections[intent.own])?;
+        intent.sections[intent.own].at(place).settle()?;
     }
-    forget(directory)?;
+    forget(place)?;
     // The rest of the wave, unless somebody is at work there.
-    match lock(home) {
+    match home.lock() {
         Ok(Some(_locked)) if is_meant => roll_forward(home),
         _ => Ok(()),
     }
 }
 
-fn roll_home_forward(home: &Path, intent: &Intent) -> Result<(), SinkError> {
+fn roll_home_forward(home: &Place, intent: &Intent) -> Result<(), SinkError> {
     for section in &intent.sections[1..] {
-        must_be_there(&section.directory, home)?;
+        must_be_there(&section.place, home)?;
     }
     for section in &intent.sections[1..] {
-        let directory = &section.directory;
-        if let Some(_locked) = lock(directory)? {
+        let place = &section.place;
+        if let Some(_locked) = place.lock()? {
             // Else its part has been done, and what has these names now is not of this wave.
-            if knows(directory, &intent.wave)? {
-                settle(directory, section)?;
-                forget(directory)?;
+            if knows(place, &intent.wave)? {
+                section.settle()?;
+                forget(place)?;
             }
-        } else if knows(directory, &intent.wave)? {
+        } else if knows(place, &intent.wave)? {
             // Whoever has opened it is completing it at this moment.
-            return Err(SinkError::Locked { path: directory.clone() });
+            return Err(SinkError::Locked { path: place.path().to_owned() });
         }
     }
-    settle(home, &intent.sections[0])?;
+    intent.sections[0].at(home).settle()?;
     forget(home)
 }
 
 /// Refuses to go on with an intent while another directory of its wave is not there: it may have been moved, or its
 /// disk not be mounted.
-fn must_be_there(other: &Path, directory: &Path) -> Result<(), SinkError> {
-    match fs::metadata(other) {
+fn must_be_there(other: &Place, place: &Place) -> Result<(), SinkError> {
+    let directory = other.directory();
+    match fs::metadata(directory) {
         Ok(found) if found.is_dir() => Ok(()),
-        Err(error) if !is_nothing(&error) => Err(SinkError::of(other, "look at", error)),
+        Err(error) if !is_nothing(&error) => Err(SinkError::of(directory, "look at", error)),
         _ => {
-            Err(SinkError::Missing { directory: other.to_owned(), intent: directory.join(INTENT) })
+            let directory = directory.to_owned();
+            Err(SinkError::Missing { directory, intent: place.intent() })
         }
     }
 }
 
-fn knows(directory: &Path, wave: &str) -> Result<bool, SinkError> {
-    Ok(Intent::read(directory)?.is_some_and(|intent| intent.wave == wave))
+fn knows(place: &Place, wave: &str) -> Result<bool, SinkError> {
+    Ok(Intent::read(place)?.is_some_and(|intent| intent.wave == wave))
 }
 
-/// Does what a section says, as far as it has not been done. A segment that is neither open nor published was
-/// taken by whom it was for.
-fn settle(directory: &Path, section: &Section) -> Result<(), SinkError> {
-    for name in &section.publish {
-        let segment = directory.join(name);
-        match rename_to_free(&open_name(&segment), &segment) {
-            Err(error) if !is_nothing(&error) => {
-                return Err(SinkError::of(segment, "publish", error));
-            }
-            _ => {}
-        }
-    }
-    sync(directory)?;
-    for name in &section.remove {
-        remove(&directory.join(name))?;
-    }
-    sync(directory)
-}
-
-/// Removes the intent of a directory.
-fn forget(directory: &Path) -> Result<(), SinkError> {
-    remove(&directory.join(INTENT))?;
-    sync(directory)
+/// Removes the intent of a place.
+fn forget(place: &Place) -> Result<(), SinkError> {
+    remove(&place.intent())?;
+    sync(place.directory())
 }
 
 pub(crate) fn sync(directory: &Path) -> Result<(), SinkError> {
@@ -307,18 +348,25 @@ mod tests {
     use super::*;
 
     fn intent() -> Intent {
-        let section = |directory: &[u8], publish: &[&str], remove: &[&str]| Section {
-            directory: PathBuf::from(std::ffi::OsString::from_vec(directory.to_vec())),
-            prefix: "part-".to_owned(),
-            publish: publish.iter().map(|&name| name.to_owned()).collect(),
-            remove: remove.iter().map(|&name| name.to_owned()).collect(),
-        };
+        let path = |path: &[u8]| PathBuf::from(std::ffi::OsString::from_vec(path.to_vec()));
+        let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let home = Place::Directory(path(b"/home of\nresults/100%/\xff"));
+        let out = Place::Directory(path(b"/out"));
+        let [file, other] = [b"/out/o 1.csv", b"/out/o\n2.csv"].map(|name| Place::File(path(name)));
+        let prefix = "part-".to_owned();
         Intent {
             wave: "1-2-3".to_owned(),
             own: 1,
             sections: vec![
-                section(b"/home of\nresults/100%/\xff", &[], &[]),
-                section(b"/out", &["part-00000-000001.csv"], &["part-00000-000000.csv"]),
+                Section { prefix: prefix.clone(), ..Section::empty(home) },
+                Section {
+                    prefix,
+                    publish: own(&["part-00000-000001.csv"]),
+                    remove: own(&["part-00000-000000.csv"]),
+                    ..Section::empty(out)
+                },
+                Section { publish: own(&["00000-000000"]), ..Section::empty(file) },
+                Section { replace: own(&["00000-000012"]), ..Section::empty(other) },
             ],
         }
     }
@@ -348,7 +396,7 @@ mod tests {
     fn a_path_that_depends_on_where_a_job_runs_is_refused() {
         for relative in ["", "out", "./out", "../out"] {
             let mut intent = intent();
-            intent.sections[0].directory = PathBuf::from(relative);
+            intent.sections[0].place = Place::Directory(PathBuf::from(relative));
             let reason = Intent::decode(&intent.encode()).unwrap_err();
             assert_eq!(reason, "a path in it is not absolute", "{relative}");
         }
@@ -356,15 +404,26 @@ mod tests {
 
     #[test]
     fn nothing_but_segments_is_touched() {
-        for name in [
+        let refused = |section: usize, change: fn(&mut Section, String), names: &[&str]| {
+            for name in names {
+                let mut intent = intent();
+                change(&mut intent.sections[section], (*name).to_owned());
+                assert!(Intent::decode(&intent.encode()).is_err(), "{name}");
+            }
+        };
+        let others = [
             "notes",
             "../part-00000-000000.csv",
             "part-00000-000000.csv.open",
             "dead-00000-000000.jsonl",
-        ] {
-            let mut intent = intent();
-            intent.sections[1].remove.push(name.to_owned());
-            assert!(Intent::decode(&intent.encode()).is_err(), "{name}");
-        }
+            "00000-000000",
+        ];
+        refused(1, |section, name| section.remove.push(name), &others);
+        refused(1, |section, name| section.publish.push(name), &others);
+        refused(1, |section, name| section.replace.push(name), &["part-00000-000000.csv"]);
+        let others = ["notes", "/../x.00000-000000", "00000-000000.open", "part-00000-000000.csv"];
+        refused(2, |section, name| section.publish.push(name), &others);
+        refused(2, |section, name| section.replace.push(name), &others);
+        refused(2, |section, name| section.remove.push(name), &["00000-000000"]);
     }
 }

@@ -13,6 +13,8 @@ mod file_writer;
 mod finished;
 mod intent;
 mod names;
+mod parts;
+mod place;
 mod publish;
 mod stdout;
 mod text;

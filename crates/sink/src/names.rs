@@ -1,4 +1,5 @@
-//! Names of segments: `part-<partition>-<segment>.<ext>`, and `.open` behind it while it is written.
+//! Names of segments: `part-<partition>-<segment>.<ext>`, and `.open` behind it while it is written; and of the parts
+//! of one file: `<file>.<partition>-<attempt>.open`.
 //!
 //! Only names that are exactly so are ours: what else lies in the directory is neither counted nor touched,
 //! however it begins.
@@ -26,8 +27,7 @@ pub(crate) struct SegmentName {
 
 /// The final name of a segment.
 pub(crate) fn segment_name(prefix: &str, partition: u32, segment: u64, extension: &str) -> String {
-    let name =
-        format!("{prefix}{partition:0PARTITION_DIGITS$}-{segment:0SEGMENT_DIGITS$}.{extension}");
+    let name = format!("{prefix}{}.{extension}", part_numbers(partition, segment));
     debug_assert_eq!(parse(prefix, &name), Some(SegmentName { segment, is_open: false }));
     name
 }
@@ -45,6 +45,25 @@ pub(crate) fn parse(prefix: &str, name: &str) -> Option<SegmentName> {
     let (partition, segment) = stem.split_once('-')?;
     number(partition, PARTITION_DIGITS)?;
     Some(SegmentName { segment: number(segment, SEGMENT_DIGITS)?, is_open })
+}
+
+/// The numbers behind the name of a file that tell its parts while they are written. The attempt is one that no
+/// earlier job has left there.
+pub(crate) fn part_numbers(partition: u32, attempt: u64) -> String {
+    format!("{partition:0PARTITION_DIGITS$}-{attempt:0SEGMENT_DIGITS$}")
+}
+
+/// The attempt of such numbers.
+pub(crate) fn parse_part_numbers(numbers: &str) -> Option<u64> {
+    let (partition, attempt) = numbers.split_once('-')?;
+    number(partition, PARTITION_DIGITS)?;
+    number(attempt, SEGMENT_DIGITS)
+}
+
+/// The attempt in the name of an open part of a file.
+pub(crate) fn parse_open_part(file: &str, name: &str) -> Option<u64> {
+    let numbers = name.strip_prefix(file)?.strip_prefix('.')?.strip_suffix(OPEN_SUFFIX)?;
+    parse_part_numbers(numbers)
 }
 
 /// A number as we write it: with zeros in front up to a width, and none beyond.
@@ -86,6 +105,22 @@ mod tests {
             " part-00000-000000.csv",
         ] {
             assert_eq!(ours(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_file_has_its_name() {
+        let numbers = part_numbers(3, 12);
+        assert_eq!(numbers, "00003-000012");
+        assert_eq!(parse_open_part("o.csv", &format!("o.csv.{numbers}.open")), Some(12));
+        for other in [
+            "o.csv.00003-000012",
+            "o.csv.3-12.open",
+            "o.csv.open",
+            "xo.csv.00003-000012.open",
+            "o.csv.gz.00003-000012.open",
+        ] {
+            assert_eq!(parse_open_part("o.csv", other), None, "{other}");
         }
     }
 

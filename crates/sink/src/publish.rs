@@ -3,7 +3,7 @@
 //! A [`Plan`] is the sequence of everything that touches the disk, made beforehand and then done step by step. Where
 //! there is one segment and nothing goes, its rename is that moment. Else it is the moment at which an
 //! [`Intent`] is durable, which is before the first rename. Earlier results go last, when the new ones are visible
-//! for good.
+//! for good; one file takes the place of an earlier one in a single step, when all renames have been done.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tidemill_rt::rename_to_free;
+use tidemill_rt::{FileIdentity, rename_to_free};
 
 use crate::directory::State;
-use crate::finished::open_name;
-use crate::intent::{INTENT, INTENT_BYTES_MAX, Intent, Section, UNFINISHED_INTENT, remove, sync};
+use crate::intent::{INTENT_BYTES_MAX, Intent, Section, remove, sync};
+use crate::place::Place;
 use crate::{Finished, OutputDirectory, SinkError};
 
 /// What became visible.
@@ -29,11 +29,11 @@ pub struct Published {
     pub removed_count: usize,
 }
 
-/// What is to happen in one directory.
+/// What is to happen at one place.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     /// As it was given, for messages.
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
     pub(crate) is_durable: bool,
     /// Directories in which one was made on the way.
     pub(crate) made_in: Vec<PathBuf>,
@@ -49,6 +49,8 @@ pub(crate) enum Step {
     Sync(PathBuf),
     /// Gives a file a name that is free.
     Rename { from: PathBuf, to: PathBuf },
+    /// Gives a file the name of another, which goes.
+    Replace { from: PathBuf, to: PathBuf },
     /// Removes a file, if it is there.
     Remove(PathBuf),
 }
@@ -60,10 +62,12 @@ pub(crate) struct Plan {
     pub(crate) prepare: Vec<Step>,
     /// Segments get their names.
     pub(crate) renames: Vec<Step>,
+    /// Files take the place of earlier ones, which cannot be taken back.
+    pub(crate) replacements: Vec<Step>,
     /// Makes that durable, then clears up.
     pub(crate) settle: Vec<Step>,
     /// Where intents are written, the home first.
-    intents: Vec<PathBuf>,
+    intents: Vec<Place>,
     /// Whether segments that have their names keep them when a later one fails.
     keeps_given: bool,
 }
@@ -110,26 +114,25 @@ fn publish_wave(
     let (mut parts, mut all) = (Vec::new(), Vec::new());
     for (directory, mut finished) in wave {
         finished.iter_mut().try_for_each(Finished::sync)?;
+        published.byte_count += finished.iter().map(Finished::byte_count).sum::<u64>();
         let segments = finished.iter().flat_map(|finished| finished.segments.iter().cloned());
         let segments: Vec<PathBuf> = segments.collect();
-        let mut state = directory.state();
-        let is_touched = !segments.is_empty() || !state.earlier.is_empty();
-        state.earlier.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()));
-        published.byte_count += finished.iter().map(Finished::byte_count).sum::<u64>();
-        published.removed_count += state.earlier.len();
-        parts.push(Part {
-            path: directory.path().to_owned(),
-            is_durable: directory.is_durable(),
-            made_in: state.made_in.clone(),
-            section: Section {
-                directory: directory.absolute().to_owned(),
-                prefix: directory.prefix().to_owned(),
-                publish: names(&segments),
-                remove: names(&state.earlier),
-            },
+        let section = match directory.absolute() {
+            Place::Directory(_) => section_of_directory(directory, &segments),
+            Place::File(_) => section_of_file(directory, &segments)?,
+        };
+        published.removed_count += section.remove.len() + section.replace.len();
+        published.files.extend(match directory.place() {
+            Place::Directory(_) => segments.clone(),
+            Place::File(path) => segments.iter().map(|_| path.clone()).collect(),
         });
-        published.files.extend(segments);
-        drop(state);
+        let is_touched = !segments.is_empty() || !section.is_empty();
+        parts.push(Part {
+            place: directory.place().clone(),
+            is_durable: directory.is_durable(),
+            made_in: directory.state().made_in.clone(),
+            section,
+        });
         all.push((directory, finished, is_touched));
     }
     published.files.sort_unstable();
@@ -146,6 +149,42 @@ fn publish_wave(
     outcome.map(|()| published).map_err(|failure| failure.error)
 }
 
+/// Segments become visible, and what is left of earlier ones goes.
+fn section_of_directory(directory: &OutputDirectory, segments: &[PathBuf]) -> Section {
+    let mut state = directory.state();
+    state.earlier.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()));
+    Section {
+        prefix: directory.prefix().to_owned(),
+        publish: names(segments),
+        remove: names(&state.earlier),
+        ..Section::empty(directory.absolute().clone())
+    }
+}
+
+/// The one part becomes the file, in place of the earlier one if that is still what was to be replaced.
+fn section_of_file(
+    directory: &OutputDirectory,
+    segments: &[PathBuf],
+) -> Result<Section, SinkError> {
+    assert!(segments.len() <= 1, "the parts of a file have been joined");
+    let mut section = Section::empty(directory.absolute().clone());
+    let path = directory.path();
+    let there = fs::symlink_metadata(path).ok().map(|there| FileIdentity::of(&there));
+    let numbers = names(segments).into_iter().map(|name| {
+        let numbers = name.rsplit_once('.').map(|(_, numbers)| numbers.to_owned());
+        numbers.expect("numbers stand behind the name of a file")
+    });
+    match (directory.state().earlier_file, there) {
+        (_, None) => section.publish.extend(numbers),
+        (Some(earlier), Some(there)) if earlier.change_to(&there).is_none() => {
+            section.replace.extend(numbers);
+        }
+        _ if segments.is_empty() => {}
+        _ => return Err(SinkError::NameTaken { path: path.to_owned() }),
+    }
+    Ok(section)
+}
+
 /// Why publishing ended early.
 struct Failure {
     error: SinkError,
@@ -155,7 +194,7 @@ struct Failure {
 
 impl Plan {
     pub(crate) fn new(wave: &str, mut parts: Vec<Part>, together: Together) -> Self {
-        parts.retain(|part| !part.section.publish.is_empty() || !part.section.remove.is_empty());
+        parts.retain(|part| !part.section.is_empty());
         // Directories rely on each other's intents, so those, and the changes of names in between, become durable in
         // order in all of them. Contents of files are flushed only where they are asked to be.
         let is_shared = parts.len() > 1;
@@ -168,15 +207,18 @@ impl Plan {
             }
         }
         for part in &parts {
-            for name in &part.section.publish {
-                let to = part.path.join(name);
-                plan.renames.push(Step::Rename { from: open_name(&to), to });
-            }
+            let names = |name: &String| part.place.names(name);
+            let renames = part.section.publish.iter().map(names);
+            plan.renames.extend(renames.map(|(from, to)| Step::Rename { from, to }));
+            let replacements = part.section.replace.iter().map(names);
+            plan.replacements.extend(replacements.map(|(from, to)| Step::Replace { from, to }));
         }
-        let is_one_step = (plan.renames.len() <= 1 || together == Together::Each)
+        let step_count = plan.renames.len() + plan.replacements.len();
+        let is_one_step = (step_count <= 1 || together == Together::Each)
             && parts.iter().all(|part| part.section.remove.is_empty());
         let syncs = |parts: &[Part]| -> Vec<Step> {
-            parts.iter().filter(durable).map(|part| Step::Sync(part.path.clone())).collect()
+            let directories = parts.iter().filter(durable).map(|part| part.place.directory());
+            directories.map(|directory| Step::Sync(directory.to_owned())).collect()
         };
         plan.keeps_given = together == Together::Each && is_one_step;
         if !is_one_step {
@@ -187,13 +229,14 @@ impl Plan {
         plan.settle.extend(syncs(&parts));
         if !is_one_step {
             for part in parts.iter().filter(|part| !part.section.remove.is_empty()) {
-                let removed = part.section.remove.iter().map(|name| part.path.join(name));
+                let directory = part.place.directory();
+                let removed = part.section.remove.iter().map(|name| directory.join(name));
                 plan.settle.extend(removed.map(Step::Remove));
                 plan.settle.extend(syncs(std::slice::from_ref(part)));
             }
             // The home's last: the others look there.
             for part in parts.iter().rev() {
-                plan.settle.push(Step::Remove(part.path.join(INTENT)));
+                plan.settle.push(Step::Remove(part.place.intent()));
                 plan.settle.extend(syncs(std::slice::from_ref(part)));
             }
         }
@@ -202,21 +245,22 @@ impl Plan {
 
     /// The home's last: it is the one that counts.
     fn write_intents(&mut self, wave: &str, parts: &[Part]) {
-        let home = Section { publish: Vec::new(), remove: Vec::new(), ..parts[0].section.clone() };
+        let Section { place, prefix, .. } = parts[0].section.clone();
+        let home = Section { prefix, ..Section::empty(place) };
         for (place, part) in parts.iter().enumerate().rev() {
             let (own, sections) = match place {
                 0 => (0, parts.iter().map(|part| part.section.clone()).collect()),
                 _ => (1, vec![home.clone(), part.section.clone()]),
             };
             let text = Intent { wave: wave.to_owned(), own, sections }.encode();
-            let (from, to) = (part.path.join(UNFINISHED_INTENT), part.path.join(INTENT));
+            let (from, to) = (part.place.unfinished_intent(), part.place.intent());
             let is_durable = part.is_durable;
             self.prepare.push(Step::Write { path: from.clone(), text, is_durable });
-            self.prepare.push(Step::Rename { from, to: to.clone() });
+            self.prepare.push(Step::Rename { from, to });
             if is_durable {
-                self.prepare.push(Step::Sync(part.path.clone()));
+                self.prepare.push(Step::Sync(part.place.directory().to_owned()));
             }
-            self.intents.insert(0, to);
+            self.intents.insert(0, part.place.clone());
         }
     }
 
@@ -245,20 +289,30 @@ impl Plan {
                 return Err(Failure { error, is_undone });
             }
         }
-        let settled = self.settle.iter().try_for_each(Step::perform);
-        settled.map_err(|error| Failure {
-            error: SinkError::Unsettled { source: Box::new(error) },
-            is_undone: false,
-        })
+        let mut rest = self.replacements.iter().chain(&self.settle);
+        rest.try_for_each(Step::perform).map_err(|error| self.unsettled(error))
+    }
+
+    /// What failed behind the renames. Where a replacement is the only step, nothing has happened without it.
+    fn unsettled(&self, error: SinkError) -> Failure {
+        let is_undone = match self.replacements.first() {
+            Some(Step::Replace { from, .. }) => {
+                self.intents.is_empty() && fs::symlink_metadata(from).is_ok()
+            }
+            _ => false,
+        };
+        if is_undone {
+            return Failure { error, is_undone };
+        }
+        Failure { error: SinkError::Unsettled { source: Box::new(error) }, is_undone }
     }
 
     /// Takes intents back, the home's first; whether none is left that counts.
     fn withdraw(&self) -> bool {
-        self.intents.iter().all(|path| {
-            let directory = path.parent().expect("an intent lies in a directory");
+        self.intents.iter().all(|place| {
             // This one says nothing, whether it goes or not.
-            let _ = remove(&directory.join(UNFINISHED_INTENT));
-            remove(path).is_ok() && sync(directory).is_ok()
+            let _ = remove(&place.unfinished_intent());
+            remove(&place.intent()).is_ok() && sync(place.directory()).is_ok()
         })
     }
 }
@@ -274,6 +328,9 @@ impl Step {
             Self::Rename { from, to } => {
                 rename_to_free(from, to).map_err(|error| SinkError::of(to, "publish", error))
             }
+            Self::Replace { from, to } => {
+                fs::rename(from, to).map_err(|error| SinkError::of(to, "publish", error))
+            }
             Self::Remove(path) => remove(path),
         }
     }
@@ -282,7 +339,7 @@ impl Step {
     fn undo(&self) -> io::Result<()> {
         match self {
             Self::Rename { from, to } => rename_to_free(to, from),
-            Self::Write { .. } | Self::Sync(_) | Self::Remove(_) => Ok(()),
+            Self::Write { .. } | Self::Sync(_) | Self::Replace { .. } | Self::Remove(_) => Ok(()),
         }
     }
 }

@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 use tidemill_plan::OnExisting;
 
 use super::*;
-use crate::directory::lock;
+use crate::intent::Intent;
+use crate::place::INTENT;
 
-/// Directories of a wave: name, earlier results, new ones.
+/// Places of a wave: name, earlier results, new ones. A name that ends in `.csv` is that of one file below a
+/// directory, whose results have no names of their own.
 type Layout<'a> = &'a [(&'a str, &'a [&'a str], &'a [&'a str])];
 
 /// A file's path below the root, and what is in it.
@@ -22,16 +24,49 @@ type Disk = BTreeMap<String, String>;
 const OLD: &str = "old";
 const NEW: &str = "new";
 
+fn is_file(place: &str) -> bool {
+    place.ends_with(".csv")
+}
+
+fn place(root: &Path, name: &str) -> Place {
+    if is_file(name) { Place::File(root.join(name)) } else { Place::Directory(root.join(name)) }
+}
+
+/// Where a result stands on the disk.
+fn key(place: &str, result: &str) -> String {
+    if is_file(place) { place.to_owned() } else { format!("{place}/{result}") }
+}
+
+/// The same while it is open.
+fn open_key(place: &str, result: &str) -> String {
+    match is_file(place) {
+        true => format!("{place}.00000-000000.open"),
+        false => format!("{place}/{result}.open"),
+    }
+}
+
+/// What a job that was killed has left there.
+fn left_key(place: &str) -> String {
+    match is_file(place) {
+        true => format!("{place}.00000-000007.open"),
+        false => format!("{place}/part-00000-000007.csv.open"),
+    }
+}
+
+/// What belongs to somebody else.
+fn notes_key(place: &str) -> String {
+    if is_file(place) { format!("{place}.notes") } else { format!("{place}/notes") }
+}
+
 /// What lies there before the first step.
 fn before(layout: Layout<'_>) -> Disk {
     let mut disk = Disk::new();
-    for (directory, earlier, new) in layout {
-        let mut put =
-            |name: &str, text: &str| disk.insert(format!("{directory}/{name}"), text.to_owned());
-        earlier.iter().for_each(|name| drop(put(name, OLD)));
-        new.iter().for_each(|name| drop(put(&format!("{name}.open"), NEW)));
-        put("notes", "whoever's");
-        put("part-00000-000007.csv.open", "of a job that was killed");
+    for (place, earlier, new) in layout {
+        let mut put = |key: String, text: &str| disk.insert(key, text.to_owned());
+        earlier.iter().for_each(|result| drop(put(key(place, result), OLD)));
+        new.iter().for_each(|result| drop(put(open_key(place, result), NEW)));
+        put(notes_key(place), "whoever's");
+        put(left_key(place), "of a job that was killed");
     }
     disk
 }
@@ -41,23 +76,25 @@ fn plan(root: &Path, layout: Layout<'_>) -> Plan {
 }
 
 fn plan_of(root: &Path, layout: Layout<'_>, unflushed: &[&str], together: Together) -> Plan {
-    let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    let part = |(directory, earlier, new): &(&str, &[&str], &[&str])| Part {
-        path: root.join(directory),
-        is_durable: !unflushed.contains(directory),
-        made_in: vec![root.to_owned()],
-        section: Section {
-            directory: root.join(directory),
-            prefix: "part-".to_owned(),
-            publish: own(new),
-            remove: own(earlier),
-        },
+    let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let part = |(name, earlier, new): &(&str, &[&str], &[&str])| {
+        let nothing = Section::empty(place(root, name));
+        let section = match (is_file(name), earlier.is_empty()) {
+            (false, _) => {
+                let prefix = "part-".to_owned();
+                Section { prefix, publish: own(new), remove: own(earlier), ..nothing }
+            }
+            (true, true) => Section { publish: own(&["00000-000000"]), ..nothing },
+            (true, false) => Section { replace: own(&["00000-000000"]), ..nothing },
+        };
+        let (place, made_in) = (place(root, name), vec![root.to_owned()]);
+        Part { place, is_durable: !unflushed.contains(name), made_in, section }
     };
     Plan::new("1-2-3", layout.iter().map(part).collect(), together)
 }
 
 fn all_steps(plan: Plan) -> Vec<Step> {
-    [plan.prepare, plan.renames, plan.settle].concat()
+    [plan.prepare, plan.renames, plan.replacements, plan.settle].concat()
 }
 
 /// Writes a disk below a directory, over whatever is there.
@@ -99,6 +136,11 @@ fn apply(root: &Path, disk: &mut Disk, step: &Step, is_text_lost: bool) {
                 assert_eq!(disk.insert(name(to), text), None, "nothing is written over");
             }
         }
+        Step::Replace { from, to } => {
+            if let Some(text) = disk.remove(&name(from)) {
+                disk.insert(name(to), text);
+            }
+        }
         Step::Remove(path) => drop(disk.remove(&name(path))),
         Step::Sync(_) => {}
     }
@@ -106,9 +148,10 @@ fn apply(root: &Path, disk: &mut Disk, step: &Step, is_text_lost: bool) {
 
 fn directory_of(step: &Step) -> &Path {
     match step {
-        Step::Write { path, .. } | Step::Remove(path) | Step::Rename { to: path, .. } => {
-            path.parent().unwrap()
-        }
+        Step::Write { path, .. }
+        | Step::Remove(path)
+        | Step::Rename { to: path, .. }
+        | Step::Replace { to: path, .. } => path.parent().unwrap(),
         Step::Sync(path) => path,
     }
 }
@@ -124,10 +167,8 @@ fn after_a_cut(root: &Path, layout: Layout<'_>, steps: &[Step]) -> Vec<Disk> {
     // That segments are there under their open names is such a change, too.
     let open: Vec<String> = layout
         .iter()
-        .filter(|(directory, ..)| !steps.contains(&Step::Sync(root.join(directory))))
-        .flat_map(|(directory, _, new)| {
-            new.iter().map(move |name| format!("{directory}/{name}.open"))
-        })
+        .filter(|(name, ..)| !steps.contains(&Step::Sync(place(root, name).directory().to_owned())))
+        .flat_map(|(place, _, new)| new.iter().map(move |result| open_key(place, result)))
         .collect();
     assert!(unsafe_steps.len() + open.len() < 14, "so many subsets can be tried");
     let subset_count = 1_u32 << (unsafe_steps.len() + open.len());
@@ -150,37 +191,45 @@ fn after_a_cut(root: &Path, layout: Layout<'_>, steps: &[Step]) -> Vec<Disk> {
         .collect()
 }
 
-/// Opens a directory, as the next job does, and holds what is there against old and new. Whether it is new.
+/// Opens a place, as the next job does.
+fn open(root: &Path, name: &str) -> Result<OutputDirectory, SinkError> {
+    match place(root, name) {
+        Place::Directory(path) => OutputDirectory::open(&path, OnExisting::Replace),
+        Place::File(path) => OutputDirectory::open_file(&path, OnExisting::Replace),
+    }
+}
+
+/// Opens a place, as the next job does, and holds what is there against old and new. Whether it is new.
 fn check(root: &Path, layout: Layout<'_>, opened: &str, what: &str) -> bool {
-    drop(OutputDirectory::open(&root.join(opened), OnExisting::Replace).unwrap());
+    drop(open(root, opened).unwrap());
     let disk = read(root);
-    let has = |directory: &str, names: &[&str], text: &str| {
-        names
+    let has = |place: &str, results: &[&str], text: &str| {
+        results
             .iter()
-            .all(|name| disk.get(&format!("{directory}/{name}")).is_some_and(|found| found == text))
+            .all(|result| disk.get(&key(place, result)).is_some_and(|found| found == text))
     };
-    let none = |directory: &str, names: &[&str]| {
-        names.iter().all(|name| !disk.contains_key(&format!("{directory}/{name}")))
+    let none = |place: &str, results: &[&str]| {
+        is_file(place) || results.iter().all(|result| !disk.contains_key(&key(place, result)))
     };
-    let is_old = |(directory, earlier, new): &(&str, &[&str], &[&str])| {
-        has(directory, earlier, OLD) && none(directory, new)
+    let is_old = |(place, earlier, new): &(&str, &[&str], &[&str])| {
+        let is_free = earlier.is_empty() && disk.contains_key(*place);
+        has(place, earlier, OLD) && none(place, new) && !is_free
     };
-    let is_new = |(directory, earlier, new): &(&str, &[&str], &[&str])| {
-        has(directory, new, NEW) && none(directory, earlier)
+    let is_new = |(place, earlier, new): &(&str, &[&str], &[&str])| {
+        has(place, new, NEW) && none(place, earlier)
     };
     assert!(layout.iter().all(is_old) || layout.iter().all(is_new), "{what}: {disk:#?}");
-    for (directory, ..) in layout {
-        assert!(disk.contains_key(&format!("{directory}/notes")), "{what}");
-        assert!(disk.contains_key(&format!("{directory}/part-00000-000007.csv.open")), "{what}");
+    for (place, ..) in layout {
+        assert!(disk.contains_key(&notes_key(place)), "{what}");
+        assert!(disk.contains_key(&left_key(place)), "{what}");
     }
-    assert!(
-        !disk.keys().any(|name| name.starts_with(opened) && name.contains("tidemill")),
-        "{what}: {disk:#?}"
-    );
+    for hidden in [place(root, opened).intent(), place(root, opened).unfinished_intent()] {
+        assert!(!hidden.exists(), "{what}: {disk:#?}");
+    }
     layout.iter().all(is_new)
 }
 
-const LAYOUTS: [Layout<'static>; 5] = [
+const LAYOUTS: [Layout<'static>; 10] = [
     // One segment, no earlier results: its rename is the moment.
     &[("a", &[], &["part-00000-000000.csv"])],
     &[("a", &[], &["part-00000-000000.csv", "part-00001-000000.csv"])],
@@ -191,6 +240,13 @@ const LAYOUTS: [Layout<'static>; 5] = [
         ("a", &["part-00000-000000.csv"], &["part-00000-000001.csv"]),
         ("b", &[], &["part-00000-000008.csv"]),
     ],
+    // One file, where there is none and where there is one.
+    &[("c/o.csv", &[], &["o"])],
+    &[("c/o.csv", &["o"], &["o"])],
+    // Two in one directory.
+    &[("c/o.csv", &["o"], &["o"]), ("c/p.csv", &[], &["p"])],
+    &[("a", &["part-00000-000000.csv"], &["part-00000-000001.csv"]), ("c/o.csv", &["o"], &["o"])],
+    &[("c/o.csv", &["o"], &["o"]), ("a", &[], &["part-00000-000008.csv"])],
 ];
 
 #[test]
@@ -216,18 +272,20 @@ fn a_kill_at_any_step_leaves_the_old_or_the_new() {
 #[test]
 fn a_kill_while_the_next_job_goes_on_changes_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let layout = LAYOUTS[4];
-    let plan = plan(root.path(), layout);
-    // Committed; and what the next one does is what the plan would have gone on with, in some order.
-    for kept in 0..1_u32 << plan.renames.len() {
-        lay_out(root.path(), &before(layout));
-        plan.prepare.iter().for_each(|step| step.perform().unwrap());
-        for (at, step) in plan.renames.iter().enumerate() {
-            if kept >> at & 1 == 1 {
-                step.perform().unwrap();
+    for (layout, opened) in [(LAYOUTS[4], "b"), (LAYOUTS[8], "c/o.csv"), (LAYOUTS[9], "a")] {
+        let plan = plan(root.path(), layout);
+        let steps = [&plan.renames[..], &plan.replacements].concat();
+        // Committed; and what the next one does is what the plan would have gone on with, in some order.
+        for kept in 0..1_u32 << steps.len() {
+            lay_out(root.path(), &before(layout));
+            plan.prepare.iter().for_each(|step| step.perform().unwrap());
+            for (at, step) in steps.iter().enumerate() {
+                if kept >> at & 1 == 1 {
+                    step.perform().unwrap();
+                }
             }
+            assert!(check(root.path(), layout, opened, &format!("{kept:b}")));
         }
-        assert!(check(root.path(), layout, "b", &format!("{kept:b}")));
     }
 }
 
@@ -255,12 +313,15 @@ fn a_power_cut_at_any_step_leaves_the_old_or_the_new() {
 #[test]
 fn a_name_that_was_taken_meanwhile_stops_all_and_loses_nothing() {
     let root = tempfile::tempdir().unwrap();
-    for layout in
-        LAYOUTS.into_iter().filter(|layout| layout.iter().any(|(_, _, new)| !new.is_empty()))
-    {
+    // A file that is to be replaced is not taken.
+    let is_free = |(place, earlier, new): &&(&str, &[&str], &[&str])| {
+        !new.is_empty() && (!is_file(place) || earlier.is_empty())
+    };
+    for layout in LAYOUTS.into_iter().filter(|layout| layout.iter().any(|part| is_free(&part))) {
         let mut disk = before(layout);
-        let (directory, _, new) = layout.iter().rfind(|(_, _, new)| !new.is_empty()).unwrap();
-        disk.insert(format!("{directory}/{}", new[new.len() - 1]), "somebody else's".to_owned());
+        let (place, _, new) = layout.iter().rfind(is_free).unwrap();
+        let taken = key(place, new[new.len() - 1]);
+        disk.insert(taken.clone(), "somebody else's".to_owned());
         lay_out(root.path(), &disk);
         let plan = plan(root.path(), layout);
         let Err(Failure { error, is_undone }) = plan.perform() else { panic!("it was published") };
@@ -269,12 +330,9 @@ fn a_name_that_was_taken_meanwhile_stops_all_and_loses_nothing() {
         // And if it is taken at the last moment.
         let mut steps = plan.prepare.iter().chain(&plan.renames);
         assert!(steps.try_for_each(Step::perform).is_err());
-        let error = OutputDirectory::open(&root.path().join(layout[0].0), OnExisting::Replace);
+        let error = open(root.path(), layout[0].0);
         assert!(error.is_ok() || matches!(error, Err(SinkError::NameTaken { .. })));
-        assert_eq!(
-            read(root.path())[&format!("{directory}/{}", new[new.len() - 1])],
-            "somebody else's"
-        );
+        assert_eq!(read(root.path())[&taken], "somebody else's");
     }
 }
 
@@ -304,21 +362,12 @@ fn pending(root: &Path, layout: Layout<'_>) {
     plan(root, layout).prepare.iter().for_each(|step| step.perform().unwrap());
 }
 
-fn open(path: &Path) -> Result<OutputDirectory, SinkError> {
-    OutputDirectory::open(path, OnExisting::Replace)
-}
-
 #[test]
 fn a_directory_without_an_intent_of_the_wave_is_not_touched() {
     let root = tempfile::tempdir().unwrap();
-    let [a, b] = ["a", "b"].map(|name| root.path().join(name));
+    let b = root.path().join("b");
     let other_wave = |own| {
-        let part = Section {
-            directory: b.clone(),
-            prefix: "part-".to_owned(),
-            publish: Vec::new(),
-            remove: Vec::new(),
-        };
+        let part = Section::empty(Place::Directory(b.clone()));
         Intent { wave: "4-5-6".to_owned(), own, sections: vec![part] }.encode()
     };
     for (intent, is_left) in [(None, false), (Some(other_wave(0)), true)] {
@@ -329,7 +378,7 @@ fn a_directory_without_an_intent_of_the_wave_is_not_touched() {
         }
         let whoever: Disk =
             read(root.path()).into_iter().filter(|(name, _)| name.starts_with("b/")).collect();
-        drop(open(&a).unwrap());
+        drop(open(root.path(), "a").unwrap());
         let mut disk = read(root.path());
         assert_eq!(disk["a/part-00000-000001.csv"], NEW);
         assert_eq!(disk.contains_key(&format!("b/{INTENT}")), is_left);
@@ -344,14 +393,14 @@ fn numbers_that_begin_again_are_not_those_of_an_earlier_wave() {
     let [a, b] = ["a", "b"].map(|name| root.path().join(name));
     pending(root.path(), SHARED);
     // Whoever has the home meanwhile leaves what is to be done there to the next.
-    let locked = lock(&a).unwrap().unwrap();
-    drop(open(&b).unwrap());
+    let locked = place(root.path(), "a").lock().unwrap().unwrap();
+    drop(open(root.path(), "b").unwrap());
     drop(locked);
     assert!(!b.join(INTENT).exists() && a.join(INTENT).exists());
     fs::remove_dir_all(&b).unwrap();
     fs::create_dir(&b).unwrap();
     fs::write(b.join("part-00000-000000.csv"), "of a later job").unwrap();
-    drop(open(&a).unwrap());
+    drop(open(root.path(), "a").unwrap());
     let disk = read(root.path());
     assert_eq!(disk["b/part-00000-000000.csv"], "of a later job");
     assert_eq!(disk["a/part-00000-000001.csv"], NEW);
@@ -363,13 +412,14 @@ fn what_cannot_be_found_is_waited_for() {
     let root = tempfile::tempdir().unwrap();
     let moved = root.path().join("moved");
     for (gone, opened) in [("a", "b"), ("b", "a")] {
-        let [gone, opened_path] = [gone, opened].map(|name| root.path().join(name));
+        let gone = root.path().join(gone);
+        let opened_intent = place(root.path(), opened).intent();
         pending(root.path(), SHARED);
         fs::rename(&gone, &moved).unwrap();
         let disk = read(root.path());
-        let error = open(&opened_path).unwrap_err();
+        let error = open(root.path(), opened).unwrap_err();
         let SinkError::Missing { directory, intent } = &error else { panic!("{error}") };
-        assert_eq!((directory, intent), (&gone, &opened_path.join(INTENT)));
+        assert_eq!((directory, intent), (&gone, &opened_intent));
         let message = error.to_string();
         for path in [directory, intent] {
             assert!(message.contains(path.to_str().unwrap()), "{message}");
@@ -381,7 +431,7 @@ fn what_cannot_be_found_is_waited_for() {
         pending(root.path(), SHARED);
         fs::remove_dir_all(&gone).unwrap();
         fs::remove_file(intent).unwrap();
-        drop(open(&opened_path).unwrap());
+        drop(open(root.path(), opened).unwrap());
     }
 }
 
@@ -390,7 +440,7 @@ fn an_intent_is_not_written_through_a_link() {
     let root = tempfile::tempdir().unwrap();
     let layout = LAYOUTS[1];
     lay_out(root.path(), &before(layout));
-    let link = root.path().join("a").join(UNFINISHED_INTENT);
+    let link = place(root.path(), "a").unfinished_intent();
     let notes = root.path().join("a/notes");
     std::os::unix::fs::symlink(&notes, &link).unwrap();
     assert!(plan(root.path(), layout).perform().is_ok());
@@ -403,7 +453,7 @@ fn what_is_no_regular_file_is_no_intent() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join(INTENT);
     let refused = |said: &str| {
-        let error = open(root.path()).unwrap_err();
+        let error = open(root.path(), "").unwrap_err();
         let SinkError::Intent { path: named, reason } = &error else { panic!("{error}") };
         assert!(*named == path && reason.contains(said), "{error}");
         fs::remove_file(&path).unwrap();
@@ -422,7 +472,7 @@ fn what_is_no_regular_file_is_no_intent() {
     let long = u64::try_from(INTENT_BYTES_MAX).unwrap() + 1;
     fs::File::create(&path).unwrap().set_len(long).unwrap();
     refused("longer");
-    drop(open(root.path()).unwrap());
+    drop(open(root.path(), "").unwrap());
 }
 
 #[test]
