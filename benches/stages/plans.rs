@@ -28,8 +28,7 @@ pub(crate) fn stages_of(sql: &str, keys: u64) -> (Vec<Batch>, Vec<Stage>) {
     );
     let catalog = Catalog {
         settings: Settings::default(),
-        inferred: HashMap::new(),
-        formats: HashMap::new(),
+        inferred: Vec::new(),
         registered_sources: HashMap::new(),
         registered_sinks: HashSet::new(),
         functions: HashMap::new(),

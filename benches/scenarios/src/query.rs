@@ -168,8 +168,7 @@ impl Query {
         );
         let catalog = Catalog {
             settings: Settings::default(),
-            inferred: HashMap::new(),
-            formats: HashMap::new(),
+            inferred: Vec::new(),
             registered_sources: HashMap::new(),
             registered_sinks: HashSet::new(),
             functions: HashMap::new(),

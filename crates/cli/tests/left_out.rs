@@ -260,3 +260,42 @@ fn names_without_quotes_find_columns_of_files_in_any_case() {
     let failed = host.sql("SELECT userid FROM 'u.csv'").fails(2);
     assert!(failed.contains("\"userId\" or \"UserID\"") && failed.contains("quotes"), "{failed}");
 }
+
+#[test]
+fn what_is_taken_for_no_header_or_another_delimiter_is_said() {
+    let host = Host::new();
+    host.write("h.csv", "1,2024-05-01\n2,2024-05-02\n");
+    let (rows, warnings) = run(&host, "SELECT SUM(column0) AS s FROM 'h.csv'");
+    assert_eq!(rows, "s\n3\n");
+    assert!(
+        warnings.contains("h.csv has no header")
+            && warnings.contains("1,2024-05-01")
+            && warnings.contains("'csv.header' = 'true'"),
+        "{warnings}"
+    );
+    // A name that is asked for may be in the line that was taken for a record.
+    let failed = host.sql("SELECT \"1\" FROM 'h.csv'").fails(2);
+    assert!(failed.contains("note: h.csv has no header"), "{failed}");
+    let said = "CREATE SOURCE h WITH ('connector' = 'file', 'path' = 'h.csv', 'csv.header' = 'false'); \
+                SELECT SUM(column0) AS s FROM h";
+    let (rows, warnings) = run(&host, said);
+    assert_eq!((rows.as_str(), warnings.as_str()), ("s\n3\n", ""));
+
+    // Both the comma and the semicolon cut each line alike.
+    host.write("both.csv", "a;b,c;d\n1;2,5;3\n2;3,5;4\n");
+    let (rows, warnings) = run(&host, "SELECT a, \"b,c\", d FROM 'both.csv'");
+    assert_eq!(rows, "a,\"b,c\",d\n1,\"2,5\",3\n2,\"3,5\",4\n");
+    assert!(
+        warnings.contains("both.csv is read with ';' between fields")
+            && warnings.contains("'csv.delimiter' = ','"),
+        "{warnings}"
+    );
+    // None cuts the records alike.
+    host.write("uneven.csv", "a;b;c\n1;2\n1;2;3;4\n3;4;5\n");
+    let (rows, warnings) = run(&host, "SELECT COUNT(*) AS n FROM 'uneven.csv'");
+    assert_eq!(rows, "n\n3\n");
+    assert!(warnings.contains("with ';' it has 3"), "{warnings}");
+    // A comma that cuts is what it is for.
+    host.write("plain.csv", "a,b\nx;y,1\n");
+    assert_eq!(run(&host, "SELECT a FROM 'plain.csv'"), ("a\nx;y\n".to_owned(), String::new()));
+}

@@ -20,6 +20,8 @@ pub enum FormatError {
         found: Vec<String>,
         /// The found name that is most like it, if one is close.
         nearest: Option<String>,
+        /// What may be wrong beside, and what to do.
+        hint: Option<String>,
     },
     /// Two columns bear one name where names have to be unique.
     DuplicateColumn {
@@ -111,7 +113,7 @@ pub enum FormatError {
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingColumn { column, found, nearest } => {
+            Self::MissingColumn { column, found, nearest, hint } => {
                 const SHOWN: usize = 40;
                 write!(f, "column {column} is not in the input, which has {}", {
                     let mut names = found[..found.len().min(SHOWN)].join(", ");
@@ -120,10 +122,10 @@ impl fmt::Display for FormatError {
                     }
                     names
                 })?;
-                match nearest {
-                    Some(nearest) => write!(f, "; did you mean \"{nearest}\"?"),
-                    None => Ok(()),
+                if let Some(nearest) = nearest {
+                    write!(f, "; did you mean \"{nearest}\"?")?;
                 }
+                hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::DuplicateColumn { column } => {
                 write!(f, "two columns are named \"{column}\"; names have to be unique here")
@@ -174,7 +176,8 @@ impl FormatError {
             .min_by_key(|(distance, _)| *distance)
             .filter(|(distance, _)| *distance <= column.chars().count().div_ceil(3))
             .map(|(_, name)| name.clone());
-        Self::MissingColumn { column: column.to_owned(), found: found.to_vec(), nearest }
+        let (column, found) = (column.to_owned(), found.to_vec());
+        Self::MissingColumn { column, found, nearest, hint: None }
     }
 }
 

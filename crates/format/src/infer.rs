@@ -1,11 +1,43 @@
 //! A schema from the head of an input that was not declared.
 
-use tidemill_plan::Format;
+use tidemill_plan::{Format, Unsaid};
 use tidemill_record::Schema;
 
 use crate::arrow::messages::Messages;
 use crate::parquet::{Footer, ParsedFooter};
 use crate::{FormatError, arrow, csv, json};
+
+/// What the head of an input says of its format where nobody else has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recognized {
+    /// The format with it.
+    pub format: Format,
+    /// What a person should know of that, as parts of sentences behind the name of the input.
+    pub notices: Vec<String>,
+}
+
+impl Recognized {
+    /// Looks at the head of an input. What nobody said and the head does not say either stays as it is.
+    ///
+    /// # Errors
+    /// [`FormatError::Options`]
+    ///
+    /// # Cost
+    /// O(bytes of the head).
+    pub fn of(
+        format: &Format,
+        unsaid: Unsaid,
+        head: &[u8],
+        is_whole: bool,
+    ) -> Result<Self, FormatError> {
+        let Format::Csv(options) = format else {
+            return Ok(Self { format: format.clone(), notices: Vec::new() });
+        };
+        csv::check_options(options)?;
+        let (options, notices) = csv::sniff::sniff(options, unsaid, head, is_whole);
+        Ok(Self { format: Format::Csv(options), notices })
+    }
+}
 
 /// Infers the columns of an input from its head.
 ///

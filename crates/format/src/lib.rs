@@ -26,6 +26,6 @@ pub use csv::header::CsvHead;
 pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;
-pub use infer::{infer_schema, left_out};
+pub use infer::{Recognized, infer_schema, left_out};
 pub use lost::{LeftOut, Lost};
 pub use table::TableRenderer;

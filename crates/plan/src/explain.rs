@@ -201,7 +201,16 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
     write!(f, "scan {}: ", source.name)?;
     match &source.connector {
         SourceConnector::File(file) => {
-            write!(f, "file {} ({})", file.path, format_name(&file.format))?;
+            write!(f, "file {} ({}", file.path, format_name(&file.format))?;
+            if let Format::Csv(csv) = &file.format {
+                match csv.delimiter {
+                    b',' => {}
+                    b'\t' => f.write_str(", '\\t' between fields")?,
+                    delimiter => write!(f, ", '{}' between fields", char::from(delimiter))?,
+                }
+                f.write_str(if csv.has_header { "" } else { ", no header" })?;
+            }
+            f.write_char(')')?;
         }
         SourceConnector::Generator(g) => {
             match g.rows {

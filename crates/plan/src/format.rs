@@ -43,6 +43,20 @@ pub struct CsvOptions {
     pub reading: CsvReading,
 }
 
+/// What of a format's options nobody said, so that the head of the input may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unsaid {
+    /// `csv.delimiter`
+    pub delimiter: bool,
+    /// `csv.header`
+    pub header: bool,
+}
+
+impl Unsaid {
+    /// Nothing was said.
+    pub const ALL: Self = Self { delimiter: true, header: true };
+}
+
 /// How CSV that others wrote departs from the plain form. Sinks write the plain form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CsvReading {

@@ -30,6 +30,7 @@ pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
 pub use format::{
     ArrowForm, ArrowOptions, CsvFields, CsvOptions, CsvReading, Format, JsonOptions, TimestampUnit,
+    Unsaid,
 };
 pub use fragment::{
     EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,

@@ -37,6 +37,8 @@ pub struct SourceDef {
     pub bad_records: Option<BadRecords>,
     /// `dead.letter.path`; `None` leaves it to the job's setting.
     pub dead_letter_path: Option<String>,
+    /// What a person who reads it should know of how its columns or format were found.
+    pub notices: Vec<String>,
     /// Where it is declared, or named in `FROM`.
     pub span: Span,
 }
@@ -111,6 +113,7 @@ impl SourceDef {
             connector,
             bad_records: None,
             dead_letter_path: None,
+            notices: Vec::new(),
             span,
         }
     }

@@ -64,6 +64,6 @@ mod prune;
 mod pushdown;
 mod runnable;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, InferredFiles};
 pub use error::{SqlError, SqlErrors, place};
 pub use parse::{FilePath, Parsed, parse};

@@ -8,7 +8,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{Format, Script, Span};
+use tidemill_plan::{Format, Script, Span, Unsaid};
 
 use crate::catalog::Catalog;
 use crate::deep_stack;
@@ -45,6 +45,8 @@ pub struct FilePath {
     /// How they are laid out: as declared, or by the extension of the path; `None` where it has none that
     /// is known.
     pub format: Option<Format>,
+    /// What of its options nobody said.
+    pub unsaid: Unsaid,
     /// Where the path stands.
     pub span: Span,
 }

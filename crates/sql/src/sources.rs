@@ -16,6 +16,8 @@ use crate::types::{NamedType, named_type};
 struct Declared {
     schema: Schema,
     limits: Vec<Option<u32>>,
+    /// What a person should know of how they were found.
+    notices: Vec<String>,
 }
 
 /// Binds a declaration.
@@ -26,13 +28,14 @@ pub(crate) fn bind_source(
 ) -> Bind<SourceDef> {
     let options = options::source(&create.options, create.name.span, session.report);
     let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
-    let (options, declared) = (options?, declared?);
+    let (mut options, declared) = (options?, declared?);
     let is_inferred = declared.is_none();
-    let Declared { schema, limits } =
-        recorded_columns(session, create, &options.connector, declared, span)?;
+    let Declared { schema, limits, notices } =
+        recorded_columns(session, create, &mut options, declared, span)?;
     let mut source = SourceDef {
         is_inferred,
         limits,
+        notices,
         bad_records: options.bad_records,
         dead_letter_path: options.dead_letter_path,
         ..SourceDef::new(create.name.text.clone(), schema, options.connector, create.name.span)
@@ -85,16 +88,18 @@ impl NumberedScope {
     }
 }
 
-/// The columns of records: as declared, as the generator makes them, or as the files have them.
+/// The columns of records: as declared, as the generator makes them, or as the files have them. These may
+/// also say what their format is.
 fn recorded_columns(
     session: &mut Session<'_>,
     create: &CreateSource,
-    connector: &SourceConnector,
+    options: &mut options::Source,
     declared: Option<Declared>,
     span: Span,
 ) -> Bind<Declared> {
-    let unlimited = |schema| Declared { schema, limits: Vec::new() };
-    match (connector, declared) {
+    let unlimited = |schema| Declared { schema, limits: Vec::new(), notices: Vec::new() };
+    let unsaid = options.unsaid;
+    match (&mut options.connector, declared) {
         (SourceConnector::Generator(generator), declared) => {
             let schema = generator.model.schema();
             if let Some(declared) = declared {
@@ -103,10 +108,16 @@ fn recorded_columns(
             Ok(unlimited(schema))
         }
         (_, Some(declared)) => Ok(declared),
-        (SourceConnector::File(file), None) => match session.catalog.inferred.get(&file.path) {
-            Some(schema) => Ok(unlimited(schema.clone())),
-            None => session.fail(span, format!("no columns are known of '{}'", file.path)),
-        },
+        (SourceConnector::File(file), None) => {
+            match session.catalog.inferred(&file.path, Some(&file.format), unsaid) {
+                Some(found) => {
+                    file.format = found.format.clone();
+                    let (schema, notices) = (found.schema.clone(), found.notices.clone());
+                    Ok(Declared { schema, limits: Vec::new(), notices })
+                }
+                None => session.fail(span, format!("no columns are known of '{}'", file.path)),
+            }
+        }
         (SourceConnector::Registered, None) => Ok(unlimited(Schema::default())),
     }
 }
@@ -134,7 +145,7 @@ fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<De
             }
         }
     }
-    result.map(|()| Declared { schema: Schema::new(fields), limits })
+    result.map(|()| Declared { schema: Schema::new(fields), limits, notices: Vec::new() })
 }
 
 /// Columns declared for a generator must be those that it makes.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef};
+use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef, Unsaid};
 use tidemill_record::Schema;
 
 use crate::options::{format_by_name_ending, local_path};
@@ -81,8 +81,11 @@ impl Tables {
                 return session.fail_with(name.span, message, hint);
             }
         };
-        let known = session.catalog.formats.get(path).cloned();
-        let Some(format) = format_by_name_ending(path).or(known) else {
+        let named = format_by_name_ending(path);
+        let Some(found) = session.catalog.inferred(path, named.as_ref(), Unsaid::ALL) else {
+            if named.is_some() {
+                return session.fail(name.span, format!("no columns are known of '{path}'"));
+            }
             return session.fail_with(
                 name.span,
                 "the format of these files is not known by their ending",
@@ -90,14 +93,13 @@ impl Tables {
                  then .gz .zst .lz4; or declare the files with CREATE SOURCE",
             );
         };
-        let Some(schema) = session.catalog.inferred.get(path) else {
-            return session.fail(name.span, format!("no columns are known of '{path}'"));
-        };
+        let format = found.format.clone();
         let file = FileSource { path: path.to_owned(), format, splits: None, follow: false };
         let connector = SourceConnector::File(file);
         let source = SourceDef {
             is_inferred: true,
-            ..SourceDef::new(path.to_owned(), schema.clone(), connector, name.span)
+            notices: found.notices.clone(),
+            ..SourceDef::new(path.to_owned(), found.schema.clone(), connector, name.span)
         };
         Ok(Found { source: Arc::new(source), runs_after: None })
     }

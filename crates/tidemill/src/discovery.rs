@@ -7,18 +7,17 @@ use futures_lite::future::block_on;
 use tidemill_format::parquet::Footer;
 use tidemill_format::{ArrowFooter, CsvHead, FormatError};
 use tidemill_plan::{
-    ArrowOptions, Compression, CsvOptions, FileSource, Format, GeneratorSource, JsonOptions,
-    Partitioning, SourceConnector, SourceDef,
+    Compression, CsvOptions, FileSource, Format, GeneratorSource, Partitioning, SourceConnector,
+    SourceDef,
 };
-use tidemill_record::{FrameBytes, PartitionId, Polled, Schema};
-use tidemill_rt::{Backend, descriptor_of};
+use tidemill_record::{FrameBytes, PartitionId, Polled};
+use tidemill_rt::Backend;
 use tidemill_source::{
-    Content, ContentPlace, Found, InputFile, PIECE_BYTES, Pipes, TextReader, TextSpec, discover,
-    meant, pipe_key, splits,
+    Found, InputFile, PIECE_BYTES, Pipes, TextReader, TextSpec, discover, splits,
 };
 
 use crate::Error;
-use crate::footers::{arrow_footer, at, read_footer, refuse_content};
+use crate::footers::{arrow_footer, at, read_footer};
 use crate::register::RegisteredSource;
 
 /// A source and the partitions it was found to have.
@@ -127,7 +126,11 @@ impl Discovered {
             notices: Vec::new(),
         };
         match &source.connector {
-            SourceConnector::File(options) => discover_files(options, pipes, may_split),
+            SourceConnector::File(options) => {
+                let mut found = discover_files(options, pipes, may_split)?;
+                found.notices.extend_from_slice(&source.notices);
+                Ok(found)
+            }
             SourceConnector::Generator(options) => Ok(whole(
                 (0..options.partitions).map(|_| Partition::Generator(options.clone())).collect(),
             )),
@@ -227,109 +230,21 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
     (0..pieces).map(|i| count * i / pieces..count * (i + 1) / pieces).collect()
 }
 
-/// Infers the schema of what a path means, from the head (or footer) of its first file that has a
-/// record; also what it leaves out, where that is anything.
-pub(crate) fn infer_file_schema(
-    path: &str,
-    format: &Format,
-    pipes: &Pipes,
-) -> Result<(Schema, Option<String>), Error> {
-    let files = discover(&file_source(path, format), pipes)?.files;
-    let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
-    if matches!(format, Format::Parquet) {
-        let footer = read_footer(first)?;
-        let left_out =
-            footer.left_out().map(|columns| format!("{} has {columns}", first.path.display()));
-        return Ok((footer.schema().map_err(|error| at(first, error))?, left_out));
-    }
-    if matches!(format, Format::Arrow(_))
-        && let Some(footer) = arrow_footer(first)?
-    {
-        let left_out =
-            footer.left_out().map(|columns| format!("{} has {columns}", first.path.display()));
-        return Ok((footer.schema().map_err(|error| at(first, error))?, left_out));
-    }
-    let infer = |file: &InputFile, head: &[u8], is_whole: bool| {
-        let schema = tidemill_format::infer_schema(format, head, is_whole)?;
-        let left_out = tidemill_format::left_out(format, head, is_whole)?;
-        Ok((schema, left_out.map(|columns| format!("{} has {columns}", file.path.display()))))
-    };
-    if first.pipe().is_some() {
-        let (head, is_whole) = read_head(first, Some(format))?;
-        refuse_content(first, &head, format, ContentPlace::Pipe)?;
-        return infer(first, &head, is_whole).map_err(|error| at(first, error));
-    }
-    // A file of a header alone says nothing of types: another one may.
-    for file in files.iter().filter(|file| file.byte_count > 0) {
-        let (head, is_whole) = read_head(file, Some(format))?;
-        if has_record(format, &head) {
-            return infer(file, &head, is_whole).map_err(|error| at(file, error));
-        }
-    }
-    let (head, is_whole) = read_head(first, Some(format))?;
-    infer(first, &head, is_whole).map_err(|error| at(first, error))
-}
-
-/// Whether anything stands behind the header, where there is one.
-fn has_record(format: &Format, head: &[u8]) -> bool {
-    let is_blank = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_whitespace);
-    match format {
-        Format::Csv(options) if options.has_header => {
-            let header_end = head.iter().position(|&byte| byte == b'\n').unwrap_or(head.len());
-            !is_blank(&head[header_end..])
-        }
-        _ => !is_blank(head),
-    }
-}
-
 fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {
     let (head, _) = read_head(file, Some(&Format::Csv(options.clone())))?;
     CsvHead::of(options, &head).map_err(|error| at(file, error))
 }
 
-fn file_source(path: &str, format: &Format) -> FileSource {
+pub(crate) fn file_source(path: &str, format: &Format) -> FileSource {
     FileSource { path: path.to_owned(), format: format.clone(), splits: None, follow: false }
-}
-
-/// The format of what a path without a telling name means, by its first bytes; `None` for a path of files,
-/// whose names are to say it.
-pub(crate) fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, Error> {
-    let meant = meant(path);
-    if pipe_key(meant).is_none() && descriptor_of(meant).is_none() {
-        return Ok(None);
-    }
-    let any = Format::Json(JsonOptions::default());
-    let Some(file) = discover(&file_source(path, &any), pipes)?.files.pop() else {
-        return Ok(None);
-    };
-    let (head, _) = read_head(&file, None)?;
-    match Content::of(&head[..head.len().min(Content::HEAD_BYTES)]) {
-        Some(Content::ArrowFile | Content::ArrowStream) => {
-            return Ok(Some(Format::Arrow(ArrowOptions::default())));
-        }
-        Some(Content::Parquet) => return Ok(Some(Format::Parquet)),
-        Some(_) => return Ok(Some(any)),
-        None => {}
-    }
-    let first = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-    let first = first.unwrap_or_default();
-    let is_csv = |delimiter| first.contains(&delimiter);
-    if first.trim_ascii_start().starts_with(b"{") {
-        return Ok(Some(any));
-    }
-    let delimiter = [b',', b'\t'].into_iter().find(|&delimiter| is_csv(delimiter));
-    match delimiter {
-        Some(delimiter) => Ok(Some(Format::Csv(CsvOptions { delimiter, ..CsvOptions::default() }))),
-        None => Err(Error::Usage(format!(
-            "the format of {path} is said neither by its name nor by its first line; declare it: CREATE \
-             SOURCE name (columns) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv')"
-        ))),
-    }
 }
 
 /// The first piece of a file, decompressed, and whether that is all of it. Of Arrow as much as its schema
 /// takes, which grows with the columns. Of a pipe it is kept for who reads that.
-fn read_head(file: &InputFile, format: Option<&Format>) -> Result<(Vec<u8>, bool), Error> {
+pub(crate) fn read_head(
+    file: &InputFile,
+    format: Option<&Format>,
+) -> Result<(Vec<u8>, bool), Error> {
     const RECORD_BYTES_MAX: usize = 16 << 20;
     let is_enough = |head: &[u8]| {
         let Some(arrow @ Format::Arrow(_)) = format else { return true };

@@ -28,6 +28,7 @@ mod error;
 mod figures;
 mod footers;
 pub mod generate;
+mod inference;
 mod job;
 mod left_out;
 mod locate;

@@ -10,7 +10,7 @@ use tidemill_record::{DataType, EventTime};
 use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, SqlErrors, place};
 
-use crate::discovery::{guess_format, infer_file_schema};
+use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::register::{BatchSink, RegisteredSource, SourceRegistration};
 use crate::{Error, Job};
@@ -154,25 +154,18 @@ impl Session {
         let refuse =
             |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
         let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
-        let (mut inferred, mut notes) = (HashMap::new(), Vec::new());
-        let mut formats = HashMap::new();
-        for file in parsed.file_paths() {
-            let named = |error: Error| error.named_at(|| place(sql, origin, file.span));
-            let guessed = match &file.format {
-                None => guess_format(&file.path, &self.pipes).map_err(named)?,
-                Some(_) => None,
-            };
-            let Some(format) = file.format.or(guessed) else { continue };
-            let (schema, left_out) =
-                infer_file_schema(&file.path, &format, &self.pipes).map_err(named)?;
-            formats.insert(file.path.clone(), format);
-            notes.extend(left_out);
-            inferred.insert(file.path, schema);
+        let (mut inferred, mut notes) = (Vec::new(), Vec::new());
+        for asked in parsed.file_paths() {
+            let span = asked.span;
+            let named = |error: Error| error.named_at(|| place(sql, origin, span));
+            let found = infer(asked, &self.pipes).map_err(named)?;
+            let Some(Inferred { files, left_out }) = found else { continue };
+            notes.extend(left_out.into_iter().chain(files.notices.iter().cloned()));
+            inferred.push(files);
         }
         let catalog = Catalog {
             settings: self.settings.clone(),
             inferred,
-            formats,
             registered_sources: self
                 .sources
                 .iter()

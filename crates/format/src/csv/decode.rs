@@ -14,7 +14,7 @@ use super::lines::{Preamble, comment};
 use super::nulls::Nulls;
 use super::record::{self, Ending, Open, RawField, Style};
 use super::structure::{Run, Stop, Structure};
-use super::{check_options, header};
+use super::{check_options, header, sniff};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
@@ -281,7 +281,7 @@ impl CsvDecoder {
 
     fn lay_out(&mut self, header: &[String]) -> Result<(), FormatError> {
         header::refuse_duplicates(header)?;
-        let fields = header::matched(header, &self.schema, &self.needed)?;
+        let fields = header::matched(header, &self.schema, &self.needed, &self.options)?;
         self.rows.lay_out(&fields);
         self.layout = Some(Layout { field_count: header.len(), fields });
         Ok(())
@@ -484,9 +484,21 @@ impl<L: Lanes> Parser<'_, L> {
         let whole = if self.options.has_header { "header" } else { "schema" };
         let count = format!("{found} {fields} where the {whole} has {expected}");
         if header::has_bare_return(bytes, self.fields) {
-            format!("{count}; {}", header::BARE_RETURN)
-        } else {
-            count
+            return format!("{count}; {}", header::BARE_RETURN);
+        }
+        match self.fields[..] {
+            [RawField { start, end, style: Style::Bare }] => {
+                match sniff::best_delimiter(&bytes[start..end], self.options) {
+                    Some((delimiter, found)) if found == expected => {
+                        let shown = sniff::shown(delimiter);
+                        format!(
+                            "{count}; with {shown} between them it has {found}: set 'csv.delimiter' = {shown}"
+                        )
+                    }
+                    _ => count,
+                }
+            }
+            _ => count,
         }
     }
 }

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use memchr::memchr;
 use tidemill_plan::CsvOptions;
-use tidemill_record::Schema;
+use tidemill_record::{DataType, Schema};
 
-use super::check_options;
 use super::lines::Preamble;
 use super::record::{Ending, RawField, Style, split, unescape};
+use super::{check_options, sniff};
 use crate::FormatError;
+use crate::text::kinds::TextKinds;
 
 /// What some editors put before the first byte of a UTF-8 file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -118,6 +119,7 @@ pub(crate) fn matched(
     header: &[String],
     schema: &Schema,
     columns: &[usize],
+    options: &CsvOptions,
 ) -> Result<Vec<usize>, FormatError> {
     let mut exact: HashMap<&str, usize> = HashMap::with_capacity(header.len());
     let mut folded: HashMap<String, usize> = HashMap::with_capacity(header.len());
@@ -132,7 +134,32 @@ pub(crate) fn matched(
     let field_of = |&column: &usize| {
         let name = &schema.fields[column].name;
         let field = exact.get(name.as_str()).or_else(|| folded.get(&name.to_ascii_lowercase()));
-        field.copied().ok_or_else(|| FormatError::missing_column(name, header))
+        field.copied().ok_or_else(|| match FormatError::missing_column(name, header) {
+            FormatError::MissingColumn { column, found, nearest: None, .. } => {
+                let hint = other_header(header, options);
+                FormatError::MissingColumn { column, found, nearest: None, hint }
+            }
+            error => error,
+        })
     };
     columns.iter().map(field_of).collect()
+}
+
+/// What may be wrong about a header in which nothing is like a column.
+fn other_header(header: &[String], options: &CsvOptions) -> Option<String> {
+    if let [only] = header
+        && let Some((delimiter, count)) = sniff::best_delimiter(only.as_bytes(), options)
+    {
+        let shown = sniff::shown(delimiter);
+        return Some(format!(
+            "with {shown} between fields it has {count}: set 'csv.delimiter' = {shown}"
+        ));
+    }
+    let is_value = |name: &String| {
+        let mut kinds = TextKinds::NONE_SEEN;
+        kinds.see(name.as_bytes());
+        kinds.data_type() != DataType::Varchar
+    };
+    let hint = "if that is a record and no header, set 'csv.header' = 'false'";
+    header.iter().any(is_value).then(|| hint.to_owned())
 }

@@ -11,7 +11,7 @@ use super::{check_options, header};
 use crate::FormatError;
 use crate::text::kinds::TextKinds;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(crate) fn infer(
     options: &CsvOptions,
@@ -88,7 +88,7 @@ impl<'a> Sample<'a> {
 
 /// Visits the fields of each whole record from `at` on that is not faulty, comments left out, until the
 /// visitor says `false`.
-fn for_each_record(
+pub(super) fn for_each_record(
     options: &CsvOptions,
     bytes: &[u8],
     mut at: usize,
@@ -115,7 +115,7 @@ fn for_each_record(
     }
 }
 
-fn see(types: &mut TextKinds, bytes: &[u8], field: RawField, options: &CsvOptions) {
+pub(super) fn see(types: &mut TextKinds, bytes: &[u8], field: RawField, options: &CsvOptions) {
     let text = &bytes[field.start..field.end];
     match field.style {
         Style::Bare | Style::BareEscaped if says_nothing(text, options) => {}

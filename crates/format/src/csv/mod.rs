@@ -12,7 +12,7 @@
 //!
 //! [`structure`] finds where fields end, [`record`] is the careful way through one record, [`lines`] are those that
 //! are no records, [`nulls`] are fields without a value, [`header`] matches names, [`decode`] and [`encode`] put it
-//! together, and [`infer`] makes columns of what nobody declared.
+//! together, and [`infer`] makes columns of what nobody declared, by the delimiter that [`sniff`] finds.
 
 pub(crate) mod decode;
 pub(crate) mod encode;
@@ -21,6 +21,7 @@ pub(crate) mod infer;
 mod lines;
 mod nulls;
 pub(crate) mod record;
+pub(crate) mod sniff;
 pub(crate) mod structure;
 
 use tidemill_plan::CsvOptions;

@@ -65,8 +65,7 @@ impl Planned {
         script.push_str(query);
         let catalog = Catalog {
             settings: Settings::default(),
-            inferred: HashMap::new(),
-            formats: HashMap::new(),
+            inferred: Vec::new(),
             registered_sources: HashMap::new(),
             registered_sinks: HashSet::new(),
             functions: HashMap::new(),

@@ -6,7 +6,7 @@ use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, FileSink, FileSource, Format,
     GeneratorModel, GeneratorSource, LateRecords, OnExisting, SinkConnector, SourceConnector, Span,
-    WatermarkRule,
+    Unsaid, WatermarkRule,
 };
 
 use super::Options;
@@ -19,6 +19,8 @@ use crate::syntax::OptionEntry;
 /// What the options of `CREATE SOURCE` say.
 pub(crate) struct Source {
     pub(crate) connector: SourceConnector,
+    /// What nobody said of the format of its files.
+    pub(crate) unsaid: Unsaid,
     pub(crate) bad_records: Option<BadRecords>,
     pub(crate) dead_letter_path: Option<String>,
     pub(crate) event_time: EventTimeOptions,
@@ -94,8 +96,16 @@ pub(super) const BAD_RECORDS: &[(&str, BadRecords)] = &[
 /// Reads the options of a source.
 pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -> Bind<Source> {
     let mut options = Options::new(entries, span, report);
+    let mut unsaid = Unsaid::default();
     let connector = match connector(&mut options, &["file", "generator"])? {
-        "file" => file_source(&mut options).map(SourceConnector::File),
+        "file" => {
+            let file = file_source(&mut options);
+            if let Some(FileSource { format: Format::Csv(_), .. }) = &file {
+                unsaid.delimiter = options.text("csv.delimiter").is_none();
+                unsaid.header = options.text("csv.header").is_none();
+            }
+            file.map(SourceConnector::File)
+        }
         _ => generator(&mut options).map(SourceConnector::Generator),
     };
     let bad_records = options.one_of("bad.records", BAD_RECORDS);
@@ -103,7 +113,7 @@ pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -
     let event_time = event_time(&mut options);
     options.finish()?;
     let connector = connector.ok_or(Reported)?;
-    Ok(Source { connector, bad_records, dead_letter_path, event_time })
+    Ok(Source { connector, unsaid, bad_records, dead_letter_path, event_time })
 }
 
 /// Reads the options of a sink.

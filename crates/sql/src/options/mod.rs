@@ -6,14 +6,14 @@ mod csv;
 mod format;
 mod settings;
 
-pub(crate) use connector::{EVENT_TIME, sink, source};
+pub(crate) use connector::{EVENT_TIME, Source, sink, source};
 pub(crate) use format::format_by_name_ending;
 pub(crate) use settings::set;
 
 use std::cell::Cell;
 
 use sqlparser::ast;
-use tidemill_plan::{SourceConnector, Span};
+use tidemill_plan::{SourceConnector, Span, Unsaid};
 
 use crate::parse::FilePath;
 use crate::position::Positions;
@@ -164,7 +164,8 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                 if let SourceConnector::File(file) = source.connector {
                     let entry = create.options.iter().find(|entry| entry.key.text == "path");
                     let span = entry.map_or(statement.span, |entry| entry.value.span);
-                    paths.push(FilePath { path: file.path, format: Some(file.format), span });
+                    let (path, format, unsaid) = (file.path, Some(file.format), source.unsaid);
+                    paths.push(FilePath { path, format, unsaid, span });
                 }
             }
             StatementKind::Query(query) => {
@@ -176,7 +177,8 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                         let span = positions.span(ident.span).unwrap_or_default();
                         // What is said of another place is said when the script is bound.
                         if let Ok(path) = local_path(&ident.value) {
-                            paths.push(FilePath { path: path.to_owned(), format, span });
+                            let (path, unsaid) = (path.to_owned(), Unsaid::ALL);
+                            paths.push(FilePath { path, format, unsaid, span });
                         }
                     }
                     std::ops::ControlFlow::<()>::Continue(())

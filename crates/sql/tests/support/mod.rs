@@ -10,7 +10,7 @@ use tidemill_plan::fragment::Partitioning;
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{Expr, Scalar, Script, Settings, SourceConnector, UserFunction, fragment};
 use tidemill_record::{DataType, EventTime, Field, Schema};
-use tidemill_sql::{Catalog, SqlErrors, parse};
+use tidemill_sql::{Catalog, FilePath, InferredFiles, SqlErrors, parse};
 
 /// Sources that every script can read.
 pub(crate) const PRELUDE: &str = "\
@@ -25,11 +25,12 @@ WITH ('connector' = 'file', 'path' = 'kinds.parquet');
 
 /// Binds a script against the test catalog.
 pub(crate) fn bind(text: &str) -> Result<Script, SqlErrors> {
-    parse(text)?.bind(&catalog())
+    let parsed = parse(text)?;
+    parsed.bind(&catalog(parsed.file_paths()))
 }
 
-/// A catalog with some inferred files, one registered source, sink and function.
-pub(crate) fn catalog() -> Catalog {
+/// A catalog with some inferred files, of those that are asked for, one registered source, sink and function.
+fn catalog(asked: Vec<FilePath>) -> Catalog {
     let columns = vec![
         Field::nullable("id", DataType::BigInt),
         Field::nullable("name", DataType::Varchar),
@@ -46,15 +47,19 @@ pub(crate) fn catalog() -> Catalog {
         return_type: DataType::Double,
         body: Box::new(|_, _| Err("not called by the binder".to_owned())),
     };
+    let schemas = HashMap::from([
+        ("in/*.jsonl", schema.clone()),
+        ("in/*.tsv", schema),
+        ("in/timed.jsonl", Schema::new(timed)),
+        ("cases.jsonl", Schema::new(cases)),
+    ]);
+    let inferred = |asked: FilePath| {
+        let (format, schema) = (asked.format.clone()?, schemas.get(asked.path.as_str())?.clone());
+        Some(InferredFiles { asked, format, schema, notices: Vec::new() })
+    };
     Catalog {
         settings: Settings::default(),
-        formats: HashMap::new(),
-        inferred: HashMap::from([
-            ("in/*.jsonl".to_owned(), schema.clone()),
-            ("in/*.tsv".to_owned(), schema),
-            ("in/timed.jsonl".to_owned(), Schema::new(timed)),
-            ("cases.jsonl".to_owned(), Schema::new(cases)),
-        ]),
+        inferred: asked.into_iter().filter_map(inferred).collect(),
         registered_sources: HashMap::new(),
         registered_sinks: HashSet::from(["taps".to_owned()]),
         functions: HashMap::from([("twice".to_owned(), Arc::new(twice))]),

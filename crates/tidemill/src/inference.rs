@@ -1,0 +1,147 @@
+//! Columns and formats that nobody declared, by the heads of files.
+
+use std::fmt::Display;
+
+use tidemill_format::{CsvHead, Recognized, infer_schema, left_out};
+use tidemill_plan::{ArrowOptions, CsvOptions, Format, JsonOptions};
+use tidemill_record::Schema;
+use tidemill_rt::descriptor_of;
+use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, pipe_key};
+use tidemill_sql::{FilePath, InferredFiles};
+
+use crate::Error;
+use crate::discovery::{file_source, read_head};
+use crate::footers::{arrow_footer, at, read_footer, refuse_content};
+
+/// What is found of files, and what of it concerns who names a column: what inference leaves out.
+pub(crate) struct Inferred {
+    pub(crate) files: InferredFiles,
+    pub(crate) left_out: Option<String>,
+}
+
+/// Infers how files are laid out, and their columns, from the head (or footer) of the first that has a
+/// record. `None` where their names do not say the format, and there is no pipe to be looked at.
+pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, Error> {
+    let format = match &asked.format {
+        Some(format) => Some(format.clone()),
+        None => guess_format(&asked.path, pipes)?,
+    };
+    let Some(format) = format else { return Ok(None) };
+    let files = discover(&file_source(&asked.path, &format), pipes)?.files;
+    let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
+    let by_footer = |schema: Schema, left_out: Option<String>| {
+        let left_out = left_out.map(|columns| format!("{} has {columns}", first.path.display()));
+        let notices = Vec::new();
+        let files = InferredFiles { asked: asked.clone(), format: format.clone(), schema, notices };
+        Ok(Some(Inferred { files, left_out }))
+    };
+    if matches!(format, Format::Parquet) {
+        let footer = read_footer(first)?;
+        return by_footer(footer.schema().map_err(|error| at(first, error))?, footer.left_out());
+    }
+    if matches!(format, Format::Arrow(_))
+        && let Some(footer) = arrow_footer(first)?
+    {
+        return by_footer(footer.schema().map_err(|error| at(first, error))?, footer.left_out());
+    }
+    let (file, head) = representative(&files, first, &format)?;
+    by_head(asked, &format, file, &head).map(Some)
+}
+
+/// The head of a file, and whether it is all of it.
+struct Head {
+    bytes: Vec<u8>,
+    is_whole: bool,
+}
+
+impl Head {
+    fn of(file: &InputFile, format: &Format) -> Result<Self, Error> {
+        let (bytes, is_whole) = read_head(file, Some(format))?;
+        Ok(Self { bytes, is_whole })
+    }
+}
+
+/// The file that the others are thought to be like.
+fn representative<'a>(
+    files: &'a [InputFile],
+    first: &'a InputFile,
+    format: &Format,
+) -> Result<(&'a InputFile, Head), Error> {
+    if first.pipe().is_some() {
+        let head = Head::of(first, format)?;
+        refuse_content(first, &head.bytes, format, ContentPlace::Pipe)?;
+        return Ok((first, head));
+    }
+    // A file of a header alone says nothing of types: another one may.
+    for file in files.iter().filter(|file| file.byte_count > 0) {
+        let head = Head::of(file, format)?;
+        if has_record(format, &head.bytes) {
+            return Ok((file, head));
+        }
+    }
+    Ok((first, Head::of(first, format)?))
+}
+
+fn by_head(
+    asked: FilePath,
+    format: &Format,
+    file: &InputFile,
+    head: &Head,
+) -> Result<Inferred, Error> {
+    let of_file = |what: &dyn Display| format!("{} {what}", file.path.display());
+    let Head { bytes, is_whole } = head;
+    let fail = |error| at(file, error);
+    let Recognized { format, notices } =
+        Recognized::of(format, asked.unsaid, bytes, *is_whole).map_err(fail)?;
+    let schema = infer_schema(&format, bytes, *is_whole).map_err(fail)?;
+    let left_out = left_out(&format, bytes, *is_whole).map_err(fail)?;
+    let left_out = left_out.map(|columns| of_file(&format!("has {columns}")));
+    let notices = notices.iter().map(|notice| of_file(notice)).collect();
+    Ok(Inferred { files: InferredFiles { asked, format, schema, notices }, left_out })
+}
+
+/// Whether anything stands behind the header, where there is one.
+fn has_record(format: &Format, head: &[u8]) -> bool {
+    let is_blank = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_whitespace);
+    match format {
+        Format::Csv(options) if options.has_header => {
+            CsvHead::of(options, head).is_ok_and(|csv| !is_blank(&head[csv.end..]))
+        }
+        _ => !is_blank(head),
+    }
+}
+
+/// The format of what a path without a telling name means, by its first bytes; `None` for a path of files,
+/// whose names are to say it.
+fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, Error> {
+    let meant = meant(path);
+    if pipe_key(meant).is_none() && descriptor_of(meant).is_none() {
+        return Ok(None);
+    }
+    let any = Format::Json(JsonOptions::default());
+    let Some(file) = discover(&file_source(path, &any), pipes)?.files.pop() else {
+        return Ok(None);
+    };
+    let (head, _) = read_head(&file, None)?;
+    match Content::of(&head[..head.len().min(Content::HEAD_BYTES)]) {
+        Some(Content::ArrowFile | Content::ArrowStream) => {
+            return Ok(Some(Format::Arrow(ArrowOptions::default())));
+        }
+        Some(Content::Parquet) => return Ok(Some(Format::Parquet)),
+        Some(_) => return Ok(Some(any)),
+        None => {}
+    }
+    let first = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let first = first.unwrap_or_default();
+    if first.trim_ascii_start().starts_with(b"{") {
+        return Ok(Some(any));
+    }
+    // Which of them it is, its records tell.
+    match first.iter().any(|byte| b",;\t|".contains(byte)) {
+        true => Ok(Some(Format::Csv(CsvOptions::default()))),
+        false => Err(Error::Usage(format!(
+            "the format of {path} is said neither by its name nor by its first line; declare it: CREATE \
+             SOURCE name (columns) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv')"
+        ))),
+    }
+}
