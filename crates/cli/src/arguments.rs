@@ -73,7 +73,7 @@ pub(crate) struct Source {
     )]
     pub(crate) file: Option<PathBuf>,
     /// The script itself.
-    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    #[arg(short = 'e', long = "execute", value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) execute: Option<String>,
 }
 

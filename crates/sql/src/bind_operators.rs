@@ -28,7 +28,8 @@ impl ExprBinder<'_, '_, '_> {
             BinaryOperator::Plus => BinaryOp::Add,
             BinaryOperator::Minus => BinaryOp::Subtract,
             BinaryOperator::Multiply => BinaryOp::Multiply,
-            BinaryOperator::Divide => BinaryOp::Divide,
+            // `//` of integers leaves the fraction out, as `/` does here.
+            BinaryOperator::Divide | BinaryOperator::DuckIntegerDivide => BinaryOp::Divide,
             BinaryOperator::Modulo => BinaryOp::Modulo,
             BinaryOperator::Eq => BinaryOp::Equal,
             BinaryOperator::NotEq => BinaryOp::NotEqual,

@@ -5,6 +5,8 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::from::ONE_TABLE;
+
 /// A construct that is not supported.
 #[derive(Debug)]
 pub(crate) struct Construct {
@@ -49,6 +51,8 @@ const fn led(
 }
 
 const SYSTEM_TIME: &str = "FOR SYSTEM_TIME AS OF";
+const EACH: Option<&str> = Some("put one query for each grouping, and UNION ALL between them");
+const ONE_TABLE_HINT: Option<&str> = Some(ONE_TABLE);
 const SAMPLE: &str = "TABLESAMPLE";
 const LIMIT: Option<&str> = Some("LIMIT n does the same without it");
 const STRING_AGG: Option<&str> = Some("write STRING_AGG(text, separator)");
@@ -62,12 +66,12 @@ const CONSTRUCTS: &[Construct] = &[
     word(&["MATCH_RECOGNIZE"], "MATCH_RECOGNIZE", None),
     clear(&["PIVOT", "("], "PIVOT", Some("write SUM(x) FILTER (WHERE …) for each column")),
     clear(&["UNPIVOT", "("], "UNPIVOT", Some("bring columns together with UNION ALL")),
-    word(&["LATERAL"], "LATERAL", None),
+    word(&["LATERAL"], "LATERAL", ONE_TABLE_HINT),
     clear(&["UNNEST", "("], "UNNEST", None),
     clear(&["CROSS", "APPLY"], "CROSS APPLY", None),
     clear(&["OUTER", "APPLY"], "OUTER APPLY", None),
-    clear(&["ASOF", "JOIN"], "JOIN", None),
-    clear(&["JOIN"], "JOIN", None),
+    clear(&["ASOF", "JOIN"], "JOIN", ONE_TABLE_HINT),
+    clear(&["JOIN"], "JOIN", ONE_TABLE_HINT),
     clear(&["USING", "SAMPLE"], SAMPLE, None),
     word(&["TABLESAMPLE"], SAMPLE, None),
     clear(&["WITH", "ORDINALITY"], "WITH ORDINALITY", None),
@@ -80,15 +84,10 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["INDEXED", "BY"], "table hints", None),
     clear(&["NOT", "INDEXED"], "table hints", None),
     // SELECT
-    clear(&["GROUPING", "SETS"], "GROUPING SETS", None),
+    clear(&["GROUPING", "SETS"], "GROUPING SETS", EACH),
     clear(&["SELECT", "AS", "STRUCT"], "SELECT AS STRUCT", None),
     clear(&["SELECT", "AS", "VALUE"], "SELECT AS VALUE", None),
-    led(1, &["*", "EXCEPT", "("], "* EXCEPT", Some("name the columns")),
-    led(1, &["*", "EXCLUDE"], "* EXCLUDE", Some("name the columns")),
-    led(1, &["*", "RENAME"], "* RENAME", Some("name the columns")),
-    led(1, &["*", "REPLACE"], "* REPLACE", Some("name the columns")),
     word(&["PREWHERE"], "PREWHERE", Some("write WHERE")),
-    word(&["QUALIFY"], "QUALIFY", Some("filter the rows of a subquery with WHERE")),
     word(&["MINUS"], "MINUS", None),
     clear(&["LIMIT", "#", "BY"], "LIMIT … BY", None),
     led(2, &["LIMIT", "#", "PERCENT"], "PERCENT", LIMIT),
@@ -138,8 +137,6 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["LEADING", "FROM"], "TRIM(LEADING FROM …)", Some("write LTRIM(text)")),
     clear(&["TRAILING", "FROM"], "TRIM(TRAILING FROM …)", Some("write RTRIM(text)")),
     // Expressions
-    clear(&["BETWEEN", "SYMMETRIC"], "BETWEEN SYMMETRIC", Some("write LEAST and GREATEST")),
-    clear(&["BETWEEN", "ASYMMETRIC"], "BETWEEN ASYMMETRIC", Some("write BETWEEN")),
     word(&["OVERLAPS"], "OVERLAPS", Some("compare the bounds")),
     clear(
         &["SIMILAR"],
@@ -180,8 +177,12 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["INTO", "TABLE"], "INTO TABLE", Some("write INSERT INTO name")),
     clear(&["ON", "CONFLICT"], "ON CONFLICT", None),
     clear(&["ON", "DUPLICATE"], "ON DUPLICATE KEY", None),
-    clear(&["PRIMARY", "KEY"], "PRIMARY KEY", None),
-    word(&["UNIQUE"], "UNIQUE", None),
+    clear(
+        &["PRIMARY", "KEY"],
+        "PRIMARY KEY",
+        Some("leave it out: no row is looked for by its key"),
+    ),
+    word(&["UNIQUE"], "UNIQUE", Some("leave it out, or write SELECT DISTINCT")),
     clear(&["FOREIGN", "KEY"], "FOREIGN KEY", None),
     clear(&["GENERATED", "ALWAYS"], "computed columns", Some("compute them in the query")),
     word(&["METADATA"], "METADATA columns", None),

@@ -3,9 +3,11 @@
 //! What is on but not supported is refused by name when it is bound, which reads better than a
 //! syntax error.
 
-use sqlparser::dialect::{Dialect, Precedence};
+use sqlparser::ast::Expr;
+use sqlparser::dialect::Dialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+
+use crate::operators;
 
 /// Tidemill's dialect.
 #[derive(Debug)]
@@ -13,7 +15,7 @@ pub(crate) struct TidemillDialect;
 
 impl Dialect for TidemillDialect {
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
-        ch == '"'
+        matches!(ch, '"' | '`')
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {
@@ -88,10 +90,29 @@ impl Dialect for TidemillDialect {
         true
     }
 
-    /// `||` binds less tightly than arithmetic, as in DuckDB and PostgreSQL: `1 + 2 || 'a'` is `3a`.
+    fn supports_select_wildcard_except(&self) -> bool {
+        true
+    }
+
+    fn supports_select_wildcard_rename(&self) -> bool {
+        true
+    }
+
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        let is_concat = parser.peek_token_ref().token == Token::StringConcat;
-        is_concat.then(|| Ok(self.prec_value(Precedence::PlusMinus) - 1))
+        operators::next_precedence(self, parser)
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        operators::parse_sign(parser)
+    }
+
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        left: &Expr,
+        _precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        operators::parse_infix(self, parser, left)
     }
 
     fn supports_lambda_functions(&self) -> bool {

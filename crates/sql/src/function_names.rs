@@ -2,6 +2,8 @@
 
 use sqlparser::ast;
 
+use crate::from::ONE_TABLE;
+
 const EXTRACT: &str = "EXTRACT(unit FROM time) does the same";
 const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";
 
@@ -93,6 +95,8 @@ pub(crate) struct RefusedForm {
     pub(crate) what: String,
     /// Words at its head, where its tree begins behind them.
     pub(crate) head: &'static [&'static str],
+    /// What to write instead, if something does the same.
+    pub(crate) hint: Option<&'static str>,
 }
 
 /// What an unsupported form is called.
@@ -131,8 +135,23 @@ pub(crate) fn refused_form(expr: &ast::Expr) -> RefusedForm {
         Sql::IsNormalized { .. } => ("IS NORMALIZED", &[]),
         other => {
             let text: String = other.to_string().chars().take(40).collect();
-            return RefusedForm { what: format!("the expression {text}"), head: &[] };
+            return RefusedForm { what: format!("the expression {text}"), head: &[], hint: None };
         }
     };
-    RefusedForm { what: name.to_owned(), head }
+    let hint = match expr {
+        Sql::InSubquery { .. } | Sql::Subquery(_) | Sql::Exists { .. } => Some(ONE_TABLE),
+        Sql::GroupingSets(_) | Sql::Cube(_) | Sql::Rollup(_) => {
+            Some("put one query for each grouping, and UNION ALL between them")
+        }
+        Sql::AnyOp { .. } | Sql::AllOp { .. } => Some("join comparisons with OR or AND"),
+        Sql::Collate { .. } => Some("text compares by its bytes; LOWER(text) leaves case out"),
+        Sql::AtTimeZone { .. } => Some("times are UTC; add or take away an INTERVAL"),
+        Sql::Array(_) => Some("ARRAY_AGG gives arrays; none can be written"),
+        Sql::Struct { .. } | Sql::Named { .. } | Sql::Tuple(_) => {
+            Some("put each value into a column of its own")
+        }
+        Sql::Lambda(_) => Some("write the expression over columns"),
+        _ => None,
+    };
+    RefusedForm { what: name.to_owned(), head, hint }
 }

@@ -12,7 +12,6 @@ use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value, leftmost_span};
 use crate::built_in::is_lazy;
 use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
 use crate::fold::{constant, literal};
-use crate::from::ONE_TABLE;
 use crate::function_names::{PART_UNITS, REFUSED, RefusedForm, TRUNC_UNITS, refused_form};
 use crate::over::OVER_ONLY;
 use crate::parse::fold_name;
@@ -71,7 +70,7 @@ impl ExprBinder<'_, '_, '_> {
                 self.built_in(function, "TRIM", arguments, span)
             }
             other => {
-                let RefusedForm { what, head } = refused_form(other);
+                let RefusedForm { what, head, hint } = refused_form(other);
                 let at = match head {
                     [] => span,
                     // A tree without a place is somewhere in the statement.
@@ -79,12 +78,7 @@ impl ExprBinder<'_, '_, '_> {
                     head => self.session.place_before(head, span),
                 };
                 let message = format!("not supported: {what}");
-                match other {
-                    Sql::InSubquery { .. } | Sql::Subquery(_) | Sql::Exists { .. } => {
-                        self.session.fail_with(at, message, ONE_TABLE)
-                    }
-                    _ => self.session.fail(at, message),
-                }
+                Err(self.session.report.add(at, message, hint.map(str::to_owned)))
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::calls::Calls;
 use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::grouping::Grouping;
+use crate::over::OverKey;
 use crate::parse::fold_name;
 use crate::query::QueryBinder;
 use crate::report::Bind;
@@ -52,6 +53,16 @@ impl Ordering {
         }
     }
 
+    /// The key as one of a partition: over what the result columns, `columns`, are computed from.
+    pub(crate) fn over(&self, columns: &[Expr]) -> OverKey {
+        let Self { is_descending, is_nulls_first, .. } = *self;
+        let expr = match &self.value {
+            OrderValue::Output(index) => columns[*index].clone(),
+            OrderValue::Expr(expr) => expr.clone(),
+        };
+        OverKey { expr, is_descending, is_nulls_first }
+    }
+
     /// Moves the key above a grouping.
     pub(crate) fn rewrite(&mut self, session: &mut Session<'_>, grouping: &Grouping) -> Bind<()> {
         if let OrderValue::Expr(expr) = &self.value {
@@ -74,6 +85,16 @@ impl QueryBinder<'_, '_> {
         body: Span,
     ) -> Bind<Vec<Ordering>> {
         let mut keys = Vec::new();
+        if let Some(ast::OrderBy { kind: ast::OrderByKind::All(options), .. }) = order_by {
+            let span = self.session.place(&["ORDER", "BY", "ALL"], body);
+            let (is_descending, is_nulls_first) = self.order_options(options, span)?;
+            keys.extend((0..names.len()).map(|column| Ordering {
+                value: OrderValue::Output(column),
+                is_descending,
+                is_nulls_first,
+                span,
+            }));
+        }
         for key in self.order_exprs(order_by, body)? {
             let (is_descending, is_nulls_first) = self.direction(key)?;
             let span = self.session.span(key.expr.span());
@@ -149,20 +170,25 @@ impl QueryBinder<'_, '_> {
                 let span = exprs.first().map_or(body, |e| self.session.span(e.span()));
                 self.session.fail(span, "not supported: INTERPOLATE")
             }
-            ast::OrderByKind::All(_) => {
-                let at = self.session.place(&["ORDER", "BY", "ALL"], body);
-                self.session.fail(at, "not supported: ORDER BY ALL")
-            }
+            ast::OrderByKind::All(_) => Ok(&[]),
         }
     }
 
     fn direction(&mut self, key: &ast::OrderByExpr) -> Bind<(bool, bool)> {
         let ast::OrderByExpr { expr, options, with_fill } = key;
+        let span = self.session.span(expr.span());
+        if with_fill.is_some() {
+            return self.session.fail(span, "not supported: ORDER BY … WITH FILL");
+        }
+        self.order_options(options, span)
+    }
+
+    /// Whether values descend, and whether NULL comes first.
+    fn order_options(&mut self, options: &ast::OrderByOptions, span: Span) -> Bind<(bool, bool)> {
         let ast::OrderByOptions { sort, nulls_first } = options;
-        if with_fill.is_some() || matches!(sort, Some(ast::OrderBySort::Using(_))) {
-            let what = if with_fill.is_some() { "WITH FILL" } else { "USING" };
-            let span = self.session.span(expr.span());
-            return self.session.fail(span, format!("not supported: ORDER BY … {what}"));
+        if matches!(sort, Some(ast::OrderBySort::Using(_))) {
+            let hint = "write ASC or DESC";
+            return self.session.fail_with(span, "not supported: ORDER BY … USING", hint);
         }
         let is_descending = matches!(sort, Some(ast::OrderBySort::Desc));
         Ok((is_descending, nulls_first.unwrap_or(false)))

@@ -50,10 +50,10 @@ struct PendingOver {
 
 /// One key of `ORDER BY`.
 #[derive(Clone)]
-struct OverKey {
-    expr: Expr,
-    is_descending: bool,
-    is_nulls_first: bool,
+pub(crate) struct OverKey {
+    pub(crate) expr: Expr,
+    pub(crate) is_descending: bool,
+    pub(crate) is_nulls_first: bool,
 }
 
 /// Where a call is computed.
@@ -80,6 +80,29 @@ impl OverCalls {
     /// Where the first call stands, if there is one.
     pub(crate) fn first_span(&self) -> Option<Span> {
         self.calls.first().map(|call| call.span)
+    }
+
+    /// `ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) <= 1`.
+    pub(crate) fn is_first_row(
+        &mut self,
+        partition_by: Vec<Expr>,
+        order: Vec<OverKey>,
+        span: Span,
+    ) -> Expr {
+        let number = self.column(PendingOver {
+            function: OverFunction::RowNumber,
+            argument: None,
+            frame: Frame::Rows(None),
+            data_type: DataType::BigInt,
+            label: "ROW_NUMBER()".to_owned(),
+            partition_by,
+            order,
+            span,
+        });
+        let one = constant(Scalar::BigInt(1), span);
+        let (left, right) = (Box::new(number), Box::new(one));
+        let kind = ExprKind::Binary { op: BinaryOp::LessOrEqual, left, right };
+        Expr { kind, data_type: DataType::Boolean, span }
     }
 
     fn column(&mut self, call: PendingOver) -> Expr {

@@ -132,7 +132,6 @@ impl QueryBinder<'_, '_> {
             pipe_operators,
         } = query;
         let refused = [
-            (fetch.is_some(), "FETCH", "FETCH; LIMIT does the same"),
             (!locks.is_empty(), "FOR", "FOR UPDATE and FOR SHARE"),
             (for_clause.is_some(), "FOR", "FOR XML, JSON and BROWSE"),
             (settings.is_some(), "SETTINGS", "SETTINGS"),
@@ -148,10 +147,8 @@ impl QueryBinder<'_, '_> {
         if let Some(with) = with {
             self.bind_with(with)?;
         }
-        let limit = match limit_clause {
-            Some(clause) => self.bind_limit(clause),
-            None => Ok(LimitSpec::default()),
-        };
+        let body_span = first_word(self.session.span(body.span()));
+        let limit = self.bind_limit(limit_clause.as_ref(), fetch.as_ref(), body_span);
         let bound = self.bind_body(body, order_by.as_ref(), &limit);
         if has_with {
             self.ctes.pop();
@@ -223,25 +220,44 @@ impl QueryBinder<'_, '_> {
         }
     }
 
-    /// `a UNION ALL b UNION ALL …`, which `sqlparser` nests to the left.
+    /// `a UNION ALL b UNION ALL …`, which `sqlparser` nests to the left; and `UNION`, each row of which is
+    /// given once.
     fn bind_union(&mut self, body: &ast::SetExpr) -> Bind<Relation> {
+        let quantifier_of = |body: &ast::SetExpr| match body {
+            ast::SetExpr::SetOperation { op: ast::SetOperator::Union, set_quantifier, .. } => {
+                Some(*set_quantifier)
+            }
+            _ => None,
+        };
+        let quantifier = quantifier_of(body);
+        let is_once =
+            matches!(quantifier, Some(ast::SetQuantifier::None | ast::SetQuantifier::Distinct));
         let mut parts = Vec::new();
         let mut at = body;
         while let ast::SetExpr::SetOperation { left, op, set_quantifier, right } = at {
-            let is_all = matches!(set_quantifier, ast::SetQuantifier::All);
-            if *op != ast::SetOperator::Union || !is_all {
-                let what = match op {
-                    ast::SetOperator::Union => format!("UNION {set_quantifier}"),
-                    other => other.to_string(),
-                };
+            let is_known = is_once || matches!(set_quantifier, ast::SetQuantifier::All);
+            if *op != ast::SetOperator::Union || !is_known {
                 let span = first_word(self.session.span(right.span()));
                 let at = self.session.place_before(&[&op.to_string()], span);
-                let what = what.trim_end();
-                let message = format!("not supported: {what}; UNION ALL is");
-                return self.session.fail(at, message);
+                let (what, hint) = match op {
+                    ast::SetOperator::Union => (
+                        format!("UNION {set_quantifier}"),
+                        "columns go by their place: write UNION ALL",
+                    ),
+                    other => (
+                        other.to_string(),
+                        "mark each side with a number, put UNION ALL between them, and filter GROUP BY by \
+                         HAVING",
+                    ),
+                };
+                return self.session.fail_with(at, format!("not supported: {what}"), hint);
             }
             parts.push(right.as_ref());
             at = left;
+            // What gives its rows once is one part of what gives them all.
+            if quantifier_of(at).map(|other| other == ast::SetQuantifier::All) == Some(is_once) {
+                break;
+            }
         }
         parts.push(at);
         let mut inputs = Vec::with_capacity(parts.len());
@@ -255,7 +271,9 @@ impl QueryBinder<'_, '_> {
         for (input, span) in inputs {
             bound.push((input?, span));
         }
-        self.unify_union(bound)
+        let span = bound.first().map_or(Span::default(), |(_, span)| first_word(*span));
+        let all = self.unify_union(bound)?;
+        if is_once { self.once(all, "UNION", span) } else { Ok(all) }
     }
 
     /// Casts the columns of each input to the types they have in common.
@@ -329,46 +347,6 @@ impl QueryBinder<'_, '_> {
             columns.push(NamedExpr { name, expr });
         }
         Ok(Relation::Project { input: Box::new(input), columns })
-    }
-
-    fn bind_limit(&mut self, clause: &ast::LimitClause) -> Bind<LimitSpec> {
-        let (limit, offset) = match clause {
-            ast::LimitClause::LimitOffset { limit, offset, limit_by } => {
-                if let Some(by) = limit_by.first() {
-                    let span = self.session.span(by.span());
-                    return self.session.fail(span, "not supported: LIMIT … BY");
-                }
-                let offset = offset.as_ref().map(|ast::Offset { value, rows: _ }| value);
-                (limit.as_ref(), offset)
-            }
-            ast::LimitClause::OffsetCommaLimit { offset, limit: _ } => {
-                let span = self.session.span(offset.span());
-                let message = "not supported: LIMIT offset, count; LIMIT count OFFSET offset is";
-                return self.session.fail(span, message);
-            }
-        };
-        let keep = limit.map(|limit| self.row_count(limit, "LIMIT")).transpose();
-        let skip = offset.map(|offset| self.row_count(offset, "OFFSET")).transpose();
-        Ok(LimitSpec { keep: keep?.flatten(), skip: skip?.flatten().unwrap_or(0) })
-    }
-
-    /// A constant number of rows; NULL is no limit.
-    fn row_count(&mut self, expr: &ast::Expr, clause: &'static str) -> Bind<Option<u64>> {
-        let scope = Scope::new("", &Schema::default());
-        let mut binder = ExprBinder::new(self.session, &scope, clause);
-        let bound = binder.bind_flexible(expr)?;
-        let span = bound.expr.span;
-        let count = binder.adapt(bound, &DataType::BigInt, clause)?;
-        match count.kind {
-            ExprKind::Literal(Scalar::Null(_)) => Ok(None),
-            ExprKind::Literal(Scalar::BigInt(count)) if count >= 0 => {
-                Ok(Some(count.unsigned_abs()))
-            }
-            _ => {
-                let message = format!("{clause} takes a constant number of rows");
-                self.session.fail_with(span, message, "write a whole number from 0")
-            }
-        }
     }
 }
 

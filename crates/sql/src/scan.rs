@@ -12,6 +12,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 use tidemill_plan::{Emit, Span};
 
 use crate::dialect::TidemillDialect;
+use crate::from_first::select_first;
 use crate::position::Positions;
 use crate::report::Report;
 use crate::spelling;
@@ -20,14 +21,14 @@ use crate::window_tokens::TableWindow;
 /// What some editors put at the head of a file.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The quote of a word that stands for a path. No script quotes a name this way (see `spelling`), and
+/// The quote of a word that stands for a path. No script quotes a name this way (see `dialect`), and
 /// `sqlparser` can print it: it panics at a word in single quotes that it has to show.
-pub(crate) const PATH_QUOTE: char = '`';
+pub(crate) const PATH_QUOTE: char = '[';
 
 /// Longest script, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Deepest nesting of brackets and `CASE … END`.
-const NESTING_MAX: usize = 64;
+pub(crate) const NESTING_MAX: usize = 64;
 /// Most tokens between two commas, brackets, `AND`s, `OR`s or clauses. Statements without such a
 /// break are chains (`1+1+1…`), which make a tree as deep as they are long.
 const CHAIN_TOKENS_MAX: usize = 10_000;
@@ -132,6 +133,7 @@ fn finish(
     let start = positions.span(first.span).map_or(0, |span| span.start);
     let end = positions.span(last.span).map_or(start, |span| span.end);
     let span = Span { start, end };
+    let tokens = select_first(&tokens).unwrap_or(tokens);
     if !spelling::check(&tokens, positions, report) {
         chunks.push(Chunk { tokens, emit: None, span, is_refused: true, is_misspelt: true });
         return;

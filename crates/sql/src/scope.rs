@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use sqlparser::tokenizer::Span as TokenSpan;
-use tidemill_plan::{Expr, Span};
+use tidemill_plan::{Expr, ExprKind, Span};
 use tidemill_record::{DataType, Schema};
 
 use crate::catalog::Catalog;
@@ -188,6 +188,15 @@ impl Scope {
                 let are_alike = others.iter().all(|&at| self.names[at] == self.names[*first]);
                 if are_alike { Match::Alike } else { Match::InCase(folded) }
             }
+        }
+    }
+
+    /// Finds a column by name, and gives its place.
+    pub(crate) fn place(&self, session: &mut Session<'_>, name: &Name) -> Bind<usize> {
+        let found = self.resolve(session, None, name, name.span)?;
+        match found.kind {
+            ExprKind::Column { index, .. } => Ok(index),
+            _ => session.fail(name.span, format!("\"{}\" is no column", name.text)),
         }
     }
 

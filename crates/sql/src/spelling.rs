@@ -63,10 +63,6 @@ fn refused(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, String, Option
 fn character(c: char) -> (String, Option<&'static str>) {
     let code = u32::from(c);
     let hint = match c {
-        '`' => {
-            let hint = "a name that needs quotes stands in double quotes, text in single quotes";
-            return ("backticks".to_owned(), Some(hint));
-        }
         '\u{2018}'..='\u{201f}'
         | '«'
         | '»'
@@ -217,8 +213,6 @@ fn bracket(
 fn operator(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, Option<&'static str>)> {
     let next = tokens.get(at + 1).map(|next| &next.token).filter(|_| is_adjacent(tokens, at));
     Some(match (&tokens[at].token, next) {
-        (Token::Div, Some(Token::Div)) => (2, Some("/ of integers leaves the fraction out")),
-        (Token::Mul, Some(Token::Mul)) => (2, Some("write POWER(x, y)")),
         (Token::Pipe, Some(Token::Gt)) => (2, Some("a query begins with SELECT")),
         (Token::Eq, Some(Token::Lt)) => (2, Some("write <=")),
         (Token::Overlap, _) => (1, Some("write AND")),
