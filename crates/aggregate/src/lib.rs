@@ -7,7 +7,8 @@
 //! [`gathering`] (how it waits for it).
 //!
 //! What depends on event time: [`event_time`] (the watermark; `far_ahead` guards it), [`windows`], [`over`], and
-//! [`late`] (records that came after it). `predict` says beforehand what all these hold.
+//! [`late`] (records that came after it). `predict` says beforehand what all these hold, `seen_keys` afterwards which
+//! keys a partition had.
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
@@ -28,6 +29,7 @@ mod predict;
 mod recent;
 mod row_store;
 pub mod sealed;
+mod seen_keys;
 pub mod sort;
 mod sort_order;
 mod state;
@@ -46,6 +48,7 @@ pub use limit::{Limit, LimitTable};
 pub use over::OverTable;
 pub use predict::{predicted_seal, predicted_state};
 pub use sealed::{Sealed, TableBatches};
+pub use seen_keys::SeenKeys;
 pub use sort::SortTable;
 pub use table::AggTable;
 pub use top_n::TopNTable;

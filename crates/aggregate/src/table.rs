@@ -14,6 +14,7 @@ use crate::changes::Pending;
 use crate::compact::repeated;
 use crate::groups::{GroupBatches, GroupOrder};
 use crate::intern::Interner;
+use crate::seen_keys::SeenKeys;
 use crate::state::{Overflow, State, until_overflow};
 use crate::states::state_of;
 
@@ -227,30 +228,14 @@ impl AggTable {
         }
     }
 
-    /// Hashes of the given key positions (indices into the key, not into the input), one for each
-    /// distinct value among the groups, ascending. Equal values have equal hashes in every table.
-    /// O(groups), and eight bytes a group.
+    /// The values of the given key positions (indices into the key, not into the input) among the groups,
+    /// by hashes: equal values have equal hashes in every table. O(groups), and eight bytes a group.
     ///
     /// # Panics
     /// If a position is not one of the key's.
     #[must_use]
-    pub fn key_fingerprints(&self, keys: &[usize]) -> Vec<u64> {
-        let mut hashes: Vec<u64> = self.interner.fingerprints(keys).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes
-    }
-
-    /// The values behind a hash of [`Self::key_fingerprints`], as SQL literals separated by
-    /// commas; `None` if no group has it. O(groups).
-    ///
-    /// # Panics
-    /// If a position is not one of the key's.
-    #[must_use]
-    pub fn key_text(&self, fingerprint: u64, keys: &[usize]) -> Option<String> {
-        let mut groups = 0..self.group_count();
-        let group = groups.find(|&group| self.interner.fingerprint(group, keys) == fingerprint)?;
-        Some(self.interner.key_text(group, keys.iter().copied()))
+    pub fn seen_keys(&self, keys: &[usize]) -> SeenKeys {
+        SeenKeys::of(&self.interner, keys)
     }
 
     /// As [`State::prepare_running`], of all states.

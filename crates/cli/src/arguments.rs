@@ -23,7 +23,8 @@ Examples:
     tidemill explain job.sql
     tidemill run job.sql --cores 0,2,4-7
 
-Exit codes: 0 done, 1 failed or stopped while running, 2 wrong SQL or usage, 130 asked to stop again.";
+Exit codes: 0 done, 1 failed while running, 2 wrong SQL or usage, 130 or 143 stopped by SIGINT or SIGTERM
+before the end of the input.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -125,7 +126,7 @@ pub(crate) struct Run {
     /// Print the plan to standard error before running.
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Print neither progress nor summary.
+    /// Print neither progress nor summary; warnings, and what was left out of results, all the same.
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }

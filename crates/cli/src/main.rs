@@ -1,7 +1,8 @@
 //! The `tidemill` command: a thin user of the library.
 //!
 //! Results go to standard output, everything else to standard error, both through [`output`] alone. Exit
-//! codes: 0 done, 1 failed or stopped while running, 2 wrong SQL or usage, 130 asked to stop a second time.
+//! codes: 0 done, 1 failed while running, 2 wrong SQL or usage, 130 or 143 stopped by SIGINT or SIGTERM before the end
+//! of the input, 130 also at a second request to stop.
 
 mod arguments;
 mod check;
@@ -23,7 +24,7 @@ use crate::output::tell;
 
 /// The script or the arguments are wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
-/// The job failed while running, or was stopped before its input ended.
+/// The job failed while running.
 pub(crate) const EXIT_FAILED: u8 = 1;
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use crate::arguments::{ResultFormat, Run};
 use crate::output::tell;
 use crate::progress::{Bar, INTERVAL};
 use crate::script::Script;
-use crate::{EXIT_FAILED, fail, output, signals};
+use crate::{fail, output, signals};
 
 pub(crate) fn run(arguments: &Run) -> ExitCode {
     match run_script(arguments) {
@@ -24,14 +24,22 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
             } else {
                 output::print(plans.as_bytes())
             };
-            if !arguments.quiet {
+            // Quiet or not, what is missing from a result is not passed over.
+            if arguments.quiet {
+                output::report(&summary.left_out());
+            } else {
                 output::report(&summary.to_string());
             }
-            // Quiet or not, a result that may be wrong is not passed over.
             for warning in &summary.warnings {
                 tell!("warning: {warning}");
             }
-            if summary.is_stopped { ExitCode::from(EXIT_FAILED) } else { printed }
+            match &summary.stopped {
+                Some(stopped) => {
+                    tell!("{stopped}");
+                    signals::exit_code()
+                }
+                None => printed,
+            }
         }
         Ok(Err(code)) => code,
         Err(error) => fail(&error),

@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP ask a job to stop.
+//! SIGINT, SIGTERM and SIGHUP ask a job to stop. One whose input ends by itself leaves nothing then, and the
+//! exit code says which signal it was.
 //!
 //! Those that come within a second of the first are one request: `timeout` signals the command and then its
 //! group, and whatever relays signals beside it doubles them again. One that comes later ends the process and
@@ -8,6 +9,7 @@
 
 use std::io;
 use std::mem::{MaybeUninit, zeroed};
+use std::process::ExitCode;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -19,13 +21,19 @@ use tidemill::StopFlag;
 const BURST_MS: u64 = 1000;
 
 /// The shell's convention for a process that SIGINT ended: 128 + 2.
-const EXIT_INTERRUPTED: c_int = 130;
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// The same of SIGTERM; a hang-up counts as one.
+const EXIT_TERMINATED: u8 = 143;
 
 const ABORTED: &[u8] = b"error: a second request to stop ended the job at once; results that were not yet visible are \
                          left in files that end in .open\n";
 
 /// When the first request came, in milliseconds of the monotonic clock; 0 before that.
 static ASKED_MS: AtomicU64 = AtomicU64::new(0);
+
+/// The first request was a SIGINT.
+static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// What a request sets.
 static STOP: OnceLock<StopFlag> = OnceLock::new();
@@ -66,6 +74,12 @@ pub(crate) fn stop_by(flag: StopFlag) {
     }
 }
 
+/// What to exit with where a request has ended a job before its input did.
+pub(crate) fn exit_code() -> ExitCode {
+    let is_interrupted = IS_INTERRUPTED.load(Ordering::Relaxed);
+    ExitCode::from(if is_interrupted { EXIT_INTERRUPTED } else { EXIT_TERMINATED })
+}
+
 fn is_ignored(signal: c_int) -> io::Result<bool> {
     let mut before = MaybeUninit::<sigaction>::uninit();
     // SAFETY: nothing is changed, and the call fills `before`.
@@ -85,6 +99,9 @@ extern "C" fn note(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
     }
     let now_ms = monotonic_ms();
     let first = ASKED_MS.compare_exchange(0, now_ms, Ordering::SeqCst, Ordering::SeqCst);
+    if first.is_ok() {
+        IS_INTERRUPTED.store(signal == SIGINT, Ordering::Relaxed);
+    }
     fence(Ordering::SeqCst);
     if let Some(flag) = STOP.get() {
         flag.stop();
@@ -111,6 +128,6 @@ fn abort() -> ! {
         if libc::poll(&raw mut stderr, 1, 0) == 1 {
             libc::write(libc::STDERR_FILENO, ABORTED.as_ptr().cast(), ABORTED.len());
         }
-        libc::_exit(EXIT_INTERRUPTED)
+        libc::_exit(EXIT_INTERRUPTED.into())
     }
 }

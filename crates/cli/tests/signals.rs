@@ -5,9 +5,10 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use libc::{SIGHUP, SIGINT, SIGTERM, c_int};
@@ -46,7 +47,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Bytes of a pipe that wait to be read.
-fn unread_bytes(pipe: &ChildStdout) -> usize {
+fn unread_bytes(pipe: &impl AsRawFd) -> usize {
     let mut count: c_int = 0;
     // SAFETY: the descriptor is open, and the call writes one integer.
     assert_eq!(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &mut count) }, 0);
@@ -102,6 +103,35 @@ fn at_whatever_instant_the_first_comes_nothing_is_half_done() {
         } else {
             check_published(&host, &output, &format!("after {delay_ms} ms"));
         }
+    }
+}
+
+/// Of a pipe, which ends when its writer goes: what was printed by then stays, and nothing else comes.
+#[test]
+fn a_bounded_job_that_is_stopped_keeps_what_it_printed_and_says_that_it_is_a_part() {
+    let script = "CREATE SOURCE s (a BIGINT) WITH ('connector' = 'file', 'path' = '/dev/stdin', 'format' = 'csv'); ";
+    for (query, printed, rest) in [
+        ("SELECT a FROM s", "a\n1\n2\n", "; what was printed is only a part of the results"),
+        ("SELECT SUM(a) AS total FROM s", "", ""),
+    ] {
+        let host = Host::new();
+        let arguments = ["run", "-q", "-e", &(script.to_owned() + query)];
+        let mut command = host.command(&arguments);
+        let mut child = start(command.stdin(Stdio::piped()));
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"a\n1\n2\n").unwrap();
+        let stdout = child.stdout.as_ref().unwrap();
+        match printed {
+            // What it has read shows in nothing but that the pipe is empty, and that is before it has read it all.
+            "" => wait_until("the pipe has been read", || unread_bytes(&stdin) == 0),
+            _ => wait_until("it has printed", || unread_bytes(stdout) == printed.len()),
+        }
+        send(&child, SIGTERM);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(143), "{query}: {stderr}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{query}");
+        assert_eq!(stderr, format!("stopped before the end of the input{rest}\n"), "{query}");
     }
 }
 

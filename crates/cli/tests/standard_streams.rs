@@ -33,10 +33,14 @@ fn nothing_depends_on_whether_reports_are_heard() {
             "CREATE SINK o WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv', 'on.existing' = 'replace'); "
         )
     };
-    let warns = "CREATE SOURCE s (k VARCHAR) PARTITIONED BY (k) WITH ('connector' = 'file', 'path' = 'keys', 'format' = 'csv'); "
-        .to_owned()
-        + &sink("warned")
-        + "INSERT INTO o SELECT k, COUNT(*) AS n FROM s GROUP BY k";
+    let audits = |audit: &str| {
+        format!(
+            "CREATE SOURCE s (k VARCHAR) PARTITIONED BY (k) WITH ('connector' = 'file', 'path' = 'keys', \
+             'format' = 'csv', 'partition.audit' = '{audit}'); "
+        ) + &sink("warned")
+            + "INSERT INTO o SELECT k, COUNT(*) AS n FROM s GROUP BY k"
+    };
+    let (warns, breaks) = (audits("warn"), audits("fail"));
     let bad =
         "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH ('connector' = 'file', 'path' = 't.csv'); ";
     let writes = sink("out") + "INSERT INTO o SELECT b FROM 't.csv'";
@@ -48,6 +52,7 @@ fn nothing_depends_on_whether_reports_are_heard() {
         (0, vec!["check", "job.sql"]),
         (0, vec!["gen", "trades", "--rows", "10", "--out", "made"]),
         (1, vec!["run", "-e", &fails]),
+        (1, vec!["run", "-q", "-e", &breaks]),
         (2, vec!["run", "-e", "SELECT wrong FROM 't.csv'"]),
         (2, vec!["check", "missing.sql"]),
         (2, vec!["run", "--no-such-option"]),

@@ -1,9 +1,9 @@
 //! Checks on what pipelines said of their partitions, before anything is published.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use tidemill_pipeline::Outcome;
+use tidemill_pipeline::{Outcome, SeenKeys};
 use tidemill_record::PartitionId;
 
 use crate::ControlError;
@@ -31,43 +31,45 @@ pub(crate) fn check_splits(source: &str, outcomes: &[&Outcome]) -> Result<(), Co
     Ok(())
 }
 
+/// Keys that two partitions share, although their source declares that none do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedKeys {
+    /// The first partition that has them.
+    pub owner: PartitionId,
+    /// The other one.
+    pub other: PartitionId,
+    /// How many.
+    pub count: u64,
+    /// One of them, as SQL literals, where it is known.
+    pub key: Option<String>,
+}
+
 /// Holds the keys of partitions against each other where a proof of locality rests on the source's
-/// `PARTITIONED BY`; a warning for each pair of partitions that share keys.
+/// `PARTITIONED BY`; each pair of partitions that share keys, in order.
 ///
 /// # Cost
 /// O(keys log partitions), and memory for the partitions alone: fingerprints ascend, so they are merged.
-pub(crate) fn check_keys(query: &str, source: &str, outcomes: &[&Outcome]) -> Vec<String> {
-    let mut shared: HashMap<(PartitionId, PartitionId), u64> = HashMap::new();
+pub(crate) fn shared_keys(outcomes: &[&Outcome]) -> Vec<SharedKeys> {
+    let mut shared = BTreeMap::new();
     let audits = || outcomes.iter().flat_map(|outcome| &outcome.audits);
     let stages: BTreeSet<usize> = audits().map(|audit| audit.stage).collect();
     for stage in stages {
         let of_stage = outcomes.iter().flat_map(|outcome| {
             let audits = outcome.audits.iter().filter(|audit| audit.stage == stage);
-            audits.map(|audit| (outcome.partition, &audit.fingerprints[..]))
+            audits.map(|audit| (outcome.partition, &audit.seen))
         });
         count_shared(&of_stage.collect::<Vec<_>>(), &mut shared);
     }
-    let mut pairs: Vec<_> = shared.into_iter().collect();
-    pairs.sort_unstable();
-    pairs
-        .into_iter()
-        .map(|((owner, other), count)| {
-            format!(
-                "query {query}: {count} value(s) of the columns that {source} declares as \
-                 PARTITIONED BY stand in partition {owner} and in partition {other}; their groups \
-                 are not whole: correct the declaration or the input"
-            )
-        })
-        .collect()
+    shared.into_values().collect()
 }
 
 /// Counts the keys that partitions share with the first that has them. Those of each ascend.
 fn count_shared(
-    partitions: &[(PartitionId, &[u64])],
-    shared: &mut HashMap<(PartitionId, PartitionId), u64>,
+    partitions: &[(PartitionId, &SeenKeys)],
+    shared: &mut BTreeMap<(PartitionId, PartitionId), SharedKeys>,
 ) {
     let next = |at: usize, place: usize| {
-        let fingerprint = partitions[at].1.get(place);
+        let fingerprint = partitions[at].1.fingerprints.get(place);
         fingerprint.map(|&fingerprint| Reverse((fingerprint, at, place)))
     };
     let mut heads: BinaryHeap<_> = (0..partitions.len()).filter_map(|at| next(at, 0)).collect();
@@ -75,7 +77,14 @@ fn count_shared(
     while let Some(Reverse((fingerprint, at, place))) = heads.pop() {
         match owner {
             Some((known, owner)) if known == fingerprint => {
-                *shared.entry((partitions[owner].0, partitions[at].0)).or_insert(0) += 1;
+                let ((owner, its), (other, others)) = (partitions[owner], partitions[at]);
+                let none = SharedKeys { owner, other, count: 0, key: None };
+                let pair = shared.entry((owner, other)).or_insert(none);
+                pair.count += 1;
+                if pair.key.is_none() {
+                    pair.key =
+                        its.named.get(&fingerprint).or(others.named.get(&fingerprint)).cloned();
+                }
             }
             _ => owner = Some((fingerprint, at)),
         }
@@ -87,15 +96,29 @@ fn count_shared(
 mod tests {
     use super::*;
 
+    fn seen(fingerprints: &[u64], named: &[u64]) -> SeenKeys {
+        let named = named.iter().map(|key| (*key, format!("'{key}'"))).collect();
+        SeenKeys { fingerprints: fingerprints.to_vec(), named }
+    }
+
     #[test]
     fn a_key_counts_for_each_partition_behind_the_first_that_has_it() {
-        let lists: [&[u64]; 4] = [&[1, 5, 9], &[2, 5], &[], &[1, 2, 5, u64::MAX]];
-        let partitions: Vec<_> = (0..).map(PartitionId).zip(lists).collect();
-        let mut shared = HashMap::new();
+        let lists = [
+            seen(&[1, 5, 9], &[9]),
+            seen(&[2, 5], &[]),
+            seen(&[], &[]),
+            seen(&[1, 2, 5, u64::MAX], &[5]),
+        ];
+        let partitions: Vec<_> = (0..).map(PartitionId).zip(&lists).collect();
+        let mut shared = BTreeMap::new();
         count_shared(&partitions, &mut shared);
-        let mut shared: Vec<_> = shared.into_iter().collect();
-        shared.sort_unstable();
-        let pair = |one, other| (PartitionId(one), PartitionId(other));
-        assert_eq!(shared, [(pair(0, 1), 1), (pair(0, 3), 2), (pair(1, 3), 1)]);
+        let pair = |owner, other, count, key: Option<&str>| SharedKeys {
+            owner: PartitionId(owner),
+            other: PartitionId(other),
+            count,
+            key: key.map(str::to_owned),
+        };
+        let expected = [pair(0, 1, 1, None), pair(0, 3, 2, Some("'5'")), pair(1, 3, 1, None)];
+        assert_eq!(shared.into_values().collect::<Vec<_>>(), expected);
     }
 }

@@ -48,10 +48,10 @@ struct Running {
     is_gather: bool,
     gives: Option<Giving>,
     takes: Option<Taking>,
+    /// A stop ends its input; without this it ends the pipeline.
+    ends_by_stop: bool,
     /// The input has ended, or is to: the tables are being emptied.
     is_draining: bool,
-    /// It was asked to stop before its input had ended.
-    is_cut: bool,
     /// What it may hold; covers what it held after its last turn.
     lease: Lease,
     pipeline: Pipeline,
@@ -72,6 +72,8 @@ pub(crate) struct Opening {
     pub(crate) links: Links,
     /// Covers the tables that are its input.
     pub(crate) lease: Lease,
+    /// A stop is an end of its input.
+    pub(crate) ends_by_stop: bool,
 }
 
 /// What a pipeline leaves behind, and the lease that covers what it still holds.
@@ -98,7 +100,7 @@ enum Turned {
 
 impl CoreLoop {
     /// Runs one pipeline to the end of its input or until it is asked to stop; a gather always to the
-    /// end. What became of it: `None` where it was abandoned because an earlier one failed.
+    /// end, unless what it gathers from was cut off. What became of it: `None` where it was abandoned because an earlier one failed.
     pub(crate) async fn run_one(
         &mut self,
         rank: usize,
@@ -190,7 +192,7 @@ impl CoreLoop {
     }
 
     async fn open(&self, rank: usize, opening: Opening) -> Result<Running, ControlError> {
-        let Opening { spec, links, lease } = opening;
+        let Opening { spec, links, lease, ends_by_stop } = opening;
         let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
         let (query, source) = (spec.query.clone(), spec.source.clone());
         let position = Position { partition: spec.partition, offset: Offset(0) };
@@ -207,8 +209,8 @@ impl CoreLoop {
                     is_gather,
                     gives,
                     takes,
+                    ends_by_stop,
                     is_draining,
-                    is_cut: false,
                     lease,
                     pipeline,
                 })
@@ -221,12 +223,18 @@ impl CoreLoop {
     /// One turn, or the last steps of a pipeline that is to end.
     async fn turn(&mut self, one: &mut Running) -> Result<Turned, ControlError> {
         if self.stop.is_set() && !one.is_gather && !one.is_draining {
-            (one.is_draining, one.is_cut) = (true, true);
+            if !one.ends_by_stop {
+                return Ok(Turned::Done(Box::new(one.cut_off())));
+            }
+            one.is_draining = true;
+        }
+        if one.takes.as_ref().is_some_and(|taking| taking.0.is_cut()) {
+            return Ok(Turned::Done(Box::new(one.cut_off())));
         }
         if one.gives.as_ref().is_some_and(Giving::is_over) {
             one.is_draining = true;
         }
-        let Running { pipeline, gives, takes, is_draining, is_cut, lease, source, .. } = one;
+        let Running { pipeline, gives, takes, is_draining, lease, source, .. } = one;
         let turned = AssertUnwindSafe(async {
             // What a gather has not taken yet has a bound: so long nothing more is read.
             if gives.as_mut().is_some_and(Giving::is_held_up) {
@@ -267,7 +275,6 @@ impl CoreLoop {
                 cover(lease, pipeline)?;
                 return Ok(Turned::On);
             };
-            outcome.is_cut = *is_cut;
             lease.cover(outcome.held_bytes()).map_err(Stopped::Refused)?;
             if let Some(giving) = gives {
                 giving.end(&mut outcome, lease);
@@ -316,6 +323,14 @@ fn cover(lease: &mut Lease, pipeline: &Pipeline) -> Result<(), Stopped> {
 }
 
 impl Running {
+    /// Ends without results.
+    fn cut_off(&mut self) -> Outcome {
+        if let Some(giving) = &self.gives {
+            giving.cut_off();
+        }
+        self.pipeline.cut_off()
+    }
+
     /// The budget is used up. `wanted_bytes` is what this pipeline, or a step of it, was about to hold.
     fn out_of_memory(&self, wanted_bytes: u64) -> ControlError {
         let (account, held_bytes) = (self.lease.account(), self.pipeline.held_bytes());

@@ -7,6 +7,8 @@ use tidemill_pipeline::{Held, PipelineError};
 use tidemill_record::Position;
 use tidemill_rt::RtError;
 
+use crate::SharedKeys;
+
 /// Why a job ended before its input did. Nothing that it wrote to files is visible but segments of input without
 /// end that were published before.
 #[derive(Debug)]
@@ -54,6 +56,18 @@ pub enum ControlError {
     },
     /// Files that were whole could not be made visible while the job ran.
     Publish(Box<PipelineError>),
+    /// Keys stand in several partitions, although their source declares that none do: groups that were taken
+    /// for whole are not.
+    Keys {
+        /// The sink of the query.
+        query: String,
+        /// The source.
+        source: String,
+        /// The columns that it declares.
+        columns: String,
+        /// Each pair of partitions that share keys, in order; at least one.
+        pairs: Vec<SharedKeys>,
+    },
     /// A byte range of a file does not end where the next begins: a quoted field holds the newline
     /// that the cut was made at.
     Split {
@@ -119,6 +133,16 @@ impl fmt::Display for ControlError {
                 write!(f, ": {message}; this is a bug in Tidemill or in a registered function")
             }
             Self::Publish(_) => f.write_str("a segment cannot be published"),
+            Self::Keys { query, source, columns, pairs } => {
+                f.write_str(&shared_text(query, source, columns, &pairs[0]))?;
+                if let more @ 1.. = pairs.len() - 1 {
+                    write!(f, "; {more} more pair(s) of partitions share some")?;
+                }
+                f.write_str(
+                    "; correct the declaration or the input, or set 'partition.audit' = 'warn' for the source to \
+                     go on all the same",
+                )
+            }
             Self::Split { source, ends_at, next_begins_at } => write!(
                 f,
                 "{source} cannot be read as several splits: a record ends at byte {ends_at} where \
@@ -127,6 +151,22 @@ impl fmt::Display for ControlError {
             ),
         }
     }
+}
+
+/// That two partitions share keys, and what that does to a query.
+pub(crate) fn shared_text(query: &str, source: &str, columns: &str, pair: &SharedKeys) -> String {
+    let SharedKeys { owner, other, count, key } = pair;
+    let values = if *count == 1 { "value" } else { "values" };
+    let example = match (key, count) {
+        (None, _) => String::new(),
+        (Some(key), 1) => format!(", {key},"),
+        (Some(key), _) => format!(", such as {key},"),
+    };
+    let stand = if *count == 1 { "stands" } else { "stand" };
+    format!(
+        "{source} is declared PARTITIONED BY ({columns}), but {count} {values} of {columns}{example} {stand} in \
+         partition {owner} and in partition {other}, so that groups of query {query} are not whole"
+    )
 }
 
 fn write_place(f: &mut fmt::Formatter<'_>, source: &str, position: Position) -> fmt::Result {
@@ -141,7 +181,10 @@ impl Error for ControlError {
         match self {
             Self::Core(error) => Some(error),
             Self::Pipeline { error, .. } | Self::Publish(error) => Some(error),
-            Self::Memory { .. } | Self::Panicked { .. } | Self::Split { .. } => None,
+            Self::Memory { .. }
+            | Self::Panicked { .. }
+            | Self::Keys { .. }
+            | Self::Split { .. } => None,
         }
     }
 }

@@ -114,6 +114,11 @@ impl Giving {
         Ok(())
     }
 
+    /// Says that nothing more comes, and that something is missing.
+    pub(crate) fn cut_off(&self) {
+        self.to.handover.cut_off();
+    }
+
     /// Gives the rest of a pipeline that has ended.
     pub(crate) fn end(&self, outcome: &mut Outcome, lease: &mut Lease) {
         // Its watermark stays what its records made it.

@@ -29,6 +29,8 @@ pub(crate) struct Handover<S> {
     is_fresh: AtomicBool,
     /// Grows with every change that a silent partition may have to follow.
     version: AtomicU64,
+    /// A giver was cut off before the end of its input: nothing that is gathered is whole.
+    is_cut: AtomicBool,
     /// The gather has ended: what is given is dropped, and nobody has to go on for it.
     is_over: AtomicBool,
 }
@@ -82,6 +84,7 @@ impl<S> Handover<S> {
             state,
             is_fresh: AtomicBool::new(true),
             version: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         })
     }
@@ -94,6 +97,17 @@ impl<S> Handover<S> {
     /// Whether the gather has ended, so that it takes nothing more. Takes no lock.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Says that a giver gives no more and has not given all.
+    pub(crate) fn cut_off(&self) {
+        self.is_cut.store(true, Ordering::Release);
+        self.tell();
+    }
+
+    /// Whether that was said. Takes no lock.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Acquire)
     }
 
     /// Says that the gather has ended, and drops what it has not taken.

@@ -17,8 +17,9 @@ mod notices;
 mod run;
 mod wave;
 
+pub use audit::SharedKeys;
 pub use error::ControlError;
 pub use meter::{CoreMeter, StopFlag};
 pub use notices::Notices;
 pub use run::{Cores, NodeOutcome, WaveOutcome, run};
-pub use wave::{Node, Planned, Root, Wave};
+pub use wave::{DeclaredKeys, Node, Planned, Root, Wave};

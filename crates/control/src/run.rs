@@ -1,6 +1,7 @@
 //! One wave, from assignment to the files that are ready to be published. Those of input without end are published
 //! here as they become whole.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -11,12 +12,13 @@ use tidemill_rt::{Backend, Core, RtError, begin_launch, thread_cpu_time};
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease};
 use crate::assignment::assign;
-use crate::audit::{check_keys, check_splits};
+use crate::audit::{check_splits, shared_keys};
 use crate::core_loop::{CoreLoop, Left, Links, Opening};
+use crate::error::shared_text;
 use crate::giving::GiveSpec;
 use crate::handover::Handover;
 use crate::wave::{FlatNode, flatten};
-use crate::{ControlError, CoreMeter, Notices, Planned, StopFlag, Wave};
+use crate::{ControlError, CoreMeter, DeclaredKeys, Notices, Planned, StopFlag, Wave};
 
 /// The CPUs a job runs on.
 #[derive(Clone, Debug)]
@@ -48,8 +50,9 @@ pub struct WaveOutcome {
     pub cpu_times: Vec<Duration>,
     /// What a person should know.
     pub warnings: Vec<String>,
-    /// Some of it was asked to stop before it came to its end.
-    pub is_cut: bool,
+    /// Queries, by their numbers within the wave, that a stop has cut off before all of their input was read;
+    /// not those whose input has no end. Of a wave that ends by itself none has deliveries then.
+    pub cut: BTreeSet<usize>,
 }
 
 /// What the pipelines of a node did, together.
@@ -97,8 +100,9 @@ struct Done {
 /// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed; where input may
 /// have no end, all at once, those of a core taking turns.
 ///
-/// A set `stop` flag makes every pipeline drain what it has read, as if its input ended there; the
-/// gathers then merge and write all of it.
+/// A set `stop` flag makes every pipeline of input without end drain what it has read, as if its input ended
+/// there; the gathers then merge and write all of it. Others end at once and leave nothing, unless they had
+/// come to their end before.
 ///
 /// # Errors
 /// The failure of the first pipeline, in order of query and partition, that fails by itself: those
@@ -146,23 +150,45 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
             match done.result {
                 Some(Ok(left)) => {
                     wave_outcome.per_core[done.core].add(&left.outcome.statistics);
+                    if left.outcome.is_cut {
+                        wave_outcome.cut.insert(nodes[node].query);
+                    }
                     outcomes[node][place] = Some(left);
                 }
                 Some(Err(error)) => failures.push(error),
                 None => {}
             }
         }
+        if !wave_outcome.cut.is_empty() {
+            // What they led to is no failure.
+            failures.retain(|failure| !failure.is_consequence());
+        }
         if let Some(error) = first_cause(failures) {
             return Err(error);
         }
+        if !takes_turns && !wave_outcome.cut.is_empty() {
+            count_all(&nodes, &outcomes, &mut wave_outcome);
+            return Ok(wave_outcome);
+        }
         for (node, query, source) in names {
+            if wave_outcome.cut.contains(&nodes[node].query) {
+                continue;
+            }
             let of_node: Vec<&Outcome> =
                 outcomes[node].iter().flatten().map(|left| &left.outcome).collect();
             if nodes[node].are_splits {
                 check_splits(&source, &of_node)?;
             }
             wave_outcome.warnings.extend(of_node.iter().flat_map(|one| one.notices.clone()));
-            wave_outcome.warnings.extend(check_keys(&query, &source, &of_node));
+            if let Some(DeclaredKeys { columns, is_fatal }) = nodes[node].declared.take() {
+                let pairs = shared_keys(&of_node);
+                if is_fatal && !pairs.is_empty() {
+                    return Err(ControlError::Keys { query, source, columns, pairs });
+                }
+                let warnings =
+                    pairs.iter().map(|pair| shared_text(&query, &source, &columns, pair));
+                wave_outcome.warnings.extend(warnings);
+            }
             // The keys have been looked at; their memory goes.
             for left in outcomes[node].iter_mut().flatten() {
                 left.outcome.audits = Vec::new();
@@ -170,24 +196,34 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
             }
         }
     }
+    count_all(&nodes, &outcomes, &mut wave_outcome);
     for (node, outcomes) in nodes.iter().zip(outcomes) {
-        if wave_outcome.per_query.len() <= node.query {
-            wave_outcome.per_query.resize(node.query + 1, Statistics::default());
+        if wave_outcome.cut.contains(&node.query) {
+            continue;
+        }
+        let deliveries = outcomes.into_iter().flatten().flat_map(|left| left.outcome.deliveries);
+        wave_outcome.deliveries.extend(deliveries);
+    }
+    Ok(wave_outcome)
+}
+
+/// Adds up what the pipelines counted.
+fn count_all(nodes: &[FlatNode], outcomes: &[Vec<Option<Left>>], wave: &mut WaveOutcome) {
+    for (node, outcomes) in nodes.iter().zip(outcomes) {
+        if wave.per_query.len() <= node.query {
+            wave.per_query.resize(node.query + 1, Statistics::default());
         }
         let mut of_node = NodeOutcome { query: node.query, ..NodeOutcome::default() };
-        for Left { outcome, .. } in outcomes.into_iter().flatten() {
+        for Left { outcome, .. } in outcomes.iter().flatten() {
             of_node.statistics.add(&outcome.statistics);
             if let Some(measures) = &outcome.measures {
                 of_node.measures.add(measures);
             }
-            wave_outcome.is_cut |= outcome.is_cut;
-            wave_outcome.deliveries.extend(outcome.deliveries);
         }
-        wave_outcome.statistics.add(&of_node.statistics);
-        wave_outcome.per_query[node.query].add(&of_node.statistics);
-        wave_outcome.per_node.push(of_node);
+        wave.statistics.add(&of_node.statistics);
+        wave.per_query[node.query].add(&of_node.statistics);
+        wave.per_node.push(of_node);
     }
-    Ok(wave_outcome)
 }
 
 /// The first failure that is not merely what another one led to.
@@ -226,7 +262,7 @@ fn take_tasks(
             }
             let links = links.get(node_index).map_or_else(Links::default, |of| of[place].clone());
             let lease = std::mem::replace(&mut covered, Lease::new(account));
-            let opening = Opening { spec, links, lease };
+            let opening = Opening { spec, links, lease, ends_by_stop: node.ends_by_stop };
             tasks.push((Task { id: (node_index, place), opening }, planned.weight));
         }
     }

@@ -21,6 +21,9 @@ pub struct Root {
     pub node: Node,
     /// Which of the wave's queries it belongs to, counted from zero.
     pub query: usize,
+    /// The input of the query has no end: a stop is one, and what was read by then is all of it. Of other
+    /// queries a stop leaves nothing.
+    pub ends_by_stop: bool,
     /// Its writers wait for those of the ordered roots before it (standard output), so it must not
     /// start before them.
     pub is_ordered: bool,
@@ -34,6 +37,17 @@ pub struct Node {
     pub children: Vec<Self>,
     /// The pipelines read consecutive byte ranges of one file.
     pub are_splits: bool,
+    /// What their source declares of its partitions; `None` of a gather, and where nothing is.
+    pub declared: Option<DeclaredKeys>,
+}
+
+/// Keys that never stand in two partitions, as a source declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredKeys {
+    /// Names of the columns, separated by commas.
+    pub columns: String,
+    /// Whether the job fails where that does not hold; else it is a warning.
+    pub is_fatal: bool,
 }
 
 /// A pipeline and how heavy it is.
@@ -53,11 +67,14 @@ pub(crate) struct FlatNode {
     /// Indices of the children in the flat order.
     pub(crate) children: Vec<usize>,
     pub(crate) are_splits: bool,
+    pub(crate) declared: Option<DeclaredKeys>,
     /// Nodes of a level run together, after those of the level below. A scan is at 0, a gather one
     /// above its highest child, and an ordered root not below the ordered roots before it.
     pub(crate) level: usize,
     /// Which of the wave's queries it belongs to.
     pub(crate) query: usize,
+    /// As of its root.
+    pub(crate) ends_by_stop: bool,
 }
 
 /// Lays the trees of a wave out flat, children before parents.
@@ -65,8 +82,8 @@ pub(crate) fn flatten(wave: Wave) -> Vec<FlatNode> {
     let mut flat = Vec::new();
     let mut level_min = 0;
     let has_no_end = wave.has_no_end;
-    for Root { node, query, is_ordered } in wave.roots {
-        let root = flatten_node(node, query, &mut flat);
+    for Root { node, query, ends_by_stop, is_ordered } in wave.roots {
+        let root = flatten_node(node, (query, ends_by_stop), &mut flat);
         if is_ordered {
             level_min = flat[root].level.max(level_min);
             flat[root].level = level_min;
@@ -78,9 +95,9 @@ pub(crate) fn flatten(wave: Wave) -> Vec<FlatNode> {
     flat
 }
 
-fn flatten_node(node: Node, query: usize, flat: &mut Vec<FlatNode>) -> usize {
+fn flatten_node(node: Node, of_root: (usize, bool), flat: &mut Vec<FlatNode>) -> usize {
     let children: Vec<usize> =
-        node.children.into_iter().map(|child| flatten_node(child, query, flat)).collect();
+        node.children.into_iter().map(|child| flatten_node(child, of_root, flat)).collect();
     let level = children.iter().map(|&child| flat[child].level + 1).max().unwrap_or(0);
     debug_assert!(
         children.is_empty()
@@ -96,7 +113,8 @@ fn flatten_node(node: Node, query: usize, flat: &mut Vec<FlatNode>) -> usize {
             ),
         "a node with children is one gather pipeline",
     );
-    let Node { pipelines, are_splits, .. } = node;
-    flat.push(FlatNode { pipelines, children, are_splits, level, query });
+    let Node { pipelines, are_splits, declared, .. } = node;
+    let (query, ends_by_stop) = of_root;
+    flat.push(FlatNode { pipelines, children, are_splits, declared, level, query, ends_by_stop });
     flat.len() - 1
 }

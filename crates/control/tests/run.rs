@@ -152,13 +152,29 @@ impl Running {
 
 /// Runs one pipeline for each, behind a gather or not, on as many cores as there are up to two.
 fn wave(does: &[Does], is_gathered: bool, has_no_end: bool, stop: &StopFlag) -> Ran {
+    wave_of(does, is_gathered, has_no_end, has_no_end, stop)
+}
+
+/// The same of a query whose own input may have an end where that of others has none.
+fn wave_of(
+    does: &[Does],
+    is_gathered: bool,
+    has_no_end: bool,
+    ends_by_stop: bool,
+    stop: &StopFlag,
+) -> Ran {
     let running = Running { finished: Arc::default(), turns: Arc::default(), stop: stop.clone() };
     let merge = || Merge::Limited(LimitSpec::default());
     let pipelines = does.iter().enumerate().map(|(partition, &does)| {
         let seal = is_gathered.then(|| OutputSpec::Seal(merge()));
         running.scan(partition, does, seal.unwrap_or_else(|| running.writer()))
     });
-    let scan = Node { pipelines: pipelines.collect(), children: Vec::new(), are_splits: false };
+    let scan = Node {
+        pipelines: pipelines.collect(),
+        children: Vec::new(),
+        are_splits: false,
+        declared: None,
+    };
     let node = if is_gathered {
         let input = if has_no_end {
             InputSpec::Closing(does.len(), merge())
@@ -166,11 +182,11 @@ fn wave(does: &[Does], is_gathered: bool, has_no_end: bool, stop: &StopFlag) -> 
             InputSpec::Sealed(Vec::new(), merge())
         };
         let gather = running.pipeline(0, input, running.writer());
-        Node { pipelines: vec![gather], children: vec![scan], are_splits: false }
+        Node { pipelines: vec![gather], children: vec![scan], are_splits: false, declared: None }
     } else {
         scan
     };
-    let roots = vec![Root { node, query: 0, is_ordered: false }];
+    let roots = vec![Root { node, query: 0, ends_by_stop, is_ordered: false }];
     let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
     let meters = cpus.iter().map(|_| Arc::new(CoreMeter::default())).collect();
     let cores = Cores { backend: Backend::Std, cpus, meters, notices: Notices::new() };
@@ -239,15 +255,28 @@ fn a_gather_merges_in_order_of_partitions_and_does_not_begin_after_a_failure() {
 #[test]
 fn a_stop_ends_the_input_and_keeps_what_was_read() {
     let ran = wave(&[Does::GoesOn, Does::GivesAndStops(3)], true, true, &StopFlag::new());
-    assert!(ran.result.unwrap().is_cut);
+    assert!(ran.result.unwrap().cut.is_empty());
     assert_eq!(ran.finished, [ran.turns + 3], "every row that was read has left");
+}
+
+#[test]
+fn a_stop_before_the_end_of_bounded_input_leaves_nothing() {
+    for has_no_end in [false, true] {
+        let stop = StopFlag::new();
+        let ran = wave_of(&[Does::GoesOn, Does::GivesAndStops(3)], true, has_no_end, false, &stop);
+        let outcome = ran.result.unwrap();
+        assert_eq!(outcome.cut.into_iter().collect::<Vec<_>>(), [0]);
+        assert!(ran.finished.is_empty(), "the gather would have written");
+        let read = u64::try_from(ran.turns + 3).unwrap();
+        assert_eq!(outcome.statistics.records_in, read, "what was read is counted");
+    }
 }
 
 #[test]
 fn a_stop_that_comes_when_all_has_been_read_cuts_nothing() {
     for is_gathered in [false, true] {
         let ran = wave(&[Does::GivesAndStops(4)], is_gathered, false, &StopFlag::new());
-        assert!(!ran.result.unwrap().is_cut);
+        assert!(ran.result.unwrap().cut.is_empty());
         assert_eq!(ran.finished, [4]);
     }
 }

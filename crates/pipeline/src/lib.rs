@@ -36,4 +36,4 @@ pub use spec::{
     TextInput,
 };
 pub use statistics::{LateCounts, Statistics};
-pub use tidemill_aggregate::Sealed;
+pub use tidemill_aggregate::{Sealed, SeenKeys};

@@ -127,6 +127,13 @@ impl Output {
         }
     }
 
+    /// Ends without the rest of the results, which is no failure.
+    pub(crate) fn cut_off(&mut self) {
+        if let Self::Stdout(StdoutOutput { writer: Some(writer), .. }) = self {
+            writer.cut_off();
+        }
+    }
+
     /// Files that have become complete since this was last asked, where they are to be published while the job
     /// runs.
     pub(crate) fn take_finished(&mut self) -> Option<Delivery> {

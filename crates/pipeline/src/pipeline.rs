@@ -108,7 +108,7 @@ pub struct Outcome {
     pub split_bounds: Option<SplitBounds>,
     /// What a person should know of how the input was read.
     pub notices: Vec<String>,
-    /// It was asked to stop before it came to its end: to be set by whoever asked.
+    /// It was stopped before it came to its end.
     pub is_cut: bool,
     /// What was counted.
     pub statistics: Statistics,
@@ -121,8 +121,8 @@ impl Outcome {
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
         let sealed = self.sealed.as_ref().map_or(0, Sealed::state_bytes);
-        let audited = self.audits.iter().map(|audit| audit.fingerprints.capacity());
-        sealed + rows(audited.sum::<usize>() * size_of::<u64>())
+        let audited = self.audits.iter().map(|audit| audit.seen.heap_bytes());
+        sealed + rows(audited.sum())
     }
 }
 
@@ -476,6 +476,22 @@ impl Pipeline {
         let dead_letters = self.bad_records.finish().await?;
         self.statistics.busy += started.elapsed();
         Ok(results.into_iter().chain(dead_letters).collect())
+    }
+
+    /// Ends without results: what was printed stays, what was written to files is removed as this is dropped.
+    pub fn cut_off(&mut self) -> Outcome {
+        self.output.cut_off();
+        Outcome {
+            partition: self.position.partition,
+            sealed: None,
+            deliveries: Vec::new(),
+            audits: Vec::new(),
+            notices: self.input.notices(),
+            split_bounds: None,
+            is_cut: true,
+            measures: None,
+            statistics: self.statistics(),
+        }
     }
 
     fn take_outcome(&mut self, deliveries: Vec<Delivery>) -> Result<Outcome, PipelineError> {

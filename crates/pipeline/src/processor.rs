@@ -1,7 +1,8 @@
 //! The plan's stages, applied to one batch after another.
 
 use tidemill_aggregate::{
-    AggregateError, EventTimes, FarAhead, GroupOrder, Late, Sealed, TableBatches, WindowTable,
+    AggregateError, EventTimes, FarAhead, GroupOrder, Late, Sealed, SeenKeys, TableBatches,
+    WindowTable,
 };
 use tidemill_expr::Context;
 use tidemill_plan::fragment::Merge;
@@ -47,13 +48,13 @@ pub(crate) struct Processor {
     state_bytes: u64,
 }
 
-/// Fingerprints of the declared partition columns that a local stage saw in one partition.
+/// Values of the declared partition columns that a local stage saw in one partition.
 #[derive(Clone, Debug)]
 pub struct KeyAudit {
     /// Place of the stage among the pipeline's stages.
     pub stage: usize,
-    /// 64-bit hashes of the columns' values, each once.
-    pub fingerprints: Vec<u64>,
+    /// The values.
+    pub seen: SeenKeys,
 }
 
 /// How a step is emptied.
@@ -266,8 +267,8 @@ impl Processor {
     /// Bytes held between turns.
     pub(crate) fn held_bytes(&self) -> u64 {
         let steps: u64 = self.steps.iter().map(Step::state_bytes).sum();
-        let audits = self.audits.iter().map(|audit| audit.fingerprints.capacity());
-        let audit_bytes = count(audits.sum::<usize>() * size_of::<u64>());
+        let audit_bytes =
+            count(self.audits.iter().map(|audit| audit.seen.heap_bytes()).sum::<usize>());
         let seal = self.seal.as_ref().map_or(0, Seal::state_bytes);
         steps + seal + audit_bytes + self.draining_bytes
     }
@@ -426,12 +427,12 @@ impl Processor {
 
     /// Drops a table that event time has emptied, but for its audit.
     fn audit_and_drop(&mut self, place: usize) {
-        let fingerprints = match std::mem::replace(&mut self.steps[place], Step::Drained) {
-            Step::Windows(table) => table.key_fingerprints(),
-            Step::Over(table) => table.key_fingerprints(),
+        let seen = match std::mem::replace(&mut self.steps[place], Step::Drained) {
+            Step::Windows(table) => table.seen_keys(),
+            Step::Over(table) => table.seen_keys(),
             _ => unreachable!("only these are emptied by event time"),
         };
-        self.audit(place, fingerprints);
+        self.audit(place, seen);
     }
 
     fn empty_next_step(&mut self) -> Result<(), AggregateError> {
@@ -469,8 +470,8 @@ impl Processor {
             Step::Aggregate { mut table, emit, audited_keys } => {
                 self.group_count += count(table.group_count());
                 if !audited_keys.is_empty() {
-                    let fingerprints = table.key_fingerprints(&audited_keys);
-                    self.audits.push(KeyAudit { stage: place, fingerprints });
+                    self.audits
+                        .push(KeyAudit { stage: place, seen: table.seen_keys(&audited_keys) });
                 }
                 if emit == Emit::Final {
                     Box::new(table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?)
@@ -492,9 +493,9 @@ impl Processor {
         Ok(())
     }
 
-    fn audit(&mut self, stage: usize, fingerprints: Vec<u64>) {
-        if !fingerprints.is_empty() {
-            self.audits.push(KeyAudit { stage, fingerprints });
+    fn audit(&mut self, stage: usize, seen: SeenKeys) {
+        if !seen.fingerprints.is_empty() {
+            self.audits.push(KeyAudit { stage, seen });
         }
     }
 

@@ -39,7 +39,8 @@ pub use fragment::{
 pub use function::{Family, Function, Kind, Returns, Signature};
 pub use options::{
     BadRecords, Compression, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource,
-    LateRecords, OnExisting, SinkConnector, SinkDef, SourceConnector, SourceDef, WatermarkRule,
+    LateRecords, OnExisting, PartitionAudit, SinkConnector, SinkDef, SourceConnector, SourceDef,
+    WatermarkRule,
 };
 pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec, TopNSpec};
 pub use relation::{

@@ -29,6 +29,8 @@ pub struct SourceDef {
     pub shown: Vec<usize>,
     /// Columns that `PARTITIONED BY` names: equal values never stand in two partitions.
     pub partitioned_by: Vec<usize>,
+    /// `partition.audit`: what becomes of a job whose input breaks that.
+    pub partition_audit: PartitionAudit,
     /// The `WATERMARK FOR` clause.
     pub watermark: Option<WatermarkRule>,
     /// Where the records come from.
@@ -96,6 +98,17 @@ pub enum LateRecords {
     DeadLetter,
 }
 
+/// `partition.audit`: what to do where values of the `PARTITIONED BY` columns stand in two partitions after
+/// all, so that groups that were taken for whole are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartitionAudit {
+    /// The job fails, and publishes nothing.
+    #[default]
+    Fail,
+    /// It goes on, and says so.
+    Warn,
+}
+
 impl SourceDef {
     /// A source whose records have all its columns, declared, with no more said about it.
     #[must_use]
@@ -109,6 +122,7 @@ impl SourceDef {
             computed: Vec::new(),
             shown,
             partitioned_by: Vec::new(),
+            partition_audit: PartitionAudit::default(),
             watermark: None,
             connector,
             bad_records: None,
@@ -116,6 +130,13 @@ impl SourceDef {
             notices: Vec::new(),
             span,
         }
+    }
+
+    /// Names of the columns that `PARTITIONED BY` names, separated by commas.
+    #[must_use]
+    pub fn partition_columns(&self) -> String {
+        let names = self.partitioned_by.iter().map(|&column| self.field(column).name.as_str());
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// Whether its records come to an end by themselves.

@@ -234,19 +234,6 @@ impl OutputDirectory {
         Ok(open)
     }
 
-    /// Whether publishing would take results of an earlier job away.
-    #[must_use]
-    pub fn replaces_results(&self) -> bool {
-        let is_there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
-        let state = self.state();
-        match &self.place {
-            Place::File(_) => state.earlier_file.is_some(),
-            Place::Directory(_) => {
-                self.prefix == RESULT_PREFIX && state.earlier.iter().any(is_there)
-            }
-        }
-    }
-
     /// Makes the segments of a whole job visible; see [`publish`].
     ///
     /// # Errors

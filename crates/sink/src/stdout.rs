@@ -254,6 +254,12 @@ impl StdoutWriter {
         if bytes.is_empty() { Ok(()) } else { self.order.write(self.partition, bytes) }
     }
 
+    /// Says that this partition ends early, and that this is no failure: where pieces are written as they
+    /// come, the others go on.
+    pub fn cut_off(&mut self) {
+        self.is_finished |= self.order.is_interleaved;
+    }
+
     /// Says that this partition has no more output.
     ///
     /// # Errors

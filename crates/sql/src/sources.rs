@@ -55,6 +55,10 @@ pub(crate) fn bind_source(
         partitioned_by.push(generator.model.partition_column());
     }
     source.partitioned_by = partitioned_by;
+    if source.partitioned_by.is_empty() {
+        refuse_partition_audit(session, create)?;
+    }
+    source.partition_audit = options.partition_audit.unwrap_or_default();
     source.watermark = match &create.watermark {
         Some(syntax) => Some(options.event_time.refine(watermark(session, syntax, &scope)?)),
         None => {
@@ -171,6 +175,17 @@ fn check_model(
         "the columns are not those that the generator makes",
         format!("leave them out, or declare ({})", columns.join(", ")),
     )
+}
+
+/// `partition.audit` has something to audit where there is a `PARTITIONED BY`.
+fn refuse_partition_audit(session: &mut Session<'_>, create: &CreateSource) -> Bind<()> {
+    let is_it = |name: &str| name == options::PARTITION_AUDIT;
+    let Some(entry) = create.options.iter().find(|entry| is_it(&entry.key.text)) else {
+        return Ok(());
+    };
+    let message = format!("option '{}' needs PARTITIONED BY", entry.key.text);
+    let hint = "declare PARTITIONED BY (column, …) before WITH, or leave the option out";
+    session.fail_with(entry.key.span, message, hint)
 }
 
 /// Options that refine a `WATERMARK` clause need one.

@@ -63,11 +63,12 @@ impl Directories {
         std::mem::take(&mut self.notices)
     }
 
-    /// What a failed job leaves in directories of input without end: rows that nobody may be able to read
-    /// again.
+    /// What a failed job leaves in its directories: rows of input without end, which nobody may be able to
+    /// read again, and what could not be published.
     pub(crate) fn left_behind(&self) -> Vec<String> {
-        let live = self.targets.values().filter(|target| target.directory.is_live());
-        let mut notices: Vec<String> = live
+        let mut notices: Vec<String> = self
+            .targets
+            .values()
             .filter_map(|target| {
                 // A directory that cannot be listed has caused the failure, or will cause the next.
                 let open = target.directory.open_files().unwrap_or_default();

@@ -14,7 +14,7 @@ use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector, SourceConnector};
-use tidemill_record::EventTime;
+use tidemill_record::{EventTime, PartitionId};
 use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpus};
 use tidemill_source::{meant, pipe_key};
 
@@ -204,7 +204,7 @@ impl Job {
             elapsed: started.elapsed(),
             warnings: Vec::new(),
             explanations: Vec::new(),
-            is_stopped: false,
+            stopped: None,
         };
         let mut run = Run {
             cores: &cores,
@@ -217,8 +217,8 @@ impl Job {
             // Input without end ends by a stop, one that comes before the first record too.
             let ends_so = number == 0 && wave.iter().any(|&index| self.is_endless(index));
             if stop.is_set() && !ends_so {
-                summary.is_stopped = true;
-                break;
+                self.note_stop(wave.iter().map(|&index| (index, 0)), &mut summary);
+                continue;
             }
             self.run_wave(&wave, &mut run, &mut summary)?;
         }
@@ -297,7 +297,8 @@ impl Job {
         for (number, query) in planned.iter().enumerate() {
             let is_ordered = query.is_on_stdout();
             let nodes = builder.nodes(query)?.into_iter();
-            roots.extend(nodes.map(|node| Root { node, query: number, is_ordered }));
+            let ends_by_stop = query.ends_by_stop();
+            roots.extend(nodes.map(|node| Root { node, query: number, ends_by_stop, is_ordered }));
         }
         let total: u64 = roots.iter().map(|root| scan_weight(&root.node)).sum();
         progress.input_total.fetch_add(total, Ordering::Relaxed);
@@ -309,6 +310,13 @@ impl Job {
         let outcome = tidemill_control::run(running, cores, stop).map_err(|error| {
             let left = directories.left_behind().into_iter();
             left.for_each(|notice| progress.notices.say(notice));
+            let is_of = |query: &&PlannedQuery, name: &str| query.physical.sink.name == name;
+            if let ControlError::Keys { query, .. } = &error
+                && planned.iter().any(|one| one.is_on_stdout() && is_of(&one, query))
+            {
+                let notice = "what was printed is not right: it has groups that are split";
+                progress.notices.say(notice.to_owned());
+            }
             self.located(error, &planned)
         })?;
         let WaveOutcome {
@@ -319,13 +327,15 @@ impl Job {
             per_node,
             cpu_times,
             warnings,
-            is_cut,
+            cut,
         } = outcome;
-        // A stop is the only end that input without one comes to; and one that comes when all has been read
-        // leaves nothing out.
-        let is_stopped = is_cut && !has_no_end;
-        summary.is_stopped |= is_stopped;
-        summary.warnings.extend(publish(deliveries, is_stopped)?);
+        if !cut.is_empty() {
+            // Those that run together become visible together, but for those whose input has no end.
+            let counted = wave.iter().zip(&per_query).enumerate();
+            let cut = counted.filter(|(number, _)| !has_no_end || cut.contains(number));
+            self.note_stop(cut.map(|(_, (&index, counted))| (index, counted.rows_out)), summary);
+        }
+        publish(deliveries, directories, progress)?;
         let took = before.elapsed();
         let totals = Totals { took, cpus: &cores.cpus, cpu_times: &cpu_times };
         for (number, (query, counted)) in planned.iter().zip(&per_query).enumerate() {
@@ -347,6 +357,19 @@ impl Job {
         }
         summary.warnings.extend(warnings);
         Ok(())
+    }
+
+    /// Notes that queries, each with the rows that it has given, were stopped before the end of their input.
+    fn note_stop(&self, queries: impl Iterator<Item = (usize, u64)>, summary: &mut Summary) {
+        let stopped = summary.stopped.get_or_insert_default();
+        for (index, rows_out) in queries {
+            let sink = &self.script.queries[index].sink;
+            match sink.connector {
+                SinkConnector::File(_) => stopped.unpublished.push(sink.name.clone()),
+                SinkConnector::Stdout(_) => stopped.has_printed |= rows_out > 0,
+                SinkConnector::Discard(_) | SinkConnector::Registered => {}
+            }
+        }
     }
 
     /// Adds the file to a failure that its bytes caused, and the line where it was a record.
@@ -375,15 +398,14 @@ impl Job {
                     })
                 }
                 // A header that lacks a column, damage: of several files, this one.
-                PipelineError::Format(_) => {
-                    planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
-                        let index = usize::try_from(position.partition.0).ok()?;
-                        let file = found.partitions.get(index)?.file()?;
-                        Some(file.path.display().to_string())
-                    })
-                }
+                PipelineError::Format(_) => file_of(planned, source, position.partition),
                 _ => None,
             },
+            ControlError::Keys { source, pairs, .. } => {
+                let of = |partition| file_of(planned, source, partition);
+                let files = of(pairs[0].owner).zip(of(pairs[0].other));
+                files.map(|(owner, other)| format!("{owner} and {other}"))
+            }
             _ => None,
         };
         Error::Run { error: Box::new(error), place }
@@ -391,7 +413,9 @@ impl Job {
 }
 
 impl RunningJob {
-    /// Asks the job to stop reading, drain and close its outputs.
+    /// Asks the job to stop. Input without end, and what a registered source gives, ends there, and results are
+    /// those of what was read; of other input that was not read to its end nothing becomes visible, and
+    /// [`Summary::stopped`] says so.
     pub fn stop(&self) {
         self.stop.stop();
     }
@@ -448,6 +472,26 @@ fn now() -> EventTime {
     EventTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// The file that is a partition of a source.
+fn file_of(planned: &[PlannedQuery], source: &str, partition: PartitionId) -> Option<String> {
+    let found = planned.iter().find_map(|query| query.sources.get(source))?;
+    let index = usize::try_from(partition.0).ok()?;
+    let file = found.partitions.get(index)?.file()?;
+    Some(file.path.display().to_string())
+}
+
+/// Makes the files of a wave visible, together. Where that fails, what is left of them is said.
+fn publish(
+    deliveries: Vec<Delivery>,
+    directories: &Directories,
+    progress: &Progress,
+) -> Result<(), Error> {
+    Delivery::publish(deliveries).map_err(|error| {
+        directories.left_behind().into_iter().for_each(|notice| progress.notices.say(notice));
+        error.into()
+    })
+}
+
 /// What the scans below a node weigh.
 fn scan_weight(node: &tidemill_control::Node) -> u64 {
     if node.children.is_empty() {
@@ -455,25 +499,4 @@ fn scan_weight(node: &tidemill_control::Node) -> u64 {
     } else {
         node.children.iter().map(scan_weight).sum()
     }
-}
-
-/// Makes the files of a wave visible, together; what was left out, and why.
-///
-/// A job that was stopped has results of a part of its input. They do not take the place of an
-/// earlier job's.
-fn publish(mut deliveries: Vec<Delivery>, is_stopped: bool) -> Result<Vec<String>, Error> {
-    let mut warnings = Vec::new();
-    deliveries.retain(|Delivery { directory, .. }| {
-        let is_left_out = is_stopped && directory.replaces_results();
-        let warning = format!(
-            "results of this stopped run are not put in the place of the earlier ones in {}",
-            directory.path().display()
-        );
-        if is_left_out && !warnings.contains(&warning) {
-            warnings.push(warning);
-        }
-        !is_left_out
-    });
-    Delivery::publish(deliveries)?;
-    Ok(warnings)
 }

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use job::{Job, JobProgress, RunningJob};
 pub use register::{BatchPartition, BatchReceiver, BatchSink, SourceRegistration};
 pub use session::{Session, StdoutLayout};
-pub use summary::{CoreSummary, Summary};
+pub use summary::{CoreSummary, Stopped, Summary};
 
 pub use tidemill_control::StopFlag;
 pub use tidemill_format::Lost;

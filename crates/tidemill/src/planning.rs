@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidemill_control::{Node, Planned};
+use tidemill_control::{DeclaredKeys, Node, Planned};
 use tidemill_expr::Context;
 use tidemill_format::Encoder;
 use tidemill_pipeline::{
@@ -12,8 +12,8 @@ use tidemill_pipeline::{
 };
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
-    LimitSpec, Locality, Merge, PhysicalQuery, Query, Refusal, Relation, Scan, Settings,
-    SinkConnector, SourceConnector, SourceDef, Stage, fragment,
+    LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
+    Settings, SinkConnector, SourceConnector, SourceDef, Stage, fragment,
 };
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
@@ -137,10 +137,18 @@ impl PlannedQuery {
 
     /// Whether its input has no end.
     pub(crate) fn is_unbounded(&self) -> bool {
-        self.physical
-            .fragments
-            .iter()
-            .any(|fragment| sources_below(fragment).into_iter().any(|source| !source.is_bounded()))
+        self.sources_read().any(|source| !source.is_bounded())
+    }
+
+    /// Whether a stop is an end of its input: where that has no other, and where the embedding program gives
+    /// it, who knows what it asks for.
+    pub(crate) fn ends_by_stop(&self) -> bool {
+        let is_given = |source: &SourceDef| source.connector == SourceConnector::Registered;
+        self.is_unbounded() || self.sources_read().any(is_given)
+    }
+
+    fn sources_read(&self) -> impl Iterator<Item = &SourceDef> {
+        self.physical.fragments.iter().flat_map(sources_below)
     }
 
     /// What a person should know of what its sources leave out, in order of their names.
@@ -330,7 +338,7 @@ impl QueryBuilder<'_, '_> {
                 let spec =
                     self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
                 let pipelines = vec![Planned { spec, weight: 1, idle_timeout: None }];
-                Ok(Node { pipelines, children, are_splits: false })
+                Ok(Node { pipelines, children, are_splits: false, declared: None })
             }
         }
     }
@@ -366,7 +374,11 @@ impl QueryBuilder<'_, '_> {
         }
         let is_text = |partition: &Partition| matches!(partition, Partition::Text { .. });
         let are_splits = discovered.is_split && discovered.partitions.iter().all(is_text);
-        Ok(Node { pipelines, children: Vec::new(), are_splits })
+        let declared = (!scan.source.partitioned_by.is_empty()).then(|| DeclaredKeys {
+            columns: scan.source.partition_columns(),
+            is_fatal: scan.source.partition_audit == PartitionAudit::Fail,
+        });
+        Ok(Node { pipelines, children: Vec::new(), are_splits, declared })
     }
 
     fn spec(
@@ -562,11 +574,11 @@ impl QueryBuilder<'_, '_> {
                     source.name
                 ))
             })?;
-        let has_no_end = self.wave.has_no_end;
+        let is_live = self.query.is_unbounded();
         let dead_letters =
             self.wave.directories.numbered(path, "dead letters".to_owned(), || {
                 let directory = OutputDirectory::open_dead_letters(path.as_ref())?;
-                Ok(if has_no_end { directory.live() } else { directory })
+                Ok(if is_live { directory.live() } else { directory })
             })?;
         Ok(BadRecordSpec { policy, late_records, dead_letters: Some(dead_letters) })
     }

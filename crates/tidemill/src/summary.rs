@@ -21,12 +21,62 @@ pub struct Summary {
     pub cores: Vec<CoreSummary>,
     /// From the start of the job to the published results.
     pub elapsed: Duration,
-    /// What a person should know, such as keys that stand in two partitions; not part of `Display`.
+    /// What a person should know, such as columns that were left out; not part of `Display`.
     pub warnings: Vec<String>,
     /// Plans that `EXPLAIN` statements of the script asked for, in script order.
     pub explanations: Vec<String>,
-    /// The job was asked to stop before its input ended: results cover what was read.
-    pub is_stopped: bool,
+    /// The job was stopped before its input ended; not set where that has no end.
+    pub stopped: Option<Stopped>,
+}
+
+/// What became of the results of a job that was stopped before its input ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// Sinks of files whose results are not visible.
+    pub unpublished: Vec<String>,
+    /// Standard output has rows of results that are not whole.
+    pub has_printed: bool,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped before the end of the input")?;
+        if !self.unpublished.is_empty() {
+            write!(f, "; nothing is published of {}", self.unpublished.join(", "))?;
+        }
+        if self.has_printed {
+            f.write_str("; what was printed is only a part of the results")?;
+        }
+        Ok(())
+    }
+}
+
+impl Summary {
+    /// What was left out of the results, a line for each kind of record; empty where nothing was.
+    #[must_use]
+    pub fn left_out(&self) -> String {
+        let all = &self.statistics;
+        let mut lines = Vec::new();
+        if all.bad_records > 0 {
+            lines.push(format!("{} bad records", grouped(all.bad_records)));
+        }
+        for ((source, what), counts) in &all.late {
+            let lost = grouped(counts.lost);
+            let partly = match counts.partly {
+                0 => String::new(),
+                partly => format!(", {} late for some windows only", grouped(partly)),
+            };
+            lines.push(format!("{lost} late records ({source}, {what}){partly}"));
+        }
+        for (source, (count, first)) in &all.far_ahead {
+            lines.push(format!(
+                "{} records more than 'watermark.max_ahead' beyond the watermark ({source}), which \
+                 they moved only as far as others confirmed them; the first in {first}",
+                grouped(*count),
+            ));
+        }
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
 }
 
 /// What one core counted.
@@ -57,24 +107,7 @@ impl fmt::Display for Summary {
         if all.group_count > 0 {
             writeln!(f, "{} groups, {state} of state", grouped(all.group_count))?;
         }
-        if all.bad_records > 0 {
-            writeln!(f, "{} bad records", grouped(all.bad_records))?;
-        }
-        for ((source, what), counts) in &all.late {
-            write!(f, "{} late records ({source}, {what})", grouped(counts.lost))?;
-            if counts.partly > 0 {
-                write!(f, ", {} late for some windows only", grouped(counts.partly))?;
-            }
-            writeln!(f)?;
-        }
-        for (source, (count, first)) in &all.far_ahead {
-            writeln!(
-                f,
-                "{} records more than 'watermark.max_ahead' beyond the watermark ({source}), which \
-                 they moved only as far as others confirmed them; the first in {first}",
-                grouped(*count),
-            )?;
-        }
+        f.write_str(&self.left_out())?;
         for core in &self.cores {
             let busy = core.statistics.busy;
             writeln!(
@@ -104,10 +137,6 @@ impl fmt::Display for Summary {
         if let Some(reason) = &self.backend_reason {
             write!(f, ", because {reason}")?;
         }
-        writeln!(f)?;
-        if self.is_stopped {
-            writeln!(f, "stopped before the end of the input: results cover what was read")?;
-        }
-        Ok(())
+        writeln!(f)
     }
 }

@@ -1,7 +1,5 @@
 //! The `OVER` of one partition.
 
-use std::collections::HashSet;
-
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -14,6 +12,7 @@ use crate::intern::Interner;
 use crate::over::frames::{OverRows, OverState, over_state_of};
 use crate::over::idle::IdleKeys;
 use crate::over::waiting::{Waiting, without_late};
+use crate::seen_keys::{GoneKeys, SeenKeys};
 use crate::state::{Overflow, until_overflow};
 use crate::table::Leaving;
 use crate::{AggregateError, Late};
@@ -21,14 +20,10 @@ use crate::{AggregateError, Late};
 /// Keys that are looked at for each row, to know what functions hold of them.
 const KEYS_A_ROW: usize = 8;
 
-/// Most fingerprints of forgotten keys: the audit of a stream that never ends must not grow with it.
-const FINGERPRINTS_MAX: usize = 1 << 20;
-
 /// The `OVER` of one partition: rows that wait for the watermark, and what each key remembers.
 pub struct OverTable {
     // Fixed at construction.
     spec: OverSpec,
-    audited_keys: Vec<usize>,
     budget_bytes: u64,
     batch_rows: usize,
     /// Why no batch can be taken: a type of the query is not supported.
@@ -42,7 +37,8 @@ pub struct OverTable {
     idle: Option<IdleKeys>,
     /// The key, then the slot, of each row of the last batch; reused.
     slots: Vec<u32>,
-    fingerprints: HashSet<u64>,
+    /// Keys that were forgotten.
+    audit: GoneKeys,
     /// Rows since `function_bytes` was last looked at: looking costs O(keys).
     unchecked_rows: usize,
     /// Bytes that the functions held then.
@@ -53,7 +49,7 @@ pub struct OverTable {
 
 impl OverTable {
     /// Nothing seen; may hold `budget_bytes`. Results leave in batches of about `batch_rows`.
-    /// `audited_keys` are places in the key whose values [`Self::key_fingerprints`] is asked for.
+    /// `audited_keys` are places in the key whose values [`Self::seen_keys`] is asked for.
     ///
     /// A key or argument whose type is not supported (`ARRAY`) makes a table whose every operation gives
     /// [`AggregateError::Unsupported`].
@@ -96,7 +92,6 @@ impl OverTable {
         let idle = spec.idle_key_ttl_us.filter(|_| waiting.is_some()).map(IdleKeys::new);
         Self {
             spec,
-            audited_keys: audited_keys.to_vec(),
             budget_bytes,
             batch_rows,
             refusal,
@@ -105,7 +100,7 @@ impl OverTable {
             functions,
             idle,
             slots: Vec::new(),
-            fingerprints: HashSet::new(),
+            audit: GoneKeys::new(audited_keys),
             unchecked_rows: 0,
             function_bytes: 0,
             released: Vec::new(),
@@ -263,10 +258,7 @@ impl OverTable {
         let keys = (0..).zip(&idle.last_times);
         let (alive, silent): (Vec<_>, Vec<_>) = keys.partition(|(_, time)| is_alive(**time));
         for (key, _) in silent {
-            if !self.audited_keys.is_empty() && self.fingerprints.len() < FINGERPRINTS_MAX {
-                self.fingerprints
-                    .insert(self.interner.fingerprint(key as usize, &self.audited_keys));
-            }
+            self.audit.add_group(&self.interner, key as usize);
         }
         let alive: Vec<u32> = alive.into_iter().map(|(key, _)| key).collect();
         let columns: Vec<ArrayRef> =
@@ -322,23 +314,14 @@ impl OverTable {
     pub fn state_bytes(&self) -> u64 {
         let waiting = self.waiting.as_ref().map_or(0, Waiting::state_bytes);
         let idle = self.idle.as_ref().map_or(0, IdleKeys::heap_bytes);
-        let fingerprints = self.fingerprints.capacity() * (size_of::<u64>() + 1);
-        let held = self.interner.heap_bytes() + idle + fingerprints;
+        let held = self.interner.heap_bytes() + idle + self.audit.heap_bytes();
         held as u64 + self.function_bytes + waiting
     }
 
-    /// As [`crate::AggTable::key_fingerprints`], of all keys there have been; of more than a million
-    /// forgotten ones, some.
+    /// As [`crate::AggTable::seen_keys`], of all keys there have been; of more than a million forgotten
+    /// ones, some.
     #[must_use]
-    pub fn key_fingerprints(&self) -> Vec<u64> {
-        if self.audited_keys.is_empty() {
-            return Vec::new();
-        }
-        let mut all: Vec<u64> = self.fingerprints.iter().copied().collect();
-        let keys = 0..self.interner.group_count();
-        all.extend(keys.map(|key| self.interner.fingerprint(key, &self.audited_keys)));
-        all.sort_unstable();
-        all.dedup();
-        all
+    pub fn seen_keys(&self) -> SeenKeys {
+        self.audit.seen(std::iter::once(&self.interner))
     }
 }

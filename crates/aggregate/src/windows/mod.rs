@@ -4,7 +4,6 @@
 //! still take records, and [`sessions`]. `blocks` merges what windows share, `bounds` says which windows a time lies in, `rows` how they
 //! leave, and [`sealed`] is what a gather is given.
 
-mod audit;
 mod blocks;
 mod bounds;
 mod idle;

@@ -16,9 +16,9 @@ use tidemill_record::{Batch, EventTime, Moment, Offset};
 
 use crate::changes::row_moment;
 use crate::compact::batch_bytes;
+use crate::seen_keys::{GoneKeys, SeenKeys};
 use crate::table::Leaving;
 use crate::windows::SealedWindows;
-use crate::windows::audit::Fingerprints;
 use crate::windows::blocks::{Blocks, Merged};
 use crate::windows::bounds::{Bounds, first_end, floor, last_end, windows_after, windows_of};
 use crate::windows::idle::IdleTable;
@@ -53,7 +53,7 @@ pub struct PaneTable {
     state_bytes: u64,
     /// Windows that were looked at because they might close.
     looked_at_count: u64,
-    audit: Fingerprints,
+    audit: GoneKeys,
     /// Closed windows, where they are given away instead of leaving as rows.
     sealed: Option<SealedWindows>,
 }
@@ -78,7 +78,7 @@ pub(super) struct Pane {
 
 impl PaneTable {
     /// No windows yet; they may hold `budget_bytes` together. `audited_keys` are places in the group
-    /// key whose values [`Self::key_fingerprints`] is asked for.
+    /// key whose values [`Self::seen_keys`] is asked for.
     ///
     /// # Panics
     /// If the grouping has no window.
@@ -114,7 +114,7 @@ impl PaneTable {
             pending: PendingChanges::new(emit),
             state_bytes: 0,
             looked_at_count: 0,
-            audit: Fingerprints::new(audited_keys),
+            audit: GoneKeys::new(audited_keys),
             sealed: None,
         }
     }
@@ -643,10 +643,10 @@ impl PaneTable {
         self.state_bytes + self.blocks.state_bytes() + sealed + noted + idle
     }
 
-    /// As [`AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of more than a
+    /// As [`AggTable::seen_keys`] of the audited keys, of all groups there have been; of more than a
     /// million, some.
     #[must_use]
-    pub fn key_fingerprints(&self) -> Vec<u64> {
-        self.audit.with(self.panes.values().map(|pane| &pane.table.interner))
+    pub fn seen_keys(&self) -> SeenKeys {
+        self.audit.seen(self.panes.values().map(|pane| &pane.table.interner))
     }
 }

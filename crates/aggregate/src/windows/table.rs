@@ -4,7 +4,7 @@ use tidemill_plan::{AggregateSpec, WindowKind};
 use tidemill_record::{Batch, EventTime};
 
 use crate::windows::{PaneTable, SessionTable};
-use crate::{AggregateError, Late, Sealed};
+use crate::{AggregateError, Late, Sealed, SeenKeys};
 
 /// Groups within windows of event time.
 pub enum WindowTable {
@@ -132,10 +132,10 @@ impl WindowTable {
         either!(self, table => table.state_bytes())
     }
 
-    /// As [`crate::AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of
-    /// more than a million, some.
+    /// As [`crate::AggTable::seen_keys`] of the audited keys, of all groups there have been; of more than
+    /// a million, some.
     #[must_use]
-    pub fn key_fingerprints(&self) -> Vec<u64> {
-        either!(self, table => table.key_fingerprints())
+    pub fn seen_keys(&self) -> SeenKeys {
+        either!(self, table => table.seen_keys())
     }
 }

@@ -255,14 +255,11 @@ fn fingerprints_are_those_of_any_table_and_lead_back_to_the_key() {
     let rows = [row("a text over twelve bytes", 7, 1.0), row("ABC", 2, -0.0)];
     right.update(&batch(&types, &rows, 0)).unwrap();
 
-    assert_eq!(left.key_fingerprints(&[0]).len(), 2, "one for each distinct value");
-    assert_eq!(left.key_fingerprints(&[0]), right.key_fingerprints(&[0]));
-    let both = |keys: &[usize]| -> Vec<u64> {
-        let there = right.key_fingerprints(keys);
-        left.key_fingerprints(keys).into_iter().filter(|hash| there.contains(hash)).collect()
-    };
-    let shared = both(&[0, 1, 2]);
+    assert_eq!(left.seen_keys(&[0]).fingerprints.len(), 2, "one for each distinct value");
+    assert_eq!(left.seen_keys(&[0]), right.seen_keys(&[0]));
+    let (here, there) = (left.seen_keys(&[0, 1, 2]), right.seen_keys(&[0, 1, 2]));
+    let is_shared = |hash: &&u64| there.fingerprints.contains(hash);
+    let shared: Vec<&u64> = here.fingerprints.iter().filter(is_shared).collect();
     assert_eq!(shared.len(), 1);
-    assert_eq!(left.key_text(shared[0], &[0, 1, 2]).unwrap(), "'ABC', 2, 0.0");
-    assert_eq!(left.key_text(shared[0], &[0]), None);
+    assert_eq!(here.named[shared[0]], "'ABC', 2, 0.0");
 }

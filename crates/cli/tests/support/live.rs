@@ -85,6 +85,17 @@ impl Live {
         self.end()
     }
 
+    /// Interrupts one that fails then; its exit code, and what it said.
+    pub(crate) fn stop_with_code(mut self) -> (Option<i32>, String) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        // SAFETY: as in `stop`.
+        unsafe { libc::kill(pid, libc::SIGINT) };
+        let status = self.child.wait().unwrap();
+        self.stderr.join().unwrap();
+        let stderr = self.said.lock().unwrap().clone();
+        (status.code(), stderr)
+    }
+
     /// Waits until it ends by itself; the rest of its output, and what it said.
     pub(crate) fn end(mut self) -> (Vec<String>, String) {
         let status = self.child.wait().unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, FileSink, FileSource, Format,
-    GeneratorModel, GeneratorSource, LateRecords, OnExisting, SinkConnector, SourceConnector, Span,
-    Unsaid, WatermarkRule,
+    GeneratorModel, GeneratorSource, LateRecords, OnExisting, PartitionAudit, SinkConnector,
+    SourceConnector, Span, Unsaid, WatermarkRule,
 };
 
 use super::Options;
@@ -23,6 +23,7 @@ pub(crate) struct Source {
     pub(crate) unsaid: Unsaid,
     pub(crate) bad_records: Option<BadRecords>,
     pub(crate) dead_letter_path: Option<String>,
+    pub(crate) partition_audit: Option<PartitionAudit>,
     pub(crate) event_time: EventTimeOptions,
 }
 
@@ -49,6 +50,9 @@ impl EventTimeOptions {
         }
     }
 }
+
+/// The option that needs a `PARTITIONED BY` clause.
+pub(crate) const PARTITION_AUDIT: &str = "partition.audit";
 
 /// Options that need a `WATERMARK` clause.
 pub(crate) const EVENT_TIME: [&str; 5] =
@@ -110,10 +114,12 @@ pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -
     };
     let bad_records = options.one_of("bad.records", BAD_RECORDS);
     let dead_letter_path = options.text("dead.letter.path").map(|(path, _)| path.to_owned());
+    let partition_audit = options
+        .one_of(PARTITION_AUDIT, &[("fail", PartitionAudit::Fail), ("warn", PartitionAudit::Warn)]);
     let event_time = event_time(&mut options);
     options.finish()?;
     let connector = connector.ok_or(Reported)?;
-    Ok(Source { connector, unsaid, bad_records, dead_letter_path, event_time })
+    Ok(Source { connector, unsaid, bad_records, dead_letter_path, partition_audit, event_time })
 }
 
 /// Reads the options of a sink.

@@ -6,7 +6,7 @@ mod csv;
 mod format;
 mod settings;
 
-pub(crate) use connector::{EVENT_TIME, Source, sink, source};
+pub(crate) use connector::{EVENT_TIME, PARTITION_AUDIT, Source, sink, source};
 pub(crate) use format::format_by_name_ending;
 pub(crate) use settings::set;
 

@@ -14,8 +14,8 @@ use super::due::Due;
 use super::sealed::SealedSessions;
 use super::store::{NONE, Session, SessionStore};
 use crate::changes::row_moment;
+use crate::seen_keys::{GoneKeys, SeenKeys};
 use crate::table::Leaving;
-use crate::windows::audit::Fingerprints;
 use crate::windows::bounds::Bounds;
 use crate::windows::rows::{BATCH_ROWS, chosen, leave_with};
 use crate::{AggregateError, Late};
@@ -49,7 +49,7 @@ pub struct SessionTable {
     /// earlier by now, are passed over.
     starts: BinaryHeap<Reverse<(i64, u32)>>,
     block: Block,
-    audit: Fingerprints,
+    audit: GoneKeys,
     /// Closed sessions, where they are given away instead of leaving as rows.
     sealed: Option<SealedSessions>,
     taken: Taken,
@@ -68,7 +68,7 @@ struct Taken {
 
 impl SessionTable {
     /// No sessions yet; they may hold `budget_bytes` together. `audited_keys` are places in the group
-    /// key whose values [`Self::key_fingerprints`] is asked for.
+    /// key whose values [`Self::seen_keys`] is asked for.
     ///
     /// # Panics
     /// If the grouping has no session window.
@@ -91,7 +91,7 @@ impl SessionTable {
             due: Due::default(),
             starts: BinaryHeap::new(),
             block: Block::new(emit),
-            audit: Fingerprints::new(audited_keys),
+            audit: GoneKeys::new(audited_keys),
             sealed: None,
             taken: Taken::default(),
             keys: Vec::new(),
@@ -516,10 +516,10 @@ impl SessionTable {
         (held + queued) as u64
     }
 
-    /// As [`crate::AggTable::key_fingerprints`] of the audited keys, of all groups there have been; of
-    /// more than a million, some.
+    /// As [`crate::AggTable::seen_keys`] of the audited keys, of all groups there have been; of more than
+    /// a million, some.
     #[must_use]
-    pub fn key_fingerprints(&self) -> Vec<u64> {
-        self.audit.with(std::iter::once(&self.store.keys))
+    pub fn seen_keys(&self) -> SeenKeys {
+        self.audit.seen(std::iter::once(&self.store.keys))
     }
 }
