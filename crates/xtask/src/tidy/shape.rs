@@ -13,8 +13,15 @@ const ROOT_LINES_MAX: usize = 200;
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// The pages that `docs/` holds.
-const PAGES: &[&str] =
-    &["ARCHITECTURE.md", "STYLE.md", "SQL.md", "CHECKPOINT.md", "OPERATIONS.md", "BENCHMARKS.md"];
+const PAGES: &[&str] = &[
+    "ARCHITECTURE.md",
+    "STYLE.md",
+    "SQL.md",
+    "RECIPES.md",
+    "CHECKPOINT.md",
+    "OPERATIONS.md",
+    "BENCHMARKS.md",
+];
 /// Endings of pictures that a page may show.
 const PICTURES: &[&str] = &[".svg", ".png"];
 
