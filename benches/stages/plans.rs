@@ -36,7 +36,7 @@ pub(crate) fn stages_of(sql: &str, keys: u64) -> (Vec<Batch>, Vec<Stage>) {
         prepare: |_| Ok(()),
     };
     let script = tidemill_sql::parse(&script).unwrap().bind(&catalog).unwrap();
-    let one = |_: &_| Partitioning { partition_count: Some(1), is_split: false };
+    let one = |_: &_| Partitioning::of(Some(1));
     let physical = fragment(&script.queries[0], &one).unwrap();
     let [fragment] = physical.fragments.as_slice() else { panic!("one fragment") };
     let FragmentInput::Scan(scan) = &fragment.input else { panic!("a scan") };

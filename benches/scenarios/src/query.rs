@@ -176,7 +176,7 @@ impl Query {
             prepare: |_| Ok(()),
         };
         let bound = tidemill_sql::parse(&script).unwrap().bind(&catalog).unwrap();
-        let files = |_: &_| Partitioning { partition_count: Some(FILE_COUNT), is_split: false };
+        let files = |_: &_| Partitioning::of(Some(FILE_COUNT));
         let physical = fragment(&bound.queries[0], &files).unwrap();
         let [fragment] = physical.fragments.as_slice() else { panic!("one fragment") };
         let FragmentInput::Scan(scan) = &fragment.input else { panic!("a scan, not a gather") };

@@ -10,15 +10,16 @@ use arrow_array::types::{
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
     Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
-    StringViewArray, TimestampMicrosecondArray, new_null_array,
+    StringViewArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow_buffer::IntervalMonthDayNano;
+use arrow_select::take::take;
 use tidemill_plan::{Expr, Scalar};
 use tidemill_record::DataType;
 
-use crate::Context;
 use crate::compile::compile;
 use crate::value::{Failure, Rows};
+use crate::{Context, ExprError};
 
 /// Evaluates an expression without columns to a constant.
 ///
@@ -35,6 +36,20 @@ pub fn evaluate_constant(expr: &Expr, context: &Context) -> Result<Scalar, Strin
         .and_then(|value| value.into_array(1))
         .map_err(Failure::into_reason)?;
     scalar_of(&array, &expr.data_type).ok_or_else(|| format!("{} has no constants", expr.data_type))
+}
+
+/// A constant as a column of so many rows.
+///
+/// # Errors
+/// A decimal whose precision and scale are out of range.
+pub fn constant_column(value: &Scalar, row_count: usize) -> Result<ArrayRef, ExprError> {
+    let argument = |reason: String| ExprError::Argument { expression: value.to_string(), reason };
+    let column = array_of(value).map_err(argument)?;
+    if row_count == 1 {
+        return Ok(column);
+    }
+    let first = UInt32Array::from_value(0, row_count);
+    take(&column, &first, None).map_err(|error| argument(error.to_string()))
 }
 
 /// An array of one value.

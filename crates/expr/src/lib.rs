@@ -35,7 +35,7 @@ mod user;
 mod tests;
 
 pub use compile::check;
-pub use constant::evaluate_constant;
+pub use constant::{constant_column, evaluate_constant};
 pub use context::Context;
 pub use error::ExprError;
 pub use filter::Filter;

@@ -10,6 +10,7 @@ use tidemill_source::{
     ColumnReader, FileReader, Generator, RowGroupPlan, RowGroupReader, TextReader, TextSpec,
 };
 
+use crate::added::Added;
 use crate::closing::ClosingInput;
 use crate::gathered::GatheredInput;
 use crate::held::{Held, count};
@@ -31,6 +32,7 @@ pub(crate) enum Input {
 pub(crate) struct ByteInput {
     reader: FileReader,
     decoder: Decoder,
+    added: Added,
     /// The decoder still holds input that the reader lent.
     is_decoding: bool,
     /// Bytes that a row group may have.
@@ -66,7 +68,8 @@ impl Input {
                 })
                 .await?;
                 let reader = FileReader::Text(reader);
-                Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
+                let added = added_to(&text.file)?;
+                Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
             }
             InputSpec::RowGroups(groups) => {
                 let decoder_spec = groups.file.decoder_spec(spec.batch_rows);
@@ -79,7 +82,8 @@ impl Input {
                 )
                 .await?;
                 let reader = FileReader::RowGroups(reader);
-                Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
+                let added = added_to(&groups.file)?;
+                Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
             }
             InputSpec::Messages(MessageInput { file, footer }) => {
                 let decoder = Decoder::for_arrow_file(&file.decoder_spec(spec.batch_rows), &footer);
@@ -90,7 +94,8 @@ impl Input {
                 let reader =
                     RowGroupReader::open(spec.backend, &file.file, spec.partition, plans).await?;
                 let reader = FileReader::RowGroups(reader);
-                Ok(Self::Bytes(ByteInput::new(reader, decoder, spec.is_measured)))
+                let added = added_to(&file)?;
+                Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
             }
             InputSpec::Columns(reader) => Ok(Self::Columns(reader)),
             InputSpec::Generator { source, columns } => {
@@ -264,11 +269,17 @@ impl FileInput {
     }
 }
 
+/// What is added to the columns of a file.
+fn added_to(file: &FileInput) -> Result<Added, PipelineError> {
+    Added::new(&file.added, file.columns.len(), &file.format)
+}
+
 impl ByteInput {
-    fn new(reader: FileReader, decoder: Decoder, is_measured: bool) -> Self {
+    fn new(reader: FileReader, decoder: Decoder, added: Added, is_measured: bool) -> Self {
         Self {
             reader,
             decoder,
+            added,
             is_decoding: false,
             group_bytes_max: u64::MAX,
             bytes_in: 0,
@@ -297,9 +308,12 @@ impl ByteInput {
     ) -> Result<Polled<Batch>, PipelineError> {
         loop {
             if self.is_decoding {
+                let before = bad.len();
                 if let Some(batch) = self.decoder.decode(bad)? {
+                    let batch = self.added.apply(batch, &bad[before..])?;
                     return Ok(Polled::Ready(batch));
                 }
+                self.added.pass(&bad[before..]);
                 let consumed = self.decoder.consumed();
                 self.bytes_in += consumed;
                 self.reader.consume(consumed);

@@ -1,11 +1,13 @@
 //! One partition's data path, from the bytes that arrive to the bytes that leave.
 //!
-//! Start with [`Pipeline::turn`]: the one place where the stages meet. `input` makes batches,
+//! Start with [`Pipeline::turn`]: the one place where the stages meet. `input` makes batches (`added` is
+//! what is known beside their records),
 //! `processor` applies the plan's stages to them (`step` is one stage, `seal` what a gather is given),
 //! `output` writes what comes out. A gather is the same pipeline with sealed tables for input. Absent
 //! on purpose: SQL, assignment, threads, locks, atomics and channels: a pipeline shares nothing and
 //! never leaves its core.
 
+mod added;
 mod bad_records;
 mod closing;
 mod delivery;
@@ -24,6 +26,7 @@ mod spec;
 mod statistics;
 mod step;
 
+pub use added::AddedColumn;
 pub use delivery::Delivery;
 pub use error::PipelineError;
 pub use held::Held;

@@ -14,6 +14,7 @@ use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
 use tidemill_source::{Claims, ColumnReader, InputFile, RowGroupPlan};
 
+use crate::AddedColumn;
 use crate::held::count;
 
 /// One pipeline: what flows in, what is done to it, and where it goes.
@@ -126,6 +127,9 @@ pub struct FileInput {
     pub is_inferred: bool,
     /// Which of them the query needs, ascending.
     pub columns: Vec<usize>,
+    /// Columns that stand behind those. The rows of text are numbered as they are read, so that a range of a
+    /// text file has no [`AddedColumn::Row`].
+    pub added: Vec<AddedColumn>,
 }
 
 /// Where a pipeline's rows go.

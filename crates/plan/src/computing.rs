@@ -1,7 +1,7 @@
 //! Where computed columns are computed: behind the scan, each as late as what reads it allows.
 //!
-//! A bound query has computed columns in its scan, as if records had them. Here a scan keeps what records
-//! have and the conditions on that; stages behind it compute the rest. For a source with
+//! A bound query has computed columns in its scan, as if records had them. Here a scan keeps what is read
+//! and the conditions on that; stages behind it compute the rest. For a source with
 //! `ts AS TO_TIMESTAMP(t)` and `size AS CAST(n AS BIGINT)`, of which `ts` is the event time, and a query
 //! with `WHERE kind = 'a' AND size > 10`, they are: compute `ts`, note the event time, keep `kind = 'a'`
 //! (the scan's own condition), compute `size`, keep `size > 10`.
@@ -28,7 +28,7 @@ fn place_behind(scan: &mut Scan, stages: &mut Vec<Stage>) {
         Some(Stage::EventTime(spec)) => Some((wanted[spec.column], spec.clone())),
         _ => None,
     };
-    scan.columns = source.recorded(wanted.iter().copied());
+    scan.columns = source.read_for(wanted.iter().copied());
     let (first, rest) = by_what_they_read(conditions, &source);
     scan.filter = joined(limits(&source, &scan.columns).into_iter().chain(first), &scan.columns);
     let mut behind = Behind::new(&source, scan.columns.clone());
@@ -133,7 +133,7 @@ impl<'a> Behind<'a> {
                 expr.remap_columns(&|read| self.place_of(read));
                 expr
             }
-            (None, None) => unreachable!("records have it, or it is computed"),
+            (None, None) => unreachable!("it is read, or it is computed"),
         };
         NamedExpr { name, expr }
     }
@@ -175,8 +175,8 @@ impl<'a> Behind<'a> {
 fn by_what_they_read(conditions: Vec<Expr>, source: &SourceDef) -> (Vec<Expr>, Vec<Expr>) {
     let (mut first, mut rest) = (Vec::new(), Vec::new());
     for condition in conditions {
-        let is_recorded = read_by(&condition).iter().all(|&at| source.computing(at).is_none());
-        if is_recorded && (rest.is_empty() || condition.is_total()) {
+        let is_read = read_by(&condition).iter().all(|&at| source.computing(at).is_none());
+        if is_read && (rest.is_empty() || condition.is_total()) {
             first.push(condition);
         } else {
             rest.push(condition);

@@ -225,10 +225,17 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
         SourceConnector::Registered => write!(f, "registered")?,
     }
     let total = source.schema.fields.len();
-    let schema = scan.schema();
-    let columns: Vec<String> =
-        schema.fields.iter().map(|field| format!("{} {}", field.name, field.data_type)).collect();
-    write!(f, ", {} of {total} columns [{}]", columns.len(), columns.join(", "))?;
+    let shown = |columns: &[usize]| {
+        let fields = columns.iter().map(|&column| source.field(column));
+        let fields: Vec<String> =
+            fields.map(|field| format!("{} {}", field.name, field.data_type)).collect();
+        fields.join(", ")
+    };
+    let (recorded, metadata) = scan.recorded_and_metadata();
+    write!(f, ", {} of {total} columns [{}]", recorded.len(), shown(recorded))?;
+    if !metadata.is_empty() {
+        write!(f, " and [{}]", shown(metadata))?;
+    }
     if let Some(filter) = &scan.filter {
         write!(f, ", where {filter}")?;
     }

@@ -36,7 +36,7 @@ impl fmt::Display for Locality {
 }
 
 /// What is known about a source's partitions when a query is planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partitioning {
     /// How many there are; `None` while nothing has been looked at (`tidemill check`), which is
     /// planned for as many.
@@ -44,6 +44,25 @@ pub struct Partitioning {
     /// The partitions are byte ranges of one file, so that a declared `PARTITIONED BY` says
     /// nothing about them.
     pub is_split: bool,
+    /// Columns of which all records of a partition have one value.
+    pub fixed: Vec<FixedColumn>,
+}
+
+/// A column of which all records of a partition have one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedColumn {
+    /// Its number.
+    pub column: usize,
+    /// For each partition a number that is equal where the values are, as `GROUP BY` compares them.
+    pub values: Vec<u32>,
+}
+
+impl Partitioning {
+    /// So many partitions, of which nothing else is known.
+    #[must_use]
+    pub fn of(partition_count: Option<u32>) -> Self {
+        Self { partition_count, is_split: false, fixed: Vec::new() }
+    }
 }
 
 /// A query, cut into pipelines.

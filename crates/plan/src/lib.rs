@@ -33,8 +33,8 @@ pub use format::{
     Unsaid,
 };
 pub use fragment::{
-    EventTimeSpec, Fragment, FragmentInput, Locality, Merge, Partitioning, PhysicalQuery, Refusal,
-    Stage, fragment,
+    EventTimeSpec, FixedColumn, Fragment, FragmentInput, Locality, Merge, Partitioning,
+    PhysicalQuery, Refusal, Stage, fragment,
 };
 pub use function::{Family, Function, Kind, Returns, Signature};
 pub use options::{
@@ -48,7 +48,7 @@ pub use relation::{
 };
 pub use scalar::Scalar;
 pub use settings::{CoreSet, RuntimeChoice, Settings};
-pub use source_columns::ComputedColumn;
+pub use source_columns::{Derivation, DerivedColumn, Metadata};
 pub use span::Span;
 pub use verbatim::Verbatim;
 pub use window::{WindowKind, WindowSpec};

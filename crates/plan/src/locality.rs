@@ -1,6 +1,8 @@
 //! Why all records of a group lie in one partition, or why they may not.
 
-use crate::fragment::{Fragment, FragmentInput, Partitioning};
+use std::collections::HashSet;
+
+use crate::fragment::{FixedColumn, Fragment, FragmentInput, Partitioning};
 use crate::lineage::source_column;
 use crate::{Relation, SourceDef};
 
@@ -46,12 +48,38 @@ pub(crate) fn local_reason(
     if partitioning.is_split {
         return Err(format!("{} is one file read as several splits", source.name));
     }
+    let key_sources: Vec<Option<usize>> =
+        keys.iter().map(|&key| source_column(input, key)).collect();
+    if let Some(columns) = columns_apart(&partitioning, &key_sources) {
+        let columns = names(source, &columns);
+        let reason = format!("no two files of {} have the same {columns}", source.name);
+        return Ok(Local::unaudited(reason));
+    }
     if source.partitioned_by.is_empty() {
         return Err(format!("{} declares no PARTITIONED BY", source.name));
     }
-    let key_sources: Vec<Option<usize>> =
-        keys.iter().map(|&key| source_column(input, key)).collect();
     declared_local(source, &key_sources)
+}
+
+/// The columns among those that the keys are copies of, of which each partition has one value, if no two
+/// partitions have the same values of all of them.
+fn columns_apart(partitioning: &Partitioning, key_sources: &[Option<usize>]) -> Option<Vec<usize>> {
+    let is_key = |fixed: &&FixedColumn| key_sources.contains(&Some(fixed.column));
+    let fixed: Vec<&FixedColumn> = partitioning.fixed.iter().filter(is_key).collect();
+    let count = fixed.first()?.values.len();
+    let mut met = HashSet::with_capacity(count);
+    let mut is_new = |partition: usize| {
+        met.insert(fixed.iter().map(|fixed| fixed.values[partition]).collect::<Vec<u32>>())
+    };
+    let are_apart = (0..count).all(&mut is_new);
+    are_apart.then(|| fixed.iter().map(|fixed| fixed.column).collect())
+}
+
+/// Names of columns, for messages.
+fn names(source: &SourceDef, columns: &[usize]) -> String {
+    let names: Vec<&str> =
+        columns.iter().map(|&column| source.field(column).name.as_str()).collect();
+    names.join(", ")
 }
 
 /// Holds the declared columns against those that the keys are copies of.
@@ -61,7 +89,7 @@ fn declared_local(source: &SourceDef, key_sources: &[Option<usize>]) -> Result<L
     let (mut missing, mut computed) = (Vec::new(), Vec::new());
     for &column in &source.partitioned_by {
         // Records that agree in all that a column is computed of agree in the column.
-        let read = source.recorded([column]);
+        let read = source.read_for([column]);
         if is_key(column) {
             audited.push(column);
         } else if !read.is_empty() && read.iter().all(|&read| is_key(read)) {
@@ -71,10 +99,7 @@ fn declared_local(source: &SourceDef, key_sources: &[Option<usize>]) -> Result<L
             missing.push(column);
         }
     }
-    let names = |columns: &[usize]| {
-        let names = columns.iter().map(|&column| source.field(column).name.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
+    let names = |columns: &[usize]| names(source, columns);
     let all = names(&source.partitioned_by);
     if !missing.is_empty() {
         let missing = names(&missing);

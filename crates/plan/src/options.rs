@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{ComputedColumn, Format, Span};
+use crate::{DerivedColumn, Format, Span};
 
 /// A source of records.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,11 +22,13 @@ pub struct SourceDef {
     /// For each column of records what the name of its type says beyond the type: characters of a
     /// `VARCHAR(n)`, digits of a second of a `TIMESTAMP(p)`. May be shorter than the schema: no limits.
     pub limits: Vec<Option<u32>>,
-    /// Columns that are computed, behind those of records by number.
-    pub computed: Vec<ComputedColumn>,
-    /// The columns that `*` means, by number, in its order. A column that is not among them has no name
-    /// here: a computed column of the same name stands in its place.
+    /// Columns that records do not have, behind those of records by number.
+    pub derived: Vec<DerivedColumn>,
+    /// The columns that `*` means, by number, in its order.
     pub shown: Vec<usize>,
+    /// Those that it does not mean and that have a name all the same. A column that is neither here nor
+    /// there has none: another one stands in its place.
+    pub hidden: Vec<usize>,
     /// Columns that `PARTITIONED BY` names: equal values never stand in two partitions.
     pub partitioned_by: Vec<usize>,
     /// `partition.audit`: what becomes of a job whose input breaks that.
@@ -119,8 +121,9 @@ impl SourceDef {
             schema,
             is_inferred: false,
             limits: Vec::new(),
-            computed: Vec::new(),
+            derived: Vec::new(),
             shown,
+            hidden: Vec::new(),
             partitioned_by: Vec::new(),
             partition_audit: PartitionAudit::default(),
             watermark: None,
@@ -172,6 +175,17 @@ pub struct FileSource {
     pub splits: Option<u32>,
     /// `follow`: what is appended is read as it comes, for ever. Only of uncompressed text.
     pub follow: bool,
+    /// `hive.partitioning`: whether directories named `key=value` are columns where none are declared;
+    /// `None` (`auto`) where all files have the same keys.
+    pub hive_partitioning: Option<bool>,
+}
+
+impl FileSource {
+    /// The files of a path, with no more said about them.
+    #[must_use]
+    pub fn new(path: String, format: Format) -> Self {
+        Self { path, format, splits: None, follow: false, hive_partitioning: None }
+    }
 }
 
 /// Options of the `generator` source, and of `tidemill gen`.

@@ -179,6 +179,13 @@ impl Scan {
         Schema::new(fields.collect())
     }
 
+    /// The columns of records, and the metadata behind them.
+    #[must_use]
+    pub fn recorded_and_metadata(&self) -> (&[usize], &[usize]) {
+        let recorded_count = self.source.schema.fields.len();
+        self.columns.split_at(self.columns.partition_point(|&column| column < recorded_count))
+    }
+
     /// The conditions of the filter in the order in which they are applied: what holds a declared
     /// column to its limit alone, so that a record it makes bad names the column, then the rest.
     #[must_use]

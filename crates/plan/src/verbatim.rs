@@ -123,7 +123,8 @@ fn passed(scan: &Scan, expr: &Expr) -> Option<usize> {
         expr.data_type,
         DataType::BigInt | DataType::Double | DataType::Timestamp | DataType::Varchar
     );
-    passes.then(|| scan.columns[index])
+    let column = scan.columns[index];
+    (passes && column < scan.source.schema.fields.len()).then_some(column)
 }
 
 /// Takes from the scan the columns that neither its filter nor a stage reads.

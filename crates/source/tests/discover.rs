@@ -15,12 +15,8 @@ fn find(path: &Path) -> Result<Vec<InputFile>, SourceError> {
 }
 
 fn look(path: &Path) -> Result<Found, SourceError> {
-    let source = FileSource {
-        path: path.to_str().unwrap().to_owned(),
-        format: Format::Json(JsonOptions::default()),
-        splits: None,
-        follow: false,
-    };
+    let format = Format::Json(JsonOptions::default());
+    let source = FileSource::new(path.to_str().unwrap().to_owned(), format);
     discover(&source, &Pipes::default())
 }
 

@@ -35,12 +35,8 @@ where
 }
 
 fn input(path: &Path) -> InputFile {
-    let source = FileSource {
-        path: path.to_str().unwrap().to_owned(),
-        format: Format::Json(JsonOptions::default()),
-        splits: None,
-        follow: false,
-    };
+    let format = Format::Json(JsonOptions::default());
+    let source = FileSource::new(path.to_str().unwrap().to_owned(), format);
     discover(&source, &Pipes::default()).unwrap().files.pop().unwrap()
 }
 

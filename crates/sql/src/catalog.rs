@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, Unsaid, UserFunction};
-use tidemill_record::Schema;
+use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, UserFunction};
+use tidemill_record::{Field, Schema};
 
 use crate::FilePath;
 
@@ -17,6 +17,8 @@ pub struct InferredFiles {
     pub format: Format,
     /// The columns of their records.
     pub schema: Schema,
+    /// The keys of their paths' directories that are named `key=value`, with types that hold their values.
+    pub path_columns: Vec<Field>,
     /// What a person should know of how that was found, when they are read.
     pub notices: Vec<String>,
 }
@@ -40,15 +42,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// What was found of files, where they were asked for with this format and what nobody said of it.
-    pub(crate) fn inferred(
-        &self,
-        path: &str,
-        format: Option<&Format>,
-        unsaid: Unsaid,
-    ) -> Option<&InferredFiles> {
-        self.inferred.iter().find(|InferredFiles { asked, .. }| {
-            asked.path == path && asked.format.as_ref() == format && asked.unsaid == unsaid
-        })
+    /// What was found of files, where the same was asked for.
+    pub(crate) fn inferred(&self, wanted: &FilePath) -> Option<&InferredFiles> {
+        self.inferred.iter().find(|InferredFiles { asked, .. }| asked.is_the_same(wanted))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast;
-use tidemill_plan::{ComputedColumn, Expr, SourceDef, Span};
+use tidemill_plan::{Derivation, DerivedColumn, Expr, SourceDef, Span};
 use tidemill_record::{Field, Schema};
 
 use crate::bind_expr::ExprBinder;
@@ -27,93 +27,92 @@ struct Computed<'c> {
     bound: Option<Expr>,
 }
 
-/// Binds the computed columns of a declaration, and puts them behind the columns of records.
+/// Binds the computed columns of a declaration, and puts them behind the others of the source; `known` are
+/// the numbers of those that can be named.
 ///
-/// A column may read any other that is not computed of it. Where the columns of records are inferred, a
-/// computed column may bear the name of one: it stands in its place, and its own expression reads that one.
+/// A column may read any other that is not computed of it. It may bear the name of one that nobody
+/// declared: it stands in its place, and its own expression reads that one.
 pub(crate) fn bind_computed(
     session: &mut Session<'_>,
     create: &CreateSource,
     source: &mut SourceDef,
+    known: &[usize],
 ) -> Bind<()> {
     let mut columns = Vec::new();
-    let mut names = HashSet::new();
-    if create.declares_records() {
-        names.extend(source.schema.fields.iter().map(|field| field.name.clone()));
-    }
     for ColumnSyntax { name, kind } in &create.columns {
         let ColumnKind::Computed { data_type, expr } = kind else { continue };
-        if !names.insert(name.text.clone()) {
-            let message = format!("the column \"{}\" is declared twice", name.text);
-            return session.fail(name.span, message);
-        }
         columns.push(Computed { name, data_type: data_type.as_ref(), expr, bound: None });
     }
     if columns.is_empty() {
         return Ok(());
     }
-    let recorded_count = source.schema.fields.len();
-    let mut nameable = Nameable::new(source, &columns, None);
-    for place in in_order(session, source, &columns)? {
-        let bound = if source.schema.index_of(&columns[place].name.text).is_some() {
-            let mut own = Nameable::new(source, &columns, Some(place));
-            let others = columns.iter().enumerate();
-            others.for_each(|(at, column)| own.push(recorded_count + at, column));
+    let known = Known::new(source, known);
+    let first = source.column_count();
+    let mut nameable = known.nameable(&columns, None);
+    for place in in_order(session, &known, &columns)? {
+        let bound = if known.names.contains(&columns[place].name.text) {
+            let mut own = known.nameable(&columns, Some(place));
+            columns.iter().enumerate().for_each(|(at, column)| own.push(first + at, column));
             bind(session, &own, &columns[place])?
         } else {
             bind(session, &nameable, &columns[place])?
         };
         columns[place].bound = Some(bound);
-        nameable.push(recorded_count + place, &columns[place]);
+        nameable.push(first + place, &columns[place]);
     }
     for Computed { name, bound, .. } in columns {
         let expr = bound.ok_or(crate::report::Reported)?;
         let field = Field::nullable(&name.text, expr.data_type.clone());
-        source.computed.push(ComputedColumn { field, expr });
+        source.derived.push(DerivedColumn { field, from: Derivation::Computed(expr) });
     }
-    source.shown = shown(create, source);
     Ok(())
 }
 
-/// What `*` means: the columns in the order of the declaration; of inferred ones those of records first.
-fn shown(create: &CreateSource, source: &SourceDef) -> Vec<usize> {
-    let recorded_count = source.schema.fields.len();
-    let mut computed = recorded_count..source.column_count();
-    if !create.declares_records() {
-        let mut others: HashMap<&str, usize> =
-            computed.map(|column| (source.field(column).name.as_str(), column)).collect();
-        let mut shown: Vec<usize> = Vec::with_capacity(source.column_count());
-        for (column, field) in source.schema.fields.iter().enumerate() {
-            shown.push(others.remove(field.name.as_str()).unwrap_or(column));
-        }
-        let mut others: Vec<usize> = others.into_values().collect();
-        others.sort_unstable();
-        shown.extend(others);
-        return shown;
+/// The columns that are not computed.
+struct Known {
+    table: String,
+    /// With their numbers.
+    columns: Vec<(usize, Field)>,
+    names: HashSet<String>,
+}
+
+impl Known {
+    fn new(source: &SourceDef, numbers: &[usize]) -> Self {
+        let columns: Vec<(usize, Field)> =
+            numbers.iter().map(|&number| (number, source.field(number).clone())).collect();
+        let names = columns.iter().map(|(_, field)| field.name.clone()).collect();
+        Self { table: source.name.clone(), columns, names }
     }
-    let mut recorded = 0..recorded_count;
-    let number = |column: &ColumnSyntax| match column.kind {
-        ColumnKind::Recorded { .. } => recorded.next(),
-        ColumnKind::Computed { .. } => computed.next(),
-    };
-    create.columns.iter().filter_map(number).collect()
+
+    /// What the expressions may name before any computed column is bound: all but columns in whose place
+    /// one stands, unless that is `own`.
+    fn nameable(&self, columns: &[Computed<'_>], own: Option<usize>) -> Nameable {
+        let names = columns.iter().enumerate().filter(|(at, _)| Some(*at) != own);
+        let taken: HashSet<&str> = names.map(|(_, column)| column.name.text.as_str()).collect();
+        let is_free = |(_, field): &&(usize, Field)| !taken.contains(field.name.as_str());
+        let free: Vec<&(usize, Field)> = self.columns.iter().filter(is_free).collect();
+        let schema = Schema::new(free.iter().map(|(_, field)| field.clone()).collect());
+        Nameable {
+            scope: Scope::new(self.table.clone(), &schema),
+            numbers: free.into_iter().map(|(number, _)| *number).collect(),
+        }
+    }
 }
 
 /// The order in which each column comes behind those that it reads; else as they are declared.
 fn in_order(
     session: &mut Session<'_>,
-    source: &SourceDef,
+    known: &Known,
     columns: &[Computed<'_>],
 ) -> Bind<Vec<usize>> {
-    let by_name = columns.iter().enumerate().map(|(at, column)| (column.name.text.as_str(), at));
-    let by_name: HashMap<&str, usize> = by_name.collect();
+    let by_name = ByName::new(columns);
     let mut readers = vec![Vec::new(); columns.len()];
     let mut unread = vec![0_usize; columns.len()];
     for (at, column) in columns.iter().enumerate() {
-        let is_recorded = source.schema.index_of(&column.name.text).is_some();
+        let is_known = known.names.contains(&column.name.text);
         for read in reads(session, column.expr, &by_name) {
-            // Its own name is that of the column of records in whose place it stands.
-            if read != at || !is_recorded {
+            // Its own name is that of the column in whose place it stands.
+            if read != at || !is_known {
                 readers[read].push(at);
                 unread[at] += 1;
             }
@@ -148,12 +147,30 @@ fn in_order(
     }
 }
 
+/// Where computed columns stand, by their names.
+struct ByName {
+    exact: HashMap<String, usize>,
+    /// In lower case, for names without quotes that no column bears.
+    folded: HashMap<String, usize>,
+}
+
+impl ByName {
+    fn new(columns: &[Computed<'_>]) -> Self {
+        let names = columns.iter().enumerate().map(|(at, column)| (&column.name.text, at));
+        Self {
+            exact: names.clone().map(|(name, at)| (name.clone(), at)).collect(),
+            folded: names.map(|(name, at)| (name.to_lowercase(), at)).collect(),
+        }
+    }
+
+    fn get(&self, name: &Name) -> Option<usize> {
+        let folded = || name.unfolded.as_ref().and_then(|_| self.folded.get(&name.text));
+        self.exact.get(&name.text).or_else(folded).copied()
+    }
+}
+
 /// The computed columns that an expression names, each once.
-fn reads(
-    session: &Session<'_>,
-    expr: &ast::Expr,
-    by_name: &HashMap<&str, usize>,
-) -> BTreeSet<usize> {
+fn reads(session: &Session<'_>, expr: &ast::Expr, by_name: &ByName) -> BTreeSet<usize> {
     let mut read = BTreeSet::new();
     let _ = ast::visit_expressions(expr, |expr| {
         let ident = match expr {
@@ -162,13 +179,13 @@ fn reads(
             _ => None,
         };
         let name = ident.map(|ident| fold_name(ident, session.positions));
-        read.extend(name.and_then(|name| by_name.get(name.text.as_str())));
+        read.extend(name.and_then(|name| by_name.get(&name)));
         ControlFlow::<()>::Continue(())
     });
     read
 }
 
-/// What the expressions may name so far: columns of records, and computed ones that are bound.
+/// What the expressions may name so far: columns that are not computed, and computed ones that are bound.
 struct Nameable {
     scope: Scope,
     /// By place in the scope, the columns' numbers.
@@ -176,20 +193,6 @@ struct Nameable {
 }
 
 impl Nameable {
-    /// The columns of records but those in whose place a computed column stands, unless it is `own`.
-    fn new(source: &SourceDef, columns: &[Computed<'_>], own: Option<usize>) -> Self {
-        let names = columns.iter().enumerate().filter(|(at, _)| Some(*at) != own);
-        let taken: HashSet<&str> = names.map(|(_, column)| column.name.text.as_str()).collect();
-        let fields = source.schema.fields.iter().enumerate();
-        let free: Vec<(usize, &Field)> =
-            fields.filter(|(_, field)| !taken.contains(field.name.as_str())).collect();
-        let schema = Schema::new(free.iter().map(|(_, field)| (*field).clone()).collect());
-        Self {
-            scope: Scope::new(source.name.clone(), &schema),
-            numbers: free.into_iter().map(|(number, _)| number).collect(),
-        }
-    }
-
     fn push(&mut self, number: usize, column: &Computed<'_>) {
         if let Some(bound) = &column.bound {
             self.scope.push(&column.name.text, bound.data_type.clone());

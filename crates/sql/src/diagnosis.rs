@@ -184,8 +184,6 @@ const CONSTRUCTS: &[Construct] = &[
     ),
     word(&["UNIQUE"], "UNIQUE", Some("leave it out, or write SELECT DISTINCT")),
     clear(&["FOREIGN", "KEY"], "FOREIGN KEY", None),
-    clear(&["GENERATED", "ALWAYS"], "computed columns", Some("compute them in the query")),
-    word(&["METADATA"], "METADATA columns", None),
     word(&["COMMENT"], "COMMENT", Some("write -- and the comment")),
     word(&["CHECK"], "CHECK", Some("write WHERE in the query")),
     word(&["REFERENCES"], "REFERENCES", None),

@@ -108,7 +108,7 @@ impl QueryBinder<'_, '_> {
                     return self.session.fail(at, format!("not supported: {what}"));
                 }
                 let relation = self.bind_query(subquery)?;
-                self.aliased(relation, String::new(), alias.as_ref())
+                self.aliased(relation, 0, String::new(), alias.as_ref())
             }
             other => {
                 let what = refused_table(other);
@@ -134,7 +134,7 @@ impl QueryBinder<'_, '_> {
             if let Some(cte) = cte {
                 let cte = cte.ok_or(crate::report::Reported)?;
                 self.session.spend(relation_nodes(&cte), name.span)?;
-                return self.aliased((*cte).clone(), name.text, alias);
+                return self.aliased((*cte).clone(), 0, name.text, alias);
             }
         }
         let found = match ident.quote_style {
@@ -145,14 +145,18 @@ impl QueryBinder<'_, '_> {
         let is_declared = self.tables.sources.contains_key(&name.text)
             && matches!(found.source.connector, SourceConnector::File(_))
             && !found.source.is_inferred;
-        let mut input = self.aliased(scanned(found.source), name.text, alias)?;
+        let hidden_count = found.source.hidden.len();
+        let relation = scanned(found.source);
+        let mut input = self.aliased(relation, hidden_count, name.text, alias)?;
         input.scope.note = is_declared.then_some(ONLY_DECLARED);
         Ok(input)
     }
 
+    /// A relation under its name; `*` leaves out the last `hidden_count` of its columns.
     fn aliased(
         &mut self,
         relation: Relation,
+        hidden_count: usize,
         name: String,
         alias: Option<&ast::TableAlias>,
     ) -> Bind<Input> {
@@ -160,10 +164,11 @@ impl QueryBinder<'_, '_> {
             None => (relation, name),
             Some(alias) => {
                 let name = fold_name(&alias.name, self.session.positions).text;
-                (self.renamed(relation, alias)?, name)
+                (self.renamed(relation, hidden_count, alias)?, name)
             }
         };
-        let scope = Scope::new(name, &relation.schema());
+        let mut scope = Scope::new(name, &relation.schema());
+        scope.hide_last(hidden_count);
         Ok(Input { relation, scope })
     }
 
@@ -171,6 +176,7 @@ impl QueryBinder<'_, '_> {
     pub(crate) fn renamed(
         &mut self,
         relation: Relation,
+        hidden_count: usize,
         alias: &ast::TableAlias,
     ) -> Bind<Relation> {
         let ast::TableAlias { explicit: _, name, columns, at } = alias;
@@ -182,8 +188,9 @@ impl QueryBinder<'_, '_> {
             return Ok(relation);
         }
         let schema = relation.schema();
-        if columns.len() > schema.fields.len() {
-            let (given, there) = (columns.len(), schema.fields.len());
+        let there = schema.fields.len() - hidden_count;
+        if columns.len() > there {
+            let given = columns.len();
             let message = format!("{given} column names for {there} columns");
             return self.session.fail(span, message);
         }
@@ -208,20 +215,21 @@ impl QueryBinder<'_, '_> {
 /// Why a column that the files of a source have may not be among its columns.
 const ONLY_DECLARED: &str = "a column of the files that is missing here has to be declared, too";
 
-/// Every column of a source that has a name, in the order that `*` has.
+/// Every column of a source that has a name, in the order that `*` has, then those that it leaves out.
 fn scanned(source: Arc<SourceDef>) -> Relation {
-    let shown = source.shown.iter().map(|&column| {
+    let numbers: Vec<usize> = source.shown.iter().chain(&source.hidden).copied().collect();
+    let named = numbers.iter().map(|&column| {
         let field = source.field(column);
         let expr = Expr::column(column, field.name.clone(), field.data_type.clone());
         NamedExpr { name: field.name.clone(), expr }
     });
-    let shown: Vec<NamedExpr> = shown.collect();
-    let is_by_number = source.shown.iter().copied().eq(0..source.column_count());
+    let named: Vec<NamedExpr> = named.collect();
+    let is_by_number = numbers.iter().copied().eq(0..source.column_count());
     let columns = (0..source.column_count()).collect();
     let scan = Relation::Scan(Scan { source, columns, filter: None });
     match is_by_number {
         true => scan,
-        false => Relation::Project { input: Box::new(scan), columns: shown },
+        false => Relation::Project { input: Box::new(scan), columns: named },
     }
 }
 

@@ -114,7 +114,8 @@ impl QueryBinder<'_, '_> {
             let name = fold_name(alias, self.session.positions).text;
             renamed.push((self.column_of(ident, scope)?, name));
         }
-        for index in (0..scope.len()).filter(|index| !excluded.contains(index)) {
+        let before = items.len();
+        for index in (0..scope.shown_count()).filter(|index| !excluded.contains(index)) {
             let value = match replaced.iter().find(|(column, _)| *column == index) {
                 Some((_, expr)) => ItemValue::Expr(expr),
                 None => ItemValue::Column(index, span),
@@ -125,7 +126,7 @@ impl QueryBinder<'_, '_> {
             };
             items.push(Item { name, value, has_alias: false });
         }
-        if excluded.len() == scope.len() {
+        if items.len() == before {
             return self.session.fail_with(span, "* EXCLUDE leaves no column", "exclude fewer");
         }
         Ok(())

@@ -60,6 +60,7 @@ mod over;
 mod query;
 mod script;
 mod select;
+mod source_columns;
 mod sources;
 mod tables;
 mod window_tokens;

@@ -8,7 +8,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{Format, Script, Span, Unsaid};
+use tidemill_plan::{FileSource, Format, Script, Span, Unsaid};
 
 use crate::catalog::Catalog;
 use crate::deep_stack;
@@ -47,8 +47,39 @@ pub struct FilePath {
     pub format: Option<Format>,
     /// What of its options nobody said.
     pub unsaid: Unsaid,
+    /// As [`FileSource::hive_partitioning`].
+    pub hive_partitioning: Option<bool>,
     /// Where the path stands.
     pub span: Span,
+}
+
+impl FilePath {
+    /// The files that `FROM 'path'` reads.
+    pub(crate) fn of_path(path: &str, span: Span) -> Self {
+        Self {
+            path: path.to_owned(),
+            format: options::format_by_name_ending(path),
+            unsaid: Unsaid::ALL,
+            hive_partitioning: None,
+            span,
+        }
+    }
+
+    /// The files of a declared source.
+    pub(crate) fn of_source(source: &FileSource, unsaid: Unsaid, span: Span) -> Self {
+        Self {
+            path: source.path.clone(),
+            format: Some(source.format.clone()),
+            unsaid,
+            hive_partitioning: source.hive_partitioning,
+            span,
+        }
+    }
+
+    /// Whether the same is asked for, wherever it stands.
+    pub(crate) fn is_the_same(&self, other: &Self) -> bool {
+        Self { span: other.span, ..self.clone() } == *other
+    }
 }
 
 /// Parses a script of statements separated by `;`.
@@ -305,6 +336,9 @@ impl Parsing<'_> {
         if self.take_word("AS") {
             return self.computed(name, Some(data_type));
         }
+        if self.take_word("METADATA") {
+            return self.metadata(name, data_type);
+        }
         let mut is_nullable = true;
         if self.take_word("NOT") {
             self.expect_word("NULL")?;
@@ -331,6 +365,29 @@ impl Parsing<'_> {
             "a computed column is its name, AS and an expression",
         )?;
         Ok(ColumnSyntax { name, kind: ColumnKind::Computed { data_type, expr } })
+    }
+
+    /// What a metadata column is, after `METADATA`.
+    fn metadata(&mut self, name: Name, data_type: TypeSyntax) -> Bind<ColumnSyntax> {
+        let key = if self.take_word("FROM") { self.metadata_key()? } else { name.clone() };
+        // It is what it is: nothing is ever written to it.
+        self.take_word("VIRTUAL");
+        self.end_column("a metadata column", "a metadata column is name TYPE METADATA FROM 'key'")?;
+        Ok(ColumnSyntax { name, kind: ColumnKind::Metadata { data_type, key } })
+    }
+
+    /// A key in quotes, as it is written.
+    fn metadata_key(&mut self) -> Bind<Name> {
+        let token = self.parser.next_token();
+        let span = self.token_span(&token);
+        match token.token {
+            Token::SingleQuotedString(text) => Ok(Name::exact(text, span)),
+            _ => {
+                let message = format!("expected a key in single quotes, found {}", shown(&token));
+                let hint = "keys are 'filename', 'file_row' and the keys of directories key=value";
+                Err(self.report.add(span, message, Some(hint.to_owned())))
+            }
+        }
     }
 
     /// Behind a computed column `NOT NULL` would be one more operator, and make a truth value of it.

@@ -179,7 +179,7 @@ impl QueryBinder<'_, '_> {
                 let message = "not supported: MATERIALIZED in WITH";
                 bound = self.session.fail(name.span, message);
             }
-            let bound = bound.and_then(|relation| self.renamed(relation, alias));
+            let bound = bound.and_then(|relation| self.renamed(relation, 0, alias));
             if let Some(scope) = self.ctes.last_mut()
                 && scope.insert(name.text.clone(), bound.ok().map(Rc::new)).is_some()
             {

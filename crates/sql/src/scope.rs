@@ -93,6 +93,8 @@ pub(crate) struct Scope {
     by_name: HashMap<String, Vec<usize>>,
     /// The same by names in lower case.
     by_folded: HashMap<String, Vec<usize>>,
+    /// How many of the last columns `*` leaves out.
+    hidden_count: usize,
     /// What may explain that a column is not among them.
     pub(crate) note: Option<&'static str>,
 }
@@ -116,6 +118,7 @@ impl Scope {
             types: Vec::with_capacity(schema.fields.len()),
             by_name: HashMap::new(),
             by_folded: HashMap::new(),
+            hidden_count: 0,
             note: None,
         };
         for field in &schema.fields {
@@ -130,6 +133,16 @@ impl Scope {
         self.by_folded.entry(name.to_lowercase()).or_default().push(self.names.len());
         self.names.push(name.to_owned());
         self.types.push(data_type);
+    }
+
+    /// Says how many of the last columns `*` leaves out.
+    pub(crate) fn hide_last(&mut self, count: usize) {
+        self.hidden_count = count;
+    }
+
+    /// How many columns `*` means: the first ones.
+    pub(crate) fn shown_count(&self) -> usize {
+        self.names.len() - self.hidden_count
     }
 
     /// How many columns there are.
@@ -271,6 +284,12 @@ impl Scope {
             "window_start" | "window_end" | "window_time" => {
                 format!("{name} is there beside a window: GROUP BY … WINDOW TUMBLING (time, 1m)")
             }
+            "filename" if self.note.is_some() => {
+                "declare it among the columns: filename VARCHAR METADATA".to_owned()
+            }
+            "file_row" if self.note.is_some() => {
+                "declare it among the columns: file_row BIGINT METADATA".to_owned()
+            }
             _ => match self.note {
                 None => self.known_columns(),
                 Some(note) => format!("{}; {note}", self.known_columns()),
@@ -283,8 +302,9 @@ impl Scope {
         if self.names.is_empty() {
             return "no columns can be named here: write a constant".to_owned();
         }
-        let shown = self.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
-        let more = if self.names.len() > SHOWN { ", …" } else { "" };
+        let names = &self.names[..self.shown_count()];
+        let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+        let more = if names.len() > SHOWN { ", …" } else { "" };
         format!("columns are {}{more}", shown.join(", "))
     }
 }

@@ -5,10 +5,11 @@ use tidemill_plan::{ExprKind, Scalar, SourceConnector, SourceDef, Span, Watermar
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
-use crate::computed::bind_computed;
 use crate::options;
+use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
+use crate::source_columns::{add_file_columns, bind_derived, refuse_same_names};
 use crate::syntax::{ColumnKind, CreateSource, Name, WatermarkSyntax};
 use crate::types::{NamedType, named_type};
 
@@ -27,10 +28,11 @@ pub(crate) fn bind_source(
     span: Span,
 ) -> Bind<SourceDef> {
     let options = options::source(&create.options, create.name.span, session.report);
+    let names = refuse_same_names(session, create);
     let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
-    let (mut options, declared) = (options?, declared?);
+    let (mut options, (), declared) = (options?, names?, declared?);
     let is_inferred = declared.is_none();
-    let Declared { schema, limits, notices } =
+    let (Declared { schema, limits, notices }, path_columns) =
         recorded_columns(session, create, &mut options, declared, span)?;
     let mut source = SourceDef {
         is_inferred,
@@ -40,7 +42,10 @@ pub(crate) fn bind_source(
         dead_letter_path: options.dead_letter_path,
         ..SourceDef::new(create.name.text.clone(), schema, options.connector, create.name.span)
     };
-    bind_computed(session, create, &mut source)?;
+    if is_inferred {
+        add_file_columns(&mut source, &path_columns);
+    }
+    bind_derived(session, create, &mut source)?;
     let scope = NumberedScope::new(&source);
     let mut partitioned_by = Vec::new();
     for name in &create.partitioned_by {
@@ -77,9 +82,10 @@ struct NumberedScope {
 
 impl NumberedScope {
     fn new(source: &SourceDef) -> Self {
-        let fields = source.shown.iter().map(|&column| source.field(column).clone());
+        let numbers: Vec<usize> = source.shown.iter().chain(&source.hidden).copied().collect();
+        let fields = numbers.iter().map(|&column| source.field(column).clone());
         let scope = Scope::new(source.name.clone(), &Schema::new(fields.collect()));
-        Self { scope, numbers: source.shown.clone() }
+        Self { scope, numbers }
     }
 
     /// The number of a column by its name.
@@ -92,15 +98,15 @@ impl NumberedScope {
     }
 }
 
-/// The columns of records: as declared, as the generator makes them, or as the files have them. These may
-/// also say what their format is.
+/// The columns of records: as declared, as the generator makes them, or as the files have them, which may also
+/// say what their format is; then also those of the files' paths.
 fn recorded_columns(
     session: &mut Session<'_>,
     create: &CreateSource,
     options: &mut options::Source,
     declared: Option<Declared>,
     span: Span,
-) -> Bind<Declared> {
+) -> Bind<(Declared, Vec<Field>)> {
     let unlimited = |schema| Declared { schema, limits: Vec::new(), notices: Vec::new() };
     let unsaid = options.unsaid;
     match (&mut options.connector, declared) {
@@ -109,20 +115,21 @@ fn recorded_columns(
             if let Some(declared) = declared {
                 check_model(session, create, &declared.schema, &schema)?;
             }
-            Ok(unlimited(schema))
+            Ok((unlimited(schema), Vec::new()))
         }
-        (_, Some(declared)) => Ok(declared),
+        (_, Some(declared)) => Ok((declared, Vec::new())),
         (SourceConnector::File(file), None) => {
-            match session.catalog.inferred(&file.path, Some(&file.format), unsaid) {
+            match session.catalog.inferred(&FilePath::of_source(file, unsaid, span)) {
                 Some(found) => {
                     file.format = found.format.clone();
                     let (schema, notices) = (found.schema.clone(), found.notices.clone());
-                    Ok(Declared { schema, limits: Vec::new(), notices })
+                    let declared = Declared { schema, limits: Vec::new(), notices };
+                    Ok((declared, found.path_columns.clone()))
                 }
                 None => session.fail(span, format!("no columns are known of '{}'", file.path)),
             }
         }
-        (SourceConnector::Registered, None) => Ok(unlimited(Schema::default())),
+        (SourceConnector::Registered, None) => Ok((unlimited(Schema::default()), Vec::new())),
     }
 }
 
@@ -133,11 +140,6 @@ fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<De
     for column in &create.columns {
         let ColumnKind::Recorded { data_type, is_nullable } = &column.kind else { continue };
         let name = &column.name;
-        if fields.iter().any(|field| field.name == name.text) {
-            let message = format!("the column \"{}\" is declared twice", name.text);
-            result = session.fail(name.span, message);
-            continue;
-        }
         match named_type(&data_type.name) {
             Ok(NamedType { data_type, limit }) => {
                 limits.push(limit);

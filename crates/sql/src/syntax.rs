@@ -112,6 +112,8 @@ pub(crate) enum ColumnKind {
     Recorded { data_type: TypeSyntax, is_nullable: bool },
     /// `name [TYPE] AS expression`
     Computed { data_type: Option<TypeSyntax>, expr: Box<ast::Expr> },
+    /// `name TYPE METADATA [FROM 'key']`; the key is the name where none is given.
+    Metadata { data_type: TypeSyntax, key: Name },
 }
 
 /// The name of a type, and its place.

@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef, Unsaid};
+use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef};
 use tidemill_record::Schema;
 
 use crate::options::{format_by_name_ending, local_path};
+use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::Session;
+use crate::source_columns::add_file_columns;
 use crate::suggest::did_you_mean;
 use crate::syntax::Name;
 
@@ -81,9 +83,9 @@ impl Tables {
                 return session.fail_with(name.span, message, hint);
             }
         };
-        let named = format_by_name_ending(path);
-        let Some(found) = session.catalog.inferred(path, named.as_ref(), Unsaid::ALL) else {
-            if named.is_some() {
+        let asked = FilePath::of_path(path, name.span);
+        let Some(found) = session.catalog.inferred(&asked) else {
+            if asked.format.is_some() {
                 return session.fail(name.span, format!("no columns are known of '{path}'"));
             }
             return session.fail_with(
@@ -93,14 +95,14 @@ impl Tables {
                  then .gz .zst .lz4; or declare the files with CREATE SOURCE",
             );
         };
-        let format = found.format.clone();
-        let file = FileSource { path: path.to_owned(), format, splits: None, follow: false };
+        let file = FileSource::new(path.to_owned(), found.format.clone());
         let connector = SourceConnector::File(file);
-        let source = SourceDef {
+        let mut source = SourceDef {
             is_inferred: true,
             notices: found.notices.clone(),
             ..SourceDef::new(path.to_owned(), found.schema.clone(), connector, name.span)
         };
+        add_file_columns(&mut source, &found.path_columns);
         Ok(Found { source: Arc::new(source), runs_after: None })
     }
 }
@@ -121,12 +123,8 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
         let message = format!("\"{}\" is not written by an earlier statement", name.text);
         return session.fail(name.span, message);
     };
-    let connector = SourceConnector::File(FileSource {
-        path: results_in(&file.path),
-        format: file.format.clone(),
-        splits: None,
-        follow: false,
-    });
+    let connector =
+        SourceConnector::File(FileSource::new(results_in(&file.path), file.format.clone()));
     let source = SourceDef::new(name.text.clone(), schema.clone(), connector, name.span);
     Ok(Found { source: Arc::new(source), runs_after: Some(*query) })
 }

@@ -104,10 +104,7 @@ fn computed_columns() {
     for text in [chain(64), (0..20_000).map(|i| format!(", c{i} AS x + {i}")).collect()] {
         let start = Instant::now();
         let script = bind(&source(&text)).unwrap();
-        let many = |_: &tidemill_plan::SourceDef| tidemill_plan::Partitioning {
-            partition_count: None,
-            is_split: false,
-        };
+        let many = |_: &tidemill_plan::SourceDef| tidemill_plan::Partitioning::of(None);
         tidemill_plan::fragment(&script.queries[0], &many).unwrap();
         assert!(start.elapsed() < TIME_MAX);
     }

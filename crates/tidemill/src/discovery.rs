@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
+use tidemill_expr::Context;
 use tidemill_format::parquet::Footer;
 use tidemill_format::{ArrowFooter, CsvHead, FormatError};
 use tidemill_plan::{
-    Compression, CsvOptions, FileSource, Format, GeneratorSource, Partitioning, SourceConnector,
-    SourceDef,
+    Compression, CsvOptions, FileSource, Format, GeneratorSource, Metadata, Partitioning, Scan,
+    SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled};
 use tidemill_rt::Backend;
@@ -17,6 +18,7 @@ use tidemill_source::{
 };
 
 use crate::Error;
+use crate::file_columns::{FileTerms, fixed_columns};
 use crate::footers::{arrow_footer, at, read_footer};
 use crate::register::RegisteredSource;
 
@@ -29,8 +31,35 @@ pub(crate) struct Discovered {
     pub(crate) is_followed: bool,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
     pub(crate) is_missing: bool,
+    /// Files that the query's filter leaves out by their paths: they are not opened.
+    pub(crate) excluded_count: usize,
     /// What a person should know of what was left out.
     pub(crate) notices: Vec<String>,
+}
+
+/// How a source's input is looked at.
+pub(crate) struct Looking<'a> {
+    /// The scans of the source in the query, at least one.
+    pub(crate) scans: Vec<&'a Scan>,
+    /// One large file may become several partitions.
+    pub(crate) may_split: bool,
+    /// What `NOW()` is.
+    pub(crate) context: Context,
+}
+
+impl Looking<'_> {
+    /// The conditions of each scan that are the same for all records of a file.
+    fn file_terms(&self) -> Vec<FileTerms<'_>> {
+        self.scans.iter().map(|scan| FileTerms::of(scan, self.context)).collect()
+    }
+
+    /// Whether some scan numbers the rows of a file, which only who reads all of it can.
+    fn numbers_rows(&self) -> bool {
+        self.scans.iter().any(|scan| {
+            let read = scan.source.read_for(scan.columns.iter().copied());
+            read.iter().any(|&at| scan.source.metadata(at) == Some(&Metadata::FileRow))
+        })
+    }
 }
 
 /// One partition of a source.
@@ -46,6 +75,8 @@ pub(crate) enum Partition {
     RowGroups { file: InputFile, footer: Arc<Footer>, groups: Range<usize> },
     /// An Arrow file that cannot be read from front to back.
     Messages { file: InputFile, footer: Arc<ArrowFooter> },
+    /// In the place of files of which the query keeps nothing.
+    Nothing,
     /// One of the generator's.
     Generator(GeneratorSource),
     /// One of the embedding program's.
@@ -67,6 +98,7 @@ impl Partition {
                 source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
             }
             Self::Registered(..) => 1,
+            Self::Nothing => 0,
         }
     }
 
@@ -76,6 +108,7 @@ impl Partition {
             Self::RowGroups { groups, .. } => Some(groups.len()),
             Self::Text { .. }
             | Self::Messages { .. }
+            | Self::Nothing
             | Self::Generator(_)
             | Self::Registered(..) => None,
         }
@@ -87,17 +120,27 @@ impl Partition {
             Self::Text { file, .. }
             | Self::RowGroups { file, .. }
             | Self::Messages { file, .. } => Some(file),
-            Self::Generator(_) | Self::Registered(..) => None,
+            Self::Nothing | Self::Generator(_) | Self::Registered(..) => None,
         }
     }
 }
 
 impl Discovered {
-    /// What the planner needs to know.
-    pub(crate) fn partitioning(&self) -> Partitioning {
+    /// What the planner needs to know; `columns` are those of the source that the query reads.
+    pub(crate) fn partitioning(
+        &self,
+        source: &SourceDef,
+        columns: &[usize],
+        context: &Context,
+    ) -> Partitioning {
         let count = u32::try_from(self.partitions.len()).expect("partitions are numbered in u32");
         let partition_count = (!self.is_missing).then_some(count);
-        Partitioning { partition_count, is_split: self.is_split }
+        let files = self.partitions.iter().map(|partition| Some(partition.file()?.path.as_path()));
+        let fixed = match files.collect::<Option<Vec<_>>>() {
+            Some(paths) if !self.is_split => fixed_columns(source, columns, &paths, context),
+            _ => Vec::new(),
+        };
+        Partitioning { partition_count, is_split: self.is_split, fixed }
     }
 
     /// Input that an earlier statement has yet to write.
@@ -107,27 +150,29 @@ impl Discovered {
             is_split: false,
             is_followed: false,
             is_missing: true,
+            excluded_count: 0,
             notices: Vec::new(),
         }
     }
 
-    /// Looks at a source's input. `may_split` allows one large file to become several partitions.
+    /// Looks at a source's input.
     pub(crate) fn of(
         source: &SourceDef,
         registered: Option<&Arc<RegisteredSource>>,
         pipes: &Pipes,
-        may_split: bool,
+        looking: &Looking<'_>,
     ) -> Result<Self, Error> {
         let whole = |partitions| Self {
             partitions,
             is_split: false,
             is_followed: false,
             is_missing: false,
+            excluded_count: 0,
             notices: Vec::new(),
         };
         match &source.connector {
             SourceConnector::File(options) => {
-                let mut found = discover_files(options, pipes, may_split)?;
+                let mut found = discover_files(options, pipes, looking)?;
                 found.notices.extend_from_slice(&source.notices);
                 Ok(found)
             }
@@ -150,9 +195,20 @@ impl Discovered {
 fn discover_files(
     options: &FileSource,
     pipes: &Pipes,
-    may_split: bool,
+    looking: &Looking<'_>,
 ) -> Result<Discovered, Error> {
-    let Found { files, notices } = discover(options, pipes)?;
+    let Found { mut files, notices } = discover(options, pipes)?;
+    let found_count = files.len();
+    let first = files[0].clone();
+    // What no scan keeps a record of.
+    let terms = looking.file_terms();
+    files.retain(|file| !terms.iter().all(|terms| terms.exclude(&file.path)));
+    let excluded_count = found_count - files.len();
+    if files.is_empty() && options.follow {
+        // What has no end has something to wait for.
+        files.push(first);
+    }
+    let may_split = looking.may_split;
     let is_one_file = files.len() == 1;
     let mut partitions = Vec::new();
     for file in files {
@@ -179,6 +235,7 @@ fn discover_files(
             Format::Csv(_) | Format::Json(_)
                 if may_split
                     && is_one_file
+                    && !looking.numbers_rows()
                     && !options.follow
                     && file.pipe().is_none()
                     && file.compression == Compression::None =>
@@ -209,9 +266,13 @@ fn discover_files(
             _ => partitions.push(Partition::Text { file, range: None, csv_header: None }),
         }
     }
+    if partitions.is_empty() {
+        partitions.push(Partition::Nothing);
+    }
     let is_split = is_one_file && partitions.len() > 1;
     let is_followed = options.follow;
-    Ok(Discovered { partitions, is_split, is_followed, is_missing: false, notices })
+    let is_missing = false;
+    Ok(Discovered { partitions, is_split, is_followed, is_missing, excluded_count, notices })
 }
 
 /// Makes the first of ranges that follow each other hold all before `end`.
@@ -233,10 +294,6 @@ fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
 fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {
     let (head, _) = read_head(file, Some(&Format::Csv(options.clone())))?;
     CsvHead::of(options, &head).map_err(|error| at(file, error))
-}
-
-pub(crate) fn file_source(path: &str, format: &Format) -> FileSource {
-    FileSource { path: path.to_owned(), format: format.clone(), splits: None, follow: false }
 }
 
 /// The first piece of a file, decompressed, and whether that is all of it. Of Arrow as much as its schema

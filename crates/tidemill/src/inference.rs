@@ -3,14 +3,15 @@
 use std::fmt::Display;
 
 use tidemill_format::{CsvHead, Recognized, infer_schema, left_out};
-use tidemill_plan::{ArrowOptions, CsvOptions, Format, JsonOptions};
+use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonOptions};
 use tidemill_record::Schema;
 use tidemill_rt::descriptor_of;
 use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, pipe_key};
 use tidemill_sql::{FilePath, InferredFiles};
 
 use crate::Error;
-use crate::discovery::{file_source, read_head};
+use crate::discovery::read_head;
+use crate::file_columns::path_columns;
 use crate::footers::{arrow_footer, at, read_footer, refuse_content};
 
 /// What is found of files, and what of it concerns who names a column: what inference leaves out.
@@ -27,12 +28,15 @@ pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, 
         None => guess_format(&asked.path, pipes)?,
     };
     let Some(format) = format else { return Ok(None) };
-    let files = discover(&file_source(&asked.path, &format), pipes)?.files;
+    let files = discover(&FileSource::new(asked.path.clone(), format.clone()), pipes)?.files;
+    let path_columns = path_columns(&files, asked.hive_partitioning)?;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     let by_footer = |schema: Schema, left_out: Option<String>| {
         let left_out = left_out.map(|columns| format!("{} has {columns}", first.path.display()));
         let notices = Vec::new();
-        let files = InferredFiles { asked: asked.clone(), format: format.clone(), schema, notices };
+        let (asked, format) = (asked.clone(), format.clone());
+        let path_columns = path_columns.clone();
+        let files = InferredFiles { asked, format, schema, path_columns, notices };
         Ok(Some(Inferred { files, left_out }))
     };
     if matches!(format, Format::Parquet) {
@@ -45,7 +49,9 @@ pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, 
         return by_footer(footer.schema().map_err(|error| at(first, error))?, footer.left_out());
     }
     let (file, head) = representative(&files, first, &format)?;
-    by_head(asked, &format, file, &head).map(Some)
+    let mut inferred = by_head(asked, &format, file, &head)?;
+    inferred.files.path_columns = path_columns;
+    Ok(Some(inferred))
 }
 
 /// The head of a file, and whether it is all of it.
@@ -97,7 +103,8 @@ fn by_head(
     let left_out = left_out(&format, bytes, *is_whole).map_err(fail)?;
     let left_out = left_out.map(|columns| of_file(&format!("has {columns}")));
     let notices = notices.iter().map(|notice| of_file(notice)).collect();
-    Ok(Inferred { files: InferredFiles { asked, format, schema, notices }, left_out })
+    let files = InferredFiles { asked, format, schema, path_columns: Vec::new(), notices };
+    Ok(Inferred { files, left_out })
 }
 
 /// Whether anything stands behind the header, where there is one.
@@ -119,7 +126,8 @@ fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, Error> {
         return Ok(None);
     }
     let any = Format::Json(JsonOptions::default());
-    let Some(file) = discover(&file_source(path, &any), pipes)?.files.pop() else {
+    let Some(file) = discover(&FileSource::new(path.to_owned(), any.clone()), pipes)?.files.pop()
+    else {
         return Ok(None);
     };
     let (head, _) = read_head(&file, None)?;

@@ -85,7 +85,9 @@ impl Job {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&PlannedQuery::plan_to_show(query, &self.around)?.explain());
+            text.push_str(
+                &PlannedQuery::plan_to_show(query, &self.around, started_now())?.explain(),
+            );
         }
         Ok(text)
     }
@@ -99,7 +101,7 @@ impl Job {
         self.waves()?;
         self.check_pipes()?;
         for query in &self.script.queries {
-            match PlannedQuery::plan(query, &self.around) {
+            match PlannedQuery::plan(query, &self.around, started_now()) {
                 Err(error) if !error.is_about_input() => return Err(error),
                 _ => {}
             }
@@ -208,7 +210,7 @@ impl Job {
         };
         let mut run = Run {
             cores: &cores,
-            context: Context { job_start: now() },
+            context: started_now(),
             stop,
             progress,
             directories: Directories::default(),
@@ -223,7 +225,7 @@ impl Job {
             self.run_wave(&wave, &mut run, &mut summary)?;
         }
         // Last, when the files that earlier statements write are there to be looked at.
-        self.explain_into(&mut summary)?;
+        self.explain_into(&mut summary, run.context)?;
         summary.elapsed = started.elapsed();
         Ok(summary)
     }
@@ -250,12 +252,12 @@ impl Job {
         scans.iter().any(|scan| !scan.source.is_bounded())
     }
 
-    fn explain_into(&self, summary: &mut Summary) -> Result<(), Error> {
+    fn explain_into(&self, summary: &mut Summary, context: Context) -> Result<(), Error> {
         for query in &self.script.queries {
             if query.explain == Explain::Plan {
                 summary
                     .explanations
-                    .push(PlannedQuery::plan_to_show(query, &self.around)?.explain());
+                    .push(PlannedQuery::plan_to_show(query, &self.around, context)?.explain());
             }
         }
         Ok(())
@@ -272,7 +274,7 @@ impl Job {
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
         let planned = wave
             .iter()
-            .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around))
+            .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around, *context))
             .collect::<Result<Vec<_>, _>>()?;
         for notice in planned.iter().flat_map(PlannedQuery::notices) {
             if !summary.warnings.contains(notice) {
@@ -467,9 +469,10 @@ impl RunningJob {
     }
 }
 
-fn now() -> EventTime {
+fn started_now() -> Context {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    Context { job_start: EventTime(micros) }
 }
 
 /// The file that is a partition of a source.

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use tidemill_control::{DeclaredKeys, Node, Planned};
 use tidemill_expr::Context;
 use tidemill_format::Encoder;
-use tidemill_pipeline::{
-    BadRecordSpec, FileInput, InputSpec, MessageInput, OutputSpec, PipelineSpec, RowGroupInput,
-    TextInput,
-};
+use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
     LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
@@ -18,11 +15,13 @@ use tidemill_plan::{
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
-use tidemill_source::{Claims, Pipes, RegisteredReader, RowGroupPlan};
+use tidemill_source::{Claims, Pipes};
 use tidemill_sql::{SqlError, SqlErrors, place};
 
 use crate::directories::Directories;
-use crate::discovery::{Discovered, Partition};
+use crate::discovery::{Discovered, Looking, Partition};
+use crate::file_columns::FileTerms;
+use crate::inputs::ScanInputs;
 use crate::register::{BatchSink, RegisteredSource, RegisteredWriter};
 use crate::{Error, StdoutLayout};
 
@@ -52,45 +51,64 @@ impl PlannedQuery {
     ///
     /// One large file is read as several splits only where that leaves the results the same: where
     /// a gather merges them, or where the rows go to files anyway.
-    pub(crate) fn plan(query: &Query, around: &Surroundings) -> Result<Self, Error> {
+    pub(crate) fn plan(
+        query: &Query,
+        around: &Surroundings,
+        context: Context,
+    ) -> Result<Self, Error> {
         let shown = shown_on_terminal(query, around);
         let query = shown.as_ref().unwrap_or(query);
-        let split = Self::plan_with(query, around, Look::MaySplit);
+        let split = Self::plan_with(query, around, context, Look::MaySplit);
         let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
         match split {
             Ok(planned) if !planned.is_split() => Ok(planned),
             // A split has a watermark of its own: which records are late would depend on the splits.
             Ok(planned) if planned.physical.follows_event_time() => {
-                Self::plan_with(query, around, Look::Whole)
+                Self::plan_with(query, around, context, Look::Whole)
             }
             Ok(planned) if planned.physical.locality == Locality::Gather => Ok(planned),
             Ok(planned) if planned.physical.locality == Locality::Stateless && !is_in_order => {
                 Ok(planned)
             }
-            Ok(_) | Err(Error::Sql { .. }) => Self::plan_with(query, around, Look::Whole),
+            Ok(_) | Err(Error::Sql { .. }) => Self::plan_with(query, around, context, Look::Whole),
             Err(other) => Err(other),
         }
     }
 
     /// As [`Self::plan`], to be shown: input that an earlier statement of the script has yet to
     /// write may be missing.
-    pub(crate) fn plan_to_show(query: &Query, around: &Surroundings) -> Result<Self, Error> {
-        match Self::plan(query, around) {
+    pub(crate) fn plan_to_show(
+        query: &Query,
+        around: &Surroundings,
+        context: Context,
+    ) -> Result<Self, Error> {
+        match Self::plan(query, around, context) {
             Err(error) if error.is_about_input() && !query.runs_after.is_empty() => {
-                Self::plan_with(query, around, Look::IfThere)
+                Self::plan_with(query, around, context, Look::IfThere)
             }
             planned => planned,
         }
     }
 
-    fn plan_with(query: &Query, around: &Surroundings, look: Look) -> Result<Self, Error> {
+    fn plan_with(
+        query: &Query,
+        around: &Surroundings,
+        context: Context,
+        look: Look,
+    ) -> Result<Self, Error> {
         let mut sources = HashMap::new();
-        for scan in query.relation.scans() {
+        let scans = query.relation.scans();
+        for scan in &scans {
             let source = &scan.source;
             if !sources.contains_key(&source.name) {
                 let registered = around.sources.get(&source.name);
-                let found =
-                    Discovered::of(source, registered, &around.pipes, look == Look::MaySplit);
+                let is_of_it = |other: &&&Scan| other.source.name == source.name;
+                let looking = Looking {
+                    scans: scans.iter().filter(is_of_it).copied().collect(),
+                    may_split: look == Look::MaySplit,
+                    context,
+                };
+                let found = Discovered::of(source, registered, &around.pipes, &looking);
                 let found = match found {
                     Err(error) if error.is_about_input() && look == Look::IfThere => {
                         Discovered::missing()
@@ -102,7 +120,13 @@ impl PlannedQuery {
                 sources.insert(source.name.clone(), found);
             }
         }
-        let partitioning = |source: &SourceDef| sources[&source.name].partitioning();
+        let partitioning = |source: &SourceDef| {
+            let of_it = scans.iter().filter(|scan| scan.source.name == source.name);
+            let mut columns: Vec<usize> = of_it.flat_map(|scan| &scan.columns).copied().collect();
+            columns.sort_unstable();
+            columns.dedup();
+            sources[&source.name].partitioning(source, &columns, &context)
+        };
         let physical = fragment(query, &partitioning).map_err(|refusal| {
             let Refusal { message, hint, span } = refusal;
             let error = SqlError { message, span, hint: Some(hint) };
@@ -188,13 +212,19 @@ impl PlannedQuery {
         names.sort_unstable();
         for name in names {
             let source = &self.sources[name];
-            let count = source.partitions.len();
+            let is_read = |partition: &&Partition| !matches!(partition, Partition::Nothing);
+            let count = source.partitions.iter().filter(is_read).count();
             if source.is_missing {
                 text.push_str(&format!("input {name}: not there yet\n"));
                 continue;
             }
             let what = if source.is_split { "split(s) of one file" } else { "partition(s)" };
-            text.push_str(&format!("input {name}: {count} {what}\n"));
+            text.push_str(&format!("input {name}: {count} {what}"));
+            if source.excluded_count > 0 {
+                let count = source.excluded_count;
+                text.push_str(&format!(", {count} file(s) left out by their paths"));
+            }
+            text.push('\n');
         }
         text
     }
@@ -351,7 +381,12 @@ impl QueryBuilder<'_, '_> {
         let filters = scan.conditions().into_iter().map(Stage::Filter);
         let stages: Vec<Stage> =
             event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();
-        let may_skip = event_time.is_empty();
+        let inputs = ScanInputs {
+            scan,
+            terms: FileTerms::of(scan, self.wave.context),
+            may_skip: event_time.is_empty(),
+            record_bytes_max: self.wave.settings.record_bytes_max,
+        };
         // Each scan reads each file, so that what its partitions have taken is its own.
         let claims = discovered
             .is_followed
@@ -359,7 +394,7 @@ impl QueryBuilder<'_, '_> {
         let mut pipelines = Vec::new();
         for (index, partition) in discovered.partitions.iter().enumerate() {
             let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
-            let (mut input, weight) = self.input(scan, id, partition, may_skip)?;
+            let (mut input, weight) = inputs.of(id, partition)?;
             if let InputSpec::Text(text) = &mut input {
                 text.follow.clone_from(&claims);
                 text.verbatim = fragment.verbatim.iter().map(|run| run.columns.clone()).collect();
@@ -402,69 +437,6 @@ impl QueryBuilder<'_, '_> {
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
             is_measured: self.query.is_measured,
-        })
-    }
-
-    fn input(
-        &self,
-        scan: &Scan,
-        id: PartitionId,
-        partition: &Partition,
-        may_skip: bool,
-    ) -> Result<(InputSpec, u64), Error> {
-        let source = &scan.source;
-        let file_input = |file: &tidemill_source::InputFile| {
-            let SourceConnector::File(options) = &source.connector else {
-                unreachable!("only a file source has files");
-            };
-            FileInput {
-                file: file.clone(),
-                format: options.format.clone(),
-                schema: source.schema.clone(),
-                is_inferred: source.is_inferred,
-                columns: scan.columns.clone(),
-            }
-        };
-        Ok(match partition {
-            Partition::Text { file, range, csv_header } => {
-                let input = TextInput {
-                    file: file_input(file),
-                    range: range.clone(),
-                    csv_header: csv_header.clone(),
-                    record_bytes_max: self.wave.settings.record_bytes_max,
-                    follow: None,
-                    verbatim: Vec::new(),
-                };
-                (InputSpec::Text(input), partition.weight())
-            }
-            Partition::RowGroups { file, footer, groups } => {
-                let row_groups = row_group_plans(scan, file, footer, groups.clone(), may_skip)?;
-                let weight = row_groups
-                    .iter()
-                    .flat_map(|group| &group.ranges)
-                    .map(|range| range.end - range.start)
-                    .sum();
-                let (file, footer) = (file_input(file), Arc::clone(footer));
-                (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
-            }
-            Partition::Messages { file, footer } => {
-                let (file, footer) = (file_input(file), Arc::clone(footer));
-                (InputSpec::Messages(MessageInput { file, footer }), partition.weight())
-            }
-            Partition::Generator(options) => {
-                let (options, columns) = (options.clone(), scan.columns.clone());
-                (InputSpec::Generator { source: options, columns }, partition.weight())
-            }
-            Partition::Registered(registered, index) => {
-                let reader = RegisteredReader::new(
-                    source.name.clone(),
-                    id,
-                    source.schema.clone(),
-                    scan.columns.clone(),
-                    registered.take(*index)?,
-                );
-                (InputSpec::Columns(Box::new(reader)), partition.weight())
-            }
         })
     }
 
@@ -582,33 +554,6 @@ impl QueryBuilder<'_, '_> {
             })?;
         Ok(BadRecordSpec { policy, late_records, dead_letters: Some(dead_letters) })
     }
-}
-
-/// The row groups that can hold rows the query wants, and which of their bytes it needs.
-fn row_group_plans(
-    scan: &Scan,
-    file: &tidemill_source::InputFile,
-    footer: &tidemill_format::parquet::Footer,
-    groups: std::ops::Range<usize>,
-    may_skip: bool,
-) -> Result<Vec<RowGroupPlan>, Error> {
-    let at = |error| Error::Format { path: file.path.clone(), error };
-    let (schema, columns) = (&scan.source.schema, &scan.columns);
-    let selection = footer.selection(schema, columns).map_err(at)?;
-    let mut plans = Vec::new();
-    for group in &footer.row_groups()[groups] {
-        let index = group.index;
-        let may_match = scan
-            .filter
-            .as_ref()
-            .filter(|_| may_skip)
-            .is_none_or(|filter| footer.may_match(index, filter, &selection));
-        if may_match {
-            let ranges = footer.ranges(index, &selection).map_err(at)?;
-            plans.push(RowGroupPlan { index, start_row: group.start_row, ranges });
-        }
-    }
-    Ok(plans)
 }
 
 /// The sources that a fragment reads, left to right.

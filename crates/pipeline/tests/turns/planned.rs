@@ -74,11 +74,8 @@ impl Planned {
         };
         let bound = parse(&script).and_then(|parsed| parsed.bind(&catalog));
         let bound = bound.unwrap_or_else(|errors| panic!("{}", errors.render(&script, "test")));
-        let partitioning = Partitioning {
-            partition_count: Some(u32::try_from(partition_count).unwrap()),
-            is_split: false,
-        };
-        let physical = fragment(&bound.queries[0], &|_| partitioning);
+        let partitioning = Partitioning::of(Some(u32::try_from(partition_count).unwrap()));
+        let physical = fragment(&bound.queries[0], &|_| partitioning.clone());
         let mut physical = physical.unwrap_or_else(|refusal| panic!("{}", refusal.message));
         assert_eq!(physical.fragments.len(), 1, "one input at a time");
         Self { root: physical.fragments.remove(0), schema: physical.schema }

@@ -194,7 +194,11 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     let splits = options.parsed("splits", "a number from 1 to 65536", |text| {
         text.parse().ok().filter(|splits| (1..=65_536).contains(splits))
     });
-    let follow = options.one_of("follow", &[("true", true), ("false", false)]).unwrap_or(false);
+    let follow = options.one_of("follow", TRUTHS).unwrap_or(false);
+    let hive_partitioning = options.one_of(
+        "hive.partitioning",
+        &[("auto", None), ("true", Some(true)), ("false", Some(false))],
+    );
     let is_text =
         format.as_ref().is_none_or(|format| matches!(format, Format::Csv(_) | Format::Json(_)));
     if follow && (!is_text || path.is_some_and(|path| Compression::of(path) != Compression::None)) {
@@ -207,7 +211,12 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     if format.is_none() && !is_named && path.is_some() {
         options.required("format", "json");
     }
-    Some(FileSource { path: path?.to_owned(), format: format?, splits, follow })
+    Some(FileSource {
+        splits,
+        follow,
+        hive_partitioning: hive_partitioning.flatten(),
+        ..FileSource::new(path?.to_owned(), format?)
+    })
 }
 
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {

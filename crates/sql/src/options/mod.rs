@@ -13,7 +13,7 @@ pub(crate) use settings::set;
 use std::cell::Cell;
 
 use sqlparser::ast;
-use tidemill_plan::{SourceConnector, Span, Unsaid};
+use tidemill_plan::{SourceConnector, Span};
 
 use crate::parse::FilePath;
 use crate::position::Positions;
@@ -164,8 +164,7 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                 if let SourceConnector::File(file) = source.connector {
                     let entry = create.options.iter().find(|entry| entry.key.text == "path");
                     let span = entry.map_or(statement.span, |entry| entry.value.span);
-                    let (path, format, unsaid) = (file.path, Some(file.format), source.unsaid);
-                    paths.push(FilePath { path, format, unsaid, span });
+                    paths.push(FilePath::of_source(&file, source.unsaid, span));
                 }
             }
             StatementKind::Query(query) => {
@@ -173,12 +172,10 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                     if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
                         && ident.quote_style == Some(crate::scan::PATH_QUOTE)
                     {
-                        let format = format_by_name_ending(&ident.value);
                         let span = positions.span(ident.span).unwrap_or_default();
                         // What is said of another place is said when the script is bound.
                         if let Ok(path) = local_path(&ident.value) {
-                            let (path, unsaid) = (path.to_owned(), Unsaid::ALL);
-                            paths.push(FilePath { path, format, unsaid, span });
+                            paths.push(FilePath::of_path(path, span));
                         }
                     }
                     std::ops::ControlFlow::<()>::Continue(())

@@ -49,13 +49,21 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
     };
     let schemas = HashMap::from([
         ("in/*.jsonl", schema.clone()),
-        ("in/*.tsv", schema),
+        ("in/*.tsv", schema.clone()),
+        ("in/*/*.jsonl", schema),
         ("in/timed.jsonl", Schema::new(timed)),
         ("cases.jsonl", Schema::new(cases)),
     ]);
     let inferred = |asked: FilePath| {
         let (format, schema) = (asked.format.clone()?, schemas.get(asked.path.as_str())?.clone());
-        Some(InferredFiles { asked, format, schema, notices: Vec::new() })
+        let path_columns = match asked.path.as_str() {
+            "in/*/*.jsonl" => vec![
+                Field::nullable("day", DataType::Date),
+                Field::nullable("NAME", DataType::BigInt),
+            ],
+            _ => Vec::new(),
+        };
+        Some(InferredFiles { asked, format, schema, path_columns, notices: Vec::new() })
     };
     Catalog {
         settings: Settings::default(),
@@ -103,7 +111,7 @@ pub(crate) fn plan_text(script: &str) -> String {
                 SourceConnector::Generator(generator) => Some(generator.partitions),
                 _ => None,
             };
-            Partitioning { partition_count, is_split: false }
+            Partitioning::of(partition_count)
         };
         match fragment(query, &partitions) {
             Ok(physical) => {

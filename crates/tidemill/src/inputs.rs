@@ -1,0 +1,136 @@
+//! What each partition of a scan reads.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tidemill_format::parquet::Footer;
+use tidemill_pipeline::{
+    AddedColumn, FileInput, InputSpec, MessageInput, RowGroupInput, TextInput,
+};
+use tidemill_plan::{Scan, SourceConnector};
+use tidemill_record::PartitionId;
+use tidemill_source::{InputFile, RegisteredReader, RowGroupPlan};
+
+use crate::Error;
+use crate::discovery::Partition;
+use crate::file_columns::{FileTerms, value_in};
+
+/// The inputs of a scan's partitions.
+pub(crate) struct ScanInputs<'a> {
+    pub(crate) scan: &'a Scan,
+    /// Its conditions that are the same for all records of a file.
+    pub(crate) terms: FileTerms<'a>,
+    /// Row groups that the scan's conditions exclude need not be read.
+    pub(crate) may_skip: bool,
+    pub(crate) record_bytes_max: usize,
+}
+
+impl ScanInputs<'_> {
+    /// The input of a partition, and what it weighs.
+    ///
+    /// # Errors
+    /// A path that does not say what a column takes from it, a file that lacks a column, batches that have
+    /// been read before.
+    pub(crate) fn of(
+        &self,
+        id: PartitionId,
+        partition: &Partition,
+    ) -> Result<(InputSpec, u64), Error> {
+        let source = &self.scan.source;
+        let (recorded, _) = self.scan.recorded_and_metadata();
+        let columns = recorded.to_vec();
+        if partition.file().is_some_and(|file| self.terms.exclude(&file.path)) {
+            return Ok((self.nothing(id), 0));
+        }
+        Ok(match partition {
+            Partition::Nothing => (self.nothing(id), 0),
+            Partition::Text { file, range, csv_header } => {
+                let input = TextInput {
+                    file: self.file_input(file)?,
+                    range: range.clone(),
+                    csv_header: csv_header.clone(),
+                    record_bytes_max: self.record_bytes_max,
+                    follow: None,
+                    verbatim: Vec::new(),
+                };
+                (InputSpec::Text(input), partition.weight())
+            }
+            Partition::RowGroups { file, footer, groups } => {
+                let row_groups = self.row_groups(file, footer, groups.clone())?;
+                let ranges = row_groups.iter().flat_map(|group| &group.ranges);
+                let weight = ranges.map(|range| range.end - range.start).sum();
+                let (file, footer) = (self.file_input(file)?, Arc::clone(footer));
+                (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
+            }
+            Partition::Messages { file, footer } => {
+                let (file, footer) = (self.file_input(file)?, Arc::clone(footer));
+                (InputSpec::Messages(MessageInput { file, footer }), partition.weight())
+            }
+            Partition::Generator(options) => {
+                let options = options.clone();
+                (InputSpec::Generator { source: options, columns }, partition.weight())
+            }
+            Partition::Registered(registered, index) => {
+                let reader = RegisteredReader::new(
+                    source.name.clone(),
+                    id,
+                    source.schema.clone(),
+                    columns,
+                    registered.take(*index)?,
+                );
+                (InputSpec::Columns(Box::new(reader)), partition.weight())
+            }
+        })
+    }
+
+    /// Of which the query keeps no record.
+    fn nothing(&self, id: PartitionId) -> InputSpec {
+        let columns = (0..self.scan.columns.len()).collect();
+        let (name, schema) = (self.scan.source.name.clone(), self.scan.schema());
+        let none = Box::new(std::iter::empty());
+        InputSpec::Columns(Box::new(RegisteredReader::new(name, id, schema, columns, none)))
+    }
+
+    fn file_input(&self, file: &InputFile) -> Result<FileInput, Error> {
+        let source = &self.scan.source;
+        let SourceConnector::File(options) = &source.connector else {
+            unreachable!("only a file source has files");
+        };
+        let (recorded, metadata) = self.scan.recorded_and_metadata();
+        let added = metadata.iter().map(|&column| {
+            let value = value_in(source, column, &file.path)?;
+            Ok(value.map_or(AddedColumn::Row, AddedColumn::Value))
+        });
+        Ok(FileInput {
+            file: file.clone(),
+            format: options.format.clone(),
+            schema: source.schema.clone(),
+            is_inferred: source.is_inferred,
+            columns: recorded.to_vec(),
+            added: added.collect::<Result<_, Error>>()?,
+        })
+    }
+
+    /// The row groups that can hold rows the query wants, and which of their bytes it needs.
+    fn row_groups(
+        &self,
+        file: &InputFile,
+        footer: &Footer,
+        groups: Range<usize>,
+    ) -> Result<Vec<RowGroupPlan>, Error> {
+        let at = |error| Error::Format { path: file.path.clone(), error };
+        let (columns, _) = self.scan.recorded_and_metadata();
+        let selection = footer.selection(&self.scan.source.schema, columns).map_err(at)?;
+        let filter = if self.may_skip { self.terms.record_terms(&file.path) } else { None };
+        let mut plans = Vec::new();
+        for group in &footer.row_groups()[groups] {
+            let index = group.index;
+            let is_wanted = |filter| footer.may_match(index, filter, &selection);
+            if filter.as_ref().is_none_or(is_wanted) {
+                let ranges = footer.ranges(index, &selection).map_err(at)?;
+                plans.push(RowGroupPlan { index, start_row: group.start_row, ranges });
+            }
+        }
+        Ok(plans)
+    }
+}
