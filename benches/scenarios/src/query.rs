@@ -171,6 +171,7 @@ impl Query {
             inferred: Vec::new(),
             registered_sources: HashMap::new(),
             registered_sinks: HashSet::new(),
+            written: HashMap::new(),
             functions: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
             prepare: |_| Ok(()),

@@ -7,10 +7,22 @@ use tidemill::{CoreSet, RuntimeChoice};
 
 /// Streaming SQL on pinned cores.
 #[derive(Parser)]
-#[command(name = "tidemill", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(
+    name = "tidemill",
+    version,
+    max_term_width = 100,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Arguments {
+    /// Without one: the script that standard input holds.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
+    /// The script itself, as for `run`.
+    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    pub(crate) execute: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 const EXAMPLES: &str = "\
@@ -107,6 +119,8 @@ pub(crate) enum Runtime {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResultFormat {
     Table,
+    /// A line for each value.
+    Vertical,
     Csv,
     Json,
 }
@@ -116,11 +130,18 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) source: Source,
     #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// How a script runs, and what is said of it.
+#[derive(Args)]
+pub(crate) struct How {
+    #[command(flatten)]
     pub(crate) placement: Placement,
     /// How a bare SELECT prints: a table on a terminal and CSV in a pipe unless you say.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<ResultFormat>,
-    /// Rows that a table shows at most.
+    /// Rows that a table shows at most. A table wider than the terminal has a line for each value.
     #[arg(long, value_name = "ROWS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_rows: u64,
     /// Print the plan to standard error before running.

@@ -10,7 +10,7 @@ use crate::{fail, output};
 
 pub(crate) fn explain(arguments: &Explain) -> ExitCode {
     match plan(arguments) {
-        Ok(text) => output::print(text.as_bytes()),
+        Ok(text) => output::print(output::fit(&text).as_bytes()),
         Err(error) => fail(&error),
     }
 }

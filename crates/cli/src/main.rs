@@ -11,16 +11,21 @@ mod explain;
 mod generate;
 mod output;
 mod progress;
+mod results;
 mod run;
 mod script;
 mod signals;
+mod table;
+mod terminal;
 
+use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, How};
 use crate::output::tell;
+use crate::script::Script;
 
 /// The script or the arguments are wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
@@ -33,8 +38,11 @@ fn main() -> ExitCode {
         Err(help) => return output::print_help(&help),
     };
     tidemill::keep_freed_memory();
-    match arguments.command {
-        Command::Run(run) => run::run(&run),
+    let Some(command) = arguments.command else {
+        return without_command(arguments.execute.as_deref(), &arguments.how);
+    };
+    match command {
+        Command::Run(run) => run::run(Script::read(&run.source), &run.how),
         Command::Explain(explain) => explain::explain(&explain),
         Command::Check(check) => check::check(&check),
         Command::Gen(generate) => generate::generate(&generate),
@@ -45,6 +53,21 @@ fn main() -> ExitCode {
             output::print(&script)
         }
     }
+}
+
+/// The script on standard input; where there is none, help.
+fn without_command(execute: Option<&str>, how: &How) -> ExitCode {
+    if let Some(text) = execute {
+        return run::run(Ok(Script::of_argument(text)), how);
+    }
+    if !stdin().is_terminal() {
+        match Script::of_file("-".as_ref()) {
+            Ok(script) if script.text.trim().is_empty() => {}
+            script => return run::run(script, how),
+        }
+    }
+    tell!("{}", Arguments::command().render_help());
+    ExitCode::from(EXIT_USAGE)
 }
 
 /// Reports an error and gives the exit code it calls for.

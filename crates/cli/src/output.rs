@@ -3,6 +3,7 @@
 //! A result that cannot be printed is an error; a report that cannot be is not: where standard error is
 //! closed or full there is nobody to tell, and what the command was for has been done or has failed before.
 
+use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
@@ -77,9 +78,14 @@ fn code(printed: io::Result<()>) -> ExitCode {
     }
 }
 
-/// Writes to standard error, if it takes anything.
+/// Writes to standard error, if it takes anything. Names and values in it steer no terminal.
 pub(crate) fn report(text: &str) {
-    let _ = stderr().lock().write_all(text.as_bytes());
+    let _ = stderr().lock().write_all(fit(text).as_bytes());
+}
+
+/// A text of lines without what would steer a terminal: names of files, and what a script holds, stand in it.
+pub(crate) fn fit(text: &str) -> Cow<'_, str> {
+    tidemill::harmless(text, &['\n', '\t'])
 }
 
 /// Writes a line to standard error, if it takes anything; see [`tell!`].

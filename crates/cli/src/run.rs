@@ -4,28 +4,30 @@ use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use tidemill::{
-    CsvOptions, Error, Format, JsonOptions, RunningJob, Session, StdoutLayout, Summary,
+    CsvOptions, Error, Format, JsonOptions, Printed, RowLayout, RunningJob, Session, StdoutLayout,
+    Summary,
 };
 
-use crate::arguments::{ResultFormat, Run};
+use crate::arguments::{How, ResultFormat};
 use crate::output::tell;
 use crate::progress::{Bar, INTERVAL};
+use crate::results::Results;
 use crate::script::Script;
 use crate::{fail, output, signals};
 
-pub(crate) fn run(arguments: &Run) -> ExitCode {
-    match run_script(arguments) {
-        Ok(Ok(Ran { summary, prints })) => {
+pub(crate) fn run(script: Result<Script, Error>, how: &How) -> ExitCode {
+    match script.and_then(|script| run_script(&script, how)) {
+        Ok(Ok(Ran { summary, prints, shown })) => {
             let plans = summary.explanations.concat();
             // Standard output that has results has nothing but results.
             let printed = if prints {
                 output::report(&plans);
-                ExitCode::SUCCESS
+                shown
             } else {
-                output::print(plans.as_bytes())
+                output::print(output::fit(&plans).as_bytes())
             };
             // Quiet or not, what is missing from a result is not passed over.
-            if arguments.quiet {
+            if how.quiet {
                 output::report(&summary.left_out());
             } else {
                 output::report(&summary.to_string());
@@ -51,18 +53,22 @@ struct Ran {
     summary: Summary,
     /// Some query has printed to standard output.
     prints: bool,
+    /// Whether its tables could be printed.
+    shown: ExitCode,
 }
 
 /// A code to exit with where there is no summary: standard output is closed, or whoever read the results has
 /// seen enough, and there was nothing else to do.
-fn run_script(arguments: &Run) -> Result<Result<Ran, ExitCode>, Error> {
-    let script = Script::read(&arguments.source)?;
+fn run_script(script: &Script, how: &How) -> Result<Result<Ran, ExitCode>, Error> {
     let mut session = Session::new();
-    arguments.placement.apply(session.settings_mut());
-    session.set_stdout(layout(arguments));
+    how.placement.apply(session.settings_mut());
+    let printed = Printed::new();
+    session.set_stdout(layout(how, &printed));
+    let is_vertical = how.format == Some(ResultFormat::Vertical);
+    let mut results = Results::new(printed, is_vertical, true);
     script.settle(&mut session);
     let job = session.prepare_named(&script.text, &script.origin)?;
-    if arguments.explain {
+    if how.explain {
         output::report(&job.explain()?);
     }
     let prints = job.prints();
@@ -75,15 +81,23 @@ fn run_script(arguments: &Run) -> Result<Result<Ran, ExitCode>, Error> {
         .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
     let running: RunningJob = job.start();
     signals::stop_by(running.stop_flag());
-    let bar = Bar::new(!arguments.quiet);
+    let bar = Bar::new(!how.quiet);
+    let mut shown = ExitCode::SUCCESS;
     while !running.wait_at_most(INTERVAL) {
         bar.show(running.progress());
         warn(&bar, &running);
+        let text = results.take_text();
+        if !text.is_empty() {
+            bar.suspend(|| shown = output::print(text.as_bytes()));
+        }
     }
     bar.clear();
     warn(&bar, &running);
+    if shown == ExitCode::SUCCESS {
+        shown = results.print();
+    }
     match running.wait() {
-        Ok(summary) => Ok(Ok(Ran { summary, prints })),
+        Ok(summary) => Ok(Ok(Ran { summary, prints, shown })),
         Err(error) if only_prints && error.is_output_closed() => Ok(Err(ExitCode::SUCCESS)),
         Err(error) => Err(error),
     }
@@ -96,12 +110,16 @@ fn warn(bar: &Bar, running: &RunningJob) {
     }
 }
 
-fn layout(arguments: &Run) -> StdoutLayout {
-    let format = arguments.format.unwrap_or_else(|| {
+fn layout(how: &How, printed: &Printed) -> StdoutLayout {
+    let format = how.format.unwrap_or_else(|| {
         if stdout().is_terminal() { ResultFormat::Table } else { ResultFormat::Csv }
     });
     match format {
-        ResultFormat::Table => StdoutLayout::Table { rows_max: arguments.max_rows },
+        ResultFormat::Table | ResultFormat::Vertical => StdoutLayout::Rows(RowLayout {
+            printed: printed.clone(),
+            rows_max: how.max_rows,
+            latest_rows: None,
+        }),
         ResultFormat::Csv => StdoutLayout::Format(Format::Csv(CsvOptions::default())),
         ResultFormat::Json => StdoutLayout::Format(Format::Json(JsonOptions::default())),
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, stdin};
+use std::path::Path;
 
 use tidemill::{Error, Session};
 
@@ -16,9 +17,18 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn read(source: &Source) -> Result<Self, Error> {
         if let Some(text) = &source.execute {
-            return Ok(Self { text: text.clone(), origin: "sql".to_owned() });
+            return Ok(Self::of_argument(text));
         }
-        let path = source.file.as_ref().expect("clap asks for a file where there is no -e");
+        Self::of_file(source.file.as_ref().expect("clap asks for a file where there is no -e"))
+    }
+
+    /// A script that stands on the command line.
+    pub(crate) fn of_argument(text: &str) -> Self {
+        Self { text: text.to_owned(), origin: "sql".to_owned() }
+    }
+
+    /// The script in a file; `-` is standard input.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, Error> {
         let origin = path.display().to_string();
         let bytes = if origin == "-" {
             let mut bytes = Vec::new();

@@ -134,7 +134,7 @@ impl CoreLoop {
         let mut running: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         let mut going: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         for (rank, opening) in openings {
-            if self.abandon.concerns(rank) {
+            if self.is_abandoned(rank) {
                 done(rank, None);
                 continue;
             }
@@ -150,7 +150,7 @@ impl CoreLoop {
         while !running.is_empty() {
             let mut is_idle = true;
             for mut one in running.drain(..) {
-                if self.abandon.concerns(one.rank) {
+                if self.is_abandoned(one.rank) {
                     done(one.rank, None);
                     continue;
                 }
@@ -189,6 +189,11 @@ impl CoreLoop {
             }
             yield_if_needed().await;
         }
+    }
+
+    /// Whether a pipeline is not worth its time any more.
+    fn is_abandoned(&self, rank: usize) -> bool {
+        self.stop.is_abort() || self.abandon.concerns(rank)
     }
 
     async fn open(&self, rank: usize, opening: Opening) -> Result<Running, ControlError> {

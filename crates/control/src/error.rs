@@ -54,6 +54,8 @@ pub enum ControlError {
         /// What it said.
         message: String,
     },
+    /// It was asked to end at once.
+    Aborted,
     /// Files that were whole could not be made visible while the job ran.
     Publish(Box<PipelineError>),
     /// Keys stand in several partitions, although their source declares that none do: groups that were taken
@@ -132,6 +134,7 @@ impl fmt::Display for ControlError {
                 write_place(f, source, *position)?;
                 write!(f, ": {message}; this is a bug in Tidemill or in a registered function")
             }
+            Self::Aborted => f.write_str("the job was ended before it had come to an end"),
             Self::Publish(_) => f.write_str("a segment cannot be published"),
             Self::Keys { query, source, columns, pairs } => {
                 f.write_str(&shared_text(query, source, columns, &pairs[0]))?;
@@ -183,6 +186,7 @@ impl Error for ControlError {
             Self::Pipeline { error, .. } | Self::Publish(error) => Some(error),
             Self::Memory { .. }
             | Self::Panicked { .. }
+            | Self::Aborted
             | Self::Keys { .. }
             | Self::Split { .. } => None,
         }

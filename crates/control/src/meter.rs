@@ -1,12 +1,15 @@
 //! What the control plane and the cores tell each other between turns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Asks every pipeline to stop reading, drain and close its outputs. Cheap to clone.
+/// Asks every pipeline to stop reading, drain and close its outputs, or to end at once. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicBool>);
+pub struct StopFlag(Arc<AtomicU8>);
+
+const STOP: u8 = 1;
+const ABORT: u8 = 2;
 
 impl StopFlag {
     /// A flag that is not set.
@@ -17,13 +20,24 @@ impl StopFlag {
 
     /// Sets the flag; cannot be undone. Safe to call from a signal handler.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.fetch_max(STOP, Ordering::Relaxed);
+    }
+
+    /// Asks for more: nothing is drained either. As [`Self::stop`].
+    pub fn abort(&self) {
+        self.0.fetch_max(ABORT, Ordering::Relaxed);
     }
 
     /// Whether the flag is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) >= STOP
+    }
+
+    /// Whether all is to end at once.
+    #[must_use]
+    pub fn is_abort(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= ABORT
     }
 }
 

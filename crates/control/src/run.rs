@@ -113,7 +113,7 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
     let cpu_times = || cores.meters.iter().map(|meter| meter.cpu_time());
     let before: Vec<Duration> = cpu_times().collect();
     let fleet = Fleet::launch(cores, stop)?;
-    let outcome = run_levels(wave, cores, &fleet);
+    let outcome = run_levels(wave, cores, &fleet, stop);
     // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
     // than the answers it owes.
     fleet.join()?;
@@ -122,7 +122,12 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
     Ok(outcome)
 }
 
-fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, ControlError> {
+fn run_levels(
+    wave: Wave,
+    cores: &Cores,
+    fleet: &Fleet,
+    stop: &StopFlag,
+) -> Result<WaveOutcome, ControlError> {
     let takes_turns = wave.has_no_end;
     let account = Account::new(wave.budget_bytes);
     let mut nodes = flatten(wave);
@@ -165,6 +170,9 @@ fn run_levels(wave: Wave, cores: &Cores, fleet: &Fleet) -> Result<WaveOutcome, C
         }
         if let Some(error) = first_cause(failures) {
             return Err(error);
+        }
+        if stop.is_abort() {
+            return Err(ControlError::Aborted);
         }
         if !takes_turns && !wave_outcome.cut.is_empty() {
             count_all(&nodes, &outcomes, &mut wave_outcome);

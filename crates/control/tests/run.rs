@@ -77,9 +77,9 @@ struct Writer {
 }
 
 impl ColumnWriter for Writer {
-    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+    fn write(&mut self, batch: &Batch) -> Result<u64, SinkError> {
         self.row_count += batch.row_count();
-        Ok(())
+        Ok(batch.row_count() as u64)
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {

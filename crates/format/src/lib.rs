@@ -17,7 +17,7 @@ mod infer;
 mod json;
 mod lost;
 pub mod parquet;
-mod table;
+mod shown;
 mod text;
 
 pub use arrow::footer::{ArrowFooter, ParsedArrowFooter};
@@ -28,4 +28,4 @@ pub use encoder::Encoder;
 pub use error::FormatError;
 pub use infer::{Recognized, infer_schema, left_out};
 pub use lost::{LeftOut, Lost};
-pub use table::TableRenderer;
+pub use shown::ShownValues;

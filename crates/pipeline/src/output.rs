@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidemill_format::{Encoder, TableRenderer};
+use tidemill_format::Encoder;
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::Batch;
 use tidemill_sink::{ColumnWriter, FileWriter, OutputDirectory, StdoutWriter, WRITE_BYTES};
@@ -13,6 +13,7 @@ use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 const ROLL_ROWS: usize = 256;
 
 /// The end of one pipeline.
+#[expect(clippy::large_enum_variant, reason = "a pipeline has one")]
 pub(crate) enum Output {
     /// Rows end in the processor's partial table.
     Sealed,
@@ -22,12 +23,6 @@ pub(crate) enum Output {
     Stdout(StdoutOutput),
     /// As columns.
     Columns(Box<dyn ColumnWriter>),
-}
-
-/// How rows look on standard output.
-pub(crate) enum Layout {
-    Encoded(Encoder),
-    Table(TableRenderer),
 }
 
 /// Encodes into a buffer that goes to the files of one partition.
@@ -45,11 +40,7 @@ pub(crate) struct FileOutput {
 
 /// Encodes into a buffer that goes to standard output.
 pub(crate) struct StdoutOutput {
-    layout: Layout,
-    rows_max: Option<u64>,
-    rows_shown: u64,
-    /// More rows came than are shown.
-    is_cut: bool,
+    encoder: Encoder,
     /// Taken when the output is finished.
     writer: Option<StdoutWriter>,
     bytes: Vec<u8>,
@@ -80,16 +71,10 @@ impl Output {
                     bytes_out: 0,
                 })
             }
-            OutputSpec::Stdout { format, schema, rows_max, writer } => {
+            OutputSpec::Stdout { format, schema, writer } => {
                 writer.begin()?;
                 Self::Stdout(StdoutOutput {
-                    layout: match format {
-                        Some(format) => Layout::Encoded(Encoder::new(&format, &schema)?),
-                        None => Layout::Table(TableRenderer::new(&schema)),
-                    },
-                    rows_max,
-                    rows_shown: 0,
-                    is_cut: false,
+                    encoder: Encoder::new(&format, &schema)?,
                     writer: Some(writer),
                     bytes: Vec::with_capacity(WRITE_BYTES),
                     bytes_out: 0,
@@ -105,8 +90,8 @@ impl Output {
         match self {
             Self::Sealed => unreachable!("a sealing processor keeps every row"),
             Self::File(file) => file.write(batch).await?,
-            Self::Stdout(stdout) => return stdout.write(batch),
-            Self::Columns(writer) => writer.write(batch)?,
+            Self::Stdout(stdout) => stdout.write(batch)?,
+            Self::Columns(writer) => return Ok(writer.write(batch)?),
         }
         Ok(row_count)
     }
@@ -147,10 +132,8 @@ impl Output {
     pub(crate) fn held_bytes(&self) -> u64 {
         match self {
             Self::File(file) => count(file.encoder.held_bytes()),
-            Self::Stdout(StdoutOutput { layout: Layout::Encoded(encoder), .. }) => {
-                count(encoder.held_bytes())
-            }
-            Self::Stdout(_) | Self::Sealed | Self::Columns(_) => 0,
+            Self::Stdout(stdout) => count(stdout.encoder.held_bytes()),
+            Self::Sealed | Self::Columns(_) => 0,
         }
     }
 
@@ -244,19 +227,9 @@ impl Drop for FileOutput {
 }
 
 impl StdoutOutput {
-    fn write(&mut self, batch: &Batch) -> Result<u64, PipelineError> {
-        let left = self.rows_max.map_or(u64::MAX, |rows_max| rows_max - self.rows_shown);
-        let row_count =
-            usize::try_from(left).map_or(batch.row_count(), |n| n.min(batch.row_count()));
-        self.is_cut |= row_count < batch.row_count();
-        let shown = batch.slice(0, row_count);
-        match &mut self.layout {
-            Layout::Encoded(encoder) => encoder.encode(&shown, &mut self.bytes)?,
-            Layout::Table(table) => table.encode(&shown, &mut self.bytes),
-        }
-        self.flush()?;
-        self.rows_shown += count(row_count);
-        Ok(count(row_count))
+    fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
+        self.encoder.encode(batch, &mut self.bytes)?;
+        self.flush()
     }
 
     fn flush(&mut self) -> Result<(), PipelineError> {
@@ -268,15 +241,7 @@ impl StdoutOutput {
     }
 
     fn finish(&mut self) -> Result<(), PipelineError> {
-        match &mut self.layout {
-            Layout::Encoded(encoder) => encoder.finish(&mut self.bytes)?,
-            Layout::Table(table) => table.finish(&mut self.bytes),
-        }
-        if self.is_cut {
-            let line =
-                format!("only the first {} rows are shown; there are more\n", self.rows_shown);
-            self.bytes.extend_from_slice(line.as_bytes());
-        }
+        self.encoder.finish(&mut self.bytes)?;
         self.flush()?;
         let writer = self.writer.take().expect("an output is finished once");
         Ok(writer.finish()?)

@@ -151,12 +151,10 @@ pub enum OutputSpec {
     },
     /// To standard output.
     Stdout {
-        /// How rows are laid out; `None` draws a table.
-        format: Option<Format>,
+        /// How rows are laid out.
+        format: Format,
         /// Names and types of the rows.
         schema: Schema,
-        /// Rows shown at most, where not all are; if more come, the last line says so.
-        rows_max: Option<u64>,
         /// This pipeline's place in the order of writing.
         writer: StdoutWriter,
     },

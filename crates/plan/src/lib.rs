@@ -7,6 +7,7 @@
 //! as text). Absent on purpose: text parsing, I/O, and any evaluation.
 
 pub mod aggregate;
+mod changelog;
 mod computing;
 pub mod explain;
 pub mod expr;
@@ -26,6 +27,7 @@ pub mod verbatim;
 pub mod window;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
+pub use changelog::changelog_key;
 pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
 pub use format::{

@@ -7,11 +7,11 @@ use crate::{Discard, SinkError};
 /// Takes the results of one partition as columns: the discard sink, and sinks of the embedding
 /// program.
 pub trait ColumnWriter {
-    /// Takes a batch, in order.
+    /// Takes a batch, in order; how many of its rows count as written.
     ///
     /// # Errors
     /// Every error ends the pipeline.
-    fn write(&mut self, batch: &Batch) -> Result<(), SinkError>;
+    fn write(&mut self, batch: &Batch) -> Result<u64, SinkError>;
 
     /// Says that no more will come.
     ///
@@ -25,9 +25,9 @@ pub trait ColumnWriter {
 }
 
 impl ColumnWriter for Discard {
-    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+    fn write(&mut self, batch: &Batch) -> Result<u64, SinkError> {
         self.consume(batch);
-        Ok(())
+        Ok(u64::try_from(batch.row_count()).expect("usize is at most 64 bits"))
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {

@@ -17,6 +17,8 @@ use std::os::fd::RawFd;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use tidemill_record::harmless;
+
 use crate::SinkError;
 
 /// Bytes that all spools hold together before later partitions wait.
@@ -26,6 +28,8 @@ pub const SPOOL_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct StdoutOrder {
     fd: RawFd,
+    /// The descriptor is a terminal, which must not be steered by what a value holds.
+    is_terminal: bool,
     spool_bytes_max: usize,
     /// Pieces of all partitions are written as they come.
     is_interleaved: bool,
@@ -72,7 +76,8 @@ impl StdoutOrder {
     #[must_use]
     pub fn with(fd: RawFd, spool_bytes_max: usize) -> Arc<Self> {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Arc::new(Self { fd, spool_bytes_max, is_interleaved: false, state, changed })
+        let (is_interleaved, is_terminal) = (false, is_terminal(fd));
+        Arc::new(Self { fd, is_terminal, spool_bytes_max, is_interleaved, state, changed })
     }
 
     /// Writes the pieces of all partitions to a descriptor as they come, `preface` before the first.
@@ -80,7 +85,8 @@ impl StdoutOrder {
     pub fn interleaved(fd: RawFd, preface: Vec<u8>) -> Arc<Self> {
         let state = Mutex::new(State { preface, ..State::default() });
         let (spool_bytes_max, changed) = (0, Condvar::new());
-        Arc::new(Self { fd, spool_bytes_max, is_interleaved: true, state, changed })
+        let (is_interleaved, is_terminal) = (true, is_terminal(fd));
+        Arc::new(Self { fd, is_terminal, spool_bytes_max, is_interleaved, state, changed })
     }
 
     /// The lock is held meanwhile: rows of two partitions must not mix.
@@ -89,7 +95,7 @@ impl StdoutOrder {
         state.check(0)?;
         let mut all = std::mem::take(&mut state.preface);
         all.extend_from_slice(bytes);
-        let outcome = write_all(self.fd, &all);
+        let outcome = self.put(&all);
         if let Err(error) = &outcome {
             let stop = if error.is_closed() { Stop::Closed } else { Stop::Aborted };
             state.stop.get_or_insert(stop);
@@ -113,11 +119,21 @@ impl StdoutOrder {
 
     /// Writes to the descriptor; a failure stops all the others too.
     fn write_out(&self, bytes: &[u8]) -> Result<(), SinkError> {
-        let outcome = write_all(self.fd, bytes);
+        let outcome = self.put(bytes);
         if let Err(error) = &outcome {
             self.stop(if error.is_closed() { Stop::Closed } else { Stop::Aborted });
         }
         outcome
+    }
+
+    /// Writes pieces of whole rows; where people read them, without what would steer their terminal.
+    fn put(&self, bytes: &[u8]) -> Result<(), SinkError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if self.is_terminal => {
+                write_all(self.fd, harmless(text, &['\n', '\t']).as_bytes())
+            }
+            _ => write_all(self.fd, bytes),
+        }
     }
 
     /// A partition ends without finishing. Those before it go on: what is reported, and what is written,
@@ -277,6 +293,11 @@ impl Drop for StdoutWriter {
             self.order.give_up(self.partition);
         }
     }
+}
+
+fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: the call takes no memory; of a descriptor that is not open it says no.
+    unsafe { libc::isatty(fd) == 1 }
 }
 
 fn write_all(fd: RawFd, mut bytes: &[u8]) -> Result<(), SinkError> {

@@ -33,6 +33,8 @@ pub struct Catalog {
     pub registered_sources: HashMap<String, SourceDef>,
     /// Sinks that the embedding program registered, by name.
     pub registered_sinks: HashSet<String>,
+    /// Columns of what earlier scripts have written to sinks that this one declares, by name.
+    pub written: HashMap<String, Schema>,
     /// Functions that the embedding program registered, by lower-case name.
     pub functions: HashMap<String, Arc<UserFunction>>,
     /// Evaluates an expression of constants only. `Err` says why it would make a record bad.

@@ -1,11 +1,26 @@
 //! The names of units, and of what is refused.
 
 use sqlparser::ast;
+use tidemill_plan::{Family, Function};
 
 use crate::from::ONE_TABLE;
 
 const EXTRACT: &str = "EXTRACT(unit FROM time) does the same";
 const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";
+
+/// Every name that a script can call, in order: scalar functions, aggregates, and those that
+/// need `OVER`.
+#[must_use]
+pub fn callable() -> Vec<&'static str> {
+    let is_callable = |function: &&Function| function.family() != Family::Internal;
+    let scalar = Function::all().iter().filter(is_callable).flat_map(|function| function.names());
+    let aggregates = crate::aggregates::names();
+    let mut names: Vec<&str> =
+        scalar.copied().chain(aggregates).chain(crate::over::OVER_ONLY).collect();
+    names.sort_unstable_by_key(|name| name.to_lowercase());
+    names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    names
+}
 
 /// Functions of later features, and what to say of them.
 pub(crate) const REFUSED: &[(&str, &str)] = &[

@@ -8,6 +8,7 @@
 
 mod catalog;
 mod clauses;
+mod declared;
 mod deep_stack;
 mod diagnosis;
 mod dialect;
@@ -72,5 +73,7 @@ mod pushdown;
 mod runnable;
 
 pub use catalog::{Catalog, InferredFiles};
+pub use declared::{Declared, names};
 pub use error::{SqlError, SqlErrors, place};
+pub use function_names::callable as function_names;
 pub use parse::{FilePath, Parsed, parse};

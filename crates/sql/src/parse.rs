@@ -11,6 +11,7 @@ use tidemill_plan::relation::Explain;
 use tidemill_plan::{FileSource, Format, Script, Span, Unsaid};
 
 use crate::catalog::Catalog;
+use crate::declared::{Declared, declared};
 use crate::deep_stack;
 use crate::dialect::TidemillDialect;
 use crate::error::SqlErrors;
@@ -35,6 +36,7 @@ const RECURSION_MAX: usize = 400;
 pub struct Parsed {
     text: String,
     file_paths: Vec<FilePath>,
+    declared: Vec<Declared>,
 }
 
 /// Files whose schema the caller has to infer before binding.
@@ -90,13 +92,13 @@ impl FilePath {
 /// # Cost
 /// O(text), on a thread of its own whose stack fits what the text can nest.
 pub fn parse(text: &str) -> Result<Parsed, SqlErrors> {
-    let file_paths = deep_stack::run(text, || {
+    let (file_paths, declared) = deep_stack::run(text, || {
         let mut report = Report::default();
         let statements = statements(text, &mut report);
         let file_paths = options::file_paths(&statements, &Positions::new(text));
-        report.finish(file_paths)
+        report.finish((file_paths, declared(text, &statements)))
     })?;
-    Ok(Parsed { text: text.to_owned(), file_paths })
+    Ok(Parsed { text: text.to_owned(), file_paths, declared })
 }
 
 impl Parsed {
@@ -104,6 +106,12 @@ impl Parsed {
     #[must_use]
     pub fn file_paths(&self) -> Vec<FilePath> {
         self.file_paths.clone()
+    }
+
+    /// What it declares, in its order.
+    #[must_use]
+    pub fn declared(&self) -> Vec<Declared> {
+        self.declared.clone()
     }
 
     /// Checks names and types, and plans every query.

@@ -119,14 +119,16 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
             format!("\"{}\" cannot be read: its results are not kept in files", name.text);
         return session.fail(name.span, message);
     };
-    let Some((query, schema)) = &sink.written else {
+    let before = session.catalog.written.get(&sink.def.name).map(|schema| (None, schema));
+    let written = sink.written.as_ref().map(|(query, schema)| (Some(*query), schema));
+    let Some((runs_after, schema)) = written.or(before) else {
         let message = format!("\"{}\" is not written by an earlier statement", name.text);
         return session.fail(name.span, message);
     };
     let connector =
         SourceConnector::File(FileSource::new(results_in(&file.path), file.format.clone()));
     let source = SourceDef::new(name.text.clone(), schema.clone(), connector, name.span);
-    Ok(Found { source: Arc::new(source), runs_after: Some(*query) })
+    Ok(Found { source: Arc::new(source), runs_after })
 }
 
 /// The files that a sink makes in its directory, as a pattern: what else stands there, dead letters

@@ -112,8 +112,10 @@ impl<'a> Analysis<'a> {
                 let files = counted(files, "file");
                 format!("{rows}, {} in {files}, {time}", bytes(written))
             }
-            SinkConnector::Stdout(_) => format!("{rows}, {}, {time}", bytes(written)),
-            SinkConnector::Discard(_) | SinkConnector::Registered => format!("{rows}, {time}"),
+            SinkConnector::Stdout(Some(_)) => format!("{rows}, {}, {time}", bytes(written)),
+            SinkConnector::Stdout(None) | SinkConnector::Discard(_) | SinkConnector::Registered => {
+                format!("{rows}, {time}")
+            }
         }
     }
 

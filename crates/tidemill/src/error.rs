@@ -91,6 +91,12 @@ impl Error {
         matches!(&**error, PipelineError::Sink(error) if error.is_closed())
     }
 
+    /// Whether the job ended only because it was [asked to](crate::RunningJob::abort) end at once.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        matches!(self, Self::Run { error, .. } if matches!(**error, ControlError::Aborted))
+    }
+
     /// The message with all its causes, one after another.
     #[must_use]
     pub fn report(&self) -> String {

@@ -13,10 +13,11 @@ use tidemill_control::{
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{CoreSet, RuntimeChoice, Script, SinkConnector, SourceConnector};
-use tidemill_record::{EventTime, PartitionId};
+use tidemill_plan::{CoreSet, RuntimeChoice, Script, Settings, SinkConnector, SourceConnector};
+use tidemill_record::{EventTime, PartitionId, Schema};
 use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpus};
 use tidemill_source::{meant, pipe_key};
+use tidemill_sql::Declared;
 
 use crate::Error;
 use crate::analyze::{Analysis, Totals};
@@ -32,6 +33,7 @@ use crate::wave::waves;
 pub struct Job {
     script: Script,
     around: Surroundings,
+    declared: Vec<Declared>,
 }
 
 /// A job on its way.
@@ -71,8 +73,35 @@ struct Progress {
 }
 
 impl Job {
-    pub(crate) fn new(script: Script, around: Surroundings) -> Self {
-        Self { script, around }
+    pub(crate) fn new(script: Script, around: Surroundings, declared: Vec<Declared>) -> Self {
+        Self { script, around, declared }
+    }
+
+    /// What the script declares, for [`crate::Declarations`].
+    #[must_use]
+    pub fn declared(&self) -> &[Declared] {
+        &self.declared
+    }
+
+    /// The session's settings, and what the script has set of them.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.script.settings
+    }
+
+    /// Names and types of what each query gives, in script order.
+    #[must_use]
+    pub fn results(&self) -> Vec<Schema> {
+        self.script.queries.iter().map(|query| query.relation.schema()).collect()
+    }
+
+    /// The sinks of files that it writes, with the columns of what it writes there.
+    #[must_use]
+    pub fn written(&self) -> Vec<(String, Schema)> {
+        let queries = self.script.queries.iter().filter(|query| query.explain != Explain::Plan);
+        let of_files =
+            queries.filter(|query| matches!(query.sink.connector, SinkConnector::File(_)));
+        of_files.map(|query| (query.sink.name.clone(), query.relation.schema())).collect()
     }
 
     /// The plan of every query, as `EXPLAIN` prints it. Looks at the input, touches nothing.
@@ -244,6 +273,14 @@ impl Job {
             )));
         }
         Ok(waves)
+    }
+
+    /// Whether some query that runs reads input without end.
+    #[must_use]
+    pub fn has_no_end(&self) -> bool {
+        let queries = self.script.queries.iter().enumerate();
+        let mut running = queries.filter(|(_, query)| query.explain != Explain::Plan);
+        running.any(|(index, _)| self.is_endless(index))
     }
 
     /// Whether some input of a query has no end.
@@ -420,6 +457,12 @@ impl RunningJob {
     /// [`Summary::stopped`] says so.
     pub fn stop(&self) {
         self.stop.stop();
+    }
+
+    /// Ends the job as soon as each core has finished its turn: nothing more is read, merged or written, and it fails
+    /// with an error that [says so](Error::is_aborted).
+    pub fn abort(&self) {
+        self.stop.abort();
     }
 
     /// The flag that [`Self::stop`] sets, for a signal handler.

@@ -21,6 +21,7 @@
 
 mod analyze;
 mod budget;
+mod declarations;
 mod directories;
 mod discovery;
 pub mod doctor;
@@ -35,15 +36,19 @@ mod job;
 mod left_out;
 mod locate;
 mod planning;
+mod printed;
 mod register;
+mod script_text;
 mod session;
 mod summary;
 mod wave;
 
+pub use declarations::{Declaration, Declarations};
 pub use error::Error;
 pub use job::{Job, JobProgress, RunningJob};
+pub use printed::{Printed, PrintedColumn, PrintedQuery, PrintedRow};
 pub use register::{BatchPartition, BatchReceiver, BatchSink, SourceRegistration};
-pub use session::{Session, StdoutLayout};
+pub use session::{RowLayout, Session, StdoutLayout};
 pub use summary::{CoreSummary, Stopped, Summary};
 
 pub use tidemill_control::StopFlag;
@@ -53,6 +58,6 @@ pub use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, CoreSet, CsvOptions, Format, GeneratorModel,
     GeneratorSource, JsonOptions, RuntimeChoice, Settings, TimestampUnit,
 };
-pub use tidemill_record::{DataType, Field, Schema};
+pub use tidemill_record::{DataType, Field, Schema, harmless};
 pub use tidemill_rt::keep_freed_memory;
-pub use tidemill_sql::{SqlError, SqlErrors};
+pub use tidemill_sql::{Declared, SqlError, SqlErrors, function_names};

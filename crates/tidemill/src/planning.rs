@@ -10,20 +10,23 @@ use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
     LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
-    Settings, SinkConnector, SourceConnector, SourceDef, Stage, fragment,
+    Settings, SinkConnector, SourceConnector, SourceDef, Stage, changelog_key,
+    fragment,
 };
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
 use tidemill_source::{Claims, Pipes};
-use tidemill_sql::{SqlError, SqlErrors, place};
+use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
 use crate::discovery::{Discovered, Looking, Partition};
 use crate::file_columns::FileTerms;
 use crate::inputs::ScanInputs;
+use crate::printed::{PrintedQuery, PrintingWriter};
 use crate::register::{BatchSink, RegisteredSource, RegisteredWriter};
-use crate::{Error, StdoutLayout};
+use crate::script_text::ScriptText;
+use crate::{Error, RowLayout, StdoutLayout};
 
 /// What a query's names stand for, outside of its text.
 #[derive(Clone)]
@@ -33,8 +36,7 @@ pub(crate) struct Surroundings {
     pub(crate) sinks: HashMap<String, Arc<BatchSink>>,
     pub(crate) pipes: Arc<Pipes>,
     /// The script, for errors that point into it.
-    pub(crate) sql: String,
-    pub(crate) origin: String,
+    pub(crate) text: ScriptText,
 }
 
 /// A query with its input looked at.
@@ -42,6 +44,8 @@ pub(crate) struct PlannedQuery {
     pub(crate) physical: PhysicalQuery,
     /// By source name.
     pub(crate) sources: HashMap<String, Discovered>,
+    /// Columns of its results that say which of them replace each other.
+    changelog_key: Option<Vec<usize>>,
     /// What each of its steps takes in, gives and costs is asked for.
     pub(crate) is_measured: bool,
 }
@@ -57,7 +61,14 @@ impl PlannedQuery {
         context: Context,
     ) -> Result<Self, Error> {
         let shown = shown_on_terminal(query, around);
-        let query = shown.as_ref().unwrap_or(query);
+        Self::plan_as_written(shown.as_ref().unwrap_or(query), around, context)
+    }
+
+    fn plan_as_written(
+        query: &Query,
+        around: &Surroundings,
+        context: Context,
+    ) -> Result<Self, Error> {
         let split = Self::plan_with(query, around, context, Look::MaySplit);
         let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
         match split {
@@ -82,7 +93,7 @@ impl PlannedQuery {
         around: &Surroundings,
         context: Context,
     ) -> Result<Self, Error> {
-        match Self::plan(query, around, context) {
+        match Self::plan_as_written(query, around, context) {
             Err(error) if error.is_about_input() && !query.runs_after.is_empty() => {
                 Self::plan_with(query, around, context, Look::IfThere)
             }
@@ -113,9 +124,9 @@ impl PlannedQuery {
                     Err(error) if error.is_about_input() && look == Look::IfThere => {
                         Discovered::missing()
                     }
-                    found => found.map_err(|error| {
-                        error.named_at(|| place(&around.sql, &around.origin, source.span))
-                    })?,
+                    found => {
+                        found.map_err(|error| error.named_at(|| around.text.place(source.span)))?
+                    }
                 };
                 sources.insert(source.name.clone(), found);
             }
@@ -130,8 +141,7 @@ impl PlannedQuery {
         let physical = fragment(query, &partitioning).map_err(|refusal| {
             let Refusal { message, hint, span } = refusal;
             let error = SqlError { message, span, hint: Some(hint) };
-            let errors = SqlErrors(vec![error]);
-            Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors }
+            around.text.error(SqlErrors(vec![error]), &[])
         })?;
         if let (SinkConnector::Stdout(None), StdoutLayout::Format(format)) =
             (&physical.sink.connector, &around.stdout)
@@ -139,16 +149,16 @@ impl PlannedQuery {
             check_format(&physical, format, around)?;
         }
         let is_measured = query.explain == Explain::Analyze;
-        let mut planned = Self { physical, sources, is_measured };
+        let changelog_key = changelog_key(&query.relation);
+        let mut planned = Self { physical, sources, changelog_key, is_measured };
         let is_endless = planned.is_unbounded();
         if let SinkConnector::Stdout(declared @ None) = &mut planned.physical.sink.connector {
             *declared = match &around.stdout {
                 StdoutLayout::Format(format) => Some(format.clone()),
-                // The width of a table's columns is known once all rows are.
-                StdoutLayout::Table { .. } if is_endless => {
+                StdoutLayout::Rows(rows) if is_endless && rows.latest_rows.is_none() => {
                     Some(Format::Csv(CsvOptions::default()))
                 }
-                StdoutLayout::Table { .. } => None,
+                StdoutLayout::Rows(_) => None,
             };
         }
         Ok(planned)
@@ -262,7 +272,7 @@ fn check_format(
         _ => return Ok(()),
     };
     let errors = SqlErrors(vec![SqlError { message, span: physical.sink.span, hint }]);
-    Err(Error::Sql { rendered: errors.render(&around.sql, &around.origin), errors })
+    Err(around.text.error(errors, &[]))
 }
 
 /// How input is looked at.
@@ -276,10 +286,10 @@ enum Look {
     IfThere,
 }
 
-/// For a terminal, the same query cut off one row after those that are shown: it tells whether there
+/// For people, the same query cut off one row after those that are shown: it tells whether there
 /// are more.
 fn shown_on_terminal(query: &Query, around: &Surroundings) -> Option<Query> {
-    let StdoutLayout::Table { rows_max } = around.stdout else { return None };
+    let StdoutLayout::Rows(RowLayout { rows_max, .. }) = around.stdout else { return None };
     let is_endless = query.relation.scans().iter().any(|scan| !scan.source.is_bounded());
     if is_endless || !matches!(query.sink.connector, SinkConnector::Stdout(None)) {
         return None;
@@ -313,6 +323,7 @@ impl<'a> WaveBuilder<'a> {
         let roots = &query.physical.fragments;
         let mut building = QueryBuilder {
             stdout: stdout_order(query, self.has_no_end)?,
+            printed: None,
             writer_count: 0,
             query,
             wave: self,
@@ -344,6 +355,8 @@ struct QueryBuilder<'w, 'a> {
     wave: &'w mut WaveBuilder<'a>,
     query: &'w PlannedQuery,
     stdout: Arc<StdoutOrder>,
+    /// Where rows go that the caller shows, once the first pipeline has asked for it.
+    printed: Option<Arc<PrintedQuery>>,
     /// Pipelines made so far that write to the sink.
     writer_count: u32,
 }
@@ -446,20 +459,18 @@ impl QueryBuilder<'_, '_> {
         Ok(match (end, &physical.sink.connector) {
             (End::Seal(merge), _) => OutputSpec::Seal(merge.clone()),
             (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
-            (End::Sink, SinkConnector::Stdout(format)) => {
+            (End::Sink, SinkConnector::Stdout(Some(format))) => {
                 let number = self.next_writer();
                 let is_first = number == 0 && !self.wave.has_no_end;
-                let format = Self::stdout_format(format.as_ref(), is_first);
-                let rows_max = match self.wave.around.stdout {
-                    StdoutLayout::Table { rows_max } if format.is_none() => Some(rows_max),
-                    _ => None,
-                };
                 OutputSpec::Stdout {
-                    format,
+                    format: Self::stdout_format(format, is_first),
                     schema,
-                    rows_max,
                     writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
                 }
+            }
+            (End::Sink, SinkConnector::Stdout(None)) => {
+                let printed = self.printed();
+                OutputSpec::Columns(Box::new(PrintingWriter::new(printed, schema)))
             }
             (End::Sink, SinkConnector::Discard(discard)) => {
                 OutputSpec::Columns(Box::new(Discard::new(discard.has_checksum)))
@@ -496,15 +507,30 @@ impl QueryBuilder<'_, '_> {
         self.writer_count - 1
     }
 
-    /// The layout of one pipeline's part of standard output (`None` is a table): the header stands
-    /// at the head of the first only, or was written before.
-    fn stdout_format(format: Option<&Format>, is_first: bool) -> Option<Format> {
-        Some(match format? {
+    /// The layout of one pipeline's part of standard output: the header stands at the head of the first only,
+    /// or was written before.
+    fn stdout_format(format: &Format, is_first: bool) -> Format {
+        match format {
             Format::Csv(csv) if !is_first => {
                 Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
             }
             other => other.clone(),
-        })
+        }
+    }
+
+    /// Where the query's rows go that the caller shows.
+    fn printed(&mut self) -> Arc<PrintedQuery> {
+        let StdoutLayout::Rows(layout) = &self.wave.around.stdout else {
+            unreachable!("a format is put in where the caller shows no rows");
+        };
+        let (query, schema) = (self.query, &self.query.physical.schema);
+        let printed = self.printed.get_or_insert_with(|| match layout.latest_rows {
+            Some(row_count) if query.is_unbounded() => {
+                layout.printed.latest(schema, row_count, query.changelog_key.clone())
+            }
+            _ => layout.printed.first(schema, layout.rows_max),
+        });
+        Arc::clone(printed)
     }
 
     /// The policy for rows that fail behind a gather: the strictest of the sources it gathers, so

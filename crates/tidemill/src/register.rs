@@ -153,13 +153,15 @@ impl RegisteredWriter {
 }
 
 impl ColumnWriter for RegisteredWriter {
-    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+    fn write(&mut self, batch: &Batch) -> Result<u64, SinkError> {
+        let row_count = u64::try_from(batch.row_count()).expect("usize is at most 64 bits");
         let columns = batch.columns().to_vec();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.row_count()));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .expect("the plan's schema is that of its batches");
-        (self.receiver)(rows)
-            .map_err(|message| SinkError::Registered { sink: self.name.clone(), message })
+        let taken = (self.receiver)(rows);
+        taken.map_err(|message| SinkError::Registered { sink: self.name.clone(), message })?;
+        Ok(row_count)
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {

@@ -8,23 +8,34 @@ use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
 use tidemill_record::{DataType, EventTime};
 use tidemill_source::Pipes;
-use tidemill_sql::{Catalog, SqlErrors, place};
+use tidemill_sql::{Catalog, SqlErrors};
 
+use crate::declarations::Declarations;
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
+use crate::printed::Printed;
 use crate::register::{BatchSink, RegisteredSource, SourceRegistration};
 use crate::{Error, Job};
 
-/// How a bare `SELECT` looks on standard output.
-#[derive(Clone, Debug, PartialEq)]
+/// How a bare `SELECT` prints.
+#[derive(Clone, Debug)]
 pub enum StdoutLayout {
-    /// A format, whole and in partition order.
+    /// To standard output in a format, whole and in partition order.
     Format(tidemill_plan::Format),
-    /// A table for people; rows past the first `rows_max` are left out, and a line below it says so.
-    Table {
-        /// Rows shown at most, at least 1.
-        rows_max: u64,
-    },
+    /// As text, for the caller to lay out.
+    Rows(RowLayout),
+}
+
+/// Which rows are handed to a caller that shows them.
+#[derive(Clone, Debug)]
+pub struct RowLayout {
+    /// Where they are to be found.
+    pub printed: Printed,
+    /// Rows that are kept at most, the first ones, at least 1.
+    pub rows_max: u64,
+    /// The same where input has no end: the last ones, of a changelog one for each group. `None` prints such rows to
+    /// standard output as CSV, one after another.
+    pub latest_rows: Option<usize>,
 }
 
 /// Everything a script may refer to. No state is shared between sessions.
@@ -151,13 +162,33 @@ impl Session {
     /// # Errors
     /// As [`Self::prepare`].
     pub fn prepare_named(&self, sql: &str, origin: &str) -> Result<Job, Error> {
+        self.prepare_after(&Declarations::new(), sql, origin)
+    }
+
+    /// As [`Self::prepare_named`], for a script that may name what earlier scripts have declared.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_after(
+        &self,
+        declarations: &Declarations,
+        sql: &str,
+        origin: &str,
+    ) -> Result<Job, Error> {
         let refuse =
             |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
-        let parsed = tidemill_sql::parse(sql).map_err(refuse)?;
+        let alone = tidemill_sql::parse(sql).map_err(refuse)?;
+        let declared = alone.declared();
+        let text = declarations.before(sql, &declared, origin);
+        let parsed = if text.is_alone() {
+            alone
+        } else {
+            tidemill_sql::parse(text.whole()).map_err(|errors| text.error(errors, &[]))?
+        };
         let (mut inferred, mut notes) = (Vec::new(), Vec::new());
         for asked in parsed.file_paths() {
             let span = asked.span;
-            let named = |error: Error| error.named_at(|| place(sql, origin, span));
+            let named = |error: Error| error.named_at(|| text.place(span));
             let found = infer(asked, &self.pipes).map_err(named)?;
             let Some(Inferred { files, left_out }) = found else { continue };
             notes.extend(left_out.into_iter().chain(files.notices.iter().cloned()));
@@ -172,27 +203,24 @@ impl Session {
                 .map(|(name, source)| (name.clone(), source.def.clone()))
                 .collect(),
             registered_sinks: self.sinks.keys().cloned().collect::<HashSet<_>>(),
+            written: declarations
+                .iter()
+                .filter_map(|one| Some((one.name.clone(), one.written.clone()?)))
+                .collect(),
             functions: self.functions.clone(),
             fold: fold_constant,
             prepare: prepare_expr,
         };
-        let script = parsed.bind(&catalog).map_err(|errors| {
-            let mut rendered = errors.render(sql, origin);
-            // A column that is asked for may be one of those.
-            for note in &notes {
-                rendered = format!("{}\nnote: {note}", rendered.trim_end());
-            }
-            Error::Sql { rendered, errors }
-        })?;
+        // A column that is asked for may be one of those that are left out.
+        let script = parsed.bind(&catalog).map_err(|errors| text.error(errors, &notes))?;
         let around = Surroundings {
             stdout: self.stdout.clone(),
             sources: self.sources.clone(),
             sinks: self.sinks.clone(),
             pipes: Arc::clone(&self.pipes),
-            sql: sql.to_owned(),
-            origin: origin.to_owned(),
+            text,
         };
-        Ok(Job::new(script, around))
+        Ok(Job::new(script, around, declared))
     }
 }
 

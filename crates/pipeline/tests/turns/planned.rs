@@ -67,6 +67,7 @@ impl Planned {
             settings: Settings::default(),
             inferred: Vec::new(),
             registered_sources: HashMap::new(),
+            written: HashMap::new(),
             registered_sinks: HashSet::new(),
             functions: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),

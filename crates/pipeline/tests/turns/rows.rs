@@ -76,9 +76,9 @@ impl Written {
 }
 
 impl ColumnWriter for Written {
-    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+    fn write(&mut self, batch: &Batch) -> Result<u64, SinkError> {
         self.encoder.encode(batch, &mut self.bytes.lock().unwrap()).unwrap();
-        Ok(())
+        Ok(batch.row_count() as u64)
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {

@@ -70,6 +70,7 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         inferred: asked.into_iter().filter_map(inferred).collect(),
         registered_sources: HashMap::new(),
         registered_sinks: HashSet::from(["taps".to_owned()]),
+        written: HashMap::new(),
         functions: HashMap::from([("twice".to_owned(), Arc::new(twice))]),
         fold,
         prepare: |_| Ok(()),
