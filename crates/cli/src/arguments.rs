@@ -15,7 +15,7 @@ use tidemill::{CoreSet, RuntimeChoice};
     args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Arguments {
-    /// Without one: the script that standard input holds.
+    /// Without one: a shell at a terminal, else the script that standard input holds.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     /// The script itself, as for `run`.
@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "\
+Without a command, at a terminal: a shell, in which .help lists what there is.
+
 Examples:
   Make a million trades in two files, and count them by symbol:
     tidemill gen trades --rows 1000000 --partitions 2 --format json --out data

@@ -14,11 +14,12 @@ mod progress;
 mod results;
 mod run;
 mod script;
+mod shell;
 mod signals;
 mod table;
 mod terminal;
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -55,12 +56,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The script on standard input; where there is none, help.
+/// A shell at a terminal, else the script on standard input; where there is none either, help.
 fn without_command(execute: Option<&str>, how: &How) -> ExitCode {
     if let Some(text) = execute {
         return run::run(Ok(Script::of_argument(text)), how);
     }
-    if !stdin().is_terminal() {
+    if stdin().is_terminal() {
+        if stdout().is_terminal() {
+            return shell::run(how);
+        }
+    } else {
         match Script::of_file("-".as_ref()) {
             Ok(script) if script.text.trim().is_empty() => {}
             script => return run::run(script, how),

@@ -19,7 +19,6 @@ use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpu
 use tidemill_source::{meant, pipe_key};
 use tidemill_sql::Declared;
 
-use crate::Error;
 use crate::analyze::{Analysis, Totals};
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
@@ -28,6 +27,7 @@ use crate::locate::line_of;
 use crate::planning::{PlannedQuery, Surroundings, WaveBuilder};
 use crate::summary::{CoreSummary, Summary};
 use crate::wave::waves;
+use crate::{Error, StdoutLayout};
 
 /// A checked script, ready to run.
 pub struct Job {
@@ -275,14 +275,6 @@ impl Job {
         Ok(waves)
     }
 
-    /// Whether some query that runs reads input without end.
-    #[must_use]
-    pub fn has_no_end(&self) -> bool {
-        let queries = self.script.queries.iter().enumerate();
-        let mut running = queries.filter(|(_, query)| query.explain != Explain::Plan);
-        running.any(|(index, _)| self.is_endless(index))
-    }
-
     /// Whether some input of a query has no end.
     fn is_endless(&self, query: usize) -> bool {
         let scans = self.script.queries[query].relation.scans();
@@ -405,6 +397,9 @@ impl Job {
             let sink = &self.script.queries[index].sink;
             match sink.connector {
                 SinkConnector::File(_) => stopped.unpublished.push(sink.name.clone()),
+                // Rows that the caller shows are shown once all of them are there.
+                SinkConnector::Stdout(None)
+                    if matches!(self.around.stdout, StdoutLayout::Rows(_)) => {}
                 SinkConnector::Stdout(_) => stopped.has_printed |= rows_out > 0,
                 SinkConnector::Discard(_) | SinkConnector::Registered => {}
             }

@@ -10,8 +10,7 @@ use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
     LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
-    Settings, SinkConnector, SourceConnector, SourceDef, Stage, changelog_key,
-    fragment,
+    Settings, SinkConnector, SourceConnector, SourceDef, Stage, changelog_key, fragment,
 };
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;

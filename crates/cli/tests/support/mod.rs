@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub(crate) mod live;
+pub(crate) mod terminal;
 
 use std::fs;
 use std::path::PathBuf;

@@ -52,7 +52,8 @@ const COMPUTES: &[Absent] =
 const BINDS: &[Absent] = &[Absent::Outside, Absent::Clocks, Absent::Awaiting];
 const STAGE_WITH_EDGES: &[&str] = &["record", "plan", "rt"];
 const STAGE_OF_MEMORY: &[&str] = &["record", "plan"];
-const CLI_LIBRARIES: &[&str] = &["clap", "clap_complete", "indicatif", "libc", "unicode-width"];
+const CLI_LIBRARIES: &[&str] =
+    &["clap", "clap_complete", "indicatif", "libc", "reedline", "unicode-width"];
 
 /// Every crate, in the order data flows.
 const ROOMS: &[Room] = &[
@@ -135,8 +136,13 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Packages that one crate alone may depend on.
-const KEPT_BY: &[(&str, &str)] =
-    &[("glommio", "rt"), ("core_affinity", "rt"), ("sqlparser", "sql"), ("rkyv", "checkpoint")];
+const KEPT_BY: &[(&str, &str)] = &[
+    ("glommio", "rt"),
+    ("core_affinity", "rt"),
+    ("sqlparser", "sql"),
+    ("rkyv", "checkpoint"),
+    ("reedline", "cli"),
+];
 
 /// Packages (or, with a final `*`, families) that wait, reach outside the process or share.
 const NOT_COMPUTING: &[&str] = &[
