@@ -6,7 +6,7 @@
 //! - `query` or `script`, then SQL up to `----`, then standard output as CSV, exactly.
 //! - `written NAME`, then `----`, then the lines of a file that a query before wrote.
 //! - `error`, then SQL up to `----`, then lines that must each stand somewhere in standard error.
-//! - `message`, then SQL up to `----`, then standard error of one finding, exactly.
+//! - `message`, then SQL up to `----`, then standard error, exactly.
 //!
 //! `UPDATE_GOLDEN=1` writes what came out into the files, for a person to review.
 
@@ -136,8 +136,15 @@ fn parse(text: &str) -> Vec<Block> {
             body.push(line.to_owned());
         }
         if !kind.starts_with("file ") {
-            while let Some(line) = lines.next_if(|line| !line.is_empty()) {
+            while let Some(&line) = lines.peek() {
+                // Several findings have empty lines between them.
+                let next = lines.clone().nth(1).unwrap_or_default();
+                let goes_on = kind == "message" && next.starts_with("sql:");
+                if line.is_empty() && !goes_on {
+                    break;
+                }
                 expected.push(line.to_owned());
+                lines.next();
             }
         }
         blocks.push(Block { comments, kind: kind.to_owned(), body, expected });

@@ -225,6 +225,11 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 return bound;
             }
             if ident.quote_style.is_none()
+                && let Some(expr) = self.bind_bound_name(&name.text, name.span)?
+            {
+                return Ok(Bound { expr, flex: Flex::Fixed });
+            }
+            if ident.quote_style.is_none()
                 && let Some(expr) = self.bind_niladic(&name.text, name.span)?
             {
                 return Ok(Bound { expr, flex: Flex::Fixed });

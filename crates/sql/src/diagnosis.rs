@@ -163,7 +163,7 @@ const CONSTRUCTS: &[Construct] = &[
     word(&["EXPLAIN", "EXTENDED"], "EXPLAIN EXTENDED", Some("write EXPLAIN or EXPLAIN ANALYZE")),
     word(&["EXPLAIN", "PLAN"], "EXPLAIN PLAN", Some("write EXPLAIN or EXPLAIN ANALYZE")),
     clear(&["EXPLAIN", "("], "EXPLAIN (…)", Some("write EXPLAIN or EXPLAIN ANALYZE")),
-    clear(&["EMIT", "ON"], "EMIT ON WINDOW CLOSE", Some("write EMIT FINAL")),
+    clear(&["EMIT", "ON"], "EMIT ON …", Some("write EMIT ON WINDOW CLOSE or EMIT FINAL")),
     clear(&["EMIT", "AFTER"], "EMIT AFTER", Some("write EMIT FINAL or EMIT CHANGES")),
     clear(&["EMIT", "WITH"], "EMIT WITH", Some("write EMIT FINAL or EMIT CHANGES")),
     clear(&["IF", "NOT", "EXISTS"], "IF NOT EXISTS", Some("a script declares a name once")),

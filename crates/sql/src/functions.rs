@@ -13,6 +13,7 @@ use crate::built_in::is_lazy;
 use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
 use crate::fold::{constant, literal};
 use crate::function_names::{PART_UNITS, REFUSED, RefusedForm, TRUNC_UNITS, refused_form};
+use crate::functions_of_others::instead_of;
 use crate::over::OVER_ONLY;
 use crate::parse::fold_name;
 use crate::position::union;
@@ -220,6 +221,12 @@ impl ExprBinder<'_, '_, '_> {
         {
             return self.rounded_now(now, digits, upper);
         }
+        if let Some(bound) = self.bind_bound_function(name, arguments, span)? {
+            return Ok(bound);
+        }
+        if let Some(bound) = self.bind_row_bound(name, arguments, span)? {
+            return Ok(bound);
+        }
         let Some(function) = Function::by_name(name) else {
             return self.unknown_function(name, upper, span);
         };
@@ -296,8 +303,9 @@ impl ExprBinder<'_, '_, '_> {
     }
 
     fn unknown_function(&mut self, name: &str, upper: &str, span: Span) -> Bind<Expr> {
-        if let Some((_, what)) = REFUSED.iter().find(|entry| entry.0 == name) {
-            return self.session.fail(span, format!("not supported yet: {upper}: {what}"));
+        let refused = REFUSED.iter().find(|entry| entry.0 == name).map(|entry| entry.1);
+        if let Some(instead) = refused.or_else(|| instead_of(name)) {
+            return self.session.fail_with(span, format!("not supported: {upper}"), instead);
         }
         let callable = Function::all().iter().filter(|one| one.family() != Family::Internal);
         let built_in = callable.flat_map(|function| function.names()).copied();

@@ -78,6 +78,7 @@ impl QueryBinder<'_, '_> {
     pub(crate) fn bind_group_window(
         &mut self,
         group_by: &ast::GroupByExpr,
+        keys: &[Expr],
         scope: &Scope,
         relation: &Relation,
     ) -> Bind<Option<BoundWindow>> {
@@ -89,7 +90,7 @@ impl QueryBinder<'_, '_> {
             let hint = "put one query for each window, and UNION ALL between them";
             return self.session.fail_with(span, "a second window; a grouping has one", hint);
         }
-        self.bind_window(call, name, scope, relation).map(Some)
+        self.bind_window((call, name), keys, scope, relation).map(Some)
     }
 
     fn bind_group_key(

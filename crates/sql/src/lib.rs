@@ -44,6 +44,7 @@ mod built_in;
 mod fold;
 mod function_names;
 mod functions;
+mod functions_of_others;
 mod time_format;
 
 mod aggregates;
@@ -64,6 +65,9 @@ mod select;
 mod source_columns;
 mod sources;
 mod tables;
+mod window_arguments;
+mod window_bounds;
+mod window_order;
 mod window_tokens;
 mod windows;
 

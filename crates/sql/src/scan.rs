@@ -16,6 +16,7 @@ use crate::from_first::select_first;
 use crate::position::Positions;
 use crate::report::Report;
 use crate::spelling;
+use crate::window_order::windows_last;
 use crate::window_tokens::TableWindow;
 
 /// What some editors put at the head of a file.
@@ -134,6 +135,7 @@ fn finish(
     let end = positions.span(last.span).map_or(start, |span| span.end);
     let span = Span { start, end };
     let tokens = select_first(&tokens).unwrap_or(tokens);
+    let tokens = windows_last(&tokens).unwrap_or(tokens);
     if !spelling::check(&tokens, positions, report) {
         chunks.push(Chunk { tokens, emit: None, span, is_refused: true, is_misspelt: true });
         return;
@@ -302,8 +304,11 @@ impl Scanner<'_> {
             self.add_with(span, "EMIT has no mode behind it", hint);
             return 1;
         }
+        let on_close = ["ON", "WINDOW", "CLOSE"];
         let (emit, taken) = if is_word(tokens, at + 1, "FINAL") {
             (Emit::Final, 2)
+        } else if on_close.iter().enumerate().all(|(i, word)| is_word(tokens, at + 1 + i, word)) {
+            (Emit::Final, 4)
         } else if is_word(tokens, at + 1, "CHANGES") {
             match every(tokens, at + 2) {
                 None => (Emit::Changes, 2),

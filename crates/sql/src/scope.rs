@@ -12,6 +12,7 @@ use crate::position::Positions;
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
 use crate::syntax::{Name, Words};
+use crate::window_bounds::ScopeWindow;
 
 /// Nodes of expressions and relations that one script may make, so that names which stand for
 /// large things cannot multiply without end.
@@ -97,6 +98,8 @@ pub(crate) struct Scope {
     hidden_count: usize,
     /// What may explain that a column is not among them.
     pub(crate) note: Option<&'static str>,
+    /// The window whose bounds are the last two columns.
+    pub(crate) window: Option<ScopeWindow>,
 }
 
 /// What a name means among the columns.
@@ -120,6 +123,7 @@ impl Scope {
             by_folded: HashMap::new(),
             hidden_count: 0,
             note: None,
+            window: None,
         };
         for field in &schema.fields {
             scope.push(&field.name, field.data_type.clone());

@@ -10,11 +10,12 @@ use crate::equality::reads_columns;
 use crate::group_by::group_span;
 use crate::grouping::Grouping;
 use crate::items::{Item, ItemValue};
-use crate::order::{Ordering, project_and_sort};
+use crate::order::{Ordering, as_column, project_and_sort};
 use crate::parse::fold_name;
 use crate::query::{QueryBinder, first_word};
 use crate::report::Bind;
 use crate::scope::Scope;
+use crate::window_bounds::ScopeWindow;
 use crate::windows::BoundWindow;
 
 /// The columns that a window adds to those of its grouping.
@@ -94,13 +95,16 @@ impl QueryBinder<'_, '_> {
     ) -> Bind<Clauses> {
         let mut keys = self.bind_group_by(&select.group_by, items, scope, span);
         // Without its bounds every use of them would be another finding.
-        let window = self.bind_group_window(&select.group_by, scope, relation)?;
+        let group_keys = keys.as_deref().unwrap_or_default();
+        let window = self.bind_group_window(&select.group_by, group_keys, scope, relation)?;
         if let (Ok(keys), Some(window)) = (&mut keys, &window) {
             // The bounds stand among the input's columns until the grouping makes them.
             for name in WINDOW_BOUNDS {
                 scope.push(name, DataType::Timestamp);
                 keys.push(scope.column(scope.len() - 1, window.span));
             }
+            scope.window =
+                as_column(&window.time).map(|time| ScopeWindow { kind: window.spec.kind, time });
         }
         let mut calls = Calls::new(scope);
         let aliases: Aliases<'_> = items.iter().filter_map(Item::alias).collect();

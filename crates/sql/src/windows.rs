@@ -11,6 +11,7 @@ use tidemill_record::DataType;
 use crate::bind_expr::ExprBinder;
 use crate::calls::{refuse_inner_clauses, refuse_outer_clauses, refuse_quantifier};
 use crate::equality::reads_columns;
+use crate::equality::same;
 use crate::query::QueryBinder;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
@@ -27,10 +28,13 @@ pub(crate) struct BoundWindow {
     pub(crate) span: Span,
 }
 
+/// `SESSION(TABLE t PARTITION BY k, …)`, whose keys stand behind the gap; see `window_tokens`.
+const SESSION_BY: &str = "SESSION PARTITION BY";
+
 /// The window function that an expression of `GROUP BY` calls, if it does: upper case.
 pub(crate) fn window_function(expr: &ast::Expr) -> Option<(&ast::Function, &'static str)> {
-    const NAMES: [&str; 7] =
-        ["TUMBLING", "HOPPING", "CUMULATING", "SESSION", "TUMBLE", "HOP", "CUMULATE"];
+    const NAMES: [&str; 8] =
+        ["TUMBLING", "HOPPING", "CUMULATING", "SESSION", "TUMBLE", "HOP", "CUMULATE", SESSION_BY];
     let ast::Expr::Function(call) = expr else { return None };
     let [ast::ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return None };
     let known = NAMES.iter().find(|known| name.value.eq_ignore_ascii_case(known));
@@ -47,16 +51,21 @@ pub(crate) fn is_event_time(relation: &Relation, column: usize) -> bool {
 }
 
 impl QueryBinder<'_, '_> {
-    /// Binds a window function of `GROUP BY`, whose input is `relation`.
+    /// Binds a window function of `GROUP BY`, whose input is `relation`, beside the other keys.
     pub(crate) fn bind_window(
         &mut self,
-        call: &ast::Function,
-        name: &'static str,
+        (call, mut name): (&ast::Function, &'static str),
+        keys: &[Expr],
         scope: &Scope,
         relation: &Relation,
     ) -> Bind<BoundWindow> {
         let span = self.session.span(call.name.span());
-        let arguments = self.window_arguments(call, name, span)?;
+        let mut arguments = self.window_arguments(call, name, span)?;
+        if name == SESSION_BY {
+            name = "SESSION";
+            let partition_by = arguments.split_off(2.min(arguments.len()));
+            self.check_session_keys(&partition_by, keys, scope)?;
+        }
         let duration_count = match name {
             "TUMBLING" | "TUMBLE" | "SESSION" => 1,
             _ => 2,
@@ -98,6 +107,32 @@ impl QueryBinder<'_, '_> {
         let allowed_lateness_us = rules.map(|rule| rule.allowed_lateness_us).max().unwrap_or(0);
         let spec = WindowSpec { kind, time: 0, allowed_lateness_us };
         Ok(BoundWindow { spec, time, span })
+    }
+
+    /// Sessions are made for each group here, so that the keys they are made for must be those of the groups.
+    fn check_session_keys(
+        &mut self,
+        partition_by: &[&ast::Expr],
+        keys: &[Expr],
+        scope: &Scope,
+    ) -> Bind<()> {
+        let mut bound = Vec::with_capacity(partition_by.len());
+        for key in partition_by {
+            bound.push(ExprBinder::new(self.session, scope, "PARTITION BY").bind(key)?);
+        }
+        let lacking = bound.iter().find(|key| !keys.iter().any(|other| same(other, key)));
+        let further = keys.iter().find(|key| !bound.iter().any(|other| same(other, key)));
+        match (lacking, further) {
+            (None, None) => Ok(()),
+            (Some(key), _) | (None, Some(key)) => {
+                let (span, name) = (key.span, key.to_string());
+                self.session.fail_with(
+                    span,
+                    format!("{name} is not in both of PARTITION BY of the sessions and GROUP BY"),
+                    "sessions are made for each group: name the same columns in both",
+                )
+            }
+        }
     }
 
     fn check_kind(&mut self, kind: WindowKind, span: Span) -> Bind<()> {

@@ -37,6 +37,28 @@ pub(super) fn round_time(arguments: &[Node]) -> Compiled {
     Ok((kernel, DataType::Timestamp))
 }
 
+/// The starts of the tumbling windows that times lie in: aligned to the epoch, before it too.
+pub(super) fn window_start(arguments: &[Node]) -> Compiled {
+    let [time, size] = arguments else { return Err(Problem::Types) };
+    if *time.data_type() != DataType::Timestamp {
+        return Err(Problem::Types);
+    }
+    let size_us = limit_of(size)?;
+    if size_us < 1 {
+        return Err(Problem::Types);
+    }
+    let kernel = Kernel::partial(move |values, _| {
+        let times = values[0].array().as_primitive::<TimestampMicrosecondType>();
+        let start = |micros: i64| {
+            let start = micros.checked_sub(micros.rem_euclid(size_us));
+            start.ok_or_else(|| Failure::row("timestamp out of range"))
+        };
+        let starts: TimestampMicrosecondArray = times.try_unary(start)?;
+        Ok(Arc::new(starts))
+    });
+    Ok((kernel, DataType::Timestamp))
+}
+
 /// TRUE for NULL and for each value that a column of this limit takes; others make the record bad.
 pub(super) fn fits(expr: &Expr, arguments: &[Node]) -> Compiled {
     let [value, limit] = arguments else { return Err(Problem::Types) };

@@ -117,6 +117,7 @@ fn internal(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
     match function {
         Function::ConcatOperator => string::kernel(function, arguments),
         Function::RoundTime => fit::round_time(arguments),
+        Function::WindowStart => fit::window_start(arguments),
         Function::Fits => fit::fits(expr, arguments),
         _ => Err(Problem::Types),
     }

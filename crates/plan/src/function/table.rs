@@ -135,6 +135,8 @@ functions! {
     Internal {
         // `a || b`: NULL if either is.
         ConcatOperator = "||": (Text, Text; .. Text) -> Text;
+        // The start of the tumbling window that a time lies in, of so many microseconds.
+        WindowStart = "WINDOW_START": (Time, Integer) -> Time;
         // `CAST(t AS TIMESTAMP(p))`, p in `0..=5`.
         RoundTime = "TIMESTAMP": (Time, Integer) -> Time;
         // Whether a column's value fits `VARCHAR(n)` or `TIMESTAMP(p)`: TRUE, or the record is bad.
