@@ -1,13 +1,14 @@
 //! Text to dates and timestamps and back.
 //!
-//! `YYYY-MM-DD`, then optionally a space or `T` and `HH:MM[:SS[.fraction]]`, then optionally `Z`,
-//! `UTC` or an offset `±HH[:MM]`, which is applied: timestamps are UTC. Digits past the microsecond
-//! are cut off. A year before 1 is written with a minus or ` (BC)`.
+//! `YYYY-MM-DD`, then optionally a space or `T` and `HH:MM[:SS[.fraction]]`, with a comma for the point, too, then
+//! optionally `Z`, `UTC`, `GMT` or an offset `±HH[:MM]`, which is applied: timestamps are UTC. Digits past the
+//! microsecond are cut off. A year before 1 is written with a minus or ` (BC)`. Months by name are those of
+//! [`time_with_named_month`].
 
 use std::fmt::Write;
 
 use arrow_array::types::{Date32Type, TimestampMicrosecondType};
-use tidemill_record::DataType;
+use tidemill_record::{DataType, WrittenTime, time_with_named_month};
 
 use super::Conversion;
 use super::number_text::each;
@@ -36,7 +37,10 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
 fn parse(text: &str) -> Option<(i64, i64, i64)> {
     let text = text.trim();
     let mut cursor = Cursor(text.as_bytes());
-    let days = cursor.date()?;
+    let Some(days) = cursor.date() else {
+        let WrittenTime { days, micros, offset } = time_with_named_month(text.as_bytes())?;
+        return Some((days, micros, offset));
+    };
     if cursor.0.is_empty() {
         return Some((days, 0, 0));
     }
@@ -110,7 +114,7 @@ impl Cursor<'_> {
         let (mut second, mut micros) = (0, 0);
         if self.skip(b':') {
             second = self.number(1, 2)?;
-            if self.skip(b'.') {
+            if self.skip(b'.') || self.skip(b',') {
                 micros = self.fraction();
             }
         }
@@ -133,7 +137,7 @@ impl Cursor<'_> {
 
     fn zone(&mut self) -> Option<i64> {
         self.skip(b' ');
-        if self.0.is_empty() || self.word(b"Z") || self.word(b"UTC") {
+        if self.0.is_empty() || self.word(b"Z") || self.word(b"UTC") || self.word(b"GMT") {
             return Some(0);
         }
         let sign = if self.skip(b'+') {

@@ -18,7 +18,8 @@ pub fn date(text: &str) -> Option<i128> {
 #[must_use]
 pub fn timestamp(text: &str, unit: TimestampUnit) -> Option<i128> {
     let micros = written(trimmed(text)).or_else(|| {
-        let count = i128::from(i64::try_from(scaled(text, 0)?).ok()?);
+        let Some(count) = scaled(text, 0) else { return decimal(trimmed(text), unit) };
+        let count = i128::from(i64::try_from(count).ok()?);
         Some(match unit {
             TimestampUnit::Seconds => count * 1_000_000,
             TimestampUnit::Milliseconds => count * 1000,
@@ -29,8 +30,32 @@ pub fn timestamp(text: &str, unit: TimestampUnit) -> Option<i128> {
     i64::try_from(micros).is_ok().then_some(micros)
 }
 
+/// A count with digits behind its point, rounded down.
+fn decimal(text: &str, unit: TimestampUnit) -> Option<i128> {
+    let digits = text.trim_start_matches(['-', '+']);
+    let is_plain = digits.len() + 1 >= text.len()
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let (whole, fraction) = digits.split_once('.')?;
+    if !is_plain || fraction.contains('.') || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let whole = i128::from(format!("0{whole}").parse::<i64>().ok()?);
+    let (kept, further) = fraction.split_at(fraction.len().min(12));
+    let parts = whole * 10_i128.pow(12) + format!("{kept:0<12}").parse::<i128>().ok()?;
+    let is_negative = text.starts_with('-');
+    let is_below = is_negative && further.bytes().any(|digit| digit != b'0');
+    let parts = if is_negative { -parts } else { parts } * 10 - i128::from(is_below);
+    let (factor, divisor) = match unit {
+        TimestampUnit::Seconds => (1_000_000, 1),
+        TimestampUnit::Milliseconds => (1000, 1),
+        TimestampUnit::Microseconds => (1, 1),
+        TimestampUnit::Nanoseconds => (1, 1000),
+    };
+    Some((parts * factor).div_euclid(10_i128.pow(13) * divisor))
+}
+
 fn written(text: &str) -> Option<i128> {
-    let (days, rest) = leading_date(text)?;
+    let Some((days, rest)) = leading_date(text) else { return named(text) };
     let seconds = days * SECONDS_PER_DAY;
     if rest.is_empty() {
         return Some(seconds * MICROS_PER_SECOND);
@@ -41,7 +66,7 @@ fn written(text: &str) -> Option<i128> {
     let (mut second, mut micros) = (0, 0);
     if let Some(behind) = rest.strip_prefix(':') {
         (second, rest) = two(behind)?;
-        if let Some(behind) = rest.strip_prefix('.') {
+        if let Some(behind) = rest.strip_prefix(['.', ',']) {
             rest = behind.trim_start_matches(|c: char| c.is_ascii_digit());
             let digits = &behind[..behind.len() - rest.len()];
             if digits.is_empty() {
@@ -56,9 +81,16 @@ fn written(text: &str) -> Option<i128> {
     (is_within || is_next_midnight).then_some(seconds * MICROS_PER_SECOND + micros)
 }
 
+/// A time whose month has a name; held to Python's by tests of its own.
+fn named(text: &str) -> Option<i128> {
+    let time = tidemill_record::time_with_named_month(text.as_bytes())?;
+    Some(i128::from(time.days) * SECONDS_PER_DAY * MICROS_PER_SECOND + i128::from(time.micros - time.offset))
+}
+
 /// What a zone is ahead of UTC, in seconds.
 fn zone(text: &str) -> Option<i128> {
-    if matches!(text, "" | "Z" | "z") {
+    let text = text.strip_prefix(' ').filter(|zone| !zone.is_empty()).unwrap_or(text);
+    if matches!(text.to_ascii_uppercase().as_str(), "" | "Z" | "UTC" | "GMT") {
         return Some(0);
     }
     let rest = text.strip_prefix(['+', '-'])?;

@@ -55,6 +55,9 @@ impl Cuts {
 pub(super) fn is_cut(text: &[u8], unit: TimestampUnit) -> bool {
     /// Of a timestamp in writing with six digits of a second; its year has four at least.
     const MICROS_LEN: usize = 26;
+    if let Some(is_cut) = time::decimal_has_finer_digits(text, unit) {
+        return is_cut;
+    }
     if text.len() > MICROS_LEN {
         return time::has_finer_digits(text);
     }

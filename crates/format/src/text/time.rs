@@ -1,13 +1,14 @@
 //! Dates, timestamps and intervals out of text.
 //!
-//! `YYYY-MM-DD`, then `T` or a space and `HH:MM[:SS[.fraction]]`, then nothing, `Z` or an
-//! offset `±hh[[:]mm]`, which is taken off so that the result is UTC (DuckDB's TIMESTAMP ignores
-//! it). Digits after the microseconds are cut off, and [`has_finer_digits`] tells of them. Years have four to
-//! seven digits and may have a sign (ISO 8601: year 0 is 1 BC), or ` (BC)` or, at the very end, ` BC`
+//! `YYYY-MM-DD`, then `T` or a space and `HH:MM[:SS[.fraction]]`, with a comma for the point, too, then
+//! nothing, `Z`, `UTC`, `GMT` or an offset `±hh[[:]mm]`, a space before it or not, which is taken off so that the
+//! result is UTC (DuckDB's TIMESTAMP ignores it). Months by name are those of [`time_with_named_month`]. Digits
+//! after the microseconds are cut off, and [`has_finer_digits`] tells of them. Years have four to seven digits and may have a sign (ISO 8601: year 0 is 1 BC), or ` (BC)` or, at the very end, ` BC`
 //! behind them as DuckDB and PostgreSQL write. An integer in place of a timestamp counts units since the epoch.
 
 use tidemill_plan::TimestampUnit;
 use tidemill_record::civil::{days_of, month_length};
+use tidemill_record::time_with_named_month;
 
 use super::digits;
 use super::number::{self, Fault};
@@ -95,6 +96,7 @@ pub(crate) fn timestamp(
     match number::integer(text) {
         Ok(count) => from_unit(count, unit),
         Err(Fault::Syntax) => any_timestamp(text),
+        Err(Fault::Fraction) => from_decimal(text, unit),
         Err(fault) => Err(fault),
     }
 }
@@ -107,9 +109,55 @@ pub(crate) fn is_timestamp(text: &[u8]) -> bool {
 /// Whether a timestamp in writing has digits below the microsecond that are not zero.
 #[cold]
 pub(crate) fn has_finer_digits(text: &[u8]) -> bool {
-    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let is_point = |byte: &u8| matches!(byte, b'.' | b',');
+    let point = text.iter().position(is_point).unwrap_or(text.len());
     let fraction = text[point..].iter().skip(1).take_while(|byte| byte.is_ascii_digit());
     fraction.skip(6).any(|&digit| digit != b'0')
+}
+
+/// A count of units with digits behind its point, as microseconds; those below a microsecond round down.
+#[cold]
+fn from_decimal(text: &[u8], unit: TimestampUnit) -> Result<i64, Fault> {
+    /// Digits behind the point that are looked at one by one: more than any unit has use for.
+    const PLACES: usize = 12;
+    let (is_negative, whole, fraction) = decimal_parts(text).ok_or(Fault::Fraction)?;
+    let whole = if whole.is_empty() { 0 } else { number::integer(whole)? };
+    let magnitude = i128::from(whole) * 10_i128.pow(12) + i128::from(fraction_of(fraction, PLACES));
+    let parts = if is_negative { -magnitude } else { magnitude };
+    let has_more = fraction.iter().skip(PLACES).any(|&digit| digit != b'0');
+    // A digit that is not looked at only counts where the others end at a whole microsecond below.
+    let parts = parts * 10 - i128::from(is_negative && has_more);
+    let (factor, divisor) = match unit {
+        TimestampUnit::Seconds => (1_000_000, 1),
+        TimestampUnit::Milliseconds => (1000, 1),
+        TimestampUnit::Microseconds => (1, 1),
+        TimestampUnit::Nanoseconds => (1, 1000),
+    };
+    let micros = (parts * factor).div_euclid(10_i128.pow(13) * divisor);
+    i64::try_from(micros).map_err(|_| Fault::Range)
+}
+
+/// Sign, digits and digits behind the point of a number without an exponent, where it has a point.
+fn decimal_parts(text: &[u8]) -> Option<(bool, &[u8], &[u8])> {
+    let text = number::trimmed(text);
+    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let point = digits.iter().position(|&byte| byte == b'.')?;
+    let (whole, fraction) = (&digits[..point], &digits[point + 1..]);
+    let are_digits = whole.iter().chain(fraction).all(u8::is_ascii_digit);
+    are_digits.then_some((text.starts_with(b"-"), whole, fraction))
+}
+
+/// Whether a count of units with a point has digits that a timestamp does not hold; `None` for other texts.
+pub(crate) fn decimal_has_finer_digits(text: &[u8], unit: TimestampUnit) -> Option<bool> {
+    let (_, whole, fraction) = decimal_parts(text)?;
+    let (places, below) = match unit {
+        TimestampUnit::Seconds => (6, 0),
+        TimestampUnit::Milliseconds => (3, 0),
+        TimestampUnit::Microseconds => (0, 0),
+        TimestampUnit::Nanoseconds => (0, 3),
+    };
+    let whole = whole.iter().rev().take(below);
+    Some(whole.chain(fraction.iter().skip(places)).any(|&digit| digit != b'0'))
 }
 
 /// Units since the epoch as microseconds; nanoseconds round down.
@@ -176,7 +224,11 @@ fn two(tens: u8, ones: u8) -> Option<u32> {
 #[cold]
 fn any_timestamp(text: &[u8]) -> Result<i64, Fault> {
     let text = number::trimmed(text);
-    let (days, rest) = date_of_era(text).ok_or(Fault::Syntax)?;
+    let Some((days, rest)) = date_of_era(text) else {
+        let written = time_with_named_month(text).ok_or(Fault::Syntax)?;
+        // Years have four digits, which is far within the range.
+        return Ok(written.days * MICROS_PER_DAY + written.micros - written.offset);
+    };
     let micros = match rest {
         [] => 0,
         [b'T' | b't' | b' ', rest @ ..] => time_and_zone(rest).ok_or(Fault::Syntax)?,
@@ -186,7 +238,7 @@ fn any_timestamp(text: &[u8]) -> Result<i64, Fault> {
     i64::try_from(micros).map_err(|_| Fault::Range)
 }
 
-/// `HH:MM[:SS[.fraction]]` and a zone, as microseconds after midnight UTC. `24:00:00` is the next
+/// `HH:MM[:SS[.fraction]]`, with a comma for the point, too, and a zone, as microseconds after midnight UTC. `24:00:00` is the next
 /// midnight.
 fn time_and_zone(text: &[u8]) -> Option<i64> {
     let (hour, rest) = leading_two(text)?;
@@ -194,7 +246,7 @@ fn time_and_zone(text: &[u8]) -> Option<i64> {
     let (mut second, mut micros) = (0, 0);
     if let Some(after) = rest.strip_prefix(b":") {
         (second, rest) = leading_two(after)?;
-        if let Some(fraction) = rest.strip_prefix(b".") {
+        if let [b'.' | b',', fraction @ ..] = rest {
             let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
             if digits == 0 {
                 return None;
@@ -211,10 +263,15 @@ fn time_and_zone(text: &[u8]) -> Option<i64> {
     Some(seconds * MICROS_PER_SECOND + micros)
 }
 
-/// What is to be taken off for `Z`, `±hh`, `±hhmm`, `±hh:mm` or nothing.
+/// What is to be taken off for `Z`, `UTC`, `GMT`, `±hh`, `±hhmm`, `±hh:mm`, a space before it or not, or
+/// nothing.
 fn zone_seconds(text: &[u8]) -> Option<i64> {
-    let (sign, text) = match text {
+    let (sign, text) = match text.strip_prefix(b" ").filter(|zone| !zone.is_empty()).unwrap_or(text)
+    {
         [] | [b'Z' | b'z'] => return Some(0),
+        zone if zone.eq_ignore_ascii_case(b"utc") || zone.eq_ignore_ascii_case(b"gmt") => {
+            return Some(0);
+        }
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,
@@ -398,6 +455,19 @@ mod tests {
             ("100e-2", 1000),
             ("1000e-2", 10_000),
             ("1969-12-31 23:59:59.999999", -1),
+            ("2024-01-01 00:00:00,123", NEW_YEAR + 123_000),
+            ("2024-01-01 02:00:00,5 +0200", NEW_YEAR + 500_000),
+            ("2024-01-01 02:00:00 +02:00", NEW_YEAR),
+            ("2023-12-31 19:00:00 -05", NEW_YEAR),
+            ("2024-01-01 00:00:00 UTC", NEW_YEAR),
+            ("2024-01-01T00:00:00.000123456Z", NEW_YEAR + 123),
+            ("2024-01-01 00:00GMT", NEW_YEAR),
+            ("2024-01-01 00:00:00 Z", NEW_YEAR),
+            ("Mon, 01 Jan 2024 01:00:00 +0100", NEW_YEAR),
+            ("01/Jan/2024:00:00:00 +0000", NEW_YEAR),
+            ("1704067200000.5", NEW_YEAR + 500),
+            ("-0.25", -250),
+            ("-1.0001", -1001),
             ("0000-01-01", -62_167_219_200_000_000),
         ];
         for (text, expected) in cases {
@@ -420,7 +490,10 @@ mod tests {
             "",
             "now",
             "2024-01-01 10:00:00.",
-            "2024-01-01 10:00:00 Z",
+            "2024-01-01 10:00:00  Z",
+            "2024-01-01 10:00:00 EST",
+            "2024-01-01 10:00:00,",
+            "1/1/2024 10:00:00",
             "2024-01-01 10:00:00+5",
             "2024-1-1",
             "2024-01-01 10:00:0x",
@@ -507,6 +580,39 @@ mod tests {
             let _ = read("2024-01-01T00:00:00", &mut last);
         }
         assert_eq!(short, 9, "all but those that are cut, zoned or wrong");
+    }
+
+    #[test]
+    fn decimals_count_units_and_round_down() {
+        use TimestampUnit::{Microseconds, Milliseconds, Nanoseconds, Seconds};
+        for (text, unit, micros, is_finer) in [
+            ("1714557600.25", Seconds, 1_714_557_600_250_000, false),
+            ("1714557600.1234567", Seconds, 1_714_557_600_123_456, true),
+            ("-1.5", Seconds, -1_500_000, false),
+            ("-0.0000001", Seconds, -1, true),
+            ("-1.00000000000000001", Seconds, -1_000_001, true),
+            (".5", Seconds, 500_000, false),
+            ("1.", Milliseconds, 1000, false),
+            ("1.0005", Milliseconds, 1000, true),
+            ("-1.0005", Milliseconds, -1001, true),
+            ("7.25", Microseconds, 7, true),
+            ("-7.25", Microseconds, -8, true),
+            ("1999.5", Nanoseconds, 1, true),
+            ("-2000.5", Nanoseconds, -3, true),
+            ("-2000.0", Nanoseconds, -2, false),
+        ] {
+            let read = timestamp(text.as_bytes(), unit, &mut LastMinute::default());
+            assert_eq!(read, Ok(micros), "{text} {unit:?}");
+            let finer = decimal_has_finer_digits(text.as_bytes(), unit);
+            // A count whose fraction is zero is read as the integer that it is.
+            assert_eq!(finer, Some(is_finer), "{text} {unit:?}");
+        }
+        for text in ["1.5e3.5", ".", "-.", "1.2.3", "1.5e-3"] {
+            let read = timestamp(text.as_bytes(), Seconds, &mut LastMinute::default());
+            assert!(read.is_err(), "{text}");
+        }
+        let read = timestamp(b"9223372036854775807.5", Seconds, &mut LastMinute::default());
+        assert_eq!(read, Err(Fault::Range));
     }
 
     #[test]
