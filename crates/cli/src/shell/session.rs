@@ -99,12 +99,13 @@ impl Shell {
         match query::run(job, &showing) {
             Ok(summary) => {
                 say(&summary.explanations.concat());
-                if prints || !summary.explanations.is_empty() {
-                    // What is missing from a result is not passed over.
-                    output::report(&summary.left_out());
-                } else {
-                    output::report(&summary.to_string());
+                if !prints && summary.explanations.is_empty() {
+                    // Records, and rows out.
+                    let text = summary.to_string();
+                    text.lines().take(2).for_each(|line| tell!("{line}"));
                 }
+                // What is missing from a result is not passed over.
+                output::report(&summary.left_out());
                 summary.warnings.iter().for_each(|warning| tell!("warning: {warning}"));
                 if let Some(stopped) = summary.stopped {
                     return tell!("{stopped}");

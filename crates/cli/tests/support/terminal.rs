@@ -69,8 +69,15 @@ impl Terminal {
     /// Types a line, once the prompt waits for it.
     pub(crate) fn line(&mut self, line: &str) {
         self.wait_for(|screen| at_prompt(screen).is_some_and(|typed| typed.is_empty()));
-        self.type_in(line);
+        let (first, rest) = line.split_once('\r').unwrap_or((line, ""));
+        self.type_in(first);
+        let begins: String = first.chars().take(30).collect();
+        self.expect(&format!("tidemill> {begins}"));
         self.type_in("\r");
+        if !rest.is_empty() {
+            self.type_in(rest);
+            self.type_in("\r");
+        }
     }
 
     /// Waits until this stands somewhere on the screen; the screen.
