@@ -37,10 +37,11 @@ fn what_is_no_text_is_named_whether_columns_are_declared_or_not() {
     let sink = "CREATE SINK p WITH ('connector' = 'file', 'path' = 'p', 'format' = 'parquet'); ";
     host.sql(&format!("{sink}INSERT INTO p SELECT id FROM 'ids.csv'")).succeeds();
     let parquet = fs::read(host.path("p/part-00000-000000.parquet")).unwrap();
-    let cases: [(&str, &[u8], &str, &str); 6] = [
+    let cases: [(&str, &[u8], &str, &str); 7] = [
         ("a.jsonl", &gzip, "holds gzip data", "end its name in .gz"),
-        ("b.jsonl", &utf16("{\"id\":1}\n"), "holds UTF-16 text", "iconv"),
-        ("c.csv", &utf16("id\n1\n"), "holds UTF-16 text", "iconv"),
+        ("b.jsonl", &utf16("{\"id\":1}\n")[2..], "holds UTF-16 text", "'encoding' = 'utf-16'"),
+        ("c.csv", &utf16("id\n1\n")[2..], "holds UTF-16 text", "'encoding' = 'utf-16'"),
+        ("u.csv", b"\xff\xfe\0\0i\0\0\0d\0\0\0", "holds UTF-32 text", "iconv"),
         ("d.csv", &parquet, "holds Parquet", "'format' = 'parquet'"),
         ("e.jsonl.gz", &twice, "holds gzip data inside", "compressed twice"),
         ("f.parquet", &gzip, "holds gzip data", "read as Parquet"),
@@ -59,6 +60,78 @@ fn what_is_no_text_is_named_whether_columns_are_declared_or_not() {
     }
     host.write("g.jsonl.GZ", &gzip);
     assert_eq!(host.sql("SELECT * FROM 'g.jsonl.GZ'").succeeds(), "id\n1\n");
+}
+
+#[test]
+fn text_of_any_encoding_is_read() {
+    let host = Host::new();
+    let (records, header) = ("1,é,10\n2,日本,20\n3,a;b,30\n", "n,s,v\n");
+    let rows = format!("{header}{records}");
+    let select = |name: &str| host.sql(&format!("SELECT n, s, v FROM '{name}'"));
+    // UTF-16 by its mark, both ways round, alone and compressed; said once.
+    let big = |text: &str| -> Vec<u8> {
+        let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+        units.flat_map(u16::to_be_bytes).collect()
+    };
+    host.write("le.csv", utf16(&rows));
+    host.write("be.csv", big(&rows));
+    host.write("le.csv.gz", filtered("gzip", &["-c"], &utf16(&rows)));
+    for name in ["le.csv", "be.csv", "le.csv.gz"] {
+        let ran = select(name);
+        assert_eq!(ran.succeeds(), rows, "{name}");
+        assert!(
+            ran.stderr().contains("was read as that; 'encoding' = 'utf-16'"),
+            "{}",
+            ran.stderr()
+        );
+    }
+    let ran = host.sql("SELECT SUM(v) AS v FROM '?e.csv'");
+    assert_eq!((ran.succeeds().as_str(), ran.stderr().matches("UTF-16").count()), ("v\n120\n", 1));
+    // What is said is not mentioned, with or without a mark, whatever the columns come from.
+    let with = |columns: &str, name: &str, encoding: &str, rest: &str| {
+        host.sql(&format!(
+            "CREATE SOURCE t {columns} WITH ('connector' = 'file', 'path' = '{name}', \
+             'encoding' = '{encoding}' {rest}); SELECT n, s, v FROM t"
+        ))
+    };
+    host.write("bare.csv", &utf16(&rows)[2..]);
+    for (name, encoding) in [("le.csv", "UTF-16"), ("bare.csv", "utf16"), ("bare.csv", "utf-16le")]
+    {
+        for columns in ["", "(n INT, s VARCHAR, v INT)"] {
+            let ran = with(columns, name, encoding, ", 'splits' = '3'");
+            assert_eq!((ran.succeeds(), ran.stderr()), (rows.clone(), String::new()), "{name}");
+        }
+    }
+    // Single bytes.
+    host.write("l1.csv", b"n,s,v\n1,caf\xe9,2\n");
+    for encoding in ["latin-1", "windows-1252", "iso-8859-15"] {
+        let ran = with("", "l1.csv", encoding, "");
+        assert_eq!(ran.succeeds(), "n,s,v\n1,café,2\n", "{encoding}");
+    }
+    let failed = select("l1.csv").fails(1);
+    assert!(
+        failed.contains("invalid UTF-8 at byte 5 of the record")
+            && failed.contains("'encoding' = 'latin-1'"),
+        "{failed}"
+    );
+    host.write("euro.csv", b"n,s,v\n1,5 \x80,2\n2,x,3\n");
+    let failed = with("", "euro.csv", "latin-1", "").fails(1);
+    assert!(
+        failed.contains("'encoding' = 'windows-1252'") && failed.contains("line 2"),
+        "{failed}"
+    );
+    let skipped = with("", "euro.csv", "latin-1", ", 'bad.records' = 'skip'");
+    assert_eq!(skipped.succeeds(), "n,s,v\n2,x,3\n");
+    assert_eq!(with("", "euro.csv", "cp1252", "").succeeds(), "n,s,v\n1,5 €,2\n2,x,3\n");
+    // Offsets and lines are those of the text.
+    host.write("bad.csv", utf16("n,s,v\n1,日本,2\nx,y,z\n"));
+    let failed = with("(n INT, s VARCHAR, v INT)", "bad.csv", "utf-16", "").fails(1);
+    assert!(failed.contains("offset 20") && failed.contains("line 3"), "{failed}");
+    // What is no text format, and no encoding.
+    let failed = with("(n INT)", "x.parquet", "latin-1", "").fails(2);
+    assert!(failed.contains("unknown option 'encoding'"), "{failed}");
+    let failed = with("", "l1.csv", "latin-7", "").fails(2);
+    assert!(failed.contains("option 'encoding' cannot be 'latin-7'"), "{failed}");
 }
 
 #[test]

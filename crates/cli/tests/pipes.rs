@@ -168,3 +168,24 @@ fn a_stop_ends_a_job_that_waits_for_a_silent_pipe() {
         drop(writer);
     }
 }
+
+#[test]
+fn text_of_another_encoding_comes_through_a_pipe() {
+    let host = Host::new();
+    let text = "\u{feff}{\"a\":1,\"b\":\"日\"}\n{\"a\":2,\"b\":\"é\"}\n";
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let sql = "SELECT a, b FROM '-'";
+    let whole = fed(&host, &[&QUIET[..], &[sql]].concat(), &[&bytes]);
+    assert_eq!(given(&whole), "a,b\n1,日\n2,é\n");
+    // In the middle of a mark, of a character, and of a line.
+    let pieces = [&bytes[..1], &bytes[1..3], &bytes[3..31], &bytes[31..60], &bytes[60..]];
+    let declared = format!("{}SELECT a, b FROM s", source("-", "").replace("csv", "json"));
+    for sql in [sql, declared.as_str()] {
+        let cut = fed(&host, &[&QUIET[..], &[sql]].concat(), &pieces);
+        assert_eq!(given(&cut), "a,b\n1,日\n2,é\n");
+    }
+    let latin = source("-", ", 'encoding' = 'latin-1'");
+    let sql = format!("{latin}SELECT a, b FROM s");
+    let ran = fed(&host, &[&QUIET[..], &[sql.as_str()]].concat(), &[b"a,b\n1,caf\xe9\n"]);
+    assert_eq!(given(&ran), "a,b\n1,café\n");
+}

@@ -187,7 +187,12 @@ fn run_levels(
             if nodes[node].are_splits {
                 check_splits(&source, &of_node)?;
             }
-            wave_outcome.warnings.extend(of_node.iter().flat_map(|one| one.notices.clone()));
+            for notice in of_node.iter().flat_map(|one| &one.notices) {
+                // What holds of a file may hold of others.
+                if !wave_outcome.warnings.contains(notice) {
+                    wave_outcome.warnings.push(notice.clone());
+                }
+            }
             if let Some(DeclaredKeys { columns, is_fatal }) = nodes[node].declared.take() {
                 let pairs = shared_keys(&of_node);
                 if is_fatal && !pairs.is_empty() {

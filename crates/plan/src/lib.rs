@@ -9,6 +9,7 @@
 pub mod aggregate;
 mod changelog;
 mod computing;
+pub mod encoding;
 pub mod explain;
 pub mod expr;
 pub mod format;
@@ -28,6 +29,7 @@ pub mod window;
 
 pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
 pub use changelog::changelog_key;
+pub use encoding::Encoding;
 pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
 pub use format::{

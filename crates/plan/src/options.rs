@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{DerivedColumn, Format, Span};
+use crate::{DerivedColumn, Encoding, Format, Span};
 
 /// A source of records.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +171,8 @@ pub struct FileSource {
     pub path: String,
     /// `format` and its options.
     pub format: Format,
+    /// `encoding`: of text.
+    pub encoding: Encoding,
     /// `splits`: byte ranges that one large uncompressed file is cut into; `None` chooses by size.
     pub splits: Option<u32>,
     /// `follow`: what is appended is read as it comes, for ever. Only of uncompressed text.
@@ -184,7 +186,8 @@ impl FileSource {
     /// The files of a path, with no more said about them.
     #[must_use]
     pub fn new(path: String, format: Format) -> Self {
-        Self { path, format, splits: None, follow: false, hive_partitioning: None }
+        let encoding = Encoding::Unsaid;
+        Self { path, format, encoding, splits: None, follow: false, hive_partitioning: None }
     }
 }
 

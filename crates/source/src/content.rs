@@ -187,7 +187,7 @@ impl Content {
             Self::Avro | Self::Orc | Self::Sqlite => {
                 "write it as Parquet, Arrow, CSV or JSON lines"
             }
-            Self::Utf16 => "make it UTF-8 first (iconv -f UTF-16 -t UTF-8)",
+            Self::Utf16 => "declare it with 'encoding' = 'utf-16'",
             Self::Utf32 => "make it UTF-8 first (iconv -f UTF-32 -t UTF-8)",
         }
     }

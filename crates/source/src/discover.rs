@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidemill_plan::{Compression, FileSource};
+use tidemill_plan::{Compression, Encoding, FileSource};
 use tidemill_rt::{FileIdentity, FileKey, allow_descriptors, descriptor_of};
 
 use crate::SourceError;
@@ -25,6 +25,8 @@ pub struct InputFile {
     pub byte_count: u64,
     /// How it is compressed, by the end of its name.
     pub compression: Compression,
+    /// How its text is written in bytes.
+    pub encoding: Encoding,
     /// Its state when it was found; readers refuse a file that has changed since.
     pub identity: FileIdentity,
     /// The file itself, where its name will not do.
@@ -91,6 +93,12 @@ pub struct Found {
 /// # Cost
 /// A few calls a file; O(n log n) of their number.
 pub fn discover(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError> {
+    let mut found = files_of(source, pipes)?;
+    found.files.iter_mut().for_each(|file| file.encoding = source.encoding);
+    Ok(found)
+}
+
+fn files_of(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError> {
     let path = meant(&source.path);
     if let Some(pipe) = pipes.of(path) {
         return Ok(Found { files: vec![piped(path, pipe)?], notices: Vec::new() });
@@ -117,6 +125,7 @@ fn piped(path: &Path, pipe: Arc<PipeInput>) -> Result<InputFile, SourceError> {
         path: path.to_owned(),
         byte_count: 0,
         compression: Compression::None,
+        encoding: Encoding::Unsaid,
         identity,
         held: Some(Held::Pipe(pipe)),
     })
@@ -254,6 +263,7 @@ fn look_at(path: PathBuf, is_held: bool) -> Result<InputFile, SourceError> {
     Ok(InputFile {
         byte_count: metadata.len(),
         compression: Compression::of(&name_of(&path)),
+        encoding: Encoding::Unsaid,
         identity: FileIdentity::of(&metadata),
         held: is_held.then(|| Held::File(Arc::new(file))),
         path,

@@ -1,4 +1,4 @@
-//! Readers: files (with splits and decompression), the generator, and batches of the embedding program.
+//! Readers: files (with splits, decompression and any encoding of text), the generator, and batches of the embedding program.
 //!
 //! Start with [`discover()`] (which files a path means), then [`TextReader`] and [`RowGroupReader`],
 //! which lend bytes, then [`ColumnReader`], whose implementors make columns. Absent on purpose: what
@@ -24,6 +24,7 @@ mod rotation;
 mod row_groups;
 mod split;
 mod text;
+mod transcode;
 mod walk;
 
 pub use claims::Claims;
@@ -39,3 +40,4 @@ pub use pipe::{PipeInput, PipeRefusal, Pipes, meant, pipe_key};
 pub use row_groups::{RowGroupPlan, RowGroupReader};
 pub use split::{SPLIT_BYTES_MIN, SPLIT_COUNT_MAX, splits};
 pub use text::{PIECE_BYTES, TextReader, TextSpec};
+pub use transcode::{decoded, may_be_utf16};

@@ -16,10 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tidemill_plan::Encoding;
 use tidemill_rt::{Backend, File, FileIdentity, FileKey, since_epoch_ns};
 
 use crate::claims::Claims;
 use crate::follow::{FollowedFile, Look, fail};
+use crate::transcode::TextDecoding;
 use crate::{Held, InputFile, SourceError};
 
 /// From one look to the next at a file that has been quiet for long.
@@ -52,6 +54,7 @@ pub(crate) struct Text {
     pub(crate) is_cut: bool,
     /// Bytes behind those records, while another text is read.
     pub(crate) rest: Vec<u8>,
+    pub(crate) decoding: TextDecoding,
 }
 
 /// The texts of one path.
@@ -60,6 +63,7 @@ pub(crate) struct FollowedTexts {
     backend: Backend,
     path: PathBuf,
     claims: Arc<Claims>,
+    encoding: Encoding,
     // Changes as files come.
     current: Text,
     /// To be entered when the current one is done with.
@@ -100,6 +104,7 @@ impl FollowedTexts {
         backend: Backend,
         found: &InputFile,
         claims: Arc<Claims>,
+        encoding: Encoding,
     ) -> Result<Self, SourceError> {
         let path = found.path.clone();
         let seen_ns = since_epoch_ns(SystemTime::now());
@@ -113,7 +118,8 @@ impl FollowedTexts {
             backend,
             path,
             claims,
-            current: Text::new(file),
+            encoding,
+            current: Text::new(file, encoding),
             upcoming: VecDeque::new(),
             older: Vec::new(),
             active: None,
@@ -233,7 +239,7 @@ impl FollowedTexts {
         }
         self.active = None;
         let Some(next) = self.upcoming.pop_front() else { return Ok(false) };
-        let mut before = std::mem::replace(&mut self.current, Text::new(next));
+        let mut before = std::mem::replace(&mut self.current, Text::new(next, self.encoding));
         before.file.look_less(LOOK_INTERVAL_OLDER);
         if self.older.len() == OLDER_MAX {
             self.older.remove(0);
@@ -303,8 +309,9 @@ impl FollowedTexts {
 }
 
 impl Text {
-    fn new(file: FollowedFile) -> Self {
-        Self { file, head: 0, is_begun: false, is_cut: false, rest: Vec::new() }
+    fn new(file: FollowedFile, encoding: Encoding) -> Self {
+        let decoding = TextDecoding::new(encoding);
+        Self { file, head: 0, is_begun: false, is_cut: false, rest: Vec::new(), decoding }
     }
 }
 

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidemill_plan::{Compression, Format};
+use tidemill_plan::{Compression, Encoding, Format};
 use tidemill_record::recycled::{LentBytes, Room};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
@@ -25,6 +25,7 @@ use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
 use crate::compressed::CompressedReads;
 use crate::pipe::OpenedPipe;
 use crate::rotation::{FollowedTexts, Next};
+use crate::transcode::TextDecoding;
 use crate::{Claims, Content, ContentPlace, Held, InputFile, SourceError};
 
 /// Bytes lent at a time, about; more only where a record is longer.
@@ -45,7 +46,7 @@ pub struct TextSpec<'a> {
     pub file: &'a InputFile,
     /// How its records are laid out, so that a file which holds something else is refused by name.
     pub format: Option<&'a Format>,
-    /// Records that start in here; `None` for all. Only uncompressed files can be cut.
+    /// Records that start in here; `None` for all. Only uncompressed files of UTF-8 can be cut.
     pub range: Option<Range<u64>>,
     /// The partition it stands for.
     pub partition: PartitionId,
@@ -65,8 +66,13 @@ pub struct TextReader {
     /// Records that start here or later are not ours; `u64::MAX` for a whole file.
     end: u64,
     first_offset: u64,
+    encoding: Encoding,
     // Changes with every piece.
     input: Input,
+    /// Of what is not followed.
+    decoding: TextDecoding,
+    /// Some text was found to be UTF-16.
+    is_found_utf16: bool,
     /// What was lent last.
     lent: Option<LentBytes>,
     /// How much of it has been consumed, in bytes.
@@ -102,6 +108,31 @@ struct Truncations {
     hole_byte_count: u64,
 }
 
+impl Truncations {
+    /// What a person should know of them.
+    fn notice(&self, path: &Path) -> Option<String> {
+        let Self { count, byte_count, hole_byte_count } = self;
+        let times = match count {
+            0 => return None,
+            1 => "once".to_owned(),
+            count => format!("{count} times"),
+        };
+        let hole = match hole_byte_count {
+            0 => String::new(),
+            count => format!(
+                "; {count} NUL bytes before what its writer went on with were passed over (it does not \
+                 open the file for appending)"
+            ),
+        };
+        Some(format!(
+            "{} was cut {times} while it was followed, and read from its start again; {byte_count} \
+             bytes of cut records were lost, and what was written between the last look and the cut\
+             {hole}; rotate by renaming to lose none",
+            path.display()
+        ))
+    }
+}
+
 impl std::fmt::Debug for TextReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TextReader")
@@ -122,13 +153,19 @@ impl TextReader {
         let InputFile { path, compression, identity, .. } = spec.file;
         assert!(
             spec.range.is_none()
-                || (*compression == Compression::None && spec.file.pipe().is_none()),
-            "only uncompressed files are cut into ranges"
+                || (*compression == Compression::None
+                    && spec.file.pipe().is_none()
+                    && spec.file.encoding.is_utf8()),
+            "only uncompressed files of UTF-8 are cut into ranges"
         );
         assert!(
             spec.follow.is_none() || (spec.range.is_none() && *compression == Compression::None),
             "only whole, uncompressed files are followed"
         );
+        let is_rows = matches!(spec.format, Some(Format::Arrow(_) | Format::Parquet));
+        // What begins with the mark of another encoding is not cut.
+        let is_utf8 = is_rows || spec.range.is_some();
+        let encoding = if is_utf8 { Encoding::Utf8 } else { spec.file.encoding };
         let range = spec.range.unwrap_or(0..u64::MAX);
         let runs_to_end = range.end >= identity.byte_count;
         let end = if runs_to_end { u64::MAX } else { range.end };
@@ -138,7 +175,9 @@ impl TextReader {
         let input = if let Some(Held::Pipe(pipe)) = &spec.file.held {
             Input::Piped(pipe.take()?, path.clone())
         } else if let Some(claims) = spec.follow {
-            Input::Followed(Box::new(FollowedTexts::open(backend, spec.file, claims).await?))
+            Input::Followed(Box::new(
+                FollowedTexts::open(backend, spec.file, claims, encoding).await?,
+            ))
         } else {
             let path = &spec.file.path_now();
             match CompressedReads::open(backend, path, *compression, found).await? {
@@ -149,6 +188,9 @@ impl TextReader {
             }
         };
         let mut reader = Self {
+            encoding,
+            decoding: TextDecoding::new(encoding),
+            is_found_utf16: false,
             partition: spec.partition,
             format: spec.format.cloned(),
             record_bytes_max: spec.record_bytes_max,
@@ -189,28 +231,17 @@ impl TextReader {
         self.head
     }
 
-    /// What a person should know of how the file was read: that it was cut while it was followed. One
-    /// sentence at most.
+    /// What a person should know of how the file was read: that it was cut while it was followed, and that
+    /// it is UTF-16. A sentence each.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        let Truncations { count, byte_count, hole_byte_count } = self.truncations;
-        if count == 0 {
-            return Vec::new();
-        }
-        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-        let hole = match hole_byte_count {
-            0 => String::new(),
-            count => format!(
-                "; {count} NUL bytes before what its writer went on with were passed over (it does not \
-                 open the file for appending)"
-            ),
-        };
-        vec![format!(
-            "{} was cut {times} while it was followed, and read from its start again; {byte_count} \
-             bytes of cut records were lost, and what was written between the last look and the cut\
-             {hole}; rotate by renaming to lose none",
-            self.path().display()
-        )]
+        let cut = self.truncations.notice(self.path());
+        let found = self.is_found_utf16.then(|| {
+            "text that begins with a byte order mark of UTF-16 was read as that; 'encoding' = 'utf-16' says so \
+             beforehand"
+                .to_owned()
+        });
+        cut.into_iter().chain(found).collect()
     }
 
     /// Offset of the first record of this range; the start of the next range's first record if none
@@ -277,13 +308,20 @@ impl TextReader {
             bytes.reserve(PIECE_BYTES);
             bytes.resize(filled + PIECE_BYTES);
             let Input::Piped(pipe, path) = &mut self.input else { return Ok(Polled::Ended) };
-            let read = pipe.try_read(&mut bytes[filled..]).map_err(|source| SourceError::Io {
+            let room = &mut bytes[filled..];
+            let input_bytes_max = self.decoding.input_bytes_max(room.len());
+            let read = pipe.try_read(&mut room[..input_bytes_max]);
+            let read = read.map_err(|source| SourceError::Io {
                 path: path.clone(),
                 operation: "read",
                 source,
             })?;
-            bytes.resize(filled + read.unwrap_or(0));
             self.is_drained = read == Some(0);
+            let count = match read {
+                Some(count) => self.decoding.decode(room, count, self.is_drained),
+                None => 0,
+            };
+            bytes.resize(filled + count);
             if read.is_none() {
                 break;
             }
@@ -375,7 +413,8 @@ impl TextReader {
         let tail = self.tail();
         self.check_record_bytes(tail)?;
         let room = self.room_for(tail);
-        let room = usize::try_from(byte_count).map_or(room, |count| count.min(room));
+        let wanted = usize::try_from(byte_count).unwrap_or(usize::MAX);
+        let room = self.decoding().output_bytes_max(wanted).min(room);
         let mut bytes = self.take_buffer(tail);
         if tail > 0 {
             // With some to spare: a long record may come in many pieces.
@@ -440,6 +479,7 @@ impl TextReader {
         let text = texts.active_mut();
         text.file.restart();
         (text.is_begun, text.is_cut) = (false, !is_rows);
+        text.decoding = TextDecoding::new(self.encoding);
         let lost = u64::try_from(tail).expect("a usize fits u64");
         self.truncations.count += 1;
         self.truncations.byte_count += lost;
@@ -452,6 +492,7 @@ impl TextReader {
     /// [`SourceError::WrongContent`], at the head of a text that is none.
     fn lend(&mut self, bytes: Room<u8>, is_last: bool) -> Result<Frames, SourceError> {
         if self.position == self.head {
+            self.is_found_utf16 |= self.decoding().is_found();
             self.check_content(&bytes)?;
         }
         let (bytes, lent) = bytes.lend();
@@ -578,7 +619,31 @@ impl TextReader {
         Ok(())
     }
 
+    /// Reads text to the front of a buffer: how many bytes. None where the input has ended, and where there is
+    /// too little room for more than what has come in part.
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        loop {
+            let input_bytes_max = self.decoding().input_bytes_max(buffer.len());
+            let byte_count = self.read_input(&mut buffer[..input_bytes_max]).await?;
+            let is_last = self.is_drained;
+            let text_bytes = self.decoding().decode(buffer, byte_count, is_last);
+            if text_bytes > 0 || byte_count == 0 {
+                return Ok(text_bytes);
+            }
+        }
+    }
+
+    fn decoding(&mut self) -> &mut TextDecoding {
+        match &mut self.input {
+            Input::Followed(texts) => &mut texts.active_mut().decoding,
+            Input::Plain(_) | Input::Compressed(_) | Input::Piped(..) => &mut self.decoding,
+        }
+    }
+
+    async fn read_input(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         let count = match &mut self.input {
             Input::Compressed(reads) => reads.read(buffer)?,
             Input::Plain(reads) => {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidemill_plan::Compression;
+use tidemill_plan::{Compression, Encoding};
 use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, Choice, FileIdentity, allowed_cpus, launch, probe};
 use tidemill_source::{Claims, Held, InputFile, SourceError, TextReader, TextSpec};
@@ -35,6 +35,7 @@ fn input(path: &Path) -> InputFile {
     InputFile {
         path: path.to_owned(),
         compression: Compression::None,
+        encoding: Encoding::Unsaid,
         identity,
         byte_count: identity.byte_count,
         held: Some(Held::File(Arc::new(fs::File::open(path).unwrap()))),
@@ -109,6 +110,54 @@ fn what_is_appended_comes_in_whole_records() {
         append(&path, "o\nthree\n");
         assert_eq!(lines(&mut reader).await.unwrap(), given(4, "two\nthree\n"));
         assert_eq!((reader.position(), reader.head()), (14, 0));
+    });
+}
+
+#[test]
+fn characters_that_come_in_parts_are_whole_when_they_are_lent() {
+    on_each_backend(|backend, path| async move {
+        let utf16 =
+            |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let add = |bytes: &[u8]| {
+            let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+            file.write_all(bytes).unwrap();
+        };
+        let text = utf16("\u{feff}é,1\n日😀");
+        add(&text[..1]);
+        let file = input(&path);
+        let claims = Claims::of([&file]);
+        let mut reader = follow_with(backend, &file, 1000, claims).await;
+        for byte in &text[1..] {
+            assert!(matches!(reader.next_frames().await, Ok(Polled::NotReady)));
+            add(&[*byte]);
+            if *byte == 0 && text.len() > 8 {
+                break;
+            }
+        }
+        // What is left comes at once.
+        let sent = fs::read(&path).unwrap().len();
+        add(&text[sent..]);
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "\u{feff}é,1\n"));
+        add(&utf16("\n"));
+        assert_eq!(lines(&mut reader).await.unwrap(), given(8, "日😀\n"));
+        // The next file of the name has a mark of its own, or none.
+        fs::rename(&path, path.with_extension("1")).unwrap();
+        fs::write(&path, "plain\n").unwrap();
+        let mut found = String::new();
+        while !found.ends_with("plain\n") {
+            found.push_str(&lines(&mut reader).await.unwrap().1);
+        }
+        assert_eq!(found, "plain\n");
+        let notices = reader.notices();
+        assert!(notices.len() == 1 && notices[0].contains("UTF-16"), "{notices:?}");
+        // A single byte may be the whole of a character, also where it is declared.
+        let latin = path.with_extension("latin");
+        fs::write(&latin, b"caf\xe9\n").unwrap();
+        let file = InputFile { encoding: Encoding::Latin1, ..input(&latin) };
+        let claims = Claims::of([&file]);
+        let mut reader = follow_with(backend, &file, 1000, claims).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "café\n"));
+        assert!(reader.notices().is_empty());
     });
 }
 

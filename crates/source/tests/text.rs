@@ -10,7 +10,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use tidemill_plan::{FileSource, Format, JsonOptions};
+use tidemill_plan::{Encoding, FileSource, Format, JsonOptions};
 use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, Choice, FileChange, RtError, allowed_cpus, launch, probe};
 use tidemill_source::{
@@ -99,6 +99,37 @@ async fn read_lines(
 fn read_file(backend: Backend, path: &Path, hold: bool) -> Result<Given, SourceError> {
     let file = input(path);
     on_core(backend, move || read_lines(backend, file, None, 1 << 20, hold))
+}
+
+#[test]
+fn text_of_another_encoding_is_lent_as_utf8() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("text");
+    let ascii = String::from_utf8(lines(2 * PIECE_BYTES)).unwrap();
+    let text = ascii.replace("dd", "é日😀").replace('e', "é");
+    let latin = ascii.replace('e', "é");
+    let utf16: Vec<u8> =
+        format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let cases = [
+        (Encoding::Unsaid, utf16.clone(), format!("\u{feff}{text}")),
+        (Encoding::Utf16, utf16[2..].to_vec(), text.clone()),
+        (Encoding::Latin1, latin.chars().map(|c| c as u8).collect(), latin.clone()),
+        (Encoding::Named("gb18030"), text.clone().into_bytes(), String::new()),
+        (Encoding::Unsaid, text.clone().into_bytes(), text),
+    ];
+    for (encoding, bytes, expected) in cases {
+        fs::write(&path, &bytes).unwrap();
+        for (backend, hold) in backends().into_iter().flat_map(|b| [(b, false), (b, true)]) {
+            let file = InputFile { encoding, ..input(&path) };
+            let given =
+                on_core(backend, move || read_lines(backend, file, None, 1 << 20, hold)).unwrap();
+            // What is read as something else comes through to its end all the same.
+            if !expected.is_empty() {
+                assert!(given.records == expected.as_bytes(), "{encoding:?} on {backend:?}");
+            }
+            assert_eq!((given.first, given.last), (0, given.records.len() as u64));
+        }
+    }
 }
 
 /// Lines of many lengths, some empty, some long, the last without a newline.

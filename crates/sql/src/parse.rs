@@ -8,7 +8,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{FileSource, Format, Script, Span, Unsaid};
+use tidemill_plan::{Encoding, FileSource, Format, Script, Span, Unsaid};
 
 use crate::catalog::Catalog;
 use crate::declared::{Declared, declared};
@@ -51,6 +51,8 @@ pub struct FilePath {
     pub unsaid: Unsaid,
     /// As [`FileSource::hive_partitioning`].
     pub hive_partitioning: Option<bool>,
+    /// How their text is written in bytes.
+    pub encoding: Encoding,
     /// Where the path stands.
     pub span: Span,
 }
@@ -62,6 +64,7 @@ impl FilePath {
             path: path.to_owned(),
             format: options::format_by_name_ending(path),
             unsaid: Unsaid::ALL,
+            encoding: Encoding::Unsaid,
             hive_partitioning: None,
             span,
         }
@@ -73,6 +76,7 @@ impl FilePath {
             path: source.path.clone(),
             format: Some(source.format.clone()),
             unsaid,
+            encoding: source.encoding,
             hive_partitioning: source.hive_partitioning,
             span,
         }

@@ -1,6 +1,8 @@
 //! What a source's partitions are, before anything is read: files, splits, row groups.
 
+use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
@@ -8,13 +10,14 @@ use tidemill_expr::Context;
 use tidemill_format::parquet::Footer;
 use tidemill_format::{ArrowFooter, CsvHead, FormatError};
 use tidemill_plan::{
-    Compression, CsvOptions, FileSource, Format, GeneratorSource, Metadata, Partitioning, Scan,
-    SourceConnector, SourceDef,
+    Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, Metadata, Partitioning,
+    Scan, SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled};
 use tidemill_rt::Backend;
 use tidemill_source::{
-    Found, InputFile, PIECE_BYTES, Pipes, TextReader, TextSpec, discover, splits,
+    Found, InputFile, PIECE_BYTES, Pipes, SourceError, TextReader, TextSpec, decoded, discover,
+    splits,
 };
 
 use crate::Error;
@@ -237,8 +240,7 @@ fn discover_files(
                     && is_one_file
                     && !looking.numbers_rows()
                     && !options.follow
-                    && file.pipe().is_none()
-                    && file.compression == Compression::None =>
+                    && may_be_cut(&file)? =>
             {
                 let mut ranges = splits(file.byte_count, options.splits);
                 let csv_header = match &options.format {
@@ -273,6 +275,22 @@ fn discover_files(
     let is_followed = options.follow;
     let is_missing = false;
     Ok(Discovered { partitions, is_split, is_followed, is_missing, excluded_count, notices })
+}
+
+/// Whether a range of the file's bytes is a part of its text.
+fn may_be_cut(file: &InputFile) -> Result<bool, Error> {
+    if file.pipe().is_some() || file.compression != Compression::None || !file.encoding.is_utf8() {
+        return Ok(false);
+    }
+    if file.encoding == Encoding::Utf8 {
+        return Ok(true);
+    }
+    let fail =
+        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
+    let mut mark = [0; 2];
+    let opened = File::open(&file.path).map_err(fail("open"))?;
+    let count = opened.read_at(&mut mark, 0).map_err(fail("read"))?;
+    Ok(!tidemill_source::may_be_utf16(&mark[..count]))
 }
 
 /// Makes the first of ranges that follow each other hold all before `end`.
@@ -313,7 +331,9 @@ pub(crate) fn read_head(
         loop {
             let (head, is_whole) = pipe.look(byte_count)?;
             if is_whole || is_enough(&head) {
-                return Ok((head, is_whole));
+                let is_text = !matches!(format, Some(Format::Arrow(_) | Format::Parquet));
+                let text = is_text.then(|| decoded(file.encoding, &head, is_whole));
+                return Ok((text.unwrap_or(head), is_whole));
             }
             byte_count *= 2;
         }

@@ -25,10 +25,10 @@ pub(crate) struct Inferred {
 pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, Error> {
     let format = match &asked.format {
         Some(format) => Some(format.clone()),
-        None => guess_format(&asked.path, pipes)?,
+        None => guess_format(&asked, pipes)?,
     };
     let Some(format) = format else { return Ok(None) };
-    let files = discover(&FileSource::new(asked.path.clone(), format.clone()), pipes)?.files;
+    let files = discover(&file_source(&asked, &format), pipes)?.files;
     let path_columns = path_columns(&files, asked.hive_partitioning)?;
     let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
     let by_footer = |schema: Schema, left_out: Option<String>| {
@@ -52,6 +52,11 @@ pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, 
     let mut inferred = by_head(asked, &format, file, &head)?;
     inferred.files.path_columns = path_columns;
     Ok(Some(inferred))
+}
+
+fn file_source(asked: &FilePath, format: &Format) -> FileSource {
+    let encoding = asked.encoding;
+    FileSource { encoding, ..FileSource::new(asked.path.clone(), format.clone()) }
 }
 
 /// The head of a file, and whether it is all of it.
@@ -120,14 +125,14 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
 
 /// The format of what a path without a telling name means, by its first bytes; `None` for a path of files,
 /// whose names are to say it.
-fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, Error> {
+fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error> {
+    let path = &asked.path;
     let meant = meant(path);
     if pipe_key(meant).is_none() && descriptor_of(meant).is_none() {
         return Ok(None);
     }
     let any = Format::Json(JsonOptions::default());
-    let Some(file) = discover(&FileSource::new(path.to_owned(), any.clone()), pipes)?.files.pop()
-    else {
+    let Some(file) = discover(&file_source(asked, &any), pipes)?.files.pop() else {
         return Ok(None);
     };
     let (head, _) = read_head(&file, None)?;
@@ -139,7 +144,8 @@ fn guess_format(path: &str, pipes: &Pipes) -> Result<Option<Format>, Error> {
         Some(_) => return Ok(Some(any)),
         None => {}
     }
-    let first = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    let first = text.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let first = first.unwrap_or_default();
     if first.trim_ascii_start().starts_with(b"{") {
         return Ok(Some(any));

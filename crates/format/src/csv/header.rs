@@ -37,12 +37,16 @@ pub(crate) fn names(
             Style::Bare | Style::Quoted => name.extend_from_slice(raw),
         }
         let name = String::from_utf8(name)
-            .map_err(|_| FormatError::Header { reason: "a name is not UTF-8".to_owned() })?;
+            .map_err(|_| FormatError::Header { reason: NO_UTF8.to_owned() })?;
         names.push(if name.is_empty() { numbered(place) } else { name });
     }
     refuse_duplicates(&names)?;
     Ok(names)
 }
+
+/// Why a name cannot be read, and what to do.
+const NO_UTF8: &str = "a name is not UTF-8; if the file is in another encoding, say which: \
+     'encoding' = 'latin-1', 'windows-1252', …";
 
 /// What a column is called that has no name.
 pub(super) fn numbered(place: usize) -> String {

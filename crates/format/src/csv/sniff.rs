@@ -2,7 +2,8 @@
 //!
 //! Another delimiter counts only where by it nine of ten records have as many fields as the first one, at
 //! least two, and more than by the one that is assumed. A first line is a record, and not names, if its fields
-//! are of the types of those below wherever these are not text. Both are DuckDB's rules in small.
+//! are of the types of those below wherever these are not text, unless they are years in a row above numbers that are
+//! none. Both are DuckDB's rules in small, but for the years.
 
 use tidemill_plan::{CsvOptions, Unsaid};
 use tidemill_record::DataType;
@@ -12,6 +13,7 @@ use super::lines::Preamble;
 use super::nulls::says_nothing;
 use super::record::{self, Ending, RawField, Style};
 use crate::text::kinds::TextKinds;
+use crate::text::number;
 
 /// Delimiters that are looked for.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -120,10 +122,11 @@ fn is_first_a_record(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> bool
     let ending = record::split(bytes, start, is_whole, options, &mut first);
     let Ending::Whole { next, fault: None, .. } = ending else { return false };
     let mut types = vec![TextKinds::NONE_SEEN; first.len()];
-    let mut record_count = 0;
+    let (mut record_count, mut has_years) = (0, is_years(bytes, &first));
     for_each_record(options, bytes, next, is_whole, |fields| {
         if fields.len() == types.len() && !is_empty(fields) {
             record_count += 1;
+            has_years &= !is_years(bytes, fields);
             types
                 .iter_mut()
                 .zip(fields)
@@ -146,7 +149,17 @@ fn is_first_a_record(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> bool
             return false;
         }
     }
-    is_any_typed
+    is_any_typed && !has_years
+}
+
+/// Whether numbers of a record are years in a row, as they stand above the columns of many tables: `country,2022,2023`.
+fn is_years(bytes: &[u8], fields: &[RawField]) -> bool {
+    let texts = fields.iter().map(|field| &bytes[field.start..field.end]);
+    let numbers: Vec<i64> = texts.filter_map(|text| number::integer(text).ok()).collect();
+    let is_year = |number: &i64| (1800..2200).contains(number);
+    let is_row = numbers.is_sorted_by(|before, after| before + 1 == *after)
+        || numbers.is_sorted_by(|before, after| before - 1 == *after);
+    numbers.len() > 1 && is_row && numbers.iter().all(is_year)
 }
 
 /// The first line that is none to be passed over, clipped.

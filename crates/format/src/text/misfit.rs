@@ -1,5 +1,6 @@
 //! Values that do not fit their column.
 
+use tidemill_plan::Encoding;
 use tidemill_record::{DataType, Field};
 
 use super::number::Fault;
@@ -71,5 +72,23 @@ pub(super) fn explained(reason: String, is_inferred: bool, remedy: &str) -> Stri
             + remedy
     } else {
         reason
+    }
+}
+
+/// Why bytes of a record are no text, from this one on, and what to do.
+#[cold]
+pub(super) fn not_text(record: &[u8], at: usize) -> String {
+    match record[at] {
+        Encoding::NOT_LATIN1 => format!(
+            "a control character of latin-1 at byte {at} of the record, where windows-1252 has one that is \
+             printed: set 'encoding' = 'windows-1252'"
+        ),
+        Encoding::MALFORMED => format!(
+            "no text of the encoding at byte {at} of the record; 'encoding' says which one it is"
+        ),
+        _ => format!(
+            "invalid UTF-8 at byte {at} of the record; if the source is in another encoding, say which: \
+             'encoding' = 'latin-1', 'windows-1252', …"
+        ),
     }
 }

@@ -16,7 +16,7 @@ use super::cells::Chunk;
 use super::column::TextColumn;
 use super::fields::{Records, Slotted};
 use super::grid::Grid;
-use super::misfit::{ANY_TEXT, Misfit, explained, remedy};
+use super::misfit::{ANY_TEXT, Misfit, explained, not_text, remedy};
 use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
 use super::verbatim::VerbatimColumn;
 use crate::{DecoderSpec, FormatError, LeftOut};
@@ -424,7 +424,7 @@ impl Rows {
             let place = self.places[row];
             let record = &frame[place.0 as usize..place.1 as usize];
             if let Err(error) = simdutf8::compat::from_utf8(record) {
-                let reason = format!("invalid UTF-8 at byte {} of the record", error.valid_up_to());
+                let reason = not_text(record, error.valid_up_to());
                 self.bad.push(Bad { place, field: None, reason });
                 self.dropped.push(row);
                 self.columns.iter_mut().for_each(|(_, column)| column.blank(row));

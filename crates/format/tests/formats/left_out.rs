@@ -188,7 +188,7 @@ fn a_value_that_does_not_fit_an_inferred_type_is_told_what_to_do() {
     for (format, input) in [(csv(), "n\n1.25\n1.255\n"), (json(), "{\"n\":1}\n{\"n\":0.001}\n")] {
         let reasons = check(&format, &columns, input, &[]);
         let [reason] = reasons.as_slice() else { panic!("{reasons:?}") };
-        let remedy = "declare the column, as DOUBLE to round or VARCHAR to keep the text";
+        let remedy = "as DOUBLE to round or VARCHAR to keep the text";
         assert!(reason.contains("inferred") && reason.ends_with(remedy), "{reason}");
     }
 }

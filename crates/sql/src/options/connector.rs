@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{
-    ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, FileSink, FileSource, Format,
-    GeneratorModel, GeneratorSource, LateRecords, OnExisting, PartitionAudit, SinkConnector,
-    SourceConnector, Span, Unsaid, WatermarkRule,
+    ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, Encoding, FileSink, FileSource,
+    Format, GeneratorModel, GeneratorSource, LateRecords, OnExisting, PartitionAudit,
+    SinkConnector, SourceConnector, Span, Unsaid, WatermarkRule,
 };
 
 use super::Options;
@@ -208,15 +208,35 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
             None,
         );
     }
+    let encoding = if is_text { encoding(options) } else { None };
     if format.is_none() && !is_named && path.is_some() {
         options.required("format", "json");
     }
     Some(FileSource {
+        encoding: encoding.unwrap_or_default(),
         splits,
         follow,
         hive_partitioning: hive_partitioning.flatten(),
         ..FileSource::new(path?.to_owned(), format?)
     })
+}
+
+/// Of files of text.
+fn encoding(options: &mut Options<'_>) -> Option<Encoding> {
+    let (text, span) = options.text("encoding")?;
+    let encoding = Encoding::of(text);
+    if encoding.is_none() {
+        let mut names = vec!["utf-8", "latin-1", "windows-1252", "utf-16"];
+        let others = Encoding::NAMES.iter().filter(|name| !names.contains(name)).copied();
+        let others: Vec<&str> = others.collect();
+        let hint = did_you_mean(text, names.iter().copied().chain(others.iter().copied()))
+            .unwrap_or_else(|| {
+                names.extend(others);
+                format!("encodings are {}", names.join(", "))
+            });
+        options.fail(span, format!("option 'encoding' cannot be '{text}'"), Some(hint));
+    }
+    encoding
 }
 
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
