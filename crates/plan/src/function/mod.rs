@@ -1,6 +1,6 @@
 //! The scalar functions of the dialect: their names, and what they take and give.
 //!
-//! [`table`] has a row for each.
+//! `table` has a row for each.
 
 mod signature;
 mod table;
