@@ -41,7 +41,10 @@ pub(crate) fn declared(text: &str, statements: &[Statement]) -> Vec<Declared> {
                 }),
                 Target::Sink(_) | Target::Stdout => None,
             },
-            StatementKind::Set { .. } | StatementKind::Broken(_) => None,
+            StatementKind::View { name, .. } => {
+                Some(Declared { name: name.text.clone(), kind: "view", text: whole })
+            }
+            StatementKind::Table(_) | StatementKind::Set { .. } | StatementKind::Broken(_) => None,
         }
     };
     statements.iter().filter_map(declare).collect()

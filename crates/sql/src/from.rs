@@ -137,6 +137,13 @@ impl QueryBinder<'_, '_> {
                 return self.aliased((*cte).clone(), 0, name.text, alias);
             }
         }
+        if ident.quote_style != Some(PATH_QUOTE)
+            && let Some((view, runs_after)) = self.tables.views.get(&name.text)
+        {
+            self.session.spend(relation_nodes(view), name.span)?;
+            self.runs_after.extend(runs_after.iter().copied());
+            return self.aliased((**view).clone(), 0, name.text, alias);
+        }
         let found = match ident.quote_style {
             Some(PATH_QUOTE) => Tables::files(self.session, &name)?,
             _ => self.tables.find(self.session, &name)?,

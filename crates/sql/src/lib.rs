@@ -24,6 +24,7 @@ mod spelling;
 mod statements;
 mod suggest;
 mod syntax;
+mod tables_of_others;
 mod tokens;
 
 mod options;
@@ -62,6 +63,7 @@ mod over;
 mod query;
 mod script;
 mod select;
+mod sink_columns;
 mod source_columns;
 mod sources;
 mod tables;

@@ -24,6 +24,7 @@ use crate::syntax::{
     ColumnKind, ColumnSyntax, CreateSource, Name, QueryStatement, Statement, StatementKind, Target,
     TypeSyntax, WatermarkSyntax, Words,
 };
+use crate::tables_of_others::settle_tables;
 use crate::tokens::shown;
 
 /// Recursion that `sqlparser` may use; brackets are bounded more tightly before.
@@ -162,6 +163,7 @@ fn statements(text: &str, report: &mut Report) -> Vec<Statement> {
         };
         statements.push(Statement { kind, span, words, is_refused });
     }
+    settle_tables(&mut statements);
     statements
 }
 
@@ -254,13 +256,43 @@ impl Parsing<'_> {
     }
 
     fn create(&mut self, explain: Explain) -> Bind<StatementKind> {
+        // Whatever a script declares is gone at its end.
+        let _ = self.take_word("TEMPORARY") || self.take_word("TEMP");
         if self.take_word("SOURCE") {
             return self.create_source().map(|source| StatementKind::Source(Box::new(source)));
         }
-        if self.take_word("SINK") {
+        if self.take_word("TABLE") {
+            return self.create_table().map(|table| StatementKind::Table(Box::new(table)));
+        }
+        if self.take_word("VIEW") {
+            self.skip_if_not_exists();
             let name = self.name()?;
+            self.expect_word_or("AS", "write CREATE VIEW name AS SELECT …")?;
+            return match self.query(Target::Stdout, explain)? {
+                StatementKind::Query(QueryStatement { query, emit: None, .. }) => {
+                    Ok(StatementKind::View { name, query })
+                }
+                _ => {
+                    let hint = "write it in the query that reads the view".to_owned();
+                    Err(self.report.add(name.span, "EMIT in a view", Some(hint)))
+                }
+            };
+        }
+        if self.take_word("SINK") {
+            self.skip_if_not_exists();
+            let name = self.name()?;
+            let mut columns = Vec::new();
+            if self.parser.consume_token(&Token::LParen) {
+                loop {
+                    columns.push(self.column()?);
+                    if !self.parser.consume_token(&Token::Comma) {
+                        break;
+                    }
+                }
+                self.expect(&Token::RParen)?;
+            }
             let options = self.options()?;
-            return Ok(StatementKind::Sink { name, options });
+            return Ok(StatementKind::Sink { name, columns, options });
         }
         if self.take_word("STREAM") {
             let name = self.name()?;
@@ -271,7 +303,19 @@ impl Parsing<'_> {
         Err(self.unknown_create())
     }
 
-    fn create_source(&mut self) -> Bind<CreateSource> {
+    /// A script declares a name once, so that nothing exists before.
+    fn skip_if_not_exists(&mut self) {
+        let is = |at: usize, word: &str| {
+            matches!(&self.parser.peek_nth_token(at).token, Token::Word(found)
+                if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+        };
+        if is(0, "IF") && is(1, "NOT") && is(2, "EXISTS") {
+            (0..3).for_each(|_| drop(self.parser.next_token()));
+        }
+    }
+
+    pub(crate) fn create_source(&mut self) -> Bind<CreateSource> {
+        self.skip_if_not_exists();
         let name = self.name()?;
         let mut source = CreateSource {
             name,

@@ -41,6 +41,17 @@ pub(crate) fn bind_root(
     Ok((relation, binder.runs_after.into_iter().collect()))
 }
 
+/// Binds the query of a view, and says which earlier queries it reads.
+pub(crate) fn bind_view(
+    session: &mut Session<'_>,
+    tables: &Tables,
+    query: &ast::Query,
+) -> Bind<(Relation, Vec<usize>)> {
+    let mut binder = QueryBinder { session, tables, ctes: Vec::new(), runs_after: BTreeSet::new() };
+    let relation = binder.bind_query(query)?;
+    Ok((relation, binder.runs_after.into_iter().collect()))
+}
+
 /// Groups of input without an end have no final row, unless they have a window.
 fn emit_changes_by_default(relation: &mut Relation) {
     match relation {

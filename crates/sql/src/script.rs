@@ -1,5 +1,6 @@
 //! Statements to a script: declarations first become tables, queries become plans.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tidemill_plan::relation::Explain;
@@ -10,10 +11,11 @@ use crate::optimize::optimize;
 use crate::options;
 use crate::outputs::{check_outputs, check_result};
 use crate::position::Positions;
-use crate::query::{bind_root, first_word};
+use crate::query::{bind_root, bind_view, first_word};
 use crate::report::{Bind, Report};
 use crate::runnable::check_relation;
 use crate::scope::Session;
+use crate::sink_columns::{as_declared, declared};
 use crate::sources::bind_source;
 use crate::syntax::{Name, QueryStatement, Statement, StatementKind, Target};
 use crate::tables::{Sink, Tables};
@@ -68,7 +70,27 @@ impl ScriptBinder<'_> {
                 self.tables.sources.insert(create.name.text.clone(), Arc::new(source));
                 Ok(())
             }
-            StatementKind::Sink { name, options } => self.sink(name, options, statement.span),
+            StatementKind::Sink { name, columns, options } => {
+                let columns = declared(&mut self.session, columns).inspect_err(|_| {
+                    self.tables.broken.insert(name.text.clone());
+                })?;
+                self.sink(name, options, statement.span)?;
+                if let Some(sink) = self.tables.sinks.get_mut(&name.text) {
+                    sink.columns = columns;
+                }
+                Ok(())
+            }
+            // Settled as the script was parsed.
+            StatementKind::Table(_) => Ok(()),
+            StatementKind::View { name, query } => {
+                self.claim(name)?;
+                let bound = bind_view(&mut self.session, &self.tables, query);
+                let (relation, runs_after) = bound.inspect_err(|_| {
+                    self.tables.broken.insert(name.text.clone());
+                })?;
+                self.tables.views.insert(name.text.clone(), (Rc::new(relation), runs_after));
+                Ok(())
+            }
             StatementKind::Query(query) => {
                 let bound = self.query(query, statement);
                 if let (Target::Stream { name, .. }, true) = (&query.target, bound.is_err()) {
@@ -103,7 +125,9 @@ impl ScriptBinder<'_> {
             return Err(crate::report::Reported);
         };
         let def = SinkDef { name: name.text.clone(), connector, span };
-        self.tables.sinks.insert(name.text.clone(), Sink { def, written: None });
+        self.tables
+            .sinks
+            .insert(name.text.clone(), Sink { def, columns: Vec::new(), written: None });
         Ok(())
     }
 
@@ -113,7 +137,13 @@ impl ScriptBinder<'_> {
             return Err(crate::report::Reported);
         }
         let bound = bind_root(&mut self.session, &self.tables, &syntax.query, syntax.emit);
-        let (sink, (relation, runs_after)) = (sink?, bound?);
+        let (sink, (mut relation, runs_after)) = (sink?, bound?);
+        if let Some(fields) = self.tables.sinks.get(&sink.name).map(|sink| sink.columns.clone())
+            && !fields.is_empty()
+        {
+            let span = syntax.target.span(statement.span);
+            relation = as_declared(&mut self.session, relation, &fields, span)?;
+        }
         let schema = relation.schema();
         check_result(&mut self.session, &sink, &schema, syntax.target.span(statement.span))?;
         let relation = optimize(relation, self.session.catalog.fold);

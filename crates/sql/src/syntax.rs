@@ -10,7 +10,7 @@ use crate::position::union;
 use crate::scan::EmitClause;
 
 /// A name and its place; folded to lower case unless it was quoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) text: String,
     /// The text before it was folded; `None` where it was quoted.
@@ -69,8 +69,17 @@ pub(crate) struct Statement {
 /// What a statement asks for.
 pub(crate) enum StatementKind {
     Source(Box<CreateSource>),
+    /// `CREATE TABLE`, before it is known whether it is read or written.
+    Table(Box<CreateSource>),
+    /// `CREATE VIEW name AS query`
+    View {
+        name: Name,
+        query: Box<ast::Query>,
+    },
     Sink {
         name: Name,
+        /// Empty where none are declared.
+        columns: Vec<ColumnSyntax>,
         options: Vec<OptionEntry>,
     },
     Query(QueryStatement),

@@ -1,10 +1,11 @@
 //! What `FROM` may name: declared sources, files by path, and what earlier statements wrote.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use tidemill_plan::{FileSource, SinkConnector, SinkDef, SourceConnector, SourceDef};
-use tidemill_record::Schema;
+use tidemill_plan::{FileSource, Relation, SinkConnector, SinkDef, SourceConnector, SourceDef};
+use tidemill_record::{Field, Schema};
 
 use crate::options::{format_by_name_ending, local_path};
 use crate::parse::FilePath;
@@ -19,6 +20,8 @@ use crate::syntax::Name;
 pub(crate) struct Tables {
     pub(crate) sources: HashMap<String, Arc<SourceDef>>,
     pub(crate) sinks: HashMap<String, Sink>,
+    /// Views, and the queries that must be complete before each is read.
+    pub(crate) views: HashMap<String, (Rc<Relation>, Vec<usize>)>,
     /// Names whose declaration is wrong: using them is not another error.
     pub(crate) broken: HashSet<String>,
 }
@@ -26,6 +29,8 @@ pub(crate) struct Tables {
 /// A sink, and who wrote to it.
 pub(crate) struct Sink {
     pub(crate) def: SinkDef,
+    /// The columns that it declares; empty where it takes those of its query.
+    pub(crate) columns: Vec<Field>,
     /// The query that writes it, and what it writes.
     pub(crate) written: Option<(usize, Schema)>,
 }
@@ -41,6 +46,7 @@ impl Tables {
     pub(crate) fn has(&self, name: &str) -> bool {
         self.sources.contains_key(name)
             || self.sinks.contains_key(name)
+            || self.views.contains_key(name)
             || self.broken.contains(name)
     }
 

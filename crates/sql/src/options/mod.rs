@@ -19,7 +19,7 @@ use crate::parse::FilePath;
 use crate::position::Positions;
 use crate::report::{Bind, Report};
 use crate::suggest::{did_you_mean, nearest};
-use crate::syntax::{OptionEntry, Statement, StatementKind};
+use crate::syntax::{OptionEntry, QueryStatement, Statement, StatementKind};
 
 /// The path on this host that a path or a `file:` address names; else what to do about another place.
 pub(crate) fn local_path(path: &str) -> Result<&str, String> {
@@ -167,8 +167,9 @@ pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec
                     paths.push(FilePath::of_source(&file, source.unsaid, span));
                 }
             }
-            StatementKind::Query(query) => {
-                let _ = ast::visit_relations(&*query.query, |name| {
+            StatementKind::Query(QueryStatement { query, .. })
+            | StatementKind::View { query, .. } => {
+                let _ = ast::visit_relations(&**query, |name| {
                     if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
                         && ident.quote_style == Some(crate::scan::PATH_QUOTE)
                     {

@@ -1,0 +1,81 @@
+//! The columns that a sink declares: what is inserted has them by place, under their names and types.
+
+use tidemill_plan::{Expr, ExprKind, NamedExpr, Relation, Span};
+use tidemill_record::{DataType, Field};
+
+use crate::coercion::unify;
+use crate::report::Bind;
+use crate::scope::Session;
+use crate::syntax::{ColumnKind, ColumnSyntax};
+use crate::types::{NamedType, named_type};
+
+/// The names and types that a sink declares; lengths of types say nothing of what is written.
+pub(crate) fn declared(session: &mut Session<'_>, columns: &[ColumnSyntax]) -> Bind<Vec<Field>> {
+    let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
+    for ColumnSyntax { name, kind } in columns {
+        let ColumnKind::Recorded { data_type, is_nullable: _ } = kind else {
+            let hint = "compute it in the query that writes the sink";
+            return session.fail_with(name.span, "a sink has no computed columns", hint);
+        };
+        if fields.iter().any(|field| field.name == name.text) {
+            let message = format!("the column \"{}\" is declared twice", name.text);
+            return session.fail_with(name.span, message, "leave one of the two out");
+        }
+        match named_type(&data_type.name) {
+            Ok(NamedType { data_type, .. }) => fields.push(Field::nullable(&name.text, data_type)),
+            Err((message, hint)) => return Err(session.report.add(data_type.span, message, hint)),
+        }
+    }
+    Ok(fields)
+}
+
+/// The results of a query as the columns of a sink.
+pub(crate) fn as_declared(
+    session: &mut Session<'_>,
+    relation: Relation,
+    fields: &[Field],
+    span: Span,
+) -> Bind<Relation> {
+    let found = relation.schema().fields;
+    if found.len() != fields.len() {
+        let message = format!(
+            "the sink declares {} columns, and the query gives {}",
+            fields.len(),
+            found.len()
+        );
+        let hint = "columns go by their place: select as many";
+        return session.fail_with(span, message, hint);
+    }
+    let is_same = |(found, field): (&Field, &Field)| {
+        found.name == field.name && found.data_type == field.data_type
+    };
+    if found.iter().zip(fields).all(is_same) {
+        return Ok(relation);
+    }
+    let mut columns = Vec::with_capacity(fields.len());
+    for (index, (found, field)) in found.into_iter().zip(fields).enumerate() {
+        let (from, to) = (found.data_type, &field.data_type);
+        let column = Expr::column(index, found.name.clone(), from.clone());
+        let expr = match from == *to {
+            true => column,
+            false if converts(&from, to) => {
+                let kind = ExprKind::Cast { operand: Box::new(column), is_try: false };
+                Expr { kind, data_type: to.clone(), span }
+            }
+            false => {
+                let message = format!(
+                    "column {} of the sink is {to}, but the query gives {from}",
+                    field.name
+                );
+                let hint = format!("write CAST({} AS {to}) in the query", found.name);
+                return session.fail_with(span, message, hint);
+            }
+        };
+        columns.push(NamedExpr { name: field.name.clone(), expr });
+    }
+    Ok(Relation::Project { input: Box::new(relation), columns })
+}
+
+fn converts(from: &DataType, to: &DataType) -> bool {
+    unify(from, to).as_ref() == Some(to)
+}

@@ -1,0 +1,184 @@
+//! `CREATE TABLE … WITH (…)` of Flink: a source where the script reads it, a sink where the script writes it, with
+//! the options of either under their names here.
+
+use crate::parse::Parsing;
+use crate::report::{Bind, Reported};
+use crate::syntax::{CreateSource, Name, OptionEntry, Statement, StatementKind, Target};
+
+/// What becomes of an option.
+enum Becomes {
+    /// The same under another name.
+    Named(&'static str),
+    /// Nothing, where it has this value: that is how it is here.
+    Usual(&'static str),
+    /// Refused, with what to write.
+    Refused(&'static str),
+}
+
+const FORMATS_OWN: &str = "leave it out";
+const BAD: &str = "write 'bad.records' = 'skip', which leaves out the whole record, counts it and names the first";
+const PUBLISHED: &str = "leave it out: files become visible when they are whole; 'rolling' = '64MiB' says when one ends";
+
+/// Options of Flink's connectors and formats by name, or by how it begins.
+const OPTIONS: &[(&str, Becomes)] = &[
+    ("csv.field-delimiter", Becomes::Named("csv.delimiter")),
+    ("csv.quote-character", Becomes::Named("csv.quote")),
+    ("csv.null-literal", Becomes::Named("csv.null")),
+    ("csv.escape-character", Becomes::Named("csv.escape")),
+    ("csv.ignore-parse-errors", Becomes::Usual("false")),
+    ("json.ignore-parse-errors", Becomes::Usual("false")),
+    ("json.fail-on-missing-field", Becomes::Usual("false")),
+    ("json.timestamp-format.standard", Becomes::Usual("sql")),
+    ("sink.rolling-policy.file-size", Becomes::Named("rolling")),
+    (
+        "sink.rolling-policy.rollover-interval",
+        Becomes::Refused("leave it out, or write 'rolling' = '64MiB': a file ends by its size"),
+    ),
+    (
+        "sink.rolling-policy.check-interval",
+        Becomes::Refused("leave it out: files are looked at as they are written"),
+    ),
+    ("sink.partition-commit", Becomes::Refused(PUBLISHED)),
+    ("auto-compaction", Becomes::Refused(PUBLISHED)),
+    (
+        "source.monitor-interval",
+        Becomes::Refused("'follow' = 'true' reads what is appended to the files that are there"),
+    ),
+    (
+        "sink.parallelism",
+        Becomes::Refused("leave it out: SET 'cores' says on how many cores a script runs"),
+    ),
+    (
+        "scan.parallelism",
+        Becomes::Refused("leave it out: SET 'cores' says on how many cores a script runs"),
+    ),
+    ("csv.allow-comments", Becomes::Refused("write 'csv.comment' = '#'")),
+    ("csv.disable-quote-character", Becomes::Refused(FORMATS_OWN)),
+    ("print-identifier", Becomes::Refused("leave it out: every line is a row")),
+    ("standard-error", Becomes::Usual("false")),
+];
+
+/// What to write where an option has another value than the usual one.
+fn instead_of_value(key: &str) -> &'static str {
+    match key {
+        "csv.ignore-parse-errors" | "json.ignore-parse-errors" => BAD,
+        "json.fail-on-missing-field" => "declare the column NOT NULL",
+        "json.timestamp-format.standard" => {
+            "leave it out: both forms are read, and times are written as in SQL"
+        }
+        _ => FORMATS_OWN,
+    }
+}
+
+impl Parsing<'_> {
+    /// What stands behind `CREATE [TEMPORARY] TABLE [IF NOT EXISTS]`, with its options under their names here.
+    pub(crate) fn create_table(&mut self) -> Bind<CreateSource> {
+        let mut table = self.create_source()?;
+        if table.options.is_empty() {
+            let hint = "write CREATE TABLE name (column TYPE, …) WITH ('connector' = 'filesystem', 'path' = …, 'format' = …)";
+            let message = "a table needs to say where its rows are: WITH (…)";
+            return Err(self.report.add(table.name.span, message, Some(hint.to_owned())));
+        }
+        let is_filesystem = table.options.iter().any(|entry| {
+            entry.key.text == "connector" && entry.value.text.eq_ignore_ascii_case("filesystem")
+        });
+        let mut options = Vec::with_capacity(table.options.len() + 1);
+        let mut has_failed = false;
+        for entry in std::mem::take(&mut table.options) {
+            match self.translated(entry) {
+                Ok(entry) => options.extend(entry),
+                Err(_) => has_failed = true,
+            }
+        }
+        if has_failed {
+            return Err(Reported);
+        }
+        let has = |key: &str, value: &str| {
+            options.iter().any(|entry: &OptionEntry| {
+                entry.key.text == key
+                    && (value.is_empty() || entry.value.text.eq_ignore_ascii_case(value))
+            })
+        };
+        // Flink's files of CSV begin with a record.
+        if is_filesystem && has("format", "csv") && !has("csv.header", "") {
+            let span = table.name.span;
+            let name = |text: &str| Name::exact(text.to_owned(), span);
+            options.push(OptionEntry { key: name("csv.header"), value: name("false") });
+        }
+        if let (true, Some(column)) = (is_filesystem, table.partitioned_by.first()) {
+            let hint = "here PARTITIONED BY says that equal values never stand in two files, and folders by value are \\
+                        'partition.by' of a sink: write CREATE SOURCE or CREATE SINK";
+            let message = "PARTITIONED BY of a table means folders by value";
+            return Err(self.report.add(column.span, message, Some(hint.to_owned())));
+        }
+        Ok(CreateSource { options, ..table })
+    }
+
+    fn translated(&mut self, mut entry: OptionEntry) -> Bind<Option<OptionEntry>> {
+        let OptionEntry { key, value } = &mut entry;
+        if key.text == "connector" {
+            let connector = match value.text.to_ascii_lowercase().as_str() {
+                "filesystem" => "file",
+                "print" => "stdout",
+                "blackhole" => "discard",
+                "datagen" | "faker" => {
+                    let hint = "'connector' = 'generator' makes trades, orders or measurements, by 'schema', with 'rows', 'rate' and 'seed'";
+                    let message = format!("not supported: the connector '{}'", value.text);
+                    return Err(self.report.add(value.span, message, Some(hint.to_owned())));
+                }
+                _ => return Ok(Some(entry)),
+            };
+            value.text = connector.to_owned();
+            return Ok(Some(entry));
+        }
+        let known = OPTIONS
+            .iter()
+            .find(|(name, _)| key.text == *name || key.text.starts_with(&format!("{name}.")));
+        let instead = match known.map(|(_, becomes)| becomes) {
+            None => return Ok(Some(entry)),
+            Some(Becomes::Named(name)) => {
+                key.text = (*name).to_owned();
+                return Ok(Some(entry));
+            }
+            Some(Becomes::Usual(usual)) if value.text.eq_ignore_ascii_case(usual) => {
+                return Ok(None);
+            }
+            Some(Becomes::Usual(_)) => instead_of_value(&key.text),
+            Some(Becomes::Refused(instead)) => instead,
+        };
+        let message = format!("not supported: '{}' = '{}'", key.text, value.text);
+        Err(self.report.add(key.span, message, Some(instead.to_owned())))
+    }
+}
+
+/// Makes each table a sink if some statement writes it, else a source.
+pub(crate) fn settle_tables(statements: &mut [Statement]) {
+    let written: Vec<String> = statements
+        .iter()
+        .filter_map(|statement| match &statement.kind {
+            StatementKind::Query(query) => match &query.target {
+                Target::Sink(name) => Some(name.text.clone()),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    for statement in statements {
+        let kind = std::mem::replace(&mut statement.kind, StatementKind::Broken(Name::default()));
+        statement.kind = match kind {
+            StatementKind::Table(table) => {
+                let prints = |entry: &OptionEntry| {
+                    entry.key.text == "connector"
+                        && matches!(entry.value.text.as_str(), "stdout" | "discard")
+                };
+                if written.contains(&table.name.text) || table.options.iter().any(prints) {
+                    let CreateSource { name, columns, options, .. } = *table;
+                    StatementKind::Sink { name, columns, options }
+                } else {
+                    StatementKind::Source(table)
+                }
+            }
+            other => other,
+        };
+    }
+}
