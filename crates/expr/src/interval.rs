@@ -83,7 +83,11 @@ fn shift(at: usize, by: usize, is_subtraction: bool) -> Kernel {
 }
 
 /// A timestamp moved by an interval; `None` out of range.
-fn add_to_timestamp(time: i64, span: IntervalMonthDayNano, is_subtraction: bool) -> Option<i64> {
+pub(crate) fn add_to_timestamp(
+    time: i64,
+    span: IntervalMonthDayNano,
+    is_subtraction: bool,
+) -> Option<i64> {
     let sign = if is_subtraction { -1 } else { 1 };
     // Sub-microsecond parts are cut off towards zero: a timestamp cannot hold them.
     let micros = sign * (span.nanoseconds / 1000);

@@ -389,11 +389,15 @@ impl fmt::Display for Expr {
                 }
                 f.write_str(")")
             }
-            ExprKind::Call { function: Function::ConcatOperator, arguments } => {
-                write_joined(f, "(", arguments, " || ")
-            }
             ExprKind::Call { function, arguments } => {
-                f.write_str(function.name())?;
+                let name = function.name();
+                if !name.starts_with(|c: char| c.is_alphabetic()) {
+                    return match arguments.as_slice() {
+                        [operand] => write!(f, "{name}{operand}"),
+                        operands => write_joined(f, "(", operands, &format!(" {name} ")),
+                    };
+                }
+                f.write_str(name)?;
                 write_joined(f, "(", arguments, ", ")
             }
             ExprKind::CallUser { function, arguments } => {

@@ -25,6 +25,13 @@ impl ExprBinder<'_, '_, '_> {
                 return self.bind_chain(expr, op).map(fixed);
             }
             BinaryOperator::StringConcat => return self.bind_concat(left, right).map(fixed),
+            operator if let Some(function) = function_of(operator) => {
+                let arguments = self.bind_all(&[left, right])?;
+                let ends = arguments.iter().map(|bound| bound.expr.span);
+                let span = ends.fold(Span::default(), union);
+                let symbol = operator.to_string();
+                return self.built_in(function, &symbol, arguments, span).map(fixed);
+            }
             BinaryOperator::Plus => BinaryOp::Add,
             BinaryOperator::Minus => BinaryOp::Subtract,
             BinaryOperator::Multiply => BinaryOp::Multiply,
@@ -231,9 +238,34 @@ impl ExprBinder<'_, '_, '_> {
 
     /// Arithmetic of dates, timestamps and intervals.
     fn temporal(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Bind<Expr> {
-        use BinaryOp::{Add, Subtract};
+        use BinaryOp::{Add, Multiply, Subtract};
         use DataType::{Date, Interval, Timestamp};
         let types = (left.data_type.clone(), right.data_type.clone());
+        let counts = (types.0.is_integer(), types.1.is_integer());
+        let function = match (op, &types.0, &types.1) {
+            (Subtract, Date, Date) => Some((Function::DaysBetween, DataType::BigInt)),
+            (Add, Date, _) | (Add, _, Date) if counts.0 || counts.1 => {
+                Some((Function::AddDays, Date))
+            }
+            (Subtract, Date, _) if counts.1 => Some((Function::SubtractDays, Date)),
+            (Multiply, Interval, _) | (Multiply, _, Interval) if counts.0 || counts.1 => {
+                Some((Function::SpanTimes, Interval))
+            }
+            _ => None,
+        };
+        if let Some((function, data_type)) = function {
+            // The number stands behind, whatever the order.
+            let operands = if counts.0 { [right, left] } else { [left, right] };
+            let mut arguments = Vec::with_capacity(2);
+            for operand in operands {
+                let is_count = operand.data_type.is_integer();
+                arguments.push(match is_count {
+                    true => self.cast(operand, &DataType::BigInt, false)?,
+                    false => operand,
+                });
+            }
+            return self.call(function, arguments, data_type, span);
+        }
         let data_type = match (op, &types.0, &types.1) {
             (Add | Subtract, Timestamp | Date, Interval) | (Add, Interval, Timestamp | Date) => {
                 Timestamp
@@ -243,7 +275,6 @@ impl ExprBinder<'_, '_, '_> {
             _ => {
                 let message = format!("no operator {} {} {}", types.0, op.symbol(), types.1);
                 let hint = match (&types.0, &types.1) {
-                    (Date, Date) => "convert both to TIMESTAMP for an INTERVAL",
                     (_, DataType::Varchar) | (DataType::Varchar, _) => {
                         "write INTERVAL '…' or TIMESTAMP '…' before the text"
                     }
@@ -282,6 +313,11 @@ impl ExprBinder<'_, '_, '_> {
             }
             UnaryOperator::Plus if bound.expr.data_type.is_numeric() => Ok(bound),
             UnaryOperator::Minus => self.negate(bound),
+            UnaryOperator::BitwiseNot => {
+                let span = bound.expr.span;
+                let expr = self.built_in(Function::BitNot, "~", vec![bound], span)?;
+                Ok(Bound { expr, flex: Flex::Fixed })
+            }
             UnaryOperator::Plus => {
                 let message = format!("no operator + {}", bound.expr.data_type);
                 self.session.fail(bound.expr.span, message)
@@ -372,6 +408,21 @@ fn literal_arithmetic(op: BinaryOp, left: &Bound, right: &Bound) -> Flex {
         }
         _ => Flex::Fixed,
     }
+}
+
+/// The function that an operator is.
+fn function_of(operator: &BinaryOperator) -> Option<Function> {
+    Some(match operator {
+        BinaryOperator::BitwiseAnd => Function::BitAnd,
+        BinaryOperator::BitwiseOr => Function::BitOr,
+        BinaryOperator::PGBitwiseShiftLeft => Function::ShiftLeft,
+        BinaryOperator::PGBitwiseShiftRight => Function::ShiftRight,
+        // `^`, which is no operator of bits here.
+        BinaryOperator::BitwiseXor => Function::Power,
+        BinaryOperator::Arrow => Function::JsonExtract,
+        BinaryOperator::LongArrow => Function::JsonExtractString,
+        _ => return None,
+    })
 }
 
 fn is_operator(expr: &ast::Expr, expected: &BinaryOperator) -> bool {

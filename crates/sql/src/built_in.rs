@@ -8,7 +8,7 @@ use crate::advice;
 use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value};
 use crate::coercion::{is_castable, is_ordered, rounded_decimal, unify};
 use crate::fold::{constant, literal};
-use crate::function_names::{PART_UNITS, TRUNC_UNITS};
+use crate::function_names::{PART_UNITS, STEP_UNITS, TRUNC_UNITS};
 use crate::report::Bind;
 use crate::suggest::did_you_mean;
 use crate::time_format;
@@ -27,6 +27,9 @@ impl ExprBinder<'_, '_, '_> {
             let [left, right] = <[Bound; 2]>::try_from(arguments).expect("its signature has two");
             return self.arithmetic(BinaryOp::Modulo, left, right);
         }
+        if let (Function::DateAdd | Function::DateSub, 2) = (function, arguments.len()) {
+            return self.moved(function, upper, arguments);
+        }
         let signature = self.signature_of(function, upper, &arguments, span)?;
         let is_lazy = is_lazy(function);
         self.laziness += usize::from(is_lazy);
@@ -39,8 +42,14 @@ impl ExprBinder<'_, '_, '_> {
             Returns::Tiny => DataType::TinyInt,
             Returns::Double => DataType::Double,
             Returns::Boolean => DataType::Boolean,
+            Returns::Bytes => DataType::Varbinary,
             Returns::Time => DataType::Timestamp,
+            Returns::Day => DataType::Date,
+            Returns::Span => DataType::Interval,
+            Returns::Texts => DataType::Array(Box::new(DataType::Varchar)),
             Returns::First => arguments[0].data_type.clone(),
+            Returns::Item => item_type(&arguments[0]),
+            Returns::SameArray => DataType::Array(Box::new(common)),
             Returns::Same if !is_ordered(&common) => {
                 let message = format!("{upper}: values of {common} do not compare");
                 return self.session.fail(span, message);
@@ -50,6 +59,18 @@ impl ExprBinder<'_, '_, '_> {
             Returns::Bound => rounded_type(&arguments),
         };
         self.call(function, arguments, result, span)
+    }
+
+    /// `DATE_ADD(time, span)` and `DATE_SUB(time, span)`: as `+` and `-`, but that text is a time.
+    fn moved(&mut self, function: Function, upper: &str, arguments: Vec<Bound>) -> Bind<Expr> {
+        let [mut time, span] = <[Bound; 2]>::try_from(arguments).expect("it has two");
+        if time.flex == Flex::Text {
+            let expr = self.adapt(time, &DataType::Timestamp, upper)?;
+            time = Bound { expr, flex: Flex::Fixed };
+        }
+        let is_addition = function == Function::DateAdd;
+        let op = if is_addition { BinaryOp::Add } else { BinaryOp::Subtract };
+        self.arithmetic(op, time, span)
     }
 
     /// The signature that fits best.
@@ -102,12 +123,14 @@ impl ExprBinder<'_, '_, '_> {
         arguments: Vec<Bound>,
     ) -> Bind<(Vec<Expr>, DataType)> {
         let (mut alike, mut fitted) = (Vec::new(), Vec::with_capacity(arguments.len()));
+        let item = arguments.first().map_or(DataType::Varchar, |first| item_type(&first.expr));
         for (at, bound) in arguments.into_iter().enumerate() {
             match signature.kind(at) {
                 Kind::Same => {
                     alike.push(bound);
                     fitted.push(None);
                 }
+                Kind::Item => fitted.push(Some(self.adapt(bound, &item, upper))),
                 kind => fitted.push(Some(self.fit(kind, bound, upper))),
             }
         }
@@ -147,7 +170,18 @@ impl ExprBinder<'_, '_, '_> {
             }
             Kind::TruncUnit => self.unit(bound, upper, TRUNC_UNITS, &[]),
             Kind::PartUnit => self.unit(bound, upper, TRUNC_UNITS, PART_UNITS),
-            Kind::WriteFormat => {
+            Kind::StepUnit => self.unit(bound, upper, TRUNC_UNITS, STEP_UNITS),
+            Kind::Array if bound.flex == Flex::Null => {
+                let texts = DataType::Array(Box::new(DataType::Varchar));
+                Ok(constant(Scalar::Null(texts), bound.expr.span))
+            }
+            Kind::Array if is_ordered(&bound.expr.data_type) => {
+                let message =
+                    format!("{upper} takes an array, but this is {}", bound.expr.data_type);
+                self.session.fail(bound.expr.span, message)
+            }
+            Kind::Array => Ok(bound.expr),
+            Kind::WriteFormat | Kind::ReadFormat => {
                 let format = self.adapt(bound, &DataType::Varchar, upper)?;
                 self.check_time_format(upper, &format)?;
                 Ok(format)
@@ -215,12 +249,15 @@ impl ExprBinder<'_, '_, '_> {
             return self.session.fail(span, format!("{upper} takes its unit as a constant"));
         };
         let lower = text.to_lowercase();
+        let lower = lower.strip_prefix("sql_tsi_").unwrap_or(&lower).to_owned();
         let known = || units.iter().chain(further).copied();
         let singular = match lower.as_str() {
             "dayofweek" | "weekday" => "dow",
             "dayofyear" => "doy",
             "isoweek" => "week",
             "millenium" => "millennium",
+            "centuries" => "century",
+            "millennia" => "millennium",
             other => other.strip_suffix('s').unwrap_or(other),
         };
         let found = known().find(|unit| *unit == lower || *unit == singular);
@@ -245,6 +282,9 @@ fn cost(bound: &Bound, kind: Kind) -> Option<u32> {
     if *flex == Flex::Null || kind.holds(from) || kind == Kind::Wide && from.is_numeric() {
         return Some(0);
     }
+    if kind == Kind::Item {
+        return Some(1);
+    }
     let to = kind.data_type()?;
     let adapts = match flex {
         Flex::Text => is_castable(from, &to),
@@ -256,6 +296,14 @@ fn cost(bound: &Bound, kind: Kind) -> Option<u32> {
         || kind == Kind::Shown && is_castable(from, &to)
         || kind == Kind::Double && from.is_numeric();
     (adapts || widens).then_some(1)
+}
+
+/// The type of an array's elements; that of NULL alone is text.
+fn item_type(array: &Expr) -> DataType {
+    match &array.data_type {
+        DataType::Array(item) => (**item).clone(),
+        _ => DataType::Varchar,
+    }
 }
 
 /// The type of `ROUND`, `FLOOR` and `CEIL`.

@@ -54,7 +54,7 @@ pub(crate) fn refuse_inner_clauses(
             }
             FunctionArgumentClause::JsonNullClause(_) => (&["ON", "NULL"], None),
             FunctionArgumentClause::JsonReturningClause(_) => {
-                (&["RETURNING"], Some("write CAST(JSON_VALUE(…) AS type)"))
+                (&["RETURNING"], Some("write CAST(… AS type)"))
             }
         };
         let at = session.place(phrase, span);

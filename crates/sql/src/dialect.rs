@@ -98,6 +98,10 @@ impl Dialect for TidemillDialect {
         true
     }
 
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        true
+    }
+
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
         operators::next_precedence(self, parser)
     }

@@ -5,7 +5,6 @@ use tidemill_plan::{Family, Function};
 
 use crate::from::ONE_TABLE;
 
-const EXTRACT: &str = "EXTRACT(unit FROM time) does the same";
 const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";
 
 /// Every name that a script can call, in order: scalar functions, aggregates, and those that
@@ -14,9 +13,10 @@ const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";
 pub fn callable() -> Vec<&'static str> {
     let is_callable = |function: &&Function| function.family() != Family::Internal;
     let scalar = Function::all().iter().filter(is_callable).flat_map(|function| function.names());
+    let rewrites = crate::rewrites::REWRITES.iter().map(|row| row.0);
     let aggregates = crate::aggregates::names();
     let mut names: Vec<&str> =
-        scalar.copied().chain(aggregates).chain(crate::over::OVER_ONLY).collect();
+        scalar.copied().chain(rewrites).chain(aggregates).chain(crate::over::OVER_ONLY).collect();
     names.sort_unstable_by_key(|name| name.to_lowercase());
     names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
     names
@@ -45,44 +45,25 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("any_value", "FIRST_VALUE(x) does the same"),
     ("current_time", "CURRENT_TIMESTAMP is a TIMESTAMP; there are no times of day"),
     ("localtime", "LOCALTIMESTAMP is a TIMESTAMP; there are no times of day"),
-    ("strptime", "TO_TIMESTAMP(text) reads ISO 8601"),
-    ("to_date", "CAST(text AS DATE) reads ISO 8601"),
     ("to_char", "DATE_FORMAT(time, format) does the same"),
     ("extract", "write EXTRACT(unit FROM time) or DATE_PART(unit, time)"),
-    ("year", EXTRACT),
-    ("quarter", EXTRACT),
-    ("month", EXTRACT),
-    ("week", EXTRACT),
-    ("day", EXTRACT),
-    ("dayofweek", EXTRACT),
-    ("dayofyear", EXTRACT),
-    ("hour", EXTRACT),
-    ("minute", EXTRACT),
-    ("second", EXTRACT),
     ("unix_timestamp", "DATE_PART('epoch', time) does the same"),
     ("from_unixtime", "TO_TIMESTAMP(seconds) does the same"),
-    ("datediff", "the difference of two TIMESTAMPs is an INTERVAL"),
-    ("date_diff", "the difference of two TIMESTAMPs is an INTERVAL"),
-    ("timestampdiff", "the difference of two TIMESTAMPs is an INTERVAL"),
-    ("dateadd", "time + INTERVAL '1' DAY does the same"),
-    ("date_add", "time + INTERVAL '1' DAY does the same"),
-    ("timestampadd", "time + INTERVAL '1' DAY does the same"),
     ("getdate", "NOW() does the same"),
     ("sysdate", "NOW() does the same"),
-    ("if", CASE),
-    ("iif", CASE),
     ("decode", CASE),
-    ("instr", "POSITION(needle IN text) does the same"),
-    ("strpos", "POSITION(needle IN text) does the same"),
-    ("charindex", "POSITION(needle IN text) does the same"),
-    ("json_extract", "JSON_VALUE(text, path) reads a scalar"),
-    ("json_extract_string", "JSON_VALUE(text, path) reads a scalar"),
-    ("get_json_object", "JSON_VALUE(text, path) reads a scalar"),
     ("approx_distinct", "APPROX_COUNT_DISTINCT(x) does the same"),
     ("percentile_disc", "PERCENTILE_CONT(f) WITHIN GROUP (ORDER BY x) interpolates"),
     ("random", "results could not be repeated; HASH(column) is the same in every run"),
     ("rand", "results could not be repeated; HASH(column) is the same in every run"),
     ("uuid", "results could not be repeated; MD5(column) is the same in every run"),
+    ("uuidv4", "results could not be repeated; MD5(column) is the same in every run"),
+    ("gen_random_uuid", "results could not be repeated; MD5(column) is the same in every run"),
+    ("setseed", "results could not be repeated; HASH(column) is the same in every run"),
+    ("format", "|| and CONCAT join texts"),
+    ("printf", "|| and CONCAT join texts; LPAD fills up with zeros"),
+    ("str_to_date", "STRPTIME(text, format) does the same"),
+    ("regexp_substr", "REGEXP_EXTRACT(text, pattern) gives empty text where nothing matches"),
 ];
 
 /// Units of `DATE_TRUNC`.
@@ -101,6 +82,9 @@ pub(crate) const TRUNC_UNITS: &[&str] = &[
 /// Further units of `DATE_PART`.
 pub(crate) const PART_UNITS: &[&str] =
     &["dow", "isodow", "doy", "epoch", "isoyear", "century", "decade", "millennium"];
+
+/// Further units of spans of time.
+pub(crate) const STEP_UNITS: &[&str] = &["decade", "century", "millennium"];
 
 /// A form of expression that is not supported.
 pub(crate) struct RefusedForm {
@@ -129,11 +113,8 @@ pub(crate) fn refused_form(expr: &ast::Expr) -> RefusedForm {
         Sql::RLike { .. } => ("RLIKE; REGEXP_LIKE(text, pattern) does the same", &["RLIKE"]),
         Sql::Collate { .. } => ("COLLATE", &[]),
         Sql::AtTimeZone { .. } => ("AT TIME ZONE", &[]),
-        Sql::Overlay { .. } => ("OVERLAY", &["OVERLAY"]),
         Sql::Convert { .. } => ("CONVERT", &["CONVERT"]),
-        Sql::CompoundFieldAccess { .. } | Sql::JsonAccess { .. } => {
-            ("access to an element; JSON_VALUE(text, path) reads JSON", &[])
-        }
+        Sql::JsonAccess { .. } => ("this access to JSON; text ->> '$.key' reads it", &[]),
         Sql::Tuple(_) => ("a row of values in brackets", &[]),
         Sql::Array(array) if array.named => ("ARRAY[…]", &["ARRAY"]),
         Sql::Array(_) => ("ARRAY[…]", &["["]),
@@ -144,7 +125,7 @@ pub(crate) fn refused_form(expr: &ast::Expr) -> RefusedForm {
         Sql::Cube(_) => ("CUBE", &["CUBE"]),
         Sql::Rollup(_) => ("ROLLUP", &["ROLLUP"]),
         Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => ("* here", &[]),
-        Sql::IsJson { .. } => ("IS JSON", &[]),
+        Sql::IsJson { .. } => ("IS JSON … UNIQUE KEYS", &[]),
         Sql::IsNormalized { .. } => ("IS NORMALIZED", &[]),
         other => {
             let text: String = other.to_string().chars().take(40).collect();

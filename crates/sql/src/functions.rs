@@ -4,20 +4,20 @@
 use sqlparser::ast::{
     self, CeilFloorKind, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
 };
-use tidemill_plan::{Expr, ExprKind, Family, Function, Kind, Scalar, Signature, Span};
+use tidemill_plan::{Expr, ExprKind, Family, Function, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
 use crate::aggregates;
 use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value, leftmost_span};
 use crate::built_in::is_lazy;
 use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
-use crate::fold::{constant, literal};
-use crate::function_names::{PART_UNITS, REFUSED, RefusedForm, TRUNC_UNITS, refused_form};
+use crate::fold::{constant, literal, negation};
+use crate::function_names::{REFUSED, RefusedForm, refused_form};
 use crate::functions_of_others::instead_of;
 use crate::over::OVER_ONLY;
-use crate::parse::fold_name;
 use crate::position::union;
 use crate::report::Bind;
+use crate::rewrites::REWRITES;
 use crate::suggest::nearest;
 
 impl ExprBinder<'_, '_, '_> {
@@ -70,6 +70,28 @@ impl ExprBinder<'_, '_, '_> {
                 let arguments = self.bind_all(&parts)?;
                 self.built_in(function, "TRIM", arguments, span)
             }
+            Sql::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
+                let mut parts = vec![expr.as_ref(), overlay_what, overlay_from];
+                parts.extend(overlay_for.as_deref());
+                let arguments = self.bind_all(&parts)?;
+                self.built_in(Function::Overlay, "OVERLAY", arguments, span)
+            }
+            Sql::IsJson { expr: operand, kind, unique_keys: None, negated } => {
+                let kind = kind.as_ref().map_or_else(|| "VALUE".to_owned(), ToString::to_string);
+                let kind = constant(Scalar::Varchar(kind), span);
+                let operand = self.bind_flexible(operand)?;
+                let arguments = vec![operand, Bound { expr: kind, flex: Flex::Fixed }];
+                let is_json = self.built_in(Function::IsJson, "IS JSON", arguments, span)?;
+                Ok(if *negated { negation(is_json, span) } else { is_json })
+            }
+            Sql::CompoundFieldAccess { root, access_chain } => {
+                self.bind_subscripts(root, access_chain, span)
+            }
+            Sql::Array(ast::Array { elem, .. }) if !elem.is_empty() => {
+                let elements: Vec<&ast::Expr> = elem.iter().collect();
+                let arguments = self.bind_all(&elements)?;
+                self.built_in(Function::ArrayValue, "ARRAY", arguments, span)
+            }
             other => {
                 let RefusedForm { what, head, hint } = refused_form(other);
                 let at = match head {
@@ -84,7 +106,56 @@ impl ExprBinder<'_, '_, '_> {
         }
     }
 
-    fn bind_all(&mut self, exprs: &[&ast::Expr]) -> Bind<Vec<Bound>> {
+    /// `a[n]` and `a[from:to]`.
+    fn bind_subscripts(
+        &mut self,
+        root: &ast::Expr,
+        chain: &[ast::AccessExpr],
+        span: Span,
+    ) -> Bind<Expr> {
+        let mut at = self.bind(root)?;
+        for access in chain {
+            let of = Bound { expr: at, flex: Flex::Fixed };
+            let place = |bound: Option<Bound>, otherwise: i64| {
+                let expr = constant(Scalar::BigInt(otherwise), span);
+                bound.unwrap_or(Bound { expr, flex: Flex::Integer })
+            };
+            at = match access {
+                ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
+                    let index = self.bind_flexible(index)?;
+                    if of.expr.data_type == DataType::Varchar {
+                        let arguments = vec![of, index, place(None, 1)];
+                        at = self.built_in(Function::Substring, "[ ]", arguments, span)?;
+                        continue;
+                    }
+                    self.built_in(Function::ArrayElement, "[ ]", vec![of, index], span)?
+                }
+                ast::AccessExpr::Subscript(ast::Subscript::Slice {
+                    lower_bound,
+                    upper_bound,
+                    stride: None,
+                }) => {
+                    let mut end = |bound: &Option<ast::Expr>| {
+                        bound.as_ref().map(|bound| self.bind_flexible(bound)).transpose()
+                    };
+                    let ends = (end(lower_bound)?, end(upper_bound)?);
+                    let ends = [place(ends.0, 1), place(ends.1, -1)];
+                    let arguments = std::iter::once(of).chain(ends).collect();
+                    self.built_in(Function::ArraySlice, "[ : ]", arguments, span)?
+                }
+                ast::AccessExpr::Subscript(_) => {
+                    return self.session.fail(span, "not supported: a slice with a step");
+                }
+                ast::AccessExpr::Dot(_) => {
+                    let message = "not supported: access to a field of a STRUCT";
+                    return self.session.fail(span, message);
+                }
+            };
+        }
+        Ok(at)
+    }
+
+    pub(crate) fn bind_all(&mut self, exprs: &[&ast::Expr]) -> Bind<Vec<Bound>> {
         let bound: Vec<Bind<Bound>> = exprs.iter().map(|expr| self.bind_flexible(expr)).collect();
         bound.into_iter().collect()
     }
@@ -141,6 +212,9 @@ impl ExprBinder<'_, '_, '_> {
                 return self.session.fail(span, "not supported: a function name of several parts");
             }
         };
+        if let Some(cast) = returning_cast(call, &name) {
+            return self.bind(&cast);
+        }
         let upper = name.to_uppercase();
         if *uses_odbc_syntax || *parameters != FunctionArguments::None {
             return self.session.fail(span, format!("not supported: this form of {upper}"));
@@ -227,65 +301,60 @@ impl ExprBinder<'_, '_, '_> {
         if let Some(bound) = self.bind_row_bound(name, arguments, span)? {
             return Ok(bound);
         }
+        if let Some((_, least, most, rewrite)) = REWRITES.iter().find(|row| row.0 == name) {
+            self.check_count((*least, Some(*most)), upper, arguments.len(), span)?;
+            return self.rewritten(rewrite, upper, arguments, span);
+        }
         let Some(function) = Function::by_name(name) else {
             return self.unknown_function(name, upper, span);
         };
-        self.check_count(function, upper, arguments.len(), span)?;
+        let signatures = function.signatures();
+        if !signatures.iter().any(|signature| signature.takes(arguments.len())) {
+            let least = signatures.iter().map(|signature| signature.needed).min().unwrap_or(0);
+            let most = signatures.iter().map(Signature::most).collect::<Option<Vec<usize>>>();
+            let most = most.and_then(|most| most.into_iter().max());
+            self.check_count((least, most), upper, arguments.len(), span)?;
+            let message = format!("{upper} does not take {} arguments", arguments.len());
+            return self.session.fail(span, message);
+        }
         let mut bound = Vec::new();
         for (index, argument) in arguments.iter().enumerate() {
+            let takes_unit = |signature: &Signature| {
+                signature.takes(arguments.len()) && signature.kind(index).is_unit()
+            };
+            if let Some(unit) = unit_word(argument).filter(|_| signatures.iter().any(takes_unit)) {
+                let span = self.session.span(unit.span);
+                let expr = constant(Scalar::Varchar(unit.value.clone()), span);
+                bound.push(Ok(Bound { expr, flex: Flex::Text }));
+                continue;
+            }
             let skippable = usize::from(is_lazy(function) && index > 0);
             self.laziness += skippable;
-            bound.push(match self.bare_unit(function, index, argument) {
-                Some(unit) => Ok(unit),
-                None => self.bind_flexible(argument),
-            });
+            bound.push(self.bind_flexible(argument));
             self.laziness -= skippable;
         }
         let bound = bound.into_iter().collect::<Bind<Vec<Bound>>>()?;
         self.built_in(function, upper, bound, span)
     }
 
-    /// That some signature takes so many arguments.
+    /// That a number of arguments is one of those from the fewest to the most.
     fn check_count(
         &mut self,
-        function: Function,
+        (least, most): (usize, Option<usize>),
         upper: &str,
         given: usize,
         span: Span,
     ) -> Bind<()> {
-        let signatures = function.signatures();
-        if signatures.iter().any(|signature| signature.takes(given)) {
+        if given >= least && most.is_none_or(|most| given <= most) {
             return Ok(());
         }
-        let least = signatures.iter().map(|signature| signature.needed).min().unwrap_or(0);
-        let most = signatures.iter().map(Signature::most).collect::<Option<Vec<usize>>>();
-        let takes = match most.and_then(|most| most.into_iter().max()) {
+        let takes = match most {
             None => format!("at least {least}"),
             Some(most) if most == least => format!("{least}"),
             Some(most) => format!("{least} to {most}"),
         };
         let s = if takes == "1" || takes == "at least 1" { "" } else { "s" };
         self.session.fail(span, format!("{upper} takes {takes} argument{s}, not {given}"))
-    }
-
-    /// `DATE_TRUNC(hour, t)`: a unit without quotes, where no column has its name.
-    fn bare_unit(
-        &mut self,
-        function: Function,
-        index: usize,
-        argument: &ast::Expr,
-    ) -> Option<Bound> {
-        let kinds = function.signatures().iter().map(|signature| signature.kind(index));
-        let takes_unit =
-            kinds.into_iter().any(|kind| matches!(kind, Kind::TruncUnit | Kind::PartUnit));
-        let ast::Expr::Identifier(ident) = argument else { return None };
-        let name = fold_name(ident, self.session.positions);
-        let is_unit = TRUNC_UNITS.iter().chain(PART_UNITS).any(|unit| *unit == name.text);
-        if !takes_unit || !is_unit || ident.quote_style.is_some() || self.scope.has(&name) {
-            return None;
-        }
-        let expr = constant(Scalar::Varchar(name.text), name.span);
-        Some(Bound { expr, flex: Flex::Text })
     }
 
     /// `CURRENT_TIMESTAMP(p)`: with so many digits of a second.
@@ -309,6 +378,7 @@ impl ExprBinder<'_, '_, '_> {
         }
         let callable = Function::all().iter().filter(|one| one.family() != Family::Internal);
         let built_in = callable.flat_map(|function| function.names()).copied();
+        let built_in = built_in.chain(REWRITES.iter().map(|row| row.0));
         let users = self.session.catalog.functions.keys().map(String::as_str);
         let mut known: Vec<&str> = aggregates::names().chain(built_in).collect();
         known.extend(users);
@@ -359,4 +429,35 @@ impl ExprBinder<'_, '_, '_> {
         }
         Ok(exprs)
     }
+}
+
+/// A word that may be a unit of time: `DATE_DIFF(day, a, b)`. Where a unit is taken, no column can stand.
+fn unit_word(argument: &ast::Expr) -> Option<&ast::Ident> {
+    match argument {
+        ast::Expr::Identifier(word) if word.quote_style.is_none() => Some(word),
+        _ => None,
+    }
+}
+
+/// `JSON_VALUE(… RETURNING type)` as the `CAST` that it is.
+fn returning_cast(call: &ast::Function, name: &str) -> Option<ast::Expr> {
+    if name != "json_value" {
+        return None;
+    }
+    let mut call = call.clone();
+    let FunctionArguments::List(list) = &mut call.args else { return None };
+    let place = list
+        .clauses
+        .iter()
+        .position(|clause| matches!(clause, ast::FunctionArgumentClause::JsonReturningClause(_)))?;
+    let ast::FunctionArgumentClause::JsonReturningClause(returning) = list.clauses.remove(place)
+    else {
+        return None;
+    };
+    Some(ast::Expr::Cast {
+        kind: ast::CastKind::Cast,
+        expr: Box::new(ast::Expr::Function(call)),
+        data_type: returning.data_type,
+        format: None,
+    })
 }

@@ -4,7 +4,9 @@ const NO_CLOCK: &str = "results would depend on when records are read, and could
                         column of event times";
 const LAST: &str = "LAST_VALUE(x) does the same";
 const FIRST: &str = "FIRST_VALUE(x) does the same";
-const JSON: &str = "JSON_VALUE(text, '$.key') reads a scalar out of JSON";
+const JSON: &str = "text ->> '$.key' reads it out of JSON";
+const READ: &str =
+    "STRPTIME(text, '%Y-%m-%d %H:%M:%S') does the same, TO_TIMESTAMP(text) reads ISO 8601";
 const FORMAT: &str = "DATE_FORMAT(time, '%Y-%m-%d %H:%M:%S') does the same";
 
 /// Names, and what to write instead.
@@ -13,7 +15,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("proctime", NO_CLOCK),
     ("current_watermark", "the watermark decides what is late, and is not part of a row"),
     ("to_timestamp_ltz", "TO_TIMESTAMP(seconds) does the same; times are UTC"),
-    ("json_query", JSON),
     ("json_string", "a VARCHAR column of JSON input has objects and arrays as their text"),
     ("listagg", "STRING_AGG(text, separator) does the same"),
     ("collect", "ARRAY_AGG(x) does the same"),
@@ -26,11 +27,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("extractjsonfield", JSON),
     ("timestamptostring", FORMAT),
     ("format_timestamp", FORMAT),
-    ("stringtotimestamp", "TO_TIMESTAMP(text) reads ISO 8601"),
-    ("parse_timestamp", "TO_TIMESTAMP(text) reads ISO 8601"),
+    ("stringtotimestamp", READ),
+    ("parse_timestamp", READ),
     ("unix_timestamp", "DATE_PART('epoch', time) does the same"),
     ("rowtime", "name the column of WATERMARK FOR"),
-    ("ucase", "UPPER(text) does the same"),
     ("as_value", "name the column itself"),
     // Arroyo
     ("extract_json", JSON),
@@ -39,7 +39,6 @@ const OTHERS: &[(&str, &str)] = &[
     // DuckDB, PostgreSQL, ClickHouse and others
     ("generate_series", "'connector' = 'datagen' makes rows, with 'fields.n.kind' = 'sequence'"),
     ("range", "'connector' = 'datagen' makes rows, with 'fields.n.kind' = 'sequence'"),
-    ("date", "CAST(x AS DATE) does the same"),
     ("to_number", "CAST(text AS DOUBLE) does the same"),
     ("safe_cast", "TRY_CAST(x AS type) does the same"),
     ("isnull", "write x IS NULL, or COALESCE(x, value)"),

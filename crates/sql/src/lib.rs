@@ -46,6 +46,7 @@ mod fold;
 mod function_names;
 mod functions;
 mod functions_of_others;
+mod rewrites;
 mod time_format;
 
 mod aggregates;

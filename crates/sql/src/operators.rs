@@ -1,5 +1,5 @@
-//! Operators that `sqlparser` has no grammar for here: `**`, `//`, `BETWEEN SYMMETRIC`, and how tightly signs
-//! and `||` bind beside them.
+//! Operators that `sqlparser` has no grammar for here: `**`, `//`, `BETWEEN SYMMETRIC`, and how tightly signs,
+//! `||`, `->`, `^` and the operators of bits bind beside them.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
@@ -10,7 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
-/// How tightly `**` binds: more than `*`, and less than a sign.
+/// How tightly `**` and `^` bind: more than `*`, and less than a sign.
 const POWER: u8 = 45;
 
 /// How tightly the next operator binds, where that is not what `sqlparser` says.
@@ -19,8 +19,16 @@ pub(crate) fn next_precedence(
     parser: &Parser<'_>,
 ) -> Option<Result<u8, ParserError>> {
     match parser.peek_token_ref().token {
-        // `||` binds less tightly than arithmetic, as in DuckDB and PostgreSQL: `1 + 2 || 'a'` is `3a`.
-        Token::StringConcat => Some(Ok(dialect.prec_value(Precedence::PlusMinus) - 1)),
+        // What they give can be joined, computed with and compared.
+        Token::Arrow | Token::LongArrow => Some(Ok(POWER + 1)),
+        Token::Caret => Some(Ok(POWER)),
+        // Less tightly than arithmetic and more than comparisons, as in DuckDB and PostgreSQL: `1 + 2 || 'a'` is
+        // `3a`.
+        Token::StringConcat
+        | Token::Pipe
+        | Token::Ampersand
+        | Token::ShiftLeft
+        | Token::ShiftRight => Some(Ok(dialect.prec_value(Precedence::PlusMinus) - 1)),
         _ if next_are(parser, &Token::Mul) => Some(Ok(POWER)),
         _ => None,
     }

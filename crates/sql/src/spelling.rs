@@ -219,9 +219,7 @@ fn operator(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, Option<&'stat
         (Token::ExclamationMark, _) => (1, Some("write NOT")),
         (Token::Assignment, _) => (1, Some("write =")),
         (
-            Token::ShiftLeft
-            | Token::ShiftRight
-            | Token::Backslash
+            Token::Backslash
             | Token::DoubleSharp
             | Token::DoubleExclamationMark
             | Token::PGSquareRoot
@@ -235,14 +233,14 @@ fn operator(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, Option<&'stat
 /// What does the same as an operator of another dialect, where something does.
 pub(crate) fn instead_of_operator(text: &str) -> Option<&'static str> {
     Some(match text {
-        "^" => "write POWER(x, y)",
         "<=>" => "write IS NOT DISTINCT FROM",
         "XOR" => "write <> between conditions",
         "~" | "!~" => "REGEXP_LIKE(text, pattern) matches a regular expression",
         "~*" | "!~*" => "REGEXP_LIKE(text, pattern, 'i') matches a regular expression in any case",
         "~~" | "!~~" => "write LIKE",
         "~~*" | "!~~*" => "write ILIKE",
-        "->" | "->>" | "#>" | "#>>" => "JSON_VALUE(text, '$.key') reads a scalar out of JSON",
+        "#>" | "#>>" => "text -> 'key' and text ->> '$.key[0]' read JSON",
+        "#" => "write XOR(x, y)",
         _ => return None,
     })
 }

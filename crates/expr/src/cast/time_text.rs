@@ -175,11 +175,9 @@ pub(crate) fn write_date(out: &mut String, days: i64) {
 /// Appends `YYYY-MM-DD HH:MM:SS[.ffffff]`, the fraction without trailing zeros.
 pub(crate) fn write_timestamp(out: &mut String, micros: i64) {
     let (days, of_day) = split_micros(micros);
-    let date = civil_of(days);
-    let (year, era) = if date.year < 1 { (1 - date.year, " (BC)") } else { (date.year, "") };
-    let _ = write!(out, "{year:04}-{:02}-{:02} ", date.month, date.day);
+    write_date(out, days);
+    out.push(' ');
     write_time_of_day(out, of_day);
-    out.push_str(era);
 }
 
 /// Appends `HH:MM:SS[.ffffff]`; hours may pass 24.

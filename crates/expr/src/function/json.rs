@@ -1,151 +1,183 @@
-//! `JSON_VALUE(json, path)`: the scalar at a path, as text.
+//! Values of JSON texts: `JSON_VALUE`, `JSON_EXTRACT` and `->`, and questions about them.
 //!
-//! A path is `$` and steps: `.name`, `."any name"`, `['any name']`, `[0]`, and `[-1]` from the end.
-//! Text comes without its quotes, numbers as they are written, truth values as `true` and `false`;
-//! `null`, objects, arrays and what is missing are NULL. Of members with the same name the first
-//! counts. Text that is not JSON makes the record bad.
+//! Where a value is, a path says (`json_path`). A scalar as text comes without its quotes; numbers are as
+//! they are written. A value as JSON comes as it is written, without white space between its parts. Of members
+//! with the same name the first counts. Text that is not JSON makes the record bad.
 
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, Int64Array};
 use tidemill_plan::Function;
 use tidemill_record::DataType;
 
+use super::array::{texts_type, try_texts};
+use super::json_path::Paths;
 use super::json_text::{Scanner, unescape};
+use super::lift::{Text, value1, value2};
 use super::text_output::written;
 use super::{Compiled, Problem};
 use crate::node::{Kernel, Node};
-use crate::value::{Failure, text_lane};
-
-/// One step of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Member(String),
-    /// From the front, or from the end if negative.
-    Element(i64),
-}
-
-fn parse_path(path: &str) -> Option<Vec<Step>> {
-    let mut rest = path.strip_prefix('$')?;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        if let Some(member) = rest.strip_prefix('.') {
-            if let Some(quoted) = member.strip_prefix('"') {
-                let (name, tail) = quoted.split_once('"')?;
-                steps.push(Step::Member(name.to_owned()));
-                rest = tail;
-            } else {
-                let end = member.find(['.', '[']).unwrap_or(member.len());
-                if end == 0 {
-                    return None;
-                }
-                steps.push(Step::Member(member[..end].to_owned()));
-                rest = &member[end..];
-            }
-            continue;
-        }
-        let inner = rest.strip_prefix('[')?;
-        if let Some(quote) = inner.chars().next().filter(|c| matches!(c, '\'' | '"')) {
-            let (name, tail) = inner[1..].split_once(quote)?;
-            steps.push(Step::Member(name.to_owned()));
-            rest = tail.strip_prefix(']')?;
-        } else {
-            let (index, tail) = inner.split_once(']')?;
-            steps.push(Step::Element(index.trim().parse().ok()?));
-            rest = tail;
-        }
-    }
-    Some(steps)
-}
-
-fn bad_path(path: &str) -> String {
-    format!("invalid JSON path '{path}'")
-}
+use crate::value::{Failure, Value, text_lane};
 
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    let is_standard =
+        matches!(function, Function::JsonValue | Function::JsonQuery | Function::JsonExists);
+    let paths = Paths::new(arguments.get(1), is_standard)?;
     match function {
-        Function::JsonValue => json_value(arguments),
+        Function::JsonValue => texts(paths, scalar),
+        Function::JsonExtract => texts(paths, |value, out| {
+            compact(value, out);
+            true
+        }),
+        Function::JsonExtractString => texts(paths, |value, out| {
+            let is_there = value != "null";
+            match value.as_bytes().first() {
+                Some(b'"') => out.push_str(&unescape(value)),
+                _ => compact(value, out),
+            }
+            is_there
+        }),
+        Function::JsonQuery => texts(paths, |value, out| {
+            compact(value, out);
+            value.starts_with(['{', '['])
+        }),
+        Function::JsonType => texts(paths, |value, out| {
+            out.push_str(type_of(value));
+            true
+        }),
+        Function::JsonExists => {
+            let kernel = Kernel::partial(move |v, rows| {
+                let exists = each(&paths, v, rows, |found| Some(found.is_some()));
+                Ok(Arc::new(exists.collect::<Result<BooleanArray, Failure>>()?))
+            });
+            Ok((kernel, DataType::Boolean))
+        }
+        Function::JsonArrayLength => {
+            let kernel = Kernel::partial(move |v, rows| {
+                let count = |value: &str| i64::try_from(elements(value).count()).ok();
+                let counts = each(&paths, v, rows, |found| count(found?));
+                Ok(Arc::new(counts.collect::<Result<Int64Array, Failure>>()?))
+            });
+            Ok((kernel, DataType::BigInt))
+        }
+        Function::JsonKeys => {
+            let kernel = Kernel::partial(move |v, rows| {
+                try_texts(rows, |row, push| {
+                    let Some(Some(value)) = found(&paths, v, row)? else { return Ok(false) };
+                    keys(value).for_each(|key| push(&unescape(key)));
+                    Ok(true)
+                })
+            });
+            Ok((kernel, texts_type()))
+        }
+        Function::JsonValid => {
+            let kernel = value1::<Text, _>(|text| Scanner::new(text).holds_document());
+            Ok((kernel, DataType::Boolean))
+        }
         _ => Err(Problem::Types),
     }
 }
 
-fn json_value(arguments: &[Node]) -> Compiled {
-    let [_, path] = arguments else { return Err(Problem::Types) };
-    let fixed = match path.as_constant().filter(|array| array.is_valid(0)) {
-        None => None,
-        Some(array) => {
-            let path = array.as_string_view().value(0);
-            Some(parse_path(path).ok_or_else(|| bad_path(path))?)
-        }
-    };
+/// Whether a text is JSON of the kind that the second argument names.
+pub(super) fn is_json() -> Kernel {
+    value2::<Text, Text, _>(|text, kind| {
+        let begins = |with: &[char]| text.trim_start().starts_with(with);
+        let is_kind = match kind {
+            "OBJECT" => begins(&['{']),
+            "ARRAY" => begins(&['[']),
+            "SCALAR" => !begins(&['{', '[']),
+            _ => true,
+        };
+        is_kind && Scanner::new(text).holds_document()
+    })
+}
+
+/// The value at a row's path: `None` if an argument is NULL, `Some(None)` where the path leads nowhere.
+fn found<'a>(
+    paths: &Paths,
+    values: &'a [Value],
+    row: usize,
+) -> Result<Option<Option<&'a str>>, Failure> {
+    let Some(text) = text_lane(&values[0]).get(row) else { return Ok(None) };
+    let Some(steps) = paths.of(values.get(1), row)? else { return Ok(None) };
+    if !Scanner::new(text).holds_document() {
+        return Err(Failure::row("invalid JSON"));
+    }
+    Ok(Some(Scanner::new(text).find(&steps)))
+}
+
+/// What `answer` says of each row's value; NULL for NULL.
+fn each<'a, T>(
+    paths: &'a Paths,
+    values: &'a [Value],
+    rows: usize,
+    answer: impl Fn(Option<&str>) -> Option<T> + 'a,
+) -> impl Iterator<Item = Result<Option<T>, Failure>> + 'a {
+    (0..rows).map(move |row| Ok(found(paths, values, row)?.and_then(&answer)))
+}
+
+/// Texts made of values; NULL where `write` says so, and where there is no value.
+fn texts(paths: Paths, write: fn(&str, &mut String) -> bool) -> Compiled {
     let kernel = Kernel::partial(move |v, rows| {
-        let (texts, paths) = (text_lane(&v[0]), text_lane(&v[1]));
-        written(rows, |row, out| {
-            let (Some(text), Some(path)) = (texts.get(row), paths.get(row)) else {
-                return Ok(false);
-            };
-            let found = match &fixed {
-                Some(steps) => find(text, steps)?,
-                None => {
-                    let steps = parse_path(path).ok_or_else(|| Failure::row(bad_path(path)))?;
-                    find(text, &steps)?
-                }
-            };
-            Ok(found.is_some_and(|value| write_scalar(value, out)))
+        written(rows, |row, out| match found(&paths, v, row)? {
+            Some(Some(value)) => Ok(write(value, out)),
+            Some(None) | None => Ok(false),
         })
     });
     Ok((kernel, DataType::Varchar))
 }
 
-/// The text of the value at a path; `None` where it leads nowhere.
-fn find<'a>(text: &'a str, steps: &[Step]) -> Result<Option<&'a str>, Failure> {
-    if !Scanner::new(text).holds_document() {
-        return Err(Failure::row("invalid JSON"));
-    }
-    let mut scanner = Scanner::new(text);
-    let is_there = steps.iter().all(|step| match step {
-        Step::Member(name) => scanner.enter_member(name),
-        Step::Element(index) => scanner.enter_element(*index),
-    });
-    Ok(if is_there { scanner.value() } else { None })
-}
-
 /// Whether the value is a scalar other than `null`, which is then appended.
-fn write_scalar(value: &str, out: &mut String) -> bool {
+fn scalar(value: &str, out: &mut String) -> bool {
     match value.as_bytes().first() {
-        Some(b'"') => {
-            out.push_str(&unescape(value));
-            true
+        Some(b'"') => out.push_str(&unescape(value)),
+        Some(b'{' | b'[' | b'n') | None => return false,
+        Some(_) => out.push_str(value),
+    }
+    true
+}
+
+/// Appends a value without white space between its parts.
+fn compact(value: &str, out: &mut String) {
+    let mut is_text = false;
+    let mut is_escaped = false;
+    let mut from = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b' ' | b'\t' | b'\n' | b'\r' if !is_text => {
+                out.push_str(&value[from..at]);
+                from = at + 1;
+            }
+            _ => {}
         }
-        Some(b'{' | b'[' | b'n') | None => false,
-        Some(_) => {
-            out.push_str(value);
-            true
-        }
+    }
+    out.push_str(&value[from..]);
+}
+
+/// As `DuckDB` calls them.
+fn type_of(value: &str) -> &'static str {
+    match value.as_bytes().first() {
+        Some(b'{') => "OBJECT",
+        Some(b'[') => "ARRAY",
+        Some(b'"') => "VARCHAR",
+        Some(b't' | b'f') => "BOOLEAN",
+        Some(b'n') | None => "NULL",
+        Some(_) if value.parse::<u64>().is_ok() => "UBIGINT",
+        Some(_) if value.parse::<i64>().is_ok() => "BIGINT",
+        Some(_) => "DOUBLE",
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The elements of an array; none of what is none.
+fn elements(value: &str) -> impl Iterator<Item = &str> {
+    Scanner::new(value).into_elements()
+}
 
-    #[test]
-    fn paths() {
-        let member = |name: &str| Step::Member(name.to_owned());
-        assert_eq!(parse_path("$"), Some(vec![]));
-        assert_eq!(
-            parse_path("$.a.b[0]['x y'][-1].\"d.e\""),
-            Some(vec![
-                member("a"),
-                member("b"),
-                Step::Element(0),
-                member("x y"),
-                Step::Element(-1),
-                member("d.e"),
-            ])
-        );
-        for broken in ["", "a", "$.", "$..a", "$[", "$[a]", "$['a", "$['a'", "$a", "$.\"a", "$[]"] {
-            assert_eq!(parse_path(broken), None, "{broken}");
-        }
-    }
+/// The keys of an object, in quotes; none of what is none.
+fn keys(value: &str) -> impl Iterator<Item = &str> {
+    Scanner::new(value).into_keys()
 }

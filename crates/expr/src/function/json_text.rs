@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::json_path::Step;
+
 /// The text of a JSON string without quotes and escapes. A surrogate without its partner becomes
 /// the replacement character.
 pub(super) fn unescape(quoted: &str) -> Cow<'_, str> {
@@ -39,8 +41,56 @@ impl<'a> Scanner<'a> {
         self.at == self.text.len()
     }
 
+    /// The text of the value that these steps lead to; `None` where they lead nowhere. The text must have been
+    /// checked.
+    pub(super) fn find(mut self, steps: &[Step]) -> Option<&'a str> {
+        let is_there = steps.iter().all(|step| match step {
+            Step::Member(name) => self.enter_member(name),
+            Step::Element(index) => self.enter_element(*index),
+            Step::Either(name) => {
+                let at = self.at;
+                let index = name.parse().ok().filter(|index: &i64| *index >= 0);
+                self.enter_member(name) || {
+                    self.at = at;
+                    index.is_some_and(|index| self.enter_element(index))
+                }
+            }
+        });
+        if is_there { self.value() } else { None }
+    }
+
+    /// The elements of the array that follows; none if it is no array. The text must have been checked.
+    pub(super) fn into_elements(mut self) -> impl Iterator<Item = &'a str> {
+        self.skip_space();
+        let mut is_open = self.skip(b'[') && self.peek_past_space() != Some(b']');
+        std::iter::from_fn(move || {
+            let element = if is_open { self.value() } else { None };
+            is_open = element.is_some() && self.skip_comma();
+            element
+        })
+    }
+
+    /// The keys of the object that follows, in quotes; none if it is no object. The text must have been checked.
+    pub(super) fn into_keys(mut self) -> impl Iterator<Item = &'a str> {
+        self.skip_space();
+        let mut is_open = self.skip(b'{') && self.peek_past_space() != Some(b'}');
+        std::iter::from_fn(move || {
+            if !is_open {
+                return None;
+            }
+            self.skip_space();
+            let start = self.at;
+            self.skip_string();
+            let key = &self.text[start..self.at];
+            self.skip_space();
+            self.skip(b':');
+            is_open = self.skip_value() && self.skip_comma();
+            Some(key)
+        })
+    }
+
     /// The text of the value that follows.
-    pub(super) fn value(&mut self) -> Option<&'a str> {
+    fn value(&mut self) -> Option<&'a str> {
         self.skip_space();
         let start = self.at;
         self.skip_value().then(|| &self.text[start..self.at])
@@ -48,7 +98,7 @@ impl<'a> Scanner<'a> {
 
     /// Moves into the first member of this name, if an object with one follows. The text must have
     /// been checked.
-    pub(super) fn enter_member(&mut self, name: &str) -> bool {
+    fn enter_member(&mut self, name: &str) -> bool {
         self.skip_space();
         if !self.skip(b'{') {
             return false;
@@ -72,7 +122,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Moves into an element, if an array that has it follows. The text must have been checked.
-    pub(super) fn enter_element(&mut self, index: i64) -> bool {
+    fn enter_element(&mut self, index: i64) -> bool {
         self.skip_space();
         if !self.skip(b'[') {
             return false;

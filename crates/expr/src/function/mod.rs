@@ -3,18 +3,26 @@
 //! Each file compiles the functions of its subject over arguments of the types they work with;
 //! [`compile`] brings arguments to those types and the result to the type the plan states.
 
-mod digest;
+mod array;
+mod bits;
+mod encoding;
 mod extremes;
 mod fit;
 mod json;
+mod json_path;
 mod json_text;
+mod lift;
 mod math;
 mod regexp;
+mod regexp_parts;
 mod round;
+mod search;
 mod string;
 mod substring;
 mod text_output;
 mod time;
+mod time_between;
+mod time_made;
 mod time_text;
 mod time_unit;
 
@@ -101,13 +109,18 @@ pub(crate) fn compile(
 fn kernel(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
     match function.family() {
         Family::Text => string::kernel(function, arguments),
+        Family::Search => search::kernel(function, arguments),
         Family::Part => substring::kernel(function, arguments),
         Family::Pattern => regexp::kernel(function, arguments),
         Family::Json => json::kernel(function, arguments),
-        Family::Digest => digest::kernel(function, arguments),
+        Family::Encoding => encoding::kernel(function, arguments),
         Family::Number => math::kernel(function, arguments),
         Family::Rounding => round::kernel(function, arguments, &expr.data_type),
+        Family::Bits => bits::kernel(function, arguments),
         Family::Time => time::kernel(function, arguments),
+        Family::TimeMade => time_made::kernel(function, arguments),
+        Family::TimeBetween => time_between::kernel(function, arguments),
+        Family::Array => array::kernel(function, arguments),
         Family::Choice => extremes::kernel(function, arguments),
         Family::Internal => internal(expr, function, arguments),
     }
@@ -116,6 +129,16 @@ fn kernel(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
 fn internal(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
     match function {
         Function::ConcatOperator => string::kernel(function, arguments),
+        Function::BitAnd
+        | Function::BitOr
+        | Function::BitNot
+        | Function::ShiftLeft
+        | Function::ShiftRight => bits::kernel(function, arguments),
+        Function::IsJson => Ok((json::is_json(), DataType::Boolean)),
+        Function::SpanTimes => time_between::kernel(function, arguments),
+        Function::AddDays | Function::SubtractDays | Function::DaysBetween => {
+            time_made::kernel(function, arguments)
+        }
         Function::RoundTime => fit::round_time(arguments),
         Function::WindowStart => fit::window_start(arguments),
         Function::Fits => fit::fits(expr, arguments),

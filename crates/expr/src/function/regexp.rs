@@ -1,4 +1,4 @@
-//! `REGEXP_LIKE` and `REGEXP_REPLACE`.
+//! Regular expressions: whether they match, what they match, and other text in its place.
 //!
 //! Constant patterns are compiled once. Patterns follow RE2: `\d`, `\w`, `\s` and `\b` know ASCII
 //! only, and `$` is the end of the text. Flags: `i` any case, `c` exact case, `s` lets `.` match a
@@ -13,23 +13,29 @@ use tidemill_record::DataType;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 
+use super::lift::{Text, text1};
 use super::text_output::{TEXT_BYTES_MAX, tested, too_long, written};
-use super::{Compiled, Problem};
+use super::{Compiled, Problem, regexp_parts};
 use crate::node::{Kernel, Node};
 use crate::value::{Failure, Value, text_lane};
 
 /// What flags ask for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Flags {
+pub(super) struct Flags {
     is_case_insensitive: bool,
     is_dot_any: bool,
     is_literal: bool,
     is_global: bool,
+    /// Whether `g` may ask for every match.
+    allows_global: bool,
+    /// The pattern has to be all of the text.
+    is_whole: bool,
 }
 
 impl Flags {
-    fn parse(text: &str, allows_global: bool) -> Result<Self, String> {
-        let mut flags = Self::default();
+    /// What a text asks for beside what holds for the function.
+    fn parse(self, text: &str) -> Result<Self, String> {
+        let mut flags = self;
         for flag in text.chars() {
             match flag {
                 'i' => flags.is_case_insensitive = true,
@@ -37,7 +43,7 @@ impl Flags {
                 's' => flags.is_dot_any = true,
                 'm' | 'n' | 'p' => flags.is_dot_any = false,
                 'l' => flags.is_literal = true,
-                'g' if allows_global => flags.is_global = true,
+                'g' if flags.allows_global => flags.is_global = true,
                 _ => return Err(format!("unknown regular expression flag '{flag}'")),
             }
         }
@@ -46,6 +52,7 @@ impl Flags {
 
     fn compile(self, pattern: &str) -> Result<Regex, regex::Error> {
         let pattern = if self.is_literal { regex::escape(pattern) } else { ascii_classes(pattern) };
+        let pattern = if self.is_whole { format!(r"\A(?:{pattern})\z") } else { pattern };
         RegexBuilder::new(&pattern)
             .case_insensitive(self.is_case_insensitive)
             .dot_matches_new_line(self.is_dot_any)
@@ -95,35 +102,41 @@ fn constant<'a>(node: Option<&'a Node>, default: &'static str) -> Constant<'a> {
 }
 
 /// A pattern that is compiled once, or once a run of rows with the same pattern and flags.
-enum Source {
+pub(super) enum Source {
     Fixed(Box<Regex>, Flags),
-    Varying { allows_global: bool },
+    /// With the flags that hold for the function.
+    Varying(Flags),
 }
 
 impl Source {
-    fn new(pattern: &Node, flags: Option<&Node>, allows_global: bool) -> Result<Self, Problem> {
+    pub(super) fn new(pattern: &Node, flags: Option<&Node>, base: Flags) -> Result<Self, Problem> {
         let parsed = match constant(flags, "") {
             Constant::Null => return Err("flags are NULL".to_owned().into()),
-            Constant::Varies => return Ok(Self::Varying { allows_global }),
-            Constant::Text(text) => Flags::parse(text, allows_global)?,
+            Constant::Varies => return Ok(Self::Varying(base)),
+            Constant::Text(text) => base.parse(text)?,
         };
         match constant(Some(pattern), "") {
             Constant::Text(text) => Ok(Self::Fixed(Box::new(parsed.compile(text)?), parsed)),
-            Constant::Null | Constant::Varies => Ok(Self::Varying { allows_global }),
+            Constant::Null | Constant::Varies => Ok(Self::Varying(base)),
         }
     }
 
-    fn is_fixed(&self) -> bool {
-        matches!(self, Self::Fixed(..))
+    /// The pattern, where it is the same for all rows.
+    pub(super) fn fixed(&self) -> Option<&Regex> {
+        if let Self::Fixed(regex, _) = self { Some(regex) } else { None }
     }
 
-    fn reader<'a>(&'a self, pattern: &'a Value, flags: Option<&'a Value>) -> Patterns<'a> {
+    pub(super) fn reader<'a>(
+        &'a self,
+        pattern: &'a Value,
+        flags: Option<&'a Value>,
+    ) -> Patterns<'a> {
         Patterns { source: self, pattern, flags, last: None }
     }
 }
 
 /// Gives each row its pattern.
-struct Patterns<'a> {
+pub(super) struct Patterns<'a> {
     source: &'a Source,
     pattern: &'a Value,
     flags: Option<&'a Value>,
@@ -132,10 +145,10 @@ struct Patterns<'a> {
 
 impl<'a> Patterns<'a> {
     /// `None` if the pattern or its flags are NULL.
-    fn get(&mut self, row: usize) -> Result<Option<(&Regex, Flags)>, Failure> {
-        let allows_global = match self.source {
+    pub(super) fn get(&mut self, row: usize) -> Result<Option<(&Regex, Flags)>, Failure> {
+        let base = match self.source {
             Source::Fixed(regex, flags) => return Ok(Some((regex, *flags))),
-            Source::Varying { allows_global } => *allows_global,
+            Source::Varying(base) => *base,
         };
         let flags = match self.flags {
             None => "",
@@ -147,7 +160,7 @@ impl<'a> Patterns<'a> {
         let Some(pattern) = at(self.pattern, row) else { return Ok(None) };
         let is_same = |last: &(&str, &str, Regex, Flags)| last.0 == pattern && last.1 == flags;
         if !self.last.as_ref().is_some_and(is_same) {
-            let parsed = Flags::parse(flags, allows_global).map_err(Failure::row)?;
+            let parsed = base.parse(flags).map_err(Failure::row)?;
             let regex = parsed
                 .compile(pattern)
                 .map_err(|_| Failure::row(format!("invalid regular expression '{pattern}'")))?;
@@ -165,20 +178,30 @@ fn at(value: &Value, row: usize) -> Option<&str> {
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
     match function {
-        Function::RegexpLike => like(arguments),
+        Function::RegexpLike => like(arguments, false),
+        Function::RegexpFullMatch => like(arguments, true),
         Function::RegexpReplace => replace(arguments),
+        Function::RegexpExtract => regexp_parts::extract(arguments),
+        Function::RegexpExtractAll => regexp_parts::extract_all(arguments),
+        Function::RegexpCount => regexp_parts::count(arguments),
+        Function::RegexpSplit => regexp_parts::split(arguments),
+        Function::RegexpEscape => {
+            let kernel = text1::<Text, _>(|text, out| out.push_str(&regex::escape(text)));
+            Ok((kernel, DataType::Varchar))
+        }
         _ => Err(Problem::Types),
     }
 }
 
-/// `REGEXP_LIKE(text, pattern [, flags])`
-fn like(arguments: &[Node]) -> Compiled {
+/// Whether a pattern occurs anywhere, or is all of the text.
+fn like(arguments: &[Node], is_whole: bool) -> Compiled {
     let ([_, pattern] | [_, pattern, _]) = arguments else { return Err(Problem::Types) };
-    let source = Source::new(pattern, arguments.get(2), false)?;
-    let is_fallible = !source.is_fixed();
+    let base = Flags { is_whole, ..Flags::default() };
+    let source = Source::new(pattern, arguments.get(2), base)?;
+    let is_fallible = source.fixed().is_none();
     let kernel = Kernel::partial(move |v, rows| {
         let texts = text_lane(&v[0]);
-        if let Source::Fixed(regex, _) = &source {
+        if let Some(regex) = source.fixed() {
             return Ok(tested(rows, |row| texts.get(row).map(|text| regex.is_match(text))));
         }
         let mut patterns = source.reader(&v[1], v.get(2));
@@ -237,7 +260,8 @@ fn replace(arguments: &[Node]) -> Compiled {
     let ([_, pattern, replacement] | [_, pattern, replacement, _]) = arguments else {
         return Err(Problem::Types);
     };
-    let source = Source::new(pattern, arguments.get(3), true)?;
+    let base = Flags { allows_global: true, ..Flags::default() };
+    let source = Source::new(pattern, arguments.get(3), base)?;
     let fixed = match (&source, constant(Some(replacement), "")) {
         (Source::Fixed(regex, _), Constant::Text(text)) => {
             Some(parse_replacement(text, regex.captures_len() - 1)?)

@@ -1,6 +1,6 @@
-//! `ROUND`, `FLOOR` and `CEIL` for each numeric type.
+//! `ROUND`, `TRUNC`, `FLOOR` and `CEIL` for each numeric type.
 //!
-//! `ROUND` goes half away from zero. Negative digits round to tens, hundreds and so on.
+//! `ROUND` goes half away from zero, `TRUNC` towards zero. Negative digits round to tens, hundreds and so on.
 
 use std::sync::Arc;
 
@@ -19,13 +19,27 @@ use crate::value::{Failure, Lane, Value, integer_lane};
 
 /// Compiles a function of this file; `result` is the type the plan states.
 pub(super) fn kernel(function: Function, arguments: &[Node], result: &DataType) -> Compiled {
-    let types: Vec<&DataType> = arguments.iter().map(Node::data_type).collect();
-    match (function, types.as_slice()) {
-        (Function::Round, [data_type] | [data_type, DataType::BigInt]) => round(data_type, result),
-        (Function::Floor, [data_type]) => whole(data_type, result, false),
-        (Function::Ceil, [data_type]) => whole(data_type, result, true),
+    let data_type = arguments[0].data_type();
+    match function {
+        Function::Round => round(data_type, result, Way::NEAREST),
+        Function::Trunc => round(data_type, result, Way::TOWARDS_ZERO),
+        Function::Floor => whole(data_type, result, false),
+        Function::Ceil => whole(data_type, result, true),
         _ => Err(Problem::Types),
     }
+}
+
+/// How a number becomes whole.
+#[derive(Clone, Copy)]
+struct Way {
+    float: fn(f64) -> f64,
+    /// Of a quotient; the divisor is positive.
+    divide: fn(i128, i128) -> i128,
+}
+
+impl Way {
+    const NEAREST: Self = Self { float: f64::round, divide: divide_rounded };
+    const TOWARDS_ZERO: Self = Self { float: f64::trunc, divide: |value, divisor| value / divisor };
 }
 
 /// Applies `f` to each value and its digits; NULL if either is, and a failure if `f` has no value.
@@ -52,30 +66,31 @@ fn round_rows<T: ArrowPrimitiveType>(
     rounded.collect()
 }
 
-fn round(data_type: &DataType, result: &DataType) -> Compiled {
+fn round(data_type: &DataType, result: &DataType, way: Way) -> Compiled {
     let kernel = match data_type {
         DataType::TinyInt => {
-            each::<Int8Type>(|v, d| i8::try_from(round_integer(v.into(), d)?).ok())
+            each::<Int8Type>(move |v, d| i8::try_from(round_integer(v.into(), d, way)?).ok())
         }
         DataType::SmallInt => {
-            each::<Int16Type>(|v, d| i16::try_from(round_integer(v.into(), d)?).ok())
+            each::<Int16Type>(move |v, d| i16::try_from(round_integer(v.into(), d, way)?).ok())
         }
         DataType::Integer => {
-            each::<Int32Type>(|v, d| i32::try_from(round_integer(v.into(), d)?).ok())
+            each::<Int32Type>(move |v, d| i32::try_from(round_integer(v.into(), d, way)?).ok())
         }
         DataType::BigInt => {
-            each::<Int64Type>(|v, d| i64::try_from(round_integer(v.into(), d)?).ok())
+            each::<Int64Type>(move |v, d| i64::try_from(round_integer(v.into(), d, way)?).ok())
         }
         DataType::Real => {
-            each::<Float32Type>(|v, d| Some(narrow(round_double(v.into(), d)))).with_fallible(false)
+            each::<Float32Type>(move |v, d| Some(narrow(round_double(v.into(), d, way))))
+                .with_fallible(false)
         }
         DataType::Double => {
-            each::<Float64Type>(|v, d| Some(round_double(v, d))).with_fallible(false)
+            each::<Float64Type>(move |v, d| Some(round_double(v, d, way))).with_fallible(false)
         }
         DataType::Decimal { precision, scale } => {
             let from = DecimalShape { precision: *precision, scale: *scale };
             return Ok(decimals(from, result, move |value, digits| {
-                round_decimal(value, from.scale, digits)
+                round_decimal(value, from.scale, digits, way)
             }));
         }
         _ => return Err(Problem::Types),
@@ -88,20 +103,20 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-fn round_integer(value: i128, digits: i64) -> Option<i128> {
+fn round_integer(value: i128, digits: i64, way: Way) -> Option<i128> {
     if digits >= 0 {
         return Some(value);
     }
     match u32::try_from(digits.unsigned_abs()).ok().and_then(power_of_ten) {
         // Beyond every digit the value has.
         None => Some(0),
-        Some(unit) => divide_rounded(value, unit).checked_mul(unit),
+        Some(unit) => (way.divide)(value, unit).checked_mul(unit),
     }
 }
 
 /// Scales, rounds and scales back; a value that scaling would push past the range is as round as
 /// it gets.
-fn round_double(value: f64, digits: i64) -> f64 {
+fn round_double(value: f64, digits: i64, way: Way) -> f64 {
     const EXPONENT_MAX: i64 = 400;
     if !value.is_finite() {
         return value;
@@ -110,23 +125,23 @@ fn round_double(value: f64, digits: i64) -> f64 {
     let clamped = digits.clamp(-EXPONENT_MAX, EXPONENT_MAX);
     let unit = 10_f64.powi(i32::try_from(clamped.abs()).unwrap_or(0));
     if digits >= 0 {
-        let rounded = (value * unit).round() / unit;
+        let rounded = (way.float)(value * unit) / unit;
         if rounded.is_finite() { rounded } else { value }
     } else {
-        let rounded = (value / unit).round() * unit;
+        let rounded = (way.float)(value / unit) * unit;
         if rounded.is_finite() { rounded } else { 0.0 }
     }
 }
 
 /// The value rounded at `digits` after the point, still at its own scale.
-fn round_decimal(value: i128, scale: u8, digits: i64) -> Option<i128> {
+fn round_decimal(value: i128, scale: u8, digits: i64, way: Way) -> Option<i128> {
     let dropped = i64::from(scale).saturating_sub(digits);
     if dropped <= 0 {
         return Some(value);
     }
     match u32::try_from(dropped).ok().and_then(power_of_ten) {
         None => Some(0),
-        Some(unit) => divide_rounded(value, unit).checked_mul(unit),
+        Some(unit) => (way.divide)(value, unit).checked_mul(unit),
     }
 }
 

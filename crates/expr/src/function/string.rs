@@ -1,94 +1,153 @@
-//! Functions that look at texts whole: case, trimming, joining, searching.
+//! Functions that make one text of others: case, trimming, joining, repeating, replacing.
 //!
 //! `UPPER` and `LOWER` are the full mappings of Unicode, so a text may change its length.
 
-use std::sync::Arc;
-
-use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, PrimitiveArray};
 use tidemill_plan::Function;
 use tidemill_record::DataType;
 
-use super::text_output::{TEXT_BYTES_MAX, sliced, tested, too_long, written};
-use super::{Compiled, Problem};
+use super::lift::{Bytes, Integer, Text, push, text1, text2, text3, text4, value1};
+use super::text_output::{TEXT_BYTES_MAX, sliced, too_long, written};
+use super::{Compiled, Problem, array};
 use crate::node::{Kernel, Node};
 use crate::value::{Failure, Lane, Value, text_lane};
 
 /// Compiles a function of this file.
-pub(super) fn kernel(function: Function, _: &[Node]) -> Compiled {
-    let text = |kernel: Kernel| Ok((kernel, DataType::Varchar));
-    match function {
-        Function::Upper => text(mapped(|text, out| {
+pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
+    let given = arguments[0].data_type();
+    let kernel = match function {
+        Function::Length if matches!(given, DataType::Array(_)) => {
+            return array::kernel(Function::ArrayLength, arguments);
+        }
+        Function::Length
+        | Function::OctetLength
+        | Function::BitLength
+        | Function::Ascii
+        | Function::Unicode => return Ok((counted(function, given), DataType::BigInt)),
+        Function::Upper => text1::<Text, _>(|text, out| {
             if text.is_ascii() {
                 out.push_str(text);
                 out.make_ascii_uppercase();
             } else {
                 out.extend(text.chars().flat_map(char::to_uppercase));
             }
-        })),
-        Function::Lower => text(mapped(|text, out| {
+        }),
+        Function::Lower => text1::<Text, _>(|text, out| {
             if text.is_ascii() {
                 out.push_str(text);
                 out.make_ascii_lowercase();
             } else {
                 out.push_str(&text.to_lowercase());
             }
-        })),
-        Function::Trim => text(trim(true, true)),
-        Function::Ltrim => text(trim(true, false)),
-        Function::Rtrim => text(trim(false, true)),
-        Function::Length => Ok((counted(|v, row| char_count(v[0].get(row)?)), DataType::BigInt)),
-        Function::Position => Ok((counted(position), DataType::BigInt)),
-        Function::Concat => text(concat()),
-        Function::ConcatOperator => text(concat_operator()),
-        Function::Replace => text(replace()),
-        Function::StartsWith => {
-            let kernel = Kernel::total(|v, rows| {
-                let (texts, prefixes) = (text_lane(&v[0]), text_lane(&v[1]));
-                Ok(tested(rows, |row| Some(texts.get(row)?.starts_with(prefixes.get(row)?))))
-            });
-            Ok((kernel, DataType::Boolean))
+        }),
+        Function::Initcap => text1::<Text, _>(initcap),
+        Function::Reverse => text1::<Text, _>(|text, out| out.extend(text.chars().rev())),
+        Function::Repeat => text2::<Text, Integer, _>(repeat),
+        Function::Trim => trim(true, true),
+        Function::Ltrim => trim(true, false),
+        Function::Rtrim => trim(false, true),
+        Function::Chr => text1::<Integer, _>(chr),
+        Function::Translate => text3::<Text, Text, Text, _>(translate),
+        Function::Overlay if arguments.len() == 4 => {
+            text4::<Text, Text, Integer, Integer, _>(overlay)
         }
-        _ => Err(Problem::Types),
+        Function::Overlay => text3::<Text, Text, Integer, _>(|text, new, start, out| {
+            overlay(text, new, start, -1, out)
+        }),
+        Function::Concat => concat(),
+        Function::ConcatWs => concat_ws(),
+        Function::ConcatOperator => concat_operator(),
+        Function::Replace => text3::<Text, Text, Text, _>(replace),
+        _ => return Err(Problem::Types),
+    };
+    Ok((kernel, DataType::Varchar))
+}
+
+/// Functions of one text, or of bytes, that give a number.
+fn counted(function: Function, given: &DataType) -> Kernel {
+    let bytes = |bytes: &[u8]| i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let first = |text: &str| text.chars().next().map(|first| i64::from(u32::from(first)));
+    let is_bytes = *given == DataType::Varbinary;
+    match function {
+        Function::OctetLength if is_bytes => value1::<Bytes, _>(bytes),
+        Function::OctetLength => value1::<Text, _>(move |text| bytes(text.as_bytes())),
+        Function::BitLength if is_bytes => value1::<Bytes, _>(move |given| bytes(given) * 8),
+        Function::BitLength => value1::<Text, _>(move |text| bytes(text.as_bytes()) * 8),
+        Function::Ascii => value1::<Text, _>(move |text| first(text).unwrap_or(0)),
+        Function::Unicode => value1::<Text, _>(move |text| first(text).unwrap_or(-1)),
+        _ => value1::<Text, _>(char_count),
     }
 }
 
-fn mapped(map: impl Fn(&str, &mut String) + Send + Sync + 'static) -> Kernel {
-    Kernel::total(move |v, rows| {
-        let texts = text_lane(&v[0]);
-        written(rows, |row, out| {
-            let Some(text) = texts.get(row) else { return Ok(false) };
-            map(text, out);
-            Ok(true)
-        })
-    })
+fn char_count(text: &str) -> i64 {
+    i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
+}
+
+/// Letters that begin a word in upper case, others in lower case. A word is of letters and digits.
+fn initcap(text: &str, out: &mut String) {
+    let mut is_within = false;
+    for c in text.chars() {
+        if is_within {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        is_within = c.is_alphanumeric();
+    }
+}
+
+fn repeat(text: &str, count: i64, out: &mut String) -> Result<(), Failure> {
+    let count = usize::try_from(count).unwrap_or(0);
+    if text.is_empty() {
+        return Ok(());
+    }
+    if text.len().saturating_mul(count) > TEXT_BYTES_MAX {
+        return Err(too_long());
+    }
+    (0..count).for_each(|_| out.push_str(text));
+    Ok(())
+}
+
+fn chr(code: i64, out: &mut String) -> Result<(), Failure> {
+    let c = u32::try_from(code).ok().and_then(char::from_u32);
+    out.push(c.ok_or_else(|| Failure::row(format!("no character has the number {code}")))?);
+    Ok(())
+}
+
+/// Each character of `from` becomes the one at its place in `to`, or goes where there is none. Of equal
+/// characters in `from` the first counts.
+fn translate(text: &str, from: &str, to: &str, out: &mut String) {
+    for c in text.chars() {
+        match from.chars().position(|known| known == c) {
+            None => out.push(c),
+            Some(place) => out.extend(to.chars().nth(place)),
+        }
+    }
+}
+
+/// Characters `[start, start + length)`, from 1, give way to `new`: as many as it has, if `length` is negative.
+fn overlay(
+    text: &str,
+    new: &str,
+    start: i64,
+    length: i64,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let length = if length < 0 { char_count(new) } else { length };
+    let from = start.saturating_sub(1).max(0);
+    let to = start.saturating_sub(1).saturating_add(length).max(0);
+    let place = |count: i64| {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        text.char_indices().nth(count).map_or(text.len(), |(at, _)| at)
+    };
+    push(out, &text[..place(from)])?;
+    push(out, new)?;
+    push(out, &text[place(to)..])
 }
 
 type Texts<'a> = Lane<&'a arrow_array::StringViewArray>;
 
 fn lanes(values: &[Value]) -> Vec<Texts<'_>> {
     values.iter().map(text_lane).collect()
-}
-
-fn counted(count: impl Fn(&[Texts<'_>], usize) -> Option<i64> + Send + Sync + 'static) -> Kernel {
-    Kernel::total(move |v, rows| {
-        let lanes = lanes(v);
-        let counts: PrimitiveArray<Int64Type> = (0..rows).map(|row| count(&lanes, row)).collect();
-        Ok(Arc::new(counts) as ArrayRef)
-    })
-}
-
-fn char_count(text: &str) -> Option<i64> {
-    i64::try_from(text.chars().count()).ok()
-}
-
-/// Arguments: needle, text. Characters from 1, 0 where absent.
-fn position(lanes: &[Texts<'_>], row: usize) -> Option<i64> {
-    let (needle, text) = (lanes[0].get(row)?, lanes[1].get(row)?);
-    match text.find(needle) {
-        None => Some(0),
-        Some(at) => char_count(&text[..at]).map(|before| before + 1),
-    }
 }
 
 /// Without a second argument only spaces go, no other white space.
@@ -138,37 +197,34 @@ fn concat_operator() -> Kernel {
     })
 }
 
-/// Appends within the limit of a text.
-fn push(out: &mut String, part: &str) -> Result<(), Failure> {
-    if out.len() + part.len() > TEXT_BYTES_MAX {
-        return Err(too_long());
-    }
-    out.push_str(part);
-    Ok(())
-}
-
-/// Every occurrence, left to right; an empty needle occurs nowhere.
-fn replace() -> Kernel {
+/// Text between separators; NULL arguments are left out, and NULL as the separator gives NULL.
+fn concat_ws() -> Kernel {
     Kernel::partial(|v, rows| {
-        let (texts, needles, others) = (text_lane(&v[0]), text_lane(&v[1]), text_lane(&v[2]));
+        let lanes = lanes(v);
         written(rows, |row, out| {
-            let (Some(text), Some(needle), Some(other)) =
-                (texts.get(row), needles.get(row), others.get(row))
-            else {
-                return Ok(false);
-            };
-            if needle.is_empty() {
-                push(out, text)?;
-                return Ok(true);
+            let Some(separator) = lanes[0].get(row) else { return Ok(false) };
+            let parts = lanes[1..].iter().filter_map(|lane| lane.get(row));
+            for (at, part) in parts.enumerate() {
+                if at > 0 {
+                    push(out, separator)?;
+                }
+                push(out, part)?;
             }
-            let mut from = 0;
-            for (at, found) in text.match_indices(needle) {
-                push(out, &text[from..at])?;
-                push(out, other)?;
-                from = at + found.len();
-            }
-            push(out, &text[from..])?;
             Ok(true)
         })
     })
+}
+
+/// Every occurrence, left to right; an empty needle occurs nowhere.
+fn replace(text: &str, needle: &str, other: &str, out: &mut String) -> Result<(), Failure> {
+    if needle.is_empty() {
+        return push(out, text);
+    }
+    let mut from = 0;
+    for (at, found) in text.match_indices(needle) {
+        push(out, &text[from..at])?;
+        push(out, other)?;
+        from = at + found.len();
+    }
+    push(out, &text[from..])
 }

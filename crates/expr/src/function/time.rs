@@ -27,7 +27,10 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
     match function {
         Function::DateTrunc => date_trunc(arguments),
         Function::DatePart => date_part(arguments),
+        Function::ToTimestamp if arguments.len() == 2 => time_text::strptime(arguments, false),
         Function::ToTimestamp => to_timestamp(arguments),
+        Function::Strptime => time_text::strptime(arguments, false),
+        Function::TryStrptime => time_text::strptime(arguments, true),
         Function::DateFormat => time_text::date_format(arguments),
         _ => Err(Problem::Types),
     }

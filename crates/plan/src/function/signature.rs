@@ -33,12 +33,20 @@ pub enum Kind {
     Same,
     /// A value of any type but arrays, as text.
     Shown,
+    /// An array.
+    Array,
+    /// A value of the type of the elements of the first argument.
+    Item,
     /// A constant unit of `DATE_TRUNC`.
     TruncUnit,
     /// A constant unit of `DATE_PART`.
     PartUnit,
+    /// A constant unit of a span of time.
+    StepUnit,
     /// Directives of strftime, to write.
     WriteFormat,
+    /// Directives of strftime, to read.
+    ReadFormat,
 }
 
 impl Kind {
@@ -46,9 +54,13 @@ impl Kind {
     #[must_use]
     pub fn data_type(self) -> Option<DataType> {
         Some(match self {
-            Self::Text | Self::Shown | Self::TruncUnit | Self::PartUnit | Self::WriteFormat => {
-                DataType::Varchar
-            }
+            Self::Text
+            | Self::Shown
+            | Self::TruncUnit
+            | Self::PartUnit
+            | Self::StepUnit
+            | Self::WriteFormat
+            | Self::ReadFormat => DataType::Varchar,
             Self::Integer => DataType::BigInt,
             Self::Double => DataType::Double,
             Self::Boolean => DataType::Boolean,
@@ -56,8 +68,16 @@ impl Kind {
             Self::Time => DataType::Timestamp,
             Self::Day => DataType::Date,
             Self::Span => DataType::Interval,
-            Self::Number | Self::Wide | Self::Plain | Self::Same => return None,
+            Self::Number | Self::Wide | Self::Plain | Self::Same | Self::Array | Self::Item => {
+                return None;
+            }
         })
+    }
+
+    /// Whether it takes a unit of time, which may be a word without quotes.
+    #[must_use]
+    pub fn is_unit(self) -> bool {
+        matches!(self, Self::TruncUnit | Self::PartUnit | Self::StepUnit)
     }
 
     /// Whether a kernel takes a value of this type as it is.
@@ -69,7 +89,8 @@ impl Kind {
                 data_type.is_numeric()
                     && (!data_type.is_integer() || *data_type == DataType::BigInt)
             }
-            Self::Plain | Self::Same => !matches!(data_type, DataType::Array(_)),
+            Self::Plain | Self::Same | Self::Item => !matches!(data_type, DataType::Array(_)),
+            Self::Array => matches!(data_type, DataType::Array(_)),
             _ => self.data_type().as_ref() == Some(data_type),
         }
     }
@@ -80,6 +101,7 @@ impl fmt::Display for Kind {
         match self.data_type() {
             Some(data_type) => write!(f, "{data_type}"),
             None if matches!(self, Self::Number | Self::Wide) => f.write_str("a number"),
+            None if *self == Self::Array => f.write_str("an array"),
             None => f.write_str("a value"),
         }
     }
@@ -98,12 +120,24 @@ pub enum Returns {
     Double,
     /// `BOOLEAN`
     Boolean,
+    /// `VARBINARY`
+    Bytes,
     /// `TIMESTAMP`
     Time,
+    /// `DATE`
+    Day,
+    /// `INTERVAL`
+    Span,
+    /// An array of `VARCHAR`
+    Texts,
     /// The type of the first argument.
     First,
+    /// The type of the elements of the first argument.
+    Item,
     /// The common type of the arguments that are [`Kind::Same`].
     Same,
+    /// An array of that type.
+    SameArray,
     /// The binder works it out from the arguments.
     Bound,
 }

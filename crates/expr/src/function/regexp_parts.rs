@@ -1,0 +1,160 @@
+//! What a regular expression finds: `REGEXP_EXTRACT`, `REGEXP_EXTRACT_ALL`, `REGEXP_COUNT`, and the texts
+//! between (`REGEXP_SPLIT_TO_ARRAY`).
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, Int64Array};
+use regex::Regex;
+use tidemill_record::DataType;
+
+use super::array::{texts_type, try_texts};
+use super::regexp::{Flags, Source};
+use super::text_output::written;
+use super::{Compiled, Problem};
+use crate::node::{Kernel, Node};
+use crate::value::{Failure, Value, text_lane};
+
+/// Which group is asked for, of the third argument: a number from 0 (all that matches) to 9, or a name.
+enum Group {
+    Fixed(usize),
+    Varying,
+}
+
+impl Group {
+    fn new(node: Option<&Node>, source: &Source) -> Result<Self, Problem> {
+        let Some(node) = node else { return Ok(Self::Fixed(0)) };
+        let constant = node.as_constant().filter(|array| array.is_valid(0));
+        match (constant, source.fixed()) {
+            (Some(array), Some(regex)) => {
+                let value = Value::scalar(Arc::clone(array));
+                Ok(group_of(&value, 0, regex)?.map_or(Self::Varying, Self::Fixed))
+            }
+            _ => Ok(Self::Varying),
+        }
+    }
+
+    /// The group of a row; `None` for NULL.
+    fn of(&self, values: &[Value], row: usize, regex: &Regex) -> Result<Option<usize>, Failure> {
+        match self {
+            Self::Fixed(group) => Ok(Some(*group)),
+            Self::Varying => group_of(&values[2], row, regex).map_err(Failure::row),
+        }
+    }
+}
+
+fn group_of(value: &Value, row: usize, regex: &Regex) -> Result<Option<usize>, String> {
+    let (array, index) = (value.array(), value.index_of(row));
+    if array.is_null(index) {
+        return Ok(None);
+    }
+    if let Some(names) = array.as_string_view_opt() {
+        let name = names.value(index);
+        let found = regex.capture_names().position(|known| known == Some(name));
+        return found.map(Some).ok_or_else(|| format!("the pattern has no group '{name}'"));
+    }
+    let number = array.as_primitive::<Int64Type>().value(index);
+    let last = regex.captures_len() - 1;
+    let group = usize::try_from(number).ok().filter(|group| *group <= last);
+    group.map(Some).ok_or_else(|| format!("the pattern has no group {number}; its last is {last}"))
+}
+
+fn source_of(arguments: &[Node], flags: usize) -> Result<Source, Problem> {
+    Source::new(&arguments[1], arguments.get(flags), Flags::default())
+}
+
+/// The first match, or a group of it; empty where nothing matches, or the group takes no part.
+pub(super) fn extract(arguments: &[Node]) -> Compiled {
+    let source = source_of(arguments, 3)?;
+    let group = Group::new(arguments.get(2), &source)?;
+    let is_fallible = source.fixed().is_none() || matches!(group, Group::Varying);
+    let kernel = Kernel::partial(move |v, rows| {
+        let texts = text_lane(&v[0]);
+        let mut patterns = source.reader(&v[1], v.get(3));
+        written(rows, |row, out| {
+            let Some(text) = texts.get(row) else { return Ok(false) };
+            let Some((regex, _)) = patterns.get(row)? else { return Ok(false) };
+            let Some(group) = group.of(v, row, regex)? else { return Ok(false) };
+            let found = match group {
+                // Groups cost more than the match alone.
+                0 => regex.find(text),
+                _ => regex.captures(text).and_then(|captures| captures.get(group)),
+            };
+            out.push_str(found.map_or("", |found| found.as_str()));
+            Ok(true)
+        })
+    });
+    Ok((kernel.with_fallible(is_fallible), DataType::Varchar))
+}
+
+/// All matches, or a group of each.
+pub(super) fn extract_all(arguments: &[Node]) -> Compiled {
+    let source = source_of(arguments, 3)?;
+    let group = Group::new(arguments.get(2), &source)?;
+    let kernel = Kernel::partial(move |v, rows| {
+        let texts = text_lane(&v[0]);
+        let mut patterns = source.reader(&v[1], v.get(3));
+        try_texts(rows, |row, push| {
+            let Some(text) = texts.get(row) else { return Ok(false) };
+            let Some((regex, _)) = patterns.get(row)? else { return Ok(false) };
+            let Some(group) = group.of(v, row, regex)? else { return Ok(false) };
+            for captures in regex.captures_iter(text) {
+                push(captures.get(group).map_or("", |group| group.as_str()));
+            }
+            Ok(true)
+        })
+    });
+    Ok((kernel, texts_type()))
+}
+
+/// How often a pattern occurs, without overlaps.
+pub(super) fn count(arguments: &[Node]) -> Compiled {
+    let source = source_of(arguments, 2)?;
+    let kernel = Kernel::partial(move |v, rows| {
+        let texts = text_lane(&v[0]);
+        let mut patterns = source.reader(&v[1], v.get(2));
+        let counts = (0..rows).map(|row| {
+            let Some(text) = texts.get(row) else { return Ok(None) };
+            let Some((regex, _)) = patterns.get(row)? else { return Ok(None) };
+            Ok(i64::try_from(regex.find_iter(text).count()).ok())
+        });
+        Ok(Arc::new(counts.collect::<Result<Int64Array, Failure>>()?))
+    });
+    Ok((kernel, DataType::BigInt))
+}
+
+/// The texts between matches.
+pub(super) fn split(arguments: &[Node]) -> Compiled {
+    let source = source_of(arguments, 2)?;
+    let kernel = Kernel::partial(move |v, rows| {
+        let texts = text_lane(&v[0]);
+        let mut patterns = source.reader(&v[1], v.get(2));
+        try_texts(rows, |row, push| {
+            let Some(text) = texts.get(row) else { return Ok(false) };
+            let Some((regex, _)) = patterns.get(row)? else { return Ok(false) };
+            split_at_matches(text, regex, push);
+            Ok(true)
+        })
+    });
+    Ok((kernel, texts_type()))
+}
+
+/// A match of nothing splits behind the character that it stands before, and not at the end.
+fn split_at_matches(text: &str, regex: &Regex, push: &mut dyn FnMut(&str)) {
+    let mut from = 0;
+    while from < text.len() {
+        let Some(found) = regex.find_at(text, from) else { break };
+        let (mut start, mut end) = (found.start(), found.end());
+        if end == from {
+            start = from + text[from..].chars().next().map_or(0, char::len_utf8);
+            end = start;
+            if start == text.len() {
+                break;
+            }
+        }
+        push(&text[from..start]);
+        from = end;
+    }
+    push(&text[from..]);
+}
