@@ -184,11 +184,24 @@ impl<L> Parser<'_, L> {
             }
             Err(Fault { at, what }) => {
                 self.keys.drop_unsettled();
+                let hint = no_line(&bytes[start..end]);
                 let reason =
-                    format!("not a JSON object: {what} at byte {} of the record", at - start);
+                    format!("not a JSON object: {what} at byte {} of the record{hint}", at - start);
                 NextRecord::Bad { end, next, reason }
             }
         }
+    }
+}
+
+/// What to do about a record that looks like a part of a value of several lines.
+#[cold]
+pub(super) fn no_line(record: &[u8]) -> &'static str {
+    match record.trim_ascii() {
+        [b'[', ..] => "; records are objects, one a line: of an array jq -c '.[]' makes such lines",
+        b"{" => {
+            "; records are objects, one a line: of objects over several lines jq -c . makes such"
+        }
+        _ => "",
     }
 }
 

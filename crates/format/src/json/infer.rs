@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use memchr::memchr;
 use tidemill_record::{DataType, Field, Schema};
 
+use super::decode::no_line;
 use super::scan::{Fault, Scanner};
 use crate::FormatError;
 use crate::text::Slot;
@@ -48,7 +49,9 @@ pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> 
         if start < end && is_text {
             record_count += 1;
             if let Err(Fault { at, what }) = see_record(scanner, start, &mut columns) {
-                first_fault.get_or_insert_with(|| format!("{what} at byte {at} of the input"));
+                let hint = no_line(&bytes[position..end]);
+                first_fault
+                    .get_or_insert_with(|| format!("{what} at byte {at} of the input{hint}"));
             }
         }
         position = next;

@@ -321,6 +321,8 @@ pub(super) fn double(text: &[u8], is_inferred: bool) -> Result<f64, Fault> {
 fn truth(text: &[u8], tag: Tag) -> Result<bool, Fault> {
     match tag {
         Tag::Truth => Ok(text.len() == 4),
+        // JSON of writers that have no truth values.
+        Tag::Number if matches!(text, b"0" | b"1") => Ok(text == b"1"),
         _ => string(tag).and_then(|()| literal::truth(text)),
     }
 }

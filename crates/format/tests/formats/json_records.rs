@@ -118,7 +118,7 @@ fn every_cut_gives_the_same() {
     ]);
     let input = "\u{feff}{\"a\":1,\"b\":\"é and more than twelve\",\"t\":1704067200000,\"d\":1.5,\"z\":true}\r\n\
         \n  \n{\"b\":\"\\u00e9 and more than twelve\",\"a\":1e3,\"t\":\"2024-01-01T00:00:00Z\",\"d\":\"2.25\",\"z\":\"f\"}\n\
-        {\"a\":1.5}\n{\"b\":\"x\"}\nnonsense\n{\"a\":2,\"t\":9223372036854775807}\n{\"a\":3,\"z\":1}\n\
+        {\"a\":1.5}\n{\"b\":\"x\"}\nnonsense\n{\"a\":2,\"t\":9223372036854775807}\n{\"a\":3,\"z\":2}\n\
         {\"a\":4,\"d\":1.234}\n{\"a\":5,\"t\":true}\n{\"a\":9007199254740993,\"b\":[1, 2]}";
     let decoded = check_every_cut(&JSON, &schema, input.as_bytes());
     assert_eq!(
@@ -128,7 +128,7 @@ fn every_cut_gives_the_same() {
             "NULL in column a, which is NOT NULL",
             "not a JSON object: '{' was expected at byte 0 of the record",
             "'9223372036854775807' is out of range for TIMESTAMP",
-            "1 is not a value of BOOLEAN",
+            "2 is not a value of BOOLEAN",
             "'1.234' has more digits after the point than DECIMAL(10,2)",
             "true is not a value of TIMESTAMP",
         ]
@@ -139,6 +139,27 @@ fn every_cut_gives_the_same() {
     let t = arrow_array::TimestampMicrosecondArray::from(t.to_vec());
     assert_eq!(decoded.columns[2].as_ref(), &t as &dyn arrow_array::Array);
     assert_eq!(decoded.texts(1)[2].as_deref(), Some("[1, 2]"));
+}
+
+#[test]
+fn one_and_zero_are_truth_values_where_those_are_declared() {
+    let schema = Schema::new(vec![Field::nullable("z", DataType::Boolean)]);
+    let input = "{\"z\":1}\n{\"z\":0}\n{\"z\":true}\n{\"z\":\"false\"}\n{\"z\":10}\n{\"z\":1.0}\n{\"z\":-0}\n";
+    let decoded = check_every_cut(&JSON, &schema, input.as_bytes());
+    let expected = arrow_array::BooleanArray::from(vec![true, false, true, false]);
+    assert_eq!(decoded.columns[0].as_ref(), &expected as &dyn arrow_array::Array);
+    assert_eq!(decoded.bad.len(), 3);
+}
+
+#[test]
+fn a_value_that_is_no_line_is_told_what_makes_it_one() {
+    for (input, remedy) in
+        [("[{\"a\":1},\n", "jq -c '.[]'"), ("[\n", "jq -c '.[]'"), ("{\n", "jq -c .")]
+    {
+        let decoded = decode(&JSON, &texts_schema(&["a"]), input.as_bytes()).unwrap();
+        let [reason] = decoded.reasons()[..] else { panic!("{decoded:?}") };
+        assert!(reason.contains(remedy), "{reason}");
+    }
 }
 
 #[test]
