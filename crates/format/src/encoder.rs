@@ -10,6 +10,7 @@ use crate::arrow::encode::ArrowEncoder;
 use crate::csv::encode::CsvEncoder;
 use crate::json::encode::JsonEncoder;
 use crate::parquet::ParquetEncoder;
+use crate::part::{self, Part};
 
 /// Turns batches into bytes, a segment at a time.
 ///
@@ -108,6 +109,22 @@ impl Encoder {
             Kind::Csv(_) | Kind::Json(_) | Kind::Arrow(_) => 0,
             Kind::Parquet(encoder) => encoder.coming_bytes(),
         }
+    }
+
+    /// What there is to know of the segment that was finished last, for [`Part::join`].
+    ///
+    /// # Panics
+    /// If none was finished since this was last asked.
+    pub fn take_part(&mut self) -> Part {
+        let kind = match &mut self.kind {
+            Kind::Csv(_) | Kind::Json(_) => part::Kind::Text,
+            Kind::Arrow(encoder) => part::Kind::Arrow(encoder.part()),
+            Kind::Parquet(encoder) => {
+                let part = encoder.take_part().expect("a segment was finished");
+                part::Kind::Parquet(Box::new(part))
+            }
+        };
+        Part { kind }
     }
 
     /// Appends the rest of the segment. A segment without rows is still a readable file: a CSV

@@ -17,6 +17,7 @@ mod infer;
 mod json;
 mod lost;
 pub mod parquet;
+mod part;
 mod shown;
 mod text;
 
@@ -28,4 +29,5 @@ pub use encoder::Encoder;
 pub use error::FormatError;
 pub use infer::{Recognized, infer_schema, left_out};
 pub use lost::{LeftOut, Lost};
+pub use part::{Joint, Part};
 pub use shown::ShownValues;

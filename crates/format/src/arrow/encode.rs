@@ -6,6 +6,7 @@ use arrow_schema::ArrowError;
 use tidemill_plan::ArrowForm;
 use tidemill_record::{Batch, Schema};
 
+use super::part::ArrowPart;
 use crate::FormatError;
 use crate::coalesce::Coalescer;
 
@@ -15,6 +16,8 @@ pub(crate) struct ArrowEncoder {
     coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<Writer>,
+    /// Of the segment at hand, or the one that was finished last.
+    part: ArrowPart,
 }
 
 /// One for each form.
@@ -25,7 +28,8 @@ enum Writer {
 
 impl ArrowEncoder {
     pub(crate) fn new(form: ArrowForm, schema: &Schema) -> Self {
-        Self { form, coalescer: Coalescer::of_offsets(schema), writer: None }
+        let part = ArrowPart::behind(0, None);
+        Self { form, coalescer: Coalescer::of_offsets(schema), writer: None, part }
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
@@ -39,10 +43,9 @@ impl ArrowEncoder {
         for rows in self.coalescer.take().map_err(refused)? {
             self.write(&rows, out)?;
         }
-        let writer = self.writer()?;
+        let mut writer = self.begun(out)?;
         writer.finish().map_err(refused)?;
         out.append(writer.bytes());
-        self.writer = None;
         Ok(())
     }
 
@@ -50,19 +53,32 @@ impl ArrowEncoder {
         self.coalescer.held_bytes()
     }
 
+    /// What there is to know of the segment that was finished last.
+    pub(crate) fn part(&self) -> ArrowPart {
+        self.part.clone()
+    }
+
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let writer = self.writer()?;
+        let mut writer = self.begun(out)?;
+        let start = out.len();
         writer.write(rows).map_err(refused)?;
         out.append(writer.bytes());
+        self.part.add(&out[start..]);
+        self.writer = Some(writer);
         Ok(())
     }
 
-    fn writer(&mut self) -> Result<&mut Writer, FormatError> {
-        let writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => Writer::begin(self.form, self.coalescer.schema()).map_err(refused)?,
-        };
-        Ok(self.writer.insert(writer))
+    /// Takes the writer; of a segment that has not begun it writes the head.
+    fn begun(&mut self, out: &mut Vec<u8>) -> Result<Writer, FormatError> {
+        if let Some(writer) = self.writer.take() {
+            return Ok(writer);
+        }
+        let schema = self.coalescer.schema();
+        let mut writer = Writer::begin(self.form, schema).map_err(refused)?;
+        let listed = (self.form == ArrowForm::File).then(|| schema.clone());
+        self.part = ArrowPart::behind(writer.bytes().len(), listed);
+        out.append(writer.bytes());
+        Ok(writer)
     }
 }
 

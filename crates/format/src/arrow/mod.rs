@@ -14,6 +14,7 @@ pub(crate) mod framing;
 mod lists;
 pub(crate) mod messages;
 mod numbers;
+pub(crate) mod part;
 mod trailer;
 pub(crate) mod values;
 mod views;

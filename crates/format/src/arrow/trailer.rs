@@ -11,7 +11,7 @@ use arrow_schema::{FieldRef, Schema};
 use crate::caught::caught;
 
 /// What ends a file, behind the four bytes of the footer's length.
-pub(super) const TRAILER_MAGIC: &[u8] = b"ARROW1";
+pub(crate) const TRAILER_MAGIC: &[u8] = b"ARROW1";
 
 /// Messages of a file as they were met, and the bytes behind its stream.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tidemill_record::{Batch, DataType, Schema};
 
+use super::part::ParquetPart;
 use crate::FormatError;
 use crate::arrow::written::written_schema;
 use crate::coalesce::Coalescer;
@@ -17,6 +18,9 @@ use crate::csv::header::refuse_duplicates;
 const GROUP_ROWS_MAX: usize = 1 << 20;
 const GROUP_BYTES_MAX: usize = 64 << 20;
 
+/// What a file begins with.
+const MAGIC_BYTES: u64 = 4;
+
 /// Encodes segments that are one file each.
 pub(crate) struct ParquetEncoder {
     /// Of the files. Text comes as views and is written with offsets: the writer takes either.
@@ -24,6 +28,8 @@ pub(crate) struct ParquetEncoder {
     coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<ArrowWriter<Vec<u8>>>,
+    /// Of the segment that was finished last.
+    part: Option<ParquetPart>,
 }
 
 impl ParquetEncoder {
@@ -42,6 +48,7 @@ impl ParquetEncoder {
                 schema: written_schema(schema),
                 coalescer: Coalescer::of_views(schema),
                 writer: None,
+                part: None,
             }),
         }
     }
@@ -57,11 +64,19 @@ impl ParquetEncoder {
         for rows in self.coalescer.take().map_err(|source| refused(source.into()))? {
             self.write(&rows, out)?;
         }
-        let writer = self.writer()?;
-        writer.finish().map_err(refused)?;
+        let mut writer = self.begun()?;
+        writer.flush().map_err(refused)?;
+        writer.sync().map_err(|source| refused(source.into()))?;
+        let body = MAGIC_BYTES..writer.bytes_written() as u64;
+        let metadata = writer.finish().map_err(refused)?;
         out.append(writer.inner_mut());
-        self.writer = None;
+        self.part = Some(ParquetPart { body, metadata });
         Ok(())
+    }
+
+    /// What there is to know of the segment that was finished last, once.
+    pub(crate) fn take_part(&mut self) -> Option<ParquetPart> {
+        self.part.take()
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
@@ -74,27 +89,25 @@ impl ParquetEncoder {
     }
 
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        let writer = self.writer()?;
+        let mut writer = self.begun()?;
         writer.write(rows).map_err(refused)?;
         writer.sync().map_err(|source| refused(source.into()))?;
         out.append(writer.inner_mut());
+        self.writer = Some(writer);
         Ok(())
     }
 
-    fn writer(&mut self) -> Result<&mut ArrowWriter<Vec<u8>>, FormatError> {
-        let writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => {
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                    .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
-                    .set_max_row_group_bytes(Some(GROUP_BYTES_MAX))
-                    .build();
-                ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties))
-                    .map_err(refused)?
-            }
-        };
-        Ok(self.writer.insert(writer))
+    /// Takes the writer, of the segment at hand or of a new one.
+    fn begun(&mut self) -> Result<ArrowWriter<Vec<u8>>, FormatError> {
+        if let Some(writer) = self.writer.take() {
+            return Ok(writer);
+        }
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
+            .set_max_row_group_bytes(Some(GROUP_BYTES_MAX))
+            .build();
+        ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties)).map_err(refused)
     }
 }
 

@@ -11,6 +11,7 @@ mod decode;
 mod encode;
 mod footer;
 mod guard;
+mod part;
 mod projection;
 mod prune;
 mod selection;
@@ -20,3 +21,4 @@ pub use selection::Selection;
 
 pub(crate) use decode::ParquetDecoder;
 pub(crate) use encode::ParquetEncoder;
+pub(crate) use part::ParquetPart;
