@@ -90,7 +90,8 @@ impl BadRecordPolicy {
     pub(crate) async fn finish(&mut self) -> Result<Option<Delivery>, PipelineError> {
         match self.dead_letters.take() {
             Some((directory, writer)) => {
-                Ok(Some(Delivery { directory, finished: writer.finish().await? }))
+                let finished = writer.finish().await?;
+                Ok(Some(Delivery { directory, finished, part: None }))
             }
             None => Ok(None),
         }

@@ -205,7 +205,7 @@ impl FileOutput {
 
     fn take_finished(&mut self) -> Option<Delivery> {
         let finished = self.writer.as_mut()?.take_finished()?;
-        Some(Delivery { directory: Arc::clone(&self.directory), finished })
+        Some(Delivery { directory: Arc::clone(&self.directory), finished, part: None })
     }
 
     async fn finish(&mut self) -> Result<Delivery, PipelineError> {
@@ -213,7 +213,8 @@ impl FileOutput {
         self.flush().await?;
         let writer = self.writer.take().expect("an output is finished once");
         let finished = writer.finish().await?;
-        Ok(Delivery { directory: Arc::clone(&self.directory), finished })
+        let part = self.directory.is_one_file().then(|| self.encoder.take_part());
+        Ok(Delivery { directory: Arc::clone(&self.directory), finished, part })
     }
 }
 

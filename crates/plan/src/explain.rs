@@ -7,8 +7,8 @@ use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQue
 use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, ArrowForm, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec,
-    SinkConnector, SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
+    AggregateSpec, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector,
+    SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
 /// A step of a plan. Fragments are numbered depth first, children before the gather that reads them.
@@ -90,27 +90,15 @@ fn fragment_count(fragment: &Fragment) -> usize {
 fn write_sink(f: &mut fmt::Formatter<'_>, sink: &SinkDef) -> fmt::Result {
     match &sink.connector {
         SinkConnector::File(file) => {
-            let format = format_name(&file.format);
+            let format = file.format.name();
             writeln!(f, "sink {}: file {} ({format})", sink.name, file.path)
         }
         SinkConnector::Stdout(format) => {
-            let format = format.as_ref().map_or("table", format_name);
+            let format = format.as_ref().map_or("table", Format::name);
             writeln!(f, "sink {}: standard output ({format})", sink.name)
         }
         SinkConnector::Discard(_) => writeln!(f, "sink {}: discard", sink.name),
         SinkConnector::Registered => writeln!(f, "sink {}: registered", sink.name),
-    }
-}
-
-fn format_name(format: &Format) -> &'static str {
-    match format {
-        Format::Csv(_) => "csv",
-        Format::Json(_) => "json",
-        Format::Arrow(options) => match options.form {
-            ArrowForm::File => "arrow",
-            ArrowForm::Stream => "arrows",
-        },
-        Format::Parquet => "parquet",
     }
 }
 
@@ -201,7 +189,7 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
     write!(f, "scan {}: ", source.name)?;
     match &source.connector {
         SourceConnector::File(file) => {
-            write!(f, "file {} ({}", file.path, format_name(&file.format))?;
+            write!(f, "file {} ({}", file.path, file.format.name())?;
             if let Format::Csv(csv) = &file.format {
                 match csv.delimiter {
                     b',' => {}

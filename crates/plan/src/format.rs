@@ -14,6 +14,18 @@ pub enum Format {
 }
 
 impl Format {
+    /// What `'format'` calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Json(_) => "json",
+            Self::Arrow(ArrowOptions { form: ArrowForm::File }) => "arrow",
+            Self::Arrow(ArrowOptions { form: ArrowForm::Stream }) => "arrows",
+            Self::Parquet => "parquet",
+        }
+    }
+
     /// The usual ending of a file's name, without the dot.
     #[must_use]
     pub fn extension(&self) -> &'static str {

@@ -347,8 +347,11 @@ pub enum SinkConnector {
 /// Options of the `file` sink.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileSink {
-    /// `path`: the directory.
+    /// `path`: a directory, or one file.
     pub path: String,
+    /// The end of the path is that of a file of its format: all results go to that one file, unless a directory
+    /// is there when the query begins.
+    pub is_file: bool,
     /// `format` and its options.
     pub format: Format,
     /// `rolling`: close a segment and open the next at about this many bytes; `None` never.

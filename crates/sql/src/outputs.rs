@@ -103,7 +103,7 @@ fn claim<'a>(
     match writers.get(directory) {
         Some(other) if *other != writer => {
             let message = format!("{other} and {writer} both write to {path}");
-            report.add(span, message, Some("give each a directory of its own".to_owned()));
+            report.add(span, message, Some("give each a path of its own".to_owned()));
         }
         Some(_) => {}
         None => {

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidemill_plan::{FileSource, Relation, SinkConnector, SinkDef, SourceConnector, SourceDef};
+use tidemill_plan::{
+    FileSink, FileSource, Relation, SinkConnector, SinkDef, SourceConnector, SourceDef,
+};
 use tidemill_record::{Field, Schema};
 
 use crate::options::{format_by_name_ending, local_path};
@@ -131,21 +133,20 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
         let message = format!("\"{}\" is not written by an earlier statement", name.text);
         return session.fail(name.span, message);
     };
-    let connector =
-        SourceConnector::File(FileSource::new(results_in(&file.path), file.format.clone()));
+    let connector = SourceConnector::File(FileSource::new(results_of(file), file.format.clone()));
     let source = SourceDef::new(name.text.clone(), schema.clone(), connector, name.span);
     Ok(Found { source: Arc::new(source), runs_after })
 }
 
-/// The files that a sink makes in its directory, as a pattern: what else stands there, dead letters
-/// perhaps, is none of its results.
-fn results_in(directory: &str) -> String {
-    let mut pattern = String::with_capacity(directory.len() + "/part-*".len());
-    for character in directory.trim_end_matches('/').chars() {
+/// What a sink writes, as a pattern. What else stands in its directory, dead letters perhaps, is none of its
+/// results.
+fn results_of(sink: &FileSink) -> String {
+    let mut pattern = String::with_capacity(sink.path.len() + "/part-*".len());
+    for character in sink.path.trim_end_matches('/').chars() {
         match character {
             '*' | '?' | '[' | ']' => pattern.extend(['[', character, ']']),
             _ => pattern.push(character),
         }
     }
-    pattern + "/part-*"
+    if sink.is_file { pattern } else { pattern + "/part-*" }
 }

@@ -45,12 +45,13 @@ impl Directories {
             Entry::Vacant(free) => {
                 let directory = Arc::new(open()?);
                 self.notices.extend(left_open(&directory));
+                self.notices.extend(comes_late(&directory));
                 free.insert(Target { directory, writer: writer.clone(), next_file: 0 })
             }
         };
         if target.writer != writer {
             return Err(Error::Usage(format!(
-                "{} and {writer} both write to {path}; give each a directory of its own",
+                "{} and {writer} both write to {path}; give each a path of its own",
                 target.writer
             )));
         }
@@ -79,6 +80,13 @@ impl Directories {
         notices.sort_unstable();
         notices
     }
+}
+
+fn comes_late(directory: &OutputDirectory) -> Option<String> {
+    let path = directory.path().display();
+    (directory.is_live() && directory.is_one_file()).then(|| {
+        format!("{path} appears when the job is stopped; a directory ('{path}/') gets files while it runs")
+    })
 }
 
 fn left_open(directory: &OutputDirectory) -> Option<String> {

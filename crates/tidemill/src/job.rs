@@ -529,7 +529,13 @@ fn publish(
 ) -> Result<(), Error> {
     Delivery::publish(deliveries).map_err(|error| {
         directories.left_behind().into_iter().for_each(|notice| progress.notices.say(notice));
-        error.into()
+        match error {
+            PipelineError::Sink(error) => Error::Sink(error),
+            other => {
+                let error = Box::new(ControlError::Publish(Box::new(other)));
+                Error::Run { error, place: None }
+            }
+        }
     })
 }
 

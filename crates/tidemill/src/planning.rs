@@ -1,6 +1,7 @@
 //! From checked queries to the pipelines of a wave.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tidemill_control::{DeclaredKeys, Node, Planned};
@@ -462,7 +463,7 @@ impl QueryBuilder<'_, '_> {
                 let number = self.next_writer();
                 let is_first = number == 0 && !self.wave.has_no_end;
                 OutputSpec::Stdout {
-                    format: Self::stdout_format(format, is_first),
+                    format: headed(format, is_first),
                     schema,
                     writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
                 }
@@ -493,28 +494,25 @@ impl QueryBuilder<'_, '_> {
         let is_live = self.query.is_unbounded();
         let (directory, file_number) =
             self.wave.directories.numbered(&sink.path, writer, || {
-                let directory = OutputDirectory::open(sink.path.as_ref(), sink.on_existing)?;
+                let path: &Path = sink.path.as_ref();
+                let directory = if sink.is_file && !path.is_dir() {
+                    OutputDirectory::open_file(path, sink.on_existing)?
+                } else {
+                    OutputDirectory::open(path, sink.on_existing)?
+                };
                 let directory = if sink.is_durable { directory } else { directory.without_flush() };
                 Ok(if is_live { directory.live() } else { directory })
             })?;
-        let (sink, verbatim) = (sink.clone(), Vec::new());
-        Ok(OutputSpec::File { sink, schema, directory, file_number, verbatim })
+        let mut sink = sink.clone();
+        if directory.is_one_file() {
+            sink.format = headed(&sink.format, file_number == 0);
+        }
+        Ok(OutputSpec::File { sink, schema, directory, file_number, verbatim: Vec::new() })
     }
 
     fn next_writer(&mut self) -> u32 {
         self.writer_count += 1;
         self.writer_count - 1
-    }
-
-    /// The layout of one pipeline's part of standard output: the header stands at the head of the first only,
-    /// or was written before.
-    fn stdout_format(format: &Format, is_first: bool) -> Format {
-        match format {
-            Format::Csv(csv) if !is_first => {
-                Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
-            }
-            other => other.clone(),
-        }
     }
 
     /// Where the query's rows go that the caller shows.
@@ -578,6 +576,17 @@ impl QueryBuilder<'_, '_> {
                 Ok(if is_live { directory.live() } else { directory })
             })?;
         Ok(BadRecordSpec { policy, late_records, dead_letters: Some(dead_letters) })
+    }
+}
+
+/// The format of one pipeline's part of what several put behind each other: the header stands at the head of the
+/// first only, or was written before.
+fn headed(format: &Format, is_first: bool) -> Format {
+    match format {
+        Format::Csv(csv) if !is_first => {
+            Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
+        }
+        other => other.clone(),
     }
 }
 

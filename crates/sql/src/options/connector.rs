@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use tidemill_plan::options::{parse_bytes, parse_duration};
+use tidemill_plan::options::parse_duration;
 use tidemill_plan::{
-    ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, Encoding, FileSink, FileSource,
-    Format, GeneratorModel, GeneratorSource, LateRecords, OnExisting, PartitionAudit,
-    SinkConnector, SourceConnector, Span, Unsaid, WatermarkRule,
+    ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, Encoding, FileSource, Format,
+    GeneratorModel, GeneratorSource, LateRecords, PartitionAudit, SinkConnector, SourceConnector,
+    Span, Unsaid, WatermarkRule,
 };
 
 use super::Options;
+use super::file_sink::file_sink;
 use super::format::{Direction, format};
 use super::{format_by_name_ending, local_path};
 use crate::report::{Bind, Report, Reported};
@@ -82,7 +83,7 @@ fn event_time(options: &mut Options<'_>) -> EventTimeOptions {
     }
 }
 
-const TRUTHS: &[(&str, bool)] = &[("true", true), ("false", false)];
+pub(super) const TRUTHS: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 const MODELS: &[(&str, GeneratorModel)] = &[
     ("trades", GeneratorModel::Trades),
@@ -170,7 +171,7 @@ fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static
     Err(Reported)
 }
 
-fn path<'a>(options: &mut Options<'a>, example: &str) -> Option<&'a str> {
+pub(super) fn path<'a>(options: &mut Options<'a>, example: &str) -> Option<&'a str> {
     let (path, span) = options.required("path", example)?;
     if path.is_empty() {
         let hint = format!("name a file, a directory or a glob, such as '{example}'");
@@ -285,27 +286,5 @@ fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {
         disorder_ms: disorder.unwrap_or(0),
         late_fraction: late.unwrap_or(0.0),
         idle_partitions: idle.unwrap_or(0),
-    })
-}
-
-fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
-    let path = path(options, "out/");
-    options.required("format", "csv");
-    let format = format(options, None, Direction::Write);
-    let rolling_bytes = options.parsed("rolling", "a size such as '64MiB', or 'off'", |text| {
-        if text.eq_ignore_ascii_case("off") {
-            return Some(None);
-        }
-        parse_bytes(text).filter(|&bytes| bytes > 0).map(Some)
-    });
-    let on_existing = options
-        .one_of("on.existing", &[("fail", OnExisting::Fail), ("replace", OnExisting::Replace)]);
-    let is_durable = options.one_of("durable", TRUTHS);
-    Some(FileSink {
-        path: path?.to_owned(),
-        format: format?,
-        rolling_bytes: rolling_bytes.flatten(),
-        on_existing: on_existing.unwrap_or_default(),
-        is_durable: is_durable.unwrap_or(true),
     })
 }

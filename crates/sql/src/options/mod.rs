@@ -3,6 +3,7 @@
 
 mod connector;
 mod csv;
+mod file_sink;
 mod format;
 mod settings;
 
