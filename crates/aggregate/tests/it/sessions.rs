@@ -192,6 +192,41 @@ fn sessions_are_what_one_record_at_a_time_gives_however_batches_are_cut() {
     assert!(late_count > 500 && row_count > 5000 && corrected_count > 100, "all of it was tried");
 }
 
+/// Records of one key or two in bursts far from each other, some of one cell of time and some of many.
+fn bursts(random: &mut Random, count: usize, open: usize) -> Vec<Record> {
+    let keys = 1 + random.below(2);
+    (0..count)
+        .map(|at| {
+            let burst = at / 12 + random.below(open);
+            let reach = [1, 4, 12, 30, 90][burst % 5];
+            let time = 101 * burst + random.below(reach);
+            let whole = |value: usize| i64::try_from(value).unwrap();
+            (whole(time) - 1000, whole(random.below(keys)), whole(at % 7))
+        })
+        .collect()
+}
+
+#[test]
+fn sessions_of_busy_keys_are_what_one_record_at_a_time_gives() {
+    let (mut open_most, mut late_count) = (0, 0);
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let emit = [Emit::Final, Emit::Changes, Emit::ChangesEvery(5)][random.below(3)];
+        let (lateness, delay_us) = ([0, 0, 300][random.below(3)], [500, 2500][random.below(2)]);
+        let spec = by_session(emit, lateness);
+        let records = bursts(&mut random, 700, 30);
+        let expected = model(&spec, &records, delay_us);
+        let cuts: Vec<usize> = (1..records.len()).filter(|_| random.below(40) == 0).collect();
+        assert_eq!(run(&spec, &records, delay_us, &cuts), expected, "seed {seed}, {cuts:?}");
+        late_count += expected.1;
+        let mut table = SessionTable::new(spec, &[], u64::MAX);
+        let noted = event_times(delay_us).apply(batch(&records, 0), &mut Vec::new());
+        table.update(&noted, &mut Vec::new(), &mut Vec::new()).unwrap();
+        open_most = open_most.max(table.group_count());
+    }
+    assert!(open_most > 40 && late_count > 100, "{open_most} sessions, {late_count} late");
+}
+
 #[test]
 fn memory_that_is_given_back_changes_nothing() {
     // More sessions go than may before the others are copied, several times.

@@ -10,7 +10,7 @@ type Entry = (i64, u32);
 const FEW: usize = 64;
 
 /// Where this part of the heap has left it one by one, all that is due is sorted at once.
-const SHARE: usize = 16;
+const SHARE: usize = 32;
 
 /// Event times at which sessions are to be looked at, the earliest first; of one time the lowest number.
 ///
@@ -49,6 +49,26 @@ impl Due {
             self.taken_count += usize::from(from_heap);
             entry
         })
+    }
+
+    /// Takes the entries up to a time, or the first `count` of them and those of the same time as the last; up to which
+    /// time they are all there are.
+    ///
+    /// # Cost
+    /// O(log entries) for each, amortized.
+    pub(super) fn take_until(&mut self, count: usize, time: i64) -> (Vec<Entry>, i64) {
+        if time == i64::MAX {
+            self.sort_until(time);
+        }
+        let mut taken: Vec<Entry> = Vec::new();
+        let mut until = time;
+        while let Some(entry) = self.pop_until(until) {
+            taken.push(entry);
+            if taken.len() == count {
+                until = entry.0;
+            }
+        }
+        (taken, until)
     }
 
     /// The time of the entry at place `count`, from 1 on, if it is not after the time given. Nothing leaves.
@@ -98,6 +118,9 @@ impl Due {
     /// Takes all that is due out of the heap, and gives back the memory it had there.
     fn sort_until(&mut self, time: i64) {
         let Self { heap, sorted, .. } = self;
+        if heap.peek().is_none_or(|first| first.0.0 > time) {
+            return;
+        }
         sorted.reserve_exact(heap.iter().filter(|entry| entry.0.0 <= time).count());
         heap.retain(|&Reverse(entry)| {
             let is_due = entry.0 <= time;

@@ -9,7 +9,7 @@ use tidemill_plan::{AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, Cause, EventTime, Moment, Offset};
 
 use super::block::Block;
-use super::by_key::{ByKey, Joined};
+use super::by_key::{AHEAD_ROWS, ByKey, Joined};
 use super::due::Due;
 use super::sealed::SealedSessions;
 use super::store::{NONE, Session, SessionStore};
@@ -82,7 +82,7 @@ impl SessionTable {
         let spec = AggregateSpec { window: None, ..spec };
         Self {
             store: SessionStore::new(&spec),
-            by_key: ByKey::default(),
+            by_key: ByKey::new(gap_us),
             spec,
             window,
             gap_us,
@@ -145,7 +145,11 @@ impl SessionTable {
         self.store.keys.set_budget(self.budget_bytes, elsewhere);
         self.store.intern(batch, &mut keys)?;
         let times = batch.column(self.window.time).as_primitive::<TimestampMicrosecondType>();
-        for (row, (&time, &key)) in times.values().iter().zip(&keys).enumerate() {
+        let times = &times.values()[..];
+        for (row, (&time, &key)) in times.iter().zip(&keys).enumerate() {
+            if row % AHEAD_ROWS == 0 {
+                self.by_key.read_ahead(&self.store.sessions, &keys[row..], &times[row..]);
+            }
             self.take_row(batch, row, time, key, late, results)?;
             if self.block.count_row() {
                 self.add_taken(batch, results)?;
@@ -171,7 +175,7 @@ impl SessionTable {
         let offset = batch.offsets().value(row);
         let own = Bounds { start: time, end: time.saturating_add(self.gap_us) };
         let lateness = self.window.allowed_lateness_us;
-        let is_past = |session: &Session| session.end.saturating_add(lateness) <= watermark;
+        let is_past = |end: i64| end.saturating_add(lateness) <= watermark;
         let Joined { earlier, later } = self.by_key.joined(&self.store.sessions, key, own, is_past);
         let joined = [earlier, later].into_iter().filter(|&at| at != NONE);
         let ends = joined.map(|at| self.store.sessions[at as usize].end);
@@ -206,11 +210,13 @@ impl SessionTable {
                 has_left: false,
                 is_gone: false,
             })?;
+            self.check_growth(self.by_key.growth_bytes())?;
             self.by_key.insert(&mut self.store.sessions, opened);
             opened
         } else {
             earlier
         };
+        let before = self.store.sessions[session as usize].bounds();
         if later != NONE {
             self.by_key.remove(&mut self.store.sessions, later);
             self.store.join(session, later)?;
@@ -219,15 +225,14 @@ impl SessionTable {
         if self.sealed.is_some() && (earlier == NONE || time < known.start) {
             self.starts.push(Reverse((time, session)));
         }
-        let start_before = known.start;
         known.start = known.start.min(time);
         known.end = end;
         known.last_offset = known.last_offset.max(offset);
         let has_left = corrects && end <= watermark;
         let is_to_wait = earlier == NONE || known.has_left != has_left;
         known.has_left = has_left;
-        if time < start_before {
-            self.by_key.moved(&self.store.sessions, session, start_before);
+        if self.store.sessions[session as usize].bounds() != before {
+            self.by_key.moved(&self.store.sessions, session, before);
         }
         if is_to_wait {
             self.wait(session);
@@ -309,19 +314,44 @@ impl SessionTable {
         watermark: i64,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
+        // What is given away goes in steps: the sessions of one are looked at, copied and dropped while they are in
+        // the cache.
+        let step = if self.sealed.is_some() { BATCH_ROWS } else { usize::MAX };
+        loop {
+            let (due, until) = self.due.take_until(step, watermark);
+            let past = self.close_step(due, until, results)?;
+            self.forget(&past, watermark == i64::MAX);
+            if until == watermark {
+                break;
+            }
+        }
+        if watermark == i64::MAX {
+            // They were not taken out one by one.
+            self.by_key.refill(&mut self.store.sessions);
+        }
+        Ok(())
+    }
+
+    /// Closes those of some sessions, all that are due until then, that have ended; those that take no more records.
+    fn close_step(
+        &mut self,
+        due: Vec<(i64, u32)>,
+        until: i64,
+        results: &mut Vec<Batch>,
+    ) -> Result<Vec<u32>, AggregateError> {
         let (mut closing, mut past): (Vec<(i64, u32)>, Vec<u32>) = (Vec::new(), Vec::new());
-        while let Some((due, number)) = self.due.pop_until(watermark) {
+        for (due, number) in due {
             let session = &mut self.store.sessions[number as usize];
             if session.is_gone || session.due != due {
                 continue;
             }
             session.due = i64::MAX;
-            if self.emit == Emit::Final && !session.has_left && session.end <= watermark {
+            if self.emit == Emit::Final && !session.has_left && session.end <= until {
                 session.has_left = true;
                 closing.push((session.end, number));
             }
             let (end, is_closing) = (session.end, self.emit == Emit::Final && !session.has_left);
-            if !is_closing && self.is_past(end, watermark) {
+            if !is_closing && self.is_past(end, until) {
                 past.push(number);
             } else {
                 self.wait(number);
@@ -349,21 +379,20 @@ impl SessionTable {
                 }
             }
         }
-        self.forget(&past);
-        Ok(())
+        Ok(past)
     }
 
-    /// Sessions that take no more records go.
-    fn forget(&mut self, past: &[u32]) {
+    /// Sessions that take no more records go. If all are going to, nobody looks for one meanwhile.
+    fn forget(&mut self, past: &[u32], are_all: bool) {
         // Where most go, the few others are put in anew instead of each being taken out.
         let is_most = past.len() > self.store.sessions.len() / 2;
         for &number in past {
-            if !is_most {
+            if !is_most && !are_all {
                 self.by_key.remove(&mut self.store.sessions, number);
             }
             self.store.remove(number);
         }
-        if is_most {
+        if is_most && !are_all {
             self.by_key.refill(&mut self.store.sessions);
         }
     }
@@ -475,7 +504,16 @@ impl SessionTable {
     }
 
     fn check_budget(&self) -> Result<(), AggregateError> {
-        let (state_bytes, budget_bytes) = (self.state_bytes(), self.budget_bytes);
+        self.check_budget_with(0)
+    }
+
+    /// Whether there is room for so many bytes more, if they are any.
+    fn check_growth(&self, bytes: usize) -> Result<(), AggregateError> {
+        if bytes == 0 { Ok(()) } else { self.check_budget_with(bytes as u64) }
+    }
+
+    fn check_budget_with(&self, bytes: u64) -> Result<(), AggregateError> {
+        let (state_bytes, budget_bytes) = (self.state_bytes() + bytes, self.budget_bytes);
         if state_bytes <= budget_bytes {
             return Ok(());
         }
