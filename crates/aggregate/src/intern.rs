@@ -195,6 +195,17 @@ impl Interner {
             + self.index.allocation_size()
             + self.recent.heap_bytes()
     }
+
+    /// Bytes of the scratch memory of one batch.
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        self.hashes.capacity() * size_of::<u64>() + self.recent.scratch_bytes()
+    }
+
+    /// Frees it.
+    pub(crate) fn free_scratch(&mut self) {
+        self.hashes = Vec::new();
+        self.recent.free_scratch();
+    }
 }
 
 impl KeyStore for Vec<KeyColumn> {

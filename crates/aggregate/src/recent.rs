@@ -115,4 +115,14 @@ impl Recent {
     pub(crate) fn heap_bytes(&self) -> usize {
         self.entries.as_deref().map_or(0, size_of_val)
     }
+
+    /// Bytes of the scratch memory of one batch.
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        self.unknown.capacity() * size_of::<u32>()
+    }
+
+    /// Frees it, and forgets all keys.
+    pub(crate) fn free_scratch(&mut self) {
+        (self.unknown, self.entries, self.row_count) = (Vec::new(), None, 0);
+    }
 }

@@ -99,7 +99,7 @@ impl Sealed {
     /// If it holds something else than windows.
     pub fn take_until(&mut self, time: EventTime) -> Result<Self, AggregateError> {
         Ok(match self {
-            Self::Windows(windows) => Self::Windows(windows.take_until(time)),
+            Self::Windows(windows) => Self::Windows(windows.take_until(time)?),
             Self::Sessions(sessions) => Self::Sessions(sessions.take_until(time)?),
             Self::Numbered(table) => {
                 let empty = table.emptied();

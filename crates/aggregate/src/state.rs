@@ -491,6 +491,8 @@ pub(crate) fn reserve_outside<T>(held: &mut Vec<T>, additional: usize) {
 
 #[cold]
 fn reserve_tight<T>(column: &mut Vec<T>, additional: usize) {
+    // Small columns double: there is one for each open pane.
     const GROUPS_MIN: usize = 64;
-    column.reserve_exact(additional.max(column.len() / 8).max(GROUPS_MIN));
+    let spare = (column.len() / 8).max(column.len().clamp(4, GROUPS_MIN));
+    column.reserve_exact(additional.max(spare));
 }

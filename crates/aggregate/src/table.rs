@@ -1,7 +1,10 @@
 //! Running aggregates of one partition: interned keys, and one column of states per aggregate.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
+use arrow_array::types::{Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use smallvec::SmallVec;
@@ -14,6 +17,7 @@ use crate::changes::Pending;
 use crate::compact::repeated;
 use crate::groups::{GroupBatches, GroupOrder};
 use crate::intern::Interner;
+use crate::keys::KeyColumn;
 use crate::seen_keys::SeenKeys;
 use crate::state::{Overflow, State, until_overflow};
 use crate::states::state_of;
@@ -35,7 +39,7 @@ const RESULT_BYTES: usize = 1 << 20;
 /// Source: key and state columns as in `DataFusion`'s `GroupsAccumulator`.
 pub struct AggTable {
     // Fixed at construction.
-    pub(crate) spec: AggregateSpec,
+    pub(crate) spec: Arc<AggregateSpec>,
     budget_bytes: u64,
     // Changes with every batch.
     pub(crate) interner: Interner,
@@ -57,7 +61,8 @@ impl AggTable {
     /// A query with a key or argument whose type is not supported (`ARRAY`) makes a table whose
     /// every operation gives [`AggregateError::Unsupported`].
     #[must_use]
-    pub fn new(spec: AggregateSpec, budget_bytes: u64) -> Self {
+    pub fn new(spec: impl Into<Arc<AggregateSpec>>, budget_bytes: u64) -> Self {
+        let spec = spec.into();
         let Parts { interner, states, refusal } = Parts::new(&spec);
         Self {
             spec,
@@ -90,14 +95,21 @@ impl AggTable {
         (self.interner.heap_bytes() + states + self.pending.heap_bytes()) as u64
     }
 
-    /// Bytes that a table takes beside [`Self::state_bytes`], however few its groups are: what there is
-    /// one of for each open window counts. O(columns).
+    /// Bytes that a table takes beside [`Self::state_bytes`], however few its groups are, with the scratch memory of
+    /// a batch: what there is one of for each open window counts. O(columns).
     pub(crate) fn fixed_bytes(&self) -> u64 {
-        // A box for each column of states, and the copy of the query.
+        // A box for each column of states.
         const COLUMN_BYTES: usize = 128;
-        let columns = self.spec.keys.len() + self.spec.calls.len() + self.spec.input_types.len();
-        let labels: usize = self.spec.calls.iter().map(|call| call.label.len()).sum();
-        (size_of::<Self>() + labels + columns * COLUMN_BYTES) as u64
+        let columns = self.spec.keys.len() + self.spec.calls.len();
+        let scratch =
+            self.group_indices.capacity() * size_of::<u32>() + self.interner.scratch_bytes();
+        (size_of::<Self>() + columns * COLUMN_BYTES + scratch) as u64
+    }
+
+    /// Frees the scratch memory of a batch: none may follow, and if one does it is made again.
+    pub(crate) fn free_scratch(&mut self) {
+        self.group_indices = Vec::new();
+        self.interner.free_scratch();
     }
 
     /// Forgets all groups, and keeps their memory for others. O(room for groups).
@@ -176,17 +188,39 @@ impl AggTable {
 
     /// As [`Self::merge`], leaving the other table as it is; for each of its groups, the group here.
     pub(crate) fn merge_copy(&mut self, later: &Self) -> Result<Vec<u32>, AggregateError> {
+        self.merge_run(&later.as_run(), None)
+    }
+
+    /// All its groups.
+    pub(crate) fn as_run(&self) -> GroupRun<'_> {
+        GroupRun {
+            keys: self.interner.columns(),
+            states: &self.states,
+            groups: 0..u32::try_from(self.group_count()).expect("groups are numbered in u32"),
+            last_offset: self.last_offset,
+        }
+    }
+
+    /// The same with some groups of a table. `first_key` is the first value of each one's key, where the groups
+    /// lack that.
+    pub(crate) fn merge_run(
+        &mut self,
+        later: &GroupRun<'_>,
+        first_key: Option<i64>,
+    ) -> Result<Vec<u32>, AggregateError> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
-        assert_eq!(self.spec.keys.len(), later.spec.keys.len(), "both tables are of one query");
+        let key_count = later.keys.len() + usize::from(first_key.is_some());
+        assert_eq!(self.spec.keys.len(), key_count, "both tables are of one query");
         assert_eq!(self.states.len(), later.states.len(), "both tables are of one query");
-        let there: Vec<u32> = (0..).take(later.group_count()).collect();
+        let there: Vec<u32> = later.groups.clone().collect();
         let mut here = Vec::with_capacity(there.len());
         for groups in there.chunks(MERGE_GROUPS) {
-            let keys: Vec<ArrayRef> =
-                later.interner.columns().iter().map(|column| column.gather(groups)).collect();
-            let keys: Vec<&ArrayRef> = keys.iter().collect();
+            let first = first_key.map(|first| repeated::<Int64Type>(first, groups.len()));
+            let others = later.keys.iter().map(|column| column.gather(groups));
+            let keys: SmallVec<[ArrayRef; 8]> = first.into_iter().chain(others).collect();
+            let keys: SmallVec<[&ArrayRef; 8]> = keys.iter().collect();
             let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
             self.interner.set_budget(self.budget_bytes, elsewhere);
             self.interner.intern(&keys, groups.len(), &mut self.group_indices)?;
@@ -198,7 +232,7 @@ impl AggTable {
         // What states hold elsewhere (text, lists) is copied, at most all of it.
         let copied = later.states.iter().map(|state| state.outside_bytes() as u64).sum();
         self.check_budget_with(copied)?;
-        for (state, later) in self.states.iter_mut().zip(&later.states) {
+        for (state, later) in self.states.iter_mut().zip(later.states) {
             state.merge(&**later, &there, &here)?;
         }
         self.last_offset = self.last_offset.max(later.last_offset);
@@ -298,6 +332,17 @@ impl AggTable {
         let (budget_bytes, group_count) = (self.budget_bytes, self.group_count());
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
     }
+}
+
+/// Some groups of a table, which follow each other.
+pub(crate) struct GroupRun<'a> {
+    /// Columns of keys, and of states, of these groups and others.
+    pub(crate) keys: &'a [KeyColumn],
+    pub(crate) states: &'a [Box<dyn State>],
+    /// Which of them.
+    pub(crate) groups: Range<u32>,
+    /// The largest offset of their records.
+    pub(crate) last_offset: u64,
 }
 
 /// Rows that leave a table, and why no more do.

@@ -32,6 +32,6 @@ impl IdleTable {
 
     /// Bytes held.
     pub(crate) fn state_bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, AggTable::state_bytes)
+        self.0.as_ref().map_or(0, |table| table.state_bytes() + table.fixed_bytes())
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -32,8 +33,8 @@ use crate::{AggTable, AggregateError, Late};
 /// or has changes that have not left.
 pub struct PaneTable {
     // Fixed at construction.
-    /// The grouping without its window.
-    spec: AggregateSpec,
+    /// The grouping without its window, one for all tables.
+    spec: Arc<AggregateSpec>,
     window: WindowSpec,
     emit: Emit,
     layout: Layout,
@@ -101,7 +102,7 @@ impl PaneTable {
         let is_shared = emit == Emit::Final && window.allowed_lateness_us == 0 && is_mergeable;
         Self {
             // Tables are asked for changes one batch at a time, whatever leaves in the end.
-            spec: AggregateSpec { window: None, emit: Emit::Changes, ..spec },
+            spec: Arc::new(AggregateSpec { window: None, emit: Emit::Changes, ..spec }),
             window,
             emit,
             layout: if is_shared && !is_tumbling { Layout::Shared(pane_us) } else { Layout::Whole },
@@ -317,7 +318,7 @@ impl PaneTable {
         let held = self.state_bytes();
         let idle = &mut self.idle_pane;
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
-            table: idle.take().unwrap_or_else(|| AggTable::new(spec.clone(), budget_bytes)),
+            table: idle.take().unwrap_or_else(|| AggTable::new(Arc::clone(spec), budget_bytes)),
             appeared: Vec::new(),
             state_bytes: 0,
             is_closed: false,
@@ -412,7 +413,9 @@ impl PaneTable {
             let mut leaving_bytes = 0;
             while let Some((window, table, order)) = self.close_next(watermark)? {
                 if self.sealed.is_some() {
-                    self.seal(window, table)?;
+                    if let Some(table) = self.seal(window, table)? {
+                        self.idle_window.keep(table);
+                    }
                 } else {
                     let before = results.len();
                     close(&table, &order, window, results)?;
@@ -468,10 +471,8 @@ impl PaneTable {
             past.map(|(&window, _)| window).filter(|&window| !self.pending.needs(window)).collect();
         for window in done {
             let Some(pane) = self.drop_pane(window) else { continue };
-            if self.sealed.is_some() {
-                self.seal(window, pane.table)?;
-            } else {
-                self.idle_pane.keep(pane.table);
+            if let Some(table) = self.seal(window, pane.table)? {
+                self.idle_pane.keep(table);
             }
         }
         Ok(())
@@ -513,7 +514,7 @@ impl PaneTable {
                 return Ok(None);
             }
             let room = self.budget_bytes.saturating_sub(self.state_bytes());
-            let fresh = || AggTable::new(self.spec.clone(), room);
+            let fresh = || AggTable::new(Arc::clone(&self.spec), room);
             let parts = self.blocks.parts_of(&self.panes, oldest, window, &fresh)?;
             let mut merged = self.idle_window.take().unwrap_or_else(fresh);
             merged.set_budget(self.budget_bytes.saturating_sub(self.state_bytes()));
@@ -587,8 +588,13 @@ impl PaneTable {
     /// asked, all there are that end at or before the watermark it was told of.
     #[must_use]
     pub fn take_sealed(&mut self) -> SealedWindows {
-        let empty = SealedWindows::new(&self.spec, self.budget_bytes);
-        self.sealed.replace(empty).unwrap_or_else(|| SealedWindows::new(&self.spec, 0))
+        match &mut self.sealed {
+            Some(sealed) => {
+                let empty = sealed.emptied();
+                std::mem::replace(sealed, empty)
+            }
+            None => SealedWindows::new(&self.spec, 0),
+        }
     }
 
     fn check_budget(&mut self) -> Result<(), AggregateError> {
@@ -619,9 +625,13 @@ impl PaneTable {
         (self.blocks.merged_count(), self.looked_at_count)
     }
 
-    /// Keeps a closed window for the gather.
-    fn seal(&mut self, window: Bounds, table: AggTable) -> Result<(), AggregateError> {
-        let Some(sealed) = &mut self.sealed else { return Ok(()) };
+    /// Keeps a closed window for the gather, if there is one; the table, if nobody needs it any more.
+    fn seal(
+        &mut self,
+        window: Bounds,
+        table: AggTable,
+    ) -> Result<Option<AggTable>, AggregateError> {
+        let Some(sealed) = &mut self.sealed else { return Ok(Some(table)) };
         let noted = (self.pending.heap_bytes() + self.audit.heap_bytes()) as u64;
         let elsewhere = self.state_bytes + self.blocks.state_bytes() + noted;
         sealed.set_budget(self.budget_bytes.saturating_sub(elsewhere));

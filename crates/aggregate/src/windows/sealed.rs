@@ -1,28 +1,114 @@
-//! Closed windows of one partition, and of several merged.
+//! Closed windows of one partition, and of several to be merged.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tidemill_plan::AggregateSpec;
 use tidemill_record::EventTime;
 
 use crate::windows::bounds::Bounds;
-use crate::windows::rows::with_bounds;
-use crate::{AggTable, AggregateError, GroupOrder, TableBatches};
+use crate::windows::merged::MergedWindows;
+use crate::windows::packed::{Packed, WINDOW_GROUPS_MAX};
+use crate::{AggTable, AggregateError, TableBatches};
 
 /// Closed windows, on their way to the pipeline that gathers them. Rows leave in order of window end,
 /// then group key.
+///
+/// The windows of partitions stay apart, in order of partition, and are merged as they leave: so many small
+/// tables are not put into one another, and memory goes window by window.
 pub struct SealedWindows {
-    key_count: usize,
+    /// The grouping without its window.
+    spec: Arc<AggregateSpec>,
     budget_bytes: u64,
-    windows: BTreeMap<Bounds, AggTable>,
+    /// A window that is in several runs has come to the earlier one first.
+    runs: Vec<Run>,
     state_bytes: u64,
+    group_count: usize,
+}
+
+/// Windows in order.
+#[derive(Default)]
+pub(super) struct Run(VecDeque<Part>);
+
+/// One window or several that follow each other.
+pub(super) enum Part {
+    /// One with many groups.
+    Table(Bounds, Box<AggTable>),
+    /// Some with few each.
+    Packed(Packed),
+}
+
+impl Part {
+    fn first(&self) -> Option<Bounds> {
+        match self {
+            Self::Table(window, _) => Some(*window),
+            Self::Packed(packed) => packed.first(),
+        }
+    }
+
+    fn last(&self) -> Option<Bounds> {
+        match self {
+            Self::Table(window, _) => Some(*window),
+            Self::Packed(packed) => packed.last(),
+        }
+    }
+
+    fn group_count(&self) -> usize {
+        match self {
+            Self::Table(_, table) => table.group_count(),
+            Self::Packed(packed) => packed.group_count(),
+        }
+    }
+
+    fn state_bytes(&self) -> u64 {
+        match self {
+            Self::Table(_, table) => table.state_bytes() + table.fixed_bytes(),
+            Self::Packed(packed) => packed.state_bytes(),
+        }
+    }
+}
+
+impl Run {
+    /// The first window.
+    pub(super) fn first(&self) -> Option<Bounds> {
+        self.0.front().and_then(Part::first)
+    }
+
+    fn last(&self) -> Option<Bounds> {
+        self.0.back().and_then(Part::last)
+    }
+
+    /// What the first window is in.
+    pub(super) fn front(&self) -> Option<&Part> {
+        self.0.front()
+    }
+
+    /// Takes out the table of the first window, if it has one of its own; the bytes that it held.
+    pub(super) fn take_table(&mut self) -> Option<(AggTable, u64)> {
+        let part = self.0.pop_front_if(|part| matches!(part, Part::Table(..)))?;
+        let bytes = part.state_bytes();
+        match part {
+            Part::Table(_, table) => Some((*table, bytes)),
+            Part::Packed(_) => unreachable!("a table was asked for"),
+        }
+    }
+
+    /// Takes out the first window, which is packed; the bytes that are free now.
+    pub(super) fn pop_packed(&mut self) -> u64 {
+        let Some(Part::Packed(packed)) = self.0.front_mut() else { return 0 };
+        packed.pop();
+        let is_empty = packed.first().is_none();
+        let gone = if is_empty { self.0.pop_front() } else { None };
+        gone.map_or(0, |part| part.state_bytes())
+    }
 }
 
 impl SealedWindows {
     /// None yet; they may hold `budget_bytes` together.
     #[must_use]
     pub fn new(spec: &AggregateSpec, budget_bytes: u64) -> Self {
-        Self { key_count: spec.keys.len(), budget_bytes, windows: BTreeMap::new(), state_bytes: 0 }
+        let spec = Arc::new(AggregateSpec { window: None, ..spec.clone() });
+        Self { spec, budget_bytes, runs: Vec::new(), state_bytes: 0, group_count: 0 }
     }
 
     /// Lets it hold so many bytes from now on.
@@ -30,82 +116,149 @@ impl SealedWindows {
         self.budget_bytes = budget_bytes;
     }
 
-    /// Adds a window's groups to what is there of it.
-    pub(crate) fn add(&mut self, window: Bounds, table: AggTable) -> Result<(), AggregateError> {
-        match self.windows.get_mut(&window) {
-            Some(earlier) => {
-                self.state_bytes -= earlier.state_bytes();
-                earlier.set_budget(self.budget_bytes.saturating_sub(self.state_bytes));
-                earlier.merge(table)?;
-                self.state_bytes += earlier.state_bytes();
-            }
-            None => {
-                self.state_bytes += table.state_bytes() + table.fixed_bytes();
-                self.windows.insert(window, table);
-            }
+    /// Adds a window, behind those that are there; its table, where its groups have been copied.
+    pub(crate) fn add(
+        &mut self,
+        window: Bounds,
+        mut table: AggTable,
+    ) -> Result<Option<AggTable>, AggregateError> {
+        if self.runs.last().is_none_or(|run| run.last().is_some_and(|last| last > window)) {
+            self.runs.push(Run::default());
         }
-        if self.state_bytes <= self.budget_bytes {
-            return Ok(());
-        }
-        Err(AggregateError::BudgetExceeded {
-            state_bytes: self.state_bytes,
-            budget_bytes: self.budget_bytes,
-            group_count: self.group_count(),
-        })
+        let run = self.runs.last_mut().expect("there is one by now");
+        self.group_count += table.group_count();
+        let rest = if table.group_count() > WINDOW_GROUPS_MAX {
+            table.free_scratch();
+            let part = Part::Table(window, Box::new(table));
+            self.state_bytes += part.state_bytes();
+            run.0.push_back(part);
+            None
+        } else {
+            let gained = push_packed(&self.spec, run, window, &table)?;
+            self.state_bytes += gained;
+            Some(table)
+        };
+        self.check_budget()?;
+        Ok(rest)
     }
 
-    /// Adds the windows of a later partition.
+    fn check_budget(&self) -> Result<(), AggregateError> {
+        let Self { state_bytes, budget_bytes, group_count, .. } = *self;
+        if state_bytes <= budget_bytes {
+            return Ok(());
+        }
+        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+
+    /// Adds the windows of a later partition, or later windows.
     ///
     /// # Errors
     /// As [`AggTable::merge`].
+    ///
+    /// # Cost
+    /// O(parts); those of few groups are copied into one another.
     pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
-        later.windows.into_iter().try_for_each(|(window, table)| self.add(window, table))
+        self.group_count += later.group_count;
+        for run in later.runs {
+            let follows = self.runs.last().is_some_and(|before| before.last() < run.first());
+            if !follows {
+                self.state_bytes += run.0.iter().map(Part::state_bytes).sum::<u64>();
+                self.runs.push(run);
+                continue;
+            }
+            let before = self.runs.last_mut().expect("there is one that it follows");
+            for part in run.0 {
+                let bytes_before = before.0.back().map_or(0, Part::state_bytes);
+                let own_bytes = part.state_bytes();
+                match (before.0.back_mut(), part) {
+                    (Some(Part::Packed(packed)), Part::Packed(mut part))
+                        if packed.has_room(part.group_count()) =>
+                    {
+                        while let (Some(window), Some(groups)) = (part.first(), part.first_groups())
+                        {
+                            packed.push(window, &groups)?;
+                            part.pop();
+                        }
+                        self.state_bytes += packed.state_bytes() - bytes_before;
+                    }
+                    (_, part) => {
+                        before.0.push_back(part);
+                        self.state_bytes += own_bytes;
+                    }
+                }
+            }
+        }
+        self.check_budget()
     }
 
     /// Takes out the windows that end at or before a time.
-    #[must_use]
-    pub fn take_until(&mut self, time: EventTime) -> Self {
-        let mut windows = BTreeMap::new();
-        // One by one: to split a tree is to count one of its halves.
-        while let Some(first) = self.windows.first_entry().filter(|first| first.key().end <= time.0)
-        {
-            let (window, table) = first.remove_entry();
-            windows.insert(window, table);
+    ///
+    /// # Errors
+    /// As [`AggTable::merge`].
+    ///
+    /// # Cost
+    /// O(windows that are taken, and runs); a copy of groups that share columns with others that stay.
+    pub fn take_until(&mut self, time: EventTime) -> Result<Self, AggregateError> {
+        let mut taken = self.emptied();
+        let is_over = |window: Option<Bounds>| window.is_some_and(|window| window.end <= time.0);
+        for run in &mut self.runs {
+            let mut ended = Run::default();
+            while is_over(run.first()) {
+                if is_over(run.0.front().and_then(Part::last)) {
+                    let part = run.0.pop_front().expect("it has a window that is over");
+                    self.state_bytes -= part.state_bytes();
+                    self.group_count -= part.group_count();
+                    taken.state_bytes += part.state_bytes();
+                    taken.group_count += part.group_count();
+                    ended.0.push_back(part);
+                    continue;
+                }
+                let Some(Part::Packed(packed)) = run.0.front_mut() else { break };
+                let mut ended_here = Packed::new(&self.spec);
+                let count_before = packed.group_count();
+                while let Some(window) = packed.first().filter(|window| window.end <= time.0)
+                    && let Some(groups) = packed.first_groups()
+                {
+                    ended_here.push(window, &groups)?;
+                    packed.pop();
+                }
+                self.group_count -= count_before - packed.group_count();
+                taken.group_count += ended_here.group_count();
+                taken.state_bytes += ended_here.state_bytes();
+                ended.0.push_back(Part::Packed(ended_here));
+            }
+            if ended.first().is_some() {
+                taken.runs.push(ended);
+            }
         }
-        let bytes_of = |table: &AggTable| table.state_bytes() + table.fixed_bytes();
-        let state_bytes = windows.values().map(bytes_of).sum();
-        self.state_bytes -= state_bytes;
-        let (key_count, budget_bytes) = (self.key_count, self.budget_bytes);
-        Self { key_count, budget_bytes, windows, state_bytes }
+        self.runs.retain(|run| run.first().is_some());
+        Ok(taken)
     }
 
-    /// When the first window ends, if there is one.
+    /// None, of the same grouping.
+    pub(crate) fn emptied(&self) -> Self {
+        let (spec, budget_bytes) = (Arc::clone(&self.spec), self.budget_bytes);
+        Self { spec, budget_bytes, runs: Vec::new(), state_bytes: 0, group_count: 0 }
+    }
+
+    /// When the first window ends, if there is one. O(runs).
     pub(crate) fn next_end(&self) -> Option<i64> {
-        self.windows.first_key_value().map(|(window, _)| window.end)
+        self.runs.iter().filter_map(Run::first).min().map(|window| window.end)
     }
 
-    /// All rows.
+    /// All rows, the windows of several runs merged.
     ///
     /// # Errors
     /// As [`AggTable::into_batches`].
     pub fn into_batches(self, batch_rows: usize) -> Result<TableBatches, AggregateError> {
-        let key_count = self.key_count;
-        let tables = self.windows.into_iter().map(move |(window, table)| {
-            let batches = table.into_batches(GroupOrder::Key, batch_rows)?;
-            Ok(batches.map(move |batch| Ok(with_bounds(&batch?, key_count, window))))
-        });
-        Ok(Box::new(tables.flat_map(|window| -> TableBatches {
-            match window {
-                Ok(batches) => Box::new(batches),
-                Err(error) => Box::new(std::iter::once(Err(error))),
-            }
-        })))
+        let Self { spec, runs, budget_bytes, state_bytes, .. } = self;
+        Ok(Box::new(MergedWindows::new(spec, runs, batch_rows, budget_bytes, state_bytes)))
     }
 
     /// Groups held.
     #[must_use]
     pub fn group_count(&self) -> usize {
-        self.windows.values().map(AggTable::group_count).sum()
+        self.group_count
     }
 
     /// Bytes held.
@@ -113,4 +266,25 @@ impl SealedWindows {
     pub fn state_bytes(&self) -> u64 {
         self.state_bytes
     }
+}
+
+/// Adds a window of few groups to a run, behind all others; the bytes that the run has gained.
+fn push_packed(
+    spec: &AggregateSpec,
+    run: &mut Run,
+    window: Bounds,
+    table: &AggTable,
+) -> Result<u64, AggregateError> {
+    let has_room = matches!(
+        run.0.back(),
+        Some(Part::Packed(packed)) if packed.has_room(table.group_count())
+    );
+    let bytes_before = if has_room { run.0.back().map_or(0, Part::state_bytes) } else { 0 };
+    if !has_room {
+        run.0.push_back(Part::Packed(Packed::new(spec)));
+    }
+    if let Some(Part::Packed(packed)) = run.0.back_mut() {
+        packed.push(window, &table.as_run())?;
+    }
+    Ok(run.0.back().map_or(0, Part::state_bytes) - bytes_before)
 }

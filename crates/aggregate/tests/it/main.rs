@@ -14,6 +14,7 @@ mod limit;
 mod memory;
 mod over;
 mod reference;
+mod sealed_windows;
 mod sessions;
 mod sort;
 mod top_n;

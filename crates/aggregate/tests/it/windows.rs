@@ -94,7 +94,7 @@ fn run(
 }
 
 /// Every start and end of the windows that a time lies in, by end, by trying all.
-fn windows(kind: WindowKind, time: i64) -> Vec<(i64, i64)> {
+pub(crate) fn windows(kind: WindowKind, time: i64) -> Vec<(i64, i64)> {
     let (size, step) = match kind {
         WindowKind::Tumbling { size_us } => (size_us, size_us),
         WindowKind::Hopping { size_us, advance_us } => (size_us, advance_us),
