@@ -51,6 +51,12 @@ pub enum AggregateError {
 }
 
 impl AggregateError {
+    /// Whether there was no room for what was to be held.
+    #[must_use]
+    pub fn is_of_memory(&self) -> bool {
+        matches!(self, Self::BudgetExceeded { .. } | Self::RowBudgetExceeded { .. })
+    }
+
     /// The same, of a result that was about to leave with this record.
     pub(crate) fn at(mut self, leaving_with: Moment) -> Self {
         if let Self::SumOverflow { moment, .. } = &mut self {

@@ -296,8 +296,11 @@ impl CoreLoop {
         let (query, source) = (&one.query, &one.source);
         match turned {
             Ok(Ok(turned)) => Ok(turned),
-            Ok(Err(Stopped::Failed(error))) => match error.refused_bytes() {
-                Some(bytes) => Err(one.out_of_memory(bytes)),
+            Ok(Err(Stopped::Failed(error))) => match error.missing_bytes() {
+                // A step may hold what the others of its pipeline leave, so that all would hold so much.
+                Some(bytes) => {
+                    Err(one.out_of_memory(one.lease.limit_bytes().saturating_add(bytes)))
+                }
                 None => Err(failed(query.clone(), source.clone(), one.position, error)),
             },
             Ok(Err(Stopped::Refused(Refused { missing_bytes }))) => {
@@ -336,7 +339,7 @@ impl Running {
         self.pipeline.cut_off()
     }
 
-    /// The budget is used up. `wanted_bytes` is what this pipeline, or a step of it, was about to hold.
+    /// The budget is used up. `wanted_bytes` is what this pipeline was about to hold.
     fn out_of_memory(&self, wanted_bytes: u64) -> ControlError {
         let (account, held_bytes) = (self.lease.account(), self.pipeline.held_bytes());
         let budget_bytes = account.budget_bytes();
@@ -346,7 +349,8 @@ impl Running {
             source: self.source.clone(),
             position: self.position,
             budget_bytes,
-            wanted_bytes: wanted_bytes.max(held_bytes),
+            // Others may have given something back since.
+            wanted_bytes: wanted_bytes.max(held_bytes).max(self.lease.limit_bytes() + 1),
             elsewhere_bytes: taken.saturating_sub(self.lease.granted_bytes()),
             most: self.pipeline.held_most(),
         }

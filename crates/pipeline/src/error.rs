@@ -27,6 +27,8 @@ pub enum PipelineError {
     InputTooLarge {
         /// Its bytes.
         bytes: u64,
+        /// Bytes that it may have.
+        bytes_max: u64,
     },
     /// A record is bad, and `bad.records` is `fail`.
     BadRecord {
@@ -47,15 +49,15 @@ impl PipelineError {
         matches!(self, Self::Sink(SinkError::Aborted))
     }
 
-    /// If memory was refused within a turn: bytes that were to be held where there was no room for them.
+    /// If memory was refused within a turn: how many bytes too many were to be held.
     #[must_use]
-    pub fn refused_bytes(&self) -> Option<u64> {
+    pub fn missing_bytes(&self) -> Option<u64> {
         match self {
             Self::Aggregate(
-                AggregateError::BudgetExceeded { state_bytes, .. }
-                | AggregateError::RowBudgetExceeded { state_bytes, .. },
-            ) => Some(*state_bytes),
-            Self::InputTooLarge { bytes } => Some(*bytes),
+                AggregateError::BudgetExceeded { state_bytes, budget_bytes, .. }
+                | AggregateError::RowBudgetExceeded { state_bytes, budget_bytes, .. },
+            ) => Some(state_bytes.saturating_sub(*budget_bytes)),
+            Self::InputTooLarge { bytes, bytes_max } => Some(bytes.saturating_sub(*bytes_max)),
             _ => None,
         }
     }
@@ -69,7 +71,7 @@ impl fmt::Display for PipelineError {
             Self::Expr(_) => f.write_str("cannot prepare an expression"),
             Self::Aggregate(_) => f.write_str("cannot keep the groups"),
             Self::Sink(_) => f.write_str("cannot write"),
-            Self::InputTooLarge { bytes } => {
+            Self::InputTooLarge { bytes, .. } => {
                 write!(f, "a row group or message of {bytes} bytes is read as a whole")
             }
             Self::BadRecord { source, partition, record } => {

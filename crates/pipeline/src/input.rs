@@ -330,8 +330,9 @@ impl ByteInput {
                 FileReader::RowGroups(reader) => reader.next_bytes(),
                 FileReader::Text(_) => 0,
             };
-            if bytes > self.group_bytes_max {
-                return Err(PipelineError::InputTooLarge { bytes });
+            let bytes_max = self.group_bytes_max;
+            if bytes > bytes_max {
+                return Err(PipelineError::InputTooLarge { bytes, bytes_max });
             }
             let begun = self.read_time.map(|_| Instant::now());
             let polled = self.reader.next_frames().await?;

@@ -28,6 +28,9 @@ const END: u64 = 1 << 63;
 pub(crate) const INPUT: usize = usize::MAX;
 
 impl Key {
+    /// Nothing that happens to a pipeline comes before.
+    const BEFORE_ALL: Self = Self { cause: 0, depth: 0, place: 0 };
+
     /// The record that made it known; `None` at the end of the input.
     pub(crate) fn record(self) -> Option<Offset> {
         (self.cause < END).then_some(Offset(self.cause))
@@ -235,7 +238,13 @@ impl Order {
         let failures = failures
             .map(|(step, error, place)| (step, self.key_of_failure(step, &error, place), error))
             .filter(|&(step, key, _)| counts(step, key));
-        let failure = failures.min_by_key(|(_, key, _)| *key).map(|(_, key, error)| (key, error));
+        // Where memory ran out nobody knows which of the other rows would have been wanted: whether a limit behind it
+        // would have been full before a row that is bad.
+        let failures = failures.map(|(_, key, error)| {
+            let key = if error.is_of_memory() { Key::BEFORE_ALL } else { key };
+            (key, error)
+        });
+        let failure = failures.min_by_key(|(key, _)| *key);
         self.found.clear();
         Some(Judged { events, failure, end: ends.iter().map(|(_, end)| *end).min() })
     }

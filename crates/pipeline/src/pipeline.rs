@@ -306,7 +306,7 @@ impl Pipeline {
         }
         self.write_changes(failure.as_ref().map(|(key, _)| *key)).await?;
         let Some((key, error)) = failure else { return Ok(()) };
-        if let Some(record) = key.record() {
+        if let Some(record) = key.record().filter(|_| error.missing_bytes().is_none()) {
             self.position.offset = record;
         }
         Err(error)

@@ -236,3 +236,21 @@ fn rows_of_a_gather_fail_in_the_order_in_which_they_leave() {
     let query = "SELECT v, 6 / (v - 2) AS x FROM (SELECT v FROM t ORDER BY v) AS s LIMIT 1";
     check_with(query, Policy::default(), &partitions, &["1,-6"]);
 }
+
+/// With more memory the limit would have ended the input before the bad record.
+#[test]
+fn where_memory_runs_out_no_other_row_of_the_batch_is_blamed() {
+    let query = "SELECT k, SUM(x) AS s FROM (SELECT k, 12 / v AS x FROM t) AS f GROUP BY k EMIT CHANGES LIMIT 2";
+    let planned = crate::planned::Planned::of(query, 1);
+    let key = |at: usize| format!("a key that is longer than it has to be {at}");
+    let lines: Vec<String> =
+        (0..100).map(|at| format!("{},{},0", key(at), if at == 60 { 0 } else { 1 })).collect();
+    let ran = |budget_bytes| {
+        let policy = Policy { budget_bytes, ..Policy::default() };
+        crate::run::run(&planned, std::slice::from_ref(&lines), 8192, policy, usize::MAX)
+    };
+    let whole = ran(1 << 20);
+    assert_eq!((whole.rows.len(), whole.error), (2, None));
+    let error = ran(100).error.unwrap();
+    assert!(error.starts_with("error: cannot keep the groups: the state of "), "{error}");
+}
