@@ -23,9 +23,12 @@ fn counted(kind: WindowKind, is_distinct: bool) -> AggregateSpec {
     AggregateSpec { window, emit: Emit::Final, ..spec(types, vec![1], calls) }
 }
 
+/// Count, sum and distinct values of groups, by window end, start and key.
+type Groups = BTreeMap<(i64, i64, i64), (i64, i64, BTreeSet<i64>)>;
+
 /// Rows in order of window end, start, key, and the distinct values of each.
 fn model(kind: WindowKind, partitions: &[Vec<Record>]) -> (Vec<Row>, Vec<i64>) {
-    let mut groups: BTreeMap<(i64, i64, i64), (i64, i64, BTreeSet<i64>)> = BTreeMap::new();
+    let mut groups = Groups::new();
     for &(time, key, value) in partitions.iter().flatten() {
         for (start, end) in windows(kind, time) {
             let group = groups.entry((end, start, key)).or_default();
