@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tidemill_rt::Bell;
+
 /// Shared by the cores of a job: the first of the ranks that are abandoned. A pipeline's rank is its place
 /// in the order of nodes, then partitions.
 ///
@@ -11,27 +13,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// whichever core was faster. Where input has no end, a failure abandons all: a job that has failed must
 /// not go on for ever to find out whether an earlier partition fails some day, too.
 #[derive(Clone, Debug)]
-pub(crate) struct Abandon(Arc<AtomicUsize>);
+pub(crate) struct Abandon {
+    first: Arc<AtomicUsize>,
+    /// Of each core, which may be waiting for something else.
+    bells: Arc<[Bell]>,
+}
 
 impl Abandon {
-    /// Nothing is abandoned.
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    /// Nothing is abandoned by the cores with these bells.
+    pub(crate) fn new(bells: &[Bell]) -> Self {
+        Self { first: Arc::new(AtomicUsize::new(usize::MAX)), bells: bells.into() }
     }
 
     /// A pipeline has failed: those of higher ranks are abandoned.
     pub(crate) fn behind(&self, rank: usize) {
-        self.0.fetch_min(rank.saturating_add(1), Ordering::Relaxed);
+        self.first.fetch_min(rank.saturating_add(1), Ordering::Relaxed);
+        self.bells.iter().for_each(Bell::ring);
     }
 
     /// All are abandoned.
     pub(crate) fn all(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.first.store(0, Ordering::Relaxed);
+        self.bells.iter().for_each(Bell::ring);
     }
 
     /// Whether a pipeline is among those that are abandoned.
     pub(crate) fn concerns(&self, rank: usize) -> bool {
-        rank >= self.0.load(Ordering::Relaxed)
+        rank >= self.first.load(Ordering::Relaxed)
     }
 }
 
@@ -41,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_failure_concerns_those_behind_it() {
-        let abandon = Abandon::new();
+        let abandon = Abandon::new(&[]);
         assert!(!abandon.concerns(0) && !abandon.concerns(9));
         abandon.behind(5);
         assert!(!abandon.concerns(5) && abandon.concerns(6));

@@ -2,14 +2,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
     Delivery, InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress,
 };
 use tidemill_record::{EventTime, Offset, Position};
-use tidemill_rt::yield_if_needed;
+use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
 
 use crate::abandon::Abandon;
 use crate::account::{Lease, Refused};
@@ -17,17 +17,13 @@ use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
 use crate::{ControlError, CoreMeter, Notices, StopFlag};
 
-/// How long a core whose input has nothing ready waits before it asks again: at first so long, then twice
-/// as long, and so on.
-const IDLE_MIN: Duration = Duration::from_micros(50);
-/// And no longer than this, however quiet the input.
-const IDLE_MAX: Duration = Duration::from_micros(500);
-
 /// A core's side of the control plane.
 pub(crate) struct CoreLoop {
     pub(crate) meter: Arc<CoreMeter>,
     pub(crate) notices: Notices,
     pub(crate) stop: StopFlag,
+    /// Where the core waits while none of its pipelines has anything to do.
+    pub(crate) waiting: Waiting,
     /// Which pipelines are not worth their time any more.
     pub(crate) abandon: Abandon,
     /// Takes files that are to be published while their pipeline runs; must not block.
@@ -50,6 +46,8 @@ struct Running {
     takes: Option<Taking>,
     /// A stop ends its input; without this it ends the pipeline.
     ends_by_stop: bool,
+    /// Its last turn found nothing to do.
+    is_asleep: bool,
     /// The input has ended, or is to: the tables are being emptied.
     is_draining: bool,
     /// What it may hold; covers what it held after its last turn.
@@ -146,12 +144,17 @@ impl CoreLoop {
                 }
             }
         }
-        let mut idle = IDLE_MIN;
         while !running.is_empty() {
             let mut is_idle = true;
+            self.waiting.look();
+            let now = Instant::now();
             for mut one in running.drain(..) {
                 if self.is_abandoned(one.rank) {
                     done(one.rank, None);
+                    continue;
+                }
+                if one.is_asleep && !self.wake(&one).may_be_due(now) {
+                    going.push(one);
                     continue;
                 }
                 let turned = self.turn(&mut one).await;
@@ -161,10 +164,13 @@ impl CoreLoop {
                 }
                 match turned {
                     Ok(Turned::On) => {
-                        is_idle = false;
+                        (is_idle, one.is_asleep) = (false, false);
                         going.push(one);
                     }
-                    Ok(Turned::Idle) => going.push(one),
+                    Ok(Turned::Idle) => {
+                        one.is_asleep = true;
+                        going.push(one);
+                    }
                     Ok(Turned::Done(outcome)) => {
                         let Running { rank, mut lease, .. } = *one;
                         lease.shrink_to(outcome.held_bytes());
@@ -181,11 +187,7 @@ impl CoreLoop {
             let records_in: u64 = running.iter().map(|one| one.pipeline.records_in()).sum();
             self.meter.publish(self.bytes_in + bytes_in, self.records_in + records_in);
             if is_idle && !running.is_empty() {
-                // Nothing else runs on this core, so it may as well block.
-                std::thread::sleep(idle);
-                idle = IDLE_MAX.min(2 * idle);
-            } else {
-                idle = IDLE_MIN;
+                self.wait(&running);
             }
             yield_if_needed().await;
         }
@@ -196,15 +198,51 @@ impl CoreLoop {
         self.stop.is_abort() || self.abandon.concerns(rank)
     }
 
+    /// Waits until one of the pipelines has something to do. Nothing else runs on this core, so it may as well
+    /// block.
+    fn wait(&self, running: &[Box<Running>]) {
+        self.waiting.expect();
+        let now = Instant::now();
+        let mut wakes = Wakes::default();
+        for one in running {
+            let wake = self.wake(one);
+            if wake.is_due(now) || self.is_abandoned(one.rank) {
+                return self.waiting.go_on();
+            }
+            wakes.add(wake);
+        }
+        self.waiting.wait(&wakes);
+    }
+
+    /// What makes it worth to run a turn of a pipeline whose last one found nothing to do.
+    fn wake<'a>(&self, one: &'a Running) -> Wake<'a> {
+        let is_to_stop = self.stop.is_set() && !one.is_gather && !one.is_draining;
+        let is_over = one.gives.as_ref().is_some_and(|giving| giving.is_over() && !one.is_draining);
+        let is_given = one.takes.as_ref().is_some_and(|taking| taking.0.is_fresh());
+        if is_to_stop || is_over || is_given {
+            return Wake::NOW;
+        }
+        match one.gives.as_ref().map(Giving::wake) {
+            // So long nothing of its input matters.
+            Some(None) => Wake::default(),
+            _ if one.is_draining => Wake::NOW,
+            Some(Some(wake)) => one.pipeline.wake().or(wake),
+            None => one.pipeline.wake(),
+        }
+    }
+
     async fn open(&self, rank: usize, opening: Opening) -> Result<Running, ControlError> {
         let Opening { spec, links, lease, ends_by_stop } = opening;
         let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
         let (query, source) = (spec.query.clone(), spec.source.clone());
         let position = Position { partition: spec.partition, offset: Offset(0) };
-        match AssertUnwindSafe(Pipeline::open(spec)).catch_unwind().await {
+        match AssertUnwindSafe(Pipeline::open(spec, Some(&self.waiting))).catch_unwind().await {
             Ok(Ok(pipeline)) => {
                 let Links { gives, takes } = links;
-                let (gives, takes) = (gives.map(Giving::new), takes.map(Taking));
+                let bell = self.waiting.bell();
+                takes.iter().for_each(|handover| handover.set_taker(bell));
+                let gives = gives.map(|to| Giving::new(to, bell));
+                let takes = takes.map(Taking);
                 let is_draining = false;
                 Ok(Running {
                     rank,
@@ -215,6 +253,7 @@ impl CoreLoop {
                     gives,
                     takes,
                     ends_by_stop,
+                    is_asleep: false,
                     is_draining,
                     lease,
                     pipeline,

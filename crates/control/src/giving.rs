@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tidemill_pipeline::{Closed, Outcome, Pipeline, PipelineError, Progress, Sealed};
 use tidemill_record::EventTime;
+use tidemill_rt::{Bell, Wake};
 
 use crate::account::Lease;
 use crate::handover::Handover;
@@ -40,9 +41,24 @@ pub(crate) struct Giving {
 }
 
 impl Giving {
-    pub(crate) fn new(to: GiveSpec) -> Self {
+    pub(crate) fn new(to: GiveSpec, bell: &Bell) -> Self {
+        to.handover.set_giver(to.giver, bell);
         let (told, active) = (EventTime::MIN, Instant::now());
         Self { to, told, active, is_idle: false, followed: u64::MAX }
+    }
+
+    /// What makes it worth to go on, beside records: that silence has lasted so long, or that others have come
+    /// further. `None` where it is the gather that has to take something first.
+    pub(crate) fn wake(&self) -> Option<Wake<'static>> {
+        let handover = &self.to.handover;
+        if handover.is_full() {
+            return None;
+        }
+        if self.is_idle {
+            return Some(Wake { is_due: handover.has_changed(self.followed), ..Wake::default() });
+        }
+        let timeout = self.to.idle_timeout;
+        Some(Wake::at(timeout.and_then(|timeout| self.active.checked_add(timeout))))
     }
 
     /// Whether the gather has ended: a `LIMIT` is full, and nothing more is wanted of the input.

@@ -10,9 +10,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tidemill_record::EventTime;
+use tidemill_rt::Bell;
 
 /// Parts for each giver that a gather may have before it: once there are more, nobody reads on. The gather
 /// takes all in each of its turns, however slowly those follow each other, so that nobody waits for ever.
@@ -33,6 +34,11 @@ pub(crate) struct Handover<S> {
     is_cut: AtomicBool,
     /// The gather has ended: what is given is dropped, and nobody has to go on for it.
     is_over: AtomicBool,
+    /// Givers that are silent.
+    idle_count: AtomicUsize,
+    /// Of the core that runs the gather, once it has been opened; and of each giver's.
+    taker_bell: OnceLock<Bell>,
+    giver_bells: Vec<OnceLock<Bell>>,
 }
 
 struct State<S> {
@@ -86,7 +92,36 @@ impl<S> Handover<S> {
             version: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            idle_count: AtomicUsize::new(0),
+            taker_bell: OnceLock::new(),
+            giver_bells: (0..giver_count).map(|_| OnceLock::new()).collect(),
         })
+    }
+
+    /// Says which core the gather is on.
+    pub(crate) fn set_taker(&self, bell: &Bell) {
+        // Each is opened once.
+        let _ = self.taker_bell.set(bell.clone());
+    }
+
+    /// Says which core a giver is on.
+    pub(crate) fn set_giver(&self, from: usize, bell: &Bell) {
+        let _ = self.giver_bells[from].set(bell.clone());
+    }
+
+    /// Wakes the givers, who may be waiting for the gather or for each other.
+    fn ring_givers(&self) {
+        self.giver_bells.iter().filter_map(OnceLock::get).for_each(Bell::ring);
+    }
+
+    /// Whether something was given since it was last taken. Takes no lock.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh.load(Ordering::Acquire)
+    }
+
+    /// Whether there may be something to follow for a silent giver that has followed so far. Takes no lock.
+    pub(crate) fn has_changed(&self, seen: u64) -> bool {
+        self.version.load(Ordering::Acquire) != seen
     }
 
     /// Whether the gather has to take something before more is to be given. Takes no lock.
@@ -118,6 +153,7 @@ impl<S> Handover<S> {
         self.given_count.store(0, Ordering::Relaxed);
         drop(state);
         drop(left);
+        self.ring_givers();
     }
 
     /// The state is whole between any two statements that could panic, so poison means nothing.
@@ -129,6 +165,16 @@ impl<S> Handover<S> {
     fn tell(&self) {
         self.version.fetch_add(1, Ordering::Release);
         self.is_fresh.store(true, Ordering::Release);
+        self.taker_bell.get().into_iter().for_each(Bell::ring);
+        if self.idle_count.load(Ordering::Relaxed) > 0 {
+            self.ring_givers();
+        }
+    }
+
+    /// Under the lock, as all that changes it.
+    fn count_idle(&self, more: isize) {
+        let count = self.idle_count.load(Ordering::Relaxed);
+        self.idle_count.store(count.saturating_add_signed(more), Ordering::Relaxed);
     }
 
     /// Gives what was sealed, and says how far that goes. O(log givers).
@@ -155,6 +201,9 @@ impl<S> Handover<S> {
         let watermark = state.givers[from].watermark;
         state.pass(from, EventTime::MAX, watermark);
         state.givers[from].has_ended = true;
+        if std::mem::take(&mut state.givers[from].is_idle) {
+            self.count_idle(-1);
+        }
         state.active.remove(&(watermark, from));
         drop(state);
         self.tell();
@@ -167,7 +216,9 @@ impl<S> Handover<S> {
         let had_active = !state.active.is_empty();
         let giver = &mut state.givers[from];
         assert!(!giver.has_ended, "what has ended says nothing more");
+        assert!(giver.is_idle != is_idle, "each says so once");
         giver.is_idle = is_idle;
+        self.count_idle(if is_idle { 1 } else { -1 });
         let entry = (giver.watermark, from);
         if is_idle {
             state.active.remove(&entry);
@@ -201,9 +252,13 @@ impl<S> Handover<S> {
         }
         let mut state = self.lock();
         let mut sealed = std::mem::take(&mut state.sealed);
+        let was_full = self.is_full();
         self.given_count.store(0, Ordering::Relaxed);
         let until = state.untils.first().map_or(EventTime::MAX, |&(until, _)| until);
         drop(state);
+        if was_full {
+            self.ring_givers();
+        }
         // Stable: what one giver gave stays in order.
         sealed.sort_by_key(|&(from, _)| from);
         Some(Taken { sealed, until })

@@ -1,15 +1,16 @@
 //! What the control plane and the cores tell each other between turns.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Asks every pipeline to stop reading, drain and close its outputs, or to end at once. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicU8>);
+use tidemill_rt::Latch;
 
-const STOP: u8 = 1;
-const ABORT: u8 = 2;
+/// Asks every pipeline to stop reading, or to end at once, and wakes cores that wait. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag {
+    stop: Latch,
+    abort: Latch,
+}
 
 impl StopFlag {
     /// A flag that is not set.
@@ -20,24 +21,30 @@ impl StopFlag {
 
     /// Sets the flag; cannot be undone. Safe to call from a signal handler.
     pub fn stop(&self) {
-        self.0.fetch_max(STOP, Ordering::Relaxed);
+        self.stop.set();
     }
 
     /// Asks for more: nothing is drained either. As [`Self::stop`].
     pub fn abort(&self) {
-        self.0.fetch_max(ABORT, Ordering::Relaxed);
+        self.abort.set();
+        self.stop.set();
     }
 
     /// Whether the flag is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= STOP
+        self.stop.is_set()
     }
 
     /// Whether all is to end at once.
     #[must_use]
     pub fn is_abort(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= ABORT
+        self.abort.is_set()
+    }
+
+    /// What cores wait with.
+    pub(crate) fn latches(&self) -> [Latch; 2] {
+        [self.stop.clone(), self.abort.clone()]
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use tidemill_pipeline::{Delivery, InputSpec, Measures, Outcome, Statistics};
-use tidemill_rt::{Backend, Core, RtError, begin_launch, thread_cpu_time};
+use tidemill_rt::{Backend, Bell, Core, RtError, Waiting, begin_launch, thread_cpu_time};
 
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease};
@@ -319,13 +319,23 @@ const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Fleet {
     fn launch(cores: &Cores, stop: &StopFlag) -> Result<Self, ControlError> {
-        let abandon = Abandon::new();
+        let bells = cores.cpus.iter().map(|&cpu| {
+            Bell::new().map_err(|error| RtError::Launch {
+                name: format!("tidemill-{cpu}"),
+                cpu,
+                reason: format!("no event: {error}"),
+            })
+        });
+        let bells: Vec<Bell> = bells.collect::<Result<_, _>>().map_err(ControlError::Core)?;
+        let abandon = Abandon::new(&bells);
         let (done, from_cores) = channel();
         let (running, to_cores) = (Vec::new(), Vec::new());
         let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
         // All set themselves up at the same time.
         let (mut launching, mut refusal) = (Vec::new(), None);
-        for (core, (&cpu, meter)) in cores.cpus.iter().zip(&cores.meters).enumerate() {
+        for (core, ((&cpu, meter), bell)) in
+            cores.cpus.iter().zip(&cores.meters).zip(bells).enumerate()
+        {
             let (to_core, work) = channel::<Work>();
             let done = done.clone();
             let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
@@ -338,8 +348,17 @@ impl Fleet {
                     // Where nobody listens any more, the job has gone away.
                     let _ = publisher.send(Answer::Whole(delivery));
                 });
-                let mut core_loop =
-                    CoreLoop { meter, notices, stop, abandon, deliver, bytes_in, records_in };
+                let waiting = Waiting::new(bell, stop.latches().to_vec());
+                let mut core_loop = CoreLoop {
+                    meter,
+                    notices,
+                    stop,
+                    waiting,
+                    abandon,
+                    deliver,
+                    bytes_in,
+                    records_in,
+                };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
                     let openings = tasks.into_iter().map(|(rank, task)| (rank, task.opening));

@@ -2,6 +2,7 @@
 
 use tidemill_aggregate::{Gathering, Sealed, TableBatches};
 use tidemill_record::{Batch, EventTime, Polled};
+use tidemill_rt::Wake;
 
 use crate::PipelineError;
 use crate::held::{Held, count};
@@ -32,6 +33,13 @@ impl ClosingInput {
 
     pub(crate) fn pass(&mut self, until: EventTime) {
         self.until = self.until.max(until);
+    }
+
+    /// What makes it worth to ask again, beside what is added meanwhile.
+    pub(crate) fn wake(&self) -> Wake<'static> {
+        let is_over = self.taken_until == EventTime::MAX;
+        let is_due = self.leaving.is_some() || self.until > self.taken_until || is_over;
+        if is_due { Wake::NOW } else { Wake::default() }
     }
 
     /// The next batch; `NotReady` at least once after all windows of one event time, so that event time

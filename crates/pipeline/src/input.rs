@@ -6,8 +6,9 @@ use tidemill_aggregate::Gathering;
 use tidemill_format::{Decoder, DecoderSpec, LeftOut};
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
+use tidemill_rt::{Waiting, Wake};
 use tidemill_source::{
-    ColumnReader, FileReader, Generator, RowGroupPlan, RowGroupReader, TextReader, TextSpec,
+    ColumnReader, FileReader, Follow, Generator, RowGroupPlan, RowGroupReader, TextReader, TextSpec,
 };
 
 use crate::added::Added;
@@ -35,6 +36,8 @@ pub(crate) struct ByteInput {
     added: Added,
     /// The decoder still holds input that the reader lent.
     is_decoding: bool,
+    /// Bad records were to be dealt with before more is read.
+    is_held_up: bool,
     /// Bytes that a row group may have.
     group_bytes_max: u64,
     bytes_in: u64,
@@ -49,7 +52,10 @@ impl Input {
     ///
     /// # Errors
     /// Whatever the source, the format or a merge has to say; nothing is left open.
-    pub(crate) async fn open(spec: &mut PipelineSpec) -> Result<Self, PipelineError> {
+    pub(crate) async fn open(
+        spec: &mut PipelineSpec,
+        waiting: Option<&Waiting>,
+    ) -> Result<Self, PipelineError> {
         let placeholder = InputSpec::Sealed(Vec::new(), Merge::Limited(LimitSpec::default()));
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
@@ -64,7 +70,10 @@ impl Input {
                     range: text.range,
                     partition: spec.partition,
                     record_bytes_max: text.record_bytes_max,
-                    follow: text.follow,
+                    follow: text.follow.map(|claims| Follow {
+                        claims,
+                        events: waiting.and_then(Waiting::files).cloned(),
+                    }),
                 })
                 .await?;
                 let reader = FileReader::Text(reader);
@@ -122,6 +131,17 @@ impl Input {
             Self::Columns(reader) => Ok(reader.next_batch(rows_max)?),
             Self::Gathered(gathered) => gathered.next_batch(),
             Self::Closing(closing) => closing.next_batch(),
+        }
+    }
+
+    /// What makes it worth to ask again after `NotReady`. Of pipelines that run meanwhile whoever brings what
+    /// they give knows of that.
+    pub(crate) fn wake(&self) -> Wake<'_> {
+        match self {
+            Self::Bytes(bytes) => bytes.wake(),
+            Self::Columns(reader) => reader.wake(),
+            Self::Gathered(_) => Wake::NOW,
+            Self::Closing(closing) => closing.wake(),
         }
     }
 
@@ -281,6 +301,7 @@ impl ByteInput {
             decoder,
             added,
             is_decoding: false,
+            is_held_up: false,
             group_bytes_max: u64::MAX,
             bytes_in: 0,
             row_groups: 0,
@@ -292,6 +313,10 @@ impl ByteInput {
     /// text 0.
     fn held_bytes(&self) -> u64 {
         count(self.decoder.held_bytes())
+    }
+
+    fn wake(&self) -> Wake<'_> {
+        if self.is_held_up { Wake::NOW } else { self.reader.wake() }
     }
 
     /// The reader, where it reads from front to back.
@@ -306,6 +331,7 @@ impl ByteInput {
         &mut self,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Polled<Batch>, PipelineError> {
+        self.is_held_up = false;
         loop {
             if self.is_decoding {
                 let before = bad.len();
@@ -323,6 +349,7 @@ impl ByteInput {
                 self.is_decoding = false;
                 if !bad.is_empty() {
                     // The records' text goes with the frame, so they are dealt with first.
+                    self.is_held_up = true;
                     return Ok(Polled::NotReady);
                 }
             }

@@ -8,6 +8,7 @@ use tidemill_format::LeftOut;
 use tidemill_record::{
     BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
 };
+use tidemill_rt::{Waiting, Wake};
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::Input;
@@ -129,9 +130,15 @@ impl Outcome {
 impl Pipeline {
     /// Opens every stage of a pipeline on the core that will run it.
     ///
+    /// `waiting` is where that core waits while there is nothing to do; without it files that are followed are
+    /// looked at again and again.
+    ///
     /// # Errors
     /// A missing file, an expression that cannot be compiled, a sink that cannot be created.
-    pub async fn open(mut spec: PipelineSpec) -> Result<Self, PipelineError> {
+    pub async fn open(
+        mut spec: PipelineSpec,
+        waiting: Option<&Waiting>,
+    ) -> Result<Self, PipelineError> {
         let seal = match &spec.output {
             OutputSpec::Seal(merge) => Some(merge),
             _ => None,
@@ -150,7 +157,7 @@ impl Pipeline {
             are_records,
             spec.is_measured,
         )?;
-        let input = Input::open(&mut spec).await?;
+        let input = Input::open(&mut spec, waiting).await?;
         let bad_records = BadRecordPolicy::new(&spec);
         let output = Output::open(&mut spec).await?;
         Ok(Self {
@@ -253,6 +260,18 @@ impl Pipeline {
                 Ok(Progress::Ended)
             }
         }
+    }
+
+    /// What makes it worth to run a turn again after one that was [`Progress::Idle`].
+    ///
+    /// # Cost
+    /// O(files that are followed): no call but to the clock.
+    #[must_use]
+    pub fn wake(&self) -> Wake<'_> {
+        if self.processor.is_leaving() || self.processor.is_satisfied() {
+            return Wake::NOW;
+        }
+        self.input.wake()
     }
 
     /// Takes the bad records up to an offset among those of this turn: some inputs find all of a message

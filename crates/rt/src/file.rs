@@ -315,6 +315,12 @@ impl File {
         borrowed.try_clone_to_owned().map(fs::File::from)
     }
 
+    /// The descriptor, for calls that this crate makes on it.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open for as long as `self` is borrowed.
+        unsafe { BorrowedFd::borrow_raw(self.raw_fd()) }
+    }
+
     /// Length, place and modification time, by fstat: true of the open file whatever becomes of its
     /// name.
     ///

@@ -1,10 +1,11 @@
 //! Pinned cores, files and timers: the only crate that knows glommio and core_affinity.
 //!
 //! Start with [`probe`] (which backend this host allows), then [`launch`] (a body on a pinned core),
-//! then [`File`] and [`SequentialReads`]. Absent on purpose: formats, partitions, and any notion of a
+//! then [`File`] and [`SequentialReads`], and [`Waiting`] (what a core does that has nothing to do). Absent on purpose: formats, partitions, and any notion of a
 //! query; sockets and channels, since no record ever leaves its core.
 
 mod backend;
+mod bell;
 mod cpu_time;
 mod cpus;
 mod descriptors;
@@ -12,21 +13,26 @@ mod directory;
 mod error;
 mod exact;
 mod file;
+mod file_events;
 mod launch;
 mod memory;
 mod pipe;
 mod sequential;
+mod waiting;
 mod yielding;
 
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
+pub use bell::{Bell, Latch};
 pub use cpu_time::thread_cpu_time;
 pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
 pub use descriptors::allow_descriptors;
 pub use directory::{rename_to_free, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};
 pub use file::{File, FileIdentity, FileKey, since_epoch_ns};
+pub use file_events::{FileEvents, SWEEP_INTERVAL, Touch, Touched, Watch};
 pub use launch::{Core, Launching, begin_launch, launch};
 pub use memory::keep_freed_memory;
 pub use pipe::{Pipe, descriptor_of};
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
+pub use waiting::{Waiting, Wake, Wakes};
 pub use yielding::yield_if_needed;

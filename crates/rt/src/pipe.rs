@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +26,12 @@ pub fn descriptor_of(path: &Path) -> Option<RawFd> {
     let number =
         ["/dev/fd", "/proc/self/fd"].iter().find_map(|start| path.strip_prefix(start).ok())?;
     number.to_str()?.parse().ok()
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl Pipe {

@@ -25,6 +25,11 @@ impl Claims {
         Arc::new(Self { taken: Mutex::new(taken) })
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.taken().len()
+    }
+
     /// Takes a file, if nobody has.
     pub(crate) fn take(&self, file: FileKey) -> bool {
         self.taken().insert(file)

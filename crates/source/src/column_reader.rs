@@ -4,6 +4,7 @@ use std::fmt;
 
 use arrow_array::{RecordBatch, UInt64Array};
 use tidemill_record::{Batch, Columns, PartitionId, Polled, Schema};
+use tidemill_rt::Wake;
 
 use crate::SourceError;
 
@@ -17,6 +18,11 @@ pub trait ColumnReader {
     /// # Cost
     /// O(rows). Does not await.
     fn next_batch(&mut self, rows_max: usize) -> Result<Polled<Batch>, SourceError>;
+
+    /// What makes it worth to ask again after `NotReady`.
+    fn wake(&self) -> Wake<'static> {
+        Wake::NOW
+    }
 }
 
 /// Batches of one partition, as the embedding program hands them over. An `Err` ends the job with its

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tidemill_record::{Frames, Polled};
+use tidemill_rt::Wake;
 
 use crate::{RowGroupReader, SourceError, TextReader};
 
@@ -25,6 +26,15 @@ impl FileReader {
         match self {
             Self::Text(reader) => reader.next_frames().await,
             Self::RowGroups(reader) => reader.next_frames().await,
+        }
+    }
+
+    /// What makes it worth to ask again after `NotReady`.
+    #[must_use]
+    pub fn wake(&self) -> Wake<'_> {
+        match self {
+            Self::Text(reader) => reader.wake(),
+            Self::RowGroups(_) => Wake::NOW,
         }
     }
 

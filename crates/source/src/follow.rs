@@ -2,14 +2,16 @@
 //!
 //! It is known by what it is and not by its name, which may change meanwhile. One that becomes shorter than what was
 //! read of it, or whose bytes that were read are no longer there, has been written anew: it is read from
-//! its start. Absent on purpose: waiting, notification by the kernel (a look is a call, the more seldom the
-//! longer the file has been quiet, from [`LOOK_INTERVAL_MIN`] on), and which file comes next.
+//! its start. The kernel tells of changes where it can; else a look is a call, the more seldom the longer the file
+//! has been quiet, from [`LOOK_INTERVAL_MIN`] on. Absent on purpose: waiting, and which file comes next.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use tidemill_rt::{File, FileIdentity, FileKey, RtError};
+use tidemill_rt::{File, FileEvents, FileIdentity, FileKey, RtError, Touched, Watch};
 
 use crate::SourceError;
 
@@ -26,14 +28,16 @@ pub(crate) struct FollowedFile {
     path: PathBuf,
     file: File,
     key: FileKey,
+    /// The kernel tells of its changes.
+    watch: Option<Watch>,
     // Changes with the file.
     /// The next byte of it to read.
     position: u64,
     /// How long it is, as far as is known.
     byte_count: u64,
     modified_ns: i128,
-    looked: Option<Instant>,
-    /// From that look to the next.
+    next_look: NextLook,
+    /// From the last look to the next, where the kernel does not tell.
     look_interval: Duration,
     look_interval_max: Duration,
     /// When bytes of it last came.
@@ -43,6 +47,15 @@ pub(crate) struct FollowedFile {
     recent: Vec<u8>,
     /// What was read of it is no longer there.
     is_rewritten: bool,
+}
+
+/// When a look at a file without more bytes is more than repeating the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NextLook {
+    Now,
+    At(Instant),
+    /// Once the kernel has told of a change.
+    WhenTold,
 }
 
 /// What there is at the position.
@@ -57,7 +70,7 @@ pub(crate) enum Look {
 }
 
 impl FollowedFile {
-    /// Follows an open file from its start.
+    /// Follows an open file from its start. Its changes are told of by `told`, where that is possible.
     ///
     /// # Errors
     /// [`SourceError::Rt`] from fstat.
@@ -65,16 +78,19 @@ impl FollowedFile {
         path: &Path,
         file: File,
         look_interval_max: Duration,
+        told: &Told,
     ) -> Result<Self, SourceError> {
+        let watch = told.events.as_ref().and_then(|events| events.watch_file(&file, &told.touched));
         let identity = file.identity().map_err(|source| fail(path, "look at", source))?;
         Ok(Self {
             path: path.to_owned(),
             file,
             key: identity.key(),
+            watch,
             position: 0,
             byte_count: 0,
             modified_ns: identity.modified_ns,
-            looked: None,
+            next_look: NextLook::Now,
             look_interval: LOOK_INTERVAL_MIN,
             look_interval_max,
             moved: Instant::now(),
@@ -93,16 +109,37 @@ impl FollowedFile {
         self.key
     }
 
-    /// Whether bytes are known of, or a look would be more than repeating the last one.
-    pub(crate) fn is_due(&self) -> bool {
-        self.position < self.byte_count
-            || self.is_rewritten
-            || self.looked.is_none_or(|looked| looked.elapsed() >= self.look_interval)
+    /// Whether the kernel tells of its changes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watch.is_some()
     }
 
-    /// How long it is since bytes of it came.
-    pub(crate) fn quiet_for(&self) -> Duration {
-        self.moved.elapsed()
+    /// Says that the file, or what its name stands for, may have changed.
+    pub(crate) fn expect_change(&mut self) {
+        self.next_look = NextLook::Now;
+    }
+
+    /// When it is worth to look at it again: `Ok` of a moment, which is `None` where the kernel is going to
+    /// tell; `Err` where it is now.
+    pub(crate) fn next_look(&self) -> Result<Option<Instant>, ()> {
+        if self.position < self.byte_count || self.is_rewritten {
+            return Err(());
+        }
+        match self.next_look {
+            NextLook::Now => Err(()),
+            NextLook::At(at) => Ok(Some(at)),
+            NextLook::WhenTold => Ok(None),
+        }
+    }
+
+    /// Whether bytes are known of, or a look would be more than repeating the last one.
+    pub(crate) fn is_due(&self) -> bool {
+        self.next_look().map_or(true, |at| at.is_some_and(|at| at <= Instant::now()))
+    }
+
+    /// When bytes of it last came.
+    pub(crate) fn moved(&self) -> Instant {
+        self.moved
     }
 
     /// Looks at it more seldom than before.
@@ -110,11 +147,12 @@ impl FollowedFile {
         self.look_interval_max = look_interval_max;
     }
 
-    /// Says what there is to read. Costs nothing where bytes are known of or the last look is recent.
+    /// Says what there is to read. Costs nothing where bytes are known of or nothing has changed, as far as that
+    /// is known: `is_told` if changes of what the caller looks at are told of.
     ///
     /// # Errors
     /// [`SourceError::Rt`] from fstat or read.
-    pub(crate) fn look(&mut self) -> Result<Look, SourceError> {
+    pub(crate) fn look(&mut self, is_told: bool) -> Result<Look, SourceError> {
         if self.is_rewritten {
             return Ok(Look::Truncated);
         }
@@ -124,7 +162,6 @@ impl FollowedFile {
         if !self.is_due() {
             return Ok(Look::Quiet);
         }
-        self.looked = Some(Instant::now());
         let now = self.identity()?;
         let is_touched = self.modified_ns != now.modified_ns;
         (self.byte_count, self.modified_ns) = (now.byte_count, now.modified_ns);
@@ -133,6 +170,10 @@ impl FollowedFile {
             self.look_interval_max.min(self.look_interval * 2)
         } else {
             LOOK_INTERVAL_MIN
+        };
+        self.next_look = match is_told {
+            true => NextLook::WhenTold,
+            false => NextLook::At(next_moment(self.look_interval)),
         };
         Ok(if self.position > now.byte_count || (is_quiet && is_touched && !self.is_same_text()?) {
             Look::Truncated
@@ -169,7 +210,7 @@ impl FollowedFile {
 
     /// Goes back to the start of the file.
     pub(crate) fn restart(&mut self) {
-        (self.position, self.byte_count, self.looked) = (0, 0, None);
+        (self.position, self.byte_count, self.next_look) = (0, 0, NextLook::Now);
         self.head.clear();
         self.recent.clear();
         self.is_rewritten = false;
@@ -210,6 +251,30 @@ impl FollowedFile {
             }
         }
         Ok(found[..filled] == *expected)
+    }
+}
+
+/// Where changes are told of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// `None` where the kernel tells of nothing.
+    pub(crate) events: Option<Rc<FileEvents>>,
+    pub(crate) touched: Touched,
+}
+
+/// The next moment that is so far from now. Of longer intervals it may be up to twice as far, such that all who look
+/// in that interval look together: so a core wakes once for many files.
+fn next_moment(interval: Duration) -> Instant {
+    const ALONE_MAX: Duration = Duration::from_millis(1);
+    if interval <= ALONE_MAX {
+        return Instant::now() + interval;
+    }
+    static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let since = EPOCH.elapsed().as_nanos() / interval.as_nanos().max(1);
+    let steps = u32::try_from(since.saturating_add(2)).unwrap_or(u32::MAX);
+    match interval.checked_mul(steps).and_then(|after| EPOCH.checked_add(after)) {
+        Some(moment) if steps < u32::MAX => moment,
+        _ => Instant::now() + interval,
     }
 }
 

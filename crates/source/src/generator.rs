@@ -20,6 +20,7 @@ use arrow_array::{
 use arrow_buffer::{Buffer, ScalarBuffer};
 use tidemill_plan::{GeneratorModel, GeneratorSource};
 use tidemill_record::{Batch, Columns, PartitionId, Polled};
+use tidemill_rt::Wake;
 
 use self::clock::Clock;
 use self::keys::{Keys, row_counts};
@@ -274,6 +275,15 @@ impl ColumnReader for Generator {
         }
         self.position = end;
         Ok(Polled::Ready(Batch::new(columns, UInt64Array::from_iter_values(rows))))
+    }
+
+    fn wake(&self) -> Wake<'static> {
+        match (&self.pace, self.started) {
+            (Some(pace), Some(started)) => {
+                Wake::at(started.checked_add(pace.due_after(self.position)))
+            }
+            _ => Wake::NOW,
+        }
     }
 }
 

@@ -39,5 +39,5 @@ pub use path_keys::path_keys;
 pub use pipe::{PipeInput, PipeRefusal, Pipes, meant, pipe_key};
 pub use row_groups::{RowGroupPlan, RowGroupReader};
 pub use split::{SPLIT_BYTES_MIN, SPLIT_COUNT_MAX, splits};
-pub use text::{PIECE_BYTES, TextReader, TextSpec};
+pub use text::{Follow, PIECE_BYTES, TextReader, TextSpec};
 pub use transcode::{decoded, may_be_utf16};

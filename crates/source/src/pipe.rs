@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tidemill_rt::{FileIdentity, FileKey, Pipe, descriptor_of};
+use tidemill_rt::{FileIdentity, FileKey, Pipe, Wake, descriptor_of};
 
 use crate::SourceError;
 use crate::discover::name_failure;
@@ -188,6 +189,14 @@ impl PipeInput {
 }
 
 impl OpenedPipe {
+    /// What makes it worth to ask again.
+    pub(crate) fn wake(&self) -> Wake<'_> {
+        if !self.head.is_empty() || self.is_ended {
+            return Wake::NOW;
+        }
+        Wake { input: Some(self.pipe.as_fd()), ..Wake::default() }
+    }
+
     /// Fills the front of `buffer` with what has come: `None` if there is nothing now, 0 at the end.
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.head.is_empty() {

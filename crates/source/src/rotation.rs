@@ -14,18 +14,20 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tidemill_plan::Encoding;
-use tidemill_rt::{Backend, File, FileIdentity, FileKey, since_epoch_ns};
+use tidemill_rt::{Backend, File, FileIdentity, FileKey, Touch, Wake, Watch, since_epoch_ns};
 
 use crate::claims::Claims;
-use crate::follow::{FollowedFile, Look, fail};
+use crate::follow::{FollowedFile, Look, Told, fail};
 use crate::transcode::TextDecoding;
-use crate::{Held, InputFile, SourceError};
+use crate::{Follow, Held, InputFile, SourceError};
 
-/// From one look to the next at a file that has been quiet for long.
+/// From one look to the next at a file that has been quiet for long and that the kernel does not tell of.
 const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(10);
+/// The same, of each file of a scan: so there are so many looks a second at most, however many files there are.
+const LOOK_INTERVAL_EACH: Duration = Duration::from_micros(500);
 /// The same of one that has been rotated away.
 const LOOK_INTERVAL_OLDER: Duration = Duration::from_millis(100);
 /// Files that have been rotated away and are looked at, at most.
@@ -64,7 +66,15 @@ pub(crate) struct FollowedTexts {
     path: PathBuf,
     claims: Arc<Claims>,
     encoding: Encoding,
+    told: Told,
+    look_interval_max: Duration,
     // Changes as files come.
+    /// What the path names is watched, under its own name and behind links; empty where it is not.
+    names: Vec<Watch>,
+    /// A file without bytes that the path names, and that is watched until it has some.
+    coming: Option<(FileKey, Watch)>,
+    /// When to look again whatever is told: a last line has been given its time by then.
+    patience_ends: Option<Instant>,
     current: Text,
     /// To be entered when the current one is done with.
     upcoming: VecDeque<FollowedFile>,
@@ -76,6 +86,10 @@ pub(crate) struct FollowedTexts {
     refused: Option<FileKey>,
     /// The last look at which the path named a file that is read, by the wall clock, which file systems use.
     seen_ns: i128,
+    /// It did at the last look of all.
+    is_seen: bool,
+    /// How often the path was told to name another file since then, at most.
+    name_count: u32,
     /// What the path has named since, if that had no byte.
     vacant: Option<Vacant>,
 }
@@ -87,8 +101,8 @@ pub(crate) enum Next {
     Bytes(Option<usize>, u64),
     /// A text has been written anew.
     Truncated(Option<usize>),
-    /// The current text has come to its end.
-    Rotated,
+    /// The current text has come to its end; whether its last line may still be on its way.
+    Rotated(bool),
     /// A text that was rotated away ends in a record without a newline.
     Last(usize),
     /// Nothing, as yet.
@@ -103,9 +117,13 @@ impl FollowedTexts {
     pub(crate) async fn open(
         backend: Backend,
         found: &InputFile,
-        claims: Arc<Claims>,
+        follow: Follow,
         encoding: Encoding,
     ) -> Result<Self, SourceError> {
+        let Follow { claims, events } = follow;
+        let told = Told { events, ..Told::default() };
+        let each = u32::try_from(claims.count()).unwrap_or(u32::MAX);
+        let look_interval_max = LOOK_INTERVAL_MAX.max(LOOK_INTERVAL_EACH.saturating_mul(each));
         let path = found.path.clone();
         let seen_ns = since_epoch_ns(SystemTime::now());
         let opened = match &found.held {
@@ -113,20 +131,85 @@ impl FollowedTexts {
             _ => File::open(backend, &path).await,
         };
         let file = opened.map_err(|source| fail(&path, "open", source))?;
-        let file = FollowedFile::over(&path, file, LOOK_INTERVAL_MAX)?;
-        Ok(Self {
+        let file = FollowedFile::over(&path, file, look_interval_max, &told)?;
+        let mut texts = Self {
             backend,
             path,
             claims,
             encoding,
+            told,
+            look_interval_max,
+            names: Vec::new(),
+            coming: None,
+            patience_ends: None,
             current: Text::new(file, encoding),
             upcoming: VecDeque::new(),
             older: Vec::new(),
             active: None,
             refused: None,
             seen_ns,
+            is_seen: true,
+            name_count: 0,
             vacant: None,
-        })
+        };
+        texts.watch_names();
+        Ok(texts)
+    }
+
+    /// Has the directory watched that the path's name is in and, where that is a link, the one that it leads to.
+    fn watch_names(&mut self) {
+        let Some(events) = &self.told.events else { return };
+        let of = |path: &Path| events.watch_name(path, &self.told.touched);
+        self.names = of(&self.path).into_iter().collect();
+        let is_link = fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_symlink());
+        if let Some(real) = is_link.then(|| fs::canonicalize(&self.path).ok()).flatten()
+            && !self.names.is_empty()
+        {
+            match of(&real) {
+                Some(behind) => self.names.push(behind),
+                None => self.names.clear(),
+            }
+        }
+    }
+
+    /// What makes it worth to look again.
+    pub(crate) fn wake(&self) -> Wake<'static> {
+        let mut wake = Wake::at(self.patience_ends);
+        wake.is_due = self.told.touched.is_set();
+        for file in self.older.iter().map(|text| &text.file).chain([&self.current.file]) {
+            match file.next_look() {
+                Ok(at) => wake = wake.or_at(at),
+                Err(()) => wake.is_due = true,
+            }
+        }
+        wake
+    }
+
+    /// Takes note of what was told, and of patience that has ended.
+    fn hear(&mut self) {
+        let is_over = self.patience_ends.is_some_and(|at| at <= Instant::now());
+        let touch = self.told.touched.take();
+        if let Some(Touch { quiet_until_ns, name_count }) = touch {
+            self.name_count = self.name_count.saturating_add(name_count);
+            // Until then the path named what the last look found.
+            let is_told = !self.names.is_empty();
+            match &mut self.vacant {
+                _ if is_told && self.is_seen => self.seen_ns = self.seen_ns.max(quiet_until_ns),
+                Some(vacant) if is_told => vacant.seen_ns = vacant.seen_ns.max(quiet_until_ns),
+                _ => {}
+            }
+        }
+        if touch.is_some() || is_over {
+            self.patience_ends = None;
+            self.older.iter_mut().for_each(|text| text.file.expect_change());
+            self.current.file.expect_change();
+        }
+    }
+
+    /// Looks again when a last line that may be on its way has been given its time.
+    fn be_patient(&mut self, since: Instant) {
+        let ends = since + LAST_LINE_PATIENCE;
+        self.patience_ends = self.patience_ends.into_iter().chain([ends]).min();
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -163,6 +246,7 @@ impl FollowedTexts {
     /// [`SourceError::Rt`] from fstat, or from stat other than that there is no such file.
     pub(crate) fn look(&mut self, was_older: bool) -> Result<Next, SourceError> {
         debug_assert!(self.active.is_none(), "the rests of the others are in their places");
+        self.hear();
         if was_older {
             let next = self.look_at_current()?;
             if next != Next::Quiet {
@@ -170,11 +254,15 @@ impl FollowedTexts {
             }
         }
         for at in 0..self.older.len() {
-            match self.older[at].file.look()? {
+            let is_told = self.older[at].file.is_watched();
+            match self.older[at].file.look(is_told)? {
                 Look::Bytes(byte_count) => return Ok(Next::Bytes(Some(at), byte_count)),
                 Look::Truncated => return Ok(Next::Truncated(Some(at))),
-                Look::Quiet if self.ends_without_newline(at) => return Ok(Next::Last(at)),
-                Look::Quiet => {}
+                Look::Quiet if self.older[at].rest.is_empty() => {}
+                Look::Quiet if self.may_go_on(&self.older[at]) => {
+                    self.be_patient(self.older[at].file.moved());
+                }
+                Look::Quiet => return Ok(Next::Last(at)),
             }
         }
         if was_older { Ok(Next::Quiet) } else { self.look_at_current() }
@@ -186,31 +274,39 @@ impl FollowedTexts {
         }
         // First the name, then the file: what was written before the name changed is then seen.
         let has_next = !self.upcoming.is_empty() || self.is_renamed()?;
-        Ok(match self.current.file.look()? {
+        let is_told = !self.names.is_empty() && self.current.file.is_watched();
+        Ok(match self.current.file.look(is_told)? {
             Look::Bytes(byte_count) => Next::Bytes(None, byte_count),
             Look::Truncated => Next::Truncated(None),
-            Look::Quiet if has_next => Next::Rotated,
+            Look::Quiet if has_next => Next::Rotated(self.may_go_on(&self.current)),
             Look::Quiet => Next::Quiet,
         })
     }
 
-    fn ends_without_newline(&self, at: usize) -> bool {
-        let text = &self.older[at];
-        !text.rest.is_empty() && text.file.quiet_for() >= LAST_LINE_PATIENCE
+    /// Whether the end of a file that was rotated away may still be on its way.
+    fn may_go_on(&self, text: &Text) -> bool {
+        text.file.moved().elapsed() < LAST_LINE_PATIENCE
     }
 
     /// Whether the path names another file that holds bytes and that nobody reads.
     fn is_renamed(&mut self) -> Result<bool, SourceError> {
         // Before the look: what is created later is not older than that.
         let now_ns = since_epoch_ns(SystemTime::now());
-        let named = match FileIdentity::of_path(&self.path) {
-            Ok(named) => named,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(fail(&self.path, "look at", error)),
+        let Some(mut named) = self.named()? else {
+            self.is_seen = false;
+            return Ok(false);
         };
         let key = named.key();
-        if key == self.current.file.key() || self.refused == Some(key) {
-            self.seen_ns = now_ns;
+        if named.byte_count == 0 && key != self.current.file.key() && self.watch_coming(key) {
+            // It may have been written, or have gone, before it was watched.
+            match self.named()? {
+                Some(now) if now.key() == key => named = now,
+                _ => self.told.touched.look_again(),
+            }
+        }
+        self.is_seen = key == self.current.file.key() || self.refused == Some(key);
+        if self.is_seen {
+            (self.seen_ns, self.name_count) = (now_ns, 0);
             return Ok(false);
         }
         if named.byte_count == 0 {
@@ -223,9 +319,34 @@ impl FollowedTexts {
         Ok(!is_taken)
     }
 
-    /// Whether the end of a file that was rotated away may still be on its way.
-    pub(crate) fn may_go_on(&self) -> bool {
-        self.current.file.quiet_for() < LAST_LINE_PATIENCE
+    /// What the path names; `None` if nothing.
+    fn named(&self) -> Result<Option<FileIdentity>, SourceError> {
+        match FileIdentity::of_path(&self.path) {
+            Ok(named) => Ok(Some(named)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(fail(&self.path, "look at", error)),
+        }
+    }
+
+    /// Has the file without bytes watched that the path names; whether that is new.
+    fn watch_coming(&mut self, key: FileKey) -> bool {
+        if self.coming.as_ref().is_some_and(|(known, _)| *known == key) {
+            return false;
+        }
+        let Some(events) = self.told.events.as_ref().filter(|_| !self.names.is_empty()) else {
+            return false;
+        };
+        self.coming = events.watch_path(&self.path, &self.told.touched).map(|watch| (key, watch));
+        if self.coming.is_none() {
+            // Nobody is going to tell of its bytes.
+            self.names.clear();
+        }
+        self.coming.is_some()
+    }
+
+    /// Says that the current text, which has come to its end, is waited for a little more.
+    pub(crate) fn wait_for_last_line(&mut self) {
+        self.be_patient(self.current.file.moved());
     }
 
     /// Leaves the current file for the next; `false` if there is none. The text that is read is then the
@@ -245,6 +366,9 @@ impl FollowedTexts {
             self.older.remove(0);
         }
         self.older.push(before);
+        // The directory may be another one by now.
+        self.watch_names();
+        self.coming = None;
         Ok(true)
     }
 
@@ -252,17 +376,19 @@ impl FollowedTexts {
     async fn find_next(&mut self) -> Result<(), SourceError> {
         let now_ns = since_epoch_ns(SystemTime::now());
         let named = match File::open(self.backend, &self.path).await {
-            Ok(file) => FollowedFile::over(&self.path, file, LOOK_INTERVAL_MAX)?,
+            Ok(file) => FollowedFile::over(&self.path, file, self.look_interval_max, &self.told)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(fail(&self.path, "open", error)),
         };
         if named.key() == self.current.file.key() || self.claims.is_taken(named.key()) {
             return Ok(());
         }
-        for path in self.between(named.key()).map_err(|e| fail(&self.path, "look beside", e))? {
+        let between =
+            if self.may_have_missed() { self.between(named.key()) } else { Ok(Vec::new()) };
+        for path in between.map_err(|e| fail(&self.path, "look beside", e))? {
             // What has gone by now, or is somebody else's by now, is left to others.
             let Ok(file) = File::open(self.backend, &path).await else { continue };
-            let file = FollowedFile::over(&path, file, LOOK_INTERVAL_MAX)?;
+            let file = FollowedFile::over(&path, file, self.look_interval_max, &self.told)?;
             if self.claims.take(file.key()) {
                 self.upcoming.push_back(file);
             }
@@ -270,8 +396,14 @@ impl FollowedTexts {
         if self.claims.take(named.key()) {
             self.upcoming.push_back(named);
         }
-        (self.seen_ns, self.vacant) = (now_ns, None);
+        (self.seen_ns, self.is_seen, self.vacant, self.name_count) = (now_ns, true, None, 0);
         Ok(())
+    }
+
+    /// Whether the path may have named files that no look has seen, or only without a byte. Where names are
+    /// watched it is known how often it came to name another one.
+    fn may_have_missed(&self) -> bool {
+        self.names.is_empty() || self.vacant.is_some() || self.name_count > 1
     }
 
     /// Files beside the path that it has named since the last look, as their names and their age say, and

@@ -15,12 +15,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tidemill_plan::{Compression, Encoding, Format};
 use tidemill_record::recycled::{LentBytes, Room};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
-use tidemill_rt::{Backend, READ_BYTES, SequentialReads};
+use tidemill_rt::{Backend, FileEvents, READ_BYTES, SequentialReads, Wake};
 
 use crate::compressed::CompressedReads;
 use crate::pipe::OpenedPipe;
@@ -52,9 +53,17 @@ pub struct TextSpec<'a> {
     pub partition: PartitionId,
     /// The longest record, in bytes: `record.max_bytes`.
     pub record_bytes_max: usize,
-    /// Whether what is appended is read, too, for ever, and which files others read. Only of whole,
-    /// uncompressed files.
-    pub follow: Option<Arc<Claims>>,
+    /// Whether what is appended is read, too, for ever, and how. Only of whole, uncompressed files.
+    pub follow: Option<Follow>,
+}
+
+/// How a file is followed.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    /// Which files others of the scan read.
+    pub claims: Arc<Claims>,
+    /// Where changes are told of; without it the reader looks by itself, again and again.
+    pub events: Option<Rc<FileEvents>>,
 }
 
 /// Lends the bytes of one file, or of one byte range of it.
@@ -174,9 +183,9 @@ impl TextReader {
         let (backend, found) = (spec.backend, Some(*identity));
         let input = if let Some(Held::Pipe(pipe)) = &spec.file.held {
             Input::Piped(pipe.take()?, path.clone())
-        } else if let Some(claims) = spec.follow {
+        } else if let Some(follow) = spec.follow {
             Input::Followed(Box::new(
-                FollowedTexts::open(backend, spec.file, claims, encoding).await?,
+                FollowedTexts::open(backend, spec.file, follow, encoding).await?,
             ))
         } else {
             let path = &spec.file.path_now();
@@ -259,8 +268,8 @@ impl TextReader {
     }
 
     /// Lends the next piece: the bytes that were not consumed, and new ones behind them. Of a file that
-    /// is followed, `NotReady` while it has none; it may be asked again at once, and looks at the file
-    /// every ten milliseconds at least.
+    /// is followed, `NotReady` while it has none; [`Self::wake`] says when to ask again, and it may be asked
+    /// before.
     ///
     /// Decode all whole records of a piece, and [`Self::consume`] them, before asking for the next: a
     /// remainder longer than `record.max_bytes` is taken for one record that is too long.
@@ -296,6 +305,17 @@ impl TextReader {
             return Ok(Polled::Ended);
         }
         Ok(Polled::Ready(self.lend(bytes, self.is_drained)?))
+    }
+
+    /// What makes it worth to ask again after `NotReady`.
+    #[must_use]
+    pub fn wake(&self) -> Wake<'_> {
+        match &self.input {
+            Input::Followed(_) if self.has_lent_last => Wake::NOW,
+            Input::Followed(texts) => texts.wake(),
+            Input::Piped(pipe, _) => pipe.wake(),
+            Input::Plain(_) | Input::Compressed(_) => Wake::NOW,
+        }
     }
 
     /// As [`Self::next_frames`], of a pipe: what has come, as soon as it ends a record.
@@ -373,20 +393,26 @@ impl TextReader {
                     self.has_lent_last = false;
                     return Ok(Polled::Ready(frames));
                 }
-                Next::Rotated => {
-                    let may_go_on = texts.may_go_on();
-                    match self.tail() {
-                        0 => self.has_lent_last = true,
-                        _ if may_go_on => return Ok(Polled::NotReady),
-                        _ => return Ok(Polled::Ready(self.lend_rest()?)),
+                Next::Rotated(may_go_on) => match self.tail() {
+                    0 => self.has_lent_last = true,
+                    _ if may_go_on => {
+                        self.wait_for_last_line();
+                        return Ok(Polled::NotReady);
                     }
-                }
+                    _ => return Ok(Polled::Ready(self.lend_rest()?)),
+                },
                 Next::Truncated(text) => {
                     self.switch_to(text);
                     self.restart();
                     return Ok(Polled::NotReady);
                 }
             }
+        }
+    }
+
+    fn wait_for_last_line(&mut self) {
+        if let Input::Followed(texts) = &mut self.input {
+            texts.wait_for_last_line();
         }
     }
 

@@ -1,6 +1,7 @@
 //! Files that are followed: what is appended comes, offsets go on, and what becomes of the file is noticed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -8,9 +9,41 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidemill_plan::{Compression, Encoding};
-use tidemill_record::{FrameBytes, Offset, PartitionId, Polled};
-use tidemill_rt::{Backend, Choice, FileIdentity, allowed_cpus, launch, probe};
-use tidemill_source::{Claims, Held, InputFile, SourceError, TextReader, TextSpec};
+use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
+use tidemill_rt::{
+    Backend, Bell, Choice, FileIdentity, Latch, Waiting, Wakes, allowed_cpus, launch, probe,
+};
+use tidemill_source::{Claims, Follow, Held, InputFile, SourceError, TextReader, TextSpec};
+
+thread_local! {
+    /// Where this core waits.
+    static WAITING: Waiting = Waiting::new(Bell::new().unwrap(), vec![Latch::default()]);
+    /// Whether readers are told of changes, or look by themselves.
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Waits until a reader says that it is worth to ask it again.
+fn wait(reader: &TextReader) {
+    if !IS_TOLD.get() {
+        return std::thread::sleep(Duration::from_millis(1));
+    }
+    WAITING.with(|waiting| {
+        let wake = reader.wake();
+        if !wake.is_due(Instant::now()) {
+            let mut wakes = Wakes::default();
+            wakes.add(wake);
+            waiting.wait(&wakes);
+        }
+    });
+}
+
+/// Asks a reader for more, told of what has happened.
+async fn ask(reader: &mut TextReader) -> Result<Polled<Frames>, SourceError> {
+    if IS_TOLD.get() {
+        WAITING.with(Waiting::look);
+    }
+    reader.next_frames().await
+}
 
 fn backends() -> Vec<Backend> {
     match probe(Choice::Auto).unwrap().backend {
@@ -56,7 +89,10 @@ async fn follow_with(
         range: None,
         partition,
         record_bytes_max,
-        follow: Some(claims),
+        follow: Some(Follow {
+            claims,
+            events: WAITING.with(|waiting| waiting.files().filter(|_| IS_TOLD.get()).cloned()),
+        }),
     };
     TextReader::open(spec).await.unwrap()
 }
@@ -66,8 +102,8 @@ async fn lines(reader: &mut TextReader) -> Result<(u64, String), SourceError> {
     let asked = Instant::now();
     loop {
         assert!(asked.elapsed() < Duration::from_secs(60), "nothing comes");
-        let Polled::Ready(frames) = reader.next_frames().await? else {
-            std::thread::sleep(Duration::from_millis(1));
+        let Polled::Ready(frames) = ask(reader).await? else {
+            wait(reader);
             continue;
         };
         let FrameBytes::Sequential { bytes, start, is_last, .. } = frames.bytes else {
@@ -88,10 +124,13 @@ where
     F: Fn(Backend, std::path::PathBuf) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    for backend in backends() {
+    for (backend, is_told) in backends().into_iter().flat_map(|it| [(it, false), (it, true)]) {
         let directory = tempfile::tempdir().unwrap();
         let (path, body) = (directory.path().join("log"), body.clone());
-        let run = move || async move { body(backend, path).await };
+        let run = move || async move {
+            IS_TOLD.set(is_told);
+            body(backend, path).await;
+        };
         launch(backend, allowed_cpus()[0], "test", run).unwrap().join().unwrap();
     }
 }
@@ -106,7 +145,7 @@ fn what_is_appended_comes_in_whole_records() {
         append(&path, "one\ntw");
         let mut reader = follow(backend, &path, 1000).await;
         assert_eq!(lines(&mut reader).await.unwrap(), given(0, "one\n"));
-        assert!(matches!(reader.next_frames().await, Ok(Polled::NotReady)));
+        assert!(matches!(ask(&mut reader).await, Ok(Polled::NotReady)));
         append(&path, "o\nthree\n");
         assert_eq!(lines(&mut reader).await.unwrap(), given(4, "two\nthree\n"));
         assert_eq!((reader.position(), reader.head()), (14, 0));
@@ -128,7 +167,7 @@ fn characters_that_come_in_parts_are_whole_when_they_are_lent() {
         let claims = Claims::of([&file]);
         let mut reader = follow_with(backend, &file, 1000, claims).await;
         for byte in &text[1..] {
-            assert!(matches!(reader.next_frames().await, Ok(Polled::NotReady)));
+            assert!(matches!(ask(&mut reader).await, Ok(Polled::NotReady)));
             add(&[*byte]);
             if *byte == 0 && text.len() > 8 {
                 break;
@@ -162,6 +201,33 @@ fn characters_that_come_in_parts_are_whole_when_they_are_lent() {
 }
 
 #[test]
+fn a_quiet_file_costs_nothing_until_something_happens_to_it() {
+    on_each_backend(|backend, path| async move {
+        if !IS_TOLD.get() {
+            return;
+        }
+        append(&path, "one\n");
+        let mut reader = follow(backend, &path, 1000).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "one\n"));
+        let since = Instant::now();
+        const ROUNDS: u64 = 40;
+        for round in 0..ROUNDS {
+            assert!(matches!(ask(&mut reader).await, Ok(Polled::NotReady)));
+            let wake = reader.wake();
+            assert!(!wake.is_due && wake.at.is_none(), "it waits to be told");
+            append(&path, "two\n");
+            assert_eq!(lines(&mut reader).await.unwrap(), given(4 + 4 * round, "two\n"));
+        }
+        // Had none been told of, each would have waited for the look that comes every two seconds.
+        assert!(since.elapsed() < Duration::from_secs(ROUNDS), "{:?}", since.elapsed());
+        fs::rename(&path, path.with_extension("1")).unwrap();
+        append(&path, "");
+        append(&path, "three\n");
+        assert_eq!(lines(&mut reader).await.unwrap().1, "three\n");
+    });
+}
+
+#[test]
 fn a_renamed_file_is_read_to_its_end_before_the_next() {
     on_each_backend(|backend, path| async move {
         append(&path, "one\n");
@@ -191,7 +257,7 @@ fn a_file_that_is_cut_is_read_from_its_start_and_that_is_said() {
         append(&path, "one\ntw");
         let mut reader = follow(backend, &path, 1000).await;
         assert_eq!(lines(&mut reader).await.unwrap(), given(0, "one\n"));
-        assert!(matches!(reader.next_frames().await, Ok(Polled::NotReady)));
+        assert!(matches!(ask(&mut reader).await, Ok(Polled::NotReady)));
         fs::write(&path, "1\n").unwrap();
         assert_eq!(lines(&mut reader).await.unwrap(), given(6, "1\n"));
         assert_eq!(reader.head(), 6);
@@ -221,7 +287,7 @@ fn a_hole_that_a_writer_leaves_behind_a_cut_is_passed_over_and_counted() {
         // Longer than what is read at a time, and seen before the writer goes on.
         writer.set_len(0).unwrap();
         std::thread::sleep(Duration::from_millis(20));
-        assert!(matches!(reader.next_frames().await, Ok(Polled::NotReady)));
+        assert!(matches!(ask(&mut reader).await, Ok(Polled::NotReady)));
         writer.seek(SeekFrom::Start(3_000_000)).unwrap();
         writer.write_all(b"\0five\n").unwrap();
         assert_eq!(lines(&mut reader).await.unwrap(), given(3_000_025, "five\n"));
@@ -241,7 +307,7 @@ fn a_record_that_grows_in_small_writes_costs_what_it_has_bytes() {
         let mut lent = 0;
         for _ in 0..2000 {
             append(&path, "0123456789");
-            if let Polled::Ready(frames) = reader.next_frames().await.unwrap()
+            if let Polled::Ready(frames) = ask(&mut reader).await.unwrap()
                 && let FrameBytes::Sequential { bytes, .. } = frames.bytes
             {
                 lent += bytes.len();
@@ -262,7 +328,7 @@ fn a_record_without_an_end_is_refused() {
         for _ in 0..100 {
             append(&path, "0123456789");
             std::thread::sleep(Duration::from_millis(12));
-            match reader.next_frames().await {
+            match ask(&mut reader).await {
                 Ok(_) => {}
                 Err(error) => {
                     last = Err(error);
@@ -298,7 +364,7 @@ async fn all(readers: &mut [TextReader], expected: &[&str]) -> Vec<String> {
 
 /// The whole lines that are there now.
 async fn ready(reader: &mut TextReader) -> Vec<String> {
-    let Polled::Ready(frames) = reader.next_frames().await.unwrap() else { return Vec::new() };
+    let Polled::Ready(frames) = ask(reader).await.unwrap() else { return Vec::new() };
     let FrameBytes::Sequential { bytes, is_last, .. } = frames.bytes else {
         panic!("text is lent as sequential bytes");
     };

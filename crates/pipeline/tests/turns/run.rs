@@ -107,10 +107,10 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
         planned.specs(partitions, batch_rows, policy, None, true);
     let mut ran = Ran::default();
     block_on(async {
-        let mut gather = Pipeline::open(gather.unwrap()).await.unwrap();
+        let mut gather = Pipeline::open(gather.unwrap(), None).await.unwrap();
         let mut givers = Vec::new();
         for spec in scans {
-            givers.push((Some(Pipeline::open(spec).await.unwrap()), EventTime::MIN));
+            givers.push((Some(Pipeline::open(spec, None).await.unwrap()), EventTime::MIN));
         }
         loop {
             for (at, (giver, until)) in givers.iter_mut().enumerate() {
@@ -153,7 +153,7 @@ async fn run_one(
     turns_max: usize,
     budget_bytes: u64,
 ) -> Result<Outcome, PipelineError> {
-    let mut pipeline = Pipeline::open(spec).await?;
+    let mut pipeline = Pipeline::open(spec, None).await?;
     for _ in 0..turns_max {
         pipeline.set_budget(budget_bytes);
         if pipeline.turn().await? == Progress::Ended {

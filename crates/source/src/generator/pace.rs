@@ -16,6 +16,15 @@ impl Pace {
         Self { rate, partition: partition.into(), partition_count: partition_count.into() }
     }
 
+    /// How long after the start more rows are due than so many: whole milliseconds.
+    pub(super) fn due_after(&self, row_count: u64) -> Duration {
+        // The least `ms` of which `due_rows` is more.
+        let after = u128::from(self.partition_count - 1 - self.partition);
+        let wanted = (u128::from(row_count) + 1) * u128::from(self.partition_count) - after;
+        let ms = (wanted * 1000).div_ceil(u128::from(self.rate));
+        Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+
     /// Rows of this partition that are due so long after the start, those given included.
     ///
     /// The rows of the source go to the partitions by turns, so that their counts never differ by more
@@ -45,6 +54,23 @@ mod tests {
         assert_eq!(due(1, 5000), [2, 2, 1]);
         // 2,500,000 a second for 3,600 s and a millisecond.
         assert_eq!(due(2_500_000, 3_600_001), [3_000_000_834, 3_000_000_833, 3_000_000_833]);
+    }
+
+    #[test]
+    fn the_next_rows_are_due_at_the_least_time_that_has_more() {
+        for (rate, partition_count) in
+            [(1, 1), (1, 3), (7, 2), (999, 5), (100_000, 3), (3_000_000, 64)]
+        {
+            for partition in [0, partition_count - 1] {
+                let pace = Pace::new(rate, partition, partition_count);
+                for row_count in [0, 1, 2, 17, 1000] {
+                    let after = pace.due_after(row_count);
+                    assert!(pace.due_rows(after) > row_count, "{pace:?} {row_count}");
+                    let before = after - Duration::from_millis(1);
+                    assert!(pace.due_rows(before) <= row_count, "{pace:?} {row_count}");
+                }
+            }
+        }
     }
 
     #[test]

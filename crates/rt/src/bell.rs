@@ -1,0 +1,153 @@
+//! Waking a core that waits: by another thread, or by a signal handler.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// Wakes one core. Cheap to clone; all clones are one.
+///
+/// Whoever changes what a core looks at rings afterwards; the core says that it is about to wait, looks once
+/// more, and then waits. So no change is missed, whichever comes first.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<BellState>);
+
+#[derive(Debug)]
+struct BellState {
+    event: OwnedFd,
+    /// The core waits, or is about to.
+    is_awaited: AtomicBool,
+}
+
+impl Bell {
+    /// A bell that nobody waits for.
+    ///
+    /// # Errors
+    /// What eventfd said: EMFILE where the process has no descriptor left.
+    pub fn new() -> io::Result<Self> {
+        let (event, is_awaited) = (made_event()?, AtomicBool::new(false));
+        Ok(Self(Arc::new(BellState { event, is_awaited })))
+    }
+
+    /// Wakes the core, if it waits or is about to. While it is at work this costs an atomic exchange.
+    pub fn ring(&self) {
+        // Between what was changed before and this look: see `expect`.
+        fence(Ordering::SeqCst);
+        if self.0.is_awaited.swap(false, Ordering::SeqCst) {
+            raise(&self.0.event);
+        }
+    }
+
+    /// Says that its core is going to wait, unless it finds something to do now.
+    pub(crate) fn expect(&self) {
+        self.0.is_awaited.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says that its core is at work again.
+    pub(crate) fn answer(&self) {
+        if !self.0.is_awaited.swap(false, Ordering::SeqCst) {
+            // Somebody rang, or is about to: then the next wait ends at once, which does no harm.
+            let _ = rustix::io::read(&self.0.event, &mut [0; 8]);
+        }
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.event.as_fd()
+    }
+}
+
+/// A flag that is set once, and wakes every core that waits with it. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Latch(Arc<LatchState>);
+
+#[derive(Debug)]
+struct LatchState {
+    is_set: AtomicBool,
+    /// `None` where the process had no descriptor left: then who waits looks again and again.
+    event: Option<OwnedFd>,
+}
+
+impl Default for Latch {
+    fn default() -> Self {
+        let (is_set, event) = (AtomicBool::new(false), made_event().ok());
+        Self(Arc::new(LatchState { is_set, event }))
+    }
+}
+
+impl Latch {
+    /// Sets the flag; cannot be undone. Safe to call from a signal handler.
+    pub fn set(&self) {
+        self.0.is_set.store(true, Ordering::SeqCst);
+        if let Some(event) = &self.0.event {
+            raise(event);
+        }
+    }
+
+    /// Whether the flag is set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.is_set.load(Ordering::Relaxed)
+    }
+
+    /// Readable once the flag is set, and from then on.
+    pub(crate) fn event(&self) -> Option<&OwnedFd> {
+        self.0.event.as_ref()
+    }
+}
+
+fn made_event() -> io::Result<OwnedFd> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
+/// Makes an event readable. It fails only where the count is full, and then it is readable.
+fn raise(event: &OwnedFd) {
+    let _ = rustix::io::write(event, &1_u64.to_ne_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    fn is_readable(event: &impl AsFd) -> bool {
+        let mut asked = [PollFd::new(event, PollFlags::IN)];
+        poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+    }
+
+    #[test]
+    fn a_bell_is_heard_by_who_expects_it_and_costs_nothing_else() {
+        let bell = Bell::new().unwrap();
+        bell.ring();
+        assert!(!is_readable(&bell), "nobody waits");
+        bell.expect();
+        assert!(!is_readable(&bell));
+        let other = bell.clone();
+        std::thread::spawn(move || (0..3).for_each(|_| other.ring())).join().unwrap();
+        assert!(is_readable(&bell));
+        bell.answer();
+        assert!(!is_readable(&bell), "it was answered");
+        bell.expect();
+        bell.answer();
+        bell.ring();
+        assert!(!is_readable(&bell), "it is at work again");
+    }
+
+    #[test]
+    fn a_latch_stays_set() {
+        let latch = Latch::default();
+        assert!(!latch.is_set() && !is_readable(latch.event().unwrap()));
+        latch.clone().set();
+        latch.set();
+        for _ in 0..2 {
+            assert!(latch.is_set() && is_readable(latch.event().unwrap()));
+        }
+    }
+}
