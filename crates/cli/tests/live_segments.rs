@@ -231,6 +231,110 @@ fn what_was_published_stays_when_the_job_fails_and_the_rest_is_left_open() {
     assert_eq!(all.join("\n") + "\n", rows(0, 8_000));
 }
 
+/// Follows `log.csv` into `out`, or what does not fit into `dead`.
+fn follow(options: &str) -> String {
+    format!(
+        "CREATE SOURCE log (n BIGINT) WITH ('connector' = 'file', 'path' = 'log.csv', 'follow' = 'true', \
+         'bad.records' = 'dead_letter', 'dead.letter.path' = 'dead'); \
+         CREATE SINK o WITH ('connector' = 'file', 'path' = 'out'{options}); \
+         INSERT INTO o SELECT n FROM log"
+    )
+}
+
+fn append(host: &Host, text: &str) {
+    let mut log = fs::OpenOptions::new().append(true).open(host.path("log.csv")).unwrap();
+    log.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn rows_are_visible_after_the_interval_and_segments_without_rows_are_not() {
+    let host = Host::new();
+    host.write("log.csv", "n\n1\n2\n");
+    let script = follow(", 'format' = 'csv', 'rolling.interval' = '200ms'");
+    let child = start(&mut host.command(&["run", "-e", &script]));
+    wait_for_visible(&host, 1);
+    append(&host, "3\n");
+    wait_for_visible(&host, 2);
+    append(&host, "4\nfour\n");
+    wait_for_visible(&host, 3);
+    let letters = host.path("dead/dead-00000-000000.jsonl");
+    wait_until("the dead letter is visible", || letters.exists());
+    append(&host, "five\n");
+    let letters = host.path("dead/dead-00000-000001.jsonl");
+    wait_until("the next one is visible", || letters.exists());
+    send(&child, libc::SIGTERM);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    // By then intervals without a row have passed, and at the stop there was nothing more.
+    let texts: Vec<String> = files(&host).into_values().collect();
+    assert_eq!(texts, ["n\n1\n2\n", "n\n3\n", "n\n4\n"]);
+    assert!(fs::read_to_string(letters).unwrap().contains("\"record\":\"five\""));
+    assert_eq!(fs::read_dir(host.path("dead")).unwrap().count(), 2);
+}
+
+#[test]
+fn the_interval_cuts_every_format_into_whole_files_and_off_into_none() {
+    for (format, extension) in [("json", "jsonl"), ("parquet", "parquet"), ("arrow", "arrow")] {
+        let host = Host::new();
+        host.write("log.csv", "n\n1\n");
+        let script = follow(&format!(", 'format' = '{format}', 'rolling.interval' = '50ms'"));
+        let child = start(&mut host.command(&["run", "-q", "-e", &script]));
+        wait_for_visible(&host, 1);
+        append(&host, "2\n");
+        wait_for_visible(&host, 2);
+        let read = format!("SELECT COUNT(*) AS n, SUM(n) AS s FROM 'out/*.{extension}'");
+        assert_eq!(host.sql(&read).succeeds(), "n,s\n2,3\n", "{format}, while the job runs");
+        send(&child, libc::SIGTERM);
+        assert!(child.wait_with_output().unwrap().status.success());
+        assert_eq!(names(&host).len(), 2);
+    }
+    let host = Host::new();
+    host.write("log.csv", "n\n1\n");
+    let off = follow(", 'format' = 'csv', 'rolling.interval' = 'off', 'rolling' = '256KiB'");
+    let child = start(&mut host.command(&["run", "-q", "-e", &off]));
+    wait_until("the sink is open", || names(&host).len() == 1);
+    append(&host, "2\n");
+    send(&child, libc::SIGTERM);
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert_eq!(names(&host), ["part-00000-000000.csv"]);
+}
+
+#[test]
+fn appended_results_stand_behind_the_earlier_ones_which_stay() {
+    let host = Host::new();
+    host.write("a.csv", "n\n1\n");
+    host.write("b.csv", "n\n2\nx\n");
+    let script = |path: &str| {
+        format!(
+            "CREATE SOURCE s (n BIGINT) WITH ('connector' = 'file', 'path' = '{path}'); \
+             CREATE SINK o WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv', 'on.existing' = 'append'); \
+             INSERT INTO o SELECT n FROM s"
+        )
+    };
+    host.sql(&script("a.csv")).succeeds();
+    host.sql(&script("a.csv")).succeeds();
+    let before = files(&host);
+    assert_eq!(
+        before.keys().collect::<Vec<_>>(),
+        ["part-00000-000000.csv", "part-00000-000001.csv"]
+    );
+    // One that fails leaves all as it was.
+    host.sql(&script("b.csv")).fails(1);
+    assert_eq!(files(&host), before);
+    // A live one that is started again goes on.
+    host.write("log.csv", "n\n3\n");
+    let live = follow(", 'format' = 'csv', 'on.existing' = 'append', 'rolling.interval' = '50ms'");
+    for count in [3, 4] {
+        let child = start(&mut host.command(&["run", "-q", "-e", &live]));
+        wait_for_visible(&host, count);
+        send(&child, libc::SIGTERM);
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    let texts: Vec<String> = files(&host).into_values().collect();
+    assert_eq!(texts, ["n\n1\n", "n\n1\n", "n\n3\n", "n\n3\n"]);
+}
+
 #[test]
 fn a_live_job_that_fails_before_its_first_row_leaves_nothing() {
     let host = Host::new();

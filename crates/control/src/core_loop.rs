@@ -159,9 +159,7 @@ impl CoreLoop {
                 }
                 let turned = self.turn(&mut one).await;
                 // Of a pipeline that has failed, too: what was whole before is so still.
-                if let Some(delivery) = one.pipeline.take_finished() {
-                    (self.deliver)(delivery);
-                }
+                one.pipeline.take_finished().into_iter().for_each(&self.deliver);
                 match turned {
                     Ok(Turned::On) => {
                         (is_idle, one.is_asleep) = (false, false);

@@ -120,6 +120,7 @@ impl Running {
             policy: BadRecords::Fail,
             late_records: LateRecords::Drop,
             dead_letters: None,
+            rolling_interval: None,
         };
         let spec = PipelineSpec {
             query: "q".to_owned(),

@@ -1,11 +1,13 @@
 //! What becomes of bad records.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidemill_plan::{BadRecords, LateRecords};
 use tidemill_record::{BadRecord, Offset, PartitionId};
 use tidemill_sink::{DeadLetterWriter, OutputDirectory};
 
+use crate::segment_clock::SegmentClock;
 use crate::{BadRecordSpec, Delivery, PipelineError, PipelineSpec};
 
 /// Applies the source's `bad.records` policy.
@@ -15,12 +17,14 @@ pub(crate) struct BadRecordPolicy {
     source: String,
     partition: PartitionId,
     dead_letters: Option<(Arc<OutputDirectory>, DeadLetterWriter)>,
+    clock: SegmentClock,
     bad_count: u64,
 }
 
 impl BadRecordPolicy {
     pub(crate) fn new(spec: &PipelineSpec) -> Self {
-        let BadRecordSpec { policy, late_records, dead_letters } = &spec.bad_records;
+        let BadRecordSpec { policy, late_records, dead_letters, rolling_interval } =
+            &spec.bad_records;
         let dead_letters = dead_letters.as_ref().map(|(directory, file_number)| {
             let writer = DeadLetterWriter::new(
                 spec.backend,
@@ -36,6 +40,10 @@ impl BadRecordPolicy {
             late_records: *late_records,
             source: spec.source.clone(),
             partition: spec.partition,
+            clock: SegmentClock::new(
+                dead_letters.as_ref().map(|(directory, _)| &**directory),
+                *rolling_interval,
+            ),
             dead_letters,
             bad_count: 0,
         }
@@ -83,7 +91,29 @@ impl BadRecordPolicy {
     async fn write(&mut self, record: &BadRecord) -> Result<(), PipelineError> {
         let (_, writer) =
             self.dead_letters.as_mut().expect("the plan gives dead letters a place to go");
-        Ok(writer.write(record).await?)
+        writer.write(record).await?;
+        self.clock.begin();
+        Ok(())
+    }
+
+    /// When the dead letters so far are to become visible.
+    pub(crate) fn closes_at(&self) -> Option<Instant> {
+        self.clock.closes_at()
+    }
+
+    /// Closes the current file of dead letters, if it is time.
+    pub(crate) async fn roll_if_due(&mut self, now: Instant) -> Result<(), PipelineError> {
+        match &mut self.dead_letters {
+            Some((_, writer)) if self.clock.take_due(now) => Ok(writer.roll().await?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Files that have become complete since this was last asked.
+    pub(crate) fn take_finished(&mut self) -> Option<Delivery> {
+        let (directory, writer) = self.dead_letters.as_mut()?;
+        let finished = writer.take_finished()?;
+        Some(Delivery { directory: Arc::clone(directory), finished, part: None })
     }
 
     /// Completes the dead letters; the files to publish, if there are any.

@@ -22,6 +22,7 @@ mod output;
 mod pipeline;
 mod processor;
 mod seal;
+mod segment_clock;
 mod spec;
 mod statistics;
 mod step;

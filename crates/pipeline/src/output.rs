@@ -1,12 +1,14 @@
 //! Where a pipeline's rows go.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidemill_format::Encoder;
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::Batch;
 use tidemill_sink::{ColumnWriter, FileWriter, OutputDirectory, StdoutWriter, WRITE_BYTES};
 
+use crate::segment_clock::SegmentClock;
 use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 
 /// Rows of a segment after which its length is looked at, again and again.
@@ -30,8 +32,11 @@ pub(crate) struct FileOutput {
     encoder: Encoder,
     directory: Arc<OutputDirectory>,
     is_rolling: bool,
-    /// Rows of the current segment; counted only where segments roll.
+    clock: SegmentClock,
+    /// Rows of the current segment.
     segment_rows: usize,
+    /// Segments before the current one have been closed.
+    has_rolled: bool,
     /// Taken when the output is finished.
     writer: Option<FileWriter>,
     bytes: Vec<u8>,
@@ -63,9 +68,11 @@ impl Output {
                 .await?;
                 Self::File(FileOutput {
                     encoder: Encoder::with_verbatim(&sink.format, &schema, &verbatim)?,
+                    clock: SegmentClock::new(Some(&directory), sink.rolling_interval),
                     directory,
                     is_rolling: sink.rolling_bytes.is_some(),
                     segment_rows: 0,
+                    has_rolled: false,
                     writer: Some(writer),
                     bytes: Vec::with_capacity(WRITE_BYTES * 2),
                     bytes_out: 0,
@@ -109,6 +116,22 @@ impl Output {
                 writer.finish()?;
                 Ok(None)
             }
+        }
+    }
+
+    /// When the current segment is to be closed, whatever its length.
+    pub(crate) fn closes_at(&self) -> Option<Instant> {
+        match self {
+            Self::File(file) => file.clock.closes_at(),
+            Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
+        }
+    }
+
+    /// Closes the current segment, if it is time.
+    pub(crate) async fn roll_if_due(&mut self, now: Instant) -> Result<(), PipelineError> {
+        match self {
+            Self::File(file) => file.roll_if_due(now).await,
+            Self::Sealed | Self::Stdout(_) | Self::Columns(_) => Ok(()),
         }
     }
 
@@ -164,10 +187,19 @@ impl FileOutput {
             return self.write_rolling(batch).await;
         }
         self.encoder.encode(batch, &mut self.bytes)?;
+        self.count(batch.row_count());
         if self.bytes.len() >= WRITE_BYTES {
             self.flush().await?;
         }
         Ok(())
+    }
+
+    /// Counts rows of the current segment.
+    fn count(&mut self, row_count: usize) {
+        self.segment_rows += row_count;
+        if row_count > 0 {
+            self.clock.begin();
+        }
     }
 
     /// Asks after every so many rows of a segment whether it is long enough, so that where it ends
@@ -180,18 +212,29 @@ impl FileOutput {
             self.encoder.encode(&batch.slice(start, row_count), &mut self.bytes)?;
             self.flush().await?;
             start += row_count;
-            self.segment_rows += row_count;
+            self.count(row_count);
             let writer = self.writer.as_mut().expect("it stays until the output is finished");
             if self.segment_rows.is_multiple_of(ROLL_ROWS)
                 && writer.wants_roll(self.encoder.coming_bytes())
             {
-                self.encoder.finish(&mut self.bytes)?;
-                self.flush().await?;
-                let writer = self.writer.as_mut().expect("as above");
-                writer.roll().await?;
-                self.segment_rows = 0;
+                self.roll().await?;
             }
         }
+        Ok(())
+    }
+
+    async fn roll_if_due(&mut self, now: Instant) -> Result<(), PipelineError> {
+        if self.clock.take_due(now) { self.roll().await } else { Ok(()) }
+    }
+
+    /// Closes the current segment; the next row begins another.
+    async fn roll(&mut self) -> Result<(), PipelineError> {
+        self.encoder.finish(&mut self.bytes)?;
+        self.flush().await?;
+        let writer = self.writer.as_mut().expect("it stays until the output is finished");
+        writer.roll().await?;
+        self.clock.end();
+        (self.segment_rows, self.has_rolled) = (0, true);
         Ok(())
     }
 
@@ -209,8 +252,11 @@ impl FileOutput {
     }
 
     async fn finish(&mut self) -> Result<Delivery, PipelineError> {
-        self.encoder.finish(&mut self.bytes)?;
-        self.flush().await?;
+        // An output without rows is one file without rows; behind others there is none.
+        if self.segment_rows > 0 || !self.has_rolled {
+            self.encoder.finish(&mut self.bytes)?;
+            self.flush().await?;
+        }
         let writer = self.writer.take().expect("an output is finished once");
         let finished = writer.finish().await?;
         let part = self.directory.is_one_file().then(|| self.encoder.take_part());

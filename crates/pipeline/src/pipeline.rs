@@ -188,6 +188,8 @@ impl Pipeline {
     pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
         let started = Instant::now();
         let progress = self.take_batch(started).await?;
+        self.output.roll_if_due(started).await?;
+        self.bad_records.roll_if_due(started).await?;
         self.processor.note_held();
         recycled::release();
         self.statistics.busy += started.elapsed();
@@ -271,7 +273,9 @@ impl Pipeline {
         if self.processor.is_leaving() || self.processor.is_satisfied() {
             return Wake::NOW;
         }
-        self.input.wake()
+        let closes_at =
+            self.output.closes_at().into_iter().chain(self.bad_records.closes_at()).min();
+        self.input.wake().or_at(closes_at)
     }
 
     /// Takes the bad records up to an offset among those of this turn: some inputs find all of a message
@@ -413,12 +417,12 @@ impl Pipeline {
 
     /// Files that have become complete since this was last asked, where they are to be published while the job
     /// runs; also of a pipeline that has failed since.
-    pub fn take_finished(&mut self) -> Option<Delivery> {
-        let delivery = self.output.take_finished()?;
-        if let Some(measures) = &mut self.measures {
-            measures.files += rows(delivery.finished.segment_count());
+    pub fn take_finished(&mut self) -> impl Iterator<Item = Delivery> {
+        let results = self.output.take_finished();
+        if let (Some(measures), Some(results)) = (&mut self.measures, &results) {
+            measures.files += rows(results.finished.segment_count());
         }
-        Some(delivery)
+        results.into_iter().chain(self.bad_records.take_finished())
     }
 
     /// How far event time has come.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemill_aggregate::Sealed;
 use tidemill_expr::Context;
@@ -185,4 +186,7 @@ pub struct BadRecordSpec {
     /// Where `dead_letter` of either writes: the directory, and the number in the names of this pipeline's
     /// files.
     pub dead_letters: Option<(Arc<OutputDirectory>, u32)>,
+    /// Where input has no end: how long after its first record a file of them becomes visible; `None` when the
+    /// input ends.
+    pub rolling_interval: Option<Duration>,
 }

@@ -356,10 +356,18 @@ pub struct FileSink {
     pub format: Format,
     /// `rolling`: close a segment and open the next at about this many bytes; `None` never.
     pub rolling_bytes: Option<u64>,
+    /// `rolling.interval`: of input without end, a segment is closed and becomes visible so long after its first
+    /// row; `None` (`off`) never. Of other input it changes nothing: files become visible together.
+    pub rolling_interval: Option<Duration>,
     /// `on.existing`
     pub on_existing: OnExisting,
     /// `durable`: flush results to the device before they become visible.
     pub is_durable: bool,
+}
+
+impl FileSink {
+    /// `rolling.interval` where nothing is said.
+    pub const ROLLING_INTERVAL: Duration = Duration::from_secs(60);
 }
 
 /// `on.existing`: what to do where the directory already holds results.
@@ -370,6 +378,8 @@ pub enum OnExisting {
     Fail,
     /// Remove the earlier results as the new ones become visible.
     Replace,
+    /// Leave the earlier results, and write beside them.
+    Append,
 }
 
 /// Options of the `discard` sink.

@@ -116,6 +116,22 @@ impl DeadLetterWriter {
         Ok(())
     }
 
+    /// Closes the current file, if there is one; the next record begins another.
+    ///
+    /// # Errors
+    /// As [`FileWriter::roll`].
+    pub async fn roll(&mut self) -> Result<(), SinkError> {
+        match &mut self.writer {
+            Some(writer) => writer.roll().await,
+            None => Ok(()),
+        }
+    }
+
+    /// As [`FileWriter::take_finished`].
+    pub fn take_finished(&mut self) -> Option<Finished> {
+        self.writer.as_mut()?.take_finished()
+    }
+
     /// Bad records set aside so far.
     #[must_use]
     pub fn letter_count(&self) -> u64 {

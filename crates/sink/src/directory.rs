@@ -103,7 +103,11 @@ impl OutputDirectory {
         if let (Some(result), OnExisting::Fail) = (found.results.first(), on_existing) {
             return Err(SinkError::Existing { path: result.clone() });
         }
-        let state = State { earlier: found.results, made_in, ..State::default() };
+        let earlier = match on_existing {
+            OnExisting::Append => Vec::new(),
+            OnExisting::Fail | OnExisting::Replace => found.results,
+        };
+        let state = State { earlier, made_in, ..State::default() };
         Self::new(place, prefix, found.highest, found.left_open, state, lock)
     }
 
@@ -111,7 +115,8 @@ impl OutputDirectory {
     /// earlier job was about to publish there when it ended.
     ///
     /// # Errors
-    /// As [`Self::open`]; [`SinkError::Existing`] if the file is there and is not to be replaced;
+    /// As [`Self::open`]; [`SinkError::Existing`] if the file is there and is not to be replaced (nothing is
+    /// appended to one file, which is published whole);
     /// [`SinkError::NotAFile`] if something else is.
     pub fn open_file(path: &Path, on_existing: OnExisting) -> Result<Self, SinkError> {
         let made_in = make(parent(path))?;
@@ -128,7 +133,7 @@ impl OutputDirectory {
             Ok(there) if !there.is_file() => {
                 return Err(SinkError::NotAFile { path: path.to_owned() });
             }
-            Ok(_) if on_existing == OnExisting::Fail => {
+            Ok(_) if on_existing != OnExisting::Replace => {
                 return Err(SinkError::Existing { path: path.to_owned() });
             }
             Ok(there) => Some(FileIdentity::of(&there)),

@@ -127,7 +127,7 @@ impl fmt::Display for SinkError {
             Self::Existing { path } => write!(
                 f,
                 "the sink already holds results ({}); move them away, choose another path, or say \
-                 'on.existing' = 'replace'",
+                 'on.existing' = 'replace' (or 'append', where results are a directory)",
                 path.display()
             ),
             Self::Locked { path } => write!(

@@ -25,9 +25,9 @@ use crate::transcode::TextDecoding;
 use crate::{Follow, Held, InputFile, SourceError};
 
 /// From one look to the next at a file that has been quiet for long and that the kernel does not tell of.
-const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(10);
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(20);
 /// The same, of each file of a scan: so there are so many looks a second at most, however many files there are.
-const LOOK_INTERVAL_EACH: Duration = Duration::from_micros(500);
+const LOOK_INTERVAL_EACH: Duration = Duration::from_millis(1);
 /// The same of one that has been rotated away.
 const LOOK_INTERVAL_OLDER: Duration = Duration::from_millis(100);
 /// Files that have been rotated away and are looked at, at most.

@@ -544,6 +544,7 @@ impl QueryBuilder<'_, '_> {
                 policy: BadRecords::Fail,
                 late_records: LateRecords::Drop,
                 dead_letters: None,
+                rolling_interval: None,
             }),
         }
     }
@@ -556,7 +557,12 @@ impl QueryBuilder<'_, '_> {
         let policy = self.policy(source);
         let late_records = source.watermark.map(|rule| rule.late_records).unwrap_or_default();
         if policy != BadRecords::DeadLetter && late_records != LateRecords::DeadLetter {
-            return Ok(BadRecordSpec { policy, late_records, dead_letters: None });
+            return Ok(BadRecordSpec {
+                policy,
+                late_records,
+                dead_letters: None,
+                rolling_interval: None,
+            });
         }
         let path = source
             .dead_letter_path
@@ -575,7 +581,12 @@ impl QueryBuilder<'_, '_> {
                 let directory = OutputDirectory::open_dead_letters(path.as_ref())?;
                 Ok(if is_live { directory.live() } else { directory })
             })?;
-        Ok(BadRecordSpec { policy, late_records, dead_letters: Some(dead_letters) })
+        let rolling_interval = match &self.query.physical.sink.connector {
+            SinkConnector::File(sink) => sink.rolling_interval,
+            _ => Some(FileSink::ROLLING_INTERVAL),
+        };
+        let dead_letters = Some(dead_letters);
+        Ok(BadRecordSpec { policy, late_records, dead_letters, rolling_interval })
     }
 }
 

@@ -169,7 +169,12 @@ impl Building<'_> {
             input,
             stages,
             output,
-            bad_records: BadRecordSpec { policy: bad, late_records: late, dead_letters },
+            bad_records: BadRecordSpec {
+                policy: bad,
+                late_records: late,
+                dead_letters,
+                rolling_interval: None,
+            },
             context: Context { job_start: EventTime(0) },
             batch_rows: self.batch_rows,
             is_measured: false,

@@ -1,6 +1,6 @@
 //! Options of the `file` sink.
 
-use tidemill_plan::options::parse_bytes;
+use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{Compression, FileSink, Format, OnExisting};
 
 use super::Options;
@@ -28,14 +28,34 @@ pub(super) fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     if is_file && rolling_bytes.flatten().is_some() {
         refuse_for_one_file(options, "rolling", path.unwrap_or_default());
     }
-    let on_existing = options
-        .one_of("on.existing", &[("fail", OnExisting::Fail), ("replace", OnExisting::Replace)]);
+    let rolling_interval =
+        options.parsed("rolling.interval", "a duration such as '10s', or 'off'", |text| {
+            if text.eq_ignore_ascii_case("off") {
+                return Some(None);
+            }
+            parse_duration(text).filter(|interval| !interval.is_zero()).map(Some)
+        });
+    if is_file && rolling_interval.flatten().is_some() {
+        refuse_for_one_file(options, "rolling.interval", path.unwrap_or_default());
+    }
+    let on_existing = options.one_of(
+        "on.existing",
+        &[
+            ("fail", OnExisting::Fail),
+            ("replace", OnExisting::Replace),
+            ("append", OnExisting::Append),
+        ],
+    );
+    if is_file && on_existing == Some(OnExisting::Append) {
+        refuse_appending(options, path.unwrap_or_default());
+    }
     let is_durable = options.one_of("durable", TRUTHS);
     Some(FileSink {
         path: path?.to_owned(),
         is_file,
         format: format?,
         rolling_bytes: rolling_bytes.flatten(),
+        rolling_interval: rolling_interval.unwrap_or(Some(FileSink::ROLLING_INTERVAL)),
         on_existing: on_existing.unwrap_or_default(),
         is_durable: is_durable.unwrap_or(true),
     })
@@ -73,6 +93,14 @@ fn check_ending(options: &mut Options<'_>, path: &str, by_ending: &Format, forma
             None,
         );
     }
+}
+
+/// One file becomes visible whole, and is not written to afterwards.
+fn refuse_appending(options: &mut Options<'_>, path: &str) {
+    let (_, span) = options.text("on.existing").unwrap_or(("", options.span));
+    let message =
+        format!("'{path}' is one file, and results are appended to a directory as new files");
+    options.fail(span, message, Some(format!("write '{path}/' for a directory of files")));
 }
 
 /// What only a directory of files has.
