@@ -159,7 +159,7 @@ impl CoreLoop {
                 }
                 let turned = self.turn(&mut one).await;
                 // Of a pipeline that has failed, too: what was whole before is so still.
-                one.pipeline.take_finished().into_iter().for_each(&self.deliver);
+                one.pipeline.take_finished().for_each(&self.deliver);
                 match turned {
                     Ok(Turned::On) => {
                         (is_idle, one.is_asleep) = (false, false);

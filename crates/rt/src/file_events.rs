@@ -255,5 +255,5 @@ impl Drop for Watch {
 
 /// Whether nobody but this kernel changes what is behind a descriptor.
 fn is_local(descriptor: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstatfs(descriptor).is_ok_and(|found| LOCAL.contains(&i64::from(found.f_type)))
+    rustix::fs::fstatfs(descriptor).is_ok_and(|found| LOCAL.contains(&found.f_type))
 }
