@@ -1,4 +1,4 @@
-//! Every example of `docs/SQL.md`, run through the real command in the order of the page.
+//! Every example of `docs/SQL.md` and `docs/MIGRATING.md`, run through the real command in the order of the page.
 //!
 //! What the fenced blocks of the page mean, by the words behind the fence:
 //!
@@ -45,9 +45,19 @@ struct Document {
 
 #[test]
 fn every_example_holds() {
+    check_page("SQL.md", 20);
+}
+
+#[test]
+fn every_translation_holds() {
+    check_page("MIGRATING.md", 2);
+}
+
+/// Runs a page of `docs/`, which has more than `least` examples.
+fn check_page(page: &str, least: usize) {
     // Asked as the test runs: a build that is kept may be of another clone.
     let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo");
-    let path = Path::new(&folder).join("../../docs/SQL.md");
+    let path = Path::new(&folder).join("../../docs").join(page);
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let blocks = blocks(&lines);
@@ -81,7 +91,7 @@ fn every_example_holds() {
             _ => {}
         }
     }
-    assert!(document.checked_count > 20, "the examples have gone missing");
+    assert!(document.checked_count > least, "the examples have gone missing");
     document.finish(&path);
 }
 

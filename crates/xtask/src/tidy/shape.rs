@@ -18,6 +18,7 @@ const PAGES: &[&str] = &[
     "STYLE.md",
     "SQL.md",
     "RECIPES.md",
+    "MIGRATING.md",
     "CHECKPOINT.md",
     "OPERATIONS.md",
     "BENCHMARKS.md",
