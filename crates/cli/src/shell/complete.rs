@@ -258,7 +258,7 @@ mod tests {
             [format!("{line}ymbol"), format!("{}\"Sum of\"", &line[..line.len() - 1])]
         );
         assert!(found.contains(&format!("{line}um(")) && found.contains(&format!("{line}elect")));
-        assert_eq!(complete(&mut completions, "SELECT * FROM tra"), ["SELECT * FROM trades"]);
+        assert_eq!(complete(&mut completions, "SELECT * FROM trad"), ["SELECT * FROM trades"]);
         assert_eq!(complete(&mut completions, "SEL"), ["SELECT"]);
         assert_eq!(complete(&mut completions, "-- sel"), [""; 0]);
         assert_eq!(complete(&mut completions, "SELECT sy"), ["SELECT symbol"]);
