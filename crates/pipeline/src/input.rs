@@ -31,8 +31,9 @@ pub(crate) enum Input {
 
 /// A reader and the decoder that tells it how much of what it lent was whole records.
 pub(crate) struct ByteInput {
-    reader: FileReader,
+    // Before the reader, so that this is dropped first and the reader's memory is free for the next file.
     decoder: Decoder,
+    reader: FileReader,
     added: Added,
     /// The decoder still holds input that the reader lent.
     is_decoding: bool,
@@ -297,8 +298,8 @@ fn added_to(file: &FileInput) -> Result<Added, PipelineError> {
 impl ByteInput {
     fn new(reader: FileReader, decoder: Decoder, added: Added, is_measured: bool) -> Self {
         Self {
-            reader,
             decoder,
+            reader,
             added,
             is_decoding: false,
             is_held_up: false,
