@@ -7,7 +7,7 @@ use tidemill_plan::relation::Scan;
 use tidemill_plan::{Expr, NamedExpr, Relation, SourceConnector, SourceDef, Span};
 
 use crate::parse::fold_name;
-use crate::query::{Input, QueryBinder, first_word, relation_nodes};
+use crate::query::{Input, QueryBinder, first_word};
 use crate::report::Bind;
 use crate::scan::PATH_QUOTE;
 use crate::scope::Scope;
@@ -133,17 +133,18 @@ impl QueryBinder<'_, '_> {
             let cte = self.ctes.iter().rev().find_map(|scope| scope.get(&name.text)).cloned();
             if let Some(cte) = cte {
                 let cte = cte.ok_or(crate::report::Reported)?;
-                self.session.spend(relation_nodes(&cte), name.span)?;
+                self.spend(&cte, name.span)?;
                 return self.aliased((*cte).clone(), 0, name.text, alias);
             }
         }
         if ident.quote_style != Some(PATH_QUOTE)
             && let Some((view, runs_after)) = self.tables.views.get(&name.text)
         {
-            self.session.spend(relation_nodes(view), name.span)?;
+            self.spend(view, name.span)?;
             self.runs_after.extend(runs_after.iter().copied());
             return self.aliased((**view).clone(), 0, name.text, alias);
         }
+        self.spend_scans(1, name.span)?;
         let found = match ident.quote_style {
             Some(PATH_QUOTE) => Tables::files(self.session, &name)?,
             _ => self.tables.find(self.session, &name)?,

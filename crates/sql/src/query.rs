@@ -18,6 +18,10 @@ use crate::tables::Tables;
 /// Deepest tree of relations: what runs them recurses too.
 const RELATION_DEPTH_MAX: usize = 200;
 
+/// How often one statement may read a source. Each time takes a pipeline for each file; names that double, such as
+/// `v2 AS (SELECT * FROM v1 UNION ALL SELECT * FROM v1)`, come to any number in a few lines.
+const SCANS_MAX: usize = 10_000;
+
 /// Binds the query of a statement, and says which earlier queries it reads.
 pub(crate) fn bind_root(
     session: &mut Session<'_>,
@@ -25,7 +29,7 @@ pub(crate) fn bind_root(
     query: &ast::Query,
     emit: Option<EmitClause>,
 ) -> Bind<(Relation, Vec<usize>)> {
-    let mut binder = QueryBinder { session, tables, ctes: Vec::new(), runs_after: BTreeSet::new() };
+    let mut binder = QueryBinder::new(session, tables);
     let mut relation = binder.bind_query(query)?;
     if emit.is_none() && !relation.scans().iter().all(|scan| scan.source.is_bounded()) {
         emit_changes_by_default(&mut relation);
@@ -47,7 +51,7 @@ pub(crate) fn bind_view(
     tables: &Tables,
     query: &ast::Query,
 ) -> Bind<(Relation, Vec<usize>)> {
-    let mut binder = QueryBinder { session, tables, ctes: Vec::new(), runs_after: BTreeSet::new() };
+    let mut binder = QueryBinder::new(session, tables);
     let relation = binder.bind_query(query)?;
     Ok((relation, binder.runs_after.into_iter().collect()))
 }
@@ -119,6 +123,8 @@ pub(crate) struct QueryBinder<'b, 'a> {
     /// Named queries of the enclosing `WITH` clauses, innermost last; `None` for a broken one.
     pub(crate) ctes: Vec<HashMap<String, Option<Rc<Relation>>>>,
     pub(crate) runs_after: BTreeSet<usize>,
+    /// How many more times the statement may read a source.
+    scans_left: usize,
 }
 
 /// Rows and how their columns are named.
@@ -127,7 +133,32 @@ pub(crate) struct Input {
     pub(crate) scope: Scope,
 }
 
-impl QueryBinder<'_, '_> {
+impl<'b, 'a> QueryBinder<'b, 'a> {
+    fn new(session: &'b mut Session<'a>, tables: &'b Tables) -> Self {
+        let (ctes, runs_after) = (Vec::new(), BTreeSet::new());
+        Self { session, tables, ctes, runs_after, scans_left: SCANS_MAX }
+    }
+
+    /// Counts what a name in `FROM` brings in, before it is copied.
+    pub(crate) fn spend(&mut self, relation: &Relation, span: Span) -> Bind<()> {
+        self.session.spend(relation_nodes(relation), span)?;
+        self.spend_scans(relation.scans().len(), span)
+    }
+
+    /// Counts times that a source is read.
+    pub(crate) fn spend_scans(&mut self, count: usize, span: Span) -> Bind<()> {
+        if let Some(left) = self.scans_left.checked_sub(count) {
+            self.scans_left = left;
+            return Ok(());
+        }
+        let message = format!(
+            "the query reads its sources more than {SCANS_MAX} times once its names are replaced by what they \
+             stand for"
+        );
+        let hint = "INSERT what a name stands for into files in a statement before this one, and read those";
+        self.session.fail_with(span, message, hint)
+    }
+
     /// Binds a query with everything before and after its body.
     pub(crate) fn bind_query(&mut self, query: &ast::Query) -> Bind<Relation> {
         let ast::Query {

@@ -113,6 +113,34 @@ fn computed_columns() {
 }
 
 #[test]
+fn sources_are_read_a_limited_number_of_times() {
+    let doubled = |count: usize| {
+        let step = |i: usize| {
+            format!(", v{i} AS (SELECT symbol FROM v{0} UNION ALL SELECT symbol FROM v{0})", i - 1)
+        };
+        let steps: String = (1..count).map(step).collect();
+        format!("WITH v0 AS (SELECT symbol FROM trades){steps} SELECT COUNT(*) FROM v{}", count - 1)
+    };
+    // 1 + 2 + 4 + … + 2,048 = 4,095 times for the names, and 2,048 for the query.
+    outcome(&doubled(12)).unwrap();
+    refused(&doubled(13), "reads its sources more than 10000 times");
+    refused(&doubled(15), "reads its sources more than 10000 times");
+    let views = "CREATE VIEW w AS SELECT symbol FROM trades UNION ALL SELECT symbol FROM trades; ".to_owned()
+        + &(0..11)
+            .map(|i| {
+                let below = if i == 0 { "w".to_owned() } else { format!("w{}", i - 1) };
+                format!("CREATE VIEW w{i} AS SELECT symbol FROM {below} UNION ALL SELECT symbol FROM {below}; ")
+            })
+            .collect::<String>();
+    refused(
+        &format!(
+            "{views} SELECT COUNT(*) FROM (SELECT symbol FROM w10 UNION ALL SELECT symbol FROM w10 UNION ALL SELECT symbol FROM w10) AS q"
+        ),
+        "reads its sources more than 10000 times",
+    );
+}
+
+#[test]
 fn names_that_multiply_are_refused() {
     let mut text = "WITH a0 AS (SELECT symbol FROM trades)".to_owned();
     for i in 1..60 {
@@ -121,7 +149,11 @@ fn names_that_multiply_are_refused() {
             ", a{i} AS (SELECT symbol FROM a{p} UNION ALL SELECT symbol FROM a{p})"
         ));
     }
-    refused(&format!("{text} SELECT * FROM a59"), "too large");
+    refused(&format!("{text} SELECT * FROM a59"), "reads its sources more than 10000 times");
+    let list: Vec<String> = (0..1_000).map(|i| format!("quantity + {i}")).collect();
+    let wide = format!("WITH a AS (SELECT quantity IN ({}) AS b FROM trades)", list.join(","));
+    let uses = " UNION ALL SELECT b FROM a".repeat(2_000);
+    refused(&format!("{wide} SELECT b FROM a{uses}"), "too large");
     let mut text = "WITH a0 AS (SELECT symbol FROM trades)".to_owned();
     for i in 1..5_000 {
         text.push_str(&format!(", a{i} AS (SELECT symbol || 'x' AS symbol FROM a{})", i - 1));
