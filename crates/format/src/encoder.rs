@@ -38,7 +38,7 @@ impl Encoder {
     pub fn new(format: &Format, schema: &Schema) -> Result<Self, FormatError> {
         let kind = match format {
             Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema, &[])?)),
-            Format::Json(_) => Kind::Json(Box::new(JsonEncoder::new(schema)?)),
+            Format::Json(options) => Kind::Json(Box::new(JsonEncoder::new(options, schema)?)),
             Format::Arrow(options) => {
                 Kind::Arrow(Box::new(ArrowEncoder::new(options.form, schema)))
             }

@@ -65,7 +65,7 @@ pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Sche
     }
     match format {
         Format::Csv(options) => csv::infer::infer(options, head, is_whole),
-        Format::Json(_) => json::infer::infer(head, is_whole),
+        Format::Json(options) => json::infer::infer(options, head, is_whole),
         Format::Arrow(_) => arrow::sql_schema(&arrow_columns(head, is_whole)?),
         Format::Parquet => match Footer::parse(head, head.len() as u64)? {
             ParsedFooter::Whole(footer) => footer.schema(),

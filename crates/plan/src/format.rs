@@ -1,5 +1,7 @@
 //! How records are laid out in bytes, with the options of each format.
 
+use crate::Times;
+
 /// How records are laid out in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Format {
@@ -14,6 +16,25 @@ pub enum Format {
 }
 
 impl Format {
+    /// How its times are written, where it is text.
+    #[must_use]
+    pub fn times(&self) -> Option<&Times> {
+        match self {
+            Self::Csv(options) => Some(&options.times),
+            Self::Json(options) => Some(&options.times),
+            Self::Arrow(_) | Self::Parquet => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn times_mut(&mut self) -> Option<&mut Times> {
+        match self {
+            Self::Csv(options) => Some(&mut options.times),
+            Self::Json(options) => Some(&mut options.times),
+            Self::Arrow(_) | Self::Parquet => None,
+        }
+    }
+
     /// What `'format'` calls it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -51,6 +72,8 @@ pub struct CsvOptions {
     pub quote: u8,
     /// `timestamp.unit`
     pub timestamp_unit: TimestampUnit,
+    /// `timestamp.format` and its like.
+    pub times: Times,
     /// What only who reads has to know.
     pub reading: CsvReading,
 }
@@ -123,6 +146,7 @@ impl Default for CsvOptions {
             delimiter: b',',
             quote: b'"',
             timestamp_unit: TimestampUnit::Milliseconds,
+            times: Times::default(),
             reading: CsvReading::default(),
         }
     }
@@ -133,6 +157,8 @@ impl Default for CsvOptions {
 pub struct JsonOptions {
     /// `timestamp.unit`
     pub timestamp_unit: TimestampUnit,
+    /// `timestamp.format` and its like.
+    pub times: Times,
 }
 
 /// Options of `arrow` and `arrows`.

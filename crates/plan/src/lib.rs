@@ -1,6 +1,6 @@
 //! The query as plain data, and the proof of where it may run.
 //!
-//! Read in this order: [`options`] (sources and sinks), [`mod@format`] (how their records are laid out),
+//! Read in this order: [`options`] (sources and sinks), [`mod@format`] (how their records are laid out), [`times`] (and their times),
 //! [`source_columns`] (what columns a source has), [`expr`] (what one row yields), [`relation`] (what a query does to
 //! its input), [`mod@fragment`] (how that is cut into pipelines), `locality` (why groups lie in one partition),
 //! `computing` (where computed columns are computed), [`verbatim`] (what of it passes as text), [`explain`] (the same
@@ -24,6 +24,7 @@ pub mod scalar;
 pub mod settings;
 pub mod source_columns;
 pub mod span;
+pub mod times;
 pub mod verbatim;
 pub mod window;
 
@@ -54,5 +55,6 @@ pub use scalar::Scalar;
 pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use source_columns::{Derivation, DerivedColumn, Metadata};
 pub use span::Span;
+pub use times::{TimeForm, Times};
 pub use verbatim::Verbatim;
 pub use window::{WindowKind, WindowSpec};

@@ -10,7 +10,7 @@ use tidemill_record::{DataType, Field};
 
 use crate::fragment::{Fragment, FragmentInput, Stage};
 use crate::relation::{NamedExpr, Scan};
-use crate::{CsvOptions, Expr, ExprKind, Format, SinkConnector, SourceConnector};
+use crate::{CsvOptions, Expr, ExprKind, Format, SinkConnector, SourceConnector, Times};
 
 /// Columns of a result that come as one column of CSV text, in place of a column each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,13 @@ pub(crate) fn pass_text(fragment: &mut Fragment, sink: &SinkConnector) {
         SinkConnector::Discard(discard) => !discard.has_checksum,
         SinkConnector::Stdout(_) | SinkConnector::Registered => false,
     };
-    if !is_alike || !source.is_foreign_to_values() {
+    let is_plain = |format: Option<&Times>| format.is_none_or(|times| *times == Times::USUAL);
+    let of_sink = match sink {
+        SinkConnector::File(file) => file.format.times(),
+        _ => None,
+    };
+    let are_plain = is_plain(Some(&source.times)) && is_plain(of_sink);
+    if !is_alike || !are_plain || !source.is_foreign_to_values() {
         return;
     }
     let Some((before, mut columns, behind)) = around_projection(scan, &fragment.stages) else {

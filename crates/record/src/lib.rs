@@ -27,4 +27,4 @@ pub use named_month::{WrittenTime, time_with_named_month};
 pub use position::{Offset, PartitionId, Position};
 pub use schema::{DataType, Field, Schema};
 pub use span::span_nanos;
-pub use time_format::{TimeFormat, TimeFormatError};
+pub use time_format::{Misfit as TimeMisfit, TimeFormat, TimeFormatError};

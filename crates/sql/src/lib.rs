@@ -31,6 +31,7 @@ mod options;
 
 mod advice;
 mod coercion;
+mod column_times;
 mod equality;
 mod literal;
 mod report;

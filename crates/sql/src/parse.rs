@@ -395,6 +395,7 @@ impl Parsing<'_> {
         if self.take_word("METADATA") {
             return self.metadata(name, data_type);
         }
+        let format = if self.take_word("FORMAT") { Some(self.time_format()?) } else { None };
         let mut is_nullable = true;
         if self.take_word("NOT") {
             self.expect_word("NULL")?;
@@ -404,9 +405,9 @@ impl Parsing<'_> {
         }
         self.end_column(
             "a column's type",
-            "a column is a name, a type, and NOT NULL where it applies; a comma ends it",
+            "a column is a name, a type, FORMAT '…' of a time, and NOT NULL where it applies; a comma ends it",
         )?;
-        Ok(ColumnSyntax { name, kind: ColumnKind::Recorded { data_type, is_nullable } })
+        Ok(ColumnSyntax { name, kind: ColumnKind::Recorded { data_type, format, is_nullable } })
     }
 
     /// The expression of a computed column, after `AS`.
@@ -441,6 +442,21 @@ impl Parsing<'_> {
             _ => {
                 let message = format!("expected a key in single quotes, found {}", shown(&token));
                 let hint = "keys are 'filename', 'file_row' and the keys of directories key=value";
+                Err(self.report.add(span, message, Some(hint.to_owned())))
+            }
+        }
+    }
+
+    /// The format of a column's times, as it is written.
+    fn time_format(&mut self) -> Bind<Name> {
+        let token = self.parser.next_token();
+        let span = self.token_span(&token);
+        match token.token {
+            Token::SingleQuotedString(text) => Ok(Name::exact(text, span)),
+            _ => {
+                let message =
+                    format!("expected a format in single quotes, found {}", shown(&token));
+                let hint = "write FORMAT '%Y-%m-%d %H:%M:%S', or what else the times look like";
                 Err(self.report.add(span, message, Some(hint.to_owned())))
             }
         }

@@ -7,8 +7,9 @@ use tidemill_plan::relation::Explain;
 use tidemill_plan::{Query, Script, Settings, SinkConnector, SinkDef, Span};
 
 use crate::catalog::Catalog;
+use crate::column_times::{column_forms, keep_forms};
 use crate::optimize::optimize;
-use crate::options;
+use crate::options::{self, Direction};
 use crate::outputs::{check_outputs, check_result};
 use crate::position::Positions;
 use crate::query::{bind_root, bind_view, first_word};
@@ -71,12 +72,24 @@ impl ScriptBinder<'_> {
                 Ok(())
             }
             StatementKind::Sink { name, columns, options } => {
-                let columns = declared(&mut self.session, columns).inspect_err(|_| {
+                let fields = declared(&mut self.session, columns);
+                let forms = fields.and_then(|fields| {
+                    let forms =
+                        column_forms(&mut self.session, columns, &fields, Direction::Write)?;
+                    Ok((fields, forms))
+                });
+                let (fields, forms) = forms.inspect_err(|_| {
                     self.tables.broken.insert(name.text.clone());
                 })?;
                 self.sink(name, options, statement.span)?;
                 if let Some(sink) = self.tables.sinks.get_mut(&name.text) {
-                    sink.columns = columns;
+                    sink.columns = fields;
+                    let format = match &mut sink.def.connector {
+                        SinkConnector::File(file) => Some(&mut file.format),
+                        SinkConnector::Stdout(format) => format.as_mut(),
+                        SinkConnector::Discard(_) | SinkConnector::Registered => None,
+                    };
+                    keep_forms(&mut self.session, columns, forms, format)?;
                 }
                 Ok(())
             }

@@ -13,7 +13,7 @@ use crate::types::{NamedType, named_type};
 pub(crate) fn declared(session: &mut Session<'_>, columns: &[ColumnSyntax]) -> Bind<Vec<Field>> {
     let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
     for ColumnSyntax { name, kind } in columns {
-        let ColumnKind::Recorded { data_type, is_nullable: _ } = kind else {
+        let ColumnKind::Recorded { data_type, .. } = kind else {
             let hint = "compute it in the query that writes the sink";
             return session.fail_with(name.span, "a sink has no computed columns", hint);
         };

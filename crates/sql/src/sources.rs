@@ -5,7 +5,8 @@ use tidemill_plan::{ExprKind, Scalar, SourceConnector, SourceDef, Span, Watermar
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
-use crate::options;
+use crate::column_times::{column_forms, keep_forms};
+use crate::options::{self, Direction};
 use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
@@ -34,6 +35,7 @@ pub(crate) fn bind_source(
     let is_inferred = declared.is_none();
     let (Declared { schema, limits, notices }, path_columns) =
         recorded_columns(session, create, &mut options, declared, span)?;
+    set_time_forms(session, create, &schema, &mut options.connector)?;
     let mut source = SourceDef {
         is_inferred,
         limits,
@@ -138,7 +140,7 @@ fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<De
     let mut limits = Vec::new();
     let mut result = Ok(());
     for column in &create.columns {
-        let ColumnKind::Recorded { data_type, is_nullable } = &column.kind else { continue };
+        let ColumnKind::Recorded { data_type, is_nullable, .. } = &column.kind else { continue };
         let name = &column.name;
         match named_type(&data_type.name) {
             Ok(NamedType { data_type, limit }) => {
@@ -152,6 +154,21 @@ fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<De
         }
     }
     result.map(|()| Declared { schema: Schema::new(fields), limits, notices: Vec::new() })
+}
+
+/// Takes in how the times of declared columns are written.
+fn set_time_forms(
+    session: &mut Session<'_>,
+    create: &CreateSource,
+    schema: &Schema,
+    connector: &mut SourceConnector,
+) -> Bind<()> {
+    let format = match connector {
+        SourceConnector::File(file) => Some(&mut file.format),
+        SourceConnector::Generator(_) | SourceConnector::Registered => None,
+    };
+    let forms = column_forms(session, &create.columns, &schema.fields, Direction::Read)?;
+    keep_forms(session, &create.columns, forms, format)
 }
 
 /// Columns declared for a generator must be those that it makes.

@@ -117,8 +117,13 @@ pub(crate) struct ColumnSyntax {
 
 /// Where the values of a column come from.
 pub(crate) enum ColumnKind {
-    /// `name TYPE [NOT NULL]`: records have it.
-    Recorded { data_type: TypeSyntax, is_nullable: bool },
+    /// `name TYPE [FORMAT '…'] [NOT NULL]`: records have it.
+    Recorded {
+        data_type: TypeSyntax,
+        /// How its times are written.
+        format: Option<Name>,
+        is_nullable: bool,
+    },
     /// `name [TYPE] AS expression`
     Computed { data_type: Option<TypeSyntax>, expr: Box<ast::Expr> },
     /// `name TYPE METADATA [FROM 'key']`; the key is the name where none is given.

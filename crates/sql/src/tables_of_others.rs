@@ -28,7 +28,6 @@ const OPTIONS: &[(&str, Becomes)] = &[
     ("csv.ignore-parse-errors", Becomes::Usual("false")),
     ("json.ignore-parse-errors", Becomes::Usual("false")),
     ("json.fail-on-missing-field", Becomes::Usual("false")),
-    ("json.timestamp-format.standard", Becomes::Usual("sql")),
     ("sink.rolling-policy.file-size", Becomes::Named("rolling")),
     (
         "sink.rolling-policy.rollover-interval",
@@ -63,9 +62,6 @@ fn instead_of_value(key: &str) -> &'static str {
     match key {
         "csv.ignore-parse-errors" | "json.ignore-parse-errors" => BAD,
         "json.fail-on-missing-field" => "declare the column NOT NULL",
-        "json.timestamp-format.standard" => {
-            "leave it out: both forms are read, and times are written as in SQL"
-        }
         _ => FORMATS_OWN,
     }
 }

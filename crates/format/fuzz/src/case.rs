@@ -87,7 +87,7 @@ impl Case {
     /// As JSON lines.
     #[must_use]
     pub fn json(&self) -> Format {
-        Format::Json(JsonOptions { timestamp_unit: self.unit })
+        Format::Json(JsonOptions { timestamp_unit: self.unit, ..JsonOptions::default() })
     }
 
     /// The needed columns.

@@ -102,9 +102,9 @@ impl CsvDecoder {
             spec.columns.iter().chain(verbatim.iter().flatten()).copied().collect();
         needed.sort_unstable();
         needed.dedup();
-        let unit = options.timestamp_unit;
+        let times = (options.timestamp_unit, &options.times);
         let mut rows =
-            Rows::new(spec, &needed, unit)?.with_verbatim(spec.schema, &needed, verbatim, options);
+            Rows::new(spec, &needed, times)?.with_verbatim(spec.schema, &needed, verbatim, options);
         let layout = (!options.has_header)
             .then(|| Layout { field_count: spec.schema.fields.len(), fields: needed.clone() });
         if let Some(layout) = &layout {

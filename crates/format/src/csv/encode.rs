@@ -10,7 +10,7 @@ use std::ops::Range;
 use arrow_array::StringViewArray;
 use arrow_array::cast::AsArray;
 use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
-use tidemill_plan::CsvOptions;
+use tidemill_plan::{CsvOptions, TimeForm};
 use tidemill_record::{Batch, Schema};
 
 use super::check_options;
@@ -18,6 +18,7 @@ use crate::FormatError;
 use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText};
 use crate::text::cell::Cells;
 use crate::text::quoting::quote_field;
+use crate::text::time_form::forms;
 
 /// Texts up to this length are copied as if they were so long.
 const WHOLE_BYTES: usize = 64;
@@ -27,6 +28,8 @@ pub(crate) struct CsvEncoder {
     // Fixed at construction.
     options: CsvOptions,
     schema: Schema,
+    /// In which each column's times are written, where that is not the usual one.
+    forms: Vec<Option<TimeForm>>,
     /// Whether only text can hold the delimiter or the quote.
     is_delimiter_textual: bool,
     // Changes with every segment.
@@ -71,6 +74,7 @@ impl CsvEncoder {
             columns.push(Column { content, end: if is_last { b'\n' } else { options.delimiter } });
         }
         Ok(Self {
+            forms: forms(&options.times, schema),
             is_delimiter_textual: options.is_foreign_to_values(),
             options: options.clone(),
             schema: schema.clone(),
@@ -105,7 +109,12 @@ impl CsvEncoder {
             if let Content::Values { field, block } = &mut column.content {
                 let data_type = &fields[*field].data_type;
                 let dialect = Dialect::Csv { delimiter, quote };
-                block.fill(array, data_type, (first, row_count), dialect, Some(column.end));
+                match self.forms[*field] {
+                    Some(_) => block.leave(row_count),
+                    None => {
+                        block.fill(array, data_type, (first, row_count), dialect, Some(column.end));
+                    }
+                }
             }
         }
         let is_delimiter_textual = self.is_delimiter_textual;
@@ -116,7 +125,8 @@ impl CsvEncoder {
                     Content::Values { field, block } => match block.cell(row) {
                         Some((cell, len)) if is_delimiter_textual => rows.push(cell, len),
                         _ => {
-                            let cells = Cells::new(array, &fields[*field].data_type);
+                            let cells = Cells::new(array, &fields[*field].data_type)
+                                .in_form(self.forms[*field].as_ref());
                             let out = rows.flush();
                             write_cell(&cells, first + row, &self.options, out);
                             out.push(*end);

@@ -160,7 +160,7 @@ fn other_header(header: &[String], options: &CsvOptions) -> Option<String> {
         ));
     }
     let is_value = |name: &String| {
-        let mut kinds = TextKinds::NONE_SEEN;
+        let mut kinds = TextKinds::none_seen(&options.times);
         kinds.see(name.as_bytes());
         kinds.data_type() != DataType::Varchar
     };

@@ -19,7 +19,7 @@ pub(crate) fn infer(
     is_whole: bool,
 ) -> Result<Schema, FormatError> {
     let Sample { bytes, names, first } = Sample::of(options, head, is_whole)?;
-    let mut types = vec![TextKinds::NONE_SEEN; names.len()];
+    let mut types = vec![TextKinds::none_seen(&options.times); names.len()];
     for_each_record(options, bytes, first, is_whole, |fields| {
         let is_fitting = match options.reading.fields {
             CsvFields::Strict => fields.len() == names.len(),
@@ -115,7 +115,7 @@ pub(super) fn for_each_record(
     }
 }
 
-pub(super) fn see(types: &mut TextKinds, bytes: &[u8], field: RawField, options: &CsvOptions) {
+pub(super) fn see(types: &mut TextKinds<'_>, bytes: &[u8], field: RawField, options: &CsvOptions) {
     let text = &bytes[field.start..field.end];
     match field.style {
         Style::Bare | Style::BareEscaped if says_nothing(text, options) => {}

@@ -121,7 +121,7 @@ fn is_first_a_record(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> bool
     let mut first = Vec::new();
     let ending = record::split(bytes, start, is_whole, options, &mut first);
     let Ending::Whole { next, fault: None, .. } = ending else { return false };
-    let mut types = vec![TextKinds::NONE_SEEN; first.len()];
+    let mut types = vec![TextKinds::none_seen(&options.times); first.len()];
     let (mut record_count, mut has_years) = (0, is_years(bytes, &first));
     for_each_record(options, bytes, next, is_whole, |fields| {
         if fields.len() == types.len() && !is_empty(fields) {

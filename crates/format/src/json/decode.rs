@@ -38,8 +38,8 @@ pub(crate) struct JsonDecoder {
 
 impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
-        let unit = options.timestamp_unit;
-        let rows = Rows::new(spec, spec.columns, unit)?;
+        let times = (options.timestamp_unit, &options.times);
+        let rows = Rows::new(spec, spec.columns, times)?;
         Ok(Self {
             frame: TextFrame::default(),
             rows,

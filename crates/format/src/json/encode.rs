@@ -3,17 +3,21 @@
 //! Keys in schema order, NULL as `null`. Dates, times, intervals and bytes are strings, as are the
 //! floats that JSON has no number for: `"NaN"`, `"Infinity"`, `"-Infinity"`.
 
+use tidemill_plan::{JsonOptions, TimeForm};
 use tidemill_record::{Batch, Schema};
 
 use crate::FormatError;
 use crate::csv::header::refuse_duplicates;
 use crate::text::block::{BLOCK_ROWS, Block, CELL_BYTES, Dialect, RowText};
 use crate::text::cell::{Cells, write_json_string};
+use crate::text::time_form::forms;
 
 /// Encodes JSON lines.
 pub(crate) struct JsonEncoder {
     // Fixed at construction.
     schema: Schema,
+    /// In which each column's times are written, where that is not the usual one.
+    forms: Vec<Option<TimeForm>>,
     /// For each column, `,"name":` (the first with `{` in place of the comma).
     keys: Vec<Key>,
     // Changes with every block of rows.
@@ -31,7 +35,7 @@ enum Key {
 impl JsonEncoder {
     /// # Errors
     /// [`FormatError::DuplicateColumn`]: readers would see only the last of equal keys.
-    pub(crate) fn new(schema: &Schema) -> Result<Self, FormatError> {
+    pub(crate) fn new(options: &JsonOptions, schema: &Schema) -> Result<Self, FormatError> {
         let names: Vec<String> = schema.fields.iter().map(|field| field.name.clone()).collect();
         refuse_duplicates(&names)?;
         let key = |(index, name): (usize, &String)| {
@@ -42,6 +46,7 @@ impl JsonEncoder {
         };
         Ok(Self {
             schema: schema.clone(),
+            forms: forms(&options.times, schema),
             keys: names.iter().enumerate().map(key).collect(),
             blocks: names.iter().map(|_| Block::new()).collect(),
             text: Vec::new(),
@@ -65,7 +70,12 @@ impl JsonEncoder {
         let fields = &self.schema.fields;
         for (index, (column, field)) in batch.columns().iter().zip(fields).enumerate() {
             let block = &mut self.blocks[index];
-            block.fill(column, &field.data_type, (first, row_count), Dialect::Json, None);
+            match self.forms[index] {
+                Some(_) => block.leave(row_count),
+                None => {
+                    block.fill(column, &field.data_type, (first, row_count), Dialect::Json, None);
+                }
+            }
         }
         let end = *b"}\n##############################";
         let mut rows = RowText::new(&mut self.text, out, 2 * fields.len() + 1);
@@ -81,7 +91,8 @@ impl JsonEncoder {
                 match block.cell(row) {
                     Some((cell, len)) => rows.push(cell, len),
                     None => {
-                        let cells = Cells::new(batch.column(index), &fields[index].data_type);
+                        let cells = Cells::new(batch.column(index), &fields[index].data_type)
+                            .in_form(self.forms[index].as_ref());
                         cells.write_json(first + row, rows.flush());
                     }
                 }

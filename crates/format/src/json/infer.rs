@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use memchr::memchr;
+use tidemill_plan::{JsonOptions, Times};
 use tidemill_record::{DataType, Field, Schema};
 
 use super::decode::no_line;
@@ -15,27 +16,32 @@ use crate::text::slot::{FRAME_BYTES_MAX, Tag};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What has been seen under one key.
-struct Column {
+struct Column<'a> {
     name: String,
+    times: &'a Times,
     has_truth: bool,
     has_nested: bool,
     /// `None` while there was no number.
     numbers: Option<NumberKinds>,
     /// `None` while there was no string.
-    strings: Option<TextKinds>,
+    strings: Option<TextKinds<'a>>,
 }
 
 /// Columns in order of first appearance, and the place of each name.
-#[derive(Default)]
-struct Columns {
-    list: Vec<Column>,
+struct Columns<'a> {
+    times: &'a Times,
+    list: Vec<Column<'a>>,
     places: HashMap<String, usize>,
 }
 
-pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> {
+pub(crate) fn infer(
+    options: &JsonOptions,
+    head: &[u8],
+    is_whole: bool,
+) -> Result<Schema, FormatError> {
     let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
-    let mut columns = Columns::default();
+    let mut columns = Columns { times: &options.times, list: Vec::new(), places: HashMap::new() };
     let (mut position, mut record_count, mut first_fault) = (0, 0_usize, None);
     while position < bytes.len() {
         let (end, next) = match memchr(b'\n', &bytes[position..]) {
@@ -65,7 +71,7 @@ pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> 
         }
         None => return Err(FormatError::EmptySample),
     }
-    let field = |column: Column| {
+    let field = |column: Column<'_>| {
         let data_type = column.data_type();
         Field::nullable(column.name, data_type)
     };
@@ -73,7 +79,7 @@ pub(crate) fn infer(head: &[u8], is_whole: bool) -> Result<Schema, FormatError> 
 }
 
 /// Takes a record into account; one that is not JSON leaves no trace.
-fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns) -> Result<(), Fault> {
+fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns<'_>) -> Result<(), Fault> {
     let mut entries: Vec<(String, Slot)> = Vec::new();
     let mut side = Vec::new();
     scanner.object(at, &mut side, |key, value| {
@@ -87,27 +93,27 @@ fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns) -> Result<
     Ok(())
 }
 
-impl Columns {
+impl<'a> Columns<'a> {
     /// The column of this name, a new one where there is none.
-    fn named(&mut self, name: String) -> &mut Column {
+    fn named(&mut self, name: String) -> &mut Column<'a> {
         let place = *self.places.entry(name).or_insert_with_key(|name| {
-            self.list.push(Column::new(name.clone()));
+            self.list.push(Column::new(name.clone(), self.times));
             self.list.len() - 1
         });
         &mut self.list[place]
     }
 }
 
-impl Column {
-    fn new(name: String) -> Self {
-        Self { name, has_truth: false, has_nested: false, numbers: None, strings: None }
+impl<'a> Column<'a> {
+    fn new(name: String, times: &'a Times) -> Self {
+        Self { name, times, has_truth: false, has_nested: false, numbers: None, strings: None }
     }
 
     fn see(&mut self, tag: Tag, text: &[u8]) {
         match tag {
             Tag::Null => {}
             Tag::Text | Tag::Unescaped => {
-                self.strings.get_or_insert(TextKinds::NONE_SEEN).see_time(text);
+                self.strings.get_or_insert(TextKinds::none_seen(self.times)).see_time(text);
             }
             Tag::Number => {
                 let numbers = self.numbers.unwrap_or(NumberKinds::NONE_SEEN).with(text);

@@ -63,6 +63,11 @@ impl Block {
         (len != CAREFUL).then(|| (&self.cells[row], usize::from(len)))
     }
 
+    /// Leaves the cells of so many rows to the careful way.
+    pub(crate) fn leave(&mut self, row_count: usize) {
+        self.lens[..row_count].fill(CAREFUL);
+    }
+
     /// Writes the cells of `row_count` (at most [`BLOCK_ROWS`]) rows from `first` on, each followed
     /// by `end` if there is one.
     pub(crate) fn fill(
@@ -82,7 +87,7 @@ impl Block {
             DataType::Double => fill.doubles(),
             DataType::Timestamp => fill.timestamps(),
             DataType::Varchar => fill.texts(),
-            _ => fill.block.lens[..row_count].fill(CAREFUL),
+            _ => fill.block.leave(row_count),
         }
     }
 }

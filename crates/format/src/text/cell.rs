@@ -9,9 +9,10 @@ use arrow_array::types::{
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, ListArray, PrimitiveArray, StringViewArray,
 };
+use tidemill_plan::TimeForm;
 use tidemill_record::DataType;
 
-use super::{literal, number, time_text};
+use super::{literal, number, time_form, time_text};
 
 /// A column, its type resolved once a batch.
 pub(crate) enum Cells<'a> {
@@ -27,6 +28,10 @@ pub(crate) enum Cells<'a> {
     Varbinary(&'a BinaryViewArray),
     Date(&'a PrimitiveArray<Date32Type>),
     Timestamp(&'a PrimitiveArray<TimestampMicrosecondType>),
+    /// In a form that was asked for.
+    FormattedDate(&'a PrimitiveArray<Date32Type>, &'a TimeForm),
+    /// The same.
+    FormattedTimestamp(&'a PrimitiveArray<TimestampMicrosecondType>, &'a TimeForm),
     Interval(&'a PrimitiveArray<IntervalMonthDayNanoType>),
     /// The list and all its items, of which each row is a range.
     Array(&'a ListArray, Box<Cells<'a>>),
@@ -57,6 +62,16 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// The same, with times in this form, if one is given.
+    pub(crate) fn in_form(self, form: Option<&'a TimeForm>) -> Self {
+        match (self, form) {
+            (Self::Timestamp(array), Some(form)) => Self::FormattedTimestamp(array, form),
+            (Self::Date(array), Some(form)) => Self::FormattedDate(array, form),
+            (Self::Array(list, items), Some(_)) => Self::Array(list, Box::new(items.in_form(form))),
+            (cells, _) => cells,
+        }
+    }
+
     fn array(&self) -> &dyn Array {
         match self {
             Self::Boolean(array) => array,
@@ -69,8 +84,8 @@ impl<'a> Cells<'a> {
             Self::Decimal(array, _) => array,
             Self::Varchar(array) => array,
             Self::Varbinary(array) => array,
-            Self::Date(array) => array,
-            Self::Timestamp(array) => array,
+            Self::Date(array) | Self::FormattedDate(array, _) => array,
+            Self::Timestamp(array) | Self::FormattedTimestamp(array, _) => array,
             Self::Interval(array) => array,
             Self::Array(array, _) => array,
         }
@@ -105,6 +120,12 @@ impl<'a> Cells<'a> {
             Self::Varbinary(array) => literal::write_hex(array.value(row), out),
             Self::Date(array) => time_text::write_date(i64::from(array.value(row)), out),
             Self::Timestamp(array) => time_text::write_timestamp(array.value(row), out),
+            Self::FormattedDate(array, form) => {
+                time_form::write_date(array.value(row), form, out);
+            }
+            Self::FormattedTimestamp(array, form) => {
+                time_form::write_timestamp(array.value(row), form, out);
+            }
             Self::Interval(array) => {
                 let value = array.value(row);
                 time_text::write_interval(value.months, value.days, value.nanoseconds, out);
@@ -137,7 +158,11 @@ impl<'a> Cells<'a> {
             }
             _ if self.is_json_string(row) => {
                 out.push(b'"');
+                let start = out.len();
                 self.write(row, out);
+                if matches!(self, Self::FormattedDate(..) | Self::FormattedTimestamp(..)) {
+                    time_form::escape_from(start, out);
+                }
                 out.push(b'"');
             }
             _ => self.write(row, out),
@@ -149,6 +174,8 @@ impl<'a> Cells<'a> {
     fn is_json_string(&self, row: usize) -> bool {
         match self {
             Self::Varbinary(_) | Self::Date(_) | Self::Timestamp(_) | Self::Interval(_) => true,
+            Self::FormattedDate(..) => true,
+            Self::FormattedTimestamp(_, form) => !matches!(form, TimeForm::Count(_)),
             Self::Real(array) => !array.value(row).is_finite(),
             Self::Double(array) => !array.value(row).is_finite(),
             _ => false,

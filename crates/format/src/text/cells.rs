@@ -10,7 +10,7 @@ use tidemill_record::recycled::Room;
 use super::column::{make_room, string};
 use super::fields::Fields;
 use super::lanes::{Baseline, Lanes};
-use super::misfit::{Misfit, misfit, null};
+use super::misfit::{Misfit, misfit, misfit_of_format, null};
 use super::number::Fault;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view, view_inside};
@@ -30,6 +30,8 @@ pub(crate) struct Chunk<'a, F> {
 pub(super) struct Cells<'a, F> {
     chunk: &'a Chunk<'a, F>,
     field: &'a Field,
+    /// What texts are to be of; empty where that is the usual form.
+    format: &'a str,
     nulls: &'a mut NullBufferBuilder,
     misfits: &'a mut Vec<Misfit>,
 }
@@ -42,7 +44,12 @@ impl<'a, F: Fields> Cells<'a, F> {
         nulls: &'a mut NullBufferBuilder,
         misfits: &'a mut Vec<Misfit>,
     ) -> Self {
-        Self { chunk, field, nulls, misfits }
+        Self { chunk, field, format: "", nulls, misfits }
+    }
+
+    /// The same, where texts are to be of a format.
+    pub(super) fn of_format(self, format: &'a str) -> Self {
+        Self { format, ..self }
     }
 
     /// Appends a value a row: what `W` makes of four plain slots or `short` of one or, where they
@@ -90,7 +97,8 @@ impl<'a, F: Fields> Cells<'a, F> {
                 let text = chunk.text(slot);
                 room.write(parse(text, slot.tag()).unwrap_or_else(|fault| {
                     nulls.append_null(self.nulls, row);
-                    misfit(self.field, self.misfits, row, text, fault);
+                    let found = (text, fault);
+                    misfit_of_format(self.field, self.format, self.misfits, row, found);
                     T::default()
                 }));
             }

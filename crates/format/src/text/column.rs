@@ -12,9 +12,9 @@ use arrow_array::types::{
 };
 use arrow_array::{ArrayRef, BinaryViewArray, BooleanArray, Decimal128Array};
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBufferBuilder};
-use tidemill_plan::TimestampUnit;
+use tidemill_plan::{TimeForm, Times, TimestampUnit};
 use tidemill_record::recycled::{Room, Sources};
-use tidemill_record::{DataType, Field};
+use tidemill_record::{DataType, Field, TimeFormat};
 
 use super::cells::{Cells, Chunk, Doubles, Integers, Near, OneByOne};
 use super::cut::{Cuts, is_cut};
@@ -62,6 +62,10 @@ enum Values {
     },
     Date(Room<i32>),
     Timestamp(Room<i64>),
+    /// Of a format that was asked for.
+    FormattedDate(Room<i32>, Box<TimeFormat>),
+    /// The same.
+    FormattedTimestamp(Room<i64>, Box<TimeFormat>),
     Interval(Room<IntervalMonthDayNano>),
 }
 
@@ -70,11 +74,16 @@ impl TextColumn {
     /// [`FormatError::UnsupportedColumn`] for arrays.
     pub(crate) fn new(
         field: &Field,
-        unit: TimestampUnit,
+        (unit, times): (TimestampUnit, &Times),
         is_inferred: bool,
     ) -> Result<Self, FormatError> {
+        let form = times.of(field);
+        let unit = match form {
+            Some(TimeForm::Count(unit)) => *unit,
+            _ => unit,
+        };
         let values =
-            Values::new(&field.data_type).ok_or_else(|| FormatError::UnsupportedColumn {
+            Values::new(&field.data_type, form).ok_or_else(|| FormatError::UnsupportedColumn {
                 column: field.name.clone(),
                 reason: format!("{} cannot be read from text", field.data_type),
             })?;
@@ -193,6 +202,31 @@ impl TextColumn {
             Values::Date(values) => {
                 cells.parse_each(values, |text, tag| string(tag).and_then(|()| time::date(text)));
             }
+            Values::FormattedDate(values, format) => {
+                cells.of_format(format.text()).parse_each(values, |text, tag| {
+                    numeric(tag)?;
+                    day_of(format.read(text).map_err(Fault::Format)?)
+                });
+            }
+            Values::FormattedTimestamp(values, format) => {
+                let mut cut_count = 0;
+                cells.of_format(format.text()).parse_each(values, |text, tag| {
+                    numeric(tag)?;
+                    let (micros, is_cut) = format.read_noting_cut(text).map_err(Fault::Format)?;
+                    cut_count += u64::from(is_cut);
+                    Ok(micros)
+                });
+                if cut_count > 0 {
+                    let is_cut =
+                        |text| format.read_noting_cut(text).is_ok_and(|(_, is_cut)| is_cut);
+                    let is_first = |row: &usize| {
+                        let slot = chunk.fields.slot(*row);
+                        !slot.is_null() && is_cut(chunk.text(slot))
+                    };
+                    let mut rows = 0..chunk.fields.row_count();
+                    self.cuts.note(cut_count, || rows.find(is_first));
+                }
+            }
             Values::Interval(values) => cells.parse_each(values, interval),
             Values::BigInt(_)
             | Values::Double(_)
@@ -218,8 +252,12 @@ impl TextColumn {
                 Decimal128Array::new(values.take(), nulls)
                     .with_data_type(self.field.data_type.arrow()),
             ),
-            Values::Date(values) => values.finish::<Date32Type>(nulls),
-            Values::Timestamp(values) => values.finish::<TimestampMicrosecondType>(nulls),
+            Values::Date(values) | Values::FormattedDate(values, _) => {
+                values.finish::<Date32Type>(nulls)
+            }
+            Values::Timestamp(values) | Values::FormattedTimestamp(values, _) => {
+                values.finish::<TimestampMicrosecondType>(nulls)
+            }
             Values::Interval(values) => values.finish::<IntervalMonthDayNanoType>(nulls),
             Values::Varchar { views, is_inline } => {
                 // Where every string is inlined the frame need not be kept for its sake.
@@ -275,7 +313,11 @@ pub(super) fn make_room<T: ArrowNativeType>(values: &mut Room<T>, rows: usize) {
 }
 
 impl Values {
-    fn new(data_type: &DataType) -> Option<Self> {
+    fn new(data_type: &DataType, form: Option<&TimeForm>) -> Option<Self> {
+        let format = match form {
+            Some(TimeForm::Format(format)) => Some(Box::new(format.clone())),
+            _ => None,
+        };
         Some(match data_type {
             DataType::Boolean => Self::Boolean(BooleanBufferBuilder::new(0)),
             DataType::TinyInt => Self::TinyInt(Room::default()),
@@ -287,8 +329,14 @@ impl Values {
             DataType::Decimal { .. } => Self::Decimal(Room::default()),
             DataType::Varchar => Self::Varchar { views: Room::default(), is_inline: true },
             DataType::Varbinary => Self::Varbinary { views: Room::default(), bytes: Vec::new() },
-            DataType::Date => Self::Date(Room::default()),
-            DataType::Timestamp => Self::Timestamp(Room::default()),
+            DataType::Date => match format {
+                Some(format) => Self::FormattedDate(Room::default(), format),
+                None => Self::Date(Room::default()),
+            },
+            DataType::Timestamp => match format {
+                Some(format) => Self::FormattedTimestamp(Room::default(), format),
+                None => Self::Timestamp(Room::default()),
+            },
             DataType::Interval => Self::Interval(Room::default()),
             DataType::Array(_) => return None,
         })
@@ -331,6 +379,11 @@ fn truth(text: &[u8], tag: Tag) -> Result<bool, Fault> {
 fn small<T: TryFrom<i64>>(text: &[u8], tag: Tag) -> Result<T, Fault> {
     numeric(tag)?;
     T::try_from(number::integer(text)?).map_err(|_| Fault::Range)
+}
+
+/// The day of a time.
+fn day_of(micros: i64) -> Result<i32, Fault> {
+    i32::try_from(micros.div_euclid(time::MICROS_PER_DAY)).map_err(|_| Fault::Range)
 }
 
 fn interval(text: &[u8], tag: Tag) -> Result<IntervalMonthDayNano, Fault> {

@@ -6,6 +6,7 @@
 //! by its notation, which rounds. A timestamp is one also where its digits below the microsecond will be cut:
 //! those are counted where they are.
 
+use tidemill_plan::{TimeForm, Times};
 use tidemill_record::DataType;
 
 use super::{literal, number, time};
@@ -15,7 +16,9 @@ const DECIMAL_DIGITS_MAX: i64 = 38;
 
 /// The types that all texts seen so far can be read as.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TextKinds {
+pub(crate) struct TextKinds<'a> {
+    /// The forms that times are said to have.
+    times: &'a Times,
     is_boolean: bool,
     /// `None` once one was no number.
     numbers: Option<NumberKinds>,
@@ -24,15 +27,18 @@ pub(crate) struct TextKinds {
     is_any: bool,
 }
 
-impl TextKinds {
-    /// Before any value.
-    pub(crate) const NONE_SEEN: Self = Self {
-        is_boolean: true,
-        numbers: Some(NumberKinds::NONE_SEEN),
-        is_date: true,
-        is_timestamp: true,
-        is_any: false,
-    };
+impl<'a> TextKinds<'a> {
+    /// Before any value, where times have these forms.
+    pub(crate) const fn none_seen(times: &'a Times) -> Self {
+        Self {
+            times,
+            is_boolean: true,
+            numbers: Some(NumberKinds::NONE_SEEN),
+            is_date: true,
+            is_timestamp: true,
+            is_any: false,
+        }
+    }
 
     /// Takes a value that is not NULL into account.
     pub(crate) fn see(&mut self, text: &[u8]) {
@@ -44,14 +50,23 @@ impl TextKinds {
     /// As [`Self::see`], of a text that is not to be read as a number or truth value.
     pub(crate) fn see_time(&mut self, text: &[u8]) {
         self.is_any = true;
-        self.is_date = self.is_date && time::date(text).is_ok();
-        self.is_timestamp = self.is_timestamp && time::is_timestamp(text);
+        self.is_date =
+            self.is_date && fits(&self.times.date, text, |text| time::date(text).is_ok());
+        self.is_timestamp =
+            self.is_timestamp && fits(&self.times.timestamp, text, time::is_timestamp);
     }
 
-    /// The narrowest type; VARCHAR if nothing was seen.
+    /// The narrowest type; VARCHAR if nothing was seen. Who says how times are written means those that are
+    /// written so, numbers or not.
     pub(crate) fn data_type(self) -> DataType {
         match self {
             Self { is_any: false, .. } => DataType::Varchar,
+            Self { is_date: true, times: Times { date: Some(_), .. }, .. } => DataType::Date,
+            Self {
+                is_timestamp: true,
+                times: Times { timestamp: Some(TimeForm::Format(_)), .. },
+                ..
+            } => DataType::Timestamp,
             Self { is_boolean: true, .. } => DataType::Boolean,
             Self { numbers: Some(numbers), .. } => numbers.data_type(),
             _ => self.time_type(),
@@ -65,6 +80,14 @@ impl TextKinds {
             Self { is_any: true, is_timestamp: true, .. } => DataType::Timestamp,
             _ => DataType::Varchar,
         }
+    }
+}
+
+/// Whether a text is a time of the form that is given, else one by `usual`. Nothing is inferred to be a count.
+fn fits(form: &Option<TimeForm>, text: &[u8], usual: impl Fn(&[u8]) -> bool) -> bool {
+    match form {
+        Some(TimeForm::Format(format)) => !format.is_count() && format.read(text).is_ok(),
+        Some(TimeForm::Count(_) | TimeForm::Iso { .. }) | None => usual(text),
     }
 }
 
@@ -243,7 +266,8 @@ mod tests {
     use super::*;
 
     fn type_of(texts: &[&str]) -> String {
-        let mut kinds = TextKinds::NONE_SEEN;
+        let usual = Times::default();
+        let mut kinds = TextKinds::none_seen(&usual);
         texts.iter().for_each(|text| kinds.see(text.as_bytes()));
         kinds.data_type().to_string()
     }

@@ -29,12 +29,25 @@ pub(super) fn misfit(
     text: &[u8],
     fault: Fault,
 ) {
-    let reason = reason(text, fault, &field.data_type);
+    let reason = reason(text, fault, &field.data_type, "");
+    misfits.push(Misfit { row, reason });
+}
+
+/// As [`misfit`], of a text that was to be of a format.
+#[cold]
+pub(super) fn misfit_of_format(
+    field: &Field,
+    format: &str,
+    misfits: &mut Vec<Misfit>,
+    row: usize,
+    (text, fault): (&[u8], Fault),
+) {
+    let reason = reason(text, fault, &field.data_type, format);
     misfits.push(Misfit { row, reason });
 }
 
 /// The fault as a sentence, with the text clipped to 60 characters.
-fn reason(text: &[u8], fault: Fault, data_type: &DataType) -> String {
+fn reason(text: &[u8], fault: Fault, data_type: &DataType, format: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 60;
     let text = String::from_utf8_lossy(text);
     let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
@@ -49,6 +62,7 @@ fn reason(text: &[u8], fault: Fault, data_type: &DataType) -> String {
             format!("'{shown}' begins with a zero or plus that {data_type} would lose")
         }
         Fault::Digits => format!("'{shown}' has more digits than {data_type} holds"),
+        Fault::Format(misfit) => format!("'{shown}' is not of the format '{format}': {misfit}"),
         Fault::Fraction => format!("'{shown}' has more digits after the point than {data_type}"),
     }
 }

@@ -6,7 +6,7 @@
 //! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
 //! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD
-//! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times.
+//! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times, and [`time_form`] those whose form was asked for.
 
 pub(crate) mod block;
 pub(crate) mod canonical;
@@ -30,6 +30,7 @@ pub(crate) mod quoting;
 pub(crate) mod rows;
 pub(crate) mod slot;
 pub(crate) mod time;
+pub(crate) mod time_form;
 pub(crate) mod time_text;
 pub(crate) mod verbatim;
 pub(crate) mod view;

@@ -4,6 +4,8 @@
 //! are integers, `1.5` is none, and `1.005` is no `DECIMAL(9,2)`. (DuckDB rounds the last two.)
 //! Spaces and tabs around a number are allowed.
 
+use tidemill_record::TimeMisfit;
+
 /// Why text is not a value of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -19,6 +21,8 @@ pub(crate) enum Fault {
     Identifier,
     /// It is a JSON value of another kind.
     Kind,
+    /// It is no time of the format that was asked for.
+    Format(TimeMisfit),
 }
 
 /// A 64-bit integer.

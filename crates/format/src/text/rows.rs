@@ -7,7 +7,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_select::filter::filter;
-use tidemill_plan::{CsvOptions, TimestampUnit};
+use tidemill_plan::{CsvOptions, Times, TimestampUnit};
 use tidemill_record::batch::Columns;
 use tidemill_record::recycled::{Room, no_bytes};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
@@ -234,14 +234,14 @@ impl Rows {
     pub(crate) fn new(
         spec: &DecoderSpec<'_>,
         fields: &[usize],
-        unit: TimestampUnit,
+        times: (TimestampUnit, &Times),
     ) -> Result<Self, FormatError> {
         let DecoderSpec { schema, columns, batch_rows, is_inferred, .. } = *spec;
         let columns = columns
             .iter()
             .map(|&column| {
                 let field = place_of(fields, column);
-                Ok((field, TextColumn::new(&schema.fields[column], unit, is_inferred)?))
+                Ok((field, TextColumn::new(&schema.fields[column], times, is_inferred)?))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {

@@ -10,8 +10,10 @@ use tidemill_record::{DataType, Field, FrameBytes, Frames, Offset, PartitionId, 
 
 use crate::decoding::{check_every_cut, decode, texts_schema};
 
-const JSON: Format =
-    Format::Json(JsonOptions { timestamp_unit: tidemill_plan::TimestampUnit::Milliseconds });
+const JSON: Format = Format::Json(JsonOptions {
+    timestamp_unit: tidemill_plan::TimestampUnit::Milliseconds,
+    times: tidemill_plan::Times::USUAL,
+});
 
 const RECORDS: [&str; 10] = [
     r#"{"a":"plain","b":"a text that is longer than twelve bytes","c":1}"#,

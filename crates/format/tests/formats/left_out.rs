@@ -134,7 +134,10 @@ fn digits_below_the_microsecond_are_counted() {
     input.push_str("\"2024-01-01 00:00:00.000000001+05:30\",5\n2024-01-01 00:00:00.0000001x,6\n");
     let digits = lost(Lost::Digits("t".to_owned()), 2, first);
     assert_eq!(check(&csv(), &columns, &input, &[digits]).len(), 1);
-    let nanos = Format::Json(JsonOptions { timestamp_unit: TimestampUnit::Nanoseconds });
+    let nanos = Format::Json(JsonOptions {
+        timestamp_unit: TimestampUnit::Nanoseconds,
+        ..JsonOptions::default()
+    });
     let input = "{\"t\":1704067200000001000}\n{\"t\":0}\n{\"t\":1704067200000001001}\n{\"t\":-5}\n";
     check(&nanos, &columns, input, &[lost(Lost::Digits("t".to_owned()), 2, 34)]);
 }

@@ -14,5 +14,6 @@ mod json_records;
 mod left_out;
 mod parts;
 mod round_trip;
+mod time_forms;
 mod verbatim;
 mod written;

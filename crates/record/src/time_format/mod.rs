@@ -17,6 +17,7 @@ pub use read::{Misfit, Reason};
 /// A compiled format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeFormat {
+    text: String,
     steps: Vec<Step>,
     /// What the day is made of, of a format that reads.
     day: DayBy,
@@ -195,7 +196,7 @@ impl TimeFormat {
         let mut steps = Vec::new();
         compile(format, &mut steps)?;
         let day = day_of(&steps);
-        Ok(Self { steps, day })
+        Ok(Self { text: format.to_owned(), steps, day })
     }
 
     /// Compiles a format that reads.
@@ -212,6 +213,18 @@ impl TimeFormat {
             return Err(TimeFormatError::WeekWithoutYear);
         }
         Ok(format)
+    }
+
+    /// The format as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether texts of it are a count of seconds, with whatever stands around it.
+    #[must_use]
+    pub fn is_count(&self) -> bool {
+        self.directives().any(|directive| directive == Directive::Epoch)
     }
 
     fn directives(&self) -> impl Iterator<Item = Directive> {

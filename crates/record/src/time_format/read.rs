@@ -57,6 +57,21 @@ impl TimeFormat {
     /// # Errors
     /// [`Misfit`], where the text is not of this format.
     pub fn read(&self, text: &[u8]) -> Result<i64, Misfit> {
+        let fields = self.fields(text)?;
+        fields.micros(self.day).map_err(|reason| Misfit { at: 0, reason })
+    }
+
+    /// The same, and whether the text has digits below the microsecond that are not zero.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_noting_cut(&self, text: &[u8]) -> Result<(i64, bool), Misfit> {
+        let fields = self.fields(text)?;
+        let micros = fields.micros(self.day).map_err(|reason| Misfit { at: 0, reason })?;
+        Ok((micros, fields.is_cut))
+    }
+
+    fn fields(&self, text: &[u8]) -> Result<Fields, Misfit> {
         let mut cursor = Cursor { text, at: 0 };
         cursor.skip_space();
         let mut fields = Fields::default();
@@ -86,7 +101,7 @@ impl TimeFormat {
         if cursor.at < text.len() {
             return Err(Misfit { at: cursor.at, reason: Reason::Rest });
         }
-        fields.micros(self.day).map_err(|reason| Misfit { at: 0, reason })
+        Ok(fields)
     }
 }
 
@@ -134,6 +149,8 @@ struct Fields {
     second: i64,
     /// Of the second.
     micros: i64,
+    /// Whether there are digits below.
+    is_cut: bool,
     is_afternoon: Option<bool>,
     iso_year: i64,
     week: i64,
@@ -158,6 +175,7 @@ impl Default for Fields {
             minute: 0,
             second: 0,
             micros: 0,
+            is_cut: false,
             is_afternoon: None,
             iso_year: 1900,
             week: 1,
@@ -265,12 +283,12 @@ impl Cursor<'_> {
         range.contains(&value).then_some(value)
     }
 
-    /// A fraction of a second in so many digits at most, as microseconds.
-    fn fraction(&mut self, most: usize) -> Option<i64> {
+    /// A fraction of a second in so many digits at most, as nanoseconds.
+    fn nanos(&mut self, most: usize) -> Option<i64> {
         const NANO_DIGITS: usize = 9;
         let (value, count) = self.digits(most)?;
         let missing = u32::try_from(NANO_DIGITS - count).ok()?;
-        Some(value * 10_i64.pow(missing) / 1000)
+        Some(value * 10_i64.pow(missing))
     }
 
     /// Which of these names follows.
@@ -300,9 +318,13 @@ impl Cursor<'_> {
             D::Hour12 => fields.hour = self.number(2, 1..=12)?,
             D::Minute => fields.minute = self.number(2, 0..=59)?,
             D::Second => fields.second = self.number(2, 0..=59)?,
-            D::Millisecond => fields.micros = self.fraction(3)?,
-            D::Microsecond => fields.micros = self.fraction(6)?,
-            D::Nanosecond => fields.micros = self.fraction(9)?,
+            D::Millisecond => fields.micros = self.nanos(3)? / 1000,
+            D::Microsecond => fields.micros = self.nanos(6)? / 1000,
+            D::Nanosecond => {
+                let nanos = self.nanos(9)?;
+                fields.micros = nanos / 1000;
+                fields.is_cut = nanos % 1000 != 0;
+            }
             D::WeekdayName => fields.weekday = Some(self.name(&DAYS, usize::MAX)?),
             D::WeekdayShort => fields.weekday = Some(self.name(&DAYS, 3)?),
             D::WeekdayFromSunday => fields.weekday = Some((self.number(1, 0..=6)? + 6) % 7),

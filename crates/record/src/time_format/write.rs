@@ -8,19 +8,24 @@ use crate::civil::{
 };
 
 impl TimeFormat {
-    /// Appends a time, given as days since the epoch and microseconds of the day. O(steps).
-    pub fn write(&self, days: i64, of_day: i64, out: &mut String) {
+    /// Appends a time, given as days since the epoch and microseconds of the day, to what takes any text: errors
+    /// of `out` are passed over. O(steps), without allocation.
+    pub fn write(&self, days: i64, of_day: i64, out: &mut impl Write) {
         debug_assert!((0..MICROS_PER_DAY).contains(&of_day), "microseconds of one day");
         let moment = Moment { days, date: civil_of(days), of_day };
         for step in &self.steps {
             match step {
-                Step::Text(text) | Step::Space(text) => out.push_str(text),
+                Step::Text(text) | Step::Space(text) => push(text, out),
                 Step::Directive { directive, is_bare } => {
                     moment.write_directive(*directive, *is_bare, out);
                 }
             }
         }
     }
+}
+
+fn push(text: &str, out: &mut impl Write) {
+    let _ = out.write_str(text);
 }
 
 /// A time taken apart.
@@ -32,7 +37,7 @@ struct Moment {
 }
 
 impl Moment {
-    fn write_directive(&self, directive: Directive, is_bare: bool, out: &mut String) {
+    fn write_directive(&self, directive: Directive, is_bare: bool, out: &mut impl Write) {
         use Directive as D;
         let seconds = self.of_day / MICROS_PER_SECOND;
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -59,17 +64,17 @@ impl Moment {
             D::IsoWeek => (iso_week(self.days).1, 2),
             // No timestamp's seconds leave the range, and a date's fit by far.
             D::Epoch => (self.days * (MICROS_PER_DAY / MICROS_PER_SECOND) + seconds, 0),
-            D::MonthName => return out.push_str(self.month_name()),
-            D::MonthShort => return out.push_str(&self.month_name()[..3]),
-            D::WeekdayName => return out.push_str(self.weekday_name()),
-            D::WeekdayShort => return out.push_str(&self.weekday_name()[..3]),
-            D::HalfDay => return out.push_str(if hour < 12 { "AM" } else { "PM" }),
-            D::Offset => return out.push_str("+00"),
+            D::MonthName => return push(self.month_name(), out),
+            D::MonthShort => return push(&self.month_name()[..3], out),
+            D::WeekdayName => return push(self.weekday_name(), out),
+            D::WeekdayShort => return push(&self.weekday_name()[..3], out),
+            D::HalfDay => return push(if hour < 12 { "AM" } else { "PM" }, out),
+            D::Offset => return push("+00", out),
             // Timestamps have no zone to name.
             D::Zone => return,
         };
         let width = if is_bare { 0 } else { width };
-        // Writing to a String does not fail.
+        // Memory does not refuse to be written to.
         let _ = write!(out, "{value:0width$}");
     }
 

@@ -4,6 +4,7 @@ use tidemill_plan::{CsvFields, CsvOptions, CsvReading};
 
 use super::Options;
 use super::format::{Direction, timestamp_unit};
+use super::times::times;
 
 /// Reads the options of CSV; `default` applies where one is not given.
 pub(super) fn csv_options(
@@ -28,6 +29,7 @@ pub(super) fn csv_options(
         delimiter,
         quote,
         timestamp_unit: timestamp_unit(options).unwrap_or_default(),
+        times: times(options, direction, false),
         reading,
     }
 }

@@ -4,10 +4,11 @@ use tidemill_plan::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, Ti
 
 use super::Options;
 use super::csv::csv_options;
+use super::times::times;
 
 /// What a format is for: who writes chooses less than others have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Read,
     Write,
 }
@@ -67,6 +68,7 @@ pub(super) fn format(
         Format::Csv(csv) => Format::Csv(csv_options(options, csv, direction)),
         Format::Json(_) => Format::Json(JsonOptions {
             timestamp_unit: timestamp_unit(options).unwrap_or_default(),
+            times: times(options, direction, true),
         }),
         other => other,
     })

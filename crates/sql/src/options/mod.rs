@@ -6,10 +6,12 @@ mod csv;
 mod file_sink;
 mod format;
 mod settings;
+mod times;
 
 pub(crate) use connector::{EVENT_TIME, PARTITION_AUDIT, Source, sink, source};
-pub(crate) use format::format_by_name_ending;
+pub(crate) use format::{Direction, format_by_name_ending};
 pub(crate) use settings::set;
+pub(crate) use times::{WrongForm, time_form};
 
 use std::cell::Cell;
 
