@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tidemill_plan::Format;
+use tidemill_plan::{Format, Packing};
 use tidemill_record::{Batch, Schema};
 
 use crate::FormatError;
@@ -68,6 +68,17 @@ impl Encoder {
                 reason: "only columns of CSV are handed on as text".to_owned(),
             }),
         }
+    }
+
+    /// Compresses what is encoded from now on as the format does that within its files. Of text, which is compressed as a
+    /// whole, it does nothing and says `false`.
+    pub fn pack(&mut self, packing: Packing) -> bool {
+        match &mut self.kind {
+            Kind::Csv(_) | Kind::Json(_) => return false,
+            Kind::Arrow(encoder) => encoder.pack(packing),
+            Kind::Parquet(encoder) => encoder.pack(packing),
+        }
+        true
     }
 
     /// Appends what of the segment is now ready to `out`. The columns are those of the schema.

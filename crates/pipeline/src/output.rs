@@ -62,12 +62,15 @@ impl Output {
                     spec.backend,
                     Arc::clone(&directory),
                     file_number,
-                    sink.format.extension(),
+                    &sink.extension(),
                     sink.rolling_bytes,
                 )
                 .await?;
+                let mut encoder = Encoder::with_verbatim(&sink.format, &schema, &verbatim)?;
+                let writer =
+                    if encoder.pack(sink.packing) { writer } else { writer.packed(sink.packing) };
                 Self::File(FileOutput {
-                    encoder: Encoder::with_verbatim(&sink.format, &schema, &verbatim)?,
+                    encoder,
                     clock: SegmentClock::new(Some(&directory), sink.rolling_interval),
                     directory,
                     is_rolling: sink.rolling_bytes.is_some(),
@@ -154,7 +157,10 @@ impl Output {
     /// Bytes held between turns, but for what has a bound of its own: text, at most a few writes.
     pub(crate) fn held_bytes(&self) -> u64 {
         match self {
-            Self::File(file) => count(file.encoder.held_bytes()),
+            Self::File(file) => {
+                let packed = file.writer.as_ref().map_or(0, FileWriter::held_bytes);
+                count(file.encoder.held_bytes() + packed)
+            }
             Self::Stdout(stdout) => count(stdout.encoder.held_bytes()),
             Self::Sealed | Self::Columns(_) => 0,
         }
@@ -241,7 +247,7 @@ impl FileOutput {
     async fn flush(&mut self) -> Result<(), PipelineError> {
         let writer = self.writer.as_mut().expect("the writer stays until the output is finished");
         writer.write(&self.bytes).await?;
-        self.bytes_out += count(self.bytes.len());
+        self.bytes_out = writer.byte_count();
         self.bytes.clear();
         Ok(())
     }
@@ -257,7 +263,9 @@ impl FileOutput {
             self.encoder.finish(&mut self.bytes)?;
             self.flush().await?;
         }
-        let writer = self.writer.take().expect("an output is finished once");
+        let mut writer = self.writer.take().expect("an output is finished once");
+        writer.roll().await?;
+        self.bytes_out = writer.byte_count();
         let finished = writer.finish().await?;
         let part = self.directory.is_one_file().then(|| self.encoder.take_part());
         Ok(Delivery { directory: Arc::clone(&self.directory), finished, part })

@@ -7,8 +7,8 @@ use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQue
 use crate::options::duration_text;
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, SinkConnector,
-    SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
+    AggregateSpec, ExprKind, Format, LimitSpec, NamedExpr, OverOrder, OverSpec, Packing,
+    SinkConnector, SinkDef, SortKey, SortSpec, SourceConnector, TopNSpec, WindowSpec,
 };
 
 /// A step of a plan. Fragments are numbered depth first, children before the gather that reads them.
@@ -91,7 +91,13 @@ fn write_sink(f: &mut fmt::Formatter<'_>, sink: &SinkDef) -> fmt::Result {
     match &sink.connector {
         SinkConnector::File(file) => {
             let format = file.format.name();
-            writeln!(f, "sink {}: file {} ({format})", sink.name, file.path)
+            let packing = file.packing.codec.name();
+            let packing = if file.packing.codec == Packing::of(&file.format).codec {
+                String::new()
+            } else {
+                format!(", {packing}")
+            };
+            writeln!(f, "sink {}: file {} ({format}{packing})", sink.name, file.path)
         }
         SinkConnector::Stdout(format) => {
             let format = format.as_ref().map_or("table", Format::name);

@@ -1,6 +1,7 @@
 //! The query as plain data, and the proof of where it may run.
 //!
 //! Read in this order: [`options`] (sources and sinks), [`mod@format`] (how their records are laid out), [`times`] (and their times),
+//! [`packing`] (how results are compressed),
 //! [`source_columns`] (what columns a source has), [`expr`] (what one row yields), [`relation`] (what a query does to
 //! its input), [`mod@fragment`] (how that is cut into pipelines), `locality` (why groups lie in one partition),
 //! `computing` (where computed columns are computed), [`verbatim`] (what of it passes as text), [`explain`] (the same
@@ -19,6 +20,7 @@ pub mod lineage;
 mod locality;
 pub mod options;
 pub mod over;
+pub mod packing;
 pub mod relation;
 pub mod scalar;
 pub mod settings;
@@ -48,6 +50,7 @@ pub use options::{
     WatermarkRule,
 };
 pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec, TopNSpec};
+pub use packing::{Codec, Packing};
 pub use relation::{
     Explain, LimitSpec, NamedExpr, Query, Relation, Scan, Script, SortKey, SortSpec,
 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidemill_record::{DataType, Field, Schema};
 
-use crate::{DerivedColumn, Encoding, Format, Span};
+use crate::{DerivedColumn, Encoding, Format, Packing, Span};
 
 /// A source of records.
 #[derive(Clone, Debug, PartialEq)]
@@ -354,6 +354,8 @@ pub struct FileSink {
     pub is_file: bool,
     /// `format` and its options.
     pub format: Format,
+    /// `compression` and `compression.level`
+    pub packing: Packing,
     /// `rolling`: close a segment and open the next at about this many bytes; `None` never.
     pub rolling_bytes: Option<u64>,
     /// `rolling.interval`: of input without end, a segment is closed and becomes visible so long after its first
@@ -368,6 +370,12 @@ pub struct FileSink {
 impl FileSink {
     /// `rolling.interval` where nothing is said.
     pub const ROLLING_INTERVAL: Duration = Duration::from_secs(60);
+
+    /// The usual ending of its files' names, without the first dot.
+    #[must_use]
+    pub fn extension(&self) -> String {
+        format!("{}{}", self.format.extension(), self.packing.ending(&self.format))
+    }
 }
 
 /// `on.existing`: what to do where the directory already holds results.

@@ -1,11 +1,14 @@
 //! One partition's series of segments: `part-<partition>-<segment>.<ext>.open` until published.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tidemill_plan::Packing;
 use tidemill_rt::{Backend, File};
 
 use crate::finished::open_name;
+use crate::packer::Packer;
 use crate::{Finished, OutputDirectory, SinkError};
 
 /// Bytes collected before they are written: one call to the kernel each.
@@ -36,6 +39,10 @@ pub struct FileWriter {
     /// Bytes in all segments that are whole.
     finished_bytes: u64,
     open: Option<Open>,
+    /// Compresses what is written; `None` leaves it as it is.
+    packer: Option<Packer>,
+    /// What comes out of that; empty between calls.
+    packed: Vec<u8>,
     /// Not yet written; shorter than [`WRITE_BYTES`] between calls.
     pending: Vec<u8>,
 }
@@ -76,10 +83,19 @@ impl FileWriter {
             extension: extension.to_owned(),
             rolling_bytes,
             open: None,
+            packer: None,
+            packed: Vec::new(),
             pending: Vec::with_capacity(WRITE_BYTES),
         };
         writer.open_segment().await?;
         Ok(writer)
+    }
+
+    /// The same, which compresses what is written from now on: each segment is a member or frame of its own.
+    #[must_use]
+    pub fn packed(mut self, packing: Packing) -> Self {
+        self.packer = Packer::new(packing);
+        self
     }
 
     /// Adds bytes to the current segment.
@@ -91,10 +107,28 @@ impl FileWriter {
     /// # Cost
     /// Copies the bytes; awaits a write for every [`WRITE_BYTES`]. More than that at once is written
     /// as it is.
-    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), SinkError> {
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
         if self.open.is_none() && !bytes.is_empty() {
             self.open_segment().await?;
         }
+        let Some(packer) = &mut self.packer else { return self.write_plain(bytes).await };
+        let outcome = packer.push(bytes, &mut self.packed);
+        self.write_packed(outcome).await
+    }
+
+    /// Writes what has been compressed.
+    async fn write_packed(&mut self, outcome: io::Result<()>) -> Result<(), SinkError> {
+        if let Err(error) = outcome {
+            return Err(SinkError::of(self.directory.path(), "compress for", error));
+        }
+        let packed = std::mem::take(&mut self.packed);
+        let outcome = self.write_plain(&packed).await;
+        self.packed = packed;
+        self.packed.clear();
+        outcome
+    }
+
+    async fn write_plain(&mut self, mut bytes: &[u8]) -> Result<(), SinkError> {
         while !bytes.is_empty() {
             if self.pending.is_empty() && bytes.len() >= WRITE_BYTES {
                 return self.write_through(bytes).await;
@@ -111,7 +145,7 @@ impl FileWriter {
     }
 
     /// Whether the current segment has reached the length at which it is to be closed, with so many bytes that
-    /// the encoder still holds.
+    /// the encoder still holds. What a compressor holds does not count.
     #[must_use]
     pub fn wants_roll(&self, coming: usize) -> bool {
         let unwritten = u64::try_from(self.pending.len() + coming).expect("a usize fits u64");
@@ -124,6 +158,10 @@ impl FileWriter {
     /// # Errors
     /// As [`Self::write`], and what fsync said.
     pub async fn roll(&mut self) -> Result<(), SinkError> {
+        if let (Some(packer), Some(_)) = (&mut self.packer, &self.open) {
+            let outcome = packer.finish(&mut self.packed);
+            self.write_packed(outcome).await?;
+        }
         self.write_pending().await?;
         // One file is flushed when its parts have been joined.
         let is_part = self.directory.is_one_file();
@@ -155,7 +193,14 @@ impl FileWriter {
         if !self.directory.is_live() {
             return;
         }
-        self.pending.extend_from_slice(bytes);
+        match &mut self.packer {
+            None => self.pending.extend_from_slice(bytes),
+            Some(packer) => {
+                // The failure of the job is what the caller hears of.
+                let packed = packer.push(bytes, &mut self.pending);
+                let _ = packed.and_then(|()| packer.finish(&mut self.pending));
+            }
+        }
         if let Some(open) = &self.open {
             // The failure of the job is what the caller hears of.
             let _ = open.file.write_all_at(&self.pending, open.byte_count);
@@ -187,6 +232,12 @@ impl FileWriter {
         self.roll().await?;
         let nothing = Finished::new(self.directory.is_live());
         Ok(std::mem::replace(&mut self.finished, nothing))
+    }
+
+    /// Bytes that are held to compress what is written, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.packer.as_ref().map_or(0, Packer::held_bytes)
     }
 
     /// Bytes written and pending, in all segments.

@@ -13,6 +13,7 @@ mod file_writer;
 mod finished;
 mod intent;
 mod names;
+mod packer;
 mod parts;
 mod place;
 mod publish;

@@ -14,7 +14,8 @@ const SEGMENT_DIGITS: usize = 6;
 const DIGITS_MAX: usize = 18;
 
 /// Endings that segments have.
-const EXTENSIONS: [&str; 5] = ["csv", "jsonl", "arrow", "arrows", "parquet"];
+const EXTENSIONS: [&str; 9] =
+    ["csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst", "arrow", "arrows", "parquet"];
 
 /// What the name of a segment says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +86,15 @@ mod tests {
         assert_eq!(ours("part-00000-000000.csv"), Some((0, false)));
         assert_eq!(ours("part-00012-000345.parquet"), Some((345, false)));
         assert_eq!(ours("part-00012-000345.jsonl.open"), Some((345, true)));
+        assert_eq!(ours("part-00000-000000.csv.gz"), Some((0, false)));
+        assert_eq!(ours("part-00000-000001.jsonl.zst.open"), Some((1, true)));
         assert_eq!(ours("part-123456-1234567.arrow"), Some((1_234_567, false)));
         for other in [
             "part-time-contracts.xlsx",
             "part-00000-abc.snappy.parquet",
             "part-00000-3f2c1d9e-c000.snappy.parquet",
-            "part-00000-000000.csv.gz",
+            "part-00000-000000.csv.bz2",
+            "part-00000-000000.parquet.gz",
             "part-00000-000000.csv.open.bak",
             "part-00000-000000.csv~",
             "part-00000-000000",

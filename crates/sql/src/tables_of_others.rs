@@ -25,6 +25,7 @@ const OPTIONS: &[(&str, Becomes)] = &[
     ("csv.quote-character", Becomes::Named("csv.quote")),
     ("csv.null-literal", Becomes::Named("csv.null")),
     ("csv.escape-character", Becomes::Named("csv.escape")),
+    ("parquet.compression", Becomes::Named("compression")),
     ("csv.ignore-parse-errors", Becomes::Usual("false")),
     ("json.ignore-parse-errors", Becomes::Usual("false")),
     ("json.fail-on-missing-field", Becomes::Usual("false")),

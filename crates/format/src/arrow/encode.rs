@@ -1,9 +1,10 @@
 //! Batches to Arrow IPC: a file, which ends in a footer, or a stream.
 
 use arrow_array::RecordBatch;
-use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow_schema::ArrowError;
-use tidemill_plan::ArrowForm;
+use tidemill_plan::{ArrowForm, Codec, Packing};
 use tidemill_record::{Batch, Schema};
 
 use super::part::ArrowPart;
@@ -13,6 +14,7 @@ use crate::coalesce::Coalescer;
 /// Encodes segments that are one file or one stream each.
 pub(crate) struct ArrowEncoder {
     form: ArrowForm,
+    packing: Packing,
     coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<Writer>,
@@ -29,7 +31,13 @@ enum Writer {
 impl ArrowEncoder {
     pub(crate) fn new(form: ArrowForm, schema: &Schema) -> Self {
         let part = ArrowPart::behind(0, None);
-        Self { form, coalescer: Coalescer::of_offsets(schema), writer: None, part }
+        let coalescer = Coalescer::of_offsets(schema);
+        Self { form, packing: Packing::NONE, coalescer, writer: None, part }
+    }
+
+    /// Compresses the buffers of record batches.
+    pub(crate) fn pack(&mut self, packing: Packing) {
+        self.packing = packing;
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
@@ -74,7 +82,7 @@ impl ArrowEncoder {
             return Ok(writer);
         }
         let schema = self.coalescer.schema();
-        let mut writer = Writer::begin(self.form, schema).map_err(refused)?;
+        let mut writer = Writer::begin(self.form, self.packing, schema).map_err(refused)?;
         let listed = (self.form == ArrowForm::File).then(|| schema.clone());
         self.part = ArrowPart::behind(writer.bytes().len(), listed);
         out.append(writer.bytes());
@@ -83,10 +91,26 @@ impl ArrowEncoder {
 }
 
 impl Writer {
-    fn begin(form: ArrowForm, schema: &arrow_schema::Schema) -> Result<Self, ArrowError> {
+    fn begin(
+        form: ArrowForm,
+        packing: Packing,
+        schema: &arrow_schema::Schema,
+    ) -> Result<Self, ArrowError> {
+        let codec = match packing.codec {
+            Codec::None => None,
+            Codec::Lz4 => Some(CompressionType::LZ4_FRAME),
+            Codec::Zstd => Some(CompressionType::ZSTD),
+            Codec::Snappy | Codec::Gzip => unreachable!("the binder refuses it for Arrow"),
+        };
+        let level = packing.level.and_then(|level| i32::try_from(level).ok());
+        let options = IpcWriteOptions::default().try_with_compression(codec)?;
+        let options = options.try_with_compression_level(level)?;
+        let out = Vec::new();
         Ok(match form {
-            ArrowForm::File => Self::File(FileWriter::try_new(Vec::new(), schema)?),
-            ArrowForm::Stream => Self::Stream(StreamWriter::try_new(Vec::new(), schema)?),
+            ArrowForm::File => Self::File(FileWriter::try_new_with_options(out, schema, options)?),
+            ArrowForm::Stream => {
+                Self::Stream(StreamWriter::try_new_with_options(out, schema, options)?)
+            }
         })
     }
 

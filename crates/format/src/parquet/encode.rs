@@ -1,11 +1,12 @@
-//! Batches to Parquet files, Zstandard-compressed.
+//! Batches to Parquet files, whose pages are compressed.
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use tidemill_plan::{Codec, Format, Packing};
 use tidemill_record::{Batch, DataType, Schema};
 
 use super::part::ParquetPart;
@@ -25,6 +26,7 @@ const MAGIC_BYTES: u64 = 4;
 pub(crate) struct ParquetEncoder {
     /// Of the files. Text comes as views and is written with offsets: the writer takes either.
     schema: SchemaRef,
+    packing: Packing,
     coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<ArrowWriter<Vec<u8>>>,
@@ -46,11 +48,17 @@ impl ParquetEncoder {
             }),
             None => Ok(Self {
                 schema: written_schema(schema),
+                packing: Packing::of(&Format::Parquet),
                 coalescer: Coalescer::of_views(schema),
                 writer: None,
                 part: None,
             }),
         }
+    }
+
+    /// Compresses the pages of files that are begun from now on.
+    pub(crate) fn pack(&mut self, packing: Packing) {
+        self.packing = packing;
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
@@ -103,12 +111,28 @@ impl ParquetEncoder {
             return Ok(writer);
         }
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_compression(compression(self.packing).map_err(refused)?)
             .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
             .set_max_row_group_bytes(Some(GROUP_BYTES_MAX))
             .build();
         ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties)).map_err(refused)
     }
+}
+
+fn compression(Packing { codec, level }: Packing) -> Result<Compression, ParquetError> {
+    Ok(match codec {
+        Codec::None => Compression::UNCOMPRESSED,
+        Codec::Snappy => Compression::SNAPPY,
+        Codec::Gzip => Compression::GZIP(match level {
+            Some(level) => GzipLevel::try_new(level)?,
+            None => GzipLevel::default(),
+        }),
+        Codec::Lz4 => Compression::LZ4_RAW,
+        Codec::Zstd => Compression::ZSTD(match level.and_then(|level| i32::try_from(level).ok()) {
+            Some(level) => ZstdLevel::try_new(level)?,
+            None => ZstdLevel::default(),
+        }),
+    })
 }
 
 fn holds_interval(data_type: &DataType) -> bool {

@@ -1,11 +1,12 @@
 //! Options of the `file` sink.
 
 use tidemill_plan::options::{parse_bytes, parse_duration};
-use tidemill_plan::{Compression, FileSink, Format, OnExisting};
+use tidemill_plan::{FileSink, Format, OnExisting};
 
 use super::Options;
 use super::connector::{TRUTHS, path};
 use super::format::{Direction, format, format_by_name_ending};
+use super::packing::packing;
 
 pub(super) fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     let path = path(options, "out/");
@@ -19,6 +20,7 @@ pub(super) fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     if let (Some(path), Some(by_ending), Some(format)) = (path, &by_ending, &format) {
         check_ending(options, path, by_ending, format);
     }
+    let packing = packing(options, path, is_file, format.as_ref());
     let rolling_bytes = options.parsed("rolling", "a size such as '64MiB', or 'off'", |text| {
         if text.eq_ignore_ascii_case("off") {
             return Some(None);
@@ -54,6 +56,7 @@ pub(super) fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
         path: path?.to_owned(),
         is_file,
         format: format?,
+        packing,
         rolling_bytes: rolling_bytes.flatten(),
         rolling_interval: rolling_interval.unwrap_or(Some(FileSink::ROLLING_INTERVAL)),
         on_existing: on_existing.unwrap_or_default(),
@@ -83,14 +86,6 @@ fn check_ending(options: &mut Options<'_>, path: &str, by_ending: &Format, forma
             span,
             format!("'{path}' is named as {named}, and 'format' is '{said}'"),
             Some(hint),
-        );
-    }
-    if Compression::of(path) != Compression::None {
-        let (_, span) = options.text("path").unwrap_or(("", options.span));
-        options.fail(
-            span,
-            format!("not supported yet: to write compressed files ('{path}')"),
-            None,
         );
     }
 }
