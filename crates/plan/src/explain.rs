@@ -216,6 +216,16 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
             }
             write!(f, ", {} partitions", g.partitions)?;
         }
+        SourceConnector::Sequence(sequence) => {
+            match sequence.rows {
+                Some(1) => f.write_str("one row")?,
+                Some(rows) => write!(f, "{rows} rows")?,
+                None => f.write_str("rows without end")?,
+            }
+            if let Some(rate) = sequence.rate {
+                write!(f, ", {rate} a second")?;
+            }
+        }
         SourceConnector::Registered => write!(f, "registered")?,
     }
     let total = source.schema.fields.len();

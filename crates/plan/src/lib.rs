@@ -46,8 +46,8 @@ pub use fragment::{
 pub use function::{Family, Function, Kind, Returns, Signature};
 pub use options::{
     BadRecords, Compression, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource,
-    LateRecords, OnExisting, PartitionAudit, SinkConnector, SinkDef, SourceConnector, SourceDef,
-    WatermarkRule,
+    LateRecords, OnExisting, PartitionAudit, SequenceSource, SinkConnector, SinkDef,
+    SourceConnector, SourceDef, WatermarkRule,
 };
 pub use over::{Frame, OverCall, OverFunction, OverOrder, OverSpec, TopNSpec};
 pub use packing::{Codec, Packing};

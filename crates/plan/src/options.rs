@@ -148,6 +148,7 @@ impl SourceDef {
         match &self.connector {
             SourceConnector::Generator(generator) => generator.rows.is_some(),
             SourceConnector::File(file) => !file.follow,
+            SourceConnector::Sequence(sequence) => sequence.rows.is_some(),
             SourceConnector::Registered => true,
         }
     }
@@ -160,8 +161,28 @@ pub enum SourceConnector {
     File(FileSource),
     /// `'connector' = 'generator'`
     Generator(GeneratorSource),
+    /// One column of numbers: rows that nobody keeps anywhere, such as those of `VALUES`, are computed of them.
+    Sequence(SequenceSource),
     /// Arrow batches that the embedding program registered under the source's name.
     Registered,
+}
+
+/// Numbers in one partition: `first`, `first + step` and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequenceSource {
+    /// The number of the first row.
+    pub first: i64,
+    /// By how much it grows from row to row; not 0.
+    pub step: i64,
+    /// How many there are; the last of them fits an `i64`. `None` never ends.
+    pub rows: Option<u64>,
+    /// Rows a second, at least 1; `None` goes as fast as it can.
+    pub rate: Option<u64>,
+}
+
+impl SequenceSource {
+    /// One row, of which only that it is there matters.
+    pub const ONE_ROW: Self = Self { first: 0, step: 1, rows: Some(1), rate: None };
 }
 
 /// Options of the `file` source.

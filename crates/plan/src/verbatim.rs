@@ -64,7 +64,9 @@ fn csv_source(scan: &Scan) -> Option<&CsvOptions> {
             Format::Csv(csv) => Some(csv).filter(|csv| csv.reading.has_plain_records()),
             _ => None,
         },
-        SourceConnector::Generator(_) | SourceConnector::Registered => None,
+        SourceConnector::Generator(_)
+        | SourceConnector::Sequence(_)
+        | SourceConnector::Registered => None,
     }
 }
 

@@ -8,7 +8,7 @@ use tidemill_rt::Wake;
 
 use crate::SourceError;
 
-/// A reader of columns: the generator, and batches of the embedding program.
+/// A reader of columns: the generator, numbers, and batches of the embedding program.
 pub trait ColumnReader {
     /// Gives the next rows, at most `rows_max` (at least 1) and never none.
     ///

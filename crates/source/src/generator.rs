@@ -7,7 +7,6 @@
 mod clock;
 mod keys;
 mod names;
-mod pace;
 mod random;
 
 use std::sync::Arc;
@@ -24,8 +23,8 @@ use tidemill_rt::Wake;
 
 use self::clock::Clock;
 use self::keys::{Keys, row_counts};
-use self::pace::Pace;
 use self::random::{Stream, scale, scale_u32};
+use crate::pace::Pace;
 use crate::{ColumnReader, SourceError};
 
 /// Distinct keys at most: their names are kept in memory.

@@ -1,4 +1,4 @@
-//! Readers: files (with splits, decompression and any encoding of text), the generator, and batches of the embedding program.
+//! Readers: files (with splits, decompression and any encoding of text), the generator, numbers, and batches of the embedding program.
 //!
 //! Start with [`discover()`] (which files a path means), then [`TextReader`] and [`RowGroupReader`],
 //! which lend bytes, then [`ColumnReader`], whose implementors make columns. Absent on purpose: what
@@ -18,10 +18,12 @@ mod glob;
 mod gzip_members;
 mod left_out;
 mod lz4_walk;
+mod pace;
 mod path_keys;
 mod pipe;
 mod rotation;
 mod row_groups;
+mod sequence;
 mod split;
 mod text;
 mod transcode;
@@ -38,6 +40,7 @@ pub use generator::Generator;
 pub use path_keys::path_keys;
 pub use pipe::{PipeInput, PipeRefusal, Pipes, meant, pipe_key};
 pub use row_groups::{RowGroupPlan, RowGroupReader};
+pub use sequence::SequenceReader;
 pub use split::{SPLIT_BYTES_MIN, SPLIT_COUNT_MAX, splits};
 pub use text::{Follow, PIECE_BYTES, TextReader, TextSpec};
 pub use transcode::{decoded, may_be_utf16};

@@ -11,6 +11,7 @@ use tidemill_record::DataType;
 use crate::advice::cast_of;
 use crate::aggregates::AggregateCalls;
 use crate::coercion::{is_castable, unify};
+use crate::equality::node_count;
 use crate::fold::{constant, folded};
 use crate::literal;
 use crate::over::OverCalls;
@@ -24,6 +25,9 @@ use crate::syntax::Name;
 
 /// Deepest expression: the plan's readers recurse too.
 const DEPTH_MAX: usize = 300;
+
+/// Aliases that stand for one another in a row.
+const ALIAS_DEPTH_MAX: usize = 16;
 
 /// A bound expression, and how freely its type may still be chosen.
 #[derive(Clone, Debug)]
@@ -64,6 +68,8 @@ pub(crate) struct ExprBinder<'b, 'a, 'q> {
     pub(crate) clause: &'static str,
     /// How deep the walk is.
     pub(crate) depth: usize,
+    /// In how many aliases.
+    pub(crate) alias_depth: usize,
     /// In how many constructs that may never evaluate what is inside.
     pub(crate) laziness: usize,
 }
@@ -79,6 +85,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
             session,
             scope,
             aliases: None,
+            alias_depth: 0,
             aggregates: None,
             overs: None,
             clause,
@@ -219,10 +226,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         }
         if !self.scope.has(&name) {
             if let Some(alias) = self.aliases.and_then(|aliases| aliases.get(&name.text)) {
-                let aliases = self.aliases.take();
-                let bound = self.bind_flexible(alias);
-                self.aliases = aliases;
-                return bound;
+                return self.bind_alias(alias, name.span);
             }
             if ident.quote_style.is_none()
                 && let Some(expr) = self.bind_bound_name(&name.text, name.span)?
@@ -249,6 +253,21 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
             Err(reported) => return Err(reported),
         };
         Ok(Bound { expr, flex: Flex::Fixed })
+    }
+
+    /// What an alias stands for, which may name others: those that stand for each other end at the last.
+    fn bind_alias(&mut self, alias: &ast::Expr, span: Span) -> Bind<Bound> {
+        let aliases = self.aliases;
+        if self.alias_depth == ALIAS_DEPTH_MAX {
+            self.aliases = None;
+        }
+        self.alias_depth += 1;
+        let bound = self.bind_flexible(alias);
+        self.alias_depth -= 1;
+        self.aliases = aliases;
+        let bound = bound?;
+        self.session.spend(node_count(&bound.expr), span)?;
+        Ok(bound)
     }
 
     fn bind_qualified(&mut self, parts: &[ast::Ident]) -> Bind<Expr> {

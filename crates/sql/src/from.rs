@@ -17,9 +17,7 @@ impl QueryBinder<'_, '_> {
     /// The one table of a `FROM` clause.
     pub(crate) fn bind_from(&mut self, from: &[ast::TableWithJoins], select: Span) -> Bind<Input> {
         let table = match from {
-            [] => {
-                return self.session.fail(select, "not supported: SELECT without FROM");
-            }
+            [] => return Ok(self.one_row(first_word(select))),
             [ast::TableWithJoins { relation, joins }] => {
                 if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
                     let at = self.session.place(&["JOIN"], first_word(select));
@@ -63,8 +61,19 @@ impl QueryBinder<'_, '_> {
                 if let Some(what) = lateral(table) {
                     return self.session.fail(span, format!("not supported: {what}"));
                 }
+                if let Some(args) = args
+                    && args.settings.is_none()
+                    && let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
+                {
+                    let name = fold_name(ident, self.session.positions).text;
+                    if let Some(relation) = self.bind_series(&name, &args.args, span)? {
+                        return self.aliased(relation, 0, name, alias.as_ref());
+                    }
+                    let message = format!("not supported: the table function {name}");
+                    return self.session.fail_with(span, message, TABLE_FUNCTIONS);
+                }
                 let refused: [(bool, &[&str], &str); 7] = [
-                    (args.is_some(), &[], "a table function"),
+                    (args.is_some(), &[], "SETTINGS of a table function"),
                     (!with_hints.is_empty(), &["WITH"], "table hints"),
                     (!index_hints.is_empty(), &["INDEX"], "table hints"),
                     (version.is_some(), &["FOR"], "a version of a table"),
@@ -146,7 +155,9 @@ impl QueryBinder<'_, '_> {
         }
         self.spend_scans(1, name.span)?;
         let found = match ident.quote_style {
-            Some(PATH_QUOTE) => Tables::files(self.session, &name)?,
+            Some(PATH_QUOTE) if !self.tables.writes_path(&name.text) => {
+                Tables::files(self.session, &name)?
+            }
             _ => self.tables.find(self.session, &name)?,
         };
         self.runs_after.extend(found.runs_after);
@@ -240,6 +251,10 @@ fn scanned(source: Arc<SourceDef>) -> Relation {
         false => Relation::Project { input: Box::new(scan), columns: named },
     }
 }
+
+/// What stands in `FROM` with brackets.
+const TABLE_FUNCTIONS: &str = "there are read_csv, read_json, read_parquet, generate_series and range, and of windows TUMBLE, HOP, \
+                               CUMULATE and SESSION";
 
 /// What works where a query would look at two tables.
 pub(crate) const ONE_TABLE: &str = "a query reads one table: join before, look few values up with CASE or IN (…), and put rows of \

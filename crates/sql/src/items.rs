@@ -126,6 +126,14 @@ impl QueryBinder<'_, '_> {
             };
             items.push(Item { name, value, has_alias: false });
         }
+        if items.len() == before && scope.shown_count() == 0 {
+            let hint = "name what to read: SELECT * FROM …";
+            return self.session.fail_with(
+                span,
+                "* means the columns of FROM, and there is none",
+                hint,
+            );
+        }
         if items.len() == before {
             return self.session.fail_with(span, "* EXCLUDE leaves no column", "exclude fewer");
         }

@@ -15,8 +15,10 @@ use crate::declared::{Declared, declared};
 use crate::deep_stack;
 use crate::dialect::TidemillDialect;
 use crate::error::SqlErrors;
+use crate::file_paths::file_paths;
 use crate::options;
 use crate::position::{Positions, union};
+use crate::read_functions::hoist_reads;
 use crate::report::{Bind, Report};
 use crate::scan::{Chunk, EmitClause, scan};
 use crate::script::bind_script;
@@ -100,7 +102,7 @@ pub fn parse(text: &str) -> Result<Parsed, SqlErrors> {
     let (file_paths, declared) = deep_stack::run(text, || {
         let mut report = Report::default();
         let statements = statements(text, &mut report);
-        let file_paths = options::file_paths(&statements, &Positions::new(text));
+        let file_paths = file_paths(&statements, &Positions::new(text));
         report.finish((file_paths, declared(text, &statements)))
     })?;
     Ok(Parsed { text: text.to_owned(), file_paths, declared })
@@ -164,6 +166,7 @@ fn statements(text: &str, report: &mut Report) -> Vec<Statement> {
         statements.push(Statement { kind, span, words, is_refused });
     }
     settle_tables(&mut statements);
+    hoist_reads(&mut statements, &positions, report);
     statements
 }
 
@@ -212,6 +215,10 @@ impl Parsing<'_> {
             self.create(explain)?
         } else if self.take_word("INSERT") {
             self.insert(explain)?
+        } else if self.take_word("COPY") {
+            self.copy()?
+        } else if self.take_word("DESCRIBE") {
+            self.describe()?
         } else if self.take_word("SET") {
             self.set()?
         } else if self.starts_query() {
@@ -241,7 +248,7 @@ impl Parsing<'_> {
         }
     }
 
-    fn starts_query(&self) -> bool {
+    pub(crate) fn starts_query(&self) -> bool {
         match self.parser.peek_token().token {
             Token::LParen => true,
             Token::Word(word) => {
@@ -257,26 +264,18 @@ impl Parsing<'_> {
 
     fn create(&mut self, explain: Explain) -> Bind<StatementKind> {
         // Whatever a script declares is gone at its end.
+        if self.is_next(0, "OR") && self.is_next(1, "REPLACE") {
+            (0..2).for_each(|_| drop(self.parser.next_token()));
+        }
         let _ = self.take_word("TEMPORARY") || self.take_word("TEMP");
         if self.take_word("SOURCE") {
             return self.create_source().map(|source| StatementKind::Source(Box::new(source)));
         }
+        if self.takes_view() {
+            return self.create_view(explain);
+        }
         if self.take_word("TABLE") {
             return self.create_table().map(|table| StatementKind::Table(Box::new(table)));
-        }
-        if self.take_word("VIEW") {
-            self.skip_if_not_exists();
-            let name = self.name()?;
-            self.expect_word_or("AS", "write CREATE VIEW name AS SELECT …")?;
-            return match self.query(Target::Stdout, explain)? {
-                StatementKind::Query(QueryStatement { query, emit: None, .. }) => {
-                    Ok(StatementKind::View { name, query })
-                }
-                _ => {
-                    let hint = "write it in the query that reads the view".to_owned();
-                    Err(self.report.add(name.span, "EMIT in a view", Some(hint)))
-                }
-            };
         }
         if self.take_word("SINK") {
             self.skip_if_not_exists();
@@ -291,25 +290,57 @@ impl Parsing<'_> {
                 }
                 self.expect(&Token::RParen)?;
             }
-            let options = self.options()?;
+            let options = self.sink_options()?;
             return Ok(StatementKind::Sink { name, columns, options });
         }
         if self.take_word("STREAM") {
+            if self.parser.peek_nth_token(1).token == Token::LParen {
+                // In ksqlDB this is what is read.
+                return self.create_source().map(|source| StatementKind::Source(Box::new(source)));
+            }
             let name = self.name()?;
-            let options = self.options()?;
+            let options = self.sink_options()?;
             self.expect_word("AS")?;
             return self.query(Target::Stream { name, options }, explain);
         }
         Err(self.unknown_create())
     }
 
+    /// Takes `VIEW`, `MATERIALIZED VIEW`, or `TABLE` where a name, `AS` and a query follow: a query under a name, which
+    /// runs where it is read.
+    fn takes_view(&mut self) -> bool {
+        let is_table = self.is_next(0, "TABLE")
+            && self.is_next(if self.is_next(1, "IF") { 5 } else { 2 }, "AS");
+        if is_table || (self.is_next(0, "MATERIALIZED") && self.is_next(1, "VIEW")) {
+            self.parser.next_token();
+        }
+        is_table || self.take_word("VIEW")
+    }
+
+    /// Whether a word without quotes is the one so many behind the next.
+    fn is_next(&self, at: usize, word: &str) -> bool {
+        matches!(&self.parser.peek_nth_token(at).token, Token::Word(found)
+            if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+    }
+
+    fn create_view(&mut self, explain: Explain) -> Bind<StatementKind> {
+        self.skip_if_not_exists();
+        let name = self.name()?;
+        self.expect_word_or("AS", "write CREATE VIEW name AS SELECT …")?;
+        match self.query(Target::Stdout, explain)? {
+            StatementKind::Query(QueryStatement { query, emit: None, .. }) => {
+                Ok(StatementKind::View { name, query })
+            }
+            _ => {
+                let hint = "write it in the query that reads the view".to_owned();
+                Err(self.report.add(name.span, "EMIT in a view", Some(hint)))
+            }
+        }
+    }
+
     /// A script declares a name once, so that nothing exists before.
     fn skip_if_not_exists(&mut self) {
-        let is = |at: usize, word: &str| {
-            matches!(&self.parser.peek_nth_token(at).token, Token::Word(found)
-                if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
-        };
-        if is(0, "IF") && is(1, "NOT") && is(2, "EXISTS") {
+        if self.is_next(0, "IF") && self.is_next(1, "NOT") && self.is_next(2, "EXISTS") {
             (0..3).for_each(|_| drop(self.parser.next_token()));
         }
     }
@@ -339,6 +370,8 @@ impl Parsing<'_> {
             self.expect(&Token::RParen)?;
         }
         source.options = self.options()?;
+        self.encoding(&mut source.options)?;
+        self.refuse_topic(&source.options)?;
         Ok(source)
     }
 
@@ -488,6 +521,12 @@ impl Parsing<'_> {
         if let Some(reported) = self.diagnosed(self.token_span(&next)) {
             return Err(reported);
         }
+        if next.token == Token::Lt {
+            let span = self.token_span(self.parser.get_current_token());
+            let message = "not supported: a type of several values".to_owned();
+            let hint = "declare it VARCHAR, and compute columns of it: name TYPE AS JSON_VALUE(column, '$.field')";
+            return Err(self.report.add(span, message, Some(hint.to_owned())));
+        }
         let message = format!("not supported: {} after {behind}", shown(&next));
         Err(self.report.add(self.token_span(&next), message, Some(hint.to_owned())))
     }
@@ -507,6 +546,9 @@ impl Parsing<'_> {
 
     fn insert(&mut self, explain: Explain) -> Bind<StatementKind> {
         self.expect_word_or("INTO", "write INSERT INTO sink SELECT …")?;
+        if let Some(path) = self.path() {
+            return self.insert_into_path(path, explain);
+        }
         let name = self.name()?;
         if !self.starts_query() || self.parser.peek_token().token == Token::LParen {
             let token = self.parser.peek_token();
@@ -528,7 +570,7 @@ impl Parsing<'_> {
         Ok(StatementKind::Set { key, value })
     }
 
-    fn query(&mut self, target: Target, explain: Explain) -> Bind<StatementKind> {
+    pub(crate) fn query(&mut self, target: Target, explain: Explain) -> Bind<StatementKind> {
         if !self.starts_query() {
             let token = self.parser.peek_token();
             let message = format!("a query is missing before {}", shown(&token));
@@ -537,7 +579,13 @@ impl Parsing<'_> {
         let parsed = self.parser.parse_query();
         let query = self.checked(parsed)?;
         let emit = self.emit;
-        Ok(StatementKind::Query(QueryStatement { target, query, emit, explain }))
+        Ok(StatementKind::Query(QueryStatement {
+            target,
+            query,
+            emit,
+            explain,
+            is_described: false,
+        }))
     }
 }
 

@@ -250,9 +250,12 @@ impl<'b, 'a> QueryBinder<'b, 'a> {
                 let relation = self.bind_union(body)?;
                 self.order_output(relation, order_by, limit, span)
             }
+            ast::SetExpr::Values(values) => {
+                let relation = self.bind_values(values, span)?;
+                self.order_output(relation, order_by, limit, span)
+            }
             other => {
                 let what = match other {
-                    ast::SetExpr::Values(_) => "VALUES",
                     ast::SetExpr::Table(_) => "TABLE name; SELECT * FROM name does the same",
                     _ => "a statement that changes data, inside a query",
                 };

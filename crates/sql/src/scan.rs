@@ -16,6 +16,7 @@ use crate::from_first::select_first;
 use crate::position::Positions;
 use crate::report::Report;
 use crate::spelling;
+use crate::statement_tokens::in_our_order;
 use crate::window_order::windows_last;
 use crate::window_tokens::TableWindow;
 
@@ -84,6 +85,17 @@ pub(crate) fn scan(text: &str, positions: &Positions, report: &mut Report) -> Ve
                 let start = positions.span(token.span).map_or(0, |span| span.start);
                 check_comment(start + prefix.len(), comment, report);
             }
+            Token::Whitespace(Whitespace::MultiLineComment(comment))
+                if comment.starts_with('+') =>
+            {
+                let span = positions.span(token.span).unwrap_or_default();
+                let hint = "options stand in the WITH (…) of the source; a comment that is none of a program begins with /* and a space";
+                report.add(
+                    span,
+                    "not supported: hints of a query, /*+ … */",
+                    Some(hint.to_owned()),
+                );
+            }
             Token::Whitespace(_) | Token::EOF => {}
             Token::SemiColon => {
                 finish(text, std::mem::take(&mut current), positions, report, &mut chunks)
@@ -134,6 +146,7 @@ fn finish(
     let start = positions.span(first.span).map_or(0, |span| span.start);
     let end = positions.span(last.span).map_or(start, |span| span.end);
     let span = Span { start, end };
+    let tokens = in_our_order(&tokens).unwrap_or(tokens);
     let tokens = select_first(&tokens).unwrap_or(tokens);
     let tokens = windows_last(&tokens).unwrap_or(tokens);
     if !spelling::check(&tokens, positions, report) {

@@ -14,6 +14,7 @@ use crate::outputs::{check_outputs, check_result};
 use crate::position::Positions;
 use crate::query::{bind_root, bind_view, first_word};
 use crate::report::{Bind, Report};
+use crate::rows::described;
 use crate::runnable::check_relation;
 use crate::scope::Session;
 use crate::sink_columns::{as_declared, declared};
@@ -150,7 +151,11 @@ impl ScriptBinder<'_> {
             return Err(crate::report::Reported);
         }
         let bound = bind_root(&mut self.session, &self.tables, &syntax.query, syntax.emit);
-        let (sink, (mut relation, runs_after)) = (sink?, bound?);
+        let (sink, (mut relation, mut runs_after)) = (sink?, bound?);
+        if syntax.is_described {
+            relation = described(&relation.schema(), first_word(statement.span));
+            runs_after.clear();
+        }
         if let Some(fields) = self.tables.sinks.get(&sink.name).map(|sink| sink.columns.clone())
             && !fields.is_empty()
         {

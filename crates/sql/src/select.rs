@@ -260,6 +260,8 @@ impl QueryBinder<'_, '_> {
         calls: &mut Calls,
     ) -> Bind<Vec<Expr>> {
         let mut bound = Vec::with_capacity(items.len());
+        // An expression may name what stands before it in the list.
+        let mut before = Aliases::new();
         for item in items {
             bound.push(match item.value {
                 ItemValue::Column(index, span) => Ok(scope.column(index, span)),
@@ -267,9 +269,11 @@ impl QueryBinder<'_, '_> {
                     let mut binder = ExprBinder::new(self.session, scope, "SELECT");
                     binder.aggregates = Some(&mut calls.aggregates);
                     binder.overs = Some(&mut calls.overs);
+                    binder.aliases = Some(&before);
                     binder.bind(expr)
                 }
             });
+            before.extend(item.alias());
         }
         bound.into_iter().collect()
     }

@@ -6,6 +6,7 @@ use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
 use crate::column_times::{column_forms, keep_forms};
+use crate::datagen::{self, computed_columns};
 use crate::options::{self, Direction};
 use crate::parse::FilePath;
 use crate::report::Bind;
@@ -28,6 +29,8 @@ pub(crate) fn bind_source(
     create: &CreateSource,
     span: Span,
 ) -> Bind<SourceDef> {
+    let made = computed_columns(session, create)?;
+    let create = made.as_ref().unwrap_or(create);
     let options = options::source(&create.options, create.name.span, session.report);
     let names = refuse_same_names(session, create);
     let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
@@ -48,6 +51,10 @@ pub(crate) fn bind_source(
         add_file_columns(&mut source, &path_columns);
     }
     bind_derived(session, create, &mut source)?;
+    if let SourceConnector::Sequence(_) = source.connector {
+        // The row number is what the others are made of, and none of them.
+        source.shown.retain(|&column| column != 0);
+    }
     let scope = NumberedScope::new(&source);
     let mut partitioned_by = Vec::new();
     for name in &create.partitioned_by {
@@ -131,6 +138,11 @@ fn recorded_columns(
                 None => session.fail(span, format!("no columns are known of '{}'", file.path)),
             }
         }
+        (SourceConnector::Sequence(_), None) => {
+            let number = Field::nullable(datagen::ROW_NUMBER, DataType::BigInt);
+            let schema = Schema::new(vec![Field { is_nullable: false, ..number }]);
+            Ok((unlimited(schema), Vec::new()))
+        }
         (SourceConnector::Registered, None) => Ok((unlimited(Schema::default()), Vec::new())),
     }
 }
@@ -165,7 +177,9 @@ fn set_time_forms(
 ) -> Bind<()> {
     let format = match connector {
         SourceConnector::File(file) => Some(&mut file.format),
-        SourceConnector::Generator(_) | SourceConnector::Registered => None,
+        SourceConnector::Generator(_)
+        | SourceConnector::Sequence(_)
+        | SourceConnector::Registered => None,
     };
     let forms = column_forms(session, &create.columns, &schema.fields, Direction::Read)?;
     keep_forms(session, &create.columns, forms, format)

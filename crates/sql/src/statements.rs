@@ -34,14 +34,23 @@ const OTHERS: &[(&str, &str)] = &[
     ("START", NO_TRANSACTION),
     ("END", NO_TRANSACTION),
     ("EXECUTE", NO_TRANSACTION),
-    ("SHOW", "EXPLAIN SELECT … shows the columns that a query reads"),
-    ("DESCRIBE", "EXPLAIN SELECT * FROM … shows the columns and their types"),
-    ("DESC", "EXPLAIN SELECT * FROM … shows the columns and their types"),
+    ("SHOW", "DESCRIBE name shows the columns of a table; a script has those that it declares"),
     ("SUMMARIZE", "write the aggregates: SELECT MIN(a), MAX(a), COUNT(a) FROM …"),
     (
-        "COPY",
-        "write CREATE STREAM name WITH ('connector' = 'file', 'path' = …, 'format' = …) AS SELECT …",
+        "ADD",
+        "leave it out: there are no packages to load; functions are registered by the program that embeds the engine",
     ),
+    ("LIST", "DESCRIBE name shows the columns of a table; a script has those that it declares"),
+    ("PRINT", "SELECT * FROM the source shows its records"),
+    ("TERMINATE", "leave it out: a script runs until its queries end, or it is stopped"),
+    ("STOP", "leave it out: a script runs until its queries end, or it is stopped"),
+    ("PAUSE", "leave it out: a script runs until its queries end, or it is stopped"),
+    ("PIVOT", "write a column for each value: SUM(x) FILTER (WHERE k = 'a') AS a … GROUP BY"),
+    ("UNPIVOT", "put a SELECT for each column one after another with UNION ALL"),
+    ("RESET", "leave it out: a script begins with the usual settings"),
+    ("CHECKPOINT", "leave it out: results of files become visible when they are whole"),
+    ("EXPORT", "write COPY (SELECT …) TO 'path'"),
+    ("IMPORT", "read files with FROM 'path'"),
     ("PRAGMA", "leave it out; settings are made with SET"),
     ("INSTALL", "leave it out: formats are built in"),
     ("LOAD", "leave it out: formats are built in"),
@@ -54,6 +63,22 @@ const OTHERS: &[(&str, &str)] = &[
     ("HELP", SHELL),
     ("QUIT", SHELL),
     ("EXIT", SHELL),
+];
+
+/// What other engines create, and what to say of it.
+const OTHERS_CREATED: &[(&str, &str)] = &[
+    ("CATALOG", "leave it out: a script declares what it reads and writes"),
+    ("DATABASE", "leave it out: names have one part, there are no schemas or databases"),
+    ("SCHEMA", "leave it out: names have one part, there are no schemas or databases"),
+    ("FUNCTION", "functions are registered by the program that embeds the engine"),
+    ("AGGREGATE", "functions are registered by the program that embeds the engine"),
+    ("MACRO", "write the expression itself"),
+    ("INDEX", "leave it out: no row is looked for by its key"),
+    ("TYPE", "write the type of each column"),
+    ("CONNECTION", "each CREATE SOURCE and CREATE SINK has its own options"),
+    ("CONNECTOR", "each CREATE SOURCE and CREATE SINK has its own options"),
+    ("SECRET", "files have the permissions of the host"),
+    ("SEQUENCE", "FROM generate_series(1, 10) gives numbers"),
 ];
 
 impl Parsing<'_> {
@@ -108,7 +133,17 @@ impl Parsing<'_> {
             Token::Word(word) => nearest(&word.value, CREATED),
             _ => None,
         };
+        let other = match &token.token {
+            Token::Word(word) => {
+                OTHERS_CREATED.iter().find(|entry| word.value.eq_ignore_ascii_case(entry.0))
+            }
+            _ => None,
+        };
         let (message, hint) = match (&token.token, meant) {
+            (Token::Word(word), _) if other.is_some() => (
+                format!("not supported: CREATE {}", word.value.to_uppercase()),
+                other.map_or_else(String::new, |entry| entry.1.to_owned()),
+            ),
             (Token::EOF, _) => {
                 ("nothing is named behind CREATE".to_owned(), "write CREATE SOURCE name …".to_owned())
             }

@@ -110,12 +110,14 @@ impl CreateSource {
 }
 
 /// A column of `CREATE SOURCE`.
+#[derive(Clone)]
 pub(crate) struct ColumnSyntax {
     pub(crate) name: Name,
     pub(crate) kind: ColumnKind,
 }
 
 /// Where the values of a column come from.
+#[derive(Clone)]
 pub(crate) enum ColumnKind {
     /// `name TYPE [FORMAT '…'] [NOT NULL]`: records have it.
     Recorded {
@@ -131,12 +133,14 @@ pub(crate) enum ColumnKind {
 }
 
 /// The name of a type, and its place.
+#[derive(Clone)]
 pub(crate) struct TypeSyntax {
     pub(crate) name: ast::DataType,
     pub(crate) span: Span,
 }
 
 /// `WATERMARK FOR column AS expression`.
+#[derive(Clone)]
 pub(crate) struct WatermarkSyntax {
     pub(crate) column: Name,
     pub(crate) expr: ast::Expr,
@@ -156,6 +160,8 @@ pub(crate) struct QueryStatement {
     pub(crate) query: Box<ast::Query>,
     pub(crate) emit: Option<EmitClause>,
     pub(crate) explain: Explain,
+    /// The columns of its result are asked for, and not its rows.
+    pub(crate) is_described: bool,
 }
 
 /// Where results go.

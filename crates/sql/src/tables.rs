@@ -52,6 +52,13 @@ impl Tables {
             || self.broken.contains(name)
     }
 
+    /// Whether an earlier statement writes the files of a path, which is its sink's name, too.
+    pub(crate) fn writes_path(&self, path: &str) -> bool {
+        self.sinks.get(path).is_some_and(
+            |sink| matches!(&sink.def.connector, SinkConnector::File(file) if file.path == path),
+        )
+    }
+
     /// Finds what `FROM name` reads.
     pub(crate) fn find(&self, session: &mut Session<'_>, name: &Name) -> Bind<Found> {
         if let Some(source) = self.sources.get(&name.text) {

@@ -1,6 +1,8 @@
 //! `CREATE TABLE … WITH (…)` of Flink: a source where the script reads it, a sink where the script writes it, with
 //! the options of either under their names here.
 
+use sqlparser::tokenizer::Token;
+
 use crate::parse::Parsing;
 use crate::report::{Bind, Reported};
 use crate::syntax::{CreateSource, Name, OptionEntry, Statement, StatementKind, Target};
@@ -56,6 +58,8 @@ const OPTIONS: &[(&str, Becomes)] = &[
     ("csv.disable-quote-character", Becomes::Refused(FORMATS_OWN)),
     ("print-identifier", Becomes::Refused("leave it out: every line is a row")),
     ("standard-error", Becomes::Usual("false")),
+    // Of Arroyo: whether a statement writes it says the same.
+    ("type", Becomes::Usual("source")),
 ];
 
 /// What to write where an option has another value than the usual one.
@@ -111,15 +115,72 @@ impl Parsing<'_> {
         Ok(CreateSource { options, ..table })
     }
 
+    /// The options of a sink.
+    pub(crate) fn sink_options(&mut self) -> Bind<Vec<OptionEntry>> {
+        let mut options = self.options()?;
+        self.encoding(&mut options)?;
+        Ok(options)
+    }
+
+    /// `FORMAT PLAIN ENCODE JSON` behind the options, as RisingWave has it: the option `format` and those of CSV.
+    pub(crate) fn encoding(&mut self, options: &mut Vec<OptionEntry>) -> Bind<()> {
+        if !self.take_word("FORMAT") {
+            return Ok(());
+        }
+        let way = self.name()?;
+        if way.text != "plain" {
+            let message = format!("not supported: FORMAT {}", way.text.to_uppercase());
+            let hint = "FORMAT PLAIN, where every record is a row, is what there is".to_owned();
+            return Err(self.report.add(way.span, message, Some(hint)));
+        }
+        self.expect_word_or("ENCODE", "write FORMAT PLAIN ENCODE JSON")?;
+        let format = self.name()?;
+        let key = Name::exact("format".to_owned(), format.span);
+        options.push(OptionEntry { key, value: Name::exact(format.text, format.span) });
+        if self.parser.peek_token_ref().token != Token::LParen {
+            return Ok(());
+        }
+        for OptionEntry { key, value } in self.bracketed_options()? {
+            let (name, text) = match (key.text.as_str(), value.text.as_str()) {
+                ("without_header", "true") => ("csv.header", "false"),
+                ("without_header", "false") => ("csv.header", "true"),
+                ("delimiter", delimiter) => ("csv.delimiter", delimiter),
+                _ => {
+                    let message = format!("not supported: '{}' of ENCODE", key.text);
+                    let hint = "options of ENCODE here are without_header and delimiter".to_owned();
+                    return Err(self.report.add(key.span, message, Some(hint)));
+                }
+            };
+            let key = Name::exact(name.to_owned(), key.span);
+            options.push(OptionEntry { key, value: Name::exact(text.to_owned(), value.span) });
+        }
+        Ok(())
+    }
+
+    /// ksqlDB names a topic of Kafka.
+    pub(crate) fn refuse_topic(&mut self, options: &[OptionEntry]) -> Bind<()> {
+        let Some(entry) = options.iter().find(|entry| entry.key.text == "kafka_topic") else {
+            return Ok(());
+        };
+        let hint = "read what a consumer prints: WITH ('connector' = 'file', 'path' = '/dev/stdin', 'format' = 'json')";
+        let message = "not supported yet: topics of Kafka";
+        Err(self.report.add(entry.key.span, message, Some(hint.to_owned())))
+    }
+
     fn translated(&mut self, mut entry: OptionEntry) -> Bind<Option<OptionEntry>> {
         let OptionEntry { key, value } = &mut entry;
         if key.text == "connector" {
             let connector = match value.text.to_ascii_lowercase().as_str() {
-                "filesystem" => "file",
+                "filesystem" | "single_file" => "file",
                 "print" => "stdout",
                 "blackhole" => "discard",
-                "datagen" | "faker" => {
-                    let hint = "'connector' = 'generator' makes trades, orders or measurements, by 'schema', with 'rows', 'rate' and 'seed'";
+                "nexmark" => {
+                    let hint = "'connector' = 'datagen' makes the columns that are declared, 'generator' trades, orders or measurements";
+                    let message = format!("not supported: the connector '{}'", value.text);
+                    return Err(self.report.add(value.span, message, Some(hint.to_owned())));
+                }
+                "faker" | "impulse" => {
+                    let hint = "'connector' = 'datagen' makes the columns that are declared";
                     let message = format!("not supported: the connector '{}'", value.text);
                     return Err(self.report.add(value.span, message, Some(hint.to_owned())));
                 }

@@ -18,7 +18,6 @@ use crate::syntax::{Name, OptionEntry};
 impl Parsing<'_> {
     /// `WITH ('key' = 'value', …)`; none where there is no `WITH`.
     pub(crate) fn options(&mut self) -> Bind<Vec<OptionEntry>> {
-        let mut entries = Vec::new();
         if !self.take_word("WITH") {
             let next = self.parser.peek_token();
             if next.token == Token::LParen {
@@ -30,7 +29,7 @@ impl Parsing<'_> {
                     Some(hint),
                 ));
             }
-            return Ok(entries);
+            return Ok(Vec::new());
         }
         if self.parser.peek_token_ref().token != Token::LParen {
             let next = self.parser.peek_token();
@@ -39,6 +38,12 @@ impl Parsing<'_> {
                 format!("the options stand in brackets behind WITH, but here is {}", shown(&next));
             return Err(self.report.add(self.token_span(&next), message, Some(hint)));
         }
+        self.bracketed_options()
+    }
+
+    /// `('key' = 'value', …)`
+    pub(crate) fn bracketed_options(&mut self) -> Bind<Vec<OptionEntry>> {
+        let mut entries = Vec::new();
         self.parser.next_token();
         if self.parser.consume_token(&Token::RParen) {
             return Ok(entries);

@@ -11,7 +11,7 @@ use tidemill_format::parquet::Footer;
 use tidemill_format::{ArrowFooter, CsvHead, FormatError};
 use tidemill_plan::{
     Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, Metadata, Partitioning,
-    Scan, SourceConnector, SourceDef,
+    Scan, SequenceSource, SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled};
 use tidemill_rt::Backend;
@@ -82,6 +82,8 @@ pub(crate) enum Partition {
     Nothing,
     /// One of the generator's.
     Generator(GeneratorSource),
+    /// Numbers.
+    Sequence(SequenceSource),
     /// One of the embedding program's.
     Registered(Arc<RegisteredSource>, usize),
 }
@@ -100,6 +102,7 @@ impl Partition {
             Self::Generator(source) => {
                 source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
             }
+            Self::Sequence(sequence) => sequence.rows.unwrap_or(0),
             Self::Registered(..) => 1,
             Self::Nothing => 0,
         }
@@ -113,6 +116,7 @@ impl Partition {
             | Self::Messages { .. }
             | Self::Nothing
             | Self::Generator(_)
+            | Self::Sequence(_)
             | Self::Registered(..) => None,
         }
     }
@@ -123,7 +127,7 @@ impl Partition {
             Self::Text { file, .. }
             | Self::RowGroups { file, .. }
             | Self::Messages { file, .. } => Some(file),
-            Self::Nothing | Self::Generator(_) | Self::Registered(..) => None,
+            Self::Nothing | Self::Generator(_) | Self::Sequence(_) | Self::Registered(..) => None,
         }
     }
 }
@@ -182,6 +186,7 @@ impl Discovered {
             SourceConnector::Generator(options) => Ok(whole(
                 (0..options.partitions).map(|_| Partition::Generator(options.clone())).collect(),
             )),
+            SourceConnector::Sequence(sequence) => Ok(whole(vec![Partition::Sequence(*sequence)])),
             SourceConnector::Registered => {
                 let registered = registered.ok_or_else(|| {
                     Error::Usage(format!("source {} is not registered", source.name))

@@ -9,7 +9,7 @@ use tidemill_pipeline::{
 };
 use tidemill_plan::{Scan, SourceConnector};
 use tidemill_record::PartitionId;
-use tidemill_source::{InputFile, RegisteredReader, RowGroupPlan};
+use tidemill_source::{InputFile, RegisteredReader, RowGroupPlan, SequenceReader};
 
 use crate::Error;
 use crate::discovery::Partition;
@@ -69,6 +69,10 @@ impl ScanInputs<'_> {
             Partition::Generator(options) => {
                 let options = options.clone();
                 (InputSpec::Generator { source: options, columns }, partition.weight())
+            }
+            Partition::Sequence(sequence) => {
+                let reader = SequenceReader::new(*sequence, columns.len());
+                (InputSpec::Columns(Box::new(reader)), partition.weight())
             }
             Partition::Registered(registered, index) => {
                 let reader = RegisteredReader::new(

@@ -5,14 +5,15 @@ use std::time::Duration;
 use tidemill_plan::options::parse_duration;
 use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, Encoding, FileSource, Format,
-    GeneratorModel, GeneratorSource, LateRecords, PartitionAudit, SinkConnector, SourceConnector,
-    Span, Unsaid, WatermarkRule,
+    GeneratorModel, GeneratorSource, LateRecords, PartitionAudit, SequenceSource, SinkConnector,
+    SourceConnector, Span, Unsaid, WatermarkRule,
 };
 
 use super::Options;
 use super::file_sink::file_sink;
 use super::format::{Direction, format};
 use super::{format_by_name_ending, local_path};
+use crate::datagen;
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
 use crate::syntax::OptionEntry;
@@ -102,7 +103,7 @@ pub(super) const BAD_RECORDS: &[(&str, BadRecords)] = &[
 pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -> Bind<Source> {
     let mut options = Options::new(entries, span, report);
     let mut unsaid = Unsaid::default();
-    let connector = match connector(&mut options, &["file", "generator"])? {
+    let connector = match connector(&mut options, &["file", "generator", "datagen"])? {
         "file" => {
             let file = file_source(&mut options);
             if let Some(FileSource { format: Format::Csv(_), .. }) = &file {
@@ -111,6 +112,7 @@ pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -
             }
             file.map(SourceConnector::File)
         }
+        "datagen" => Some(SourceConnector::Sequence(datagen(&mut options))),
         _ => generator(&mut options).map(SourceConnector::Generator),
     };
     let bad_records = options.one_of("bad.records", BAD_RECORDS);
@@ -238,6 +240,16 @@ fn encoding(options: &mut Options<'_>) -> Option<Encoding> {
         options.fail(span, format!("option 'encoding' cannot be '{text}'"), Some(hint));
     }
     encoding
+}
+
+/// The rows; what their columns are made of is said by column.
+fn datagen(options: &mut Options<'_>) -> SequenceSource {
+    let rows = options.parsed("number-of-rows", "a number from 0", |text| text.parse().ok());
+    let rate = |text: &str| text.parse().ok().filter(|&rate: &u64| rate >= 1);
+    let rates = ["rows-per-second", "datagen.rows.per.second"];
+    let rate = rates.map(|key| options.parsed(key, "a number from 1", rate));
+    let rate = rate.into_iter().flatten().next().unwrap_or(datagen::RATE);
+    SequenceSource { first: 0, step: 1, rows, rate: Some(rate) }
 }
 
 fn generator(options: &mut Options<'_>) -> Option<GeneratorSource> {

@@ -16,14 +16,11 @@ pub(crate) use times::{WrongForm, time_form};
 
 use std::cell::Cell;
 
-use sqlparser::ast;
-use tidemill_plan::{SourceConnector, Span};
+use tidemill_plan::Span;
 
-use crate::parse::FilePath;
-use crate::position::Positions;
 use crate::report::{Bind, Report};
 use crate::suggest::{did_you_mean, nearest};
-use crate::syntax::{OptionEntry, QueryStatement, Statement, StatementKind};
+use crate::syntax::OptionEntry;
 
 /// The path on this host that a path or a `file:` address names; else what to do about another place.
 pub(crate) fn local_path(path: &str) -> Result<&str, String> {
@@ -152,42 +149,4 @@ impl<'a> Options<'a> {
         }
         if self.has_failed { Err(crate::report::Reported) } else { Ok(()) }
     }
-}
-
-/// Every file whose schema is not in the text.
-pub(crate) fn file_paths(statements: &[Statement], positions: &Positions) -> Vec<FilePath> {
-    let mut paths = Vec::new();
-    for statement in statements {
-        match &statement.kind {
-            StatementKind::Source(create) if !create.declares_records() => {
-                // What is wrong with the options is said when the script is bound.
-                let mut unseen = Report::default();
-                let Ok(source) = source(&create.options, statement.span, &mut unseen) else {
-                    continue;
-                };
-                if let SourceConnector::File(file) = source.connector {
-                    let entry = create.options.iter().find(|entry| entry.key.text == "path");
-                    let span = entry.map_or(statement.span, |entry| entry.value.span);
-                    paths.push(FilePath::of_source(&file, source.unsaid, span));
-                }
-            }
-            StatementKind::Query(QueryStatement { query, .. })
-            | StatementKind::View { query, .. } => {
-                let _ = ast::visit_relations(&**query, |name| {
-                    if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
-                        && ident.quote_style == Some(crate::scan::PATH_QUOTE)
-                    {
-                        let span = positions.span(ident.span).unwrap_or_default();
-                        // What is said of another place is said when the script is bound.
-                        if let Ok(path) = local_path(&ident.value) {
-                            paths.push(FilePath::of_path(path, span));
-                        }
-                    }
-                    std::ops::ControlFlow::<()>::Continue(())
-                });
-            }
-            _ => {}
-        }
-    }
-    paths
 }

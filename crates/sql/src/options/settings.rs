@@ -8,6 +8,33 @@ use super::connector::BAD_RECORDS;
 use crate::report::{Bind, Report};
 use crate::syntax::{Name, OptionEntry};
 
+/// Settings of other engines by how their names begin, and what to do about them.
+const OTHERS: [(&str, &str); 14] = [
+    (
+        "execution.runtime-mode",
+        "leave it out: input that ends gives final results, other input goes on; EMIT CHANGES says otherwise",
+    ),
+    (
+        "execution.checkpointing",
+        "leave it out: results of files become visible when they are whole",
+    ),
+    ("execution.", "leave it out: it is about how another engine runs"),
+    ("parallelism.default", "write SET 'cores' = '4'"),
+    ("pipeline.", "leave it out: it is about how another engine runs"),
+    ("table.local-time-zone", "leave it out: times are UTC; AT TIME ZONE reads others"),
+    ("table.", "leave it out: it is about how another engine plans"),
+    (
+        "sql-client.",
+        "leave it out: it is about another shell; --format says how results are printed",
+    ),
+    ("auto.offset.reset", "leave it out: files are read from their start"),
+    ("threads", "write SET 'cores' = '4'"),
+    ("memory_limit", "write SET 'memory.budget' = '2GiB'"),
+    ("timezone", "leave it out: times are UTC; AT TIME ZONE reads others"),
+    ("streaming_parallelism", "write SET 'cores' = '4'"),
+    ("ksql.", "leave it out: it is about another engine"),
+];
+
 /// Applies one `SET` to the settings.
 pub(crate) fn set(
     key: &Name,
@@ -15,6 +42,10 @@ pub(crate) fn set(
     settings: &mut Settings,
     report: &mut Report,
 ) -> Bind<()> {
+    if let Some((_, instead)) = OTHERS.iter().find(|(name, _)| key.text.starts_with(name)) {
+        let message = format!("not supported: SET '{}'", key.text);
+        return Err(report.add(key.span, message, Some((*instead).to_owned())));
+    }
     let entries = [OptionEntry { key: key.clone(), value: value.clone() }];
     let mut options = Options::new(&entries, key.span, report);
     let runtime = options.one_of(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The rate of a whole source, and one partition's part in it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Rows a second over all partitions, at least 1.
     rate: u64,
     partition: u64,
@@ -12,12 +12,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(rate: u64, partition: u32, partition_count: u32) -> Self {
+    pub(crate) fn new(rate: u64, partition: u32, partition_count: u32) -> Self {
         Self { rate, partition: partition.into(), partition_count: partition_count.into() }
     }
 
     /// How long after the start more rows are due than so many: whole milliseconds.
-    pub(super) fn due_after(&self, row_count: u64) -> Duration {
+    pub(crate) fn due_after(&self, row_count: u64) -> Duration {
         // The least `ms` of which `due_rows` is more.
         let after = u128::from(self.partition_count - 1 - self.partition);
         let wanted = (u128::from(row_count) + 1) * u128::from(self.partition_count) - after;
@@ -29,7 +29,7 @@ impl Pace {
     ///
     /// The rows of the source go to the partitions by turns, so that their counts never differ by more
     /// than one. Time moves by whole milliseconds: rows that are due within one come together.
-    pub(super) fn due_rows(&self, elapsed: Duration) -> u64 {
+    pub(crate) fn due_rows(&self, elapsed: Duration) -> u64 {
         let due = elapsed.as_millis().saturating_mul(u128::from(self.rate)) / 1000;
         let (count, after) = (self.partition_count, self.partition_count - 1 - self.partition);
         u64::try_from(due.saturating_add(u128::from(after)) / u128::from(count)).unwrap_or(u64::MAX)

@@ -1,0 +1,87 @@
+//! Statements of others whose parts stand in another order, put into ours before anything is parsed.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+
+use crate::scan::{is_token, is_word};
+
+/// The tokens in our order; `None` where they are in it already:
+///
+/// - `DESCRIBE t` is `DESCRIBE FROM t`,
+/// - `COPY t TO …` is `COPY (FROM t) TO …`,
+/// - `CREATE SINK s AS query WITH (…)` is `CREATE STREAM s WITH (…) AS query`,
+/// - `CREATE SINK s FROM t WITH (…)` is `CREATE STREAM s WITH (…) AS FROM t`.
+pub(crate) fn in_our_order(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
+    described_table(tokens).or_else(|| copied_table(tokens)).or_else(|| sink_of_query(tokens))
+}
+
+/// A word in the place of a token.
+fn word(keyword: Keyword, text: &str, place: &TokenWithSpan) -> TokenWithSpan {
+    let word = Word { value: text.to_owned(), quote_style: None, keyword };
+    TokenWithSpan::new(Token::Word(word), place.span)
+}
+
+fn described_table(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
+    if !is_word(tokens, 0, "DESCRIBE") && !is_word(tokens, 0, "DESC") {
+        return None;
+    }
+    let table = if is_word(tokens, 1, "TABLE") { 2 } else { 1 };
+    let is_query = ["SELECT", "WITH", "VALUES", "FROM"].iter().any(|at| is_word(tokens, 1, at));
+    if is_query || is_token(tokens, 1, &Token::LParen) || tokens.len() <= table {
+        return None;
+    }
+    let describe = word(Keyword::DESCRIBE, "DESCRIBE", &tokens[0]);
+    let mut query = vec![describe, word(Keyword::FROM, "FROM", &tokens[0])];
+    query.extend_from_slice(&tokens[table..]);
+    Some(query)
+}
+
+fn copied_table(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
+    if !is_word(tokens, 0, "COPY") || !is_word(tokens, 2, "TO") {
+        return None;
+    }
+    let sign = |token: Token| TokenWithSpan::new(token, tokens[1].span);
+    let from = word(Keyword::FROM, "FROM", &tokens[1]);
+    let table = [sign(Token::LParen), from, tokens[1].clone(), sign(Token::RParen)];
+    let mut query = vec![tokens[0].clone()];
+    query.extend(table);
+    query.extend_from_slice(&tokens[2..]);
+    Some(query)
+}
+
+fn sink_of_query(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
+    if !is_word(tokens, 0, "CREATE") || !is_word(tokens, 1, "SINK") {
+        return None;
+    }
+    let name = if is_word(tokens, 2, "IF") { 5 } else { 2 };
+    let query = name + 1;
+    let is_table = is_word(tokens, query, "FROM");
+    if !is_table && !is_word(tokens, query, "AS") {
+        return None;
+    }
+    let mut depth = 0_usize;
+    let mut options = None;
+    for (at, token) in tokens.iter().enumerate().skip(query) {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ if depth == 0
+                && is_word(tokens, at, "WITH")
+                && is_token(tokens, at + 1, &Token::LParen)
+                && at > query + 1 =>
+            {
+                options = Some(at);
+            }
+            _ => {}
+        }
+    }
+    let options = options?;
+    let mut ours = vec![tokens[0].clone(), word(Keyword::STREAM, "STREAM", &tokens[1])];
+    ours.push(tokens[name].clone());
+    ours.extend_from_slice(&tokens[options..]);
+    if is_table {
+        ours.push(word(Keyword::AS, "AS", &tokens[query]));
+    }
+    ours.extend_from_slice(&tokens[query..options]);
+    Some(ours)
+}
