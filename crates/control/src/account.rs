@@ -75,7 +75,7 @@ impl Lease {
         Self { account: Arc::clone(account), granted: 0 }
     }
 
-    pub(crate) fn account(&self) -> &Account {
+    pub(crate) fn account(&self) -> &Arc<Account> {
         &self.account
     }
 

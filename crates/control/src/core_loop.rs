@@ -1,20 +1,22 @@
 //! What one core does: the pipelines it was given, turn by turn.
 
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
-    Delivery, InputSpec, Outcome, Pipeline, PipelineError, PipelineSpec, Progress,
+    Delivery, Held, InputSpec, Outcome, Pipeline, PipelineError, Progress, Sealed,
 };
-use tidemill_record::{EventTime, Offset, Position};
+use tidemill_record::{EventTime, Offset, PartitionId, Position};
 use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
 
 use crate::abandon::Abandon;
 use crate::account::{Lease, Refused};
 use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
+use crate::wave::Planned;
 use crate::{ControlError, CoreMeter, Notices, StopFlag};
 
 /// A core's side of the control plane.
@@ -36,8 +38,7 @@ pub(crate) struct CoreLoop {
 /// A pipeline, and what is said of it if it fails.
 struct Running {
     rank: usize,
-    query: String,
-    source: String,
+    planned: Arc<Planned>,
     position: Position,
     /// What a gather merges has been read before the stop: leaving it out would lose it. It ends with
     /// those it gathers from.
@@ -64,11 +65,15 @@ impl Drop for Taking {
     }
 }
 
-/// A pipeline on its way to the core that runs it.
+/// Pipelines on their way to the core that makes and runs them: several are a block, which leaves one outcome.
 pub(crate) struct Opening {
-    pub(crate) spec: PipelineSpec,
+    pub(crate) planned: Arc<Planned>,
+    /// Which of them; at least one.
+    pub(crate) places: Range<usize>,
     pub(crate) links: Links,
-    /// Covers the tables that are its input.
+    /// What a gather merges.
+    pub(crate) sealed: Vec<Sealed>,
+    /// Covers that.
     pub(crate) lease: Lease,
     /// A stop is an end of its input.
     pub(crate) ends_by_stop: bool,
@@ -97,21 +102,55 @@ enum Turned {
 }
 
 impl CoreLoop {
-    /// Runs one pipeline to the end of its input or until it is asked to stop; a gather always to the
-    /// end, unless what it gathers from was cut off. What became of it: `None` where it was abandoned because an earlier one failed.
-    pub(crate) async fn run_one(
+    /// Runs the pipelines of a block, one after the other, each to the end of its input or until it is asked to stop;
+    /// a gather always to the end, unless what it gathers from was cut off. What became of them together: `None`
+    /// where one was abandoned because an earlier one failed.
+    pub(crate) async fn run_block(
         &mut self,
-        rank: usize,
+        first_rank: usize,
         opening: Opening,
     ) -> Option<Result<Left, ControlError>> {
-        let mut result = None;
+        let Opening { planned, places, links, mut sealed, lease, ends_by_stop } = opening;
+        let account = Arc::clone(lease.account());
+        let (mut all, mut lease): (Option<Left>, _) = (None, Some(lease));
         let abandon = self.abandon.clone();
-        let fail = |rank| abandon.behind(rank);
-        self.run(vec![(rank, opening)], fail, &mut |_, done| result = done).await;
-        result
+        for (rank, place) in (first_rank..).zip(places) {
+            let is_cut = all.as_ref().is_some_and(|left| left.outcome.is_cut);
+            if is_cut && planned.is_sealed {
+                // Nothing comes of the rest either, and nobody waits for it.
+                break;
+            }
+            let one = Opening {
+                planned: Arc::clone(&planned),
+                places: place..place + 1,
+                links: links.clone(),
+                sealed: std::mem::take(&mut sealed),
+                lease: lease.take().unwrap_or_else(|| Lease::new(&account)),
+                ends_by_stop,
+            };
+            let mut result = None;
+            let fail = |rank| abandon.behind(rank);
+            self.run(vec![(rank, one)], fail, &mut |_, done| result = done).await;
+            let left = match result? {
+                Ok(left) => left,
+                Err(error) => return Some(Err(error)),
+            };
+            let Some(before) = &mut all else {
+                all = Some(left);
+                continue;
+            };
+            if let Err(error) = before.add(left, &planned, place) {
+                abandon.behind(rank);
+                return Some(Err(error));
+            }
+        }
+        all.map(|mut left| {
+            left.lease.shrink_to(left.outcome.held_bytes());
+            Ok(left)
+        })
     }
 
-    /// Runs pipelines whose input may have no end, taking turns, as [`Self::run_one`] does each. Once one
+    /// Runs pipelines whose input may have no end, taking turns, as [`Self::run_block`] does each. Once one
     /// fails, all are abandoned.
     pub(crate) async fn run_in_turns(
         &mut self,
@@ -133,6 +172,8 @@ impl CoreLoop {
         let mut going: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         for (rank, opening) in openings {
             if self.is_abandoned(rank) {
+                // Who waits for what it would write is told as it is dropped.
+                drop((opening.planned.make)(opening.places.start));
                 done(rank, None);
                 continue;
             }
@@ -230,11 +271,17 @@ impl CoreLoop {
     }
 
     async fn open(&self, rank: usize, opening: Opening) -> Result<Running, ControlError> {
-        let Opening { spec, links, lease, ends_by_stop } = opening;
-        let is_gather = matches!(spec.input, InputSpec::Sealed(..) | InputSpec::Closing(..));
-        let (query, source) = (spec.query.clone(), spec.source.clone());
-        let position = Position { partition: spec.partition, offset: Offset(0) };
-        match AssertUnwindSafe(Pipeline::open(spec, Some(&self.waiting))).catch_unwind().await {
+        let Opening { planned, places, links, sealed, lease, ends_by_stop } = opening;
+        let partition = partition_of(places.start);
+        let position = Position { partition, offset: Offset(0) };
+        let opened = AssertUnwindSafe(async {
+            let mut spec = (planned.make)(places.start)?;
+            if let InputSpec::Sealed(tables, _) = &mut spec.input {
+                *tables = sealed;
+            }
+            Pipeline::open(spec, Some(&self.waiting)).await
+        });
+        match opened.catch_unwind().await {
             Ok(Ok(pipeline)) => {
                 let Links { gives, takes } = links;
                 let bell = self.waiting.bell();
@@ -244,10 +291,9 @@ impl CoreLoop {
                 let is_draining = false;
                 Ok(Running {
                     rank,
-                    query,
-                    source,
+                    is_gather: planned.is_gather,
+                    planned,
                     position,
-                    is_gather,
                     gives,
                     takes,
                     ends_by_stop,
@@ -257,8 +303,8 @@ impl CoreLoop {
                     pipeline,
                 })
             }
-            Ok(Err(error)) => Err(failed(query, source, position, error)),
-            Err(panic) => Err(panicked(query, source, position, panic.as_ref())),
+            Ok(Err(error)) => Err(failed(&planned, position, error)),
+            Err(panic) => Err(panicked(&planned, position, panic.as_ref())),
         }
     }
 
@@ -276,7 +322,8 @@ impl CoreLoop {
         if one.gives.as_ref().is_some_and(Giving::is_over) {
             one.is_draining = true;
         }
-        let Running { pipeline, gives, takes, is_draining, lease, source, .. } = one;
+        let Running { pipeline, gives, takes, is_draining, lease, planned, .. } = one;
+        let source = &planned.source;
         let turned = AssertUnwindSafe(async {
             // What a gather has not taken yet has a bound: so long nothing more is read.
             if gives.as_mut().is_some_and(Giving::is_held_up) {
@@ -330,7 +377,6 @@ impl CoreLoop {
             self.meter.publish(self.bytes_in, self.records_in);
         }
         one.position = one.pipeline.position();
-        let (query, source) = (&one.query, &one.source);
         match turned {
             Ok(Ok(turned)) => Ok(turned),
             Ok(Err(Stopped::Failed(error))) => match error.missing_bytes() {
@@ -338,14 +384,12 @@ impl CoreLoop {
                 Some(bytes) => {
                     Err(one.out_of_memory(one.lease.limit_bytes().saturating_add(bytes)))
                 }
-                None => Err(failed(query.clone(), source.clone(), one.position, error)),
+                None => Err(failed(&one.planned, one.position, error)),
             },
             Ok(Err(Stopped::Refused(Refused { missing_bytes }))) => {
                 Err(one.out_of_memory(one.lease.granted_bytes() + missing_bytes))
             }
-            Err(panic) => {
-                Err(panicked(query.clone(), source.clone(), one.position, panic.as_ref()))
-            }
+            Err(panic) => Err(panicked(&one.planned, one.position, panic.as_ref())),
         }
     }
 }
@@ -378,23 +422,66 @@ impl Running {
 
     /// The budget is used up. `wanted_bytes` is what this pipeline was about to hold.
     fn out_of_memory(&self, wanted_bytes: u64) -> ControlError {
-        let (account, held_bytes) = (self.lease.account(), self.pipeline.held_bytes());
-        let budget_bytes = account.budget_bytes();
-        let taken = budget_bytes - account.free_bytes().min(budget_bytes);
-        ControlError::Memory {
-            query: self.query.clone(),
-            source: self.source.clone(),
-            position: self.position,
-            budget_bytes,
-            // Others may have given something back since.
-            wanted_bytes: wanted_bytes.max(held_bytes).max(self.lease.limit_bytes() + 1),
-            elsewhere_bytes: taken.saturating_sub(self.lease.granted_bytes()),
-            most: self.pipeline.held_most(),
-        }
+        let (held_bytes, most) = (self.pipeline.held_bytes(), self.pipeline.held_most());
+        let wanted_bytes = wanted_bytes.max(held_bytes);
+        out_of_memory(&self.planned, self.position, &self.lease, wanted_bytes, most)
     }
 }
 
-fn failed(query: String, source: String, position: Position, error: PipelineError) -> ControlError {
+impl Left {
+    /// Adds what the next pipeline of the block leaves.
+    fn add(&mut self, later: Self, planned: &Planned, place: usize) -> Result<(), ControlError> {
+        self.lease.join(later.lease);
+        let position = Position { partition: partition_of(place), offset: Offset(0) };
+        let limit_bytes = self.lease.limit_bytes();
+        let added = self.outcome.add(later.outcome, limit_bytes);
+        let missing_bytes = match added {
+            Ok(()) => match self.lease.cover(self.outcome.held_bytes()) {
+                Ok(()) => return Ok(()),
+                Err(Refused { missing_bytes }) => missing_bytes,
+            },
+            Err(error) => match error.missing_bytes() {
+                Some(missing_bytes) => missing_bytes,
+                None => return Err(failed(planned, position, error)),
+            },
+        };
+        let (what, bytes) = ("tables of partitions that are merged", self.outcome.held_bytes());
+        let groups = self.outcome.sealed.as_ref().map_or(0, Sealed::group_count);
+        let groups = u64::try_from(groups).expect("usize is at most 64 bits");
+        let wanted_bytes = limit_bytes.saturating_add(missing_bytes);
+        let most = Held { what, bytes, groups };
+        Err(out_of_memory(planned, position, &self.lease, wanted_bytes, most))
+    }
+}
+
+fn partition_of(place: usize) -> PartitionId {
+    PartitionId(u32::try_from(place).expect("partitions are numbered in u32"))
+}
+
+fn out_of_memory(
+    planned: &Planned,
+    position: Position,
+    lease: &Lease,
+    wanted_bytes: u64,
+    most: Held,
+) -> ControlError {
+    let account = lease.account();
+    let budget_bytes = account.budget_bytes();
+    let taken = budget_bytes - account.free_bytes().min(budget_bytes);
+    ControlError::Memory {
+        query: planned.query.clone(),
+        source: planned.source.clone(),
+        position,
+        budget_bytes,
+        // Others may have given something back since.
+        wanted_bytes: wanted_bytes.max(lease.limit_bytes() + 1),
+        elsewhere_bytes: taken.saturating_sub(lease.granted_bytes()),
+        most,
+    }
+}
+
+fn failed(planned: &Planned, position: Position, error: PipelineError) -> ControlError {
+    let (query, source) = (planned.query.clone(), planned.source.clone());
     ControlError::Pipeline { query, source, position, error: Box::new(error) }
 }
 
@@ -407,8 +494,7 @@ fn all_are_idle(source: &str, greatest: EventTime) -> String {
 }
 
 fn panicked(
-    query: String,
-    source: String,
+    planned: &Planned,
     position: Position,
     panic: &(dyn std::any::Any + Send),
 ) -> ControlError {
@@ -419,5 +505,6 @@ fn panicked(
     } else {
         "no message".to_owned()
     };
+    let (query, source) = (planned.query.clone(), planned.source.clone());
     ControlError::Panicked { query, source, position, message }
 }

@@ -22,4 +22,4 @@ pub use error::ControlError;
 pub use meter::{CoreMeter, StopFlag};
 pub use notices::Notices;
 pub use run::{Cores, NodeOutcome, WaveOutcome, run};
-pub use wave::{DeclaredKeys, Node, Planned, Root, Wave};
+pub use wave::{DeclaredKeys, MakePipeline, Node, Planned, Root, Wave};

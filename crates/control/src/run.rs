@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tidemill_pipeline::{Delivery, InputSpec, Measures, Outcome, Statistics};
+use tidemill_pipeline::{Delivery, Measures, Outcome, Statistics};
 use tidemill_rt::{Backend, Bell, Core, RtError, Waiting, begin_launch, thread_cpu_time};
 
 use crate::abandon::Abandon;
@@ -17,8 +17,8 @@ use crate::core_loop::{CoreLoop, Left, Links, Opening};
 use crate::error::shared_text;
 use crate::giving::GiveSpec;
 use crate::handover::Handover;
-use crate::wave::{FlatNode, flatten};
-use crate::{ControlError, CoreMeter, DeclaredKeys, Notices, Planned, StopFlag, Wave};
+use crate::wave::{FlatNode, Planned, flatten};
+use crate::{ControlError, CoreMeter, DeclaredKeys, Notices, StopFlag, Wave};
 
 /// The CPUs a job runs on.
 #[derive(Clone, Debug)]
@@ -66,17 +66,20 @@ pub struct NodeOutcome {
     pub measures: Measures,
 }
 
+/// Of which node it is, and which of its blocks.
 type TaskId = (usize, usize);
 
-/// Work for a core.
+/// Work for a core: a block of pipelines.
 struct Task {
     id: TaskId,
+    /// The place of its first pipeline among all that are run now.
+    first_rank: usize,
     opening: Opening,
 }
 
 /// What a core is given at a time.
 struct Work {
-    /// Each with its rank: its place among all tasks.
+    /// Each with its place among all tasks.
     tasks: Vec<(usize, Task)>,
     /// The tasks take turns, because they may have no end; otherwise one follows another.
     takes_turns: bool,
@@ -92,7 +95,7 @@ enum Answer {
 
 /// What became of a task.
 struct Done {
-    rank: usize,
+    task: usize,
     core: usize,
     result: Option<Result<Left, ControlError>>,
 }
@@ -132,7 +135,7 @@ fn run_levels(
     let account = Account::new(wave.budget_bytes);
     let mut nodes = flatten(wave);
     let mut outcomes: Vec<Vec<Option<Left>>> =
-        nodes.iter().map(|node| node.pipelines.iter().map(|_| None).collect()).collect();
+        nodes.iter().map(|_| Vec::new()).collect();
     let mut wave_outcome = WaveOutcome {
         per_core: vec![Statistics::default(); cores.cpus.len()],
         ..WaveOutcome::default()
@@ -140,25 +143,20 @@ fn run_levels(
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
     for level in 0..level_count {
         let links = if takes_turns { links(&nodes) } else { Vec::new() };
-        let tasks = take_tasks(&mut nodes, &mut outcomes, links, level, &account);
+        let tasks = take_tasks(&mut nodes, &mut outcomes, &links, level, &account);
         let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
-        let names: Vec<(usize, String, String)> = tasks
-            .iter()
-            .filter(|(task, _)| task.id.1 == 0)
-            .map(|(Task { id, opening }, _)| {
-                (id.0, opening.spec.query.clone(), opening.spec.source.clone())
-            })
-            .collect();
+        let of_level: Vec<usize> =
+            (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
         let mut failures = Vec::new();
         for done in fleet.run(tasks, takes_turns)? {
-            let (node, place) = ids[done.rank];
+            let (node, block) = ids[done.task];
             match done.result {
                 Some(Ok(left)) => {
                     wave_outcome.per_core[done.core].add(&left.outcome.statistics);
                     if left.outcome.is_cut {
                         wave_outcome.cut.insert(nodes[node].query);
                     }
-                    outcomes[node][place] = Some(left);
+                    outcomes[node][block] = Some(left);
                 }
                 Some(Err(error)) => failures.push(error),
                 None => {}
@@ -178,14 +176,15 @@ fn run_levels(
             count_all(&nodes, &outcomes, &mut wave_outcome);
             return Ok(wave_outcome);
         }
-        for (node, query, source) in names {
+        for node in of_level {
+            let Planned { query, source, .. } = &*Arc::clone(&nodes[node].pipelines);
             if wave_outcome.cut.contains(&nodes[node].query) {
                 continue;
             }
             let of_node: Vec<&Outcome> =
                 outcomes[node].iter().flatten().map(|left| &left.outcome).collect();
             if nodes[node].are_splits {
-                check_splits(&source, &of_node)?;
+                check_splits(source, &of_node)?;
             }
             for notice in of_node.iter().flat_map(|one| &one.notices) {
                 // What holds of a file may hold of others.
@@ -196,10 +195,11 @@ fn run_levels(
             if let Some(DeclaredKeys { columns, is_fatal }) = nodes[node].declared.take() {
                 let pairs = shared_keys(&of_node);
                 if is_fatal && !pairs.is_empty() {
+                    let (query, source) = (query.clone(), source.clone());
                     return Err(ControlError::Keys { query, source, columns, pairs });
                 }
                 let warnings =
-                    pairs.iter().map(|pair| shared_text(&query, &source, &columns, pair));
+                    pairs.iter().map(|pair| shared_text(query, source, &columns, pair));
                 wave_outcome.warnings.extend(warnings);
             }
             // The keys have been looked at; their memory goes.
@@ -249,15 +249,15 @@ fn first_cause(mut failures: Vec<ControlError>) -> Option<ControlError> {
 }
 
 /// The tasks of one level with their weights, in order of node, then partition; gathers receive
-/// their children's sealed tables.
+/// their children's sealed tables. Makes room for their outcomes.
 fn take_tasks(
     nodes: &mut [FlatNode],
     outcomes: &mut [Vec<Option<Left>>],
-    links: Vec<Vec<Links>>,
+    links: &[Vec<Links>],
     level: usize,
     account: &Arc<Account>,
 ) -> Vec<(Task, u64)> {
-    let mut tasks = Vec::new();
+    let (mut tasks, mut first_rank) = (Vec::new(), 0);
     for (node_index, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.level == level) {
         let (mut sealed, mut covered) = (Vec::new(), Lease::new(account));
         for &child in &node.children {
@@ -268,16 +268,31 @@ fn take_tasks(
                 }
             }
         }
-        for (place, planned) in std::mem::take(&mut node.pipelines).into_iter().enumerate() {
-            let mut spec = planned.spec;
-            if let InputSpec::Sealed(tables, _) = &mut spec.input {
-                tables.append(&mut sealed);
-            }
-            let links = links.get(node_index).map_or_else(Links::default, |of| of[place].clone());
-            let lease = std::mem::replace(&mut covered, Lease::new(account));
-            let opening = Opening { spec, links, lease, ends_by_stop: node.ends_by_stop };
-            tasks.push((Task { id: (node_index, place), opening }, planned.weight));
+        let of_links = links.get(node_index);
+        // Whose outcomes are looked at one by one leave one each, and so do those that take turns.
+        let blocks = if of_links.is_some() || node.are_splits || node.declared.is_some() {
+            (0..node.pipelines.count()).map(|place| place..place + 1).collect()
+        } else {
+            node.pipelines.blocks()
+        };
+        outcomes[node_index] = blocks.iter().map(|_| None).collect();
+        for (block, places) in blocks.into_iter().enumerate() {
+            let weights = &node.pipelines.weights[places.clone()];
+            // Even an empty file costs something to open.
+            let weight = weights.iter().map(|weight| weight.max(&1)).copied();
+            let weight = weight.fold(0, u64::saturating_add);
+            let rank = first_rank + places.start;
+            let opening = Opening {
+                planned: Arc::clone(&node.pipelines),
+                links: of_links.map_or_else(Links::default, |of| of[places.start].clone()),
+                places,
+                sealed: std::mem::take(&mut sealed),
+                lease: std::mem::replace(&mut covered, Lease::new(account)),
+                ends_by_stop: node.ends_by_stop,
+            };
+            tasks.push((Task { id: (node_index, block), first_rank: rank, opening }, weight));
         }
+        first_rank += node.pipelines.count();
     }
     tasks
 }
@@ -286,18 +301,17 @@ fn take_tasks(
 /// once.
 fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
     let mut links: Vec<Vec<Links>> =
-        nodes.iter().map(|node| vec![Links::default(); node.pipelines.len()]).collect();
+        nodes.iter().map(|node| vec![Links::default(); node.pipelines.count()]).collect();
     for (at, gather) in nodes.iter().enumerate().filter(|(_, node)| !node.children.is_empty()) {
         let givers: Vec<(usize, usize)> = gather
             .children
             .iter()
-            .flat_map(|&child| (0..nodes[child].pipelines.len()).map(move |place| (child, place)))
+            .flat_map(|&child| (0..nodes[child].pipelines.count()).map(move |place| (child, place)))
             .collect();
         let handover = Handover::new(givers.len());
         for (giver, (child, place)) in givers.into_iter().enumerate() {
-            let Planned { spec, idle_timeout, .. } = &nodes[child].pipelines[place];
-            let step_us = spec.output.window_us();
-            let (handover, idle_timeout) = (Arc::clone(&handover), *idle_timeout);
+            let Planned { window_us: step_us, idle_timeout, .. } = *nodes[child].pipelines;
+            let handover = Arc::clone(&handover);
             links[child][place].gives = Some(GiveSpec { handover, giver, step_us, idle_timeout });
         }
         links[at].iter_mut().for_each(|gather| gather.takes = Some(Arc::clone(&handover)));
@@ -361,17 +375,20 @@ impl Fleet {
                 };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
-                    let openings = tasks.into_iter().map(|(rank, task)| (rank, task.opening));
-                    let mut answer = |rank, result| {
+                    let mut answer = |task, result| {
                         // As above.
-                        let _ = done.send(Answer::Done(Box::new(Done { rank, core, result })));
+                        let _ = done.send(Answer::Done(Box::new(Done { task, core, result })));
                     };
                     if takes_turns {
+                        let openings = tasks.into_iter().map(|(place, task)| {
+                            assert!(place == task.first_rank, "a task each");
+                            (place, task.opening)
+                        });
                         core_loop.run_in_turns(openings.collect(), &mut answer).await;
                         continue;
                     }
-                    for (rank, opening) in openings {
-                        answer(rank, core_loop.run_one(rank, opening).await);
+                    for (place, Task { first_rank, opening, .. }) in tasks {
+                        answer(place, core_loop.run_block(first_rank, opening).await);
                     }
                 }
                 core_loop.meter.add_cpu_time(thread_cpu_time());
@@ -406,7 +423,7 @@ impl Fleet {
         for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
             let of_core = places
                 .into_iter()
-                .map(|rank| (rank, tasks[rank].take().expect("each task has one core")));
+                .map(|place| (place, tasks[place].take().expect("each task has one core")));
             // A core that has died is noticed below.
             let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
         }
@@ -426,7 +443,7 @@ impl Fleet {
             }
         }
         published?;
-        all_done.sort_by_key(|done| done.rank);
+        all_done.sort_by_key(|done| done.task);
         Ok(all_done)
     }
 

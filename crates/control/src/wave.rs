@@ -1,8 +1,10 @@
 //! What runs together: the pipelines of queries that do not read each other's results.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill_pipeline::{InputSpec, PipelineSpec};
+use tidemill_pipeline::{PipelineError, PipelineSpec};
 
 /// Queries that run together on the same cores.
 pub struct Wave {
@@ -32,7 +34,7 @@ pub struct Root {
 /// A fragment of a query, and what feeds it.
 pub struct Node {
     /// The fragment's pipelines in partition order; exactly one for a gather.
-    pub pipelines: Vec<Planned>,
+    pub pipelines: Planned,
     /// Fragments whose sealed tables the gather merges, in order; empty for a scan.
     pub children: Vec<Self>,
     /// The pipelines read consecutive byte ranges of one file.
@@ -50,20 +52,73 @@ pub struct DeclaredKeys {
     pub is_fatal: bool,
 }
 
-/// A pipeline and how heavy it is.
+/// Makes the pipeline of a partition, on the core that runs it and when its turn has come: once for each at
+/// most. What a gather merges is added to it.
+pub type MakePipeline = dyn Fn(usize) -> Result<PipelineSpec, PipelineError> + Send + Sync;
+
+/// The pipelines of a fragment, of which none is there before its turn: a million files take a number each.
 pub struct Planned {
-    /// The pipeline.
-    pub spec: PipelineSpec,
-    /// Bytes it will read, or another measure of work; only the ratios matter.
-    pub weight: u64,
+    /// The name of the query's sink, for messages.
+    pub query: String,
+    /// The name of the source, for messages; empty for a gather.
+    pub source: String,
+    /// What each will read in bytes, or another measure of work; only the ratios matter.
+    pub weights: Vec<u64>,
+    /// Makes each of them. Where one cannot be made, those that wait for its output must have been told.
+    pub make: Box<MakePipeline>,
+    /// They merge what others have sealed.
+    pub is_gather: bool,
+    /// They end in a table that a gather merges.
+    pub is_sealed: bool,
+    /// The length of the windows that they seal, in microseconds; 0 where none are.
+    pub window_us: i64,
     /// `idle.timeout` of the source: after so much time without a record it holds up none of those that
     /// are gathered with it.
     pub idle_timeout: Option<Duration>,
 }
 
+/// A fragment of more pipelines than this is run in blocks.
+const SINGLE_MAX: usize = 512;
+/// Pipelines of a block.
+const BLOCK_MAX: usize = 256;
+/// What the pipelines of a block weigh together; a heavier one is a block by itself.
+const BLOCK_WEIGHT_MAX: u64 = 1 << 20;
+
+impl Planned {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Runs of pipelines that one core runs one after the other, and of which it leaves one outcome. What a run
+    /// seals is merged there, so that many small files take no table each until all have been read. Where the
+    /// runs are cut depends on the input alone: on how many cores there are no result may depend.
+    pub(crate) fn blocks(&self) -> Vec<Range<usize>> {
+        let mut blocks: Vec<Range<usize>> = Vec::new();
+        let mut block_weight = 0_u64;
+        for (place, weight) in self.weights.iter().enumerate() {
+            match blocks.last_mut() {
+                Some(block)
+                    if self.count() > SINGLE_MAX
+                        && block.len() < BLOCK_MAX
+                        && block_weight.saturating_add(*weight) <= BLOCK_WEIGHT_MAX =>
+                {
+                    block.end += 1;
+                    block_weight += weight;
+                }
+                _ => {
+                    blocks.push(place..place + 1);
+                    block_weight = *weight;
+                }
+            }
+        }
+        blocks
+    }
+}
+
 /// A node without its children, in the order of a depth-first walk that visits children first.
 pub(crate) struct FlatNode {
-    pub(crate) pipelines: Vec<Planned>,
+    pub(crate) pipelines: Arc<Planned>,
     /// Indices of the children in the flat order.
     pub(crate) children: Vec<usize>,
     pub(crate) are_splits: bool,
@@ -100,21 +155,49 @@ fn flatten_node(node: Node, of_root: (usize, bool), flat: &mut Vec<FlatNode>) ->
         node.children.into_iter().map(|child| flatten_node(child, of_root, flat)).collect();
     let level = children.iter().map(|&child| flat[child].level + 1).max().unwrap_or(0);
     debug_assert!(
-        children.is_empty()
-            || matches!(
-                node.pipelines.as_slice(),
-                [Planned {
-                    spec: PipelineSpec {
-                        input: InputSpec::Sealed(..) | InputSpec::Closing(..),
-                        ..
-                    },
-                    ..
-                }]
-            ),
+        children.is_empty() || (node.pipelines.is_gather && node.pipelines.count() == 1),
         "a node with children is one gather pipeline",
     );
     let Node { pipelines, are_splits, declared, .. } = node;
+    let pipelines = Arc::new(pipelines);
     let (query, ends_by_stop) = of_root;
     flat.push(FlatNode { pipelines, children, are_splits, declared, level, query, ends_by_stop });
     flat.len() - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK_MAX, BLOCK_WEIGHT_MAX, Planned, SINGLE_MAX};
+
+    fn planned(weights: Vec<u64>) -> Planned {
+        Planned {
+            query: String::new(),
+            source: String::new(),
+            weights,
+            make: Box::new(|_| unreachable!("none is made")),
+            is_gather: false,
+            is_sealed: true,
+            window_us: 0,
+            idle_timeout: None,
+        }
+    }
+
+    #[test]
+    fn few_pipelines_are_blocks_by_themselves() {
+        let blocks = planned(vec![1; SINGLE_MAX]).blocks();
+        assert!(blocks.len() == SINGLE_MAX && blocks.iter().all(|block| block.len() == 1));
+        assert!(planned(Vec::new()).blocks().is_empty());
+    }
+
+    #[test]
+    fn many_small_ones_share_a_block_and_large_ones_have_their_own() {
+        let mut weights = vec![1; 3 * BLOCK_MAX];
+        weights[10] = 5 * BLOCK_WEIGHT_MAX;
+        weights[20] = u64::MAX;
+        let blocks = planned(weights).blocks();
+        // 0..10, the heavy one alone, 11..20, the other heavy one, then 256 at a time.
+        let lengths: Vec<usize> = blocks.iter().map(ExactSizeIterator::len).collect();
+        assert_eq!(lengths, [10, 1, 9, 1, 256, 256, 235]);
+        assert!(blocks.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
 }

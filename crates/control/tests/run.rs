@@ -115,39 +115,63 @@ struct Running {
 }
 
 impl Running {
-    fn pipeline(&self, partition: usize, input: InputSpec, output: OutputSpec) -> Planned {
-        let bad_records = BadRecordSpec {
-            policy: BadRecords::Fail,
-            late_records: LateRecords::Drop,
-            dead_letters: None,
-            rolling_interval: None,
+    /// Pipelines of what `input` and `output` say of each.
+    fn planned(
+        count: usize,
+        is_gather: bool,
+        input: impl Fn(usize) -> InputSpec + Send + Sync + 'static,
+        output: impl Fn() -> OutputSpec + Send + Sync + 'static,
+    ) -> Planned {
+        let make = move |partition| {
+            let bad_records = BadRecordSpec {
+                policy: BadRecords::Fail,
+                late_records: LateRecords::Drop,
+                dead_letters: None,
+                rolling_interval: None,
+            };
+            Ok(PipelineSpec {
+                query: "q".to_owned(),
+                source: "s".to_owned(),
+                partition: PartitionId(u32::try_from(partition).unwrap()),
+                backend: Backend::Std,
+                input: input(partition),
+                stages: Vec::new(),
+                output: output(),
+                bad_records,
+                context: Context { job_start: EventTime(0) },
+                batch_rows: 10,
+                is_measured: false,
+            })
         };
-        let spec = PipelineSpec {
+        Planned {
             query: "q".to_owned(),
             source: "s".to_owned(),
-            partition: PartitionId(u32::try_from(partition).unwrap()),
-            backend: Backend::Std,
-            input,
-            stages: Vec::new(),
-            output,
-            bad_records,
-            context: Context { job_start: EventTime(0) },
-            batch_rows: 10,
-            is_measured: false,
-        };
-        Planned { spec, weight: 1, idle_timeout: None }
+            weights: vec![1; count],
+            make: Box::new(make),
+            is_gather,
+            is_sealed: false,
+            window_us: 0,
+            idle_timeout: None,
+        }
     }
 
-    fn scan(&self, partition: usize, does: Does, output: OutputSpec) -> Planned {
-        let turns = Arc::clone(&self.turns);
-        let number = u32::try_from(partition).unwrap();
-        let reader = Reader { partition: number, does, turn: 0, turns, stop: self.stop.clone() };
-        self.pipeline(partition, InputSpec::Columns(Box::new(reader)), output)
+    fn scan(&self, does: &[Does]) -> impl Fn(usize) -> InputSpec + Send + Sync + 'static {
+        let (turns, stop, does) = (Arc::clone(&self.turns), self.stop.clone(), does.to_vec());
+        move |partition| {
+            let (turns, stop) = (Arc::clone(&turns), stop.clone());
+            let number = u32::try_from(partition).unwrap();
+            let does = does[partition];
+            let reader = Reader { partition: number, does, turn: 0, turns, stop };
+            InputSpec::Columns(Box::new(reader))
+        }
     }
 
-    fn writer(&self) -> OutputSpec {
+    fn writer(&self) -> impl Fn() -> OutputSpec + Send + Sync + 'static {
         let finished = Arc::clone(&self.finished);
-        OutputSpec::Columns(Box::new(Writer { row_count: 0, finished }))
+        move || {
+            let finished = Arc::clone(&finished);
+            OutputSpec::Columns(Box::new(Writer { row_count: 0, finished }))
+        }
     }
 }
 
@@ -166,24 +190,19 @@ fn wave_of(
 ) -> Ran {
     let running = Running { finished: Arc::default(), turns: Arc::default(), stop: stop.clone() };
     let merge = || Merge::Limited(LimitSpec::default());
-    let pipelines = does.iter().enumerate().map(|(partition, &does)| {
-        let seal = is_gathered.then(|| OutputSpec::Seal(merge()));
-        running.scan(partition, does, seal.unwrap_or_else(|| running.writer()))
-    });
-    let scan = Node {
-        pipelines: pipelines.collect(),
-        children: Vec::new(),
-        are_splits: false,
-        declared: None,
+    let (count, input) = (does.len(), running.scan(does));
+    let pipelines = match is_gathered {
+        true => Running::planned(count, false, input, move || OutputSpec::Seal(merge())),
+        false => Running::planned(count, false, input, running.writer()),
     };
+    let scan = Node { pipelines, children: Vec::new(), are_splits: false, declared: None };
     let node = if is_gathered {
-        let input = if has_no_end {
-            InputSpec::Closing(does.len(), merge())
-        } else {
-            InputSpec::Sealed(Vec::new(), merge())
+        let input = move |_| match has_no_end {
+            true => InputSpec::Closing(count, merge()),
+            false => InputSpec::Sealed(Vec::new(), merge()),
         };
-        let gather = running.pipeline(0, input, running.writer());
-        Node { pipelines: vec![gather], children: vec![scan], are_splits: false, declared: None }
+        let pipelines = Running::planned(1, true, input, running.writer());
+        Node { pipelines, children: vec![scan], are_splits: false, declared: None }
     } else {
         scan
     };
@@ -290,4 +309,40 @@ fn partitions_are_counted_on_the_core_that_ran_them() {
     let by_core: u64 = outcome.per_core.iter().map(|core| core.records_in).sum();
     assert_eq!((by_core, outcome.statistics.records_in), (18, 18));
     assert_eq!(ran.finished, [5, 6, 7]);
+}
+
+/// More pipelines than are run one by one.
+const MANY: usize = 1200;
+
+#[test]
+fn of_many_pipelines_what_blocks_have_sealed_is_merged_in_order_and_counted() {
+    let does: Vec<Does> = (0..MANY).map(|at| Does::Gives(at % 3)).collect();
+    let expected: u64 = (0..MANY as u64).map(|at| at % 3).sum();
+    for is_gathered in [false, true] {
+        let ran = wave(&does, is_gathered, false, &StopFlag::new());
+        let outcome = ran.result.as_ref().unwrap();
+        assert_eq!(outcome.statistics.records_in, expected);
+        assert_eq!(ran.finished.iter().sum::<usize>() as u64, expected);
+        assert_eq!(ran.finished.len(), if is_gathered { 1 } else { MANY });
+    }
+}
+
+#[test]
+fn within_a_block_the_lowest_partition_that_fails_is_reported_too() {
+    let mut does = vec![Does::Gives(1); MANY];
+    for (first, second) in [(700, 701), (3, 1100), (255, 256), (510, 900)] {
+        (does[first], does[second]) = (Does::Fails(3), Does::Panics);
+        let ran = wave(&does, true, false, &StopFlag::new());
+        assert!(ran.error().contains(&format!("{first} fails")), "{}", ran.error());
+        (does[first], does[second]) = (Does::Gives(1), Does::Gives(1));
+    }
+}
+
+#[test]
+fn a_stop_ends_many_pipelines_without_making_them() {
+    let mut does = vec![Does::GivesAndStops(2); MANY];
+    does[1] = Does::GoesOn;
+    let ran = wave(&does, true, false, &StopFlag::new());
+    assert_eq!(ran.result.unwrap().cut.into_iter().collect::<Vec<_>>(), [0]);
+    assert!(ran.finished.is_empty());
 }

@@ -125,6 +125,33 @@ impl Outcome {
         let audited = self.audits.iter().map(|audit| audit.seen.heap_bytes());
         sealed + rows(audited.sum())
     }
+
+    /// Adds what the pipeline of the next partition leaves; together the tables may hold `budget_bytes`. What is
+    /// held against other partitions, one by one, is lost: bounds of splits are not known any more.
+    ///
+    /// # Errors
+    /// As a table's own `merge`.
+    ///
+    /// # Panics
+    /// If the two do not seal the same, or have keys to hold against each other.
+    pub fn add(&mut self, later: Self, budget_bytes: u64) -> Result<(), PipelineError> {
+        let Self { sealed, deliveries, audits, notices, is_cut, statistics, measures, .. } = later;
+        assert!(self.audits.is_empty() && audits.is_empty(), "keys are of one partition");
+        self.split_bounds = None;
+        self.is_cut |= is_cut;
+        self.deliveries.extend(deliveries);
+        let notices = notices.into_iter().filter(|notice| !self.notices.contains(notice));
+        self.notices.extend(notices.collect::<Vec<_>>());
+        self.statistics.add(&statistics);
+        if let (Some(all), Some(measures)) = (&mut self.measures, measures) {
+            all.add(&measures);
+        }
+        if let (Some(all), Some(sealed)) = (&mut self.sealed, sealed) {
+            all.set_budget(budget_bytes);
+            all.merge(sealed)?;
+        }
+        Ok(())
+    }
 }
 
 impl Pipeline {

@@ -163,19 +163,6 @@ pub enum OutputSpec {
     Columns(Box<dyn ColumnWriter + Send>),
 }
 
-impl OutputSpec {
-    /// The length of the windows that are sealed here, in microseconds; 0 where none are.
-    #[must_use]
-    pub fn window_us(&self) -> i64 {
-        match self {
-            Self::Seal(Merge::Windows(spec)) => {
-                spec.window.map_or(0, |window| window.kind.reach_us())
-            }
-            _ => 0,
-        }
-    }
-}
-
 /// What becomes of this pipeline's bad records.
 #[derive(Clone, Debug)]
 pub struct BadRecordSpec {

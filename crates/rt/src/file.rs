@@ -34,7 +34,7 @@ enum Handle {
     Std(fs::File),
 }
 
-/// What tells one state of a file from another.
+/// What tells one state of a file from another. Of many files there is one each, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileIdentity {
     /// Device number.
@@ -44,11 +44,11 @@ pub struct FileIdentity {
     /// Length in bytes.
     pub byte_count: u64,
     /// Modification time, nanoseconds since the Unix epoch.
-    pub modified_ns: i128,
+    pub modified_ns: i64,
     /// Names the file has; 0 once it has been removed.
     pub link_count: u64,
     /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
-    pub created_ns: Option<i128>,
+    pub created_ns: Option<i64>,
 }
 
 /// Which file it is, whatever becomes of its names and contents. The time tells it from a later file
@@ -57,13 +57,13 @@ pub struct FileIdentity {
 pub struct FileKey {
     device: u64,
     inode: u64,
-    created_ns: Option<i128>,
+    created_ns: Option<i64>,
 }
 
 impl FileKey {
     /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
     #[must_use]
-    pub fn created_ns(&self) -> Option<i128> {
+    pub fn created_ns(&self) -> Option<i64> {
         self.created_ns
     }
 }
@@ -81,13 +81,15 @@ impl FileIdentity {
     #[must_use]
     pub fn of(metadata: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        const NS_PER_SECOND: i128 = 1_000_000_000;
+        const NS_PER_SECOND: i64 = 1_000_000_000;
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             byte_count: metadata.size(),
-            modified_ns: i128::from(metadata.mtime()) * NS_PER_SECOND
-                + i128::from(metadata.mtime_nsec()),
+            modified_ns: metadata
+                .mtime()
+                .saturating_mul(NS_PER_SECOND)
+                .saturating_add(metadata.mtime_nsec()),
             link_count: metadata.nlink(),
             created_ns: metadata.created().ok().map(since_epoch_ns),
         }
@@ -120,9 +122,10 @@ impl FileIdentity {
     }
 }
 
-/// Nanoseconds since the Unix epoch; negative before it.
-pub fn since_epoch_ns(time: SystemTime) -> i128 {
-    let ns = |nanos: u128| i128::try_from(nanos).expect("a time fits 64 bits of seconds");
+/// Nanoseconds since the Unix epoch; negative before it. Times before 1677 and behind 2262 are the first and the
+/// last that there are.
+pub fn since_epoch_ns(time: SystemTime) -> i64 {
+    let ns = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => ns(since.as_nanos()),
         Err(before) => -ns(before.duration().as_nanos()),

@@ -63,14 +63,14 @@ pub struct Touched(Rc<Cell<Option<Touch>>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
     /// Until then, nanoseconds since the Unix epoch, nothing had.
-    pub quiet_until_ns: i128,
+    pub quiet_until_ns: i64,
     /// So often a name that is watched came to stand for another file, at most.
     pub name_count: u32,
 }
 
 impl Touched {
     /// Says that something may have changed since that time, and so many names.
-    fn set(&self, quiet_until_ns: i128, name_count: u32) {
+    fn set(&self, quiet_until_ns: i64, name_count: u32) {
         let before = self.0.get().unwrap_or(Touch { quiet_until_ns, name_count: 0 });
         self.0.set(Some(Touch {
             name_count: before.name_count.saturating_add(name_count),
@@ -80,7 +80,7 @@ impl Touched {
 
     /// Says that it is worth to look again.
     pub fn look_again(&self) {
-        self.set(i128::MIN, 0);
+        self.set(i64::MIN, 0);
     }
 
     /// Whether something may have changed.
@@ -107,7 +107,7 @@ pub struct FileEvents {
     next_id: Cell<u64>,
     next_sweep: Cell<Instant>,
     /// All that happened before this time has been told of; nanoseconds since the Unix epoch.
-    told_until_ns: Cell<i128>,
+    told_until_ns: Cell<i64>,
 }
 
 /// Who is to be told of what happens to a file, or to a name in a directory.
@@ -227,7 +227,7 @@ impl FileEvents {
         }
     }
 
-    fn touch_all(&self, quiet_until_ns: i128, name_count: u32) {
+    fn touch_all(&self, quiet_until_ns: i64, name_count: u32) {
         let listeners = self.listeners.borrow();
         let all = listeners.values().flatten();
         all.for_each(|listener| listener.touched.set(quiet_until_ns, name_count));

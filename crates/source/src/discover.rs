@@ -221,13 +221,22 @@ fn counted(examples: &Examples, one: &str, many: &str) -> String {
 }
 
 /// Keeps one name of each file: the first that is no link.
+///
+/// # Cost
+/// O(n log n). Where each name is of another file, which is nearly always, no more memory than their numbers take.
 fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile> {
+    let inode = |file: &InputFile| (file.identity.device, file.identity.inode);
+    let mut inodes: Vec<(u64, u64)> = files.iter().map(inode).collect();
+    inodes.sort_unstable();
+    if inodes.windows(2).all(|pair| pair[0] != pair[1]) {
+        return files;
+    }
     let mut kept: HashMap<(u64, u64), usize> = HashMap::with_capacity(files.len());
     let mut once: Vec<InputFile> = Vec::with_capacity(files.len());
     let mut again = Examples::default();
     let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
     for file in files {
-        let inode = (file.identity.device, file.identity.inode);
+        let inode = inode(&file);
         match kept.get(&inode) {
             None => {
                 kept.insert(inode, once.len());
@@ -239,16 +248,14 @@ fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile>
             Some(_) => again.add(file.path),
         }
     }
-    if !again.is_empty() {
-        once.sort_unstable_by(|a, b| {
-            a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes())
-        });
-        notices.push(format!(
-            "{} of files that are read under another: {}; each file is read once",
-            counted(&again, "name is one more", "names are more"),
-            again.named(),
-        ));
-    }
+    once.sort_unstable_by(|a, b| {
+        a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes())
+    });
+    notices.push(format!(
+        "{} of files that are read under another: {}; each file is read once",
+        counted(&again, "name is one more", "names are more"),
+        again.named(),
+    ));
     once
 }
 

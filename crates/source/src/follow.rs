@@ -35,7 +35,7 @@ pub(crate) struct FollowedFile {
     position: u64,
     /// How long it is, as far as is known.
     byte_count: u64,
-    modified_ns: i128,
+    modified_ns: i64,
     next_look: NextLook,
     /// From the last look to the next, where the kernel does not tell.
     look_interval: Duration,

@@ -35,14 +35,14 @@ const OLDER_MAX: usize = 8;
 /// A rotated file is given so long to end its last line, before that counts as whole.
 const LAST_LINE_PATIENCE: Duration = Duration::from_millis(250);
 /// A file system's clock is that much behind, at most.
-const CLOCK_LAG_NS: i128 = 20_000_000;
+const CLOCK_LAG_NS: i64 = 20_000_000;
 
 /// A file without bytes that the path was seen to name.
 #[derive(Clone, Copy, Debug)]
 struct Vacant {
-    created_ns: i128,
+    created_ns: i64,
     /// The path named it still.
-    seen_ns: i128,
+    seen_ns: i64,
 }
 
 /// A file's text, and what is known of how far it was read.
@@ -85,7 +85,7 @@ pub(crate) struct FollowedTexts {
     /// What the path named last, if that was somebody else's.
     refused: Option<FileKey>,
     /// The last look at which the path named a file that is read, by the wall clock, which file systems use.
-    seen_ns: i128,
+    seen_ns: i64,
     /// It did at the last look of all.
     is_seen: bool,
     /// How often the path was told to name another file since then, at most.
@@ -433,8 +433,8 @@ impl FollowedTexts {
 
     /// Whether the path may have named a file from its creation on and no look have seen it, or only
     /// without a byte.
-    fn may_have_been_named(&self, created_ns: i128) -> bool {
-        let is_before = |seen_ns: i128| created_ns < seen_ns - CLOCK_LAG_NS;
+    fn may_have_been_named(&self, created_ns: i64) -> bool {
+        let is_before = |seen_ns: i64| created_ns < seen_ns.saturating_sub(CLOCK_LAG_NS);
         let is_beside_vacant = |it: Vacant| created_ns > it.created_ns && is_before(it.seen_ns);
         !is_before(self.seen_ns) && !self.vacant.is_some_and(is_beside_vacant)
     }

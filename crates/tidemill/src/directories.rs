@@ -27,7 +27,7 @@ struct Target {
 }
 
 impl Directories {
-    /// The directory at a path and a file number that nobody else in the job has.
+    /// The directory at a path and the first of `count` file numbers that nobody else in the job has.
     ///
     /// # Errors
     /// A path that something else in the job writes to, and what opening says.
@@ -35,6 +35,7 @@ impl Directories {
         &mut self,
         path: &str,
         writer: String,
+        count: u32,
         open: impl FnOnce() -> Result<OutputDirectory, Error>,
     ) -> Result<(Arc<OutputDirectory>, u32), Error> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
@@ -55,8 +56,11 @@ impl Directories {
                 target.writer
             )));
         }
-        target.next_file += 1;
-        Ok((Arc::clone(&target.directory), target.next_file - 1))
+        let first = target.next_file;
+        target.next_file = first.checked_add(count).ok_or_else(|| {
+            Error::Usage(format!("{writer} would write more than 2^32 files to {path}"))
+        })?;
+        Ok((Arc::clone(&target.directory), first))
     }
 
     /// What a person should know of the directories that were opened since this was last asked.

@@ -27,7 +27,7 @@ use crate::register::RegisteredSource;
 
 /// A source and the partitions it was found to have.
 pub(crate) struct Discovered {
-    pub(crate) partitions: Vec<Partition>,
+    pub(crate) partitions: Arc<Vec<Partition>>,
     /// The partitions are pieces of one file.
     pub(crate) is_split: bool,
     /// What is appended is read, too.
@@ -65,40 +65,72 @@ impl Looking<'_> {
     }
 }
 
-/// One partition of a source.
+/// One partition of a source. There may be a million of files, so that what else there is stands apart.
 pub(crate) enum Partition {
-    /// A text or Arrow file, or a byte range of one.
-    Text {
-        file: InputFile,
-        range: Option<Range<u64>>,
-        /// The header, where the range does not begin with it.
-        csv_header: Option<Vec<String>>,
-    },
+    /// A text or Arrow file.
+    Text(InputFile),
+    /// A byte range of a text file.
+    TextRange(Box<TextRange>),
     /// Consecutive row groups of a Parquet file.
-    RowGroups { file: InputFile, footer: Arc<Footer>, groups: Range<usize> },
+    RowGroups(Box<RowGroups>),
     /// An Arrow file that cannot be read from front to back.
-    Messages { file: InputFile, footer: Arc<ArrowFooter> },
+    Messages(Box<Messages>),
     /// In the place of files of which the query keeps nothing.
     Nothing,
     /// One of the generator's.
-    Generator(GeneratorSource),
+    Generator(Box<GeneratorSource>),
     /// Numbers.
     Sequence(SequenceSource),
     /// One of the embedding program's.
     Registered(Arc<RegisteredSource>, usize),
 }
 
+/// A byte range of a text file.
+pub(crate) struct TextRange {
+    pub(crate) file: InputFile,
+    pub(crate) range: Range<u64>,
+    /// The header, where the range does not begin with it.
+    pub(crate) csv_header: Option<Vec<String>>,
+}
+
+/// Consecutive row groups of a Parquet file.
+pub(crate) struct RowGroups {
+    pub(crate) file: InputFile,
+    pub(crate) groups: Range<usize>,
+    footer: Option<Arc<Footer>>,
+}
+
+/// An Arrow file, and where its messages stand.
+pub(crate) struct Messages {
+    pub(crate) file: InputFile,
+    pub(crate) footer: Arc<ArrowFooter>,
+}
+
+/// Of more Parquet files than this footers are read again when their turn comes, and not kept.
+const FOOTERS_KEPT_MAX: usize = 64;
+
+impl RowGroups {
+    /// The file's footer.
+    ///
+    /// # Errors
+    /// As [`read_footer`], where it is not kept.
+    pub(crate) fn footer(&self) -> Result<Arc<Footer>, Error> {
+        match &self.footer {
+            Some(footer) => Ok(Arc::clone(footer)),
+            None => read_footer(&self.file).map(Arc::new),
+        }
+    }
+}
+
 impl Partition {
     /// Bytes to read, or rows to make: only ratios within a job matter.
     pub(crate) fn weight(&self) -> u64 {
         match self {
-            Self::Text { file, range, .. } => {
-                range.as_ref().map_or(file.byte_count, |range| range.end - range.start)
-            }
-            Self::RowGroups { footer, groups, .. } => {
-                footer.row_groups()[groups.clone()].iter().map(|group| group.row_count).sum()
-            }
-            Self::Messages { file, .. } => file.byte_count,
+            Self::Text(file) => file.byte_count,
+            Self::TextRange(part) => part.range.end - part.range.start,
+            // What its columns take is known only by who has chosen them.
+            Self::RowGroups(part) => part.file.byte_count,
+            Self::Messages(part) => part.file.byte_count,
             Self::Generator(source) => {
                 source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
             }
@@ -111,9 +143,10 @@ impl Partition {
     /// How many row groups it has, where it has any.
     pub(crate) fn row_group_count(&self) -> Option<usize> {
         match self {
-            Self::RowGroups { groups, .. } => Some(groups.len()),
-            Self::Text { .. }
-            | Self::Messages { .. }
+            Self::RowGroups(part) => Some(part.groups.len()),
+            Self::Text(_)
+            | Self::TextRange(_)
+            | Self::Messages(_)
             | Self::Nothing
             | Self::Generator(_)
             | Self::Sequence(_)
@@ -124,9 +157,10 @@ impl Partition {
     /// The file it is read from.
     pub(crate) fn file(&self) -> Option<&InputFile> {
         match self {
-            Self::Text { file, .. }
-            | Self::RowGroups { file, .. }
-            | Self::Messages { file, .. } => Some(file),
+            Self::Text(file) => Some(file),
+            Self::TextRange(part) => Some(&part.file),
+            Self::RowGroups(part) => Some(&part.file),
+            Self::Messages(part) => Some(&part.file),
             Self::Nothing | Self::Generator(_) | Self::Sequence(_) | Self::Registered(..) => None,
         }
     }
@@ -153,7 +187,7 @@ impl Discovered {
     /// Input that an earlier statement has yet to write.
     pub(crate) fn missing() -> Self {
         Self {
-            partitions: Vec::new(),
+            partitions: Arc::default(),
             is_split: false,
             is_followed: false,
             is_missing: true,
@@ -169,8 +203,8 @@ impl Discovered {
         pipes: &Pipes,
         looking: &Looking<'_>,
     ) -> Result<Self, Error> {
-        let whole = |partitions| Self {
-            partitions,
+        let whole = |partitions: Vec<Partition>| Self {
+            partitions: Arc::new(partitions),
             is_split: false,
             is_followed: false,
             is_missing: false,
@@ -184,7 +218,9 @@ impl Discovered {
                 Ok(found)
             }
             SourceConnector::Generator(options) => Ok(whole(
-                (0..options.partitions).map(|_| Partition::Generator(options.clone())).collect(),
+                (0..options.partitions)
+                    .map(|_| Partition::Generator(Box::new(options.clone())))
+                    .collect(),
             )),
             SourceConnector::Sequence(sequence) => Ok(whole(vec![Partition::Sequence(*sequence)])),
             SourceConnector::Registered => {
@@ -218,8 +254,8 @@ fn discover_files(
     }
     let may_split = looking.may_split;
     let is_one_file = files.len() == 1;
-    let mut partitions = Vec::new();
-    for file in files {
+    let keeps_footers = files.len() <= FOOTERS_KEPT_MAX;
+    let as_partitions = |file: InputFile| -> Result<Vec<Partition>, Error> {
         if options.follow && file.compression != Compression::None {
             let path = file.path.display();
             return Err(Error::Usage(format!(
@@ -235,10 +271,12 @@ fn discover_files(
                 } else {
                     1
                 };
-                for groups in cut_evenly(footer.row_groups().len(), wanted) {
-                    let (file, footer) = (file.clone(), Arc::clone(&footer));
-                    partitions.push(Partition::RowGroups { file, footer, groups });
-                }
+                let cut = cut_evenly(footer.row_groups().len(), wanted).into_iter();
+                let part = |groups| {
+                    let (file, footer) = (file.clone(), keeps_footers.then(|| Arc::clone(&footer)));
+                    Partition::RowGroups(Box::new(RowGroups { file, groups, footer }))
+                };
+                Ok(cut.map(part).collect())
             }
             Format::Csv(_) | Format::Json(_)
                 if may_split
@@ -257,26 +295,42 @@ fn discover_files(
                     }
                     _ => None,
                 };
-                let is_cut = ranges.len() > 1;
-                for range in ranges {
-                    partitions.push(Partition::Text {
-                        file: file.clone(),
-                        csv_header: csv_header.clone().filter(|_| range.start > 0),
-                        range: is_cut.then_some(range),
-                    });
+                if ranges.len() == 1 {
+                    return Ok(vec![Partition::Text(file)]);
                 }
+                let part = |range: Range<u64>| {
+                    let csv_header = csv_header.clone().filter(|_| range.start > 0);
+                    let file = file.clone();
+                    Partition::TextRange(Box::new(TextRange { file, range, csv_header }))
+                };
+                Ok(ranges.into_iter().map(part).collect())
             }
-            Format::Arrow(_) => partitions.push(match arrow_footer(&file)? {
-                Some(footer) => Partition::Messages { file, footer: Arc::new(footer) },
-                None => Partition::Text { file, range: None, csv_header: None },
-            }),
-            _ => partitions.push(Partition::Text { file, range: None, csv_header: None }),
+            Format::Arrow(_) => Ok(vec![match arrow_footer(&file)? {
+                Some(footer) => {
+                    Partition::Messages(Box::new(Messages { file, footer: Arc::new(footer) }))
+                }
+                None => Partition::Text(file),
+            }]),
+            _ => Ok(vec![Partition::Text(file)]),
         }
-    }
+    };
+    let is_text = matches!(options.format, Format::Csv(_) | Format::Json(_));
+    let mut partitions: Vec<Partition> = if is_text && !options.follow && !is_one_file {
+        // Where each was, so that a million of them are not there twice.
+        files.into_iter().map(Partition::Text).collect()
+    } else {
+        let mut partitions = Vec::with_capacity(files.len());
+        for file in files {
+            partitions.extend(as_partitions(file)?);
+        }
+        partitions
+    };
     if partitions.is_empty() {
         partitions.push(Partition::Nothing);
     }
+    const { assert!(size_of::<Partition>() == size_of::<InputFile>(), "a file as it was found") };
     let is_split = is_one_file && partitions.len() > 1;
+    let partitions = Arc::new(partitions);
     let is_followed = options.follow;
     let is_missing = false;
     Ok(Discovered { partitions, is_split, is_followed, is_missing, excluded_count, notices })

@@ -12,7 +12,7 @@ use tidemill_record::PartitionId;
 use tidemill_source::{InputFile, RegisteredReader, RowGroupPlan, SequenceReader};
 
 use crate::Error;
-use crate::discovery::Partition;
+use crate::discovery::{Partition, TextRange};
 use crate::file_columns::{FileTerms, value_in};
 
 /// The inputs of a scan's partitions.
@@ -44,30 +44,27 @@ impl ScanInputs<'_> {
         }
         Ok(match partition {
             Partition::Nothing => (self.nothing(id), 0),
-            Partition::Text { file, range, csv_header } => {
-                let input = TextInput {
-                    file: self.file_input(file)?,
-                    range: range.clone(),
-                    csv_header: csv_header.clone(),
-                    record_bytes_max: self.record_bytes_max,
-                    follow: None,
-                    verbatim: Vec::new(),
-                };
+            Partition::Text(file) => {
+                (InputSpec::Text(self.text_input(file, None)?), partition.weight())
+            }
+            Partition::TextRange(part) => {
+                let input = self.text_input(&part.file, Some(part))?;
                 (InputSpec::Text(input), partition.weight())
             }
-            Partition::RowGroups { file, footer, groups } => {
-                let row_groups = self.row_groups(file, footer, groups.clone())?;
+            Partition::RowGroups(part) => {
+                let footer = part.footer()?;
+                let row_groups = self.row_groups(&part.file, &footer, part.groups.clone())?;
                 let ranges = row_groups.iter().flat_map(|group| &group.ranges);
                 let weight = ranges.map(|range| range.end - range.start).sum();
-                let (file, footer) = (self.file_input(file)?, Arc::clone(footer));
+                let file = self.file_input(&part.file)?;
                 (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
             }
-            Partition::Messages { file, footer } => {
-                let (file, footer) = (self.file_input(file)?, Arc::clone(footer));
+            Partition::Messages(part) => {
+                let (file, footer) = (self.file_input(&part.file)?, Arc::clone(&part.footer));
                 (InputSpec::Messages(MessageInput { file, footer }), partition.weight())
             }
             Partition::Generator(options) => {
-                let options = options.clone();
+                let options = (**options).clone();
                 (InputSpec::Generator { source: options, columns }, partition.weight())
             }
             Partition::Sequence(sequence) => {
@@ -93,6 +90,17 @@ impl ScanInputs<'_> {
         let (name, schema) = (self.scan.source.name.clone(), self.scan.schema());
         let none = Box::new(std::iter::empty());
         InputSpec::Columns(Box::new(RegisteredReader::new(name, id, schema, columns, none)))
+    }
+
+    fn text_input(&self, file: &InputFile, part: Option<&TextRange>) -> Result<TextInput, Error> {
+        Ok(TextInput {
+            file: self.file_input(file)?,
+            range: part.map(|part| part.range.clone()),
+            csv_header: part.and_then(|part| part.csv_header.clone()),
+            record_bytes_max: self.record_bytes_max,
+            follow: None,
+            verbatim: Vec::new(),
+        })
     }
 
     fn file_input(&self, file: &InputFile) -> Result<FileInput, Error> {

@@ -542,7 +542,7 @@ fn publish(
 /// What the scans below a node weigh.
 fn scan_weight(node: &tidemill_control::Node) -> u64 {
     if node.children.is_empty() {
-        node.pipelines.iter().map(|planned| planned.weight).sum()
+        node.pipelines.weights.iter().sum()
     } else {
         node.children.iter().map(scan_weight).sum()
     }

@@ -35,6 +35,7 @@ mod inputs;
 mod job;
 mod left_out;
 mod locate;
+mod pipelines;
 mod planning;
 mod printed;
 mod register;

@@ -4,27 +4,26 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tidemill_control::{DeclaredKeys, Node, Planned};
+use tidemill_control::{DeclaredKeys, Node};
 use tidemill_expr::Context;
 use tidemill_format::Encoder;
-use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
+use tidemill_pipeline::{BadRecordSpec, InputSpec};
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
     LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
     Settings, SinkConnector, SourceConnector, SourceDef, Stage, changelog_key, fragment,
 };
-use tidemill_record::{PartitionId, Schema};
+use tidemill_record::Schema;
 use tidemill_rt::Backend;
-use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
+use tidemill_sink::{OutputDirectory, StdoutOrder};
 use tidemill_source::{Claims, Pipes};
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
 use crate::discovery::{Discovered, Looking, Partition};
-use crate::file_columns::FileTerms;
-use crate::inputs::ScanInputs;
-use crate::printed::{PrintedQuery, PrintingWriter};
-use crate::register::{BatchSink, RegisteredSource, RegisteredWriter};
+use crate::pipelines::{Alike, Outputs, ScanPartitions};
+use crate::printed::PrintedQuery;
+use crate::register::{BatchSink, RegisteredSource};
 use crate::script_text::ScriptText;
 use crate::{Error, RowLayout, StdoutLayout};
 
@@ -372,15 +371,13 @@ impl QueryBuilder<'_, '_> {
                     .iter()
                     .map(|child| self.node(child, End::Seal(merge)))
                     .collect::<Result<_, _>>()?;
-                let input = if self.wave.has_no_end {
-                    InputSpec::Closing(giver_count, merge.clone())
-                } else {
-                    InputSpec::Sealed(Vec::new(), merge.clone())
-                };
                 let bad = self.gathered_bad_records(fragment)?;
-                let spec =
-                    self.spec("", PartitionId(0), input, fragment.stages.clone(), end, bad)?;
-                let pipelines = vec![Planned { spec, weight: 1, idle_timeout: None }];
+                let alike = self.alike("", fragment.stages.clone(), end, bad, 1)?;
+                let (merge, has_no_end) = (merge.clone(), self.wave.has_no_end);
+                let pipelines = alike.gathering(move || match has_no_end {
+                    true => InputSpec::Closing(giver_count, merge.clone()),
+                    false => InputSpec::Sealed(Vec::new(), merge.clone()),
+                });
                 Ok(Node { pipelines, children, are_splits: false, declared: None })
             }
         }
@@ -394,33 +391,28 @@ impl QueryBuilder<'_, '_> {
         let filters = scan.conditions().into_iter().map(Stage::Filter);
         let stages: Vec<Stage> =
             event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();
-        let inputs = ScanInputs {
-            scan,
-            terms: FileTerms::of(scan, self.wave.context),
-            may_skip: event_time.is_empty(),
-            record_bytes_max: self.wave.settings.record_bytes_max,
-        };
         // Each scan reads each file, so that what its partitions have taken is its own.
         let claims = discovered
             .is_followed
             .then(|| Claims::of(discovered.partitions.iter().filter_map(Partition::file)));
-        let mut pipelines = Vec::new();
-        for (index, partition) in discovered.partitions.iter().enumerate() {
-            let id = PartitionId(u32::try_from(index).expect("partitions are numbered in u32"));
-            let (mut input, weight) = inputs.of(id, partition)?;
-            if let InputSpec::Text(text) = &mut input {
-                text.follow.clone_from(&claims);
-                text.verbatim = fragment.verbatim.iter().map(|run| run.columns.clone()).collect();
-            }
-            let bad = self.bad_records(&scan.source)?;
-            let mut spec = self.spec(&scan.source.name, id, input, stages.clone(), end, bad)?;
-            if let OutputSpec::File { verbatim, .. } = &mut spec.output {
-                *verbatim = fragment.verbatim.iter().map(|run| run.results.clone()).collect();
-            }
-            let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
-            pipelines.push(Planned { spec, weight, idle_timeout });
+        let count = u32::try_from(discovered.partitions.len());
+        let count = count.expect("partitions are numbered in u32");
+        let bad = self.bad_records(&scan.source, count)?;
+        let mut alike = self.alike(&scan.source.name, stages, end, bad, count)?;
+        if let Outputs::File { verbatim, .. } = &mut alike.outputs {
+            *verbatim = fragment.verbatim.iter().map(|run| run.results.clone()).collect();
         }
-        let is_text = |partition: &Partition| matches!(partition, Partition::Text { .. });
+        let of = ScanPartitions {
+            scan: scan.clone(),
+            partitions: Arc::clone(&discovered.partitions),
+            may_skip: event_time.is_empty(),
+            record_bytes_max: self.wave.settings.record_bytes_max,
+            claims,
+            verbatim: fragment.verbatim.iter().map(|run| run.columns.clone()).collect(),
+        };
+        let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
+        let pipelines = alike.scanning(of, idle_timeout)?;
+        let is_text = |partition: &Partition| matches!(partition, Partition::TextRange(_));
         let are_splits = discovered.is_split && discovered.partitions.iter().all(is_text);
         let declared = (!scan.source.partitioned_by.is_empty()).then(|| DeclaredKeys {
             columns: scan.source.partition_columns(),
@@ -429,23 +421,21 @@ impl QueryBuilder<'_, '_> {
         Ok(Node { pipelines, children: Vec::new(), are_splits, declared })
     }
 
-    fn spec(
+    /// What `count` pipelines of a fragment have in common.
+    fn alike(
         &mut self,
         source: &str,
-        partition: PartitionId,
-        input: InputSpec,
         stages: Vec<Stage>,
         end: End<'_>,
         bad_records: BadRecordSpec,
-    ) -> Result<PipelineSpec, Error> {
-        Ok(PipelineSpec {
+        count: u32,
+    ) -> Result<Alike, Error> {
+        Ok(Alike {
             query: self.query.physical.sink.name.clone(),
             source: source.to_owned(),
-            partition,
             backend: self.wave.backend,
-            input,
             stages,
-            output: self.output(end)?,
+            outputs: self.outputs(end, count)?,
             bad_records,
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
@@ -453,47 +443,44 @@ impl QueryBuilder<'_, '_> {
         })
     }
 
-    fn output(&mut self, end: End<'_>) -> Result<OutputSpec, Error> {
+    fn outputs(&mut self, end: End<'_>, count: u32) -> Result<Outputs, Error> {
         let physical = &self.query.physical;
         let schema = physical.schema.clone();
         Ok(match (end, &physical.sink.connector) {
-            (End::Seal(merge), _) => OutputSpec::Seal(merge.clone()),
-            (End::Sink, SinkConnector::File(sink)) => self.file_output(sink, schema)?,
-            (End::Sink, SinkConnector::Stdout(Some(format))) => {
-                let number = self.next_writer();
-                let is_first = number == 0 && !self.wave.has_no_end;
-                OutputSpec::Stdout {
-                    format: headed(format, is_first),
-                    schema,
-                    writer: StdoutWriter::new(Arc::clone(&self.stdout), number),
-                }
-            }
-            (End::Sink, SinkConnector::Stdout(None)) => {
-                let printed = self.printed();
-                OutputSpec::Columns(Box::new(PrintingWriter::new(printed, schema)))
-            }
+            (End::Seal(merge), _) => Outputs::Seal(merge.clone()),
+            (End::Sink, SinkConnector::File(sink)) => self.file_outputs(sink, schema, count)?,
+            (End::Sink, SinkConnector::Stdout(Some(format))) => Outputs::Stdout {
+                format: format.clone(),
+                schema,
+                first_number: self.next_writers(count),
+                has_header: !self.wave.has_no_end,
+                order: Arc::clone(&self.stdout),
+            },
+            (End::Sink, SinkConnector::Stdout(None)) => Outputs::Printed(self.printed(), schema),
             (End::Sink, SinkConnector::Discard(discard)) => {
-                OutputSpec::Columns(Box::new(Discard::new(discard.has_checksum)))
+                Outputs::Discard { has_checksum: discard.has_checksum }
             }
             (End::Sink, SinkConnector::Registered) => {
-                let name = &physical.sink.name;
-                let sink = self
-                    .wave
-                    .around
-                    .sinks
-                    .get(name)
+                let name = physical.sink.name.clone();
+                let sink = self.wave.around.sinks.get(&name).cloned();
+                let sink = sink
                     .ok_or_else(|| Error::Usage(format!("sink {name} is not registered")))?;
-                let number = self.next_writer();
-                OutputSpec::Columns(Box::new(RegisteredWriter::new(name, &schema, sink, number)))
+                let first_number = self.next_writers(count);
+                Outputs::Registered { name, schema, sink, first_number }
             }
         })
     }
 
-    fn file_output(&mut self, sink: &FileSink, schema: Schema) -> Result<OutputSpec, Error> {
+    fn file_outputs(
+        &mut self,
+        sink: &FileSink,
+        schema: Schema,
+        count: u32,
+    ) -> Result<Outputs, Error> {
         let writer = format!("sink {}", self.query.physical.sink.name);
         let is_live = self.query.is_unbounded();
-        let (directory, file_number) =
-            self.wave.directories.numbered(&sink.path, writer, || {
+        let (directory, first_number) =
+            self.wave.directories.numbered(&sink.path, writer, count, || {
                 let path: &Path = sink.path.as_ref();
                 let directory = if sink.is_file && !path.is_dir() {
                     OutputDirectory::open_file(path, sink.on_existing)?
@@ -503,16 +490,14 @@ impl QueryBuilder<'_, '_> {
                 let directory = if sink.is_durable { directory } else { directory.without_flush() };
                 Ok(if is_live { directory.live() } else { directory })
             })?;
-        let mut sink = sink.clone();
-        if directory.is_one_file() {
-            sink.format = headed(&sink.format, file_number == 0);
-        }
-        Ok(OutputSpec::File { sink, schema, directory, file_number, verbatim: Vec::new() })
+        let (sink, verbatim) = (sink.clone(), Vec::new());
+        Ok(Outputs::File { sink, schema, directory, first_number, verbatim })
     }
 
-    fn next_writer(&mut self) -> u32 {
-        self.writer_count += 1;
-        self.writer_count - 1
+    /// The first of so many numbers of writers.
+    fn next_writers(&mut self, count: u32) -> u32 {
+        self.writer_count += count;
+        self.writer_count - count
     }
 
     /// Where the query's rows go that the caller shows.
@@ -539,7 +524,7 @@ impl QueryBuilder<'_, '_> {
             BadRecords::Skip => 2,
         };
         match sources_below(gather).into_iter().min_by_key(laxity) {
-            Some(source) => self.bad_records(source),
+            Some(source) => self.bad_records(source, 1),
             None => Ok(BadRecordSpec {
                 policy: BadRecords::Fail,
                 late_records: LateRecords::Drop,
@@ -553,7 +538,9 @@ impl QueryBuilder<'_, '_> {
         source.bad_records.unwrap_or(self.wave.settings.bad_records)
     }
 
-    fn bad_records(&mut self, source: &SourceDef) -> Result<BadRecordSpec, Error> {
+    /// What becomes of the bad records of `count` pipelines; the files of dead letters are numbered from the one
+    /// that it says.
+    fn bad_records(&mut self, source: &SourceDef, count: u32) -> Result<BadRecordSpec, Error> {
         let policy = self.policy(source);
         let late_records = source.watermark.map(|rule| rule.late_records).unwrap_or_default();
         if policy != BadRecords::DeadLetter && late_records != LateRecords::DeadLetter {
@@ -577,7 +564,7 @@ impl QueryBuilder<'_, '_> {
             })?;
         let is_live = self.query.is_unbounded();
         let dead_letters =
-            self.wave.directories.numbered(path, "dead letters".to_owned(), || {
+            self.wave.directories.numbered(path, "dead letters".to_owned(), count, || {
                 let directory = OutputDirectory::open_dead_letters(path.as_ref())?;
                 Ok(if is_live { directory.live() } else { directory })
             })?;
@@ -587,17 +574,6 @@ impl QueryBuilder<'_, '_> {
         };
         let dead_letters = Some(dead_letters);
         Ok(BadRecordSpec { policy, late_records, dead_letters, rolling_interval })
-    }
-}
-
-/// The format of one pipeline's part of what several put behind each other: the header stands at the head of the
-/// first only, or was written before.
-fn headed(format: &Format, is_first: bool) -> Format {
-    match format {
-        Format::Csv(csv) if !is_first => {
-            Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
-        }
-        other => other.clone(),
     }
 }
 

@@ -1,0 +1,255 @@
+//! The pipelines of a fragment, each made on its core when its turn comes.
+//!
+//! What has to be known of a partition before anything runs (that its file can be read as the query wants it, and
+//! what it weighs) is looked at while the wave is planned, and dropped again: of a million files it would not fit.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidemill_control::Planned;
+use tidemill_expr::Context;
+use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineError, PipelineSpec};
+use tidemill_plan::{CsvOptions, FileSink, Format, Merge, Scan, Stage};
+use tidemill_record::{PartitionId, Schema};
+use tidemill_rt::Backend;
+use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
+use tidemill_source::Claims;
+
+use crate::Error;
+use crate::discovery::Partition;
+use crate::file_columns::FileTerms;
+use crate::inputs::ScanInputs;
+use crate::printed::{PrintedQuery, PrintingWriter};
+use crate::register::{BatchSink, RegisteredWriter};
+
+/// What all pipelines of a fragment have in common.
+pub(crate) struct Alike {
+    pub(crate) query: String,
+    pub(crate) source: String,
+    pub(crate) backend: Backend,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) outputs: Outputs,
+    pub(crate) bad_records: BadRecordSpec,
+    pub(crate) context: Context,
+    pub(crate) batch_rows: usize,
+    pub(crate) is_measured: bool,
+}
+
+/// Where their rows go. Those that write are numbered, from the first one's number on.
+pub(crate) enum Outputs {
+    Seal(Merge),
+    File {
+        sink: FileSink,
+        schema: Schema,
+        directory: Arc<OutputDirectory>,
+        first_number: u32,
+        verbatim: Vec<Range<usize>>,
+    },
+    Stdout {
+        format: Format,
+        schema: Schema,
+        order: Arc<StdoutOrder>,
+        first_number: u32,
+        /// The one of number 0 writes a header, where the format has one.
+        has_header: bool,
+    },
+    Printed(Arc<PrintedQuery>, Schema),
+    Discard {
+        has_checksum: bool,
+    },
+    Registered {
+        name: String,
+        schema: Schema,
+        sink: Arc<BatchSink>,
+        first_number: u32,
+    },
+}
+
+/// What the partitions of a scan read.
+pub(crate) struct ScanPartitions {
+    pub(crate) scan: Scan,
+    pub(crate) partitions: Arc<Vec<Partition>>,
+    /// Row groups that the scan's conditions exclude need not be read.
+    pub(crate) may_skip: bool,
+    pub(crate) record_bytes_max: usize,
+    /// Which files the pipelines have taken, where they are followed.
+    pub(crate) claims: Option<Arc<Claims>>,
+    /// Columns of CSV that come as text, one column for each entry.
+    pub(crate) verbatim: Vec<Vec<usize>>,
+}
+
+impl Outputs {
+    fn of(&self, place: usize) -> OutputSpec {
+        let number = |first: u32| first + number_of(place);
+        match self {
+            Self::Seal(merge) => OutputSpec::Seal(merge.clone()),
+            Self::File { sink, schema, directory, first_number, verbatim } => {
+                let (mut sink, file_number) = (sink.clone(), number(*first_number));
+                if directory.is_one_file() {
+                    sink.format = headed(&sink.format, file_number == 0);
+                }
+                let (schema, directory) = (schema.clone(), Arc::clone(directory));
+                let verbatim = verbatim.clone();
+                OutputSpec::File { sink, schema, directory, file_number, verbatim }
+            }
+            Self::Stdout { format, schema, order, first_number, has_header } => {
+                let number = number(*first_number);
+                OutputSpec::Stdout {
+                    format: headed(format, number == 0 && *has_header),
+                    schema: schema.clone(),
+                    writer: StdoutWriter::new(Arc::clone(order), number),
+                }
+            }
+            Self::Printed(printed, schema) => {
+                let writer = PrintingWriter::new(Arc::clone(printed), schema.clone());
+                OutputSpec::Columns(Box::new(writer))
+            }
+            Self::Discard { has_checksum } => {
+                OutputSpec::Columns(Box::new(Discard::new(*has_checksum)))
+            }
+            Self::Registered { name, schema, sink, first_number } => {
+                let writer = RegisteredWriter::new(name, schema, sink, number(*first_number));
+                OutputSpec::Columns(Box::new(writer))
+            }
+        }
+    }
+
+    fn window_us(&self) -> i64 {
+        match self {
+            Self::Seal(Merge::Windows(spec)) => {
+                spec.window.map_or(0, |window| window.kind.reach_us())
+            }
+            _ => 0,
+        }
+    }
+}
+
+impl Alike {
+    /// The pipelines of a scan.
+    ///
+    /// # Errors
+    /// A path that does not say what a column takes from it, a file that lacks a column, batches that have
+    /// been read before.
+    pub(crate) fn scanning(
+        self,
+        of: ScanPartitions,
+        idle_timeout: Option<Duration>,
+    ) -> Result<Planned, Error> {
+        let mut weights = Vec::with_capacity(of.partitions.len());
+        // What is there once, and cannot be made again.
+        let mut ready = Vec::new();
+        let inputs = of.inputs(self.context);
+        for (place, partition) in of.partitions.iter().enumerate() {
+            let (input, weight) = inputs.of(number(place), partition)?;
+            weights.push(weight);
+            if matches!(partition, Partition::Registered(..)) {
+                ready.push(Some(input));
+            }
+        }
+        drop(inputs);
+        let ready = Mutex::new(ready);
+        let input = move |alike: &Self, place: usize| {
+            let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(made) = ready.get_mut(place) {
+                return made.take().ok_or_else(|| unreachable!("each is made once"));
+            }
+            drop(ready);
+            let made = of.inputs(alike.context).of(number(place), &of.partitions[place]);
+            let mut input = made.map_err(made_late)?.0;
+            if let InputSpec::Text(text) = &mut input {
+                text.follow.clone_from(&of.claims);
+                text.verbatim.clone_from(&of.verbatim);
+            }
+            Ok(input)
+        };
+        Ok(self.planned(weights, idle_timeout, false, input))
+    }
+
+    /// The one pipeline that gathers what others have sealed.
+    pub(crate) fn gathering(
+        self,
+        input: impl Fn() -> InputSpec + Send + Sync + 'static,
+    ) -> Planned {
+        self.planned(vec![1], None, true, move |_, _| Ok(input()))
+    }
+
+    fn planned(
+        self,
+        weights: Vec<u64>,
+        idle_timeout: Option<Duration>,
+        is_gather: bool,
+        input: impl Fn(&Self, usize) -> Result<InputSpec, PipelineError> + Send + Sync + 'static,
+    ) -> Planned {
+        Planned {
+            query: self.query.clone(),
+            source: self.source.clone(),
+            weights,
+            is_gather,
+            is_sealed: matches!(self.outputs, Outputs::Seal(_)),
+            window_us: self.outputs.window_us(),
+            idle_timeout,
+            make: Box::new(move |place| {
+                // First, so that who waits for it is told as it is dropped, if there is no input.
+                let output = self.outputs.of(place);
+                let input = input(&self, place)?;
+                let mut bad_records = self.bad_records.clone();
+                if let Some((_, file_number)) = &mut bad_records.dead_letters {
+                    *file_number += number_of(place);
+                }
+                Ok(PipelineSpec {
+                    query: self.query.clone(),
+                    source: self.source.clone(),
+                    partition: number(place),
+                    backend: self.backend,
+                    input,
+                    stages: self.stages.clone(),
+                    output,
+                    bad_records,
+                    context: self.context,
+                    batch_rows: self.batch_rows,
+                    is_measured: self.is_measured,
+                })
+            }),
+        }
+    }
+}
+
+impl ScanPartitions {
+    fn inputs(&self, context: Context) -> ScanInputs<'_> {
+        ScanInputs {
+            scan: &self.scan,
+            terms: FileTerms::of(&self.scan, context),
+            may_skip: self.may_skip,
+            record_bytes_max: self.record_bytes_max,
+        }
+    }
+}
+
+/// What is wrong with a file that was right while the wave was planned.
+fn made_late(error: Error) -> PipelineError {
+    match error {
+        Error::Source(error) => PipelineError::Source(error),
+        Error::Format { error, .. } => PipelineError::Format(error),
+        other => unreachable!("planning has found nothing else: {other}"),
+    }
+}
+
+/// The format of one pipeline's part of what several put behind each other: the header stands at the head of the
+/// first only, or was written before.
+fn headed(format: &Format, is_first: bool) -> Format {
+    match format {
+        Format::Csv(csv) if !is_first => {
+            Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
+        }
+        other => other.clone(),
+    }
+}
+
+fn number(place: usize) -> PartitionId {
+    PartitionId(number_of(place))
+}
+
+fn number_of(place: usize) -> u32 {
+    u32::try_from(place).expect("partitions are numbered in u32")
+}
