@@ -191,6 +191,37 @@ fn many_small_files_and_a_large_one_share_one_budget() {
     assert!(measured.resident_bytes < 96 * MIB, "{} bytes", measured.resident_bytes);
 }
 
+/// A file takes next to nothing until its turn comes, and nothing when that is over.
+#[test]
+fn twenty_thousand_tiny_files_take_a_kibibyte_each_at_most() {
+    const FILES: u64 = 20_000;
+    let host = Host::new();
+    host.write("one/0.csv", "k,v\n0,0\n");
+    std::fs::create_dir(host.path("in")).unwrap();
+    for file in 0..FILES {
+        std::fs::write(
+            host.path(&format!("in/{file:05}.csv")),
+            format!("k,v\n{},{file}\n", file % 7),
+        )
+        .unwrap();
+    }
+    let query = "SELECT COUNT(*) AS n, SUM(v) AS s FROM 'FILES/*.csv' GROUP BY k % 1";
+    let base = measure(&host, 16 * MIB, &query.replace("FILES", "one"));
+    let measured = measure(&host, 16 * MIB, &query.replace("FILES", "in"));
+    assert_eq!((base.code, measured.code), (0, 0), "{}", measured.stderr);
+    let more = measured.resident_bytes.saturating_sub(base.resident_bytes);
+    // Both cores have their buffers now.
+    assert!(more < FILES * 1024 + 8 * MIB, "{more} bytes");
+    let few = query.replace("FILES/*", "in/00[0-4]*");
+    let ran = host.tidemill(&["run", "-q", "--memory", "16MiB", "-e", &few]);
+    // 0 + 1 + … + 499: as many blocks as files.
+    assert_eq!(ran.succeeds(), "n,s\n500,124750\n");
+    let many = query.replace("FILES/*", "in/0[0-1]*");
+    let ran = host.tidemill(&["run", "-q", "--memory", "16MiB", "-e", &many]);
+    // 0 + 1 + … + 1,999: blocks of many.
+    assert_eq!(ran.succeeds(), "n,s\n2000,1999000\n");
+}
+
 /// Rows of one turn that close many windows leave as they are made, and not all at the end of the turn.
 #[test]
 fn windows_that_close_at_once_leave_piece_by_piece() {

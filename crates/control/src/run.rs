@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tidemill_pipeline::{Delivery, Measures, Outcome, Statistics};
+use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Statistics};
 use tidemill_rt::{Backend, Bell, Core, RtError, Waiting, begin_launch, thread_cpu_time};
 
 use crate::abandon::Abandon;
@@ -134,12 +134,13 @@ fn run_levels(
     let takes_turns = wave.has_no_end;
     let account = Account::new(wave.budget_bytes);
     let mut nodes = flatten(wave);
-    let mut outcomes: Vec<Vec<Option<Left>>> =
-        nodes.iter().map(|_| Vec::new()).collect();
+    let mut outcomes: Vec<Vec<Option<Left>>> = nodes.iter().map(|_| Vec::new()).collect();
     let mut wave_outcome = WaveOutcome {
         per_core: vec![Statistics::default(); cores.cpus.len()],
         ..WaveOutcome::default()
     };
+    // Of the pipelines of each node; a histogram for each would be more than they hold.
+    let mut latencies = vec![Latencies::default(); nodes.len()];
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
     for level in 0..level_count {
         let links = if takes_turns { links(&nodes) } else { Vec::new() };
@@ -148,7 +149,7 @@ fn run_levels(
         let of_level: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
         let mut failures = Vec::new();
-        for done in fleet.run(tasks, takes_turns)? {
+        for done in fleet.run(tasks, takes_turns, &mut wave_outcome.per_core, &mut latencies)? {
             let (node, block) = ids[done.task];
             match done.result {
                 Some(Ok(left)) => {
@@ -173,7 +174,7 @@ fn run_levels(
             return Err(ControlError::Aborted);
         }
         if !takes_turns && !wave_outcome.cut.is_empty() {
-            count_all(&nodes, &outcomes, &mut wave_outcome);
+            count_all(&nodes, &outcomes, &latencies, &mut wave_outcome);
             return Ok(wave_outcome);
         }
         for node in of_level {
@@ -198,8 +199,7 @@ fn run_levels(
                     let (query, source) = (query.clone(), source.clone());
                     return Err(ControlError::Keys { query, source, columns, pairs });
                 }
-                let warnings =
-                    pairs.iter().map(|pair| shared_text(query, source, &columns, pair));
+                let warnings = pairs.iter().map(|pair| shared_text(query, source, &columns, pair));
                 wave_outcome.warnings.extend(warnings);
             }
             // The keys have been looked at; their memory goes.
@@ -209,7 +209,7 @@ fn run_levels(
             }
         }
     }
-    count_all(&nodes, &outcomes, &mut wave_outcome);
+    count_all(&nodes, &outcomes, &latencies, &mut wave_outcome);
     for (node, outcomes) in nodes.iter().zip(outcomes) {
         if wave_outcome.cut.contains(&node.query) {
             continue;
@@ -221,12 +221,18 @@ fn run_levels(
 }
 
 /// Adds up what the pipelines counted.
-fn count_all(nodes: &[FlatNode], outcomes: &[Vec<Option<Left>>], wave: &mut WaveOutcome) {
-    for (node, outcomes) in nodes.iter().zip(outcomes) {
+fn count_all(
+    nodes: &[FlatNode],
+    outcomes: &[Vec<Option<Left>>],
+    latencies: &[Latencies],
+    wave: &mut WaveOutcome,
+) {
+    for ((node, outcomes), latencies) in nodes.iter().zip(outcomes).zip(latencies) {
         if wave.per_query.len() <= node.query {
             wave.per_query.resize(node.query + 1, Statistics::default());
         }
         let mut of_node = NodeOutcome { query: node.query, ..NodeOutcome::default() };
+        of_node.statistics.batch_latency_ns = latencies.clone();
         for Left { outcome, .. } in outcomes.iter().flatten() {
             of_node.statistics.add(&outcome.statistics);
             if let Some(measures) = &outcome.measures {
@@ -416,8 +422,17 @@ impl Fleet {
 
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
     /// reported does not depend on which core was faster.
-    fn run(&self, tasks: Vec<(Task, u64)>, takes_turns: bool) -> Result<Vec<Done>, ControlError> {
+    ///
+    /// How long batches took is added up meanwhile, of each core and of each node.
+    fn run(
+        &self,
+        tasks: Vec<(Task, u64)>,
+        takes_turns: bool,
+        per_core: &mut [Statistics],
+        per_node: &mut [Latencies],
+    ) -> Result<Vec<Done>, ControlError> {
         let task_count = tasks.len();
+        let nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
         let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
         let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
         for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
@@ -429,6 +444,7 @@ impl Fleet {
         }
         let mut all_done = Vec::with_capacity(task_count);
         let mut published = Ok(());
+        let mut counted = 0;
         while all_done.len() < task_count {
             match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
                 Ok(Answer::Done(done)) => all_done.push(*done),
@@ -441,6 +457,13 @@ impl Fleet {
                 }
                 Err(_) => self.check_alive()?,
             }
+            for done in &mut all_done[counted..] {
+                let Some(Ok(left)) = &mut done.result else { continue };
+                let took = std::mem::take(&mut left.outcome.statistics.batch_latency_ns);
+                per_core[done.core].batch_latency_ns.add(&took);
+                per_node[nodes[done.task]].add(&took);
+            }
+            counted = all_done.len();
         }
         published?;
         all_done.sort_by_key(|done| done.task);

@@ -248,9 +248,7 @@ fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile>
             Some(_) => again.add(file.path),
         }
     }
-    once.sort_unstable_by(|a, b| {
-        a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes())
-    });
+    once.sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
     notices.push(format!(
         "{} of files that are read under another: {}; each file is read once",
         counted(&again, "name is one more", "names are more"),

@@ -39,7 +39,7 @@ pub(crate) struct Walked {
 pub(crate) fn list(directory: &Path) -> Result<Walked, SourceError> {
     let mut walked = Walked::default();
     for entry in entries(directory)? {
-        walked.take(directory, entry, None);
+        walked.take(directory, entry?, None);
     }
     Ok(walked)
 }
@@ -127,7 +127,8 @@ impl Walk<'_> {
             }
             Some(Part::Pattern(pattern)) => {
                 let is_last = at + 1 == self.parts.len();
-                for entry in self.entries(&directory)? {
+                for entry in entries_if_there(&directory)? {
+                    let entry = entry?;
                     if is_last && entry.name == DELTA_LOG {
                         self.walked.tables.add(directory.clone());
                     }
@@ -152,7 +153,8 @@ impl Walk<'_> {
             return Ok(());
         }
         let is_last = at + 1 == self.parts.len();
-        for entry in self.entries(&directory)? {
+        for entry in entries_if_there(&directory)? {
+            let entry = entry?;
             if entry.is_directory(&directory) {
                 if may_hold_data(&entry.name) {
                     let path = directory.join(&entry.name);
@@ -170,14 +172,6 @@ impl Walk<'_> {
         }
         self.waiting.push((directory, at + 1));
         Ok(())
-    }
-
-    /// The entries of a directory; none of one that has gone meanwhile.
-    fn entries(&self, directory: &Path) -> Result<Vec<Entry>, SourceError> {
-        match entries(directory) {
-            Err(SourceError::NotFound { .. }) => Ok(Vec::new()),
-            entries => entries,
-        }
     }
 }
 
@@ -217,17 +211,32 @@ impl Entry {
     }
 }
 
-fn entries(directory: &Path) -> Result<Vec<Entry>, SourceError> {
+/// The entries of a directory, one after the other: a list of all would take more than the files that are meant.
+fn entries(
+    directory: &Path,
+) -> Result<impl Iterator<Item = Result<Entry, SourceError>>, SourceError> {
     let fail = |error: io::Error| crate::discover::name_failure(directory, error);
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(or_here(directory)).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
+    let listing = fs::read_dir(or_here(directory)).map_err(fail)?;
+    Ok(listing.filter_map(move |entry| {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => return Some(Err(fail(error))),
+        };
         // What has gone since it was listed is not there.
-        let Ok(kind) = entry.file_type() else { continue };
+        let kind = entry.file_type().ok()?;
         let (is_link, is_directory) = (kind.is_symlink(), kind.is_dir());
-        entries.push(Entry { name: entry.file_name(), is_link, is_directory });
+        Some(Ok(Entry { name: entry.file_name(), is_link, is_directory }))
+    }))
+}
+
+/// The entries of a directory; none of one that has gone meanwhile.
+fn entries_if_there(
+    directory: &Path,
+) -> Result<impl Iterator<Item = Result<Entry, SourceError>>, SourceError> {
+    match entries(directory) {
+        Err(SourceError::NotFound { .. }) => Ok(None.into_iter().flatten()),
+        entries => Ok(Some(entries?).into_iter().flatten()),
     }
-    Ok(entries)
 }
 
 /// A directory as the system spells it: relative paths begin here.

@@ -463,8 +463,8 @@ impl QueryBuilder<'_, '_> {
             (End::Sink, SinkConnector::Registered) => {
                 let name = physical.sink.name.clone();
                 let sink = self.wave.around.sinks.get(&name).cloned();
-                let sink = sink
-                    .ok_or_else(|| Error::Usage(format!("sink {name} is not registered")))?;
+                let sink =
+                    sink.ok_or_else(|| Error::Usage(format!("sink {name} is not registered")))?;
                 let first_number = self.next_writers(count);
                 Outputs::Registered { name, schema, sink, first_number }
             }
