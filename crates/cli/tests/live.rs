@@ -46,6 +46,30 @@ fn windows_close_while_a_file_grows() {
 }
 
 #[test]
+fn windows_close_over_a_log_of_nginx_that_grows() {
+    let host = Host::new();
+    let line = |time: &str, status: &str| {
+        format!(
+            "1.1.1.1 - - [01/May/2024:{time} +0000] \"GET / HTTP/1.1\" {status} 5 \"-\" \"x\"\n"
+        )
+    };
+    // Times of today are far ahead of none: three records have to agree on them.
+    host.write("access.log", line("10:00:01", "200").repeat(3));
+    let sql = "CREATE SOURCE access (WATERMARK FOR time_local AS time_local) WITH ('connector' = 'file', \
+               'path' = 'access.log', 'format' = 'nginx', 'follow' = 'true'); \
+               SELECT window_end, COUNT(*) AS n, COUNT(*) FILTER (WHERE status >= 500) AS failed FROM access \
+               WINDOW TUMBLING (1m)";
+    let live = Live::start(&host, sql);
+    assert_eq!(live.line(), "window_end,n,failed");
+    let (cut, rest) = (line("10:00:59", "502"), line("10:01:00", "200"));
+    append(&host, "access.log", &cut[..30]);
+    live.expect_silence();
+    append(&host, "access.log", &(cut[30..].to_owned() + &rest));
+    live.expect_lines(&["2024-05-01 10:01:00,4,1"]);
+    assert_eq!(live.stop().0, ["2024-05-01 10:02:00,1,0"]);
+}
+
+#[test]
 fn a_file_that_is_rotated_is_read_to_its_end_and_then_the_next() {
     let host = Host::new();
     host.write("log.csv", "k,t\na,1\n");

@@ -68,7 +68,7 @@ fn check_page(page: &str, least: usize) {
     let mut blocks = blocks.into_iter().peekable();
     while let Some(block) = blocks.next() {
         match (block.kind.as_str(), &block.file) {
-            ("csv" | "json", Some(name)) => host.write(name, document.body(&block)),
+            ("csv" | "json" | "log", Some(name)) => host.write(name, document.body(&block)),
             ("text", Some(name)) => {
                 let content = fs::read_to_string(host.path(name)).unwrap();
                 document.check(&block, &content);

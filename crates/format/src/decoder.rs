@@ -8,6 +8,7 @@ use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 use crate::arrow::decode::ArrowDecoder;
 use crate::csv::decode::CsvDecoder;
 use crate::json::decode::JsonDecoder;
+use crate::lines::decode::LineDecoder;
 use crate::parquet::{Footer, ParquetDecoder};
 use crate::{ArrowFooter, FormatError, LeftOut};
 
@@ -46,6 +47,7 @@ enum Kind {
     Json(Box<JsonDecoder>),
     Arrow(Box<ArrowDecoder>),
     Parquet(Box<ParquetDecoder>),
+    Lines(Box<LineDecoder>),
 }
 
 impl Decoder {
@@ -61,6 +63,7 @@ impl Decoder {
             Format::Json(options) => Kind::Json(Box::new(JsonDecoder::new(spec, options)?)),
             Format::Arrow(_) => Kind::Arrow(Box::new(ArrowDecoder::new(spec))),
             Format::Parquet => return Err(FormatError::FooterUnknown),
+            Format::Lines(options) => Kind::Lines(Box::new(LineDecoder::new(spec, options)?)),
         };
         Ok(Self { kind })
     }
@@ -115,6 +118,7 @@ impl Decoder {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.start_at(head.0),
             Kind::Json(decoder) => decoder.start_at(head.0),
+            Kind::Lines(decoder) => decoder.start_at(head.0),
             Kind::Arrow(_) | Kind::Parquet(_) => {}
         }
     }
@@ -123,7 +127,7 @@ impl Decoder {
     /// a Parquet row group. Without it there is no bound. Does nothing for text.
     pub fn limit_parts(&mut self, bytes_max: usize) {
         match &mut self.kind {
-            Kind::Csv(_) | Kind::Json(_) => {}
+            Kind::Csv(_) | Kind::Json(_) | Kind::Lines(_) => {}
             Kind::Arrow(decoder) => decoder.limit_parts(bytes_max),
             Kind::Parquet(decoder) => decoder.limit_parts(bytes_max),
         }
@@ -135,7 +139,7 @@ impl Decoder {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         match &self.kind {
-            Kind::Csv(_) | Kind::Json(_) => 0,
+            Kind::Csv(_) | Kind::Json(_) | Kind::Lines(_) => 0,
             Kind::Arrow(decoder) => decoder.held_bytes(),
             Kind::Parquet(decoder) => decoder.held_bytes(),
         }
@@ -146,7 +150,7 @@ impl Decoder {
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         match &self.kind {
-            Kind::Csv(_) | Kind::Json(_) => Vec::new(),
+            Kind::Csv(_) | Kind::Json(_) | Kind::Lines(_) => Vec::new(),
             Kind::Arrow(decoder) => decoder.notices(),
             Kind::Parquet(decoder) => decoder.notices(),
         }
@@ -162,6 +166,7 @@ impl Decoder {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.begin(frames),
             Kind::Json(decoder) => decoder.begin(frames),
+            Kind::Lines(decoder) => decoder.begin(frames),
             Kind::Arrow(decoder) => decoder.begin(frames),
             Kind::Parquet(decoder) => decoder.begin(frames),
         }
@@ -183,6 +188,7 @@ impl Decoder {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.decode(bad),
             Kind::Json(decoder) => Ok(decoder.decode(bad)),
+            Kind::Lines(decoder) => Ok(decoder.decode(bad)),
             Kind::Arrow(decoder) => decoder.decode(bad),
             Kind::Parquet(decoder) => decoder.decode(bad),
         }
@@ -195,6 +201,7 @@ impl Decoder {
         match &self.kind {
             Kind::Csv(decoder) => decoder.frame().position as u64,
             Kind::Json(decoder) => decoder.frame().position as u64,
+            Kind::Lines(decoder) => decoder.frame().position as u64,
             Kind::Arrow(decoder) => decoder.consumed(),
             Kind::Parquet(_) => 0,
         }
@@ -207,6 +214,7 @@ impl Decoder {
         match &self.kind {
             Kind::Csv(decoder) => decoder.left_out(),
             Kind::Json(decoder) => decoder.left_out(),
+            Kind::Lines(decoder) => decoder.left_out(),
             Kind::Arrow(decoder) => decoder.left_out().to_vec(),
             Kind::Parquet(decoder) => decoder.left_out().to_vec(),
         }
@@ -217,6 +225,7 @@ impl Decoder {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.let_go(),
             Kind::Json(decoder) => decoder.let_go(),
+            Kind::Lines(decoder) => decoder.let_go(),
             Kind::Arrow(_) | Kind::Parquet(_) => {}
         }
     }
@@ -228,6 +237,7 @@ impl Decoder {
         match &self.kind {
             Kind::Csv(decoder) => decoder.raw_record(offset),
             Kind::Json(decoder) => decoder.raw_record(offset),
+            Kind::Lines(decoder) => decoder.raw_record(offset),
             Kind::Arrow(_) | Kind::Parquet(_) => None,
         }
     }

@@ -43,6 +43,10 @@ impl Encoder {
                 Kind::Arrow(Box::new(ArrowEncoder::new(options.form, schema)))
             }
             Format::Parquet => Kind::Parquet(Box::new(ParquetEncoder::new(schema)?)),
+            Format::Lines(_) => {
+                let reason = format!("{} is a format that is read, not written", format.name());
+                return Err(FormatError::Options { reason });
+            }
         };
         Ok(Self { kind })
     }

@@ -5,7 +5,7 @@ use tidemill_record::Schema;
 
 use crate::arrow::messages::Messages;
 use crate::parquet::{Footer, ParsedFooter};
-use crate::{FormatError, arrow, csv, json};
+use crate::{FormatError, arrow, csv, json, lines};
 
 /// What the head of an input says of its format where nobody else has.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,7 @@ impl Recognized {
 /// - JSON lines: every key, in order of first appearance; BOOLEAN, numbers as in CSV, DATE and
 ///   TIMESTAMP (strings of that form) where all values agree, else VARCHAR, as are arrays, objects, and
 ///   what is always `null`. All allow NULL.
+/// - Lines whose syntax names their fields: those. Of `key=value` every key, as of JSON lines.
 /// - Arrow: from the schema message. Columns without a SQL type are left out.
 /// - Parquet: `head` is the file's tail with the whole footer (see [`Footer::parse`]). Columns
 ///   without a SQL type are left out.
@@ -66,6 +67,7 @@ pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Sche
     match format {
         Format::Csv(options) => csv::infer::infer(options, head, is_whole),
         Format::Json(options) => json::infer::infer(options, head, is_whole),
+        Format::Lines(options) => lines::infer::infer(options, head, is_whole),
         Format::Arrow(_) => arrow::sql_schema(&arrow_columns(head, is_whole)?),
         Format::Parquet => match Footer::parse(head, head.len() as u64)? {
             ParsedFooter::Whole(footer) => footer.schema(),
@@ -94,7 +96,7 @@ pub fn left_out(
             ParsedFooter::Whole(footer) => Ok(footer.left_out()),
             ParsedFooter::NeedsTail { .. } => Ok(None),
         },
-        Format::Csv(_) | Format::Json(_) => Ok(None),
+        Format::Csv(_) | Format::Json(_) | Format::Lines(_) => Ok(None),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Bytes to columns and back: CSV, JSON lines, Arrow IPC and Parquet.
+//! Bytes to columns and back: CSV, JSON lines, Arrow IPC and Parquet; and lines of logs to columns.
 //!
 //! Start with [`Decoder`] and [`Encoder`], which choose by format; each format's folder holds both
-//! directions, and `text` what CSV and JSON lines share. Absent on purpose: I/O, clocks, async, and
+//! directions, and `text` what formats of text share. Absent on purpose: I/O, clocks, async, and
 //! compression of whole files (a reader undoes it before bytes come here).
 
 mod arrow;
@@ -15,6 +15,7 @@ mod error;
 pub mod fuzzing;
 mod infer;
 mod json;
+mod lines;
 mod lost;
 pub mod parquet;
 mod part;
@@ -28,6 +29,7 @@ pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;
 pub use infer::{Recognized, infer_schema, left_out};
+pub use lines::recognize::{access_log, key_value_pairs};
 pub use lost::{LeftOut, Lost};
 pub use part::{Joint, Part};
 pub use shown::ShownValues;

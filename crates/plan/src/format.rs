@@ -1,6 +1,6 @@
 //! How records are laid out in bytes, with the options of each format.
 
-use crate::Times;
+use crate::{LineOptions, Times};
 
 /// How records are laid out in bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub enum Format {
     Arrow(ArrowOptions),
     /// `parquet`
     Parquet,
+    /// `nginx`, `apache`, `regex`, `logfmt`: lines of text, which are read and not written.
+    Lines(LineOptions),
 }
 
 impl Format {
@@ -22,6 +24,7 @@ impl Format {
         match self {
             Self::Csv(options) => Some(&options.times),
             Self::Json(options) => Some(&options.times),
+            Self::Lines(options) => Some(&options.times),
             Self::Arrow(_) | Self::Parquet => None,
         }
     }
@@ -31,6 +34,7 @@ impl Format {
         match self {
             Self::Csv(options) => Some(&mut options.times),
             Self::Json(options) => Some(&mut options.times),
+            Self::Lines(options) => Some(&mut options.times),
             Self::Arrow(_) | Self::Parquet => None,
         }
     }
@@ -44,6 +48,16 @@ impl Format {
             Self::Arrow(ArrowOptions { form: ArrowForm::File }) => "arrow",
             Self::Arrow(ArrowOptions { form: ArrowForm::Stream }) => "arrows",
             Self::Parquet => "parquet",
+            Self::Lines(options) => options.syntax.name(),
+        }
+    }
+
+    /// Whether it is text, of which a part can be read, and to which some can be added.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        match self {
+            Self::Csv(_) | Self::Json(_) | Self::Lines(_) => true,
+            Self::Arrow(_) | Self::Parquet => false,
         }
     }
 
@@ -56,6 +70,7 @@ impl Format {
             Self::Arrow(ArrowOptions { form: ArrowForm::File }) => "arrow",
             Self::Arrow(ArrowOptions { form: ArrowForm::Stream }) => "arrows",
             Self::Parquet => "parquet",
+            Self::Lines(_) => "log",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The query as plain data, and the proof of where it may run.
 //!
 //! Read in this order: [`options`] (sources and sinks), [`mod@format`] (how their records are laid out), [`times`] (and their times),
-//! [`packing`] (how results are compressed),
+//! [`lines`] and [`log_pattern`] (of logs), [`packing`] (how results are compressed),
 //! [`source_columns`] (what columns a source has), [`expr`] (what one row yields), [`relation`] (what a query does to
 //! its input), [`mod@fragment`] (how that is cut into pipelines), `locality` (why groups lie in one partition),
 //! `computing` (where computed columns are computed), [`verbatim`] (what of it passes as text), [`explain`] (the same
@@ -17,7 +17,9 @@ pub mod format;
 pub mod fragment;
 pub mod function;
 pub mod lineage;
+pub mod lines;
 mod locality;
+pub mod log_pattern;
 pub mod options;
 pub mod over;
 pub mod packing;
@@ -44,6 +46,8 @@ pub use fragment::{
     PhysicalQuery, Refusal, Stage, fragment,
 };
 pub use function::{Family, Function, Kind, Returns, Signature};
+pub use lines::{LineOptions, LineSyntax};
+pub use log_pattern::{LogField, LogPattern, LogPatternError};
 pub use options::{
     BadRecords, Compression, DiscardSink, FileSink, FileSource, GeneratorModel, GeneratorSource,
     LateRecords, OnExisting, PartitionAudit, SequenceSource, SinkConnector, SinkDef,

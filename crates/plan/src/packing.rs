@@ -35,7 +35,7 @@ impl Packing {
     pub fn of(format: &Format) -> Self {
         match format {
             Format::Parquet => Self { codec: Codec::Zstd, level: None },
-            Format::Csv(_) | Format::Json(_) | Format::Arrow(_) => Self::NONE,
+            Format::Csv(_) | Format::Json(_) | Format::Arrow(_) | Format::Lines(_) => Self::NONE,
         }
     }
 
@@ -57,6 +57,8 @@ impl Codec {
         match format {
             Format::Csv(_) | Format::Json(_) => &[Self::None, Self::Gzip, Self::Zstd],
             Format::Arrow(_) => &[Self::None, Self::Lz4, Self::Zstd],
+            // Nobody writes them.
+            Format::Lines(_) => &[Self::None],
             Format::Parquet => &[Self::None, Self::Snappy, Self::Gzip, Self::Lz4, Self::Zstd],
         }
     }

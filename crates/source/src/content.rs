@@ -126,6 +126,7 @@ impl Content {
         match format {
             Format::Csv(_) => Some("CSV"),
             Format::Json(_) => Some("JSON lines"),
+            Format::Lines(_) => Some("lines of text"),
             Format::Arrow(_) => (!is_arrow).then_some("Arrow"),
             Format::Parquet => (self != Self::Parquet).then_some("Parquet"),
         }

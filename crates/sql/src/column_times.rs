@@ -50,7 +50,9 @@ pub(crate) fn keep_forms(
     }
     let name = format.as_ref().map(|format| format.name());
     if let Some(times) = format.and_then(Format::times_mut) {
-        times.columns = forms;
+        // What is declared goes before what the format itself says.
+        let of_format = std::mem::replace(&mut times.columns, forms);
+        times.columns.extend(of_format);
         return Ok(());
     }
     let of_column = |column: &ColumnSyntax| match &column.kind {

@@ -1,7 +1,9 @@
 //! `CREATE SOURCE`: columns, event time and options to a source definition.
 
 use sqlparser::ast;
-use tidemill_plan::{ExprKind, Scalar, SourceConnector, SourceDef, Span, WatermarkRule};
+use tidemill_plan::{
+    ExprKind, Format, LineSyntax, Scalar, SourceConnector, SourceDef, Span, WatermarkRule,
+};
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
@@ -12,6 +14,7 @@ use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
 use crate::source_columns::{add_file_columns, bind_derived, refuse_same_names};
+use crate::suggest::did_you_mean;
 use crate::syntax::{ColumnKind, CreateSource, Name, WatermarkSyntax};
 use crate::types::{NamedType, named_type};
 
@@ -38,6 +41,7 @@ pub(crate) fn bind_source(
     let is_inferred = declared.is_none();
     let (Declared { schema, limits, notices }, path_columns) =
         recorded_columns(session, create, &mut options, declared, span)?;
+    refuse_unknown_fields(session, create, &options.connector)?;
     set_time_forms(session, create, &schema, &mut options.connector)?;
     let mut source = SourceDef {
         is_inferred,
@@ -166,6 +170,35 @@ fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<De
         }
     }
     result.map(|()| Declared { schema: Schema::new(fields), limits, notices: Vec::new() })
+}
+
+/// Lines whose fields are known have no others.
+fn refuse_unknown_fields(
+    session: &mut Session<'_>,
+    create: &CreateSource,
+    connector: &SourceConnector,
+) -> Bind<()> {
+    let SourceConnector::File(file) = connector else { return Ok(()) };
+    let Format::Lines(options) = &file.format else { return Ok(()) };
+    let Some(known) = options.syntax.columns() else { return Ok(()) };
+    let names = || known.fields.iter().map(|field| field.name.as_str());
+    let mut result = Ok(());
+    for column in &create.columns {
+        let name = column.name.text.as_str();
+        if !matches!(column.kind, ColumnKind::Recorded { .. })
+            || names().any(|known| known.eq_ignore_ascii_case(name))
+        {
+            continue;
+        }
+        let message = match options.syntax {
+            LineSyntax::Regex { .. } => format!("the pattern has no group \"{name}\""),
+            _ => format!("the lines of '{}' have no field \"{name}\"", file.format.name()),
+        };
+        let hint = did_you_mean(name, names())
+            .unwrap_or_else(|| format!("they are {}", names().collect::<Vec<_>>().join(", ")));
+        result = session.fail_with(column.name.span, message, hint);
+    }
+    result
 }
 
 /// Takes in how the times of declared columns are written.

@@ -278,8 +278,9 @@ fn discover_files(
                 };
                 Ok(cut.map(part).collect())
             }
-            Format::Csv(_) | Format::Json(_)
-                if may_split
+            format
+                if format.is_text()
+                    && may_split
                     && is_one_file
                     && !looking.numbers_rows()
                     && !options.follow

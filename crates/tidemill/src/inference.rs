@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use tidemill_format::{CsvHead, Recognized, infer_schema, left_out};
+use tidemill_format::{CsvHead, Recognized, access_log, infer_schema, key_value_pairs, left_out};
 use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonOptions};
 use tidemill_record::Schema;
 use tidemill_rt::descriptor_of;
@@ -47,6 +47,11 @@ pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, 
         && let Some(footer) = arrow_footer(first)?
     {
         return by_footer(footer.schema().map_err(|error| at(first, error))?, footer.left_out());
+    }
+    if let Format::Lines(options) = &format
+        && let Some(schema) = options.syntax.columns()
+    {
+        return by_footer(schema, None);
     }
     let (file, head) = representative(&files, first, &format)?;
     let mut inferred = by_head(asked, &format, file, &head)?;
@@ -123,19 +128,30 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
     }
 }
 
-/// The format of what a path without a telling name means, by its first bytes; `None` for a path of files,
-/// whose names are to say it.
+/// Whether a path names a log, be it compressed or rotated: `access.log`, `access.log.gz`, `access.log.1`.
+fn is_log(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or_default();
+    name.ends_with(".log") || name.contains(".log.")
+}
+
+/// The format of what a path without a telling name means, by its first bytes: of pipes and logs; `None` for
+/// a path of other files, whose names are to say it.
 fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error> {
     let path = &asked.path;
     let meant = meant(path);
-    if pipe_key(meant).is_none() && descriptor_of(meant).is_none() {
+    let is_pipe = pipe_key(meant).is_some() || descriptor_of(meant).is_some();
+    if !is_pipe && !is_log(path) {
         return Ok(None);
     }
     let any = Format::Json(JsonOptions::default());
-    let Some(file) = discover(&file_source(asked, &any), pipes)?.files.pop() else {
+    let mut files = discover(&file_source(asked, &any), pipes)?.files;
+    let filled = files.iter().position(|file| file.byte_count > 0).unwrap_or(0);
+    if files.is_empty() {
         return Ok(None);
-    };
-    let (head, _) = read_head(&file, None)?;
+    }
+    let file = files.swap_remove(filled);
+    let (head, is_whole) = read_head(&file, None)?;
     match Content::of(&head[..head.len().min(Content::HEAD_BYTES)]) {
         Some(Content::ArrowFile | Content::ArrowStream) => {
             return Ok(Some(Format::Arrow(ArrowOptions::default())));
@@ -144,18 +160,35 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
         Some(_) => return Ok(Some(any)),
         None => {}
     }
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    let mut text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).to_vec();
+    if is_whole && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
     let first = text.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let first = first.unwrap_or_default();
     if first.trim_ascii_start().starts_with(b"{") {
         return Ok(Some(any));
     }
+    if let Some(log) = access_log(&text) {
+        return Ok(Some(log));
+    }
     // Which of them it is, its records tell.
-    match first.iter().any(|byte| b",;\t|".contains(byte)) {
-        true => Ok(Some(Format::Csv(CsvOptions::default()))),
-        false => Err(Error::Usage(format!(
+    if is_pipe && first.iter().any(|byte| b",;\t|".contains(byte)) {
+        return Ok(Some(Format::Csv(CsvOptions::default())));
+    }
+    if let Some(pairs) = key_value_pairs(&text) {
+        return Ok(Some(pairs));
+    }
+    Err(Error::Usage(match is_pipe {
+        true => format!(
             "the format of {path} is said neither by its name nor by its first line; declare it: CREATE \
              SOURCE name (columns) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv')"
-        ))),
-    }
+        ),
+        false => format!(
+            "{} is neither an access log in a usual format, nor JSON lines, nor logfmt; say what it is: CREATE SOURCE name \
+             WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'nginx', 'log_format' = '…'), or 'apache', 'regex', \
+             'csv'",
+            file.path.display()
+        ),
+    }))
 }

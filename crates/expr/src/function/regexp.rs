@@ -8,6 +8,7 @@
 
 use regex::{Regex, RegexBuilder};
 use tidemill_plan::Function;
+use tidemill_plan::lines::ascii_classes;
 use tidemill_record::DataType;
 
 use arrow_array::Array;
@@ -58,30 +59,6 @@ impl Flags {
             .dot_matches_new_line(self.is_dot_any)
             .build()
     }
-}
-
-/// Rewrites the classes that Rust's regexes extend to Unicode to their ASCII meaning.
-fn ascii_classes(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            None => out.push('\\'),
-            Some('d') => out.push_str("[0-9]"),
-            Some('D') => out.push_str("[^0-9]"),
-            Some('w') => out.push_str("[0-9A-Za-z_]"),
-            Some('W') => out.push_str("[^0-9A-Za-z_]"),
-            Some('s') => out.push_str(r"[\t\n\f\r ]"),
-            Some('S') => out.push_str(r"[^\t\n\f\r ]"),
-            Some('b') => out.push_str(r"(?-u:\b)"),
-            Some(other) => out.extend(['\\', other]),
-        }
-    }
-    out
 }
 
 /// The text of a constant argument.

@@ -16,7 +16,7 @@ use crate::text::slot::{FRAME_BYTES_MAX, Tag};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What has been seen under one key.
-struct Column<'a> {
+pub(crate) struct Column<'a> {
     name: String,
     times: &'a Times,
     has_truth: bool,
@@ -28,7 +28,7 @@ struct Column<'a> {
 }
 
 /// Columns in order of first appearance, and the place of each name.
-struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     times: &'a Times,
     list: Vec<Column<'a>>,
     places: HashMap<String, usize>,
@@ -41,7 +41,7 @@ pub(crate) fn infer(
 ) -> Result<Schema, FormatError> {
     let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
-    let mut columns = Columns { times: &options.times, list: Vec::new(), places: HashMap::new() };
+    let mut columns = Columns::new(&options.times);
     let (mut position, mut record_count, mut first_fault) = (0, 0_usize, None);
     while position < bytes.len() {
         let (end, next) = match memchr(b'\n', &bytes[position..]) {
@@ -63,7 +63,7 @@ pub(crate) fn infer(
         position = next;
     }
     match first_fault {
-        _ if !columns.list.is_empty() => {}
+        _ if !columns.is_empty() => {}
         Some(reason) => return Err(FormatError::Sample { reason }),
         None if record_count == 0 && !is_whole => {
             let reason = "the first record is longer than the sample".to_owned();
@@ -71,11 +71,7 @@ pub(crate) fn infer(
         }
         None => return Err(FormatError::EmptySample),
     }
-    let field = |column: Column<'_>| {
-        let data_type = column.data_type();
-        Field::nullable(column.name, data_type)
-    };
-    Ok(Schema::new(columns.list.into_iter().map(field).collect()))
+    Ok(columns.into_schema())
 }
 
 /// Takes a record into account; one that is not JSON leaves no trace.
@@ -94,8 +90,26 @@ fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns<'_>) -> Res
 }
 
 impl<'a> Columns<'a> {
+    /// Before any record, where times have these forms.
+    pub(crate) fn new(times: &'a Times) -> Self {
+        Self { times, list: Vec::new(), places: HashMap::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Each of the narrowest type that holds what was seen of it.
+    pub(crate) fn into_schema(self) -> Schema {
+        let field = |column: Column<'_>| {
+            let data_type = column.data_type();
+            Field::nullable(column.name, data_type)
+        };
+        Schema::new(self.list.into_iter().map(field).collect())
+    }
+
     /// The column of this name, a new one where there is none.
-    fn named(&mut self, name: String) -> &mut Column<'a> {
+    pub(crate) fn named(&mut self, name: String) -> &mut Column<'a> {
         let place = *self.places.entry(name).or_insert_with_key(|name| {
             self.list.push(Column::new(name.clone(), self.times));
             self.list.len() - 1
@@ -109,7 +123,7 @@ impl<'a> Column<'a> {
         Self { name, times, has_truth: false, has_nested: false, numbers: None, strings: None }
     }
 
-    fn see(&mut self, tag: Tag, text: &[u8]) {
+    pub(crate) fn see(&mut self, tag: Tag, text: &[u8]) {
         match tag {
             Tag::Null => {}
             Tag::Text | Tag::Unescaped => {

@@ -91,7 +91,7 @@ pub(super) fn explained(reason: String, is_inferred: bool, remedy: &str) -> Stri
 
 /// Why bytes of a record are no text, from this one on, and what to do.
 #[cold]
-pub(super) fn not_text(record: &[u8], at: usize) -> String {
+pub(crate) fn not_text(record: &[u8], at: usize) -> String {
     match record[at] {
         Encoding::NOT_LATIN1 => format!(
             "a control character of latin-1 at byte {at} of the record, where windows-1252 has one that is \

@@ -12,6 +12,7 @@ mod foreign;
 mod inference;
 mod json_records;
 mod left_out;
+mod lines;
 mod parts;
 mod round_trip;
 mod time_forms;

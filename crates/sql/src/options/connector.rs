@@ -202,14 +202,9 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         "hive.partitioning",
         &[("auto", None), ("true", Some(true)), ("false", Some(false))],
     );
-    let is_text =
-        format.as_ref().is_none_or(|format| matches!(format, Format::Csv(_) | Format::Json(_)));
+    let is_text = format.as_ref().is_none_or(Format::is_text);
     if follow && (!is_text || path.is_some_and(|path| Compression::of(path) != Compression::None)) {
-        options.fail(
-            options.span,
-            "'follow' reads what is appended to uncompressed CSV or JSON lines",
-            None,
-        );
+        options.fail(options.span, "'follow' reads what is appended to uncompressed text", None);
     }
     let encoding = if is_text { encoding(options) } else { None };
     if format.is_none() && !is_named && path.is_some() {

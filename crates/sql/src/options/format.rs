@@ -4,6 +4,7 @@ use tidemill_plan::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, Ti
 
 use super::Options;
 use super::csv::csv_options;
+use super::lines::{Lines, line_format};
 use super::times::times;
 
 /// What a format is for: who writes chooses less than others have.
@@ -39,7 +40,14 @@ const NAMES: &[(&str, Name)] = &[
     ("arrow", Name::Arrow(ArrowForm::File)),
     ("arrows", Name::Arrow(ArrowForm::Stream)),
     ("parquet", Name::Parquet),
+    ("nginx", Name::Lines(Lines::Nginx)),
+    ("apache", Name::Lines(Lines::Apache)),
+    ("logfmt", Name::Lines(Lines::Logfmt)),
+    ("regex", Name::Lines(Lines::Regex)),
 ];
+
+/// How many of them can be written.
+const WRITTEN_COUNT: usize = 5;
 
 #[derive(Clone, Copy)]
 enum Name {
@@ -47,6 +55,7 @@ enum Name {
     Json,
     Arrow(ArrowForm),
     Parquet,
+    Lines(Lines),
 }
 
 /// Reads `format` and the options of that format; `default` applies where there is none.
@@ -55,13 +64,18 @@ pub(super) fn format(
     default: Option<Format>,
     direction: Direction,
 ) -> Option<Format> {
-    let named = options.one_of("format", NAMES);
+    let names = match direction {
+        Direction::Read => NAMES,
+        Direction::Write => &NAMES[..WRITTEN_COUNT],
+    };
+    let named = options.one_of("format", names);
     let format = match (named, default) {
         (Some(Name::Csv), Some(csv @ Format::Csv(_))) => csv,
         (Some(Name::Csv), _) => Format::Csv(CsvOptions::default()),
         (Some(Name::Json), _) => Format::Json(JsonOptions::default()),
         (Some(Name::Arrow(form)), _) => Format::Arrow(ArrowOptions { form }),
         (Some(Name::Parquet), _) => Format::Parquet,
+        (Some(Name::Lines(lines)), _) => return line_format(options, lines),
         (None, default) => default?,
     };
     Some(match format {

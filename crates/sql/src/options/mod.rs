@@ -5,6 +5,7 @@ mod connector;
 mod csv;
 mod file_sink;
 mod format;
+mod lines;
 mod packing;
 mod settings;
 mod times;

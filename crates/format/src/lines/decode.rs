@@ -1,0 +1,162 @@
+//! Lines to columns, whatever separates their fields.
+
+use memchr::memchr;
+use tidemill_plan::{LineOptions, LineSyntax};
+use tidemill_record::{BadRecord, Batch, Frames, Offset};
+
+use super::access_log::AccessLog;
+use super::logfmt::Pairs;
+use super::regex::Groups;
+use crate::text::slot::{RowSlots, SlotTable};
+use crate::text::{NextRecord, RecordParser, Rows, TextFrame};
+use crate::{DecoderSpec, FormatError, LeftOut};
+
+/// Decodes one partition of lines.
+pub(crate) struct LineDecoder {
+    frame: TextFrame,
+    rows: Rows,
+    syntax: Syntax,
+    /// Offset of the first byte of the text.
+    head: u64,
+}
+
+/// What takes a line apart.
+enum Syntax {
+    AccessLog(AccessLog),
+    Groups(Box<Groups>),
+    Pairs(Box<Pairs>),
+}
+
+/// Where a line stands in the frame, without what ends it.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl LineDecoder {
+    pub(crate) fn new(spec: &DecoderSpec<'_>, options: &LineOptions) -> Result<Self, FormatError> {
+        let times = (options.timestamp_unit, &options.times);
+        // What the syntax says of its fields nobody had to guess.
+        let is_inferred = spec.is_inferred && options.syntax == LineSyntax::Logfmt;
+        let spec = &DecoderSpec { is_inferred, ..*spec };
+        let rows = Rows::new(spec, spec.columns, times)?;
+        let syntax = match &options.syntax {
+            LineSyntax::Nginx(pattern) => Syntax::AccessLog(AccessLog::new(pattern, false, spec)?),
+            LineSyntax::Apache(pattern) => Syntax::AccessLog(AccessLog::new(pattern, true, spec)?),
+            LineSyntax::Regex { pattern, .. } => {
+                Syntax::Groups(Box::new(Groups::new(pattern, spec)?))
+            }
+            LineSyntax::Logfmt => Syntax::Pairs(Box::new(Pairs::new(spec))),
+        };
+        Ok(Self { frame: TextFrame::default(), rows, syntax, head: 0 })
+    }
+
+    pub(crate) fn start_at(&mut self, head: u64) {
+        self.head = head;
+    }
+
+    pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
+        self.frame = TextFrame::new(frames)?;
+        Ok(())
+    }
+
+    pub(crate) fn decode(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
+        if !self.frame.skip_byte_order_mark(self.head) {
+            return None;
+        }
+        self.rows.decode(&mut self.frame, bad, &mut self.syntax)
+    }
+
+    pub(crate) fn let_go(&mut self) {
+        self.frame.let_go();
+    }
+
+    pub(crate) fn frame(&self) -> &TextFrame {
+        &self.frame
+    }
+
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        let mut left_out: Vec<LeftOut> = match &self.syntax {
+            Syntax::Pairs(pairs) => pairs.left_out().collect(),
+            Syntax::AccessLog(_) | Syntax::Groups(_) => Vec::new(),
+        };
+        left_out.extend(self.rows.left_out());
+        left_out
+    }
+
+    /// The line at `offset`, without its newline.
+    pub(crate) fn raw_record(&self, offset: Offset) -> Option<&[u8]> {
+        let rest = &self.frame.bytes[self.frame.position_of(offset)?..];
+        match memchr(b'\n', rest) {
+            Some(end) => Some(&rest[..end]),
+            None => self.frame.is_last.then_some(rest),
+        }
+    }
+}
+
+impl RecordParser for Syntax {
+    fn next(
+        &mut self,
+        frame: &TextFrame,
+        row: usize,
+        slots: &mut SlotTable,
+        side: &mut Vec<u8>,
+    ) -> NextRecord {
+        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
+        let (end, next) = match memchr(b'\n', &bytes[start..]) {
+            Some(len) => (start + len, start + len + 1),
+            None if frame.is_last => (bytes.len(), bytes.len()),
+            None => return NextRecord::Partial,
+        };
+        let text = &bytes[start..end];
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return NextRecord::Blank { next };
+        }
+        let line = Line { bytes, start, end: end - usize::from(text.ends_with(b"\r")) };
+        let mut own = slots.own(row, start);
+        own.clear();
+        let offset = Offset(frame.start + start as u64);
+        match self.take_apart(line, offset, &mut own, side) {
+            Ok(()) => NextRecord::Row { end, next, is_ascii: text.is_ascii() },
+            Err(reason) => NextRecord::Bad { end, next, reason },
+        }
+    }
+}
+
+impl Syntax {
+    fn take_apart(
+        &mut self,
+        line: Line<'_>,
+        offset: Offset,
+        slots: &mut RowSlots<'_>,
+        side: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        match self {
+            Self::AccessLog(log) => log.take_apart(line, slots, side),
+            Self::Groups(groups) => groups.take_apart(line, slots),
+            Self::Pairs(pairs) => pairs.take_apart(line, offset, slots, side),
+        }
+    }
+}
+
+/// For each column that is needed its field, by its name or one that differs from it in case only.
+pub(super) fn fields_of<'a>(
+    spec: &DecoderSpec<'_>,
+    names: impl Iterator<Item = Option<&'a str>> + Clone,
+) -> Result<Vec<usize>, FormatError> {
+    let place = |column: &usize| {
+        let wanted = &spec.schema.fields[*column].name;
+        let find =
+            |is_it: &dyn Fn(&str) -> bool| names.clone().position(|name| name.is_some_and(is_it));
+        let exact = find(&|name| name == wanted);
+        exact.or_else(|| find(&|name| name.eq_ignore_ascii_case(wanted))).ok_or_else(|| {
+            let names: Vec<&str> = names.clone().flatten().collect();
+            FormatError::Options {
+                reason: format!("no field is \"{wanted}\"; fields are {}", names.join(", ")),
+            }
+        })
+    };
+    spec.columns.iter().map(place).collect()
+}
