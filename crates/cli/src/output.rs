@@ -32,6 +32,14 @@ pub(crate) fn is_stdout_closed() -> bool {
     IS_CLOSED.load(Ordering::Relaxed)
 }
 
+/// Whether standard output is a pipe that nobody will read from any more.
+pub(crate) fn is_unread() -> bool {
+    let mut stdout = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: one writable entry, and no waiting.
+    let found = unsafe { libc::poll(&raw mut stdout, 1, 0) };
+    found == 1 && stdout.revents & libc::POLLERR != 0
+}
+
 /// Says that results would vanish.
 pub(crate) fn refuse_closed() -> ExitCode {
     tell!(

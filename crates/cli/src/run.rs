@@ -83,7 +83,13 @@ fn run_script(script: &Script, how: &How) -> Result<Result<Ran, ExitCode>, Error
     signals::stop_by(running.stop_flag());
     let bar = Bar::new(!how.quiet);
     let mut shown = ExitCode::SUCCESS;
+    let mut is_unread = false;
     while !running.wait_at_most(INTERVAL) {
+        // Whoever has seen enough does not wait for a next row, which may be hours away.
+        if only_prints && !is_unread && output::is_unread() {
+            is_unread = true;
+            running.stop();
+        }
         bar.show(running.progress());
         warn(&bar, &running);
         let text = results.take_text();
@@ -97,6 +103,7 @@ fn run_script(script: &Script, how: &How) -> Result<Result<Ran, ExitCode>, Error
         shown = results.print();
     }
     match running.wait() {
+        Ok(_) if is_unread => Ok(Err(ExitCode::SUCCESS)),
         Ok(summary) => Ok(Ok(Ran { summary, prints, shown })),
         Err(error) if only_prints && error.is_output_closed() => Ok(Err(ExitCode::SUCCESS)),
         Err(error) => Err(error),

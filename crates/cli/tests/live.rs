@@ -5,7 +5,8 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::time::Duration;
 
 use support::Host;
@@ -366,7 +367,7 @@ fn thousands_of_files_are_followed_within_the_limit_or_refused_before_anything_s
         let run = "exec \"$0\" run --quiet --format csv -e \"$1\"";
         command.current_dir(host.path("")).arg("-c").arg(format!("{limits}; {run}"));
         command.arg(env!("CARGO_BIN_EXE_tidemill")).arg(&sql);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
     let refused = limited("ulimit -n 256").wait_with_output().unwrap();
@@ -419,4 +420,25 @@ fn a_gathered_limit_that_is_full_ends_the_job_however_much_is_given_behind_it() 
     let live = Live::start(&host, &(settings.to_owned() + &clicks("clicks*.csv", "") + query));
     live.expect_lines(&["window_end,n", "1970-01-01 00:00:10,20", "1970-01-01 00:00:20,20"]);
     assert!(live.end().0.is_empty());
+}
+
+/// `… | head -1` ends as the reader goes, and not with the next row, which may never come.
+#[test]
+fn a_job_ends_when_nobody_reads_its_rows_any_more() {
+    let host = Host::new();
+    host.write("log.csv", "k,t\na,1\n");
+    let sql = clicks("log.csv", "") + "SELECT k FROM clicks";
+    let mut command = host.command(&["run", "--quiet", "--format", "csv", "-e", &sql]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut rows = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    for expected in ["k\n", "a\n"] {
+        line.clear();
+        rows.read_line(&mut line).unwrap();
+        assert_eq!(line, expected);
+    }
+    drop(rows);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
