@@ -92,9 +92,11 @@ impl DataType {
                     u8::try_from(*s).ok().filter(|scale| scale <= p && (1..=38).contains(p))?;
                 Self::Decimal { precision: *p, scale }
             }
-            arrow::DataType::Utf8 | arrow::DataType::LargeUtf8 | arrow::DataType::Utf8View => {
-                Self::Varchar
-            }
+            // Of a column without any value: of no type more than of text.
+            arrow::DataType::Null
+            | arrow::DataType::Utf8
+            | arrow::DataType::LargeUtf8
+            | arrow::DataType::Utf8View => Self::Varchar,
             arrow::DataType::Binary
             | arrow::DataType::LargeBinary
             | arrow::DataType::BinaryView

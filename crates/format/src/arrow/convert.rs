@@ -179,6 +179,8 @@ fn note_faults(converted: &Converted, field: &Field, faults: &mut Vec<(usize, St
 /// - for a float of 16 or 32 bits: `DOUBLE`;
 /// - for a day: `TIMESTAMP`.
 ///
+/// - for a column of type `Null`, which has no values: every type.
+///
 /// A dictionary is what its values are. A list has to be declared as what its items are.
 ///
 /// # Errors
@@ -188,7 +190,7 @@ fn check_type(found: &FoundColumn, field: &Field) -> Result<(), FormatError> {
     let unsupported =
         |reason| FormatError::UnsupportedColumn { column: field.name.clone(), reason };
     let natural = found.sql_type().map_err(unsupported)?;
-    if natural == *declared {
+    if natural == *declared || found.data_type == Ok(ArrowType::Null) {
         return Ok(());
     }
     let is_wider = match (&natural, declared) {

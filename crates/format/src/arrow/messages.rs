@@ -265,7 +265,7 @@ impl Messages {
             let needs_footer = self.trailer.is_some() && self.schema.is_none();
             self.corrupt(if needs_footer {
                 "it does not begin with its schema, and only a file that is not compressed and no pipe can be \
-                 read by its footer"
+                 read by its footer, where that names types of Arrow (integers of 128 bits, which polars writes, are none)"
                     .to_owned()
             } else {
                 format!("invalid message metadata: {error}")

@@ -143,7 +143,6 @@ fn remedy(data_type: &arrow_schema::DataType) -> &'static str {
         | Arrow::Decimal64(_, _)
         | Arrow::Decimal128(_, _)
         | Arrow::Decimal256(_, _) => "write it with 38 digits at most and a scale from 0",
-        Arrow::Null => "write it with the type that its values are to have",
         Arrow::RunEndEncoded(_, _) => "write it without runs",
         Arrow::Dictionary(_, value) => remedy(value),
         Arrow::List(item) | Arrow::LargeList(item) | Arrow::FixedSizeList(item, _) => {

@@ -12,7 +12,7 @@ use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
-use arrow_array::{AnyDictionaryArray, Array, ArrayRef, PrimitiveArray};
+use arrow_array::{AnyDictionaryArray, Array, ArrayRef, PrimitiveArray, new_null_array};
 use arrow_buffer::{IntervalDayTime, IntervalMonthDayNano, NullBuffer};
 use arrow_schema::{ArrowError, DataType as ArrowType, IntervalUnit, TimeUnit};
 use arrow_select::take::take;
@@ -77,6 +77,9 @@ pub(crate) fn convert(found: Found<'_>, to: &DataType) -> Result<Converted, Arro
         (found.encoding, found.array.as_any_dictionary_opt())
     {
         return convert_dictionary(dictionary, to);
+    }
+    if found.array.data_type() == &ArrowType::Null {
+        return Ok(Converted::whole(new_null_array(&to.arrow(), found.array.len())));
     }
     if let DataType::Array(item) = to {
         return convert_list(found, item);
