@@ -48,10 +48,19 @@ pub(crate) fn computed_columns(
     let mut used = Vec::new();
     let mut result = Ok(());
     for (number, column) in create.columns.iter().enumerate() {
-        let ColumnKind::Recorded { data_type, .. } = &column.kind else {
-            columns.push(column.clone());
-            continue;
+        let (data_type, of_text) = match &column.kind {
+            ColumnKind::Recorded { data_type, format, .. } => (data_type, format.as_ref()),
+            ColumnKind::Path { data_type, path } => (data_type, Some(path)),
+            _ => {
+                columns.push(column.clone());
+                continue;
+            }
         };
+        if let Some(of_text) = of_text {
+            let hint = "leave it out: what is made has no text";
+            result = session.fail_with(of_text.span, "FORMAT and PATH are of text", hint);
+            continue;
+        }
         let prefix = format!("fields.{}.", column.name.text);
         let own =
             fields.iter().filter_map(|entry| Some((entry.key.text.strip_prefix(&prefix)?, *entry)));

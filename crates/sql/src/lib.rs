@@ -63,6 +63,7 @@ mod from;
 mod group_by;
 mod grouping;
 mod items;
+mod json_paths;
 mod limit;
 mod order;
 mod outputs;

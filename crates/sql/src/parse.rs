@@ -428,6 +428,9 @@ impl Parsing<'_> {
         if self.take_word("METADATA") {
             return self.metadata(name, data_type);
         }
+        if self.take_word("PATH") {
+            return self.column_path(name, data_type);
+        }
         let format = if self.take_word("FORMAT") { Some(self.time_format()?) } else { None };
         let mut is_nullable = true;
         if self.take_word("NOT") {
@@ -478,6 +481,22 @@ impl Parsing<'_> {
                 Err(self.report.add(span, message, Some(hint.to_owned())))
             }
         }
+    }
+
+    /// Where the value of a column is, after `PATH`.
+    fn column_path(&mut self, name: Name, data_type: TypeSyntax) -> Bind<ColumnSyntax> {
+        let token = self.parser.next_token();
+        let span = self.token_span(&token);
+        let Token::SingleQuotedString(text) = token.token else {
+            let message = format!("expected a path in single quotes, found {}", shown(&token));
+            let hint = "write PATH '$.http.status', or where else the value is";
+            return Err(self.report.add(span, message, Some(hint.to_owned())));
+        };
+        self.end_column("a path", "a column of a path is its name, its type, PATH and the path")?;
+        Ok(ColumnSyntax {
+            name,
+            kind: ColumnKind::Path { data_type, path: Name::exact(text, span) },
+        })
     }
 
     /// The format of a column's times, as it is written.

@@ -15,7 +15,11 @@ pub(crate) fn declared(session: &mut Session<'_>, columns: &[ColumnSyntax]) -> B
     for ColumnSyntax { name, kind } in columns {
         let ColumnKind::Recorded { data_type, .. } = kind else {
             let hint = "compute it in the query that writes the sink";
-            return session.fail_with(name.span, "a sink has no computed columns", hint);
+            let message = match kind {
+                ColumnKind::Path { .. } => "a sink has no paths",
+                _ => "a sink has no computed columns",
+            };
+            return session.fail_with(name.span, message, hint);
         };
         if fields.iter().any(|field| field.name == name.text) {
             let message = format!("the column \"{}\" is declared twice", name.text);

@@ -9,6 +9,7 @@ use tidemill_record::{DataType, Field, Schema};
 use crate::bind_expr::ExprBinder;
 use crate::column_times::{column_forms, keep_forms};
 use crate::datagen::{self, computed_columns};
+use crate::json_paths::{expanded, refuse_other_formats};
 use crate::options::{self, Direction};
 use crate::parse::FilePath;
 use crate::report::Bind;
@@ -34,6 +35,9 @@ pub(crate) fn bind_source(
 ) -> Bind<SourceDef> {
     let made = computed_columns(session, create)?;
     let create = made.as_ref().unwrap_or(create);
+    let with_paths = create;
+    let expanded = expanded(session, create)?;
+    let create = expanded.as_ref().map_or(create, |expanded| &expanded.create);
     let options = options::source(&create.options, create.name.span, session.report);
     let names = refuse_same_names(session, create);
     let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
@@ -41,6 +45,7 @@ pub(crate) fn bind_source(
     let is_inferred = declared.is_none();
     let (Declared { schema, limits, notices }, path_columns) =
         recorded_columns(session, create, &mut options, declared, span)?;
+    refuse_other_formats(session, with_paths, &options.connector)?;
     refuse_unknown_fields(session, create, &options.connector)?;
     set_time_forms(session, create, &schema, &mut options.connector)?;
     let mut source = SourceDef {
@@ -55,6 +60,9 @@ pub(crate) fn bind_source(
         add_file_columns(&mut source, &path_columns);
     }
     bind_derived(session, create, &mut source)?;
+    if let Some(expanded) = &expanded {
+        expanded.hide_keys(&mut source);
+    }
     if let SourceConnector::Sequence(_) = source.connector {
         // The row number is what the others are made of, and none of them.
         source.shown.retain(|&column| column != 0);

@@ -105,7 +105,10 @@ impl CreateSource {
     /// Whether the columns of records are declared; else they are taken from the files, whatever is
     /// computed beside them.
     pub(crate) fn declares_records(&self) -> bool {
-        self.columns.iter().any(|column| matches!(column.kind, ColumnKind::Recorded { .. }))
+        let is_of_record = |kind: &ColumnKind| {
+            matches!(kind, ColumnKind::Recorded { .. } | ColumnKind::Path { .. })
+        };
+        self.columns.iter().any(|column| is_of_record(&column.kind))
     }
 }
 
@@ -126,6 +129,8 @@ pub(crate) enum ColumnKind {
         format: Option<Name>,
         is_nullable: bool,
     },
+    /// `name TYPE PATH '$.a.b'`: a value within a value of a record.
+    Path { data_type: TypeSyntax, path: Name },
     /// `name [TYPE] AS expression`
     Computed { data_type: Option<TypeSyntax>, expr: Box<ast::Expr> },
     /// `name TYPE METADATA [FROM 'key']`; the key is the name where none is given.
