@@ -11,6 +11,7 @@ mod csv;
 mod decoder;
 mod encoder;
 mod error;
+mod folders;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod infer;
@@ -28,6 +29,7 @@ pub use csv::header::CsvHead;
 pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;
+pub use folders::Folders;
 pub use infer::{Recognized, infer_schema, left_out};
 pub use lines::recognize::{access_log, key_value_pairs};
 pub use lost::{LeftOut, Lost};

@@ -12,6 +12,7 @@ mod bad_records;
 mod closing;
 mod delivery;
 mod error;
+mod folder_output;
 mod gathered;
 mod held;
 mod input;

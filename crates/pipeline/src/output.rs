@@ -8,11 +8,12 @@ use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::Batch;
 use tidemill_sink::{ColumnWriter, FileWriter, OutputDirectory, StdoutWriter, WRITE_BYTES};
 
+use crate::folder_output::FolderOutput;
 use crate::segment_clock::SegmentClock;
 use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 
 /// Rows of a segment after which its length is looked at, again and again.
-const ROLL_ROWS: usize = 256;
+pub(crate) const ROLL_ROWS: usize = 256;
 
 /// The end of one pipeline.
 #[expect(clippy::large_enum_variant, reason = "a pipeline has one")]
@@ -21,6 +22,8 @@ pub(crate) enum Output {
     Sealed,
     /// Encoded, into files.
     File(FileOutput),
+    /// Encoded, into files of folders by value.
+    Folders(Box<FolderOutput>),
     /// Encoded, to standard output.
     Stdout(StdoutOutput),
     /// As columns.
@@ -57,6 +60,12 @@ impl Output {
         let placeholder = OutputSpec::Seal(Merge::Limited(LimitSpec::default()));
         Ok(match std::mem::replace(&mut spec.output, placeholder) {
             OutputSpec::Seal(_) => Self::Sealed,
+            OutputSpec::File { sink, schema, directory, file_number, .. }
+                if !sink.partition_by.is_empty() =>
+            {
+                let output = FolderOutput::new(sink, &schema, directory, file_number)?;
+                Self::Folders(Box::new(output))
+            }
             OutputSpec::File { sink, schema, directory, file_number, verbatim } => {
                 let writer = FileWriter::create(
                     spec.backend,
@@ -100,6 +109,7 @@ impl Output {
         match self {
             Self::Sealed => unreachable!("a sealing processor keeps every row"),
             Self::File(file) => file.write(batch).await?,
+            Self::Folders(folders) => folders.write(batch)?,
             Self::Stdout(stdout) => stdout.write(batch)?,
             Self::Columns(writer) => return Ok(writer.write(batch)?),
         }
@@ -111,6 +121,7 @@ impl Output {
         match self {
             Self::Sealed => Ok(None),
             Self::File(file) => file.finish().await.map(Some),
+            Self::Folders(folders) => folders.finish().map(Some),
             Self::Stdout(stdout) => {
                 stdout.finish()?;
                 Ok(None)
@@ -126,6 +137,7 @@ impl Output {
     pub(crate) fn closes_at(&self) -> Option<Instant> {
         match self {
             Self::File(file) => file.clock.closes_at(),
+            Self::Folders(folders) => folders.closes_at(),
             Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
         }
     }
@@ -134,6 +146,7 @@ impl Output {
     pub(crate) async fn roll_if_due(&mut self, now: Instant) -> Result<(), PipelineError> {
         match self {
             Self::File(file) => file.roll_if_due(now).await,
+            Self::Folders(folders) => folders.roll_if_due(now),
             Self::Sealed | Self::Stdout(_) | Self::Columns(_) => Ok(()),
         }
     }
@@ -150,6 +163,7 @@ impl Output {
     pub(crate) fn take_finished(&mut self) -> Option<Delivery> {
         match self {
             Self::File(file) => file.take_finished(),
+            Self::Folders(folders) => folders.take_finished(),
             Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
         }
     }
@@ -161,6 +175,7 @@ impl Output {
                 let packed = file.writer.as_ref().map_or(0, FileWriter::held_bytes);
                 count(file.encoder.held_bytes() + packed)
             }
+            Self::Folders(folders) => folders.held_bytes(),
             Self::Stdout(stdout) => count(stdout.encoder.held_bytes()),
             Self::Sealed | Self::Columns(_) => 0,
         }
@@ -168,19 +183,24 @@ impl Output {
 
     /// What is held, for a message.
     pub(crate) fn held(&self) -> Held {
-        Held { what: "a row group that is written", bytes: self.held_bytes(), groups: 0 }
+        let what = match self {
+            Self::Folders(_) => "rows that wait for the files of their folders",
+            _ => "a row group that is written",
+        };
+        Held { what, bytes: self.held_bytes(), groups: 0 }
     }
 
     pub(crate) fn checksum(&self) -> Option<u64> {
         match self {
             Self::Columns(writer) => writer.checksum(),
-            Self::Sealed | Self::File(_) | Self::Stdout(_) => None,
+            Self::Sealed | Self::File(_) | Self::Folders(_) | Self::Stdout(_) => None,
         }
     }
 
     pub(crate) fn bytes_out(&self) -> u64 {
         match self {
             Self::File(file) => file.bytes_out,
+            Self::Folders(folders) => folders.bytes_out(),
             Self::Stdout(stdout) => stdout.bytes_out,
             Self::Sealed | Self::Columns(_) => 0,
         }

@@ -97,7 +97,11 @@ fn write_sink(f: &mut fmt::Formatter<'_>, sink: &SinkDef) -> fmt::Result {
             } else {
                 format!(", {packing}")
             };
-            writeln!(f, "sink {}: file {} ({format}{packing})", sink.name, file.path)
+            let folders = match file.partition_by.as_slice() {
+                [] => String::new(),
+                names => format!(", folders by {}", names.join(", ")),
+            };
+            writeln!(f, "sink {}: file {} ({format}{packing}){folders}", sink.name, file.path)
         }
         SinkConnector::Stdout(format) => {
             let format = format.as_ref().map_or("table", Format::name);

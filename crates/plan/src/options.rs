@@ -375,6 +375,8 @@ pub struct FileSink {
     pub is_file: bool,
     /// `format` and its options.
     pub format: Format,
+    /// `partition.by`: columns whose values name the folder of a row, the outermost first; files leave them out.
+    pub partition_by: Vec<String>,
     /// `compression` and `compression.level`
     pub packing: Packing,
     /// `rolling`: close a segment and open the next at about this many bytes; `None` never.
@@ -391,6 +393,18 @@ pub struct FileSink {
 impl FileSink {
     /// `rolling.interval` where nothing is said.
     pub const ROLLING_INTERVAL: Duration = Duration::from_secs(60);
+
+    /// The columns of a result that `partition.by` names, in its order; as SQL finds names, in another case where that is
+    /// unambiguous. What is not there is left out.
+    #[must_use]
+    pub fn folder_columns(&self, schema: &Schema) -> Vec<usize> {
+        let fields = &schema.fields;
+        let find = |name: &String| {
+            let exact = fields.iter().position(|field| field.name == *name);
+            exact.or_else(|| fields.iter().position(|field| field.name.eq_ignore_ascii_case(name)))
+        };
+        self.partition_by.iter().filter_map(find).collect()
+    }
 
     /// The usual ending of its files' names, without the first dot.
     #[must_use]

@@ -29,6 +29,8 @@ pub(crate) fn pass_text(fragment: &mut Fragment, sink: &SinkConnector) {
     let Some(source) = csv_source(scan) else { return };
     let is_alike = match sink {
         SinkConnector::File(file) => match &file.format {
+            // Which row goes where is told by values.
+            _ if !file.partition_by.is_empty() => false,
             Format::Csv(csv) => csv.delimiter == source.delimiter && csv.quote == source.quote,
             _ => false,
         },

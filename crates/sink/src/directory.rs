@@ -12,7 +12,9 @@ use tidemill_plan::OnExisting;
 use tidemill_rt::FileIdentity;
 
 use crate::intent::roll_forward;
-use crate::names::{OPEN_SUFFIX, SegmentName, parse, parse_open_part, part_numbers, segment_name};
+use crate::names::{
+    OPEN_SUFFIX, SegmentName, is_folder_name, parse, parse_open_part, part_numbers, segment_name,
+};
 use crate::place::{Lock, Place, parent, with_suffix};
 use crate::publish::publish;
 use crate::{Finished, Published, SinkError};
@@ -49,6 +51,8 @@ pub struct OutputDirectory {
     state: Mutex<State>,
     /// One for each segment that waits to be flushed, and one more.
     unsynced: Arc<()>,
+    /// Folders that this job has made below the directory. Those without a file go with this value.
+    made: Mutex<Vec<PathBuf>>,
     _lock: Lock,
 }
 
@@ -99,7 +103,7 @@ impl OutputDirectory {
         let place = Place::Directory(path.to_owned());
         let lock = take_lock(&place)?;
         roll_forward(&place)?;
-        let found = Found::list(path, |name| parse(prefix, name))?;
+        let found = Found::list_all(path, prefix)?;
         if let (Some(result), OnExisting::Fail) = (found.results.first(), on_existing) {
             return Err(SinkError::Existing { path: result.clone() });
         }
@@ -169,6 +173,7 @@ impl OutputDirectory {
             left_open,
             state: Mutex::new(state),
             unsynced: Arc::new(()),
+            made: Mutex::default(),
             _lock: lock,
         })
     }
@@ -225,7 +230,7 @@ impl OutputDirectory {
     /// What listing the directory said.
     pub fn open_files(&self) -> Result<Vec<PathBuf>, SinkError> {
         let found = match &self.place {
-            Place::Directory(path) => Found::list(path, |name| parse(&self.prefix, name)),
+            Place::Directory(path) => Found::list_all(path, &self.prefix),
             Place::File(path) => {
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 Found::list(parent(path), |other| {
@@ -262,6 +267,38 @@ impl OutputDirectory {
         }
     }
 
+    /// The same of a segment in a folder below the directory.
+    pub(crate) fn segment_in(
+        &self,
+        folder: &Path,
+        (partition, segment, extension): (u32, u64, &str),
+    ) -> PathBuf {
+        let name = segment_name(&self.prefix, partition, segment, extension);
+        self.path().join(folder).join(name)
+    }
+
+    /// Makes a folder below the directory, where none is there.
+    pub(crate) fn make_folder(&self, folder: &Path) -> Result<(), SinkError> {
+        let mut path = self.path().to_owned();
+        for name in folder {
+            path.push(name);
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+                    made.push(path.clone());
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // A link would lead to files that are not looked for here.
+                    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+                        return Err(SinkError::NotADirectory { path });
+                    }
+                }
+                Err(error) => return Err(SinkError::of(path, "make", error)),
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
@@ -286,6 +323,16 @@ impl OutputDirectory {
     }
 }
 
+impl Drop for OutputDirectory {
+    fn drop(&mut self) {
+        let made = self.made.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for folder in made.iter().rev() {
+            // One that is not empty stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
 /// Files in a directory that have names of ours.
 struct Found {
     /// Regular files that are visible, in order of name.
@@ -297,6 +344,26 @@ struct Found {
 }
 
 impl Found {
+    /// Files of the directory and, of results, those in its folders by value.
+    fn list_all(path: &Path, prefix: &str) -> Result<Self, SinkError> {
+        let mut found = Self::list(path, |name| parse(prefix, name))?;
+        if prefix != RESULT_PREFIX {
+            return Ok(found);
+        }
+        let mut waiting = folders(path)?;
+        while let Some(folder) = waiting.pop() {
+            let Self { results, left_open, highest } =
+                Self::list(&folder, |name| parse(prefix, name))?;
+            found.results.extend(results);
+            found.left_open.extend(left_open);
+            found.highest = found.highest.max(highest);
+            waiting.extend(folders(&folder)?);
+        }
+        found.results.sort_unstable();
+        found.left_open.sort_unstable();
+        Ok(found)
+    }
+
     fn list(path: &Path, parse: impl Fn(&str) -> Option<SegmentName>) -> Result<Self, SinkError> {
         let fail = |error| SinkError::of(path, "list", error);
         let mut found = Self { results: Vec::new(), left_open: Vec::new(), highest: None };
@@ -320,6 +387,20 @@ impl Found {
         );
         Ok(found)
     }
+}
+
+/// Folders by value in a directory, links left out.
+fn folders(path: &Path) -> Result<Vec<PathBuf>, SinkError> {
+    let fail = |error| SinkError::of(path, "list", error);
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let is_by_value = entry.file_name().to_str().is_some_and(is_folder_name);
+        if is_by_value && entry.file_type().map_err(fail)?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
 }
 
 fn take_lock(place: &Place) -> Result<Lock, SinkError> {

@@ -11,6 +11,7 @@
 //! The file is text, a word and a value a line; the last line sums the others up. Readers of results do
 //! not see it, because its name is hidden.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use tidemill_rt::{rename_to_free, sync_directory};
 
 use crate::SinkError;
-use crate::names::{parse, parse_part_numbers};
+use crate::names::{is_result, parse_part_numbers};
 use crate::place::Place;
 
 /// Bytes of an intent at most: those of some two million names.
@@ -173,16 +174,14 @@ impl Section {
     }
 
     /// The same where the place is now.
-    fn at(&self, place: &Place) -> Self {
+    pub(crate) fn at(&self, place: &Place) -> Self {
         Self { place: place.clone(), ..self.clone() }
     }
 
     /// Takes what a line says, if it is a name of ours.
     fn add(&mut self, word: &str, name: &str) -> Result<(), &'static str> {
         let is_ours = match (&self.place, word) {
-            (Place::Directory(_), "publish" | "remove") => {
-                parse(&self.prefix, name).is_some_and(|name| !name.is_open) && !name.contains('/')
-            }
+            (Place::Directory(_), "publish" | "remove") => is_result(&self.prefix, name),
             (Place::File(_), "publish" | "replace") => parse_part_numbers(name).is_some(),
             _ => false,
         };
@@ -213,11 +212,45 @@ impl Section {
                 _ => {}
             }
         }
-        sync(directory)?;
+        self.directories().iter().try_for_each(|directory| sync_if_there(directory))?;
         for name in &self.remove {
             remove(&directory.join(name))?;
         }
-        sync(directory)
+        self.directories().iter().try_for_each(|directory| sync_if_there(directory))?;
+        self.emptied().iter().for_each(|folder| remove_if_empty(folder));
+        Ok(())
+    }
+
+    /// Every directory whose names change, the outer ones first.
+    pub(crate) fn directories(&self) -> Vec<PathBuf> {
+        let root = self.place.directory();
+        let mut all = vec![root.to_owned()];
+        all.extend(self.folders(self.publish.iter().chain(&self.remove)));
+        all
+    }
+
+    /// Folders by value in which results are removed, the inner ones first. They go if nothing is left in them.
+    pub(crate) fn emptied(&self) -> Vec<PathBuf> {
+        let mut folders = self.folders(self.remove.iter());
+        folders.reverse();
+        folders
+    }
+
+    fn folders<'a>(&self, names: impl Iterator<Item = &'a String>) -> Vec<PathBuf> {
+        let mut folders = BTreeSet::new();
+        let mut before = "";
+        for name in names {
+            let Some((folder, _)) = name.rsplit_once('/') else { continue };
+            if folder == before {
+                continue;
+            }
+            before = folder;
+            let ancestors = Path::new(folder).ancestors();
+            folders.extend(ancestors.filter(|path| !path.as_os_str().is_empty()));
+        }
+        let root = self.place.directory();
+        // A folder sorts before what it holds.
+        folders.into_iter().map(|folder: &Path| root.join(folder)).collect()
     }
 }
 
@@ -302,6 +335,20 @@ fn forget(place: &Place) -> Result<(), SinkError> {
 
 pub(crate) fn sync(directory: &Path) -> Result<(), SinkError> {
     sync_directory(directory).map_err(|error| SinkError::of(directory, "sync", error))
+}
+
+/// The same of a folder that whoever came before may have removed.
+fn sync_if_there(directory: &Path) -> Result<(), SinkError> {
+    match sync_directory(directory) {
+        Err(error) if !is_nothing(&error) => Err(SinkError::of(directory, "sync", error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder that nothing is left in; another one stays.
+pub(crate) fn remove_if_empty(folder: &Path) {
+    // It says nothing to a reader, and the next job may use it.
+    let _ = fs::remove_dir(folder);
 }
 
 /// Removes a file that may have gone already.

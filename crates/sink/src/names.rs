@@ -48,6 +48,19 @@ pub(crate) fn parse(prefix: &str, name: &str) -> Option<SegmentName> {
     Some(SegmentName { segment: number(segment, SEGMENT_DIGITS)?, is_open })
 }
 
+/// Whether a folder may be one by value: `year=2024`.
+pub(crate) fn is_folder_name(name: &str) -> bool {
+    let is_plain = |c: char| !c.is_control() && c != '/';
+    name.split_once('=').is_some_and(|(key, _)| !key.is_empty()) && name.chars().all(is_plain)
+}
+
+/// Whether this is the name of a segment that is not open, in folders by value or in none.
+pub(crate) fn is_result(prefix: &str, path: &str) -> bool {
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    (folders.is_empty() && !path.starts_with('/') || folders.split('/').all(is_folder_name))
+        && parse(prefix, name).is_some_and(|name| !name.is_open)
+}
+
 /// The numbers behind the name of a file that tell its parts while they are written. The attempt is one that no
 /// earlier job has left there.
 pub(crate) fn part_numbers(partition: u32, attempt: u64) -> String {
@@ -109,6 +122,31 @@ mod tests {
             " part-00000-000000.csv",
         ] {
             assert_eq!(ours(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn results_stand_in_folders_by_value() {
+        for ours in [
+            "part-00000-000000.csv",
+            "a=1/part-00000-000000.csv",
+            "a=%2F/b=/part-00001-000002.csv.gz",
+        ] {
+            assert!(is_result("part-", ours), "{ours}");
+        }
+        for other in [
+            "/part-00000-000000.csv",
+            "a/part-00000-000000.csv",
+            "../part-00000-000000.csv",
+            "a=1/../part-00000-000000.csv",
+            "a=1//part-00000-000000.csv",
+            "=1/part-00000-000000.csv",
+            "a=1\n/part-00000-000000.csv",
+            "a=1/part-00000-000000.csv.open",
+            "a=1/",
+            "a=1/notes",
+        ] {
+            assert!(!is_result("part-", other), "{other}");
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidemill_rt::{FileIdentity, rename_to_free};
 
 use crate::directory::State;
-use crate::intent::{INTENT_BYTES_MAX, Intent, Section, remove, sync};
+use crate::intent::{INTENT_BYTES_MAX, Intent, Section, remove, remove_if_empty, sync};
 use crate::place::Place;
 use crate::{Finished, OutputDirectory, SinkError};
 
@@ -53,6 +53,8 @@ pub(crate) enum Step {
     Replace { from: PathBuf, to: PathBuf },
     /// Removes a file, if it is there.
     Remove(PathBuf),
+    /// Removes a folder, if nothing is left in it.
+    RemoveEmpty(PathBuf),
 }
 
 /// The steps of publishing, in order.
@@ -153,10 +155,11 @@ fn publish_wave(
 fn section_of_directory(directory: &OutputDirectory, segments: &[PathBuf]) -> Section {
     let mut state = directory.state();
     state.earlier.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()));
+    let root = directory.path();
     Section {
         prefix: directory.prefix().to_owned(),
-        publish: names(segments),
-        remove: names(&state.earlier),
+        publish: names_below(root, segments),
+        remove: names_below(root, &state.earlier),
         ..Section::empty(directory.absolute().clone())
     }
 }
@@ -192,6 +195,13 @@ struct Failure {
     is_undone: bool,
 }
 
+impl Part {
+    /// Every directory whose names change, as its place was given.
+    fn directories(&self) -> Vec<PathBuf> {
+        self.section.at(&self.place).directories()
+    }
+}
+
 impl Plan {
     pub(crate) fn new(wave: &str, mut parts: Vec<Part>, together: Together) -> Self {
         parts.retain(|part| !part.section.is_empty());
@@ -217,8 +227,8 @@ impl Plan {
         let is_one_step = (step_count <= 1 || together == Together::Each)
             && parts.iter().all(|part| part.section.remove.is_empty());
         let syncs = |parts: &[Part]| -> Vec<Step> {
-            let directories = parts.iter().filter(durable).map(|part| part.place.directory());
-            directories.map(|directory| Step::Sync(directory.to_owned())).collect()
+            let directories = parts.iter().filter(durable).flat_map(Part::directories);
+            directories.map(Step::Sync).collect()
         };
         plan.keeps_given = together == Together::Each && is_one_step;
         if !is_one_step {
@@ -233,11 +243,15 @@ impl Plan {
                 let removed = part.section.remove.iter().map(|name| directory.join(name));
                 plan.settle.extend(removed.map(Step::Remove));
                 plan.settle.extend(syncs(std::slice::from_ref(part)));
+                let emptied = part.section.at(&part.place).emptied();
+                plan.settle.extend(emptied.into_iter().map(Step::RemoveEmpty));
             }
             // The home's last: the others look there.
             for part in parts.iter().rev() {
                 plan.settle.push(Step::Remove(part.place.intent()));
-                plan.settle.extend(syncs(std::slice::from_ref(part)));
+                if part.is_durable {
+                    plan.settle.push(Step::Sync(part.place.directory().to_owned()));
+                }
             }
         }
         plan
@@ -332,6 +346,10 @@ impl Step {
                 fs::rename(from, to).map_err(|error| SinkError::of(to, "publish", error))
             }
             Self::Remove(path) => remove(path),
+            Self::RemoveEmpty(folder) => {
+                remove_if_empty(folder);
+                Ok(())
+            }
         }
     }
 
@@ -339,7 +357,11 @@ impl Step {
     fn undo(&self) -> io::Result<()> {
         match self {
             Self::Rename { from, to } => rename_to_free(to, from),
-            Self::Write { .. } | Self::Sync(_) | Self::Replace { .. } | Self::Remove(_) => Ok(()),
+            Self::Write { .. }
+            | Self::Sync(_)
+            | Self::Replace { .. }
+            | Self::Remove(_)
+            | Self::RemoveEmpty(_) => Ok(()),
         }
     }
 }
@@ -362,6 +384,12 @@ fn write(path: &Path, text: &str, is_durable: bool) -> io::Result<()> {
 fn names(paths: &[PathBuf]) -> Vec<String> {
     let names = paths.iter().map(|path| path.file_name().and_then(|name| name.to_str()));
     names.map(|name| name.expect("a segment has a name in ASCII").to_owned()).collect()
+}
+
+/// The same with the folders by value that they stand in.
+fn names_below(root: &Path, paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| path.strip_prefix(root).ok()?.to_str().map(str::to_owned);
+    paths.iter().map(|path| name(path).expect("a segment has a name below its directory")).collect()
 }
 
 /// A name that no other wave has.

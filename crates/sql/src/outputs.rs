@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{
-    BadRecords, Format, LateRecords, Query, Settings, SinkConnector, SinkDef, SourceDef, Span,
+    BadRecords, FileSink, Format, LateRecords, Query, Settings, SinkConnector, SinkDef, SourceDef,
+    Span,
 };
 use tidemill_record::{DataType, Schema};
 
 use crate::report::{Bind, Report};
 use crate::scope::Session;
+use crate::suggest::did_you_mean;
 
 /// Holds the results of a query to what its sink can keep.
 pub(crate) fn check_result(
@@ -23,6 +25,9 @@ pub(crate) fn check_result(
         SinkConnector::Stdout(Some(format)) => format,
         _ => return Ok(()),
     };
+    if let SinkConnector::File(file) = &sink.connector {
+        check_folders(session, file, schema, span)?;
+    }
     // What keeps columns by name needs one for each; a file of any format can be read by name.
     let is_by_name =
         matches!(sink.connector, SinkConnector::File(_)) || !matches!(format, Format::Csv(_));
@@ -39,6 +44,44 @@ pub(crate) fn check_result(
             let message = format!("column {}: INTERVAL cannot be written to Parquet", field.name);
             return session.fail_with(span, message, "write CAST(… AS VARCHAR)");
         }
+    }
+    Ok(())
+}
+
+/// Holds the columns of `partition.by` to what names of folders say.
+fn check_folders(
+    session: &mut Session<'_>,
+    file: &FileSink,
+    schema: &Schema,
+    span: Span,
+) -> Bind<()> {
+    let names = || schema.fields.iter().map(|field| field.name.as_str());
+    for name in &file.partition_by {
+        let Some(field) = schema.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+        else {
+            let message =
+                format!("'partition.by' names \"{name}\", and the result has no such column");
+            let hint = did_you_mean(name, names()).unwrap_or_else(|| {
+                format!("its columns are {}", names().take(40).collect::<Vec<_>>().join(", "))
+            });
+            return session.fail_with(span, message, hint);
+        };
+        let is_plain = |c: char| !c.is_control() && !"/=%".contains(c);
+        if field.name.starts_with(['.', '_']) || !field.name.chars().all(is_plain) {
+            let message = format!("the column \"{}\" cannot name folders", field.name);
+            let hint = "give it another name with AS, without / = % and not behind a point or _";
+            return session.fail_with(span, message, hint);
+        }
+        if let DataType::Varbinary | DataType::Interval | DataType::Array(_) = field.data_type {
+            let message =
+                format!("column {} is {}, which names no folder", field.name, field.data_type);
+            return session.fail_with(span, message, "write CAST(… AS VARCHAR) in the query");
+        }
+    }
+    if !file.partition_by.is_empty() && file.partition_by.len() >= schema.fields.len() {
+        let message =
+            "'partition.by' names every column of the result, and nothing is left for the files";
+        return session.fail_with(span, message, "select a column that it does not name");
     }
     Ok(())
 }

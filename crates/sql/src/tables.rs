@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tidemill_plan::{
-    FileSink, FileSource, Relation, SinkConnector, SinkDef, SourceConnector, SourceDef,
+    Derivation, DerivedColumn, FileSink, FileSource, Metadata, Relation, SinkConnector, SinkDef,
+    SourceConnector, SourceDef,
 };
 use tidemill_record::{Field, Schema};
 
@@ -142,7 +143,29 @@ fn read_back(session: &mut Session<'_>, name: &Name, sink: &Sink) -> Bind<Found>
     };
     let connector = SourceConnector::File(FileSource::new(results_of(file), file.format.clone()));
     let source = SourceDef::new(name.text.clone(), schema.clone(), connector, name.span);
+    let source = with_folders(source, &file.folder_columns(schema));
     Ok(Found { source: Arc::new(source), runs_after })
+}
+
+/// The same source, whose files leave these columns out: they are known by the folders.
+fn with_folders(mut source: SourceDef, columns: &[usize]) -> SourceDef {
+    let fields = std::mem::take(&mut source.schema.fields);
+    let recorded_count = fields.len() - columns.len();
+    source.shown = vec![0; fields.len()];
+    for (place, field) in fields.into_iter().enumerate() {
+        match columns.iter().position(|&column| column == place) {
+            None => {
+                source.shown[place] = source.schema.fields.len();
+                source.schema.fields.push(field);
+            }
+            Some(_) => {
+                source.shown[place] = recorded_count + source.derived.len();
+                let from = Derivation::Metadata(Metadata::PathKey(field.name.clone()));
+                source.derived.push(DerivedColumn { field, from });
+            }
+        }
+    }
+    source
 }
 
 /// What a sink writes, as a pattern. What else stands in its directory, dead letters perhaps, is none of its
@@ -155,5 +178,9 @@ fn results_of(sink: &FileSink) -> String {
             _ => pattern.push(character),
         }
     }
-    if sink.is_file { pattern } else { pattern + "/part-*" }
+    if sink.is_file {
+        return pattern;
+    }
+    pattern.extend(sink.partition_by.iter().map(|_| "/*=*"));
+    pattern + "/part-*"
 }

@@ -5,7 +5,9 @@ use sqlparser::tokenizer::Token;
 
 use crate::parse::Parsing;
 use crate::report::{Bind, Reported};
-use crate::syntax::{CreateSource, Name, OptionEntry, Statement, StatementKind, Target};
+use crate::syntax::{
+    ColumnKind, CreateSource, Name, OptionEntry, Statement, StatementKind, Target, TypeSyntax,
+};
 
 /// What becomes of an option.
 enum Becomes {
@@ -105,12 +107,6 @@ impl Parsing<'_> {
             let span = table.name.span;
             let name = |text: &str| Name::exact(text.to_owned(), span);
             options.push(OptionEntry { key: name("csv.header"), value: name("false") });
-        }
-        if let (true, Some(column)) = (is_filesystem, table.partitioned_by.first()) {
-            let hint = "here PARTITIONED BY says that equal values never stand in two files, and folders by value are \\
-                        'partition.by' of a sink: write CREATE SOURCE or CREATE SINK";
-            let message = "PARTITIONED BY of a table means folders by value";
-            return Err(self.report.add(column.span, message, Some(hint.to_owned())));
         }
         Ok(CreateSource { options, ..table })
     }
@@ -229,14 +225,55 @@ pub(crate) fn settle_tables(statements: &mut [Statement]) {
                     entry.key.text == "connector"
                         && matches!(entry.value.text.as_str(), "stdout" | "discard")
                 };
+                let is_file = table.options.iter().any(|entry| {
+                    entry.key.text == "connector" && entry.value.text.eq_ignore_ascii_case("file")
+                });
                 if written.contains(&table.name.text) || table.options.iter().any(prints) {
-                    let CreateSource { name, columns, options, .. } = *table;
+                    let CreateSource { name, columns, mut options, partitioned_by, .. } = *table;
+                    if let (true, Some(first)) = (is_file, partitioned_by.first()) {
+                        let names: Vec<&str> =
+                            partitioned_by.iter().map(|name| name.text.as_str()).collect();
+                        let value = Name::exact(names.join(","), first.span);
+                        let key = Name::exact("partition.by".to_owned(), first.span);
+                        options.push(OptionEntry { key, value });
+                    }
                     StatementKind::Sink { name, columns, options }
                 } else {
+                    let mut table = table;
+                    if is_file {
+                        read_folders(&mut table);
+                    }
                     StatementKind::Source(table)
                 }
             }
             other => other,
         };
+    }
+}
+
+/// Flink's `PARTITIONED BY` of files: its columns are those of folders by value, and files leave them out.
+fn read_folders(table: &mut CreateSource) {
+    let names = std::mem::take(&mut table.partitioned_by);
+    let mut folder_count = 0;
+    for name in names {
+        let declared = table.columns.iter_mut().find(|column| column.name.text == name.text);
+        let Some(column) = declared else {
+            // That there is no such column is said where others are missed.
+            table.partitioned_by.push(name);
+            continue;
+        };
+        folder_count += 1;
+        if let ColumnKind::Recorded { data_type, .. } = &column.kind {
+            let data_type = TypeSyntax { name: data_type.name.clone(), span: data_type.span };
+            column.kind = ColumnKind::Metadata { data_type, key: column.name.clone() };
+        }
+    }
+    let path = table.options.iter_mut().find(|entry| entry.key.text == "path");
+    if let Some(OptionEntry { value, .. }) = path
+        && folder_count > 0
+        && !value.text.contains('*')
+    {
+        let folders = "/*=*".repeat(folder_count);
+        value.text = format!("{}{folders}/*", value.text.trim_end_matches('/'));
     }
 }

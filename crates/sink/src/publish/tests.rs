@@ -110,13 +110,16 @@ fn lay_out(root: &Path, disk: &Disk) {
 
 fn read(root: &Path) -> Disk {
     let mut disk = Disk::new();
-    for directory in fs::read_dir(root).unwrap() {
-        let directory = directory.unwrap();
-        for file in fs::read_dir(directory.path()).unwrap() {
-            let file = file.unwrap();
-            let name =
-                [directory.file_name(), file.file_name()].map(|name| name.into_string().unwrap());
-            disk.insert(name.join("/"), fs::read_to_string(file.path()).unwrap());
+    let mut waiting = vec![root.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            disk.insert(name, fs::read_to_string(&path).unwrap());
         }
     }
     disk
@@ -142,7 +145,7 @@ fn apply(root: &Path, disk: &mut Disk, step: &Step, is_text_lost: bool) {
             }
         }
         Step::Remove(path) => drop(disk.remove(&name(path))),
-        Step::Sync(_) => {}
+        Step::Sync(_) | Step::RemoveEmpty(_) => {}
     }
 }
 
@@ -150,6 +153,7 @@ fn directory_of(step: &Step) -> &Path {
     match step {
         Step::Write { path, .. }
         | Step::Remove(path)
+        | Step::RemoveEmpty(path)
         | Step::Rename { to: path, .. }
         | Step::Replace { to: path, .. } => path.parent().unwrap(),
         Step::Sync(path) => path,
@@ -229,7 +233,7 @@ fn check(root: &Path, layout: Layout<'_>, opened: &str, what: &str) -> bool {
     layout.iter().all(is_new)
 }
 
-const LAYOUTS: [Layout<'static>; 10] = [
+const LAYOUTS: [Layout<'static>; 11] = [
     // One segment, no earlier results: its rename is the moment.
     &[("a", &[], &["part-00000-000000.csv"])],
     &[("a", &[], &["part-00000-000000.csv", "part-00001-000000.csv"])],
@@ -247,6 +251,12 @@ const LAYOUTS: [Layout<'static>; 10] = [
     &[("c/o.csv", &["o"], &["o"]), ("c/p.csv", &[], &["p"])],
     &[("a", &["part-00000-000000.csv"], &["part-00000-000001.csv"]), ("c/o.csv", &["o"], &["o"])],
     &[("c/o.csv", &["o"], &["o"]), ("a", &[], &["part-00000-000008.csv"])],
+    // Folders by value, one of which is emptied.
+    &[(
+        "a",
+        &["k=1/part-00000-000000.csv", "k=2/l=%20/part-00000-000000.csv"],
+        &["k=1/part-00000-000001.csv", "k=3/part-00000-000001.csv"],
+    )],
 ];
 
 #[test]

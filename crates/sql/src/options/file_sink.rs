@@ -20,6 +20,7 @@ pub(super) fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
     if let (Some(path), Some(by_ending), Some(format)) = (path, &by_ending, &format) {
         check_ending(options, path, by_ending, format);
     }
+    let partition_by = partition_by(options, path, is_file);
     let packing = packing(options, path, is_file, format.as_ref());
     let rolling_bytes = options.parsed("rolling", "a size such as '64MiB', or 'off'", |text| {
         if text.eq_ignore_ascii_case("off") {
@@ -56,6 +57,7 @@ pub(super) fn file_sink(options: &mut Options<'_>) -> Option<FileSink> {
         path: path?.to_owned(),
         is_file,
         format: format?,
+        partition_by,
         packing,
         rolling_bytes: rolling_bytes.flatten(),
         rolling_interval: rolling_interval.unwrap_or(Some(FileSink::ROLLING_INTERVAL)),
@@ -88,6 +90,29 @@ fn check_ending(options: &mut Options<'_>, path: &str, by_ending: &Format, forma
             Some(hint),
         );
     }
+}
+
+/// Names between commas.
+fn partition_by(options: &mut Options<'_>, path: Option<&str>, is_file: bool) -> Vec<String> {
+    let Some((text, span)) = options.text("partition.by") else { return Vec::new() };
+    if is_file {
+        refuse_for_one_file(options, "partition.by", path.unwrap_or_default());
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let message = match name {
+            "" => "option 'partition.by' has a name that is empty".to_owned(),
+            _ if names.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                format!("option 'partition.by' names \"{name}\" twice")
+            }
+            _ => {
+                names.push(name.to_owned());
+                continue;
+            }
+        };
+        options.fail(span, message, Some("it takes columns, as in 'year, month'".to_owned()));
+    }
+    names
 }
 
 /// One file becomes visible whole, and is not written to afterwards.

@@ -1,0 +1,302 @@
+//! One partition's files in folders by value: `year=2024/month=05/part-<partition>-<segment>.<ext>.open`.
+//!
+//! There may be more folders than files that can be open. So bytes of a folder wait in memory, a block of them, and few
+//! files are open at once: the one that was written longest ago is closed, and opened again for its next block. Which are
+//! open changes no byte of a file.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidemill_plan::Packing;
+
+use crate::finished::open_name;
+use crate::packer::{BLOCK_BYTES, Packer};
+use crate::{Finished, OutputDirectory, SinkError};
+
+/// Files that are open at once.
+const OPEN_MAX: usize = 64;
+
+/// Bytes that wait in all folders, at most, where nothing is compressed.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+
+/// Writes the results of one partition, by folders that are numbered from 0.
+#[derive(Debug)]
+pub struct FolderWriter {
+    // Fixed at construction.
+    directory: Arc<OutputDirectory>,
+    partition: u32,
+    extension: String,
+    rolling_bytes: Option<u64>,
+    // Changes with every write.
+    packer: Option<Packer>,
+    packed: Vec<u8>,
+    folders: Vec<Folder>,
+    /// Which of them have an open file.
+    open: Vec<usize>,
+    waiting_bytes: usize,
+    /// Counts writes, to tell which was last.
+    write_count: u64,
+    finished: Finished,
+    byte_count: u64,
+}
+
+#[derive(Debug)]
+struct Folder {
+    /// Below the directory.
+    path: PathBuf,
+    next_segment: u64,
+    segment: Option<Segment>,
+    waiting: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    /// Its final name.
+    path: PathBuf,
+    is_made: bool,
+    file: Option<fs::File>,
+    byte_count: u64,
+    last_write: u64,
+}
+
+impl FolderWriter {
+    /// Makes one that has no folder; nothing is made on the disk before there is a row.
+    #[must_use]
+    pub fn new(
+        directory: Arc<OutputDirectory>,
+        partition: u32,
+        extension: String,
+        rolling_bytes: Option<u64>,
+        packing: Option<Packing>,
+    ) -> Self {
+        Self {
+            finished: Finished::new(directory.is_live()),
+            directory,
+            partition,
+            extension,
+            rolling_bytes,
+            packer: packing.and_then(Packer::new),
+            packed: Vec::new(),
+            folders: Vec::new(),
+            open: Vec::new(),
+            waiting_bytes: 0,
+            write_count: 0,
+            byte_count: 0,
+        }
+    }
+
+    /// Adds the next folder.
+    pub fn add(&mut self, path: &str) {
+        let next_segment = self.directory.first_segment();
+        let path = PathBuf::from(path);
+        self.folders.push(Folder { path, next_segment, segment: None, waiting: Vec::new() });
+    }
+
+    /// Whether a folder has a segment that is not closed.
+    #[must_use]
+    pub fn has_begun(&self, folder: usize) -> bool {
+        self.folders[folder].segment.is_some()
+    }
+
+    /// Adds bytes to the current segment of a folder.
+    ///
+    /// # Errors
+    /// What making the folder, opening and writing said.
+    pub fn write(&mut self, folder: usize, bytes: &[u8]) -> Result<(), SinkError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let at = &mut self.folders[folder];
+        if at.segment.is_none() {
+            let name = (self.partition, at.next_segment, self.extension.as_str());
+            let path = self.directory.segment_in(&at.path, name);
+            at.next_segment += 1;
+            let (is_made, file, byte_count, last_write) = (false, None, 0, 0);
+            at.segment = Some(Segment { path, is_made, file, byte_count, last_write });
+        }
+        at.waiting.extend_from_slice(bytes);
+        self.waiting_bytes += bytes.len();
+        let waiting = self.folders[folder].waiting.len();
+        if waiting >= BLOCK_BYTES {
+            // Of what is compressed, whole blocks alone, so that a file does not depend on how its rows came.
+            let is_packed = self.packer.is_some();
+            self.spill(folder, if is_packed { waiting - waiting % BLOCK_BYTES } else { waiting })?;
+        }
+        if self.packer.is_none() && self.waiting_bytes > WAITING_BYTES_MAX {
+            for folder in 0..self.folders.len() {
+                self.spill(folder, self.folders[folder].waiting.len())?;
+                self.folders[folder].waiting = Vec::new();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the current segment of a folder is as long as it should be, with so many bytes that the encoder holds.
+    #[must_use]
+    pub fn wants_roll(&self, folder: usize, coming: usize) -> bool {
+        let at = &self.folders[folder];
+        let waiting = if self.packer.is_some() { 0 } else { at.waiting.len() };
+        let unwritten = u64::try_from(waiting + coming).expect("a usize fits u64");
+        let written = at.segment.as_ref().map_or(0, |segment| segment.byte_count);
+        self.rolling_bytes.is_some_and(|limit| written + unwritten >= limit)
+    }
+
+    /// Closes the current segment of a folder, if there is one; the next write begins another.
+    ///
+    /// # Errors
+    /// As [`Self::write`], and what fsync said.
+    pub fn roll(&mut self, folder: usize) -> Result<(), SinkError> {
+        if self.folders[folder].segment.is_none() {
+            return Ok(());
+        }
+        self.spill(folder, self.folders[folder].waiting.len())?;
+        if self.directory.is_durable() {
+            let file = self.opened(folder)?;
+            let synced = file.sync_data();
+            synced.map_err(|error| self.failed(folder, "sync", error))?;
+        }
+        self.open.retain(|&open| open != folder);
+        let segment = self.folders[folder].segment.take().expect("it was there");
+        self.finished.add(segment.path, segment.byte_count);
+        Ok(())
+    }
+
+    /// The same in every folder.
+    ///
+    /// # Errors
+    /// As [`Self::roll`].
+    pub fn roll_all(&mut self) -> Result<(), SinkError> {
+        (0..self.folders.len()).try_for_each(|folder| self.roll(folder))
+    }
+
+    /// As [`crate::FileWriter::take_finished`].
+    pub fn take_finished(&mut self) -> Option<Finished> {
+        if !self.directory.is_live() || self.finished.segment_count() == 0 {
+            return None;
+        }
+        Some(std::mem::replace(&mut self.finished, Finished::new(true)))
+    }
+
+    /// Closes what is open and gives the files over, to be published with those of the other partitions.
+    ///
+    /// # Errors
+    /// As [`Self::roll`].
+    pub fn finish(mut self) -> Result<Finished, SinkError> {
+        self.roll_all()?;
+        let nothing = Finished::new(self.directory.is_live());
+        Ok(std::mem::replace(&mut self.finished, nothing))
+    }
+
+    /// Bytes written, in all segments of all folders, and those that wait.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        self.byte_count + u64::try_from(self.waiting_bytes).expect("a usize fits u64")
+    }
+
+    /// Bytes that it holds, about.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let folders = self.folders.len() * size_of::<Folder>();
+        let packer = self.packer.as_ref().map_or(0, Packer::held_bytes);
+        self.waiting_bytes + folders + packer
+    }
+
+    /// Writes the first `count` bytes that wait in a folder, compressed where they are to be: a member for each block.
+    fn spill(&mut self, folder: usize, count: usize) -> Result<(), SinkError> {
+        if count == 0 {
+            return Ok(());
+        }
+        let mut waiting = std::mem::take(&mut self.folders[folder].waiting);
+        let outcome = match &mut self.packer {
+            None => self.put(folder, &waiting[..count]),
+            Some(packer) => {
+                let mut packed = std::mem::take(&mut self.packed);
+                let outcome = waiting[..count].chunks(BLOCK_BYTES).try_for_each(|block| {
+                    packer.push(block, &mut packed).and_then(|()| packer.finish(&mut packed))
+                });
+                let outcome = outcome.map_err(|error| self.failed(folder, "compress", error));
+                let outcome = outcome.and_then(|()| self.put(folder, &packed));
+                packed.clear();
+                self.packed = packed;
+                outcome
+            }
+        };
+        waiting.drain(..count);
+        self.waiting_bytes -= count;
+        self.folders[folder].waiting = waiting;
+        outcome
+    }
+
+    fn put(&mut self, folder: usize, bytes: &[u8]) -> Result<(), SinkError> {
+        self.write_count += 1;
+        let now = self.write_count;
+        let end = self.folders[folder].segment.as_ref().map_or(0, |segment| segment.byte_count);
+        let written = self.opened(folder)?.write_all_at(bytes, end);
+        written.map_err(|error| self.failed(folder, "write", error))?;
+        let segment = self.folders[folder].segment.as_mut().expect("it has been begun");
+        segment.last_write = now;
+        let count = u64::try_from(bytes.len()).expect("a usize fits u64");
+        segment.byte_count += count;
+        self.byte_count += count;
+        Ok(())
+    }
+
+    /// The open file of a folder's segment, which is made if it is not there.
+    fn opened(&mut self, folder: usize) -> Result<&fs::File, SinkError> {
+        let is_open = self.open.contains(&folder);
+        if !is_open && self.open.len() == OPEN_MAX {
+            self.close_oldest();
+        }
+        let Self { directory, folders, open, .. } = self;
+        let at = &mut folders[folder];
+        let segment = at.segment.as_mut().expect("it has been begun");
+        let path = open_name(&segment.path);
+        if !is_open {
+            if !segment.is_made {
+                directory.make_folder(&at.path)?;
+            }
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(!segment.is_made).custom_flags(libc::O_NOFOLLOW);
+            let file = options.open(&path).map_err(|error| SinkError::of(&path, "open", error))?;
+            (segment.file, segment.is_made) = (Some(file), true);
+            open.push(folder);
+        }
+        Ok(segment.file.as_ref().expect("it is open"))
+    }
+
+    fn close_oldest(&mut self) {
+        let last_write = |&&folder: &&usize| {
+            self.folders[folder].segment.as_ref().map_or(0, |segment| segment.last_write)
+        };
+        let Some(&oldest) = self.open.iter().min_by_key(last_write) else { return };
+        self.open.retain(|&open| open != oldest);
+        if let Some(segment) = &mut self.folders[oldest].segment {
+            segment.file = None;
+        }
+    }
+
+    fn failed(&self, folder: usize, what: &'static str, error: std::io::Error) -> SinkError {
+        let at = &self.folders[folder];
+        let path = at.segment.as_ref().map_or(&at.path, |segment| &segment.path);
+        SinkError::of(open_name(path), what, error)
+    }
+}
+
+impl Drop for FolderWriter {
+    fn drop(&mut self) {
+        let is_live = self.directory.is_live();
+        for folder in 0..self.folders.len() {
+            if is_live {
+                // What the job failed of is worth more than what this may say.
+                let _ = self.spill(folder, self.folders[folder].waiting.len());
+            }
+            let Some(segment) = self.folders[folder].segment.take() else { continue };
+            if segment.is_made && (!is_live || segment.byte_count == 0) {
+                // Nothing can be done about it here, and the next job leaves it alone.
+                let _ = fs::remove_file(open_name(&segment.path));
+            }
+        }
+    }
+}
