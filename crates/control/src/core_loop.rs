@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
-    Delivery, Held, InputSpec, Outcome, Pipeline, PipelineError, Progress, Sealed,
+    Delivery, Held, InputSpec, Outcome, Pipeline, PipelineError, Progress, Sealed, Seen,
 };
 use tidemill_record::{EventTime, Offset, PartitionId, Position};
 use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
@@ -30,9 +30,8 @@ pub(crate) struct CoreLoop {
     pub(crate) abandon: Abandon,
     /// Takes files that are to be published while their pipeline runs; must not block.
     pub(crate) deliver: Box<dyn Fn(Delivery)>,
-    /// Totals of the pipelines that are done, for the meter.
-    pub(crate) bytes_in: u64,
-    pub(crate) records_in: u64,
+    /// Of the pipelines that are done, for the meter.
+    pub(crate) seen: Seen,
 }
 
 /// A pipeline, and what is said of it if it fails.
@@ -222,9 +221,10 @@ impl CoreLoop {
                 }
             }
             std::mem::swap(&mut running, &mut going);
-            let bytes_in: u64 = running.iter().map(|one| one.pipeline.bytes_in()).sum();
-            let records_in: u64 = running.iter().map(|one| one.pipeline.records_in()).sum();
-            self.meter.publish(self.bytes_in + bytes_in, self.records_in + records_in);
+            let seen = running.iter().fold(self.seen, |sum, one| sum + one.pipeline.seen());
+            let watermarks = running.iter().map(|one| one.pipeline.watermark());
+            let known = watermarks.filter(|&at| at > EventTime::MIN && at < EventTime::MAX);
+            self.meter.publish(seen, known.min());
             if is_idle && !running.is_empty() {
                 self.wait(&running);
             }
@@ -372,9 +372,8 @@ impl CoreLoop {
         });
         let turned = turned.catch_unwind().await;
         if let Ok(Ok(Turned::Done(outcome))) = &turned {
-            self.bytes_in += outcome.statistics.bytes_in;
-            self.records_in += outcome.statistics.records_in;
-            self.meter.publish(self.bytes_in, self.records_in);
+            self.seen = self.seen + outcome.statistics.seen();
+            self.meter.publish(self.seen, None);
         }
         one.position = one.pipeline.position();
         match turned {

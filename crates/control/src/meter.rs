@@ -1,8 +1,10 @@
 //! What the control plane and the cores tell each other between turns.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidemill_pipeline::Seen;
+use tidemill_record::EventTime;
 use tidemill_rt::Latch;
 
 /// Asks every pipeline to stop reading, or to end at once, and wakes cores that wait. Cheap to clone.
@@ -55,20 +57,32 @@ impl StopFlag {
 pub struct CoreMeter {
     bytes_in: AtomicU64,
     records_in: AtomicU64,
+    rows_out: AtomicU64,
+    bad_records: AtomicU64,
+    late_records: AtomicU64,
+    /// The watermark with its sign turned, so that the 0 of a new meter is none, [`EventTime::MIN`].
+    above_min: AtomicI64,
     cpu_ns: AtomicU64,
 }
 
 impl CoreMeter {
-    /// Bytes of input consumed.
+    /// What its pipelines have seen, those that are done included.
     #[must_use]
-    pub fn bytes_in(&self) -> u64 {
-        self.bytes_in.load(Ordering::Relaxed)
+    pub fn seen(&self) -> Seen {
+        Seen {
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            records_in: self.records_in.load(Ordering::Relaxed),
+            rows_out: self.rows_out.load(Ordering::Relaxed),
+            bad_records: self.bad_records.load(Ordering::Relaxed),
+            late_records: self.late_records.load(Ordering::Relaxed),
+        }
     }
 
-    /// Records read.
+    /// The least watermark of its pipelines that have one and read on; `None` where none does.
     #[must_use]
-    pub fn records_in(&self) -> u64 {
-        self.records_in.load(Ordering::Relaxed)
+    pub fn watermark(&self) -> Option<EventTime> {
+        let watermark = EventTime(self.above_min.load(Ordering::Relaxed) ^ EventTime::MIN.0);
+        (watermark != EventTime::MIN).then_some(watermark)
     }
 
     /// CPU time that the core's thread has taken in the waves that are over.
@@ -83,8 +97,14 @@ impl CoreMeter {
         self.cpu_ns.store(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn publish(&self, bytes_in: u64, records_in: u64) {
+    pub(crate) fn publish(&self, seen: Seen, watermark: Option<EventTime>) {
+        let Seen { bytes_in, records_in, rows_out, bad_records, late_records } = seen;
         self.bytes_in.store(bytes_in, Ordering::Relaxed);
         self.records_in.store(records_in, Ordering::Relaxed);
+        self.rows_out.store(rows_out, Ordering::Relaxed);
+        self.bad_records.store(bad_records, Ordering::Relaxed);
+        self.late_records.store(late_records, Ordering::Relaxed);
+        let watermark = watermark.unwrap_or(EventTime::MIN).0;
+        self.above_min.store(watermark ^ EventTime::MIN.0, Ordering::Relaxed);
     }
 }

@@ -362,23 +362,15 @@ impl Fleet {
             let notices = cores.notices.clone();
             let body = move || async move {
                 // The meter goes on from what earlier waves of the job have read.
-                let (bytes_in, records_in) = (meter.bytes_in(), meter.records_in());
+                let seen = meter.seen();
                 let publisher = done.clone();
                 let deliver = Box::new(move |delivery| {
                     // Where nobody listens any more, the job has gone away.
                     let _ = publisher.send(Answer::Whole(delivery));
                 });
                 let waiting = Waiting::new(bell, stop.latches().to_vec());
-                let mut core_loop = CoreLoop {
-                    meter,
-                    notices,
-                    stop,
-                    waiting,
-                    abandon,
-                    deliver,
-                    bytes_in,
-                    records_in,
-                };
+                let mut core_loop =
+                    CoreLoop { meter, notices, stop, waiting, abandon, deliver, seen };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
                     let mut answer = |task, result| {

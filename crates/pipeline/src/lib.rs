@@ -40,5 +40,5 @@ pub use spec::{
     BadRecordSpec, FileInput, InputSpec, MessageInput, OutputSpec, PipelineSpec, RowGroupInput,
     TextInput,
 };
-pub use statistics::{LateCounts, Statistics};
+pub use statistics::{LateCounts, Seen, Statistics};
 pub use tidemill_aggregate::{Sealed, SeenKeys};

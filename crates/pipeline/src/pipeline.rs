@@ -17,7 +17,7 @@ use crate::order::{Event, Judged, Key};
 use crate::output::Output;
 use crate::processor::Processor;
 use crate::{
-    Delivery, Held, InputSpec, KeyAudit, Measures, OutputSpec, PipelineError, PipelineSpec,
+    Delivery, Held, InputSpec, KeyAudit, Measures, OutputSpec, PipelineError, PipelineSpec, Seen,
     Statistics,
 };
 
@@ -603,6 +603,21 @@ impl Pipeline {
     #[must_use]
     pub fn records_in(&self) -> u64 {
         self.statistics.records_in
+    }
+
+    /// What a person who watches is told.
+    ///
+    /// # Cost
+    /// O(kinds of windows that records were late for).
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen {
+            bytes_in: self.input.bytes_in(),
+            records_in: self.statistics.records_in,
+            rows_out: self.statistics.rows_out,
+            bad_records: self.bad_records.bad_count(),
+            late_records: self.statistics.late_count(),
+        }
     }
 
     /// What was counted so far.

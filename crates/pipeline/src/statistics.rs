@@ -1,6 +1,7 @@
 //! What one pipeline counted.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::time::Duration;
 
 use tidemill_format::Lost;
@@ -41,6 +42,35 @@ pub struct Statistics {
     pub busy: Duration,
 }
 
+/// How far input has come, for whoever watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Bytes of input consumed; 0 where the source has no bytes.
+    pub bytes_in: u64,
+    /// Records read, bad ones included.
+    pub records_in: u64,
+    /// Rows written to sinks.
+    pub rows_out: u64,
+    /// Records, or result rows, that were bad.
+    pub bad_records: u64,
+    /// Records that came too late for some or all of their windows.
+    pub late_records: u64,
+}
+
+impl Add for Seen {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes_in: self.bytes_in + other.bytes_in,
+            records_in: self.records_in + other.records_in,
+            rows_out: self.rows_out + other.rows_out,
+            bad_records: self.bad_records + other.bad_records,
+            late_records: self.late_records + other.late_records,
+        }
+    }
+}
+
 /// Records that came too late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LateCounts {
@@ -51,6 +81,24 @@ pub struct LateCounts {
 }
 
 impl Statistics {
+    /// Records that came too late for some or all of their windows.
+    #[must_use]
+    pub fn late_count(&self) -> u64 {
+        self.late.values().map(|counts| counts.lost + counts.partly).sum()
+    }
+
+    /// Of what is over, for whoever watches.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        Seen {
+            bytes_in: self.bytes_in,
+            records_in: self.records_in,
+            rows_out: self.rows_out,
+            bad_records: self.bad_records,
+            late_records: self.late_count(),
+        }
+    }
+
     /// Adds another pipeline's counts to these.
     pub fn add(&mut self, other: &Self) {
         self.records_in += other.records_in;

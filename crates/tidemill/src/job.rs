@@ -11,7 +11,7 @@ use tidemill_control::{
     ControlError, CoreMeter, Cores, Notices, Root, StopFlag, Wave, WaveOutcome,
 };
 use tidemill_expr::Context;
-use tidemill_pipeline::{Delivery, PipelineError, Statistics};
+use tidemill_pipeline::{Delivery, PipelineError, Seen, Statistics};
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{CoreSet, RuntimeChoice, Script, Settings, SinkConnector, SourceConnector};
 use tidemill_record::{EventTime, PartitionId, Schema};
@@ -40,6 +40,7 @@ pub struct Job {
 pub struct RunningJob {
     stop: StopFlag,
     progress: Arc<Progress>,
+    is_endless: bool,
     /// Closed by the job's thread as it ends.
     ended: Receiver<()>,
     thread: JoinHandle<Result<Summary, Error>>,
@@ -52,8 +53,18 @@ pub struct JobProgress {
     pub input_total: u64,
     /// Bytes (or generated rows) read so far.
     pub input_done: u64,
-    /// Records read so far.
+    /// Records read so far, bad ones included.
     pub records_in: u64,
+    /// Rows written so far.
+    pub rows_out: u64,
+    /// Records, or result rows, that were bad so far.
+    pub bad_records: u64,
+    /// Records that came too late so far, for some or all of their windows.
+    pub late_records: u64,
+    /// The least watermark of the partitions that are read and have one.
+    pub watermark: Option<EventTime>,
+    /// The input has no end.
+    pub is_endless: bool,
 }
 
 /// What the waves of a run share.
@@ -192,6 +203,7 @@ impl Job {
     pub fn start(self) -> RunningJob {
         let stop = StopFlag::new();
         let progress = Arc::new(Progress::default());
+        let is_endless = (0..self.script.queries.len()).any(|query| self.is_endless(query));
         let (ending, ended) = channel();
         let thread = std::thread::Builder::new()
             .name("tidemill-job".to_owned())
@@ -203,7 +215,7 @@ impl Job {
                 }
             })
             .expect("the host can start a thread");
-        RunningJob { stop, progress, ended, thread }
+        RunningJob { stop, progress, is_endless, ended, thread }
     }
 
     fn run_with(self, stop: &StopFlag, progress: &Progress) -> Result<Summary, Error> {
@@ -470,12 +482,17 @@ impl RunningJob {
     #[must_use]
     pub fn progress(&self) -> JobProgress {
         let meters = self.progress.meters.get().map_or(&[][..], Vec::as_slice);
-        let records_in = meters.iter().map(|meter| meter.records_in()).sum();
-        let bytes_in: u64 = meters.iter().map(|meter| meter.bytes_in()).sum();
+        let seen = meters.iter().fold(Seen::default(), |sum, meter| sum + meter.seen());
+        let watermark = meters.iter().filter_map(|meter| meter.watermark()).min();
         JobProgress {
             input_total: self.progress.input_total.load(Ordering::Relaxed),
-            input_done: if bytes_in > 0 { bytes_in } else { records_in },
-            records_in,
+            input_done: if seen.bytes_in > 0 { seen.bytes_in } else { seen.records_in },
+            records_in: seen.records_in,
+            rows_out: seen.rows_out,
+            bad_records: seen.bad_records,
+            late_records: seen.late_records,
+            watermark,
+            is_endless: self.is_endless,
         }
     }
 

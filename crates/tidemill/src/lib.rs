@@ -59,6 +59,6 @@ pub use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, CoreSet, CsvOptions, Format, GeneratorModel,
     GeneratorSource, JsonOptions, RuntimeChoice, Settings, TimestampUnit,
 };
-pub use tidemill_record::{DataType, Field, Schema, harmless};
+pub use tidemill_record::{DataType, EventTime, Field, Schema, harmless};
 pub use tidemill_rt::keep_freed_memory;
 pub use tidemill_sql::{Declared, SqlError, SqlErrors, function_names};
