@@ -85,6 +85,14 @@ impl Encoder {
         true
     }
 
+    /// Makes one of the pieces of a stream that several encoders write behind each other: of Arrow the first alone has the
+    /// schema, and the last the end. Of text it does nothing; its header is an option of the format.
+    pub fn continue_stream(&mut self, is_first: bool, is_last: bool) {
+        if let Kind::Arrow(encoder) = &mut self.kind {
+            encoder.continue_stream(is_first, is_last);
+        }
+    }
+
     /// Appends what of the segment is now ready to `out`. The columns are those of the schema.
     ///
     /// Text appears at once; Arrow 8192 rows at a time; Parquet a row group at a time, of about a

@@ -90,10 +90,12 @@ impl Output {
                     bytes_out: 0,
                 })
             }
-            OutputSpec::Stdout { format, schema, writer } => {
+            OutputSpec::Stdout { format, schema, writer, is_first, is_last } => {
                 writer.begin()?;
+                let mut encoder = Encoder::new(&format, &schema)?;
+                encoder.continue_stream(is_first, is_last);
                 Self::Stdout(StdoutOutput {
-                    encoder: Encoder::new(&format, &schema)?,
+                    encoder,
                     writer: Some(writer),
                     bytes: Vec::with_capacity(WRITE_BYTES),
                     bytes_out: 0,

@@ -158,6 +158,10 @@ pub enum OutputSpec {
         schema: Schema,
         /// This pipeline's place in the order of writing.
         writer: StdoutWriter,
+        /// Nothing stands before what it writes.
+        is_first: bool,
+        /// Nothing stands behind it.
+        is_last: bool,
     },
     /// To something that takes columns: the discard sink, or a sink of the embedding program.
     Columns(Box<dyn ColumnWriter + Send>),

@@ -53,6 +53,8 @@ pub(crate) enum Outputs {
         first_number: u32,
         /// The one of number 0 writes a header, where the format has one.
         has_header: bool,
+        /// Of how many the one of the highest number ends a stream; 0 where there is no end.
+        writer_count: u32,
     },
     Printed(Arc<PrintedQuery>, Schema),
     Discard {
@@ -93,10 +95,13 @@ impl Outputs {
                 let verbatim = verbatim.clone();
                 OutputSpec::File { sink, schema, directory, file_number, verbatim }
             }
-            Self::Stdout { format, schema, order, first_number, has_header } => {
+            Self::Stdout { format, schema, order, first_number, has_header, writer_count } => {
                 let number = number(*first_number);
+                let is_first = number == 0 && *has_header;
                 OutputSpec::Stdout {
-                    format: headed(format, number == 0 && *has_header),
+                    is_first,
+                    is_last: number + 1 == *writer_count,
+                    format: headed(format, is_first),
                     schema: schema.clone(),
                     writer: StdoutWriter::new(Arc::clone(order), number),
                 }
@@ -250,6 +255,6 @@ fn number(place: usize) -> PartitionId {
     PartitionId(number_of(place))
 }
 
-fn number_of(place: usize) -> u32 {
+pub(crate) fn number_of(place: usize) -> u32 {
     u32::try_from(place).expect("partitions are numbered in u32")
 }

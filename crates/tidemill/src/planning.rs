@@ -319,6 +319,7 @@ enum End<'a> {
 impl<'a> WaveBuilder<'a> {
     /// The nodes of one query.
     pub(crate) fn nodes(&mut self, query: &PlannedQuery) -> Result<Vec<Node>, Error> {
+        refuse_footers(query, self.around)?;
         let roots = &query.physical.fragments;
         let mut building = QueryBuilder {
             stdout: stdout_order(query, self.has_no_end)?,
@@ -331,17 +332,34 @@ impl<'a> WaveBuilder<'a> {
     }
 }
 
+/// A Parquet file ends in a footer that speaks of all its rows, so that one pipeline has to write it.
+fn refuse_footers(query: &PlannedQuery, around: &Surroundings) -> Result<(), Error> {
+    let PhysicalQuery { sink, .. } = &query.physical;
+    let count = writers(query);
+    if count < 2 || !matches!(sink.connector, SinkConnector::Stdout(Some(Format::Parquet))) {
+        return Ok(());
+    }
+    let message = format!(
+        "{count} partitions would write {count} Parquet files behind one another to standard output"
+    );
+    let hint = "write one file, with 'connector' = 'file' and 'path' = 'o.parquet', or print a stream in the \
+                format arrows";
+    let error = SqlError { message, span: sink.span, hint: Some(hint.to_owned()) };
+    Err(around.text.error(SqlErrors(vec![error]), &[]))
+}
+
 /// Partition after partition, or all as they come where there is no end.
 fn stdout_order(query: &PlannedQuery, has_no_end: bool) -> Result<Arc<StdoutOrder>, Error> {
     let physical = &query.physical;
     let mut header = Vec::new();
     match &physical.sink.connector {
         SinkConnector::Stdout(Some(format)) if has_no_end => {
-            if matches!(format, Format::Csv(_)) {
+            if matches!(format, Format::Csv(_) | Format::Arrow(_)) {
                 let path = || "standard output".into();
                 let at = |error| Error::Format { path: path(), error };
                 let mut encoder = Encoder::new(format, &physical.schema).map_err(at)?;
-                // Of a segment without rows there is the header.
+                encoder.continue_stream(true, false);
+                // Of a segment without rows there is the header, or the schema.
                 encoder.finish(&mut header).map_err(at)?;
             }
             Ok(StdoutOrder::interleaved(libc::STDOUT_FILENO, header))
@@ -454,6 +472,11 @@ impl QueryBuilder<'_, '_> {
                 schema,
                 first_number: self.next_writers(count),
                 has_header: !self.wave.has_no_end,
+                writer_count: if self.wave.has_no_end {
+                    0
+                } else {
+                    crate::pipelines::number_of(writers(self.query))
+                },
                 order: Arc::clone(&self.stdout),
             },
             (End::Sink, SinkConnector::Stdout(None)) => Outputs::Printed(self.printed(), schema),
@@ -586,6 +609,11 @@ fn sources_below(fragment: &Fragment) -> Vec<&SourceDef> {
 }
 
 /// Pipelines of a fragment that write to the sink.
+/// Pipelines that write to the sink of a query.
+fn writers(query: &PlannedQuery) -> usize {
+    query.physical.fragments.iter().map(|root| pipeline_count(root, query)).sum()
+}
+
 fn pipeline_count(root: &Fragment, query: &PlannedQuery) -> usize {
     match &root.input {
         FragmentInput::Scan(scan) => query.sources[&scan.source.name].partitions.len(),

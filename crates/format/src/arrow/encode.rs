@@ -15,11 +15,20 @@ use crate::coalesce::Coalescer;
 pub(crate) struct ArrowEncoder {
     form: ArrowForm,
     packing: Packing,
+    /// What of a stream is left out: its schema, where another has written it, and its end, where another goes on.
+    leaves_out: LeavesOut,
     coalescer: Coalescer,
     /// Writes into a buffer that is emptied after each call; `None` between segments.
     writer: Option<Writer>,
     /// Of the segment at hand, or the one that was finished last.
     part: ArrowPart,
+}
+
+/// See [`ArrowEncoder::leaves_out`].
+#[derive(Clone, Copy, Default)]
+struct LeavesOut {
+    head: bool,
+    end: bool,
 }
 
 /// One for each form.
@@ -32,12 +41,24 @@ impl ArrowEncoder {
     pub(crate) fn new(form: ArrowForm, schema: &Schema) -> Self {
         let part = ArrowPart::behind(0, None);
         let coalescer = Coalescer::of_offsets(schema);
-        Self { form, packing: Packing::NONE, coalescer, writer: None, part }
+        Self {
+            form,
+            packing: Packing::NONE,
+            leaves_out: LeavesOut::default(),
+            coalescer,
+            writer: None,
+            part,
+        }
     }
 
     /// Compresses the buffers of record batches.
     pub(crate) fn pack(&mut self, packing: Packing) {
         self.packing = packing;
+    }
+
+    /// Makes a piece of a stream that several encoders write.
+    pub(crate) fn continue_stream(&mut self, is_first: bool, is_last: bool) {
+        self.leaves_out = LeavesOut { head: !is_first, end: !is_last };
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<(), FormatError> {
@@ -53,7 +74,9 @@ impl ArrowEncoder {
         }
         let mut writer = self.begun(out)?;
         writer.finish().map_err(refused)?;
-        out.append(writer.bytes());
+        if !self.leaves_out.end {
+            out.append(writer.bytes());
+        }
         Ok(())
     }
 
@@ -85,6 +108,9 @@ impl ArrowEncoder {
         let mut writer = Writer::begin(self.form, self.packing, schema).map_err(refused)?;
         let listed = (self.form == ArrowForm::File).then(|| schema.clone());
         self.part = ArrowPart::behind(writer.bytes().len(), listed);
+        if self.leaves_out.head {
+            writer.bytes().clear();
+        }
         out.append(writer.bytes());
         Ok(writer)
     }
