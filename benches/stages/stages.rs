@@ -75,6 +75,7 @@ fn decode(criterion: &mut Criterion) {
                         batch_rows: BATCH_ROWS,
                         csv_header: None,
                         is_inferred: false,
+                        is_union: false,
                     })
                     .unwrap();
                     let (mut bad, mut row_count, mut position) = (Vec::new(), 0, 0);

@@ -75,6 +75,7 @@ impl FileBatches {
             batch_rows: BATCH_ROWS,
             csv_header: None,
             is_inferred: false,
+            is_union: false,
         };
         let texts: Vec<_> = query.verbatim.iter().map(|run| run.columns.clone()).collect();
         let decoder = Decoder::with_verbatim(&spec, &texts);

@@ -61,6 +61,7 @@ fn report(format: &Format, schema: &Schema, columns: &[usize], input: &[u8]) {
             batch_rows: 8192,
             csv_header: None,
             is_inferred: false,
+            is_union: false,
         };
         let mut decoder = Decoder::new(&spec).unwrap();
         let (mut start, mut row_count, mut bad) = (0, 0, Vec::new());

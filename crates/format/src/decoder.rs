@@ -29,6 +29,8 @@ pub struct DecoderSpec<'a> {
     pub csv_header: Option<&'a [String]>,
     /// Nobody declared the schema: what the input has beside it is counted, and errors say so.
     pub is_inferred: bool,
+    /// `union.by.name`: a needed column that the input has not is NULL, and no error.
+    pub is_union: bool,
 }
 
 /// Turns one partition's frames into batches.

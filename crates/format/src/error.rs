@@ -122,10 +122,17 @@ impl fmt::Display for FormatError {
                     }
                     names
                 })?;
-                if let Some(nearest) = nearest {
-                    write!(f, "; did you mean \"{nearest}\"?")?;
+                match (nearest, hint) {
+                    (None, None) => f.write_str(
+                        "; of files with different columns 'union.by.name' = 'true' makes it NULL",
+                    ),
+                    (nearest, hint) => {
+                        if let Some(nearest) = nearest {
+                            write!(f, "; did you mean \"{nearest}\"?")?;
+                        }
+                        hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+                    }
                 }
-                hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::DuplicateColumn { column } => {
                 write!(f, "two columns are named \"{column}\"; names have to be unique here")
@@ -214,7 +221,8 @@ mod tests {
         let error = FormatError::missing_column("quantity", &found);
         assert_eq!(
             error.to_string(),
-            "column quantity is not in the input, which has id, tradeTime"
+            "column quantity is not in the input, which has id, tradeTime; of files with different columns \
+             'union.by.name' = 'true' makes it NULL"
         );
     }
 

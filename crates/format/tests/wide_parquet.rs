@@ -78,6 +78,7 @@ fn work(bytes: &[u8], schema: &Schema, needed: &[usize]) -> (u64, u64) {
         batch_rows: 1000,
         csv_header: None,
         is_inferred: true,
+        is_union: false,
     };
     let mut decoder = Decoder::for_parquet(&spec, Arc::clone(&footer)).unwrap();
     let selection = footer.selection(schema, needed).unwrap();

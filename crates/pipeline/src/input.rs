@@ -286,6 +286,7 @@ impl FileInput {
             batch_rows,
             csv_header: None,
             is_inferred: self.is_inferred,
+            is_union: self.is_union,
         }
     }
 }

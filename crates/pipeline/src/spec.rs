@@ -126,6 +126,8 @@ pub struct FileInput {
     pub schema: Schema,
     /// Nobody declared them.
     pub is_inferred: bool,
+    /// `union.by.name`: a column that the file has not is NULL.
+    pub is_union: bool,
     /// Which of them the query needs, ascending.
     pub columns: Vec<usize>,
     /// Columns that stand behind those. The rows of text are numbered as they are read, so that a range of a

@@ -201,6 +201,8 @@ pub struct FileSource {
     /// `hive.partitioning`: whether directories named `key=value` are columns where none are declared;
     /// `None` (`auto`) where all files have the same keys.
     pub hive_partitioning: Option<bool>,
+    /// `union.by.name`: columns are those of all files, and one that a file has not is NULL there.
+    pub union_by_name: bool,
 }
 
 impl FileSource {
@@ -208,7 +210,15 @@ impl FileSource {
     #[must_use]
     pub fn new(path: String, format: Format) -> Self {
         let encoding = Encoding::Unsaid;
-        Self { path, format, encoding, splits: None, follow: false, hive_partitioning: None }
+        Self {
+            path,
+            format,
+            encoding,
+            splits: None,
+            follow: false,
+            hive_partitioning: None,
+            union_by_name: false,
+        }
     }
 }
 

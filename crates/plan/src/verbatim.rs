@@ -63,6 +63,7 @@ pub(crate) fn pass_text(fragment: &mut Fragment, sink: &SinkConnector) {
 fn csv_source(scan: &Scan) -> Option<&CsvOptions> {
     match &scan.source.connector {
         SourceConnector::File(file) => match &file.format {
+            Format::Csv(_) if file.union_by_name => None,
             Format::Csv(csv) => Some(csv).filter(|csv| csv.reading.has_plain_records()),
             _ => None,
         },

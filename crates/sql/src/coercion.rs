@@ -6,8 +6,8 @@
 use tidemill_plan::BinaryOp;
 use tidemill_record::DataType;
 
-/// The type that values of both types convert to without being asked; `None` if there is none.
-pub(crate) fn unify(a: &DataType, b: &DataType) -> Option<DataType> {
+/// The type that values of both types convert to without being asked; `None` if there is none. O(1).
+pub fn unify(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{Date, Decimal, Double, Real, Timestamp};
     if a == b {
         return Some(a.clone());

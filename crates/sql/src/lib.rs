@@ -88,6 +88,7 @@ mod rows;
 mod runnable;
 
 pub use catalog::{Catalog, InferredFiles};
+pub use coercion::unify;
 pub use declared::{Declared, names};
 pub use error::{SqlError, SqlErrors, place};
 pub use function_names::callable as function_names;

@@ -54,6 +54,8 @@ pub struct FilePath {
     pub unsaid: Unsaid,
     /// As [`FileSource::hive_partitioning`].
     pub hive_partitioning: Option<bool>,
+    /// As [`FileSource::union_by_name`].
+    pub union_by_name: bool,
     /// How their text is written in bytes.
     pub encoding: Encoding,
     /// Where the path stands.
@@ -69,6 +71,7 @@ impl FilePath {
             unsaid: Unsaid::ALL,
             encoding: Encoding::Unsaid,
             hive_partitioning: None,
+            union_by_name: false,
             span,
         }
     }
@@ -81,6 +84,7 @@ impl FilePath {
             unsaid,
             encoding: source.encoding,
             hive_partitioning: source.hive_partitioning,
+            union_by_name: source.union_by_name,
             span,
         }
     }

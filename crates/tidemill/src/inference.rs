@@ -1,13 +1,14 @@
 //! Columns and formats that nobody declared, by the heads of files.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use tidemill_format::{CsvHead, Recognized, access_log, infer_schema, key_value_pairs, left_out};
 use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonOptions};
-use tidemill_record::Schema;
+use tidemill_record::{DataType, Field, Schema};
 use tidemill_rt::descriptor_of;
 use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, pipe_key};
-use tidemill_sql::{FilePath, InferredFiles};
+use tidemill_sql::{FilePath, InferredFiles, unify};
 
 use crate::Error;
 use crate::discovery::read_head;
@@ -23,6 +24,20 @@ pub(crate) struct Inferred {
 /// Infers how files are laid out, and their columns, from the head (or footer) of the first that has a
 /// record. `None` where their names do not say the format, and there is no pipe to be looked at.
 pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, Error> {
+    let is_union = asked.union_by_name;
+    let Some((mut inferred, files)) = infer_of_first(asked, pipes)? else { return Ok(None) };
+    if is_union {
+        let InferredFiles { format, schema, .. } = &mut inferred.files;
+        *schema = united(std::mem::take(schema), format, &files)?;
+    }
+    Ok(Some(inferred))
+}
+
+/// As [`infer`], by the first file alone; and all of them.
+fn infer_of_first(
+    asked: FilePath,
+    pipes: &Pipes,
+) -> Result<Option<(Inferred, Vec<InputFile>)>, Error> {
     let format = match &asked.format {
         Some(format) => Some(format.clone()),
         None => guess_format(&asked, pipes)?,
@@ -37,26 +52,84 @@ pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, 
         let (asked, format) = (asked.clone(), format.clone());
         let path_columns = path_columns.clone();
         let files = InferredFiles { asked, format, schema, path_columns, notices };
-        Ok(Some(Inferred { files, left_out }))
+        Inferred { files, left_out }
     };
     if matches!(format, Format::Parquet) {
         let footer = read_footer(first)?;
-        return by_footer(footer.schema().map_err(|error| at(first, error))?, footer.left_out());
+        let schema = footer.schema().map_err(|error| at(first, error))?;
+        return Ok(Some((by_footer(schema, footer.left_out()), files)));
     }
     if matches!(format, Format::Arrow(_))
         && let Some(footer) = arrow_footer(first)?
     {
-        return by_footer(footer.schema().map_err(|error| at(first, error))?, footer.left_out());
+        let schema = footer.schema().map_err(|error| at(first, error))?;
+        return Ok(Some((by_footer(schema, footer.left_out()), files)));
     }
     if let Format::Lines(options) = &format
         && let Some(schema) = options.syntax.columns()
     {
-        return by_footer(schema, None);
+        return Ok(Some((by_footer(schema, None), files)));
     }
     let (file, head) = representative(&files, first, &format)?;
     let mut inferred = by_head(asked, &format, file, &head)?;
     inferred.files.path_columns = path_columns;
-    Ok(Some(inferred))
+    Ok(Some((inferred, files)))
+}
+
+/// The columns of all files, in order of first appearance, each of a type that holds what each file has:
+/// `VARCHAR` where texts have no other in common. `of_first` is what is known of a pipe, which is not looked at.
+fn united(of_first: Schema, format: &Format, files: &[InputFile]) -> Result<Schema, Error> {
+    if files.iter().any(|file| file.pipe().is_some()) {
+        return Ok(of_first);
+    }
+    let mut columns: Vec<(String, Option<DataType>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for file in files.iter().filter(|file| file.byte_count > 0) {
+        let (schema, is_typed) = schema_of(file, format)?;
+        for Field { name, data_type, .. } in schema.fields {
+            let place = *places.entry(name.clone()).or_insert_with(|| {
+                columns.push((name.clone(), None));
+                columns.len() - 1
+            });
+            let known = &mut columns[place].1;
+            let both = match &known {
+                _ if !is_typed => continue,
+                None => data_type,
+                Some(known) => match unify(known, &data_type) {
+                    Some(both) => both,
+                    None if format.is_text() => DataType::Varchar,
+                    None => {
+                        return Err(Error::Usage(format!(
+                            "the column \"{name}\" is {known} in one file and {data_type} in {}, and no type holds both; \
+                             declare the columns in CREATE SOURCE, and read the files of one type",
+                            file.path.display()
+                        )));
+                    }
+                },
+            };
+            *known = Some(both);
+        }
+    }
+    let field = |(name, data_type): (String, Option<DataType>)| {
+        Field::nullable(name, data_type.unwrap_or(DataType::Varchar))
+    };
+    Ok(Schema::new(columns.into_iter().map(field).collect()))
+}
+
+/// The columns of one file, and whether it says their types: one without a record does not.
+fn schema_of(file: &InputFile, format: &Format) -> Result<(Schema, bool), Error> {
+    let fail = |error| at(file, error);
+    if matches!(format, Format::Parquet) {
+        return Ok((read_footer(file)?.schema().map_err(fail)?, true));
+    }
+    if matches!(format, Format::Arrow(_))
+        && let Some(footer) = arrow_footer(file)?
+    {
+        return Ok((footer.schema().map_err(fail)?, true));
+    }
+    let Head { bytes, is_whole } = Head::of(file, format)?;
+    let schema = infer_schema(format, &bytes, is_whole).map_err(fail)?;
+    Ok((schema, has_record(format, &bytes)))
 }
 
 fn file_source(asked: &FilePath, format: &Format) -> FileSource {

@@ -7,7 +7,7 @@ use tidemill_format::parquet::Footer;
 use tidemill_pipeline::{
     AddedColumn, FileInput, InputSpec, MessageInput, RowGroupInput, TextInput,
 };
-use tidemill_plan::{Scan, SourceConnector};
+use tidemill_plan::{FileSource, Scan, SourceConnector};
 use tidemill_record::PartitionId;
 use tidemill_source::{InputFile, RegisteredReader, RowGroupPlan, SequenceReader};
 
@@ -118,6 +118,7 @@ impl ScanInputs<'_> {
             format: options.format.clone(),
             schema: source.schema.clone(),
             is_inferred: source.is_inferred,
+            is_union: options.union_by_name,
             columns: recorded.to_vec(),
             added: added.collect::<Result<_, Error>>()?,
         })
@@ -132,7 +133,16 @@ impl ScanInputs<'_> {
     ) -> Result<Vec<RowGroupPlan>, Error> {
         let at = |error| Error::Format { path: file.path.clone(), error };
         let (columns, _) = self.scan.recorded_and_metadata();
-        let selection = footer.selection(&self.scan.source.schema, columns).map_err(at)?;
+        let schema = &self.scan.source.schema;
+        let is_union = matches!(
+            &self.scan.source.connector,
+            SourceConnector::File(FileSource { union_by_name: true, .. })
+        );
+        let selection = match is_union {
+            true => footer.selection_of_union(schema, columns),
+            false => footer.selection(schema, columns),
+        };
+        let selection = selection.map_err(at)?;
         let filter = if self.may_skip { self.terms.record_terms(&file.path) } else { None };
         let mut plans = Vec::new();
         for group in &footer.row_groups()[groups] {

@@ -126,6 +126,7 @@ fn decode(
         batch_rows: way.batch_rows,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let (mut outcome, mut reasons) = (Outcome::default(), Vec::new());
     let end = if way.split == 0 { u64::MAX } else { way.split as u64 };

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{Array, BooleanArray, UInt64Array, cast::AsArray};
+use arrow_array::{Array, BooleanArray, UInt64Array, cast::AsArray, new_null_array};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 use arrow_select::filter::filter;
 use tidemill_record::{BadRecord, Batch, DataType, Field, Offset, Schema};
@@ -23,8 +23,8 @@ pub(crate) struct Conversion {
 /// One needed column.
 #[derive(Clone, Debug)]
 struct Needed {
-    /// Its place in the input.
-    at: usize,
+    /// Its place in the input; `None` of a column that is missing there, and NULL.
+    at: Option<usize>,
     field: Field,
     doubt: Doubt,
     /// Times that were cut to the microsecond so far.
@@ -43,7 +43,7 @@ pub(crate) enum Doubt {
 }
 
 impl Conversion {
-    /// Matches the needed columns with the input's by name.
+    /// Matches the needed columns with the input's by name. In a union those that it has not are NULL.
     ///
     /// # Errors
     /// [`FormatError::MissingColumn`], [`FormatError::DuplicateColumn`],
@@ -55,6 +55,7 @@ impl Conversion {
         input: &[FoundColumn],
         schema: &Schema,
         columns: &[usize],
+        is_union: bool,
     ) -> Result<Self, FormatError> {
         let mut places: HashMap<&str, (usize, bool)> = HashMap::with_capacity(input.len());
         for (at, found) in input.iter().enumerate() {
@@ -63,6 +64,10 @@ impl Conversion {
         let find = |&column: &usize| {
             let field = &schema.fields[column];
             let Some((at, is_repeated)) = places.get(field.name.as_str()).copied() else {
+                if is_union {
+                    let (field, doubt) = (field.clone(), Doubt::No);
+                    return Ok(Needed { at: None, field, doubt, floored_count: 0 });
+                }
                 let names: Vec<String> = input.iter().map(|found| found.name.clone()).collect();
                 return Err(FormatError::missing_column(&field.name, &names));
             };
@@ -71,18 +76,18 @@ impl Conversion {
             }
             check_type(&input[at], field)?;
             let doubt = input[at].data_type.as_ref().map_or(Doubt::Any, |t| doubt(t, field));
-            Ok(Needed { at, field: field.clone(), doubt, floored_count: 0 })
+            Ok(Needed { at: Some(at), field: field.clone(), doubt, floored_count: 0 })
         };
         Ok(Self { columns: columns.iter().map(find).collect::<Result<_, _>>()? })
     }
 
-    /// Positions of the needed columns in the input.
+    /// Positions of the needed columns in the input, of those that it has.
     pub(crate) fn positions(&self) -> impl Iterator<Item = usize> {
-        self.columns.iter().map(|needed| needed.at)
+        self.columns.iter().filter_map(|needed| needed.at)
     }
 
     /// For each needed column its position, what it becomes, and which values make a record bad.
-    pub(crate) fn needed(&self) -> impl Iterator<Item = (usize, &Field, Doubt)> {
+    pub(crate) fn needed(&self) -> impl Iterator<Item = (Option<usize>, &Field, Doubt)> {
         self.columns.iter().map(|needed| (needed.at, &needed.field, needed.doubt))
     }
 
@@ -98,17 +103,26 @@ impl Conversion {
         start: u64,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Batch, FormatError> {
-        assert_eq!(found.len(), self.columns.len(), "the needed columns are given");
+        assert_eq!(found.len(), self.positions().count(), "the needed columns are given");
+        let mut found = found.iter();
         let mut faults: Vec<(usize, String, String)> = Vec::new();
         let mut columns = Vec::with_capacity(self.columns.len());
-        for (needed, found) in self.columns.iter_mut().zip(found) {
+        for needed in &mut self.columns {
             let field = &needed.field;
-            let converted =
-                convert(*found, &field.data_type).map_err(|source| FormatError::Arrow {
-                    what: format!("converting column {} to {}", field.name, field.data_type),
-                    position: start,
-                    source,
-                })?;
+            let converted = match needed.at.and_then(|_| found.next()) {
+                None => Converted {
+                    array: new_null_array(&field.data_type.arrow(), row_count),
+                    misfits: Vec::new(),
+                    floored_count: 0,
+                },
+                Some(found) => {
+                    convert(*found, &field.data_type).map_err(|source| FormatError::Arrow {
+                        what: format!("converting column {} to {}", field.name, field.data_type),
+                        position: start,
+                        source,
+                    })?
+                }
+            };
             needed.floored_count += u64::try_from(converted.floored_count).unwrap_or(u64::MAX);
             note_faults(&converted, field, &mut faults);
             columns.push(converted.array);
@@ -238,7 +252,7 @@ mod tests {
         let input = arrow_schema::Schema::new(vec![field("a"), field("a"), field("b")]);
         let input = found_columns(&input);
         let schema = sql_schema(&input).unwrap();
-        let needs = |columns: &[usize]| Conversion::new(&input, &schema, columns);
+        let needs = |columns: &[usize]| Conversion::new(&input, &schema, columns, false);
         assert_eq!(needs(&[2]).unwrap().positions().collect::<Vec<_>>(), [2]);
         for column in [0, 1] {
             let refused = needs(&[column, 2]).err();

@@ -24,6 +24,7 @@ pub(crate) struct ArrowDecoder {
     columns: Vec<usize>,
     batch_rows: usize,
     is_inferred: bool,
+    is_union: bool,
     // Changes with the stream.
     messages: Messages,
     /// Frames are messages, each whole; otherwise bytes of a stream, cut anywhere.
@@ -44,6 +45,7 @@ impl ArrowDecoder {
             columns: spec.columns.to_vec(),
             batch_rows: spec.batch_rows.max(1),
             is_inferred: spec.is_inferred,
+            is_union: spec.is_union,
             messages: Messages::new(usize::MAX),
             are_messages: false,
             conversion: None,
@@ -115,7 +117,7 @@ impl ArrowDecoder {
     fn match_columns(&mut self) -> Result<bool, FormatError> {
         let Some(schema) = self.messages.next_schema()? else { return Ok(false) };
         let found = found_columns(&schema);
-        let conversion = Conversion::new(&found, &self.schema, &self.columns)?;
+        let conversion = Conversion::new(&found, &self.schema, &self.columns, self.is_union)?;
         if self.is_inferred {
             self.left_out = lost::found_beside(&found, &self.schema);
         }

@@ -39,6 +39,7 @@ pub(crate) struct CsvDecoder {
     /// The header given for partitions that start inside their file.
     given_header: Option<Vec<String>>,
     is_inferred: bool,
+    is_union: bool,
     left_out: Vec<LeftOut>,
     /// Offset of the first byte of the text.
     head: u64,
@@ -88,6 +89,8 @@ struct Layout {
     field_count: usize,
     /// For each slot, its field.
     fields: Vec<usize>,
+    /// Some are [`header::MISSING`]: records are looked at one by one.
+    has_missing: bool,
 }
 
 impl CsvDecoder {
@@ -105,8 +108,11 @@ impl CsvDecoder {
         let times = (options.timestamp_unit, &options.times);
         let mut rows =
             Rows::new(spec, &needed, times)?.with_verbatim(spec.schema, &needed, verbatim, options);
-        let layout = (!options.has_header)
-            .then(|| Layout { field_count: spec.schema.fields.len(), fields: needed.clone() });
+        let layout = (!options.has_header).then(|| Layout {
+            field_count: spec.schema.fields.len(),
+            fields: needed.clone(),
+            has_missing: false,
+        });
         if let Some(layout) = &layout {
             rows.lay_out(&layout.fields);
         }
@@ -119,6 +125,7 @@ impl CsvDecoder {
             layout,
             given_header: spec.csv_header.map(<[String]>::to_vec),
             is_inferred: spec.is_inferred,
+            is_union: spec.is_union,
             left_out: Vec::new(),
             head: 0,
             is_from_head: None,
@@ -281,9 +288,11 @@ impl CsvDecoder {
 
     fn lay_out(&mut self, header: &[String]) -> Result<(), FormatError> {
         header::refuse_duplicates(header)?;
-        let fields = header::matched(header, &self.schema, &self.needed, &self.options)?;
+        let fields =
+            header::matched(header, &self.schema, &self.needed, &self.options, self.is_union)?;
         self.rows.lay_out(&fields);
-        self.layout = Some(Layout { field_count: header.len(), fields });
+        let has_missing = fields.contains(&header::MISSING);
+        self.layout = Some(Layout { field_count: header.len(), fields, has_missing });
         Ok(())
     }
 }
@@ -303,11 +312,11 @@ struct Parser<'a, L> {
 impl<L: Lanes> RecordParser for Parser<'_, L> {
     #[inline(always)]
     fn grid(&mut self, frame: &TextFrame, rows_max: usize) -> Option<Grid<'_>> {
-        if self.is_in_pieces() || self.departs.in_fields {
+        if self.is_in_pieces() || self.departs.in_fields || self.layout.has_missing {
             return None;
         }
         let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        let Layout { field_count, fields } = self.layout;
+        let Layout { field_count, fields, .. } = self.layout;
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
         let stop = Stop { at_return: true, comments: self.options.reading.comment.as_deref() };
         let Run { ends: stops, is_ascii } =
@@ -339,6 +348,9 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         }
         if self.departs.has_comments || self.departs.in_fields {
             return self.next_departing(frame, &mut slots, side);
+        }
+        if self.layout.has_missing {
+            return self.next_careful(frame, &mut slots, side);
         }
         let count = self.layout.field_count;
         let Run { ends: stops, is_ascii } =
@@ -377,6 +389,9 @@ impl<L: Lanes> Parser<'_, L> {
                 return NextRecord::Blank { next };
             }
             Some(false) => {}
+        }
+        if self.layout.has_missing {
+            return self.next_careful(frame, slots, side);
         }
         let count = self.layout.field_count;
         let Run { ends: stops, is_ascii } =
@@ -449,7 +464,7 @@ impl<L: Lanes> Parser<'_, L> {
     /// Sets the slots of a record that has been split into its fields.
     fn fill(&self, bytes: &[u8], slots: &mut RowSlots<'_>, side: &mut Vec<u8>) {
         for (place, &field) in self.layout.fields.iter().enumerate() {
-            // Only where missing fields are NULL may there be fewer than columns.
+            // Fewer than columns, or none of its own: NULL.
             let Some(&RawField { start, end, style }) = self.fields.get(field) else {
                 slots.set(place, Slot::NULL);
                 continue;

@@ -113,17 +113,21 @@ pub(crate) fn refuse_duplicates(names: &[String]) -> Result<(), FormatError> {
     }
 }
 
+/// In place of the field of a column that the header has not.
+pub(crate) const MISSING: usize = usize::MAX;
+
 /// For each needed column of the schema, the field of the header that bears its name or, where there
 /// is none, the first that differs from it in case only and is no other column's. Columns that are not needed
 /// have a say, so that no value depends on which are.
 ///
 /// # Errors
-/// [`FormatError::MissingColumn`]
+/// [`FormatError::MissingColumn`], but for `is_union`, where such a column has the field [`MISSING`].
 pub(crate) fn matched(
     header: &[String],
     schema: &Schema,
     columns: &[usize],
     options: &CsvOptions,
+    is_union: bool,
 ) -> Result<Vec<usize>, FormatError> {
     let mut exact: HashMap<&str, usize> = HashMap::with_capacity(header.len());
     let mut folded: HashMap<String, usize> = HashMap::with_capacity(header.len());
@@ -138,6 +142,9 @@ pub(crate) fn matched(
     let field_of = |&column: &usize| {
         let name = &schema.fields[column].name;
         let field = exact.get(name.as_str()).or_else(|| folded.get(&name.to_ascii_lowercase()));
+        if is_union && field.is_none() {
+            return Ok(MISSING);
+        }
         field.copied().ok_or_else(|| match FormatError::missing_column(name, header) {
             FormatError::MissingColumn { column, found, nearest: None, .. } => {
                 let hint = other_header(header, options);

@@ -35,6 +35,7 @@ pub fn access_log(head: &[u8]) -> Option<Format> {
             batch_rows: 1,
             csv_header: None,
             is_inferred: true,
+            is_union: false,
         };
         let log = AccessLog::new(&pattern, false, &spec).ok()?;
         let mut slots = SlotTable::new(0, 1);

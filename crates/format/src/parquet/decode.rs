@@ -41,7 +41,10 @@ struct Group {
 
 impl ParquetDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, footer: Arc<Footer>) -> Result<Self, FormatError> {
-        let selection = footer.selection(spec.schema, spec.columns)?;
+        let selection = match spec.is_union {
+            true => footer.selection_of_union(spec.schema, spec.columns)?,
+            false => footer.selection(spec.schema, spec.columns)?,
+        };
         let projection = footer.projection(&selection)?;
         let left_out = match spec.is_inferred {
             true => lost::found_beside(footer.found(), spec.schema),

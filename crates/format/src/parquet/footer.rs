@@ -162,7 +162,20 @@ impl Footer {
     /// # Cost
     /// O(columns of the file).
     pub fn selection(&self, schema: &Schema, columns: &[usize]) -> Result<Selection, FormatError> {
-        let conversion = Conversion::new(&self.found, schema, columns)?;
+        let conversion = Conversion::new(&self.found, schema, columns, false)?;
+        Ok(Selection::new(conversion, &self.columns, self.metadata.file_metadata().schema_descr()))
+    }
+
+    /// The same where a column that the file has not is NULL.
+    ///
+    /// # Errors
+    /// As [`Self::selection`], but for a column that is missing.
+    pub fn selection_of_union(
+        &self,
+        schema: &Schema,
+        columns: &[usize],
+    ) -> Result<Selection, FormatError> {
+        let conversion = Conversion::new(&self.found, schema, columns, true)?;
         Ok(Selection::new(conversion, &self.columns, self.metadata.file_metadata().schema_descr()))
     }
 

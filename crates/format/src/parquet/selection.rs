@@ -36,8 +36,12 @@ impl Selection {
         columns: &[Column],
         descriptor: &SchemaDescriptor,
     ) -> Self {
-        let select = |(at, field, doubt): (usize, &tidemill_record::Field, Doubt)| {
-            let column = &columns[at];
+        let select = |(at, field, doubt): (Option<usize>, &tidemill_record::Field, Doubt)| {
+            let Some(column) = at.map(|at| &columns[at]) else {
+                // Nothing but NULL, of which there are no statistics.
+                let (data_type, may_be_null) = (field.data_type.clone(), field.is_nullable);
+                return SelectedColumn { leaf: None, field: None, data_type, doubt, may_be_null };
+            };
             let leaf = descriptor.column(column.leaves.start);
             let is_single = column.leaves.len() == 1 && leaf.max_rep_level() == 0;
             let is_plain = matches!(column.trait_, Trait::Plain | Trait::ByteDecimal);

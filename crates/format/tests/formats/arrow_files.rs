@@ -124,6 +124,7 @@ fn sizes_that_are_not_true_reserve_nothing() {
         batch_rows: 1000,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let read = |bytes_max: usize| {
         let mut decoder = Decoder::new(&spec).unwrap();

@@ -72,6 +72,7 @@ fn by_footer(bytes: &[u8]) -> Result<Decoded, FormatError> {
         batch_rows: 2,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let mut decoder = Decoder::for_arrow_file(&spec, &footer);
     let (mut batches, mut bad) = (Vec::new(), Vec::new());

@@ -137,6 +137,7 @@ pub(crate) fn decode_parquet(
         batch_rows,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let mut decoder = Decoder::for_parquet(&spec, Arc::new(footer.clone()))?;
     let (mut batches, mut bad): (Vec<Batch>, Vec<BadRecord>) = (Vec::new(), Vec::new());

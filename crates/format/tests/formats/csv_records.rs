@@ -164,6 +164,7 @@ fn a_split_stops_at_its_end_and_takes_the_header_it_is_given() {
         batch_rows: 10,
         csv_header: Some(&header),
         is_inferred: false,
+        is_union: false,
     };
     let frames = Frames {
         partition: PartitionId(1),
@@ -202,6 +203,7 @@ fn no_columns_still_count_rows() {
             batch_rows: 10,
             csv_header: None,
             is_inferred: false,
+            is_union: false,
         };
         let mut decoder = Decoder::new(&spec).unwrap();
         let (start, end) = (Offset(0), Offset(u64::MAX));

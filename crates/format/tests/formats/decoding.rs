@@ -66,6 +66,7 @@ pub(crate) fn decode_in_frames(
         batch_rows,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let mut decoder = Decoder::new(&spec)?;
     let (batches, bad) = lend(&mut decoder, input, (first, others), batch_rows)?;
@@ -83,7 +84,15 @@ pub(crate) fn left_out(
 ) -> (Vec<LeftOut>, Vec<String>) {
     let columns: Vec<usize> = (0..schema.fields.len()).collect();
     let (columns, csv_header) = (columns.as_slice(), None);
-    let spec = DecoderSpec { format, schema, columns, batch_rows, csv_header, is_inferred: true };
+    let spec = DecoderSpec {
+        format,
+        schema,
+        columns,
+        batch_rows,
+        csv_header,
+        is_inferred: true,
+        is_union: false,
+    };
     let mut decoder = Decoder::new(&spec).unwrap();
     let (_, bad) = lend(&mut decoder, input, (length, length), batch_rows).unwrap();
     (decoder.left_out(), bad.into_iter().map(|bad| bad.reason).collect())

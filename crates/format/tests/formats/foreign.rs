@@ -190,6 +190,7 @@ fn digits_below_the_microsecond_are_counted() {
         batch_rows: 1,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let mut decoder = Decoder::new(&spec).unwrap();
     let frame = FrameBytes::Sequential {

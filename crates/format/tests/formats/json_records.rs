@@ -196,6 +196,7 @@ fn a_key_is_the_same_columns_whichever_are_needed() {
         batch_rows: 10,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let mut decoder = Decoder::new(&spec).unwrap();
     let bytes = FrameBytes::Sequential {

@@ -164,6 +164,7 @@ fn compare(format: &Format, schema: &Schema, results: &Results, input: &[u8], fr
         batch_rows: 1000,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let of_results = results.columns.iter().map(|&column| schema.fields[column].clone());
     let of_results = Schema::new(of_results.collect());
@@ -275,6 +276,7 @@ fn only_csv_is_handed_on_as_text() {
         batch_rows: 1,
         csv_header: None,
         is_inferred: false,
+        is_union: false,
     };
     let refused = Decoder::with_verbatim(&spec, &[vec![0]]).err();
     assert!(matches!(refused, Some(FormatError::Options { .. })), "{refused:?}");

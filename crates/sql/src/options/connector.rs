@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tidemill_plan::options::parse_duration;
 use tidemill_plan::{
-    ArrowForm, ArrowOptions, BadRecords, Compression, DiscardSink, Encoding, FileSource, Format,
-    GeneratorModel, GeneratorSource, LateRecords, PartitionAudit, SequenceSource, SinkConnector,
-    SourceConnector, Span, Unsaid, WatermarkRule,
+    ArrowForm, ArrowOptions, BadRecords, Compression, CsvOptions, DiscardSink, Encoding,
+    FileSource, Format, GeneratorModel, GeneratorSource, LateRecords, PartitionAudit,
+    SequenceSource, SinkConnector, SourceConnector, Span, Unsaid, WatermarkRule,
 };
 
 use super::Options;
@@ -202,6 +202,12 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         "hive.partitioning",
         &[("auto", None), ("true", Some(true)), ("false", Some(false))],
     );
+    let union_by_name = options.one_of("union.by.name", TRUTHS).unwrap_or(false);
+    if union_by_name && let Some(Format::Csv(CsvOptions { has_header: false, .. })) = &format {
+        let (_, span) = options.text("union.by.name").unwrap_or(("", options.span));
+        let hint = "give the files a header, or declare the columns by place".to_owned();
+        options.fail(span, "files without a header have no names to be united by", Some(hint));
+    }
     let is_text = format.as_ref().is_none_or(Format::is_text);
     if follow && (!is_text || path.is_some_and(|path| Compression::of(path) != Compression::None)) {
         options.fail(options.span, "'follow' reads what is appended to uncompressed text", None);
@@ -215,6 +221,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         splits,
         follow,
         hive_partitioning: hive_partitioning.flatten(),
+        union_by_name,
         ..FileSource::new(path?.to_owned(), format?)
     })
 }
