@@ -189,3 +189,16 @@ fn text_of_another_encoding_comes_through_a_pipe() {
     let ran = fed(&host, &[&QUIET[..], &[sql.as_str()]].concat(), &[b"a,b\n1,caf\xe9\n"]);
     assert_eq!(given(&ran), "a,b\n1,café\n");
 }
+
+#[test]
+fn what_the_kernel_makes_up_is_read_to_its_end() {
+    let host = Host::new();
+    let source = "CREATE SOURCE s (line VARCHAR) WITH ('connector' = 'file', 'path' = '/proc/mounts', 'format' = 'csv', \
+                  'csv.header' = 'false', 'csv.delimiter' = '|', 'csv.quote' = '~'); SELECT COUNT(*) AS n FROM s";
+    let expected = fs::read_to_string("/proc/mounts").unwrap().lines().count();
+    assert!(expected > 0);
+    assert_eq!(host.sql(source).stdout(), format!("n\n{expected}\n"));
+    // A file that is empty is one.
+    host.write("e.csv", "");
+    assert_eq!(host.sql(&source.replace("/proc/mounts", "e.csv")).stdout(), "n\n0\n");
+}

@@ -14,6 +14,8 @@ pub enum Damage {
     Checksum,
     /// Whole data, and behind it bytes that are none.
     Trailing,
+    /// They ask for more memory than a reader gives without being asked: a window beyond 128 MiB.
+    Window,
     /// They cannot be decompressed.
     Invalid,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for Damage {
             Self::CutShort => "the bytes end in the middle",
             Self::Checksum => "a checksum is wrong",
             Self::Trailing => "other bytes stand behind the end",
+            Self::Window => "the window is too large",
             Self::Invalid => "the bytes cannot be decompressed",
         })
     }
@@ -53,6 +56,8 @@ impl Damage {
         let words = error.to_string();
         if words.contains("checksum") {
             Self::Checksum
+        } else if words.contains("too much memory") {
+            Self::Window
         } else if decompressed > 0 && words.contains("Unknown frame descriptor") {
             Self::Trailing
         } else {

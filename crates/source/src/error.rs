@@ -273,6 +273,11 @@ fn write_damage(
             "behind the end of the {name} data in {path}, after {offset} decompressed bytes, stand \
              bytes that are none; make the file again, or cut them off"
         ),
+        Damage::Window => write!(
+            f,
+            "{path} was compressed with a window of more than 128 MiB, which is not read; compress it again without \
+             --long or --ultra: zstd -dc --long=31 {path} | zstd"
+        ),
         Damage::Invalid if offset == 0 => write!(
             f,
             "{path} holds no {name} data, whatever its name says; give it the name of what it \

@@ -89,15 +89,25 @@ pub fn meant(path: &str) -> &Path {
     if path == Path::new("-") && !path.exists() { Path::new("/dev/stdin") } else { path }
 }
 
-/// Whether a path names a pipe: a FIFO or a socket, or what else is behind a descriptor of this process
-/// (a terminal). A directory or a regular file is none.
+/// Whether a path names a pipe: a FIFO or a socket, what else is behind a descriptor of this process (a terminal), or a
+/// file whose bytes the kernel makes as they are read, and which says that it has none. A directory or another regular
+/// file is none.
 #[must_use]
 pub fn pipe_key(path: &Path) -> Option<FileKey> {
     let metadata = fs::metadata(path).ok()?;
     let kind = metadata.file_type();
     let is_device = kind.is_char_device() && descriptor_of(path).is_some();
-    let is_pipe = kind.is_fifo() || kind.is_socket() || is_device;
+    let is_pipe = kind.is_fifo()
+        || kind.is_socket()
+        || is_device
+        || (kind.is_file() && metadata.len() == 0 && is_made_up(path));
     is_pipe.then(|| FileIdentity::of(&metadata).key())
+}
+
+/// Whether a file stands where the kernel makes up what is read.
+fn is_made_up(path: &Path) -> bool {
+    let meant = fs::canonicalize(path).unwrap_or_default();
+    ["/proc", "/sys"].iter().any(|root| meant.starts_with(root))
 }
 
 impl Pipes {

@@ -375,6 +375,9 @@ fn what_is_wrong_with_compressed_bytes_is_said() {
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     };
+    // A window of 2^31 bytes, as `zstd --long=31` writes it, and one byte (RFC 8878, 3.1.1).
+    let wide = [0x28, 0xb5, 0x2f, 0xfd, 0, 0xa8, 9, 0, 0, b'x'];
+    assert_eq!(damage_of(&directory.path().join("wide.zst"), &wide), Damage::Window);
     for (ending, compress) in
         [("gz", gzip as Compress), ("zst", checked_zstd as Compress), ("lz4", lz4 as Compress)]
     {

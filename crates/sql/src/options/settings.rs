@@ -68,8 +68,11 @@ pub(crate) fn set(
     });
     let bad_records = options.one_of("bad.records", BAD_RECORDS);
     let dead_letter_path = options.text("dead.letter.path").map(|(path, _)| path.to_owned());
-    let record_bytes = options.parsed("record.max_bytes", "a size such as '16MiB'", |text| {
-        parse_bytes(text).and_then(|bytes| usize::try_from(bytes).ok()).filter(|&bytes| bytes > 0)
+    // What is read is addressed with 32 bits, a longest record and a piece behind it.
+    const RECORD_BYTES: &str = "a size from '1KiB' to '1GiB', such as '16MiB'";
+    let record_bytes = options.parsed("record.max_bytes", RECORD_BYTES, |text| {
+        let bytes = parse_bytes(text).and_then(|bytes| usize::try_from(bytes).ok());
+        bytes.filter(|bytes| (1 << 10..=1 << 30).contains(bytes))
     });
     options.finish()?;
     settings.runtime = runtime.unwrap_or(settings.runtime);
