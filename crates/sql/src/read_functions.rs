@@ -24,7 +24,7 @@ const FUNCTIONS: [(&str, &str); 9] = [
 ];
 
 /// Named arguments of the functions, and options here.
-const ARGUMENTS: [(&str, &str); 15] = [
+const ARGUMENTS: [(&str, &str); 16] = [
     ("header", "csv.header"),
     ("delim", "csv.delimiter"),
     ("sep", "csv.delimiter"),
@@ -37,6 +37,7 @@ const ARGUMENTS: [(&str, &str); 15] = [
     ("comment", "csv.comment"),
     ("encoding", "encoding"),
     ("timestampformat", "timestamp.format"),
+    ("dateformat", "date.format"),
     ("hive_partitioning", "hive.partitioning"),
     ("union_by_name", "union.by.name"),
     ("ignore_errors", "bad.records"),

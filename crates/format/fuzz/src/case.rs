@@ -81,6 +81,7 @@ impl Case {
             quote: self.quote,
             timestamp_unit: self.unit,
             reading: self.reading.clone(),
+            ..CsvOptions::default()
         })
     }
 

@@ -269,8 +269,9 @@ impl TextColumn {
                 // SAFETY: every view was made by `Cells::views`, which either inlines at most 12
                 // bytes or points at a slot's range of buffer 0 or 1, with its first four bytes as
                 // prefix. `Rows` keeps only records that are UTF-8 as a whole, and a slot begins
-                // and ends beside ASCII bytes or at its record's ends; the views of dropped
-                // records are replaced by empty ones before.
+                // and ends beside ASCII bytes, beside a whole text of a log's format, where a
+                // `str` was matched, or at its record's ends; what stands in the side buffer is
+                // UTF-8 by itself. The views of dropped records are replaced by empty ones before.
                 unsafe { views.finish_texts(texts, nulls) }
             }
             Values::Varbinary { views, bytes } => {
