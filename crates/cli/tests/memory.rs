@@ -248,3 +248,44 @@ fn windows_that_close_at_once_leave_piece_by_piece() {
     assert_eq!(written.lines().count(), 1 + 500 * 360);
     assert!(measured.resident_bytes < 96 * MIB, "{} bytes", measured.resident_bytes);
 }
+
+/// A batch of computed text is cut by its bytes: two hundred rows here would make 750 MB.
+#[test]
+fn texts_that_are_made_of_a_batch_are_not_there_at_once() {
+    let host = Host::new();
+    let rows: String = (0..200).map(|row| format!("{row},{row:0900}\n")).collect();
+    host.write("rows.csv", format!("n,t\n{rows}"));
+    let source = "CREATE SOURCE r (n BIGINT, t VARCHAR) WITH ('connector' = 'file', 'path' = 'rows.csv', 'format' = 'csv');";
+    let long = "REPEAT(t, 4096 + n)";
+    // The sum of (4,096 + n) * 900, n < 200, by hand: 900 * (819,200 + 19,900).
+    let of_all = "n,s\n200,755190000\n";
+    for (query, expected) in [
+        (
+            format!(
+                "SELECT COUNT(*) AS n, SUM(OCTET_LENGTH(x)) AS s FROM (SELECT n, {long} AS x FROM r) AS q"
+            ),
+            of_all,
+        ),
+        (
+            format!(
+                "SELECT COUNT(*) AS n, SUM(OCTET_LENGTH({long})) AS s FROM r WHERE UPPER({long}) IS NOT NULL"
+            ),
+            of_all,
+        ),
+        (
+            format!(
+                "SELECT COUNT(*) AS n, SUM(OCTET_LENGTH(x)) AS s FROM (SELECT {long} AS x FROM (SELECT n, MAX(t) AS t \
+                 FROM r GROUP BY n) AS q) AS p"
+            ),
+            of_all,
+        ),
+        (format!("SELECT n, OCTET_LENGTH({long}) AS s FROM r WHERE n > 198"), "n,s\n199,3865500\n"),
+    ] {
+        let sql = format!("{source} {query}");
+        let measured = measure(&host, 16 * MIB, &sql);
+        assert_eq!(measured.code, 0, "{}", measured.stderr);
+        assert!(measured.resident_bytes < 176 * MIB, "{query}: {} bytes", measured.resident_bytes);
+        let ran = host.tidemill(&["run", "-q", "--cores", "2", "--memory", "16MiB", "-e", &sql]);
+        assert_eq!(ran.succeeds(), expected, "{query}");
+    }
+}

@@ -4,7 +4,8 @@
 //! failing rows stand alone; each becomes one bad record, and the rest is put back together. A
 //! batch without failures pays nothing for this.
 
-use arrow_array::BooleanArray;
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat;
 use tidemill_record::{BadRecord, Batch, Columns, Offset};
@@ -38,14 +39,40 @@ pub(crate) fn evaluate(outputs: &[Output], batch: &Batch, bad: &mut Vec<BadRecor
     }
     match evaluate_all(outputs, batch) {
         Ok(columns) => Outcome { columns, survivors: None },
-        Err((at, failure)) => {
-            let mut search = Search { outputs, batch, bad, pieces: Vec::new() };
-            search.divide(0, batch.row_count(), at, failure);
-            let pieces = search.pieces;
-            assemble(outputs, batch, &pieces)
+        Err((at, failure)) => Search::new(outputs, batch, bad, usize::MAX).over_all(at, failure).0,
+    }
+}
+
+/// The same of the first rows, of `rows_max` at most and of as few as their texts ask for: those that follow
+/// are to be evaluated later, when these have gone. How many there are; at least one of those there are.
+pub(crate) fn evaluate_some(
+    outputs: &[Output],
+    batch: &Batch,
+    rows_max: &mut usize,
+    bad: &mut Vec<BadRecord>,
+) -> (Outcome, usize) {
+    loop {
+        let row_count = batch.row_count().min(*rows_max);
+        if row_count == 0 {
+            return (evaluate(outputs, batch, bad), 0);
+        }
+        let is_all = row_count == batch.row_count();
+        let rows = if is_all { batch.clone() } else { batch.slice(0, row_count) };
+        match evaluate_all(outputs, &rows) {
+            Err((_, Failure::Large)) if row_count > 1 => *rows_max = row_count / 2,
+            Ok(columns) => {
+                *rows_max = rows_max.saturating_mul(2);
+                return (Outcome { columns, survivors: None }, row_count);
+            }
+            Err((at, failure)) => {
+                return Search::new(outputs, &rows, bad, BYTES_MAX).over_all(at, failure);
+            }
         }
     }
 }
+
+/// Bytes of text of rows that are put together again.
+const BYTES_MAX: usize = 16 << 20;
 
 /// Every output over all rows, or the index of the first output that fails, and why.
 fn evaluate_all(outputs: &[Output], batch: &Batch) -> Result<Columns, (usize, Failure)> {
@@ -69,40 +96,78 @@ struct Search<'a> {
     batch: &'a Batch,
     bad: &'a mut Vec<BadRecord>,
     pieces: Vec<Piece>,
+    /// Rows that have been dealt with, from the first on.
+    row_count: usize,
+    /// Bytes of text of the pieces, and how many they may have before it ends early.
+    byte_count: usize,
+    bytes_max: usize,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(
+        outputs: &'a [Output],
+        batch: &'a Batch,
+        bad: &'a mut Vec<BadRecord>,
+        bytes_max: usize,
+    ) -> Self {
+        Self { outputs, batch, bad, pieces: Vec::new(), row_count: 0, byte_count: 0, bytes_max }
+    }
+
+    /// What comes of all rows, or of the first of them, and of how many.
+    fn over_all(mut self, at: usize, failure: Failure) -> (Outcome, usize) {
+        self.divide(0, self.batch.row_count(), at, failure);
+        let Self { outputs, batch, pieces, row_count, .. } = self;
+        let is_all = row_count == batch.row_count();
+        let rows = if is_all { batch.clone() } else { batch.slice(0, row_count) };
+        (assemble(outputs, &rows, &pieces), row_count)
+    }
+
     /// Handles rows that are known to fail together. Recursion is as deep as the logarithm of
     /// their number.
     fn divide(&mut self, start: usize, row_count: usize, at: usize, failure: Failure) {
         match failure {
             Failure::Row(reason) if row_count == 1 => self.give_up(start, at, reason),
-            Failure::Row(_) => {
+            Failure::Row(_) | Failure::Large if row_count > 1 => {
                 let half = row_count / 2;
                 self.conquer(start, half);
                 self.conquer(start + half, row_count - half);
             }
-            Failure::Batch(reason) => {
+            Failure::Row(reason) | Failure::Batch(reason) => {
                 for row in start..start + row_count {
                     self.give_up(row, at, reason.clone());
                 }
             }
+            Failure::Large => unreachable!("one row is never too many"),
         }
     }
 
     fn conquer(&mut self, start: usize, row_count: usize) {
+        if self.byte_count > self.bytes_max {
+            return;
+        }
         match evaluate_all(self.outputs, &self.batch.slice(start, row_count)) {
-            Ok(columns) => self.pieces.push(Piece { start, row_count, columns }),
+            Ok(columns) => {
+                self.byte_count += columns.iter().map(text_bytes).sum::<usize>();
+                self.row_count = start + row_count;
+                self.pieces.push(Piece { start, row_count, columns });
+            }
             Err((at, failure)) => self.divide(start, row_count, at, failure),
         }
     }
 
     fn give_up(&mut self, row: usize, at: usize, reason: String) {
+        self.row_count = row + 1;
         let offset = Offset(self.batch.offsets().value(row));
         let field = Some(self.outputs[at].name.clone());
         let place = self.batch.places().of(row);
         self.bad.push(BadRecord { offset, field, reason, raw: None, place });
     }
+}
+
+/// Bytes of the texts of a column, also where several rows have one.
+fn text_bytes(column: &ArrayRef) -> usize {
+    let Some(texts) = column.as_string_view_opt() else { return 0 };
+    texts.lengths().map(|length| usize::try_from(length).unwrap_or(usize::MAX)).sum()
 }
 
 fn assemble(outputs: &[Output], batch: &Batch, pieces: &[Piece]) -> Outcome {

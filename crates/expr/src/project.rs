@@ -3,7 +3,7 @@
 use tidemill_plan::NamedExpr;
 use tidemill_record::{BadRecord, Batch, Columns};
 
-use crate::outcome::{Output, evaluate};
+use crate::outcome::{Outcome, Output, evaluate, evaluate_some};
 use crate::selection::Selection;
 use crate::{Context, ExprError, compile};
 
@@ -11,6 +11,8 @@ use crate::{Context, ExprError, compile};
 pub struct Project {
     outputs: Vec<Output>,
     selection: Selection,
+    /// Rows that are evaluated at a time: as many as there are, unless they make much text.
+    rows_max: usize,
 }
 
 impl Project {
@@ -24,7 +26,7 @@ impl Project {
             Ok(Output { name: column.name.clone(), node })
         };
         let outputs = columns.iter().map(compile).collect::<Result<_, _>>()?;
-        Ok(Self { outputs, selection: Selection::default() })
+        Ok(Self { outputs, selection: Selection::default(), rows_max: usize::MAX })
     }
 
     /// Computes the columns for every row; offsets stay. Rows for which an expression fails are
@@ -38,6 +40,20 @@ impl Project {
     /// evaluated about log₂(rows) times more for each.
     pub fn apply(&mut self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
         let outcome = evaluate(&self.outputs, &batch, bad);
+        self.rows_of(&batch, outcome)
+    }
+
+    /// As [`Self::apply`], of the first rows of a batch, and how many: where texts are made that take much memory
+    /// together, not of all. At least of one, if there is one.
+    pub fn apply_to_some(&mut self, batch: &Batch, bad: &mut Vec<BadRecord>) -> (Batch, usize) {
+        let (outcome, row_count) = evaluate_some(&self.outputs, batch, &mut self.rows_max, bad);
+        if row_count == batch.row_count() {
+            return (self.rows_of(batch, outcome), row_count);
+        }
+        (self.rows_of(&batch.slice(0, row_count), outcome), row_count)
+    }
+
+    fn rows_of(&mut self, batch: &Batch, outcome: Outcome) -> Batch {
         let rows = Batch::new(Columns::new(), batch.offsets().clone())
             .with_watermarks(batch.watermarks().cloned())
             .with_places(batch.places().clone());

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Row(String),
     /// No row of these can be trusted (a user function broke its contract).
     Batch(String),
+    /// What these rows make would take too much memory at once: fewer are to be evaluated. Never of one row.
+    Large,
 }
 
 impl Failure {
@@ -28,6 +30,7 @@ impl Failure {
     pub(crate) fn into_reason(self) -> String {
         match self {
             Self::Row(reason) | Self::Batch(reason) => reason,
+            Self::Large => "too much text at once".to_owned(),
         }
     }
 }

@@ -30,9 +30,9 @@ pub(crate) struct Processor {
     late: Vec<Late>,
     /// What one step makes of what the step before has made; empty between two.
     results: Vec<Batch>,
-    /// The step that has more to give at this event time. Those behind it are not told of the time until
-    /// they have seen all its rows.
-    leaving: Option<usize>,
+    /// The steps that have more to give at this event time, ascending; the last goes on first. Those behind the
+    /// first are not told of the time until they have seen all its rows.
+    leaving: Vec<usize>,
     /// The step that is being emptied at the end of input, and what is left of it.
     draining: Option<(usize, Draining)>,
     /// Bytes that are held until it is empty.
@@ -70,7 +70,9 @@ fn order_of(steps: &[Step], are_records: bool) -> Order {
     let mut gives: Vec<Gives> = Vec::with_capacity(steps.len() + 1);
     for step in steps {
         gives.push(match step {
-            Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_) => Gives::Same,
+            Step::EventTime(_) | Step::Filter(_) | Step::Project(..) | Step::Limit(_) => {
+                Gives::Same
+            }
             Step::Aggregate { emit: Emit::Changes | Emit::ChangesEvery(0 | 1), .. } => Gives::Same,
             Step::Over(table) if !table.waits() => Gives::Same,
             Step::Over(_) if are_records && !gives.contains(&Gives::Own) => Gives::Reordered,
@@ -110,7 +112,7 @@ impl Processor {
             watermark: EventTime::MIN,
             late: Vec::new(),
             results: Vec::new(),
-            leaving: None,
+            leaving: Vec::new(),
             draining: None,
             draining_bytes: 0,
             drained_count: 0,
@@ -152,16 +154,20 @@ impl Processor {
                     self.order.note_watermarks(batch, times.watermark());
                 }
             }
-            if taken.is_ok() && self.leaving.is_none() {
+            if taken.is_ok() && step.has_rest() {
+                if self.leaving.last() != Some(&place) {
+                    self.leaving.push(place);
+                }
+            } else if taken.is_ok() && self.leaving.is_empty() {
                 taken = step.advance(self.watermark, results).map(|is_all| {
-                    self.leaving = (!is_all).then_some(place);
+                    self.leaving.extend((!is_all).then_some(place));
                 });
             }
             results.retain(|batch| batch.row_count() > 0);
             self.meter.end(place, begun, results);
             self.order.note_step(place, results, bad.len(), self.late.len());
             if let Err(error) = taken {
-                self.leaving = None;
+                self.leaving.clear();
                 self.order.note_failure(place, error);
             }
             let is_full = matches!(step, Step::Limit(limit) if limit.is_satisfied());
@@ -173,7 +179,7 @@ impl Processor {
         self.give_to_gather(batches, bad.len());
         // Nobody waits for what is in front of a limit that is full.
         let full_until = self.full_until();
-        self.leaving = self.leaving.filter(|place| *place >= full_until);
+        self.leaving.retain(|place| *place >= full_until);
     }
 
     /// Gives what has left the last step to the table for a gather, where there is one.
@@ -196,7 +202,7 @@ impl Processor {
                 let (results, late) = (&mut self.results, &mut self.late);
                 let mut given =
                     batches.drain(..).try_for_each(|batch| table.update(&batch, late, results));
-                if given.is_ok() && self.leaving.is_none() {
+                if given.is_ok() && self.leaving.is_empty() {
                     given = table.advance(self.watermark, results);
                 }
                 debug_assert!(results.is_empty(), "closed windows are kept for the gather");
@@ -206,7 +212,7 @@ impl Processor {
         };
         self.meter.end(place, begun, &[]);
         if let Err(error) = given {
-            self.leaving = None;
+            self.leaving.clear();
             self.order.note_failure(place, error);
         }
     }
@@ -230,13 +236,13 @@ impl Processor {
 
     /// Whether more leaves at this event time than has left yet. No batch is taken in before it has.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.is_some()
+        !self.leaving.is_empty()
     }
 
     /// Forgets the rows that have left the last stage meanwhile, and have been written: where much leaves at one
     /// event time, what is known of them must not add up. Tables behind may still tell of theirs.
     pub(crate) fn forget_written(&mut self, bad: &[BadRecord]) {
-        let Some(place) = self.leaving else { return };
+        let Some(&place) = self.leaving.last() else { return };
         let is_stateless = |step: &Step| step.held().is_none();
         if bad.is_empty()
             && self.late.is_empty()
@@ -250,15 +256,21 @@ impl Processor {
     /// Goes on with what [`Self::is_leaving`] says; what leaves the last stage goes to `batches`, which are
     /// none.
     pub(crate) fn go_on(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
-        let Some(place) = self.leaving.take() else { return };
+        let Some(place) = self.leaving.pop() else { return };
         debug_assert!(batches.is_empty(), "what left before has been written");
         let begun = self.meter.begin(&[]);
-        let left = self.steps[place].advance(self.watermark, batches);
+        let step = &mut self.steps[place];
+        let left = if step.has_rest() {
+            step.go_on(bad, batches);
+            Ok(!step.has_rest())
+        } else {
+            step.advance(self.watermark, batches)
+        };
         batches.retain(|batch| batch.row_count() > 0);
         self.meter.end(place, begun, batches);
         self.order.note_step(place, batches, bad.len(), self.late.len());
         match left {
-            Ok(is_all) => self.leaving = (!is_all).then_some(place),
+            Ok(is_all) => self.leaving.extend((!is_all).then_some(place)),
             Err(error) => self.order.note_failure(place, error),
         }
         self.apply_from(place + 1, batches, bad);
@@ -448,7 +460,7 @@ impl Processor {
     fn empty_step(&mut self, place: usize) -> Result<(), AggregateError> {
         let step = &mut self.steps[place];
         match step {
-            Step::EventTime(_) | Step::Filter(_) | Step::Project(_) | Step::Limit(_) => {
+            Step::EventTime(_) | Step::Filter(_) | Step::Project(..) | Step::Limit(_) => {
                 return Ok(());
             }
             Step::Windows(table) => {

@@ -1,6 +1,8 @@
 //! One stage of the plan with what it holds: what it does with a batch, with the passing of time, and with
 //! room for its table.
 
+use std::collections::VecDeque;
+
 use tidemill_aggregate::{
     AggTable, AggregateError, EventTimes, Late, Limit, OverTable, SortTable, TopNTable, WindowTable,
 };
@@ -11,6 +13,21 @@ use tidemill_record::{BadRecord, Batch, EventTime};
 use crate::PipelineError;
 use crate::held::{Held, count};
 
+/// Computes the first rows of the first batch.
+fn compute_some(
+    project: &mut Project,
+    rest: &mut VecDeque<Batch>,
+    bad: &mut Vec<BadRecord>,
+) -> Option<Batch> {
+    let batch = rest.pop_front()?;
+    let (computed, row_count) = project.apply_to_some(&batch, bad);
+    let left = batch.row_count() - row_count;
+    if left > 0 {
+        rest.push_front(batch.slice(row_count, left));
+    }
+    Some(computed)
+}
+
 /// Rows that leave a step while event time passes, before they are written and it goes on.
 const LEAVING_ROWS: usize = 1 << 16;
 /// And batches: windows of few rows have one each.
@@ -20,7 +37,9 @@ const LEAVING_BATCHES: usize = 256;
 pub(crate) enum Step {
     EventTime(EventTimes),
     Filter(Filter),
-    Project(Project),
+    /// With the batches that are left of those that it was given: where texts are made that take much memory,
+    /// some rows leave at a time.
+    Project(Project, VecDeque<Batch>),
     Aggregate {
         table: AggTable,
         emit: Emit,
@@ -47,7 +66,7 @@ impl Step {
             Stage::EventTime(spec) => Self::EventTime(EventTimes::new(spec.clone())),
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
             Stage::Compute(columns) | Stage::Project(columns) => {
-                Self::Project(Project::new(columns, context)?)
+                Self::Project(Project::new(columns, context)?, VecDeque::new())
             }
             Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
                 Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
@@ -77,7 +96,12 @@ impl Step {
         match self {
             Self::EventTime(times) => results.push(times.apply(batch, bad)),
             Self::Filter(filter) => results.push(filter.apply(batch, bad)),
-            Self::Project(project) => results.push(project.apply(batch, bad)),
+            Self::Project(project, rest) => {
+                rest.push_back(batch);
+                if rest.len() == 1 {
+                    results.extend(compute_some(project, rest, bad));
+                }
+            }
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
             Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
             Self::Windows(table) => table.update(&batch, late, results)?,
@@ -88,6 +112,18 @@ impl Step {
             Self::Drained => unreachable!("a drained table is behind every later batch"),
         }
         Ok(())
+    }
+
+    /// Whether there are rows that have been given to it and have not left. That is no matter of time.
+    pub(crate) fn has_rest(&self) -> bool {
+        matches!(self, Self::Project(_, rest) if !rest.is_empty())
+    }
+
+    /// Gives some of those rows.
+    pub(crate) fn go_on(&mut self, bad: &mut Vec<BadRecord>, results: &mut Vec<Batch>) {
+        if let Self::Project(project, rest) = self {
+            results.extend(compute_some(project, rest, bad));
+        }
     }
 
     /// Lets event time pass; what waited for it goes to `results`. Whether that is all: once there are
@@ -137,7 +173,7 @@ impl Step {
             Self::Sort(table) => ("ORDER BY", table.state_bytes(), table.row_count()),
             Self::EventTime(_)
             | Self::Filter(_)
-            | Self::Project(_)
+            | Self::Project(..)
             | Self::Limit(_)
             | Self::Drained => return None,
         };
@@ -153,7 +189,7 @@ impl Step {
             Self::Sort(table) => table.state_bytes(),
             Self::EventTime(_)
             | Self::Filter(_)
-            | Self::Project(_)
+            | Self::Project(..)
             | Self::Limit(_)
             | Self::Drained => 0,
         }
@@ -170,7 +206,7 @@ impl Step {
             Self::Sort(table) => table.set_budget(budget_bytes),
             Self::EventTime(_)
             | Self::Filter(_)
-            | Self::Project(_)
+            | Self::Project(..)
             | Self::Limit(_)
             | Self::Drained => {}
         }

@@ -16,7 +16,7 @@ use arrow_array::{
 };
 use arrow_buffer::IntervalMonthDayNano;
 
-use super::text_output::{TEXT_BYTES_MAX, too_long, written};
+use super::text_output::{TEXT_BYTES_MAX, Wrote, too_long, wrote};
 use crate::node::Kernel;
 use crate::value::{Failure, Lane, Value};
 
@@ -32,10 +32,17 @@ pub(super) trait Input {
 
     /// The value of a row; `None` for NULL.
     fn get<'a>(lane: &Self::Lane<'a>, row: usize) -> Option<Self::Item<'a>>;
+
+    /// Whether two values are known to be the same without a look at all of them: of texts, that they are the
+    /// same memory, as those of a dictionary's entry are.
+    fn are_same(one: Self::Item<'_>, other: Self::Item<'_>) -> bool;
 }
 
 macro_rules! input {
     ($name:ident, $about:literal, $item:ty, $array:ty, $as_array:expr) => {
+        input!($name, $about, $item, $array, $as_array, |one: $item, other: $item| one == other);
+    };
+    ($name:ident, $about:literal, $item:ty, $array:ty, $as_array:expr, $are_same:expr) => {
         #[doc = $about]
         pub(super) struct $name;
 
@@ -51,12 +58,31 @@ macro_rules! input {
             fn get<'a>(lane: &Self::Lane<'a>, row: usize) -> Option<Self::Item<'a>> {
                 lane.get(row)
             }
+
+            #[inline]
+            fn are_same(one: Self::Item<'_>, other: Self::Item<'_>) -> bool {
+                $are_same(one, other)
+            }
         }
     };
 }
 
-input!(Text, "`VARCHAR`", &'a str, StringViewArray, |array| array.as_string_view());
-input!(Bytes, "`VARBINARY`", &'a [u8], BinaryViewArray, |array| array.as_binary_view());
+input!(
+    Text,
+    "`VARCHAR`",
+    &'a str,
+    StringViewArray,
+    |array| array.as_string_view(),
+    |one: &str, other: &str| std::ptr::eq(one, other)
+);
+input!(
+    Bytes,
+    "`VARBINARY`",
+    &'a [u8],
+    BinaryViewArray,
+    |array| array.as_binary_view(),
+    |one: &[u8], other: &[u8]| std::ptr::eq(one, other)
+);
 input!(Integer, "`BIGINT`", i64, Int64Array, |array| array.as_primitive::<Int64Type>());
 input!(Double, "`DOUBLE`", f64, Float64Array, |array| array.as_primitive::<Float64Type>());
 input!(Day, "`DATE`, in days", i32, Date32Array, |array| array.as_primitive::<Date32Type>());
@@ -219,16 +245,28 @@ values!(value2, A a 0, B b 1);
 values!(value3, A a 0, B b 1, C c 2);
 
 macro_rules! texts {
-    ($lift:ident, $($input:ident $lane:ident $at:literal),+) => {
+    ($lift:ident, $($input:ident $lane:ident $at:tt),+) => {
         /// A kernel that writes texts; what it writes of a row that is NULL or fails does not count.
         pub(super) fn $lift<$($input: Input,)+ R: Written>(
             f: impl for<'a> Fn($($input::Item<'a>,)+ &mut String) -> R + Send + Sync + 'static,
         ) -> Kernel {
             let kernel = Kernel::partial(move |values, rows| {
                 $(let $lane = $input::lane(&values[$at]);)+
-                written(rows, |row, out| {
-                    $(let Some($lane) = $input::get(&$lane, row) else { return Ok(false) };)+
-                    f($($lane,)+ out).given()
+                // Of the row before, if it had a text.
+                let mut before: Option<($($input::Item<'_>,)+)> = None;
+                wrote(rows, |row, out| {
+                    let last = before.take();
+                    $(let Some($lane) = $input::get(&$lane, row) else {
+                        return Ok(Wrote::Null);
+                    };)+
+                    let now = ($($lane,)+);
+                    if last.is_some_and(|last| $($input::are_same(last.$at, now.$at))&&+) {
+                        before = last;
+                        return Ok(Wrote::Again);
+                    }
+                    let is_text = f($(now.$at,)+ out).given()?;
+                    before = is_text.then_some(now);
+                    Ok(if is_text { Wrote::Text } else { Wrote::Null })
                 })
             });
             kernel.with_fallible(R::IS_FALLIBLE)

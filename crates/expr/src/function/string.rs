@@ -100,10 +100,18 @@ fn repeat(text: &str, count: i64, out: &mut String) -> Result<(), Failure> {
     if text.is_empty() {
         return Ok(());
     }
-    if text.len().saturating_mul(count) > TEXT_BYTES_MAX {
+    let byte_count = text.len().saturating_mul(count);
+    if byte_count > TEXT_BYTES_MAX {
         return Err(too_long());
     }
-    (0..count).for_each(|_| out.push_str(text));
+    if count > 0 {
+        out.push_str(text);
+    }
+    // What is there is doubled: a million pieces of one byte take twenty copies.
+    while out.len() < byte_count {
+        let more = out.len().min(byte_count - out.len());
+        out.extend_from_within(..more);
+    }
     Ok(())
 }
 

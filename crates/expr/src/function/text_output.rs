@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;
-use arrow_array::{ArrayRef, BooleanArray};
+use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
+use arrow_select::take::take;
 
 use crate::value::Failure;
 
@@ -16,22 +17,69 @@ pub(super) fn too_long() -> Failure {
     Failure::row("text longer than 16 MiB")
 }
 
+/// Bytes of text that a function makes of several rows: of a batch of 8,192 rows each may have
+/// [`TEXT_BYTES_MAX`].
+const BATCH_BYTES_MAX: usize = 16 << 20;
+
+/// What a row has.
+pub(super) enum Wrote {
+    /// A text, which is in the buffer.
+    Text,
+    /// The text of the row before.
+    Again,
+    /// NULL.
+    Null,
+}
+
 /// Texts written row by row into a buffer. `write` says whether the row has a value.
 pub(super) fn written(
     rows: usize,
     mut write: impl FnMut(usize, &mut String) -> Result<bool, Failure>,
 ) -> Result<ArrayRef, Failure> {
+    wrote(rows, |row, out| Ok(if write(row, out)? { Wrote::Text } else { Wrote::Null }))
+}
+
+/// The same, where a row may have the text of the one before.
+///
+/// # Errors
+/// [`Failure::Large`] where several rows make more than [`BATCH_BYTES_MAX`] together.
+pub(super) fn wrote(
+    rows: usize,
+    mut write: impl FnMut(usize, &mut String) -> Result<Wrote, Failure>,
+) -> Result<ArrayRef, Failure> {
     let mut builder = StringViewBuilder::with_capacity(rows);
-    let mut text = String::new();
+    // Which of the texts each row has, once some have one together.
+    let mut places: Vec<u32> = Vec::new();
+    let (mut text, mut byte_count, mut count) = (String::new(), 0, 0_u32);
     for row in 0..rows {
         text.clear();
-        if !write(row, &mut text)? {
-            builder.append_null();
-        } else {
-            builder.append_value(&text);
+        match write(row, &mut text)? {
+            Wrote::Again => {
+                if places.is_empty() {
+                    places = (0..count).collect();
+                }
+                places.push(count - 1);
+                continue;
+            }
+            Wrote::Null => builder.append_null(),
+            Wrote::Text => {
+                byte_count += text.len();
+                if byte_count > BATCH_BYTES_MAX && rows > 1 {
+                    return Err(Failure::Large);
+                }
+                builder.append_value(&text);
+            }
         }
+        if !places.is_empty() {
+            places.push(count);
+        }
+        count += 1;
     }
-    Ok(Arc::new(builder.finish()))
+    let texts: ArrayRef = Arc::new(builder.finish());
+    if places.is_empty() {
+        return Ok(texts);
+    }
+    Ok(take(&texts, &UInt32Array::from(places), None)?)
 }
 
 /// Texts that are parts of texts at hand.

@@ -6,7 +6,7 @@ use arrow_array::types::Int64Type;
 use arrow_buffer::NullBuffer;
 use tidemill_record::Offset;
 
-use DataType::{BigInt, Boolean};
+use DataType::{BigInt, Boolean, Varchar};
 
 use super::*;
 use crate::Filter;
@@ -99,12 +99,90 @@ fn garbage_under_a_null_does_not_fail_a_row() {
 
 #[test]
 fn what_does_not_type_is_refused() {
-    let text_plus =
-        binary(BinaryOp::Add, Expr::literal(s("a")), Expr::literal(s("b")), DataType::Varchar);
+    let text_plus = binary(BinaryOp::Add, Expr::literal(s("a")), Expr::literal(s("b")), Varchar);
     assert_eq!(
         evaluate_constant(&text_plus, &context()).unwrap_err(),
         "cannot evaluate ('a' + 'b'): not for VARCHAR, VARCHAR to VARCHAR"
     );
     assert!(Filter::new(&Expr::literal(i(1)), &context()).is_err());
     assert!(evaluate_constant(&column(0, BigInt), &context()).is_err());
+}
+
+/// `REPEAT(c0, c1)`, whose texts have as many bytes as `c1` says.
+fn repeated() -> Expr {
+    let arguments = vec![column(0, Varchar), column(1, BigInt)];
+    expr(ExprKind::Call { function: Function::Repeat, arguments }, Varchar)
+}
+
+/// All rows of a batch, computed some at a time: how many each time, texts' lengths by offset, and bad offsets.
+fn in_pieces(expr: &Expr, mut rows: Batch) -> (Vec<usize>, Vec<(u64, usize)>, Vec<u64>) {
+    let columns = [NamedExpr { name: "t".to_owned(), expr: expr.clone() }];
+    let mut project = Project::new(&columns, &context()).unwrap();
+    let (mut counts, mut texts, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+    while rows.row_count() > 0 {
+        let (made, count) = project.apply_to_some(&rows, &mut bad);
+        let lengths = made.column(0).as_string_view().lengths().map(|length| length as usize);
+        texts.extend(made.offsets().values().iter().copied().zip(lengths));
+        counts.push(count);
+        rows = rows.slice(count, rows.row_count() - count);
+    }
+    (counts, texts, bad.iter().map(|record| record.offset.0).collect())
+}
+
+#[test]
+fn rows_that_make_much_text_are_computed_a_few_at_a_time() {
+    const MIB: i64 = 1 << 20;
+    let lengths: Vec<i64> =
+        (0..64).map(|row| if row < 40 { 3 * MIB } else { 1000 + row }).collect();
+    let texts = lengths.iter().map(|_| s("x")).collect::<Vec<_>>();
+    let given: Vec<_> = lengths.iter().map(|&length| i(length)).collect();
+    let rows = batch(vec![array(&Varchar, &texts), array(&BigInt, &given)]);
+    let (counts, made, bad) = in_pieces(&repeated(), rows);
+    assert!(bad.is_empty());
+    // At most 16 MiB are made at a time, which are five of these; few small ones go together again.
+    assert!(counts[0] <= 5 && counts.len() >= 8 && counts.len() < 24, "{counts:?}");
+    let expected: Vec<(u64, usize)> =
+        (0..).zip(lengths.iter().map(|&length| usize::try_from(length).unwrap())).collect();
+    assert_eq!(made, expected);
+}
+
+#[test]
+fn bad_rows_among_them_are_found_in_order() {
+    const MIB: i64 = 1 << 20;
+    // A text of 17 MiB is longer than any may be.
+    let lengths: Vec<i64> =
+        (0..50).map(|row| if row % 7 == 3 { 17 * MIB } else { 2 * MIB }).collect();
+    let texts = lengths.iter().map(|_| s("x")).collect::<Vec<_>>();
+    let given: Vec<_> = lengths.iter().map(|&length| i(length)).collect();
+    let rows = batch(vec![array(&Varchar, &texts), array(&BigInt, &given)]);
+    let (_, made, bad) = in_pieces(&repeated(), rows);
+    let is_bad = |row: &u64| row % 7 == 3;
+    assert_eq!(bad, (0..50).filter(is_bad).collect::<Vec<_>>());
+    let good: Vec<u64> = (0..50).filter(|row| !is_bad(row)).collect();
+    assert_eq!(made.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), good);
+    assert!(made.iter().all(|(_, length)| *length == 2 << 20));
+}
+
+#[test]
+fn one_entry_of_a_dictionary_is_computed_once() {
+    let text = "a text that is too long to stand in its view";
+    let source = arrow_array::StringViewArray::from(vec![
+        Some(text),
+        None,
+        Some("another text, as long as the first one is"),
+    ]);
+    let places = arrow_array::UInt32Array::from(vec![0, 0, 1, 0, 2, 2, 2, 0, 0]);
+    let column_0 = arrow_select::take::take(&source, &places, None).unwrap();
+    let arguments = vec![column(0, Varchar)];
+    let upper = expr(ExprKind::Call { function: Function::Upper, arguments }, Varchar);
+    let (made, bad) = project(&upper, &batch(vec![column_0.clone()]));
+    assert!(bad.is_empty());
+    let upper = |text: Option<&str>| text.map(str::to_uppercase);
+    let expected: Vec<_> = column_0.as_string_view().iter().map(upper).collect();
+    let texts: Vec<_> =
+        made.column(0).as_string_view().iter().map(|text| text.map(str::to_owned)).collect();
+    assert_eq!(texts, expected);
+    let bytes: usize = made.column(0).as_string_view().data_buffers().iter().map(|b| b.len()).sum();
+    // Twice the first, which comes again behind the other, and that once; at most those behind the NULL more.
+    assert!(bytes <= 4 * text.len(), "{bytes}");
 }
