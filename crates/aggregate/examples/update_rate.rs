@@ -50,9 +50,11 @@ fn nanos_per_row(emit: Emit, batch: &Batch, batches: usize) -> f64 {
 
 fn spec(emit: Emit) -> AggregateSpec {
     use AggregateFunction as F;
-    let call = |function: F, argument, data_type| {
+    let call = |function: F, argument: Option<usize>, data_type| {
         let label = function.name().to_owned();
-        AggregateCall { function, is_distinct: false, argument, filter: None, data_type, label }
+        let (arguments, order) = (argument.into_iter().collect(), Vec::new());
+        let is_distinct = false;
+        AggregateCall { function, is_distinct, arguments, order, filter: None, data_type, label }
     };
     AggregateSpec {
         input_types: vec![DataType::Varchar, DataType::Double, DataType::BigInt],

@@ -3,7 +3,10 @@
 use std::ops::Deref;
 
 use arrow_array::{Array, ArrayRef, BinaryViewArray};
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use smallvec::SmallVec;
+use tidemill_plan::AggregateCall;
+use tidemill_record::Batch;
 
 /// The group of each row of a batch.
 #[derive(Clone, Copy)]
@@ -34,11 +37,26 @@ impl Deref for Groups<'_> {
     }
 }
 
+/// Columns of one call; few of them are no allocation.
+pub(crate) type Arguments<'a> = SmallVec<[&'a ArrayRef; 2]>;
+
+/// What a call looks at of a batch.
+pub(crate) fn arguments_of<'a>(call: &AggregateCall, batch: &'a Batch) -> Arguments<'a> {
+    call.inputs().map(|column| batch.column(column)).collect()
+}
+
+/// The rows in which no argument is NULL; `None` where that is all.
+pub(crate) fn valid(arguments: &[&ArrayRef]) -> Option<NullBuffer> {
+    let nulls = arguments.iter().filter_map(|array| array.logical_nulls());
+    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+    nulls.reduce(|all, more| NullBuffer::new(all.inner() & more.inner()))
+}
+
 /// A batch's rows as one aggregate sees them.
 pub(crate) struct Rows<'a> {
     pub(crate) groups: Groups<'a>,
-    /// The argument, one value a row; absent for `COUNT(*)`.
-    pub(crate) argument: Option<&'a ArrayRef>,
+    /// The columns of [`AggregateCall::inputs`], one value a row; none for `COUNT(*)`.
+    pub(crate) arguments: &'a [&'a ArrayRef],
     /// Rows that `FILTER` (or `DISTINCT`) lets through; absent where all are.
     pub(crate) selected: Option<BooleanBuffer>,
 }
@@ -46,8 +64,8 @@ pub(crate) struct Rows<'a> {
 impl Rows<'_> {
     /// Rows that count: selected and, if NULLs are skipped, not NULL. `None` where all do.
     pub(crate) fn counted(&self, skips_nulls: bool) -> Option<BooleanBuffer> {
-        let nulls = self.argument.filter(|_| skips_nulls).and_then(|array| array.logical_nulls());
-        match (nulls.filter(|nulls| nulls.null_count() > 0), &self.selected) {
+        let nulls = if skips_nulls { valid(self.arguments) } else { None };
+        match (nulls, &self.selected) {
             (None, selected) => selected.clone(),
             (Some(nulls), None) => Some(nulls.into_inner()),
             (Some(nulls), Some(selected)) => Some(nulls.inner() & selected),

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidemill_plan::{AggregateFunction, Emit};
+use tidemill_plan::Emit;
 use tidemill_record::{Batch, Cause, Columns, DataType, Moment, Offset};
 
-use crate::argument::{Groups, Rows};
+use crate::argument::{Groups, Rows, arguments_of};
 use crate::compact::{batch_bytes, join_copies};
 use crate::state::until_overflow;
 use crate::table::{Leaving, selected};
@@ -105,10 +105,7 @@ impl AggTable {
         batch: &Batch,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        let grows = |function: &AggregateFunction| {
-            matches!(function, AggregateFunction::StringAgg { .. } | AggregateFunction::ArrayAgg)
-        };
-        if !self.spec.calls.iter().any(|call| grows(&call.function)) {
+        if !self.spec.calls.iter().any(|call| call.function.gives_all()) {
             return self.change_every_row(batch)?.push_to(results);
         }
         let (mut start, mut leaving_bytes) = (0, 0);
@@ -131,7 +128,7 @@ impl AggTable {
         for (state, spec) in self.states.iter_mut().zip(&self.spec.calls) {
             results.push(state.update_running(&Rows {
                 groups,
-                argument: spec.argument.map(|column| batch.column(column)),
+                arguments: &arguments_of(spec, batch),
                 selected: spec.filter.and_then(|column| selected(batch.column(column))),
             })?);
         }

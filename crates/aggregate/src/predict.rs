@@ -71,7 +71,7 @@ fn frames(spec: &OverSpec) -> String {
         if let (Frame::Range(Some(_)), true) = (call.frame, of_row > 0) {
             text.push_str(&format!(", and {of_row} bytes a row in the frame of {}", call.label));
         }
-        if call.argument.is_some_and(|argument| is_text(&spec.input_types[argument])) {
+        if call.arguments.iter().any(|&argument| is_text(&spec.input_types[argument])) {
             text.push_str(&format!(", and the text that {} looks at", call.label));
         }
     }
@@ -140,14 +140,18 @@ fn long_keys(types: &[&DataType]) -> &'static str {
 /// Whether a call holds more, the more values come.
 fn is_growing(call: &AggregateCall, input_types: &[DataType]) -> bool {
     use AggregateFunction as F;
-    let of_text = call.argument.is_some_and(|argument| is_text(&input_types[argument]));
+    let of_text = call.inputs().any(|input| is_text(&input_types[input]));
     call.is_distinct
         || match call.function {
             F::ArrayAgg
             | F::StringAgg { .. }
             | F::PercentileCont { .. }
+            | F::PercentileDisc { .. }
+            | F::ApproxQuantile { .. }
+            | F::Mode
             | F::ApproxCountDistinct => true,
-            F::Min | F::Max | F::FirstValue | F::LastValue => of_text,
+            F::FirstValue | F::LastValue if call.order.len() > 1 => true,
+            F::Min | F::Max | F::FirstValue | F::LastValue | F::ArgMin | F::ArgMax => of_text,
             _ => false,
         }
 }

@@ -135,8 +135,8 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// Where results are collected.
     type Output: Output;
 
-    /// Reads the argument.
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> Self::Column<'a>;
+    /// Reads the arguments.
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> Self::Column<'a>;
 
     /// Adds one counted row; `is_first` if the group had none. Gives the heap bytes gained.
     fn add(
@@ -349,7 +349,7 @@ impl<A: Accumulator> State for Cells<A> {
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
-        let column = self.accumulator.open(rows.argument);
+        let column = self.accumulator.open(rows.arguments);
         if let Some(counted) = rows.counted(A::SKIPS_NULLS) {
             for row in counted.set_indices() {
                 self.add(rows.groups[row], &column, row);
@@ -366,7 +366,7 @@ impl<A: Accumulator> State for Cells<A> {
 
     fn update_running(&mut self, rows: &Rows<'_>) -> Result<Results, AggregateError> {
         self.prepare_running(&rows.groups);
-        let column = self.accumulator.open(rows.argument);
+        let column = self.accumulator.open(rows.arguments);
         let counted = rows.counted(A::SKIPS_NULLS);
         let mut output = self.accumulator.output(rows.groups.len(), &self.data_type);
         let mut overflow = None;

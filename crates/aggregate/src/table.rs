@@ -12,7 +12,7 @@ use tidemill_plan::AggregateSpec;
 use tidemill_record::{Batch, Columns};
 
 use crate::AggregateError;
-use crate::argument::{Groups, Rows};
+use crate::argument::{Groups, Rows, arguments_of};
 use crate::changes::Pending;
 use crate::compact::repeated;
 use crate::groups::{GroupBatches, GroupOrder};
@@ -162,7 +162,7 @@ impl AggTable {
         for (state, call) in self.states.iter_mut().zip(&self.spec.calls) {
             state.update(&Rows {
                 groups,
-                argument: call.argument.map(|column| batch.column(column)),
+                arguments: &arguments_of(call, batch),
                 selected: call.filter.and_then(|column| selected(batch.column(column))),
             })?;
         }
@@ -392,7 +392,7 @@ impl Parts {
                     states.push(state);
                 }
                 None => {
-                    let argument = call.argument.map(|at| spec.input_types[at].clone());
+                    let argument = call.arguments.first().map(|&at| spec.input_types[at].clone());
                     refusal = Some(AggregateError::Unsupported {
                         what: call.label.clone(),
                         data_type: argument.unwrap_or_else(|| call.data_type.clone()),

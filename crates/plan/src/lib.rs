@@ -32,7 +32,9 @@ pub mod times;
 pub mod verbatim;
 pub mod window;
 
-pub use aggregate::{AggregateCall, AggregateFunction, AggregateSpec, Emit};
+pub use aggregate::{
+    Aggregate, AggregateCall, AggregateFunction, AggregateSpec, Emit, PairStatistic, Takes,
+};
 pub use changelog::changelog_key;
 pub use encoding::Encoding;
 pub use explain::PlanStep;

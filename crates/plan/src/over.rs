@@ -44,8 +44,10 @@ pub enum OverOrder {
 pub struct OverCall {
     /// Which function.
     pub function: OverFunction,
-    /// Input column of the argument; `None` for `COUNT(*)` and the ranking functions.
-    pub argument: Option<usize>,
+    /// Input columns of the arguments; none for `COUNT(*)` and the ranking functions.
+    pub arguments: Vec<usize>,
+    /// `IGNORE NULLS`: rows whose argument is NULL are passed over.
+    pub ignores_nulls: bool,
     /// Which rows it looks at. `LAG` and the ranking functions look at all rows before.
     pub frame: Frame,
     /// Type of the result.

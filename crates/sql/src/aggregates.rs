@@ -1,15 +1,17 @@
 //! Calls of aggregate functions: collected while a query's expressions are bound, computed by
-//! the grouping below them.
+//! the grouping below them. What each function takes and gives is in `aggregate_types`.
 
-use sqlparser::ast::{self, DuplicateTreatment, FunctionArg, FunctionArgExpr};
-use tidemill_plan::{AggregateFunction, Expr, ExprKind, Scalar, Span};
+use sqlparser::ast::{
+    self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, NullTreatment,
+};
+use tidemill_plan::{Aggregate, AggregateFunction, Expr, ExprKind, Scalar, Span, Takes, UnaryOp};
 use tidemill_record::DataType;
 
-use crate::bind_expr::{Bound, ExprBinder, Flex};
-use crate::calls::refuse_inner_clauses;
-use crate::coercion::is_ordered;
+use crate::bind_expr::{Bound, ExprBinder};
+use crate::calls::{inner_clauses, refuse_nulls};
 use crate::equality::same;
-use crate::fold::literal;
+use crate::fold::{conjunction, literal};
+use crate::over::OverKey;
 use crate::position::union;
 use crate::report::Bind;
 
@@ -26,7 +28,11 @@ pub(crate) struct AggregateCalls {
 pub(crate) struct PendingCall {
     pub(crate) function: AggregateFunction,
     pub(crate) is_distinct: bool,
-    pub(crate) argument: Option<Expr>,
+    pub(crate) arguments: Vec<Expr>,
+    /// `ORDER BY` of the call.
+    pub(crate) order: Vec<OverKey>,
+    /// `IGNORE NULLS`, of a function that takes them otherwise.
+    pub(crate) ignores_nulls: bool,
     pub(crate) filter: Option<Expr>,
     pub(crate) data_type: DataType,
     pub(crate) label: String,
@@ -34,40 +40,12 @@ pub(crate) struct PendingCall {
     pub(crate) span: Span,
 }
 
-const NAMES: [&str; 23] = [
-    "count",
-    "sum",
-    "avg",
-    "mean",
-    "min",
-    "max",
-    "stddev",
-    "stddev_samp",
-    "stddev_pop",
-    "variance",
-    "var_samp",
-    "var_pop",
-    "approx_count_distinct",
-    "first_value",
-    "last_value",
-    "first",
-    "last",
-    "string_agg",
-    "array_agg",
-    "percentile_cont",
-    "median",
-    "bool_and",
-    "bool_or",
-];
-
-/// Whether a function is an aggregate.
-pub(crate) fn is_aggregate(name: &str) -> bool {
-    NAMES.contains(&name) || name == "every"
-}
-
-/// Names of all aggregates.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.into_iter()
+/// What stands around the brackets of a call.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AroundCall<'e> {
+    pub(crate) within_group: &'e [ast::OrderByExpr],
+    pub(crate) filter: Option<&'e ast::Expr>,
+    pub(crate) nulls: Option<NullTreatment>,
 }
 
 impl AggregateCalls {
@@ -76,7 +54,8 @@ impl AggregateCalls {
         let same = self.calls.iter().position(|other| {
             other.function == call.function
                 && other.is_distinct == call.is_distinct
-                && same_optional(other.argument.as_ref(), call.argument.as_ref())
+                && same_all(&other.arguments, &call.arguments)
+                && same_order(&other.order, &call.order)
                 && same_optional(other.filter.as_ref(), call.filter.as_ref())
         });
         let (span, data_type, label) = (call.span, call.data_type.clone(), call.label.clone());
@@ -89,6 +68,19 @@ impl AggregateCalls {
     }
 }
 
+fn same_all(left: &[Expr], right: &[Expr]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+}
+
+fn same_order(left: &[OverKey], right: &[OverKey]) -> bool {
+    let same_key = |(left, right): (&OverKey, &OverKey)| {
+        same(&left.expr, &right.expr)
+            && left.is_descending == right.is_descending
+            && left.is_nulls_first == right.is_nulls_first
+    };
+    left.len() == right.len() && left.iter().zip(right).all(same_key)
+}
+
 fn same_optional(a: Option<&Expr>, b: Option<&Expr>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => same(a, b),
@@ -97,17 +89,29 @@ fn same_optional(a: Option<&Expr>, b: Option<&Expr>) -> bool {
     }
 }
 
+/// `value IS NOT NULL`
+fn is_present(value: &Expr) -> Expr {
+    let kind = ExprKind::Unary { op: UnaryOp::IsNotNull, operand: Box::new(value.clone()) };
+    Expr { kind, data_type: DataType::Boolean, span: value.span }
+}
+
+/// `CASE WHEN condition THEN value END`
+pub(crate) fn where_true(condition: Expr, value: Expr) -> Expr {
+    let (data_type, span) = (value.data_type.clone(), union(condition.span, value.span));
+    let kind = ExprKind::Case { branches: vec![(condition, value)], otherwise: None };
+    Expr { kind, data_type, span }
+}
+
 impl ExprBinder<'_, '_, '_> {
     /// Binds an aggregate call and gives the column that stands for it.
     pub(crate) fn bind_aggregate(
         &mut self,
-        name: &str,
+        aggregate: Aggregate,
+        upper: &str,
         span: Span,
         list: Option<&ast::FunctionArgumentList>,
-        within_group: &[ast::OrderByExpr],
-        filter: Option<&ast::Expr>,
+        around: AroundCall<'_>,
     ) -> Bind<Expr> {
-        let upper = name.to_uppercase();
         let Some(list) = list else {
             return self.session.fail(span, format!("{upper} needs an argument"));
         };
@@ -128,35 +132,62 @@ impl ExprBinder<'_, '_, '_> {
         // Nothing inside an aggregate may be another, or an alias of one.
         let aliases = self.aliases.take();
         let clause = std::mem::replace(&mut self.clause, "the argument of an aggregate");
-        let call = self.bind_call_parts(name, &upper, span, list, within_group, filter);
+        let call = self.bind_call_parts(aggregate, upper, span, list, around);
         self.clause = clause;
         self.aliases = aliases;
-        let column = call.map(|call| calls.column(call));
+        let column = call.map(|mut call| {
+            if call.ignores_nulls {
+                let present = call.arguments.iter().map(is_present);
+                let conditions = call.filter.take().into_iter().chain(present).collect();
+                call.filter = Some(conjunction(conditions, call.span));
+            }
+            calls.column(call)
+        });
         self.aggregates = Some(calls);
         column
     }
 
     pub(crate) fn bind_call_parts(
         &mut self,
-        name: &str,
+        aggregate: Aggregate,
         upper: &str,
         span: Span,
         list: &ast::FunctionArgumentList,
-        within_group: &[ast::OrderByExpr],
-        filter: Option<&ast::Expr>,
+        around: AroundCall<'_>,
     ) -> Bind<PendingCall> {
-        refuse_inner_clauses(self.session, list, upper, span)?;
-        let ast::FunctionArgumentList { duplicate_treatment, args, clauses: _ } = list;
-        if !within_group.is_empty() && name != "percentile_cont" {
+        let clauses = inner_clauses(self.session, list, upper, span, |clause| match clause {
+            FunctionArgumentClause::OrderBy(_) => aggregate.takes(Takes::Order),
+            FunctionArgumentClause::IgnoreOrRespectNulls(_) => true,
+            _ => false,
+        })?;
+        let mut order_by = around.within_group;
+        let mut nulls = around.nulls;
+        for clause in clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(keys) if order_by.is_empty() => order_by = keys,
+                FunctionArgumentClause::OrderBy(_) => {
+                    return self.session.fail(span, format!("{upper} has two orders"));
+                }
+                FunctionArgumentClause::IgnoreOrRespectNulls(inner) => nulls = Some(*inner),
+                _ => {}
+            }
+        }
+        if let Some(nulls) = nulls
+            && !aggregate.takes(Takes::Nulls)
+        {
+            return refuse_nulls(self.session, nulls, upper, span);
+        }
+        let is_within = aggregate.takes(Takes::Within);
+        if !around.within_group.is_empty() && !is_within && !aggregate.takes(Takes::Order) {
             let at = self.session.place(&["WITHIN", "GROUP"], span);
             return self.session.fail(at, format!("not supported: {upper} with WITHIN GROUP"));
         }
-        let is_distinct = matches!(duplicate_treatment, Some(DuplicateTreatment::Distinct));
-        if is_distinct && name == "percentile_cont" {
+        let has_distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+        if has_distinct && is_within && !order_by.is_empty() {
             let at = self.session.place(&["DISTINCT"], span);
             return self.session.fail(at, format!("not supported: DISTINCT in {upper}(…)"));
         }
-        let filter = match filter {
+        let filter = match around.filter {
             None => None,
             Some(filter) => {
                 let outer = std::mem::replace(&mut self.clause, "FILTER");
@@ -165,192 +196,138 @@ impl ExprBinder<'_, '_, '_> {
                 Some(bound?)
             }
         };
-        let is_star = matches!(args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
-        let (function, argument, data_type) = if name == "count" && (is_star || args.is_empty()) {
-            if is_distinct {
-                return self.session.fail(span, "COUNT(DISTINCT *) counts nothing; name a column");
+        let order = self.bind_order_keys(order_by)?;
+        let mut call = self.bind_arguments(aggregate, upper, span, list, order)?;
+        let asks_to_ignore = matches!(nulls, Some(NullTreatment::IgnoreNulls));
+        call.ignores_nulls |= asks_to_ignore;
+        call.is_distinct = call.is_distinct || has_distinct && !call.function.ignores_repeats();
+        if call.is_distinct {
+            let is_argument = |key: &OverKey| call.arguments.iter().any(|one| same(one, &key.expr));
+            if let Some(key) = call.order.iter().find(|key| !is_argument(key)) {
+                let message = format!("{upper}(DISTINCT …) is in the order of its argument alone");
+                let hint = "of rows with one value, each may have another key; leave out DISTINCT, or order by the argument";
+                return self.session.fail_with(key.expr.span, message, hint);
             }
-            (AggregateFunction::Count, None, DataType::BigInt)
-        } else {
-            let exprs = self.positional(args, upper, span)?;
-            let mut bound = Vec::with_capacity(exprs.len());
-            for expr in exprs {
-                bound.push(self.bind_flexible(expr));
-            }
-            let bound = bound.into_iter().collect::<Bind<Vec<Bound>>>()?;
-            let (function, argument, data_type) =
-                self.typed_aggregate(name, upper, span, bound, within_group)?;
-            (function, Some(argument), data_type)
-        };
-        let is_distinct = is_distinct && matters_distinct(&function);
-        let end = argument.as_ref().map_or(span, |argument| union(span, argument.span));
-        let label = label(&function, is_distinct, argument.as_ref(), filter.as_ref());
-        Ok(PendingCall { function, is_distinct, argument, filter, data_type, label, span: end })
+        }
+        call.filter = filter;
+        call.label = label(&call);
+        call.span = call.arguments.iter().fold(span, |all, argument| union(all, argument.span));
+        Ok(call)
     }
 
-    fn typed_aggregate(
+    /// The function of a call and its arguments; its filter and label are left to whoever asks.
+    fn bind_arguments(
         &mut self,
-        name: &str,
+        aggregate: Aggregate,
         upper: &str,
         span: Span,
-        mut arguments: Vec<Bound>,
-        within_group: &[ast::OrderByExpr],
-    ) -> Bind<(AggregateFunction, Expr, DataType)> {
-        use AggregateFunction as A;
-        let count = if name == "string_agg" { 2 } else { 1 };
-        if arguments.len() != count {
-            let given = arguments.len();
-            let s = if count == 1 { "" } else { "s" };
-            let message = format!("{upper} takes {count} argument{s}, not {given}");
-            let hint = match name {
-                "count" => "COUNT(*) counts rows, COUNT(x) the values of x that are not NULL",
-                "string_agg" => "write STRING_AGG(text, ', ')",
-                "percentile_cont" => "write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY x)",
-                _ => "it takes the values of one column, or of one expression",
+        list: &ast::FunctionArgumentList,
+        order: Vec<OverKey>,
+    ) -> Bind<PendingCall> {
+        let args = list.args.as_slice();
+        let is_star = matches!(args, [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]);
+        if aggregate == Aggregate::Count && (is_star || args.is_empty()) {
+            if matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)) {
+                return self.session.fail(span, "COUNT(DISTINCT *) counts nothing; name a column");
+            }
+            return Ok(PendingCall::new(AggregateFunction::Count, Vec::new(), DataType::BigInt));
+        }
+        let exprs = self.positional(args, upper, span)?;
+        let (least, most) = aggregate.argument_counts();
+        if !(least..=most).contains(&exprs.len()) {
+            let given = exprs.len();
+            let counts = match least == 0 || least == most {
+                true => most.to_string(),
+                false => format!("{least} or {most}"),
             };
-            return self.session.fail_with(span, message, hint);
+            let s = if most == 1 { "" } else { "s" };
+            let message = format!("{upper} takes {counts} argument{s}, not {given}");
+            return self.session.fail_with(span, message, aggregate.usage());
         }
-        if name == "percentile_cont" {
-            return self.percentile(arguments.remove(0), within_group, span);
+        let mut bound = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            bound.push(self.bind_flexible(expr));
         }
-        let separator = (count == 2).then(|| arguments.remove(1));
-        let argument = arguments.remove(0);
-        let (function, to) = match name {
-            "count" => (A::Count, None),
-            "approx_count_distinct" => (A::ApproxCountDistinct, None),
-            "first_value" | "first" => (A::FirstValue, None),
-            "last_value" | "last" => (A::LastValue, None),
-            "array_agg" => (A::ArrayAgg, None),
-            "min" => (A::Min, None),
-            "max" => (A::Max, None),
-            "sum" => (A::Sum, Some(sum_type(&argument.expr.data_type))),
-            "avg" | "mean" => (A::Avg, Some(DataType::Double)),
-            "stddev" | "stddev_samp" => (A::StddevSamp, Some(DataType::Double)),
-            "stddev_pop" => (A::StddevPop, Some(DataType::Double)),
-            "variance" | "var_samp" => (A::VarSamp, Some(DataType::Double)),
-            "var_pop" => (A::VarPop, Some(DataType::Double)),
-            "median" => (A::PercentileCont { fraction: 0.5 }, Some(DataType::Double)),
-            "bool_and" | "every" => (A::BoolAnd, Some(DataType::Boolean)),
-            "bool_or" => (A::BoolOr, Some(DataType::Boolean)),
-            _ => {
-                let separator = self.separator(separator, span)?;
-                (A::StringAgg { separator }, Some(DataType::Varchar))
-            }
-        };
-        let is_number = argument.expr.data_type.is_numeric();
-        let argument = match &to {
-            // Exact sums and averages work on the numbers as they are.
-            Some(_) if is_number && matches!(function, A::Sum | A::Avg) => argument.expr,
-            Some(DataType::Double) if is_number => {
-                self.cast(argument.expr, &DataType::Double, false)?
-            }
-            Some(DataType::Double) if argument.flex != Flex::Null => {
-                return self.not_a_number(&argument.expr, upper);
-            }
-            Some(to) => self.adapt(argument, to, upper)?,
-            None => argument.expr,
-        };
-        let found = &argument.data_type;
-        let data_type = match &function {
-            A::Count | A::ApproxCountDistinct => DataType::BigInt,
-            A::ArrayAgg if matches!(found, DataType::Array(_)) => {
-                return self.session.fail(span, "not supported: ARRAY_AGG of arrays");
-            }
-            A::ArrayAgg => DataType::Array(Box::new(found.clone())),
-            A::Min | A::Max if !is_ordered(found) || *found == DataType::Interval => {
-                return self
-                    .session
-                    .fail(span, format!("{upper}: values of {found} have no order"));
-            }
-            A::Min | A::Max | A::FirstValue | A::LastValue => found.clone(),
-            _ => to.unwrap_or(DataType::Double),
-        };
-        Ok((function, argument, data_type))
+        let bound = bound.into_iter().collect::<Bind<Vec<Bound>>>()?;
+        self.typed_aggregate(aggregate, upper, span, bound, order)
     }
 
-    /// `PERCENTILE_CONT(fraction) WITHIN GROUP (ORDER BY x)`.
-    fn percentile(
-        &mut self,
-        fraction: Bound,
-        within_group: &[ast::OrderByExpr],
-        span: Span,
-    ) -> Bind<(AggregateFunction, Expr, DataType)> {
-        let at = fraction.expr.span;
-        let fraction = self.adapt(fraction, &DataType::Double, "PERCENTILE_CONT")?;
-        let Some(Scalar::Double(mut value)) = literal(&fraction).cloned() else {
-            return self.session.fail(at, "PERCENTILE_CONT takes its fraction as a constant");
-        };
-        if !(0.0..=1.0).contains(&value) {
-            return self.session.fail(at, "PERCENTILE_CONT takes a fraction from 0 to 1");
-        }
-        let [ast::OrderByExpr { expr, options, with_fill: None }] = within_group else {
-            let message = "PERCENTILE_CONT needs WITHIN GROUP (ORDER BY one column)";
-            return self.session.fail(span, message);
-        };
-        let ast::OrderByOptions { sort, nulls_first: _ } = options;
-        match sort {
-            None | Some(ast::OrderBySort::Asc) => {}
-            Some(ast::OrderBySort::Desc) => value = 1.0 - value,
-            Some(ast::OrderBySort::Using(_)) => {
-                return self.session.fail(span, "not supported: ORDER BY … USING");
+    /// The keys of an `ORDER BY` inside a call.
+    fn bind_order_keys(&mut self, order_by: &[ast::OrderByExpr]) -> Bind<Vec<OverKey>> {
+        let keys = self.bind_over_keys(order_by)?;
+        let mut once: Vec<OverKey> = Vec::with_capacity(keys.len());
+        for key in keys {
+            if literal(&key.expr).is_some() {
+                let message = "ORDER BY in a call takes a column or an expression, not a constant";
+                return self.session.fail(key.expr.span, message);
+            }
+            if !once.iter().any(|other| same(&other.expr, &key.expr)) {
+                once.push(key);
             }
         }
-        let argument = self.bind_flexible(expr)?;
-        let argument = match argument.expr.data_type.is_numeric() {
-            true => self.cast(argument.expr, &DataType::Double, false)?,
-            false => self.adapt(argument, &DataType::Double, "PERCENTILE_CONT")?,
-        };
-        let function = AggregateFunction::PercentileCont { fraction: value };
-        Ok((function, argument, DataType::Double))
+        Ok(once)
     }
+}
 
-    fn separator(&mut self, separator: Option<Bound>, span: Span) -> Bind<String> {
-        let separator = separator.map(|separator| separator.expr);
-        match separator.as_ref().and_then(literal) {
-            Some(Scalar::Varchar(text)) => Ok(text.clone()),
-            _ => self.session.fail(span, "STRING_AGG takes its separator as a constant text"),
+impl PendingCall {
+    /// A call with nothing around it.
+    pub(crate) fn new(
+        function: AggregateFunction,
+        arguments: Vec<Expr>,
+        data_type: DataType,
+    ) -> Self {
+        Self {
+            function,
+            is_distinct: false,
+            arguments,
+            order: Vec::new(),
+            ignores_nulls: false,
+            filter: None,
+            data_type,
+            label: String::new(),
+            span: Span::default(),
         }
     }
 }
 
-/// The type of a sum; see [`AggregateFunction::Sum`].
-fn sum_type(argument: &DataType) -> DataType {
-    match argument {
-        DataType::Decimal { scale, .. } => DataType::Decimal { precision: 38, scale: *scale },
-        other if other.is_integer() => DataType::BigInt,
-        _ => DataType::Double,
-    }
-}
-
-/// Whether DISTINCT changes the result.
-fn matters_distinct(function: &AggregateFunction) -> bool {
-    use AggregateFunction as A;
-    !matches!(
-        function,
-        A::Min | A::Max | A::BoolAnd | A::BoolOr | A::ApproxCountDistinct | A::FirstValue
-    )
-}
-
-fn label(
-    function: &AggregateFunction,
-    is_distinct: bool,
-    argument: Option<&Expr>,
-    filter: Option<&Expr>,
-) -> String {
-    let distinct = if is_distinct { "DISTINCT " } else { "" };
-    let argument = argument.map_or_else(|| "*".to_owned(), ToString::to_string);
-    let name = function.name();
-    let mut label = match function {
+fn label(call: &PendingCall) -> String {
+    let distinct = if call.is_distinct { "DISTINCT " } else { "" };
+    let arguments: Vec<String> = call.arguments.iter().map(ToString::to_string).collect();
+    let arguments = if arguments.is_empty() { "*".to_owned() } else { arguments.join(", ") };
+    let order: Vec<String> = call.order.iter().map(key_text).collect();
+    let order_by = match order.as_slice() {
+        [] => String::new(),
+        keys => format!(" ORDER BY {}", keys.join(", ")),
+    };
+    let name = call.function.name();
+    let mut label = match &call.function {
         AggregateFunction::StringAgg { separator } => {
-            format!("{name}({distinct}{argument}, '{}')", separator.replace('\'', "''"))
+            let separator = Scalar::Varchar(separator.clone());
+            format!("{name}({distinct}{arguments}, {separator}{order_by})")
         }
         AggregateFunction::PercentileCont { fraction } => {
-            format!("{name}({fraction}) WITHIN GROUP (ORDER BY {argument})")
+            format!("{name}({fraction}) WITHIN GROUP (ORDER BY {distinct}{arguments})")
         }
-        _ => format!("{name}({distinct}{argument})"),
+        AggregateFunction::PercentileDisc { fraction, is_descending } => {
+            let desc = if *is_descending { " DESC" } else { "" };
+            format!("{name}({fraction}) WITHIN GROUP (ORDER BY {distinct}{arguments}{desc})")
+        }
+        AggregateFunction::ApproxQuantile { fraction } => {
+            format!("{name}({distinct}{arguments}, {fraction})")
+        }
+        _ => format!("{name}({distinct}{arguments}{order_by})"),
     };
-    if let Some(filter) = filter {
+    if call.ignores_nulls {
+        label.push_str(" IGNORE NULLS");
+    }
+    if let Some(filter) = &call.filter {
         label.push_str(&format!(" FILTER (WHERE {filter})"));
     }
     label
+}
+
+fn key_text(key: &OverKey) -> String {
+    let direction = if key.is_descending { " DESC" } else { "" };
+    let nulls = if key.is_nulls_first { " NULLS FIRST" } else { "" };
+    format!("{}{direction}{nulls}", key.expr)
 }

@@ -25,43 +25,48 @@ impl Calls {
     }
 }
 
-/// Functions that look at NULLs as at other values, so that `RESPECT NULLS` says what they do.
-const RESPECTING: [&str; 6] = ["LAG", "NTH_VALUE", "FIRST_VALUE", "LAST_VALUE", "FIRST", "LAST"];
-
-/// Refuses a clause between the brackets of a call: no function takes one.
+/// Refuses a clause between the brackets of a call that takes none.
 pub(crate) fn refuse_inner_clauses(
     session: &mut Session<'_>,
     list: &ast::FunctionArgumentList,
     upper: &str,
     span: Span,
 ) -> Bind<()> {
+    inner_clauses(session, list, upper, span, |_| false).map(|_| ())
+}
+
+/// The clauses between the brackets of a call; refuses those that it does not take.
+pub(crate) fn inner_clauses<'e>(
+    session: &mut Session<'_>,
+    list: &'e ast::FunctionArgumentList,
+    upper: &str,
+    span: Span,
+    takes: impl Fn(&FunctionArgumentClause) -> bool,
+) -> Bind<&'e [FunctionArgumentClause]> {
     let ast::FunctionArgumentList { duplicate_treatment: _, args: _, clauses } = list;
-    for clause in clauses {
-        let (phrase, hint): (&[&str], Option<&str>) = match clause {
-            FunctionArgumentClause::IgnoreOrRespectNulls(nulls) => {
-                check_nulls(session, *nulls, upper, span)?;
-                continue;
-            }
-            FunctionArgumentClause::Where(_) => {
-                (&["WHERE"], Some("write FILTER (WHERE …) behind the bracket"))
-            }
-            FunctionArgumentClause::OrderBy(_) => (&["ORDER", "BY"], None),
-            FunctionArgumentClause::Limit(_) => (&["LIMIT"], None),
-            FunctionArgumentClause::OnOverflow(_) => (&["ON", "OVERFLOW"], None),
-            FunctionArgumentClause::Having(_) => (&["HAVING"], None),
-            FunctionArgumentClause::Separator(_) => {
-                (&["SEPARATOR"], Some("write STRING_AGG(text, separator)"))
-            }
-            FunctionArgumentClause::JsonNullClause(_) => (&["ON", "NULL"], None),
-            FunctionArgumentClause::JsonReturningClause(_) => {
-                (&["RETURNING"], Some("write CAST(… AS type)"))
-            }
-        };
-        let at = session.place(phrase, span);
-        let message = format!("not supported: {} in {upper}(…)", phrase.join(" "));
-        return Err(session.report.add(at, message, hint.map(str::to_owned)));
-    }
-    Ok(())
+    let Some(clause) = clauses.iter().find(|clause| !takes(clause)) else { return Ok(clauses) };
+    let (phrase, hint): (&[&str], Option<&str>) = match clause {
+        FunctionArgumentClause::IgnoreOrRespectNulls(nulls) => {
+            return refuse_nulls(session, *nulls, upper, span);
+        }
+        FunctionArgumentClause::Where(_) => {
+            (&["WHERE"], Some("write FILTER (WHERE …) behind the bracket"))
+        }
+        FunctionArgumentClause::OrderBy(_) => (&["ORDER", "BY"], None),
+        FunctionArgumentClause::Limit(_) => (&["LIMIT"], None),
+        FunctionArgumentClause::OnOverflow(_) => (&["ON", "OVERFLOW"], None),
+        FunctionArgumentClause::Having(_) => (&["HAVING"], None),
+        FunctionArgumentClause::Separator(_) => {
+            (&["SEPARATOR"], Some("write STRING_AGG(text, separator)"))
+        }
+        FunctionArgumentClause::JsonNullClause(_) => (&["ON", "NULL"], None),
+        FunctionArgumentClause::JsonReturningClause(_) => {
+            (&["RETURNING"], Some("write CAST(… AS type)"))
+        }
+    };
+    let at = session.place(phrase, span);
+    let message = format!("not supported: {} in {upper}(…)", phrase.join(" "));
+    Err(session.report.add(at, message, hint.map(str::to_owned)))
 }
 
 /// Refuses `DISTINCT` or `ALL` between the brackets of what is no aggregate.
@@ -80,15 +85,15 @@ pub(crate) fn refuse_quantifier(
     session.fail(at, format!("{word} belongs to an aggregate, which {upper} is not"))
 }
 
-/// Refuses `IGNORE NULLS`, and `RESPECT NULLS` where NULLs are skipped.
-pub(crate) fn check_nulls(
+/// Refuses `IGNORE NULLS` and `RESPECT NULLS` of a function that does either without being asked, or
+/// that no values come to.
+pub(crate) fn refuse_nulls<T>(
     session: &mut Session<'_>,
     nulls: NullTreatment,
     upper: &str,
     span: Span,
-) -> Bind<()> {
+) -> Bind<T> {
     let word = match nulls {
-        NullTreatment::RespectNulls if RESPECTING.contains(&upper) => return Ok(()),
         NullTreatment::RespectNulls => "RESPECT",
         NullTreatment::IgnoreNulls => "IGNORE",
     };

@@ -1,7 +1,7 @@
 //! The names of units, and of what is refused.
 
 use sqlparser::ast;
-use tidemill_plan::{Family, Function};
+use tidemill_plan::{Aggregate, Family, Function};
 
 use crate::from::ONE_TABLE;
 
@@ -14,7 +14,7 @@ pub fn callable() -> Vec<&'static str> {
     let is_callable = |function: &&Function| function.family() != Family::Internal;
     let scalar = Function::all().iter().filter(is_callable).flat_map(|function| function.names());
     let rewrites = crate::rewrites::REWRITES.iter().map(|row| row.0);
-    let aggregates = crate::aggregates::names();
+    let aggregates = Aggregate::all().flat_map(Aggregate::names).copied();
     let mut names: Vec<&str> =
         scalar.copied().chain(rewrites).chain(aggregates).chain(crate::over::OVER_ONLY).collect();
     names.sort_unstable_by_key(|name| name.to_lowercase());
@@ -30,9 +30,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("cumulate", "a window stands in GROUP BY alone; its bounds are window_start and window_end"),
     ("lead", "a row leaves before the rows behind it are known; LAG looks back"),
     ("ntile", "a row leaves before the rows behind it are known; ROW_NUMBER numbers them"),
-    ("listagg", "STRING_AGG(x, separator) does the same"),
-    ("group_concat", "STRING_AGG(x, separator) does the same"),
-    ("count_if", "COUNT(*) FILTER (WHERE …) does the same"),
     ("grouping", "put one query for each grouping, and UNION ALL between them"),
     ("unnest", "a column of arrays becomes no rows"),
     ("explode", "a column of arrays becomes no rows"),
@@ -42,7 +39,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("list_transform", "write the expression over columns"),
     ("list_filter", "write WHERE or FILTER over rows"),
     ("transform", "write the expression over columns"),
-    ("any_value", "FIRST_VALUE(x) does the same"),
     ("current_time", "CURRENT_TIMESTAMP is a TIMESTAMP; there are no times of day"),
     ("localtime", "LOCALTIMESTAMP is a TIMESTAMP; there are no times of day"),
     ("to_char", "DATE_FORMAT(time, format) does the same"),
@@ -52,8 +48,6 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("getdate", "NOW() does the same"),
     ("sysdate", "NOW() does the same"),
     ("decode", CASE),
-    ("approx_distinct", "APPROX_COUNT_DISTINCT(x) does the same"),
-    ("percentile_disc", "PERCENTILE_CONT(f) WITHIN GROUP (ORDER BY x) interpolates"),
     ("random", "results could not be repeated; HASH(column) is the same in every run"),
     ("rand", "results could not be repeated; HASH(column) is the same in every run"),
     ("uuid", "results could not be repeated; MD5(column) is the same in every run"),

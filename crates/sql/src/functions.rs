@@ -4,13 +4,13 @@
 use sqlparser::ast::{
     self, CeilFloorKind, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
 };
-use tidemill_plan::{Expr, ExprKind, Family, Function, Scalar, Signature, Span};
+use tidemill_plan::{Aggregate, Expr, ExprKind, Family, Function, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
-use crate::aggregates;
+use crate::aggregates::AroundCall;
 use crate::bind_expr::{Bound, ExprBinder, Flex, integer_value, leftmost_span};
 use crate::built_in::is_lazy;
-use crate::calls::{check_nulls, refuse_inner_clauses, refuse_quantifier};
+use crate::calls::{refuse_inner_clauses, refuse_nulls, refuse_quantifier};
 use crate::fold::{constant, literal, negation};
 use crate::function_names::{REFUSED, RefusedForm, refused_form};
 use crate::functions_of_others::instead_of;
@@ -219,9 +219,6 @@ impl ExprBinder<'_, '_, '_> {
         if *uses_odbc_syntax || *parameters != FunctionArguments::None {
             return self.session.fail(span, format!("not supported: this form of {upper}"));
         }
-        if let Some(nulls) = null_treatment {
-            check_nulls(self.session, *nulls, &upper, span)?;
-        }
         let list = match args {
             FunctionArguments::List(list) => Some(list),
             FunctionArguments::None => None,
@@ -230,20 +227,26 @@ impl ExprBinder<'_, '_, '_> {
             }
         };
         if let Some(window) = over {
-            if !within_group.is_empty() || filter.is_some() {
-                let phrase = if filter.is_some() { &["FILTER"][..] } else { &["WITHIN", "GROUP"] };
-                let at = self.session.place(phrase, span);
-                let message = format!("not supported: {} of {upper} OVER", phrase.join(" "));
+            if !within_group.is_empty() {
+                let at = self.session.place(&["WITHIN", "GROUP"], span);
+                let message = format!("not supported: WITHIN GROUP of {upper} OVER");
                 return self.session.fail(at, message);
             }
-            return self.bind_over(&name, span, list, window);
+            let (filter, nulls) = (filter.as_deref(), *null_treatment);
+            let around = AroundCall { within_group: &[], filter, nulls };
+            return self.bind_over(&name, span, list, around, window);
         }
         if OVER_ONLY.contains(&name.as_str()) {
             let hint = format!("write {upper}(…) OVER (PARTITION BY key ORDER BY time)");
             return self.session.fail_with(span, format!("{upper} needs OVER (…)"), hint);
         }
-        if aggregates::is_aggregate(&name) {
-            return self.bind_aggregate(&name, span, list, within_group, filter.as_deref());
+        if let Some(aggregate) = Aggregate::by_name(&name) {
+            let (filter, nulls) = (filter.as_deref(), *null_treatment);
+            let around = AroundCall { within_group, filter, nulls };
+            return self.bind_aggregate(aggregate, &upper, span, list, around);
+        }
+        if let Some(nulls) = null_treatment {
+            return refuse_nulls(self.session, *nulls, &upper, span);
         }
         if !within_group.is_empty() || filter.is_some() {
             let phrase = if filter.is_some() { &["FILTER"][..] } else { &["WITHIN", "GROUP"] };
@@ -380,7 +383,8 @@ impl ExprBinder<'_, '_, '_> {
         let built_in = callable.flat_map(|function| function.names()).copied();
         let built_in = built_in.chain(REWRITES.iter().map(|row| row.0));
         let users = self.session.catalog.functions.keys().map(String::as_str);
-        let mut known: Vec<&str> = aggregates::names().chain(built_in).collect();
+        let aggregates = Aggregate::all().flat_map(Aggregate::names).copied();
+        let mut known: Vec<&str> = aggregates.chain(built_in).collect();
         known.extend(users);
         let hint = match name {
             "cast" | "try_cast" => {

@@ -2,8 +2,6 @@
 
 const NO_CLOCK: &str = "results would depend on when records are read, and could not be repeated; declare WATERMARK FOR a \
                         column of event times";
-const LAST: &str = "LAST_VALUE(x) does the same";
-const FIRST: &str = "FIRST_VALUE(x) does the same";
 const JSON: &str = "text ->> '$.key' reads it out of JSON";
 const READ: &str =
     "STRPTIME(text, '%Y-%m-%d %H:%M:%S') does the same, TO_TIMESTAMP(text) reads ISO 8601";
@@ -16,13 +14,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("current_watermark", "the watermark decides what is late, and is not part of a row"),
     ("to_timestamp_ltz", "TO_TIMESTAMP(seconds) does the same; times are UTC"),
     ("json_string", "a VARCHAR column of JSON input has objects and arrays as their text"),
-    ("listagg", "STRING_AGG(text, separator) does the same"),
     ("collect", "ARRAY_AGG(x) does the same"),
     // ksqlDB
-    ("latest_by_offset", LAST),
-    ("earliest_by_offset", FIRST),
-    ("collect_list", "ARRAY_AGG(x) does the same"),
-    ("collect_set", "ARRAY_AGG(DISTINCT x) does the same"),
     ("topk", "ROW_NUMBER() OVER (PARTITION BY key ORDER BY x DESC) numbers the first rows"),
     ("extractjsonfield", JSON),
     ("timestamptostring", FORMAT),
@@ -42,7 +35,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("to_number", "CAST(text AS DOUBLE) does the same"),
     ("safe_cast", "TRY_CAST(x AS type) does the same"),
     ("isnull", "write x IS NULL, or COALESCE(x, value)"),
-    ("countif", "COUNT(*) FILTER (WHERE …) does the same"),
     ("sumif", "SUM(x) FILTER (WHERE …) does the same"),
     ("uniq", "COUNT(DISTINCT x) does the same, APPROX_COUNT_DISTINCT(x) nearly"),
     ("row_number_in_block", "ROW_NUMBER() OVER () numbers rows as they arrive"),

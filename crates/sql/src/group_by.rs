@@ -3,10 +3,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Spanned};
-use tidemill_plan::{Expr, Relation, Span};
+use tidemill_plan::{Aggregate, Expr, Relation, Span};
 use tidemill_record::DataType;
 
-use crate::aggregates::is_aggregate;
 use crate::bind_expr::{Aliases, ExprBinder, integer_value};
 use crate::equality::reads_columns;
 use crate::fold::literal;
@@ -128,7 +127,7 @@ impl QueryBinder<'_, '_> {
 fn has_aggregate(expr: &ast::Expr) -> bool {
     let found = ast::visit_expressions(expr, |part| match part {
         ast::Expr::Function(call)
-            if call.over.is_some() || is_aggregate(&call.name.to_string().to_lowercase()) =>
+            if call.over.is_some() || Aggregate::by_name(&call.name.to_string()).is_some() =>
         {
             ControlFlow::Break(())
         }

@@ -2,11 +2,13 @@
 //! expressions above it may refer to.
 
 use tidemill_plan::{
-    AggregateCall, AggregateSpec, Emit, Expr, ExprKind, NamedExpr, Relation, Span, WindowSpec,
+    AggregateCall, AggregateSpec, Emit, Expr, ExprKind, NamedExpr, Relation, SortKey, Span,
+    WindowSpec,
 };
 
 use crate::aggregates::{AggregateCalls, PendingCall};
 use crate::equality::same;
+use crate::over::OverKey;
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::windows::BoundWindow;
@@ -132,12 +134,33 @@ impl Grouping {
         let mut names = self.key_names;
         let mut calls = Vec::with_capacity(self.calls.len());
         for call in self.calls {
-            let PendingCall { function, is_distinct, argument, filter, data_type, label, span: _ } =
-                call;
-            let argument = argument.map(|argument| place(argument, None));
+            let PendingCall {
+                function,
+                is_distinct,
+                arguments,
+                order,
+                filter,
+                data_type,
+                label,
+                ..
+            } = call;
+            let arguments = arguments.into_iter().map(|argument| place(argument, None)).collect();
+            let order = order.into_iter().map(|key| {
+                let OverKey { expr, is_descending, is_nulls_first } = key;
+                SortKey { column: place(expr, None), is_descending, is_nulls_first }
+            });
+            let order = order.collect();
             let filter = filter.map(|filter| place(filter, None));
             names.push(label.clone());
-            calls.push(AggregateCall { function, is_distinct, argument, filter, data_type, label });
+            calls.push(AggregateCall {
+                function,
+                is_distinct,
+                arguments,
+                order,
+                filter,
+                data_type,
+                label,
+            });
         }
         let input_types = columns.iter().map(|column| column.expr.data_type.clone()).collect();
         let spec = AggregateSpec { input_types, keys, window, calls, emit: Emit::Final, span };

@@ -54,11 +54,13 @@ mod functions_of_others;
 mod rewrites;
 mod time_format;
 
+mod aggregate_types;
 mod aggregates;
 mod calls;
 mod computed;
 mod datagen;
 mod distinct;
+mod framed;
 mod from;
 mod group_by;
 mod grouping;

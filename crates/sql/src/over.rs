@@ -4,14 +4,13 @@
 use sqlparser::ast;
 use tidemill_plan::lineage::is_window_end;
 use tidemill_plan::{
-    AggregateFunction, BinaryOp, Expr, ExprKind, Frame, NamedExpr, OverCall, OverFunction,
-    OverOrder, OverSpec, Relation, Scalar, SortKey, Span, TopNSpec,
+    Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, Frame, Function, NamedExpr, OverCall,
+    OverFunction, OverOrder, OverSpec, Relation, Scalar, SortKey, Span, Takes, TopNSpec,
 };
 use tidemill_record::DataType;
 
-use crate::aggregates::PendingCall;
+use crate::aggregates::AroundCall;
 use crate::bind_expr::{ExprBinder, integer_value};
-use crate::calls::{refuse_inner_clauses, refuse_quantifier};
 use crate::coercion::is_ordered;
 use crate::equality::same;
 use crate::fold::{constant, literal};
@@ -38,7 +37,8 @@ pub(crate) struct OverCalls {
 /// A call over the input, whose argument is not a column yet.
 struct PendingOver {
     function: OverFunction,
-    argument: Option<Expr>,
+    arguments: Vec<Expr>,
+    ignores_nulls: bool,
     frame: Frame,
     data_type: DataType,
     label: String,
@@ -91,7 +91,8 @@ impl OverCalls {
     ) -> Expr {
         let number = self.column(PendingOver {
             function: OverFunction::RowNumber,
-            argument: None,
+            arguments: Vec::new(),
+            ignores_nulls: false,
             frame: Frame::Rows(None),
             data_type: DataType::BigInt,
             label: "ROW_NUMBER()".to_owned(),
@@ -121,6 +122,7 @@ impl ExprBinder<'_, '_, '_> {
         name: &str,
         span: Span,
         list: Option<&ast::FunctionArgumentList>,
+        around: AroundCall<'_>,
         window: &ast::WindowType,
     ) -> Bind<Expr> {
         let upper = name.to_uppercase();
@@ -132,7 +134,7 @@ impl ExprBinder<'_, '_, '_> {
         // Nothing inside may be another, an aggregate, or an alias of one.
         let (aliases, aggregates) = (self.aliases.take(), self.aggregates.take());
         let clause = std::mem::replace(&mut self.clause, "OVER");
-        let column = self.bind_over_parts(name, &upper, span, list, window, overs);
+        let column = self.bind_over_parts(name, &upper, span, list, (around, window), overs);
         self.clause = clause;
         (self.aliases, self.aggregates) = (aliases, aggregates);
         self.overs = Some(overs);
@@ -145,7 +147,7 @@ impl ExprBinder<'_, '_, '_> {
         upper: &str,
         span: Span,
         list: Option<&ast::FunctionArgumentList>,
-        window: &ast::WindowType,
+        (around, window): (AroundCall<'_>, &ast::WindowType),
         overs: &mut OverCalls,
     ) -> Bind<Expr> {
         let over = match window {
@@ -160,10 +162,11 @@ impl ExprBinder<'_, '_, '_> {
             clauses: Vec::new(),
         };
         let list = list.unwrap_or(&no_arguments);
-        refuse_inner_clauses(self.session, list, upper, span)?;
-        if OVER_ONLY.contains(&name) {
-            refuse_quantifier(self.session, list, upper, span)?;
-        }
+        let aggregate = Aggregate::by_name(name);
+        let ignores_nulls = match aggregate {
+            Some(_) => false,
+            None => self.refuse_of_no_aggregate(name, upper, span, list, around)?,
+        };
         let is_ranking = matches!(name, "row_number" | "rank" | "dense_rank" | "lag");
         if is_ranking && over.frame.is_some() {
             let message = format!("{upper} looks at all rows before, and takes no frame");
@@ -172,7 +175,8 @@ impl ExprBinder<'_, '_, '_> {
         let is_whole = over.order.is_empty() && over.frame.is_none();
         let mut pending = PendingOver {
             function: OverFunction::RowNumber,
-            argument: None,
+            arguments: Vec::new(),
+            ignores_nulls,
             frame: over.frame.unwrap_or(if over.order.is_empty() {
                 Frame::Rows(None)
             } else {
@@ -207,31 +211,11 @@ impl ExprBinder<'_, '_, '_> {
                 if is_whole {
                     return self.refuse_whole_partition(upper, &pending);
                 }
-                pending.label = format!("NTH_VALUE({argument}, {n}) {}", pending.frame);
+                let nulls = nulls_text(ignores_nulls);
+                pending.label = format!("NTH_VALUE({argument}, {n}){nulls} {}", pending.frame);
                 pending.function = OverFunction::NthValue { n };
                 pending.data_type = argument.data_type.clone();
-                pending.argument = Some(argument);
-                Ok(overs.column(pending))
-            }
-            "count" | "sum" | "avg" | "mean" | "min" | "max" | "stddev" | "stddev_samp"
-            | "stddev_pop" | "variance" | "var_samp" | "var_pop" | "first_value" | "first"
-            | "last_value" | "last" | "bool_and" | "every" | "bool_or" => {
-                let call = self.bind_call_parts(name, upper, span, list, &[], None)?;
-                let PendingCall { function, is_distinct, argument, data_type, label, .. } = call;
-                if is_distinct {
-                    let message = format!("not supported: {upper}(DISTINCT …) OVER");
-                    return self.session.fail(span, message);
-                }
-                if is_whole {
-                    return self.refuse_whole_partition(upper, &pending);
-                }
-                pending.function = match function {
-                    AggregateFunction::FirstValue => OverFunction::NthValue { n: 1 },
-                    AggregateFunction::LastValue => OverFunction::LastValue,
-                    function => OverFunction::Aggregate(function),
-                };
-                pending.label = format!("{label} {}", pending.frame);
-                (pending.argument, pending.data_type) = (argument, data_type);
+                pending.arguments = vec![argument];
                 Ok(overs.column(pending))
             }
             "lead" | "ntile" | "percent_rank" | "cume_dist" => self.session.fail_with(
@@ -239,7 +223,29 @@ impl ExprBinder<'_, '_, '_> {
                 format!("not supported: {upper} looks at later rows"),
                 "a row leaves before the rows behind it are known",
             ),
-            _ => self.session.fail(span, format!("not supported: {upper} OVER")),
+            _ => match aggregate {
+                Some(aggregate) if aggregate.takes(Takes::Over) => {
+                    let call = self.bind_framed(aggregate, upper, span, list, around)?;
+                    if is_whole {
+                        return self.refuse_whole_partition(upper, &pending);
+                    }
+                    pending.label = format!("{} {}", call.label, pending.frame);
+                    pending.function = match call.function {
+                        AggregateFunction::FirstValue => OverFunction::NthValue { n: 1 },
+                        AggregateFunction::LastValue => OverFunction::LastValue,
+                        function => OverFunction::Aggregate(function),
+                    };
+                    pending.ignores_nulls = call.ignores_nulls;
+                    (pending.arguments, pending.data_type) = (call.arguments, call.data_type);
+                    Ok(overs.column(pending))
+                }
+                Some(_) => self.session.fail_with(
+                    span,
+                    format!("not supported: {upper} OVER"),
+                    "it needs all values of a frame at once; GROUP BY a key or a window gives it",
+                ),
+                None => self.session.fail(span, format!("not supported: {upper} OVER")),
+            },
         }
     }
 
@@ -289,7 +295,8 @@ impl ExprBinder<'_, '_, '_> {
         };
         let numbers = PendingOver {
             function: OverFunction::RowNumber,
-            argument: None,
+            arguments: Vec::new(),
+            ignores_nulls: false,
             frame: pending.frame,
             data_type: DataType::BigInt,
             label: "ROW_NUMBER()".to_owned(),
@@ -297,14 +304,19 @@ impl ExprBinder<'_, '_, '_> {
             order: pending.order.clone(),
             span,
         };
+        let ignores_nulls = pending.ignores_nulls;
         let lag = overs.column(PendingOver {
-            label: format!("LAG({argument}, {rows})"),
+            label: format!("LAG({argument}, {rows}){}", nulls_text(ignores_nulls)),
             function: OverFunction::Lag { rows },
             data_type: data_type.clone(),
-            argument: Some(argument),
+            arguments: vec![argument],
             ..pending
         });
         let Some(default) = default else { return Ok(lag) };
+        if ignores_nulls && rows > 0 {
+            // NULL says that there is no such row.
+            return self.call(Function::Coalesce, vec![lag, default], data_type, span);
+        }
         let number = overs.column(numbers);
         let rows = constant(Scalar::BigInt(i64::try_from(rows).unwrap_or(i64::MAX)), span);
         let op = BinaryOp::LessOrEqual;
@@ -348,6 +360,16 @@ impl ExprBinder<'_, '_, '_> {
                 keys.push(key);
             }
         }
+        let order = self.bind_over_keys(order_by)?;
+        let frame = match window_frame {
+            None => None,
+            Some(frame) => Some(self.bind_frame(frame, !order.is_empty(), span)?),
+        };
+        Ok(Over { partition_by: keys, order, frame })
+    }
+
+    /// The keys of an order, as written.
+    pub(crate) fn bind_over_keys(&mut self, order_by: &[ast::OrderByExpr]) -> Bind<Vec<OverKey>> {
         let mut order = Vec::with_capacity(order_by.len());
         for key in order_by {
             let expr = self.bind(&key.expr)?;
@@ -364,11 +386,7 @@ impl ExprBinder<'_, '_, '_> {
             let is_nulls_first = nulls_first.unwrap_or(false);
             order.push(OverKey { expr, is_descending, is_nulls_first });
         }
-        let frame = match window_frame {
-            None => None,
-            Some(frame) => Some(self.bind_frame(frame, !order.is_empty(), span)?),
-        };
-        Ok(Over { partition_by: keys, order, frame })
+        Ok(order)
     }
 
     fn bind_frame(&mut self, frame: &ast::WindowFrame, has_order: bool, span: Span) -> Bind<Frame> {
@@ -460,7 +478,7 @@ impl QueryBinder<'_, '_> {
                 );
             }
             let partition_by: Vec<usize> = call.partition_by.into_iter().map(&mut place).collect();
-            let argument = call.argument.map(&mut place);
+            let arguments = call.arguments.into_iter().map(&mut place).collect();
             let same_stage =
                 |stage: &OverSpec| stage.partition_by == partition_by && stage.order == order;
             let stage = stages.iter().position(same_stage).unwrap_or_else(|| {
@@ -474,9 +492,9 @@ impl QueryBinder<'_, '_> {
                 });
                 stages.len() - 1
             });
-            let PendingOver { function, frame, data_type, label, .. } = call;
+            let PendingOver { function, ignores_nulls, frame, data_type, label, .. } = call;
             let calls = &mut stages[stage].calls;
-            let call = OverCall { function, argument, frame, data_type, label };
+            let call = OverCall { function, arguments, ignores_nulls, frame, data_type, label };
             let at = calls.iter().position(|other| *other == call).unwrap_or_else(|| {
                 calls.push(call);
                 calls.len() - 1
@@ -568,6 +586,10 @@ fn top_n_of(
         keep: None,
         span: call.span,
     }
+}
+
+fn nulls_text(ignores_nulls: bool) -> &'static str {
+    if ignores_nulls { " IGNORE NULLS" } else { "" }
 }
 
 /// Turns columns that stand for calls into those that hold their values.

@@ -207,7 +207,7 @@ fn prune_aggregate(
         .map(|(call, _)| call)
         .collect();
     for call in &calls {
-        for column in [call.argument, call.filter].into_iter().flatten() {
+        for column in call.inputs().chain(call.filter) {
             below[column] = true;
         }
     }
@@ -215,7 +215,8 @@ fn prune_aggregate(
     let calls = calls
         .into_iter()
         .map(|mut call| {
-            call.argument = call.argument.map(|column| pruned.at(column));
+            call.arguments.iter_mut().for_each(|column| *column = pruned.at(*column));
+            call.order.iter_mut().for_each(|key| key.column = pruned.at(key.column));
             call.filter = call.filter.map(|column| pruned.at(column));
             call
         })
@@ -249,14 +250,17 @@ fn prune_over(input: Relation, spec: OverSpec, names: Vec<String>, needed: &[boo
     if let OverOrder::EventTime { column } = spec.order {
         below[column] = true;
     }
-    for column in calls.iter().filter_map(|((call, _), _)| call.argument) {
+    for &column in calls.iter().flat_map(|((call, _), _)| &call.arguments) {
         below[column] = true;
     }
     let (input, mut map) = narrowed(input, &below);
     let at = |column: usize| map[column].unwrap_or(0);
     let (calls, names): (Vec<_>, Vec<_>) = calls
         .into_iter()
-        .map(|((call, name), _)| (OverCall { argument: call.argument.map(at), ..call }, name))
+        .map(|((call, name), _)| {
+            let arguments = call.arguments.iter().copied().map(at).collect();
+            (OverCall { arguments, ..call }, name)
+        })
         .unzip();
     let order = match spec.order {
         OverOrder::EventTime { column } => OverOrder::EventTime { column: at(column) },

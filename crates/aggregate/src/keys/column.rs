@@ -208,6 +208,11 @@ impl KeyColumn {
         }
     }
 
+    /// Whether the group's value is NULL.
+    pub(crate) fn is_null(&self, group: usize) -> bool {
+        self.nulls().is_null(group)
+    }
+
     /// The group's value as a SQL constant.
     pub(crate) fn scalar(&self, group: usize) -> Scalar {
         if self.nulls().is_null(group) {

@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
+use arrow_buffer::NullBuffer;
 use tidemill_plan::{Frame, OverCall, OverFunction};
 use tidemill_record::DataType;
 
 use super::held::{Function, Held, Queue, Ring, Running};
+use super::present::{Before, Present};
 use super::ranks::Ranks;
+use crate::argument::valid;
 use crate::state::{Accumulator, Build, Output, Overflow, Results};
 use crate::states::{accumulator_of, first_last};
 
@@ -17,8 +20,8 @@ pub(crate) struct OverRows<'a> {
     pub(crate) slots: &'a [u32],
     /// There are slots up to this one.
     pub(crate) slot_count: usize,
-    /// One value a row; absent for `COUNT(*)` and ranks.
-    pub(crate) argument: Option<&'a ArrayRef>,
+    /// One value a row each; none for `COUNT(*)` and ranks.
+    pub(crate) arguments: &'a [&'a ArrayRef],
     /// Event times, ascending; rows of one time are all here. `None` in order of arrival.
     pub(crate) times: Option<&'a [i64]>,
 }
@@ -44,30 +47,42 @@ pub(crate) fn over_state_of(
     call: &OverCall,
     input_types: &[DataType],
 ) -> Option<Box<dyn OverState>> {
-    let argument = call.argument.map(|argument| &input_types[argument]);
+    let arguments: Vec<&DataType> =
+        call.arguments.iter().map(|&argument| &input_types[argument]).collect();
+    let argument = arguments.first().copied();
     let result = &call.data_type;
+    let ignores_nulls = call.ignores_nulls;
     let pick = |frame, place, rows_min, rows_max| {
-        first_last::state::<false, _>(&Pick { frame, place, rows_min, rows_max }, argument?, result)
+        let pick = Pick { frame, place, rows_min, rows_max, ignores_nulls };
+        first_last::state::<false, _>(&pick, argument?, result)
     };
+    let last = |frame| {
+        first_last::state::<true, _>(&Aggregate { frame, ignores_nulls }, argument?, result)
+    };
+    let is_growing = matches!(call.frame, Frame::Rows(None) | Frame::Range(None));
     match (&call.function, call.frame) {
         (OverFunction::Aggregate(function), frame) => {
-            accumulator_of(&Aggregate { frame }, function, argument, result)
+            let aggregate = Aggregate { frame, ignores_nulls };
+            accumulator_of(&aggregate, function, &arguments, result)
         }
+        (OverFunction::LastValue, frame) if ignores_nulls && is_growing => last(frame),
+        (OverFunction::LastValue, frame) if ignores_nulls => pick(frame, usize::MAX, 1, usize::MAX),
         (OverFunction::LastValue, Frame::Rows(_)) => pick(Frame::Rows(Some(0)), 0, 1, usize::MAX),
         // The newest row is the last of its peers, wherever the frame begins.
-        (OverFunction::LastValue, Frame::Range(_)) => first_last::state::<true, _>(
-            &Aggregate { frame: Frame::Range(None) },
-            argument?,
-            result,
-        ),
+        (OverFunction::LastValue, Frame::Range(_)) => last(Frame::Range(None)),
         (OverFunction::NthValue { n }, frame) => {
             let n = usize::try_from(*n).unwrap_or(usize::MAX);
-            let is_growing = matches!(frame, Frame::Rows(None) | Frame::Range(None));
             pick(frame, n - 1, n, if is_growing { n } else { usize::MAX })
+        }
+        (OverFunction::Lag { rows }, _) if ignores_nulls && *rows > 0 => {
+            let rows = usize::try_from(*rows).unwrap_or(usize::MAX - 1);
+            first_last::state::<false, _>(&PickBefore { rows }, argument?, result)
         }
         (OverFunction::Lag { rows }, _) => {
             let rows_min = usize::try_from(*rows).unwrap_or(usize::MAX).saturating_add(1);
-            pick(Frame::Rows(Some(*rows)), 0, rows_min, usize::MAX)
+            let (frame, rows_max, ignores_nulls) = (Frame::Rows(Some(*rows)), usize::MAX, false);
+            let pick = Pick { frame, place: 0, rows_min, rows_max, ignores_nulls };
+            first_last::state::<false, _>(&pick, argument?, result)
         }
         (OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank, _) => {
             Some(Box::new(Ranks::new(&call.function)))
@@ -77,19 +92,22 @@ pub(crate) fn over_state_of(
 
 struct Aggregate {
     frame: Frame,
+    ignores_nulls: bool,
 }
 
 impl Build for Aggregate {
     type Built = Box<dyn OverState>;
 
     fn build<A: Accumulator>(&self, accumulator: A, data_type: &DataType) -> Self::Built {
-        let function = Function { accumulator, place: 0, rows_min: 0, rows_max: usize::MAX };
-        match self.frame {
+        let (frame, ignores_nulls) = (self.frame, self.ignores_nulls);
+        let (place, rows_min, rows_max) = (0, 0, usize::MAX);
+        let function = Function { accumulator, place, rows_min, rows_max, ignores_nulls };
+        match frame {
             Frame::Rows(None) | Frame::Range(None) => {
-                Frames::<A, Running<A>>::boxed(function, self.frame, data_type)
+                Frames::<A, Running<A>>::boxed(function, frame, data_type)
             }
             Frame::Rows(Some(_)) | Frame::Range(Some(_)) => {
-                Frames::<A, Queue<A>>::boxed(function, self.frame, data_type)
+                Frames::<A, Queue<A>>::boxed(function, frame, data_type)
             }
         }
     }
@@ -100,15 +118,37 @@ struct Pick {
     place: usize,
     rows_min: usize,
     rows_max: usize,
+    ignores_nulls: bool,
 }
 
 impl Build for Pick {
     type Built = Box<dyn OverState>;
 
     fn build<A: Accumulator>(&self, accumulator: A, data_type: &DataType) -> Self::Built {
-        let Self { frame, place, rows_min, rows_max } = *self;
-        let function = Function { accumulator, place, rows_min, rows_max };
-        Frames::<A, Ring<A>>::boxed(function, frame, data_type)
+        let Self { frame, place, rows_min, rows_max, ignores_nulls } = *self;
+        let function = Function { accumulator, place, rows_min, rows_max, ignores_nulls };
+        match frame {
+            // Rows leave the frame whether they have a value or not.
+            Frame::Rows(Some(_)) | Frame::Range(Some(_)) if ignores_nulls => {
+                Frames::<A, Present<A>>::boxed(function, frame, data_type)
+            }
+            _ => Frames::<A, Ring<A>>::boxed(function, frame, data_type),
+        }
+    }
+}
+
+/// `LAG … IGNORE NULLS`, of so many rows, at least one.
+struct PickBefore {
+    rows: usize,
+}
+
+impl Build for PickBefore {
+    type Built = Box<dyn OverState>;
+
+    fn build<A: Accumulator>(&self, accumulator: A, data_type: &DataType) -> Self::Built {
+        let (place, rows_min, rows_max) = (self.rows, 0, self.rows + 1);
+        let function = Function { accumulator, place, rows_min, rows_max, ignores_nulls: true };
+        Frames::<A, Before<A>>::boxed(function, Frame::Rows(None), data_type)
     }
 }
 
@@ -146,8 +186,8 @@ impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
 
     /// Adds row after row to frames of the last `rows_max` rows.
     fn update_rows(&mut self, rows: &OverRows<'_>, rows_max: usize) -> Results {
-        let column = self.function.accumulator.open(rows.argument);
-        let counted = counted::<A>(rows.argument);
+        let column = self.function.accumulator.open(rows.arguments);
+        let counted = self.function.counted(rows.arguments);
         let mut output = self.function.accumulator.output(rows.slots.len(), &self.data_type);
         let mut overflow = None;
         for (row, &key) in rows.slots.iter().enumerate() {
@@ -173,8 +213,8 @@ impl<A: Accumulator, H: Held<A> + 'static> Frames<A, H> {
     /// Adds all rows of one event time before giving their values: they are in each other's frame.
     fn update_range(&mut self, rows: &OverRows<'_>, reach_us: Option<i64>) -> Results {
         let times = rows.times.expect("frames of RANGE are in event-time order");
-        let column = self.function.accumulator.open(rows.argument);
-        let counted = counted::<A>(rows.argument);
+        let column = self.function.accumulator.open(rows.arguments);
+        let counted = self.function.counted(rows.arguments);
         let mut output = self.function.accumulator.output(rows.slots.len(), &self.data_type);
         let mut overflow = None;
         let mut start = 0;
@@ -250,8 +290,9 @@ impl<A: Accumulator, H: Held<A> + 'static> OverState for Frames<A, H> {
     }
 }
 
-/// Rows that are not NULL; `None` where all count.
-fn counted<A: Accumulator>(argument: Option<&ArrayRef>) -> Option<arrow_buffer::NullBuffer> {
-    let nulls = argument.filter(|_| A::SKIPS_NULLS)?.logical_nulls()?;
-    (nulls.null_count() > 0).then_some(nulls)
+impl<A: Accumulator> Function<A> {
+    /// Rows that count; `None` where all do.
+    fn counted(&self, arguments: &[&ArrayRef]) -> Option<NullBuffer> {
+        if A::SKIPS_NULLS || self.ignores_nulls { valid(arguments) } else { None }
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Function<A> {
     pub(crate) rows_min: usize,
     /// Of [`Ring`]: rows beyond these many are not kept.
     pub(crate) rows_max: usize,
+    /// `IGNORE NULLS`: rows with a NULL are not counted, whatever the function does with them.
+    pub(crate) ignores_nulls: bool,
 }
 
 /// Rows of one key's frame.
@@ -40,8 +42,8 @@ pub(crate) trait Held<A: Accumulator>: Default + Send {
 }
 
 /// One aggregate and whether a row counted.
-struct Partial<S> {
-    state: S,
+pub(crate) struct Partial<S> {
+    pub(crate) state: S,
     is_seen: bool,
 }
 
@@ -51,7 +53,7 @@ impl<S: Default> Default for Partial<S> {
     }
 }
 
-fn of_row<A: Accumulator>(
+pub(crate) fn of_row<A: Accumulator>(
     function: &Function<A>,
     column: &A::Column<'_>,
     row: usize,
@@ -218,7 +220,7 @@ impl<A: Accumulator> Held<A> for Ring<A> {
 
     #[inline]
     fn push(&mut self, function: &Function<A>, column: &A::Column<'_>, row: usize, counted: bool) {
-        if self.rows.len() < function.rows_max {
+        if counted && self.rows.len() < function.rows_max {
             self.rows.push_back(of_row(function, column, row, counted).state);
         }
     }

@@ -6,6 +6,7 @@
 mod frames;
 mod held;
 mod idle;
+mod present;
 mod ranks;
 mod table;
 mod waiting;

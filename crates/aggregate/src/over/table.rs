@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use tidemill_plan::{OverOrder, OverSpec};
 use tidemill_record::{Batch, Cause, Columns, EventTime, Moment, Offset};
 
+use crate::argument::Arguments;
 use crate::changes::row_moment;
 use crate::intern::Interner;
 use crate::over::frames::{OverRows, OverState, over_state_of};
@@ -77,7 +78,7 @@ impl OverTable {
             match over_state_of(call, &spec.input_types) {
                 Some(function) => functions.push(function),
                 None => {
-                    let argument = call.argument.map(|at| spec.input_types[at].clone());
+                    let argument = call.arguments.first().map(|&at| spec.input_types[at].clone());
                     refusal = Some(AggregateError::Unsupported {
                         what: call.label.clone(),
                         data_type: argument.unwrap_or_else(|| call.data_type.clone()),
@@ -205,12 +206,9 @@ impl OverTable {
         };
         let mut results = SmallVec::with_capacity(self.functions.len());
         for (at, call) in self.spec.calls.iter().enumerate() {
-            let rows = OverRows {
-                slots: &self.slots,
-                slot_count,
-                argument: call.argument.map(|column| batch.column(column)),
-                times,
-            };
+            let arguments: Arguments<'_> =
+                call.arguments.iter().map(|&column| batch.column(column)).collect();
+            let rows = OverRows { slots: &self.slots, slot_count, arguments: &arguments, times };
             results.push(self.functions[at].update(&rows));
         }
         let (calls, overflow) = until_overflow(results);

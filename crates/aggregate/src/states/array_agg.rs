@@ -73,7 +73,7 @@ impl State for ArrayAgg {
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
-        let argument = rows.argument.expect("only COUNT goes without an argument");
+        let argument = rows.arguments[0];
         let input = self.values.input(argument);
         for (row, &group) in rows.groups.iter().enumerate() {
             if rows.selected.as_ref().is_none_or(|selected| selected.value(row)) {
@@ -87,7 +87,7 @@ impl State for ArrayAgg {
         // A group's values only ever follow each other, so what a result held is known by how
         // many there were after its row.
         let mut lens = Vec::with_capacity(rows.groups.len());
-        let argument = rows.argument.expect("only COUNT goes without an argument");
+        let argument = rows.arguments[0];
         let input = self.values.input(argument);
         for (row, &group) in rows.groups.iter().enumerate() {
             if rows.selected.as_ref().is_none_or(|selected| selected.value(row)) {

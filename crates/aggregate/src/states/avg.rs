@@ -51,8 +51,8 @@ where
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<Float64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
-        values::<T>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+        values::<T>(arguments)
     }
 
     #[inline]
@@ -99,8 +99,8 @@ where
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<Float64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
-        values::<T>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+        values::<T>(arguments)
     }
 
     #[inline]
@@ -139,8 +139,8 @@ impl Accumulator for AvgDecimals {
     type Column<'a> = &'a [i128];
     type Output = Numbers<Float64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [i128] {
-        values::<Decimal128Type>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [i128] {
+        values::<Decimal128Type>(arguments)
     }
 
     #[inline]

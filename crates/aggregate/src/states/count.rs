@@ -15,7 +15,7 @@ impl Accumulator for Count {
     type Column<'a> = ();
     type Output = Numbers<Int64Type>;
 
-    fn open(&self, _: Option<&ArrayRef>) {}
+    fn open(&self, _: &[&ArrayRef]) {}
 
     #[inline]
     fn add(&self, state: &mut i64, _: bool, (): &(), _: usize) -> usize {

@@ -42,8 +42,8 @@ where
     type Column<'a> = &'a PrimitiveArray<T>;
     type Output = Numbers<T>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a PrimitiveArray<T> {
-        argument.expect("only COUNT goes without an argument").as_primitive()
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a PrimitiveArray<T> {
+        arguments[0].as_primitive()
     }
 
     #[inline]
@@ -89,8 +89,8 @@ impl<const IS_LAST: bool> Accumulator for EdgeBoolean<IS_LAST> {
     type Column<'a> = &'a BooleanArray;
     type Output = BooleanBuilder;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a BooleanArray {
-        argument.expect("only COUNT goes without an argument").as_boolean()
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a BooleanArray {
+        arguments[0].as_boolean()
     }
 
     #[inline]
@@ -154,8 +154,8 @@ impl<const IS_LAST: bool> Accumulator for EdgeBytes<IS_LAST> {
     type Column<'a> = BinaryViewArray;
     type Output = BytesOutput;
 
-    fn open(&self, argument: Option<&ArrayRef>) -> BinaryViewArray {
-        bytes_of(argument)
+    fn open(&self, arguments: &[&ArrayRef]) -> BinaryViewArray {
+        bytes_of(arguments)
     }
 
     #[inline]

@@ -161,8 +161,8 @@ impl Accumulator for ApproxCountDistinct {
     type Column<'a> = Vec<u64>;
     type Output = Numbers<Int64Type>;
 
-    fn open(&self, argument: Option<&ArrayRef>) -> Vec<u64> {
-        let argument = argument.expect("only COUNT goes without an argument");
+    fn open(&self, arguments: &[&ArrayRef]) -> Vec<u64> {
+        let argument = arguments[0];
         let mut hashes = Vec::with_capacity(argument.len());
         self.hasher.input(argument).hash_rows(argument.len(), &mut hashes);
         hashes

@@ -47,8 +47,8 @@ where
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<T>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
-        values::<T>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+        values::<T>(arguments)
     }
 
     #[inline]
@@ -88,8 +88,8 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBoolean<IS_MAX> {
     type Column<'a> = &'a BooleanArray;
     type Output = BooleanBuilder;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a BooleanArray {
-        argument.expect("only COUNT goes without an argument").as_boolean()
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a BooleanArray {
+        arguments[0].as_boolean()
     }
 
     #[inline]
@@ -120,8 +120,8 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBoolean<IS_MAX> {
 ///
 /// # Panics
 /// If it is neither, or there is none.
-pub(crate) fn bytes_of(argument: Option<&ArrayRef>) -> BinaryViewArray {
-    let argument = argument.expect("only COUNT goes without an argument");
+pub(crate) fn bytes_of(arguments: &[&ArrayRef]) -> BinaryViewArray {
+    let argument = arguments[0];
     match argument.as_string_view_opt() {
         Some(text) => text.clone().to_binary_view(),
         None => argument.as_binary_view().clone(),
@@ -151,8 +151,8 @@ impl<const IS_MAX: bool> Accumulator for ExtremeBytes<IS_MAX> {
     type Column<'a> = BinaryViewArray;
     type Output = BytesOutput;
 
-    fn open(&self, argument: Option<&ArrayRef>) -> BinaryViewArray {
-        bytes_of(argument)
+    fn open(&self, arguments: &[&ArrayRef]) -> BinaryViewArray {
+        bytes_of(arguments)
     }
 
     #[inline]

@@ -1,23 +1,24 @@
-//! `PERCENTILE_CONT` and `MEDIAN`: every value of a group is kept, eight bytes each.
-//!
-//! A group that is asked once has its values in order of arrival. One that is asked again and again
-//! (`EMIT CHANGES`) has them in two heaps, of those up to the place that is asked for and those beyond, so
-//! that a value costs its way through a heap and not a look at all of them. The result depends on which
-//! values there are, and not on their order.
+//! `PERCENTILE_CONT`, `PERCENTILE_DISC` and their kin: every value of a group is kept.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::cmp::Ordering;
+use std::marker::PhantomData;
 
-use arrow_array::ArrayRef;
+use arrow_array::builder::BooleanBuilder;
+use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
+use arrow_array::{ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray};
 use tidemill_record::DataType;
 
+use super::for_primitive;
+use super::kept::{Kept, Place, Value};
+use super::min_max::bytes_of;
 use super::rank::Ranked;
 use super::sum::values;
-use crate::state::{Accumulator, Cells, Numbers, State, allocated, reserve_outside};
+use crate::argument::Column;
+use crate::state::{Accumulator, BytesOutput, Cells, Numbers, Output, State, allocated};
 
-/// The state for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
-pub(crate) fn state(
+/// The state of `PERCENTILE_CONT` for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
+pub(crate) fn between(
     fraction: f64,
     argument: &DataType,
     result: &DataType,
@@ -25,72 +26,59 @@ pub(crate) fn state(
     (*argument == DataType::Double).then(|| Cells::boxed(Percentile { fraction }, result))
 }
 
-/// The values of a group.
-#[derive(Clone)]
-enum Kept {
-    /// In order of arrival.
-    Values(Vec<f64>),
-    /// On both sides of the place that is asked for.
-    Halves(Box<Halves>),
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self::Values(Vec::new())
-    }
-}
-
-/// Invariant: no value of `low` comes after one of `high`; `low` has as many as [`Percentile::low_count`]
-/// says.
-#[derive(Clone, Default)]
-struct Halves {
-    low: BinaryHeap<InOrder>,
-    high: BinaryHeap<Reverse<InOrder>>,
+/// The state of `PERCENTILE_DISC`; `None` if the argument has no order.
+pub(crate) fn one_of(
+    fraction: f64,
+    is_descending: bool,
+    argument: &DataType,
+    result: &DataType,
+) -> Option<Box<dyn State>> {
+    let place = OneOf { fraction: Fraction::of(fraction), is_descending };
+    Some(match argument {
+        DataType::Interval => return None,
+        DataType::Boolean => Cells::boxed(Quantile::<Truth>(place, PhantomData), result),
+        DataType::Varchar | DataType::Varbinary => {
+            Cells::boxed(Quantile::<Bytes>(place, PhantomData), result)
+        }
+        _ => for_primitive!(
+            argument,
+            T => Cells::boxed(Quantile::<Fixed<T>>(place, PhantomData), result),
+            _ => return None
+        ),
+    })
 }
 
 /// A value in the order of SQL, and of equal ones in that of their bits, so that no two differ in nothing.
 #[derive(Clone, Copy)]
-struct InOrder(f64);
+struct InOrder<T>(T);
 
-impl Ord for InOrder {
+impl<T: Ranked> Ord for InOrder<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         #[cfg(test)]
         tests::COMPARED.with(|count| count.set(count.get() + 1));
-        self.0.rank(&other.0).then_with(|| self.0.total_cmp(&other.0))
+        self.0.rank(&other.0).then_with(|| self.0.bits_rank(&other.0))
     }
 }
 
-impl PartialOrd for InOrder {
+impl<T: Ranked> PartialOrd for InOrder<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for InOrder {
+impl<T: Ranked> PartialEq for InOrder<T> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for InOrder {}
+impl<T: Ranked> Eq for InOrder<T> {}
 
-impl Kept {
-    fn len(&self) -> usize {
-        match self {
-            Self::Values(values) => values.len(),
-            Self::Halves(halves) => halves.low.len() + halves.high.len(),
-        }
-    }
+impl<T: Ranked> Value for InOrder<T> {}
 
-    fn into_values(self) -> Vec<f64> {
-        match self {
-            Self::Values(values) => values,
-            Self::Halves(halves) => {
-                let Halves { low, high } = *halves;
-                let high = high.into_iter().map(|Reverse(value)| value);
-                low.into_iter().chain(high).map(|value| value.0).collect()
-            }
-        }
+impl Value for Box<[u8]> {
+    fn outside_bytes(&self) -> usize {
+        allocated(self.len())
     }
 }
 
@@ -110,123 +98,238 @@ impl Percentile {
         ((place.floor() as usize).min(last), place - place.floor())
     }
 
-    /// Of so many values, how many are up to the place.
-    fn low_count(&self, count: usize) -> usize {
-        if count == 0 { 0 } else { self.place(count).0 + 1 }
-    }
-
     /// The value at the fraction of the way from the least to the greatest, between the two
     /// nearest ones by their distance.
-    fn of(&self, kept: &Kept) -> Option<f64> {
-        if kept.len() == 0 {
-            return None;
-        }
-        let (below, weight) = self.place(kept.len());
-        let (low, high) = match kept {
-            Kept::Values(values) => {
-                let mut values: Vec<InOrder> = values.iter().copied().map(InOrder).collect();
-                let (_, low, above) = values.select_nth_unstable(below);
-                (*low, above.iter().min().copied())
-            }
-            Kept::Halves(halves) => {
-                (*halves.low.peek()?, halves.high.peek().map(|&Reverse(value)| value))
-            }
-        };
+    fn of(&self, kept: &Kept<InOrder<f64>>) -> Option<f64> {
+        let (low, high) = kept.at(self)?;
+        let (_, weight) = self.place(kept.len());
         let Some(high) = high.filter(|_| weight != 0.0) else { return Some(low.0) };
         // This form cannot overflow between two finite values. It is rounded once, as DuckDB's is.
         Some(low.0.mul_add(1.0 - weight, high.0 * weight))
     }
+}
 
-    fn push(&self, halves: &mut Halves, value: f64) {
-        let Halves { low, high } = halves;
-        let value = InOrder(value);
-        if low.peek().is_some_and(|greatest| value >= *greatest) {
-            high.push(Reverse(value));
-        } else {
-            low.push(value);
-        }
-        let wanted = self.low_count(low.len() + high.len());
-        while low.len() < wanted {
-            low.extend(high.pop().map(|Reverse(value)| value));
-        }
-        while low.len() > wanted {
-            high.extend(low.pop().map(Reverse));
-        }
-    }
-
-    fn halves_of(&self, values: Vec<f64>) -> Halves {
-        let mut values: Vec<InOrder> = values.into_iter().map(InOrder).collect();
-        let count = self.low_count(values.len());
-        if count < values.len() {
-            values.select_nth_unstable(count);
-        }
-        let high = values.split_off(count).into_iter().map(Reverse).collect();
-        Halves { low: values.into(), high }
+impl Place for Percentile {
+    fn low_count(&self, count: usize) -> usize {
+        if count == 0 { 0 } else { self.place(count).0 + 1 }
     }
 }
 
 impl Accumulator for Percentile {
     const TRACKS_SEEN: bool = false;
     const PREPARES_RUNNING: bool = true;
-    type State = Kept;
+    type State = Kept<InOrder<f64>>;
     type Column<'a> = &'a [f64];
     type Output = Numbers<Float64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [f64] {
-        values::<Float64Type>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [f64] {
+        values::<Float64Type>(arguments)
     }
 
     #[inline]
-    fn add(&self, state: &mut Kept, _: bool, column: &&[f64], row: usize) -> usize {
-        let bytes_before = Self::outside_bytes(state);
-        match state {
-            Kept::Values(values) => {
-                reserve_outside(values, 1);
-                values.push(column[row]);
-            }
-            Kept::Halves(halves) => self.push(halves, column[row]),
-        }
-        Self::outside_bytes(state) - bytes_before
+    fn add(&self, state: &mut Self::State, _: bool, column: &&[f64], row: usize) -> usize {
+        state.push(self, InOrder(column[row]))
     }
 
-    /// The fewer values go to the more, so that groups that join one by one do not move all each time.
-    fn merge(&self, state: &mut Kept, _: bool, mut later: Kept) -> usize {
-        let bytes_before = Self::outside_bytes(state);
-        if later.len() > state.len() {
-            std::mem::swap(state, &mut later);
-        }
-        match state {
-            Kept::Values(values) => values.append(&mut later.into_values()),
-            Kept::Halves(halves) => {
-                later.into_values().into_iter().for_each(|value| self.push(halves, value));
-            }
-        }
-        Self::outside_bytes(state).saturating_sub(bytes_before)
+    fn merge(&self, state: &mut Self::State, _: bool, later: Self::State) -> usize {
+        state.append(self, later)
     }
 
-    fn prepare_running(&self, state: &mut Kept) {
-        if let Kept::Values(values) = state {
-            *state = Kept::Halves(Box::new(self.halves_of(std::mem::take(values))));
-        }
+    fn prepare_running(&self, state: &mut Self::State) {
+        state.prepare_running(self);
     }
 
     fn output(&self, row_count: usize, data_type: &DataType) -> Numbers<Float64Type> {
         Numbers::new(row_count, data_type)
     }
 
-    fn append(&self, output: &mut Numbers<Float64Type>, state: &Kept, _: bool) -> bool {
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &Self::State, _: bool) -> bool {
         output.append(self.of(state));
         true
     }
 
-    fn outside_bytes(state: &Kept) -> usize {
-        match state {
-            Kept::Values(values) => allocated(values.capacity() * size_of::<f64>()),
-            Kept::Halves(halves) => {
-                let capacity = halves.low.capacity() + halves.high.capacity();
-                capacity * size_of::<f64>() + size_of::<Halves>()
-            }
+    fn outside_bytes(state: &Self::State) -> usize {
+        state.outside_bytes()
+    }
+}
+
+/// A number from 0 to 1 as the decimal that it was written as: `0.95` of 20 values are 19, which binary
+/// fractions miss.
+#[derive(Clone, Copy)]
+struct Fraction {
+    numerator: u128,
+    denominator: u128,
+}
+
+impl Fraction {
+    fn of(value: f64) -> Self {
+        // Counts have at most 64 bits, and products must fit.
+        const DIGITS_MAX: usize = 18;
+        let text = value.to_string();
+        let (whole, digits) = text.split_once('.').unwrap_or((&text, ""));
+        let digits = &digits[..digits.len().min(DIGITS_MAX)];
+        let numerator = format!("{whole}{digits}").parse();
+        let digit_count = u32::try_from(digits.len()).expect("at most 18");
+        Self {
+            numerator: numerator.expect("a fraction from 0 to 1 is made of digits"),
+            denominator: 10_u128.pow(digit_count),
         }
+    }
+
+    /// So much of a number, rounded up.
+    fn of_count(self, count: usize) -> usize {
+        let part = (count as u128 * self.numerator).div_ceil(self.denominator);
+        usize::try_from(part).expect("part of a count")
+    }
+}
+
+/// The place of a value that is there.
+#[derive(Clone, Copy)]
+struct OneOf {
+    fraction: Fraction,
+    /// Counted from the greatest.
+    is_descending: bool,
+}
+
+impl Place for OneOf {
+    fn low_count(&self, count: usize) -> usize {
+        if count == 0 {
+            return 0;
+        }
+        let from_start = self.fraction.of_count(count).max(1);
+        if self.is_descending { count - from_start + 1 } else { from_start }
+    }
+}
+
+/// A type of values.
+trait Type: 'static {
+    type Value: Value;
+    type Column<'a>: Column;
+    type Output: Output;
+
+    fn open<'a>(arguments: &[&'a ArrayRef]) -> Self::Column<'a>;
+
+    fn get(column: &Self::Column<'_>, row: usize) -> Self::Value;
+
+    fn output(row_count: usize, data_type: &DataType) -> Self::Output;
+
+    fn append(output: &mut Self::Output, value: Option<&Self::Value>);
+}
+
+struct Fixed<T>(PhantomData<fn() -> T>);
+
+impl<T: ArrowPrimitiveType> Type for Fixed<T>
+where
+    T::Native: Ranked,
+{
+    type Value = InOrder<T::Native>;
+    type Column<'a> = &'a [T::Native];
+    type Output = Numbers<T>;
+
+    fn open<'a>(arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+        values::<T>(arguments)
+    }
+
+    #[inline]
+    fn get(column: &&[T::Native], row: usize) -> InOrder<T::Native> {
+        InOrder(column[row])
+    }
+
+    fn output(row_count: usize, data_type: &DataType) -> Numbers<T> {
+        Numbers::new(row_count, data_type)
+    }
+
+    fn append(output: &mut Numbers<T>, value: Option<&InOrder<T::Native>>) {
+        output.append(value.map(|value| value.0));
+    }
+}
+
+struct Truth;
+
+impl Type for Truth {
+    type Value = InOrder<bool>;
+    type Column<'a> = &'a BooleanArray;
+    type Output = BooleanBuilder;
+
+    fn open<'a>(arguments: &[&'a ArrayRef]) -> &'a BooleanArray {
+        arguments[0].as_boolean()
+    }
+
+    fn get(column: &&BooleanArray, row: usize) -> InOrder<bool> {
+        InOrder(column.value(row))
+    }
+
+    fn output(row_count: usize, _: &DataType) -> BooleanBuilder {
+        BooleanBuilder::with_capacity(row_count)
+    }
+
+    fn append(output: &mut BooleanBuilder, value: Option<&InOrder<bool>>) {
+        output.append_option(value.map(|value| value.0));
+    }
+}
+
+struct Bytes;
+
+impl Type for Bytes {
+    type Value = Box<[u8]>;
+    type Column<'a> = BinaryViewArray;
+    type Output = BytesOutput;
+
+    fn open(arguments: &[&ArrayRef]) -> BinaryViewArray {
+        bytes_of(arguments)
+    }
+
+    fn get(column: &BinaryViewArray, row: usize) -> Box<[u8]> {
+        column.value(row).into()
+    }
+
+    fn output(row_count: usize, data_type: &DataType) -> BytesOutput {
+        BytesOutput::new(row_count, data_type)
+    }
+
+    fn append(output: &mut BytesOutput, value: Option<&Box<[u8]>>) {
+        output.builder.append_option(value);
+    }
+}
+
+/// One of the values of a type.
+struct Quantile<T>(OneOf, PhantomData<fn() -> T>);
+
+impl<T: Type> Accumulator for Quantile<T> {
+    const TRACKS_SEEN: bool = false;
+    const PREPARES_RUNNING: bool = true;
+    type State = Kept<T::Value>;
+    type Column<'a> = T::Column<'a>;
+    type Output = T::Output;
+
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> T::Column<'a> {
+        T::open(arguments)
+    }
+
+    #[inline]
+    fn add(&self, state: &mut Self::State, _: bool, column: &T::Column<'_>, row: usize) -> usize {
+        state.push(&self.0, T::get(column, row))
+    }
+
+    fn merge(&self, state: &mut Self::State, _: bool, later: Self::State) -> usize {
+        state.append(&self.0, later)
+    }
+
+    fn prepare_running(&self, state: &mut Self::State) {
+        state.prepare_running(&self.0);
+    }
+
+    fn output(&self, row_count: usize, data_type: &DataType) -> T::Output {
+        T::output(row_count, data_type)
+    }
+
+    fn append(&self, output: &mut T::Output, state: &Self::State, _: bool) -> bool {
+        T::append(output, state.at(&self.0).map(|(value, _)| value).as_ref());
+        true
+    }
+
+    fn outside_bytes(state: &Self::State) -> usize {
+        state.outside_bytes()
     }
 }
 
@@ -284,10 +387,11 @@ mod tests {
     fn values_that_are_equal_and_not_numbers_have_an_order() {
         let percentile = Percentile { fraction: 0.5 };
         for values in [[0.0, -0.0, 0.0], [f64::NAN, 1.0, -f64::NAN], [-0.0, -0.0, 0.0]] {
-            let kept = Kept::Values(values.to_vec());
+            let mut kept = Kept::default();
+            (0..3).for_each(|row| _ = percentile.add(&mut kept, false, &&values[..], row));
             let mut halves = kept.clone();
             percentile.prepare_running(&mut halves);
-            let bits = |kept: &Kept| percentile.of(kept).map(f64::to_bits);
+            let bits = |kept: &_| percentile.of(kept).map(f64::to_bits);
             assert_eq!(bits(&kept), bits(&halves), "{values:?}");
         }
     }
@@ -307,5 +411,18 @@ mod tests {
         };
         let (few, many) = (compared(10_000), compared(100_000));
         assert!(few > 10_000 && many <= 14 * few, "{few}, then {many}: n log n, and not n n");
+    }
+
+    /// The expected ones are DuckDB's `quantile_disc` of the values 1 to 20 and 1 to 7.
+    #[test]
+    fn a_value_that_is_there_is_that_of_the_fraction_as_it_is_written() {
+        for (fraction, of_20, of_7) in
+            [(0.0, 1, 1), (0.95, 19, 7), (0.35, 7, 3), (0.3, 6, 3), (1.0, 20, 7)]
+        {
+            let place = OneOf { fraction: Fraction::of(fraction), is_descending: false };
+            assert_eq!((place.low_count(20), place.low_count(7)), (of_20, of_7), "{fraction}");
+            let place = OneOf { is_descending: true, ..place };
+            assert_eq!((place.low_count(20), place.low_count(7)), (21 - of_20, 8 - of_7));
+        }
     }
 }

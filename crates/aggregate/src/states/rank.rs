@@ -10,6 +10,12 @@ pub(crate) trait Ranked: Copy + Default + Send + 'static {
     /// Compares two values.
     fn rank(&self, other: &Self) -> Ordering;
 
+    /// An order of values that are equal, such that those which differ in nothing are equal.
+    #[inline]
+    fn bits_rank(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+
     /// Whether this value comes strictly before the other.
     #[inline]
     fn precedes(self, other: Self) -> bool {
@@ -46,6 +52,11 @@ macro_rules! ranked_float {
                     Some(ordering) => ordering,
                     None => self.is_nan().cmp(&other.is_nan()),
                 }
+            }
+
+            #[inline]
+            fn bits_rank(&self, other: &Self) -> Ordering {
+                self.total_cmp(other)
             }
 
             #[inline]

@@ -37,8 +37,8 @@ impl Accumulator for StringAgg {
     type Column<'a> = BinaryViewArray;
     type Output = BytesOutput;
 
-    fn open(&self, argument: Option<&ArrayRef>) -> BinaryViewArray {
-        bytes_of(argument)
+    fn open(&self, arguments: &[&ArrayRef]) -> BinaryViewArray {
+        bytes_of(arguments)
     }
 
     #[inline]

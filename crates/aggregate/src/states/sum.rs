@@ -35,8 +35,8 @@ pub(crate) fn state<B: Build>(
 ///
 /// # Panics
 /// If there is none: the plan gives every function but `COUNT` an argument.
-pub(crate) fn values<T: ArrowPrimitiveType>(argument: Option<&ArrayRef>) -> &[T::Native] {
-    argument.expect("only COUNT goes without an argument").as_primitive::<T>().values()
+pub(crate) fn values<'a, T: ArrowPrimitiveType>(arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+    arguments[0].as_primitive::<T>().values()
 }
 
 /// Integers, in 128 bits: 2^64 values cannot overflow it. Whether the total is a `BIGINT` is
@@ -51,8 +51,8 @@ where
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<Int64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
-        values::<T>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+        values::<T>(arguments)
     }
 
     #[inline]
@@ -89,8 +89,8 @@ where
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<Float64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [T::Native] {
-        values::<T>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [T::Native] {
+        values::<T>(arguments)
     }
 
     #[inline]
@@ -123,8 +123,8 @@ impl Accumulator for SumDecimals {
     type Column<'a> = &'a [i128];
     type Output = Numbers<Decimal128Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [i128] {
-        values::<Decimal128Type>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [i128] {
+        values::<Decimal128Type>(arguments)
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! `STDDEV` and `VARIANCE`, of a population and of a sample.
+//! `STDDEV` and `VARIANCE`, of a population and of a sample, and `SEM`.
 //!
 //! Source: B. P. Welford, "Note on a Method for Calculating Corrected Sums of Squares and
 //! Products", Technometrics 4(3), 1962, one value at a time; T. F. Chan, G. H. Golub and
@@ -14,7 +14,7 @@ use tidemill_record::DataType;
 use super::sum::values;
 use crate::state::{Accumulator, Build, Numbers};
 
-/// The state for one of the four functions; `None` unless the argument is `DOUBLE`.
+/// The state for one of the five functions; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state<B: Build>(
     build: &B,
     function: &AggregateFunction,
@@ -23,8 +23,9 @@ pub(crate) fn state<B: Build>(
 ) -> Option<B::Built> {
     use AggregateFunction as F;
     let is_sample = matches!(function, F::StddevSamp | F::VarSamp);
-    let is_root = matches!(function, F::StddevPop | F::StddevSamp);
-    let variance = Variance { is_sample, is_root };
+    let is_root = matches!(function, F::StddevPop | F::StddevSamp | F::Sem);
+    let is_of_mean = *function == F::Sem;
+    let variance = Variance { is_sample, is_root, is_of_mean };
     (*argument == DataType::Double).then(|| build.build(variance, result))
 }
 
@@ -33,6 +34,8 @@ struct Variance {
     is_sample: bool,
     /// Takes the square root.
     is_root: bool,
+    /// Is the error of the mean, and not of one value.
+    is_of_mean: bool,
 }
 
 /// Moments of the values so far.
@@ -50,8 +53,8 @@ impl Accumulator for Variance {
     type Column<'a> = &'a [f64];
     type Output = Numbers<Float64Type>;
 
-    fn open<'a>(&self, argument: Option<&'a ArrayRef>) -> &'a [f64] {
-        values::<Float64Type>(argument)
+    fn open<'a>(&self, arguments: &[&'a ArrayRef]) -> &'a [f64] {
+        values::<Float64Type>(arguments)
     }
 
     #[inline]
@@ -93,7 +96,9 @@ impl Accumulator for Variance {
             // A population of one does not vary, even if its value is not finite.
             if state.count == 1 { 0.0 } else { state.squares / divisor as f64 }
         });
-        output.append(variance.map(|v| if self.is_root { v.sqrt() } else { v }));
+        let error = variance.map(|v| if self.is_root { v.sqrt() } else { v });
+        let of_mean = |error: f64| error / (state.count as f64).sqrt();
+        output.append(if self.is_of_mean { error.map(of_mean) } else { error });
         true
     }
 }

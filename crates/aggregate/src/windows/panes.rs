@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use tidemill_plan::{AggregateFunction, AggregateSpec, Emit, WindowKind, WindowSpec};
+use tidemill_plan::{AggregateSpec, Emit, WindowKind, WindowSpec};
 use tidemill_record::{Batch, EventTime, Moment, Offset};
 
 use crate::changes::row_moment;
@@ -88,16 +88,8 @@ impl PaneTable {
         let window = spec.window.expect("a windowed grouping");
         let emit = spec.emit;
         let pane_us = window.kind.pane_us().expect("sessions have a table of their own");
-        let is_mergeable = spec.calls.iter().all(|call| {
-            !call.is_distinct
-                && !matches!(
-                    call.function,
-                    AggregateFunction::FirstValue
-                        | AggregateFunction::LastValue
-                        | AggregateFunction::ArrayAgg
-                        | AggregateFunction::StringAgg { .. }
-                )
-        });
+        let mut calls = spec.calls.iter();
+        let is_mergeable = calls.all(|call| !call.is_distinct && !call.function.follows_order());
         let is_tumbling = matches!(window.kind, WindowKind::Tumbling { .. });
         let is_shared = emit == Emit::Final && window.allowed_lateness_us == 0 && is_mergeable;
         Self {

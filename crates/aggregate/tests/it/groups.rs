@@ -1,7 +1,9 @@
 //! Groupings that speak once, at the end: keys of every type, every aggregate, cuts and merges.
 
 use tidemill_aggregate::{AggTable, GroupOrder};
-use tidemill_plan::{AggregateCall, AggregateFunction as F, AggregateSpec, Emit, Scalar, Span};
+use tidemill_plan::{
+    AggregateCall, AggregateFunction as F, AggregateSpec, Emit, Scalar, SortKey, Span,
+};
 use tidemill_record::{Batch, DataType};
 
 use crate::reference::{groups, is_close, row_of};
@@ -9,11 +11,18 @@ use crate::values::{Random, all_types, batch, compare, joined, lines, random_cut
 
 pub(crate) fn call(function: F, argument: Option<usize>, data_type: DataType) -> AggregateCall {
     let label = format!("{}(…)", function.name());
-    AggregateCall { function, is_distinct: false, argument, filter: None, data_type, label }
+    let (arguments, order) = (argument.into_iter().collect(), Vec::new());
+    let is_distinct = false;
+    AggregateCall { function, is_distinct, arguments, order, filter: None, data_type, label }
 }
 
 pub(crate) fn distinct(call: AggregateCall) -> AggregateCall {
     AggregateCall { is_distinct: true, ..call }
+}
+
+/// A call that takes rows in the order of a column.
+fn ordered(call: AggregateCall, key: SortKey) -> AggregateCall {
+    AggregateCall { order: vec![key], ..call }
 }
 
 fn filtered(call: &AggregateCall, filter: usize) -> AggregateCall {
@@ -69,6 +78,18 @@ pub(crate) fn calls_for(data_type: &DataType, argument: usize) -> Vec<AggregateC
         for fraction in [0.0, 0.3, 0.5, 1.0] {
             calls.push(call(F::PercentileCont { fraction }, argument, DataType::Double));
         }
+    }
+    let is_ordered = *data_type != DataType::Interval;
+    for fraction in [0.0, 0.3, 0.95, 1.0].into_iter().filter(|_| is_ordered) {
+        let function = F::PercentileDisc { fraction, is_descending: fraction == 0.95 };
+        calls.push(call(function, argument, data_type.clone()));
+    }
+    calls.push(call(F::Mode, argument, data_type.clone()));
+    if matches!(data_type, DataType::TinyInt | DataType::BigInt) {
+        for function in [F::BitAnd, F::BitOr, F::BitXor] {
+            calls.push(call(function, argument, data_type.clone()));
+        }
+        calls.push(distinct(call(F::BitXor, argument, data_type.clone())));
     }
     if *data_type == DataType::Boolean {
         calls.push(call(F::BoolAnd, argument, DataType::Boolean));
@@ -202,6 +223,47 @@ fn every_aggregate_of_every_type() {
             let seed = 1000 * at as u64 + seed;
             check(&spec(types.clone(), vec![0], calls.clone()), seed, 250);
             check(&spec(types.clone(), Vec::new(), calls.clone()), seed, 40);
+        }
+    }
+}
+
+/// `ARG_MIN` and its kin, and calls with an order of their own: the key is column 1, the value column 2.
+#[test]
+fn values_by_keys_of_every_type() {
+    for (at, data_type) in all_types().into_iter().enumerate() {
+        let types = vec![DataType::TinyInt, data_type, DataType::BigInt, DataType::Boolean];
+        let list = DataType::Array(Box::new(DataType::BigInt));
+        let mut calls = Vec::new();
+        for (is_descending, is_nulls_first) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let key = SortKey { column: 1, is_descending, is_nulls_first };
+            let two_keys = |call: AggregateCall| {
+                let second = SortKey { column: 2, is_descending: !is_descending, ..key };
+                AggregateCall { order: vec![key, second], ..call }
+            };
+            for function in [F::FirstValue, F::LastValue] {
+                let call = call(function, Some(2), DataType::BigInt);
+                calls.push(ordered(call.clone(), key));
+                calls.push(two_keys(call));
+            }
+            let all = call(F::ArrayAgg, Some(2), list.clone());
+            calls.push(ordered(all.clone(), key));
+            calls.push(two_keys(all.clone()));
+            calls.push(distinct(ordered(all, SortKey { column: 2, ..key })));
+        }
+        if types[1] != DataType::Interval {
+            for function in [F::ArgMin, F::ArgMax] {
+                let call = call(function, Some(2), DataType::BigInt);
+                calls.push(AggregateCall { arguments: vec![2, 1], ..call });
+            }
+        }
+        let with_filter: Vec<AggregateCall> = calls.iter().map(|call| filtered(call, 3)).collect();
+        calls.extend(with_filter);
+        for seed in 0..4 {
+            let seed = 1000 * at as u64 + seed;
+            check(&spec(types.clone(), vec![0], calls.clone()), seed, 250);
+            check(&spec(types.clone(), Vec::new(), calls.clone()), seed, 30);
         }
     }
 }

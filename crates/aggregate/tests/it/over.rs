@@ -40,7 +40,14 @@ fn call(function: OverFunction, frame: Frame) -> OverCall {
         OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => None,
         _ => Some(2),
     };
-    OverCall { function, argument, frame, data_type: DataType::BigInt, label: String::new() }
+    OverCall {
+        function,
+        arguments: argument.into_iter().collect(),
+        ignores_nulls: false,
+        frame,
+        data_type: DataType::BigInt,
+        label: String::new(),
+    }
 }
 
 fn spec(order: OverOrder, calls: Vec<OverCall>, idle_key_ttl_us: Option<i64>) -> OverSpec {
@@ -147,6 +154,18 @@ fn value(
         }
     };
     let counted = || frame.iter().copied().flatten();
+    if call.ignores_nulls {
+        let values: Vec<i64> = counted().collect();
+        match &call.function {
+            OverFunction::LastValue => return values.last().copied(),
+            OverFunction::NthValue { n } => return values.get(index(*n) - 1).copied(),
+            OverFunction::Lag { rows } if *rows > 0 => {
+                let mut earlier = own[..current].iter().rev().filter_map(|(_, r)| r.value);
+                return earlier.nth(index(*rows) - 1);
+            }
+            _ => {}
+        }
+    }
     let before: Vec<i64> = own[..current].iter().map(|(_, r)| r.time).collect();
     match &call.function {
         OverFunction::Aggregate(AggregateFunction::Count) => Some(number(counted().count())),
@@ -201,7 +220,9 @@ fn random_calls(random: &mut Random, is_by_time: bool) -> Vec<OverCall> {
             _ if random.below(2) == 0 => F::Rank,
             _ => F::DenseRank,
         };
-        call(function, frame)
+        let takes_nulls = matches!(function, F::LastValue | F::NthValue { .. } | F::Lag { .. });
+        let ignores_nulls = takes_nulls && random.below(2) == 0;
+        OverCall { ignores_nulls, ..call(function, frame) }
     });
     calls.collect()
 }
@@ -240,7 +261,8 @@ fn frames_agree_with_a_model_that_looks_at_every_row() {
 fn a_key_holds_no_more_than_two_kib_for_a_frame_of_a_hundred_rows() {
     let average = OverCall {
         function: OverFunction::Aggregate(AggregateFunction::Avg),
-        argument: Some(2),
+        arguments: vec![2],
+        ignores_nulls: false,
         frame: Frame::Rows(Some(99)),
         data_type: DataType::Double,
         label: String::new(),

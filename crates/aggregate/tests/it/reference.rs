@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use tidemill_plan::{AggregateCall, AggregateFunction as F, AggregateSpec, Scalar};
+use tidemill_plan::{AggregateCall, AggregateFunction as F, AggregateSpec, Scalar, SortKey};
 use tidemill_record::DataType;
 
 use crate::values::compare;
@@ -33,20 +33,35 @@ pub(crate) fn groups<'a>(
 /// Key and results of one group, as text.
 pub(crate) fn row_of(spec: &AggregateSpec, key: &[Scalar], rows: &[&Vec<Scalar>]) -> Vec<String> {
     let results = spec.calls.iter().map(|call| {
-        let argument = call.argument.map(|at| spec.input_types[at].clone());
+        let argument = call.arguments.first().map(|&at| spec.input_types[at].clone());
         result(call, argument.as_ref(), rows)
     });
     key.iter().map(Scalar::to_string).chain(results).collect()
 }
 
 fn result(call: &AggregateCall, argument: Option<&DataType>, rows: &[&Vec<Scalar>]) -> String {
-    let rows = rows
-        .iter()
-        .filter(|row| call.filter.is_none_or(|condition| row[condition] == Scalar::Boolean(true)));
-    let (Some(at), Some(argument)) = (call.argument, argument) else {
-        return rows.count().to_string();
+    let is_chosen =
+        |row: &&Vec<Scalar>| call.filter.is_none_or(|filter| row[filter] == Scalar::Boolean(true));
+    let mut rows: Vec<&Vec<Scalar>> = rows.iter().copied().filter(is_chosen).collect();
+    let (Some(&at), Some(argument)) = (call.arguments.first(), argument) else {
+        return rows.len().to_string();
     };
-    let mut all: Vec<Scalar> = rows.map(|row| row[at].clone()).collect();
+    if let ([_, by], F::ArgMin | F::ArgMax) = (call.arguments.as_slice(), &call.function) {
+        rows.retain(|row| !row[at].is_null() && !row[*by].is_null());
+        let is_better = |a: &Vec<Scalar>, b: &Vec<Scalar>| match call.function {
+            F::ArgMin => compare(&b[*by], &a[*by]).is_lt(),
+            _ => compare(&b[*by], &a[*by]).is_gt(),
+        };
+        // The first of equals stays.
+        let best = rows.into_iter().reduce(|a, b| if is_better(a, b) { b } else { a });
+        return best.map_or("NULL".to_owned(), |row| row[at].to_string());
+    }
+    // Stable, as the order of a call is.
+    rows.sort_by(|a, b| {
+        let keys = call.order.iter().map(|key| key_order(key, a, b));
+        keys.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    });
+    let mut all: Vec<Scalar> = rows.iter().map(|row| row[at].clone()).collect();
     if call.is_distinct {
         let mut once: Vec<Scalar> = Vec::new();
         for value in all {
@@ -95,7 +110,52 @@ fn result(call: &AggregateCall, argument: Option<&DataType>, rows: &[&Vec<Scalar
         F::Avg => {
             Scalar::Double(doubles(&some).iter().sum::<f64>() / some.len() as f64).to_string()
         }
+        F::Mode => {
+            let count = |value: &Scalar| some.iter().filter(|v| compare(v, value).is_eq()).count();
+            let most = some.iter().reduce(|a, b| if count(b) > count(a) { b } else { a }).unwrap();
+            // Equal values may differ in bits; the first is it.
+            let first = some.iter().find(|value| compare(value, most).is_eq());
+            first.unwrap().to_string()
+        }
+        F::PercentileDisc { fraction, is_descending } => {
+            let mut sorted = some;
+            sorted.sort_by(compare);
+            // Fractions of hundredths, so that counts are exact.
+            let hundredths: usize = format!("{:.0}", fraction * 100.0).parse().unwrap();
+            let place = (sorted.len() * hundredths).div_ceil(100).max(1);
+            let place = if *is_descending { sorted.len() - place } else { place - 1 };
+            sorted[place].to_string()
+        }
+        F::BitAnd | F::BitOr | F::BitXor => {
+            let join = |a: i64, b: i64| match call.function {
+                F::BitAnd => a & b,
+                F::BitOr => a | b,
+                _ => a ^ b,
+            };
+            some.iter().map(whole).reduce(join).unwrap().to_string()
+        }
         function => moments(function, &doubles(&some)),
+    }
+}
+
+/// NULLs where the key puts them, whichever its direction.
+fn key_order(key: &SortKey, a: &[Scalar], b: &[Scalar]) -> Ordering {
+    let (a, b) = (&a[key.column], &b[key.column]);
+    match (a.is_null(), b.is_null()) {
+        (false, false) if key.is_descending => compare(b, a),
+        (false, false) => compare(a, b),
+        (a, b) if key.is_nulls_first => b.cmp(&a),
+        (a, b) => a.cmp(&b),
+    }
+}
+
+fn whole(value: &Scalar) -> i64 {
+    match value {
+        Scalar::TinyInt(value) => i64::from(*value),
+        Scalar::SmallInt(value) => i64::from(*value),
+        Scalar::Integer(value) => i64::from(*value),
+        Scalar::BigInt(value) => *value,
+        other => panic!("{other} is not an integer"),
     }
 }
 
@@ -112,17 +172,7 @@ fn sum(argument: &DataType, values: &[Scalar]) -> String {
             // Addition starts from 0.0, as DuckDB's does; `f64::sum` starts from -0.0.
             Scalar::Double(doubles(values).iter().fold(0.0, |a, b| a + b)).to_string()
         }
-        _ => values
-            .iter()
-            .map(|value| match value {
-                Scalar::TinyInt(value) => i64::from(*value),
-                Scalar::SmallInt(value) => i64::from(*value),
-                Scalar::Integer(value) => i64::from(*value),
-                Scalar::BigInt(value) => *value,
-                other => panic!("{other} is not an integer"),
-            })
-            .sum::<i64>()
-            .to_string(),
+        _ => values.iter().map(whole).sum::<i64>().to_string(),
     }
 }
 

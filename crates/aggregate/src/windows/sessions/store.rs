@@ -8,7 +8,7 @@ use tidemill_plan::AggregateSpec;
 use tidemill_record::Batch;
 
 use crate::AggregateError;
-use crate::argument::{Groups, Rows};
+use crate::argument::{Groups, Rows, arguments_of};
 use crate::changes::row_moment;
 use crate::intern::Interner;
 use crate::state::{Results, State, until_overflow};
@@ -160,7 +160,7 @@ impl SessionStore {
         for (state, call) in self.states.iter_mut().zip(&self.spec.calls) {
             state.update(&Rows {
                 groups,
-                argument: call.argument.map(|column| rows.column(column)),
+                arguments: &arguments_of(call, rows),
                 selected: call.filter.and_then(|column| selected(rows.column(column))),
             })?;
         }
@@ -182,7 +182,7 @@ impl SessionStore {
             let call = &self.spec.calls[at];
             results.push(self.states[at].update_running(&Rows {
                 groups,
-                argument: call.argument.map(|column| rows.column(column)),
+                arguments: &arguments_of(call, rows),
                 selected: call.filter.and_then(|column| selected(rows.column(column))),
             })?);
         }

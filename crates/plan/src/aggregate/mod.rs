@@ -1,99 +1,45 @@
 //! What a grouping computes, and when it speaks.
 
+mod function;
+mod table;
+
 use std::fmt;
 
 use tidemill_record::DataType;
 
-use crate::{Span, WindowKind, WindowSpec};
+pub use function::{AggregateFunction, PairStatistic};
+pub use table::{Aggregate, Takes};
 
-/// An aggregate function, with its constant parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AggregateFunction {
-    /// `COUNT(*)` without an argument, `COUNT(x)` with one. `BIGINT`.
-    Count,
-    /// `SUM(x)`: integers to `BIGINT` (overflow of the sum is an error), `REAL` and `DOUBLE` to
-    /// `DOUBLE`, `DECIMAL(p,s)` to `DECIMAL(38,s)`.
-    Sum,
-    /// `AVG(x)`: `DOUBLE`.
-    Avg,
-    /// `MIN(x)`: any ordered type.
-    Min,
-    /// `MAX(x)`
-    Max,
-    /// `STDDEV_POP(x)`; the argument is `DOUBLE`.
-    StddevPop,
-    /// `STDDEV(x)` and `STDDEV_SAMP(x)`: NULL for fewer than two values.
-    StddevSamp,
-    /// `VAR_POP(x)`
-    VarPop,
-    /// `VARIANCE(x)` and `VAR_SAMP(x)`
-    VarSamp,
-    /// `APPROX_COUNT_DISTINCT(x)`: HyperLogLog, `BIGINT`.
-    ApproxCountDistinct,
-    /// `FIRST_VALUE(x)`: of the first record of the group, NULL included.
-    FirstValue,
-    /// `LAST_VALUE(x)`: of the last record of the group, NULL included.
-    LastValue,
-    /// `STRING_AGG(x, separator)`: in record order, skips NULLs.
-    StringAgg {
-        /// Between the values.
-        separator: String,
-    },
-    /// `ARRAY_AGG(x)`: in record order, NULLs included.
-    ArrayAgg,
-    /// `PERCENTILE_CONT(fraction) WITHIN GROUP (ORDER BY x)`, and `MEDIAN(x)` as 0.5. The
-    /// argument is `DOUBLE`, and so is the result.
-    PercentileCont {
-        /// In `0.0..=1.0`.
-        fraction: f64,
-    },
-    /// `BOOL_AND(x)`
-    BoolAnd,
-    /// `BOOL_OR(x)`
-    BoolOr,
-}
-
-impl AggregateFunction {
-    /// The name as the dialect spells it.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Count => "COUNT",
-            Self::Sum => "SUM",
-            Self::Avg => "AVG",
-            Self::Min => "MIN",
-            Self::Max => "MAX",
-            Self::StddevPop => "STDDEV_POP",
-            Self::StddevSamp => "STDDEV_SAMP",
-            Self::VarPop => "VAR_POP",
-            Self::VarSamp => "VAR_SAMP",
-            Self::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
-            Self::FirstValue => "FIRST_VALUE",
-            Self::LastValue => "LAST_VALUE",
-            Self::StringAgg { .. } => "STRING_AGG",
-            Self::ArrayAgg => "ARRAY_AGG",
-            Self::PercentileCont { .. } => "PERCENTILE_CONT",
-            Self::BoolAnd => "BOOL_AND",
-            Self::BoolOr => "BOOL_OR",
-        }
-    }
-}
+use crate::{SortKey, Span, WindowKind, WindowSpec};
 
 /// One aggregate of a grouping, over columns of the grouping's input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregateCall {
     /// Which function.
     pub function: AggregateFunction,
-    /// `DISTINCT`: each value of the argument counts once a group.
+    /// `DISTINCT`: each value of the arguments counts once a group.
     pub is_distinct: bool,
-    /// Input column of the argument; `None` for `COUNT(*)`.
-    pub argument: Option<usize>,
+    /// Input columns of the arguments; none for `COUNT(*)`.
+    pub arguments: Vec<usize>,
+    /// `ORDER BY` of the call: the order in which it takes records, ties in order of arrival. In order
+    /// of arrival where it is empty.
+    pub order: Vec<SortKey>,
     /// Input column of the `FILTER (WHERE …)` condition, `BOOLEAN`; only TRUE rows count.
     pub filter: Option<usize>,
     /// Type of the result.
     pub data_type: DataType,
     /// The call as SQL text, for messages and `EXPLAIN`.
     pub label: String,
+}
+
+impl AggregateCall {
+    /// The input columns that it looks at, beside its filter: the arguments, then those of the order that
+    /// are no arguments.
+    pub fn inputs(&self) -> impl Iterator<Item = usize> {
+        let arguments = self.arguments.iter().copied();
+        let order = self.order.iter().map(|key| key.column);
+        arguments.chain(order.filter(|column| !self.arguments.contains(column)))
+    }
 }
 
 /// When a grouping's results leave.
