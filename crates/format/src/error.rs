@@ -110,6 +110,15 @@ pub enum FormatError {
     },
 }
 
+/// A text that others chose the length of, such as a type of a thousand fields, cut to about a line.
+fn on_a_line(text: &str) -> std::borrow::Cow<'_, str> {
+    const CHARS_MAX: usize = 240;
+    match text.char_indices().nth(CHARS_MAX) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}
+
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,9 +150,15 @@ impl fmt::Display for FormatError {
             Self::HeaderUnknown => {
                 write!(f, "the partition starts inside its file and the CSV header was not given")
             }
-            Self::UnsupportedColumn { column, reason } => write!(f, "column {column}: {reason}"),
+            Self::UnsupportedColumn { column, reason } => {
+                write!(f, "column {column}: {}", on_a_line(reason))
+            }
             Self::TypeMismatch { column, declared, found } => {
-                write!(f, "column {column} is declared {declared} but the input holds {found}")
+                write!(
+                    f,
+                    "column {column} is declared {declared} but the input holds {}",
+                    on_a_line(found)
+                )
             }
             Self::FooterUnknown => write!(f, "Parquet is decoded with the footer of its file"),
             Self::EmptySample => write!(f, "the input is empty, so no schema can be inferred"),

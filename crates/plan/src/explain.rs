@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write};
 
+use tidemill_record::harmless;
+
 use crate::fragment::{EventTimeSpec, Fragment, FragmentInput, Merge, PhysicalQuery, Stage};
 use crate::options::duration_text;
 use crate::relation::Scan;
@@ -101,7 +103,9 @@ fn write_sink(f: &mut fmt::Formatter<'_>, sink: &SinkDef) -> fmt::Result {
                 [] => String::new(),
                 names => format!(", folders by {}", names.join(", ")),
             };
-            writeln!(f, "sink {}: file {} ({format}{packing}){folders}", sink.name, file.path)
+            let line =
+                format!("sink {}: file {} ({format}{packing}){folders}", sink.name, file.path);
+            writeln!(f, "{}", harmless(&line, &[]))
         }
         SinkConnector::Stdout(format) => {
             let format = format.as_ref().map_or("table", Format::name);
@@ -146,7 +150,7 @@ impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
                 let mut first = first;
                 for child in children {
                     indent(f, depth + 1)?;
-                    writeln!(f, "seal {sealed}")?;
+                    writeln!(f, "seal {}", harmless(&sealed, &[]))?;
                     let below = first + fragment_count(child);
                     self.write_note(f, PlanStep::Seal { fragment: below - 1 }, depth + 2)?;
                     self.write_fragment(f, child, first, depth + 2)?;
@@ -166,20 +170,21 @@ impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
 }
 
 fn write_stage(f: &mut fmt::Formatter<'_>, stage: &Stage, fragment: &Fragment) -> fmt::Result {
-    match stage {
-        Stage::Compute(columns) => writeln!(f, "compute {}", projection(&computed(columns))),
-        Stage::EventTime(spec) => writeln!(f, "{}", event_time(spec)),
-        Stage::Over { spec, .. } => writeln!(f, "over {}", over(spec)),
-        Stage::TopN(spec) => writeln!(f, "number {}", top_n(spec)),
-        Stage::Filter(predicate) => writeln!(f, "filter {predicate}"),
+    let text = match stage {
+        Stage::Compute(columns) => format!("compute {}", projection(&computed(columns))),
+        Stage::EventTime(spec) => event_time(spec),
+        Stage::Over { spec, .. } => format!("over {}", over(spec)),
+        Stage::TopN(spec) => format!("number {}", top_n(spec)),
+        Stage::Filter(predicate) => format!("filter {predicate}"),
         Stage::Project(columns) if fragment.verbatim.is_empty() => {
-            writeln!(f, "project {}", projection(columns))
+            format!("project {}", projection(columns))
         }
-        Stage::Project(columns) => writeln!(f, "project {}", partly_verbatim(columns, fragment)),
-        Stage::Aggregate { spec, .. } => writeln!(f, "aggregate {}", grouping(spec)),
-        Stage::Sort(spec) => writeln!(f, "sort {}", order(spec)),
-        Stage::Limit(spec) => writeln!(f, "limit {}", limit(spec)),
-    }
+        Stage::Project(columns) => format!("project {}", partly_verbatim(columns, fragment)),
+        Stage::Aggregate { spec, .. } => format!("aggregate {}", grouping(spec)),
+        Stage::Sort(spec) => format!("sort {}", order(spec)),
+        Stage::Limit(spec) => format!("limit {}", limit(spec)),
+    };
+    writeln!(f, "{}", harmless(&text, &[]))
 }
 
 /// What a gather brings together, and what its partitions seal.
@@ -195,6 +200,12 @@ fn gathering(merge: &Merge) -> (&'static str, String) {
 
 fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Result {
     indent(f, depth)?;
+    writeln!(f, "{}", harmless(&scan_line(scan)?, &[]))
+}
+
+fn scan_line(scan: &Scan) -> Result<String, fmt::Error> {
+    let mut line = String::new();
+    let f = &mut line;
     let source = &scan.source;
     write!(f, "scan {}: ", source.name)?;
     match &source.connector {
@@ -247,7 +258,7 @@ fn write_scan(f: &mut fmt::Formatter<'_>, scan: &Scan, depth: usize) -> fmt::Res
     if let Some(filter) = &scan.filter {
         write!(f, ", where {filter}")?;
     }
-    writeln!(f)
+    Ok(line)
 }
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use tidemill_plan::Span;
+use tidemill_record::harmless;
 
 use crate::scan::BYTE_ORDER_MARK;
 
@@ -82,7 +83,8 @@ fn render_one(out: &mut String, error: &SqlError, text: &str, origin: &str) {
     let end = floor_boundary(text, error.span.end).clamp(start, line_end);
     let width = text[start..end].chars().count().max(1);
 
-    let _ = writeln!(out, "{origin}:{line_number}:{}: {}", before + 1, error.message);
+    let _ =
+        writeln!(out, "{origin}:{line_number}:{}: {}", before + 1, harmless(&error.message, &[]));
     let number = line_number.to_string();
     let margin = " ".repeat(number.len());
     let skipped = before.saturating_sub(LINE_CHARS_MAX / 2);
@@ -95,7 +97,7 @@ fn render_one(out: &mut String, error: &SqlError, text: &str, origin: &str) {
     let _ = writeln!(out, "{number} | {shown}");
     let _ = writeln!(out, "{margin} | {lead}{carets}");
     if let Some(hint) = &error.hint {
-        let _ = writeln!(out, "{margin} = {hint}");
+        let _ = writeln!(out, "{margin} = {}", harmless(hint, &[]));
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tidemill_control::ControlError;
 use tidemill_format::FormatError;
 use tidemill_pipeline::PipelineError;
+use tidemill_record::harmless;
 use tidemill_rt::RtError;
 use tidemill_sink::SinkError;
 use tidemill_source::SourceError;
@@ -100,16 +101,21 @@ impl Error {
     /// The message with all its causes, one after another.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut text = self.to_string();
+        let mut text = match self {
+            // What is wrong with a script is shown with its lines.
+            Self::Sql { .. } | Self::Usage(_) => self.to_string(),
+            _ => harmless(&self.to_string(), &[]).into_owned(),
+        };
         let mut cause = error::Error::source(self);
         while let Some(error) = cause {
             text.push_str(": ");
-            text.push_str(&error.to_string());
+            // Names and values that others chose stand in it, and make no lines of their own.
+            text.push_str(&harmless(&error.to_string(), &[]));
             cause = error.source();
         }
         if let Self::Run { place: Some(place), .. } | Self::Named { place, .. } = self {
             text.push_str("\n  at ");
-            text.push_str(place);
+            text.push_str(&harmless(place, &[]));
         }
         text
     }
