@@ -5,6 +5,7 @@
 //! a key of one short text are looked for among those met lately.
 
 use std::cmp::Ordering;
+use std::hash::BuildHasher;
 
 use arrow_array::ArrayRef;
 use hashbrown::HashTable;
@@ -12,7 +13,8 @@ use tidemill_record::DataType;
 
 use crate::AggregateError;
 use crate::keys::bytes::BytesInput;
-use crate::keys::{KeyColumn, KeyInput, KeyInputs, KeyStore, hash};
+use crate::keys::hash::{self, Seed};
+use crate::keys::{KeyColumn, KeyInput, KeyInputs, KeyStore};
 use crate::recent::Recent;
 
 /// Numbers distinct keys from zero in order of first appearance.
@@ -21,6 +23,8 @@ pub(crate) struct Interner {
     /// Group indices by hash. Hashes are not stored: growing recomputes them, which is cheaper
     /// than eight bytes a group.
     index: HashTable<u32>,
+    /// Of the index.
+    seed: Seed,
     recent: Recent,
     /// Reused from batch to batch.
     hashes: Vec<u64>,
@@ -39,6 +43,7 @@ struct Room {
 /// What takes a group's place while rows are looked up.
 struct Index<'a> {
     table: &'a mut HashTable<u32>,
+    seed: &'a Seed,
     room: Room,
     group_count: &'a mut usize,
 }
@@ -56,6 +61,7 @@ impl Interner {
             group_count: usize::from(columns.is_empty()),
             columns,
             index: HashTable::new(),
+            seed: Seed::default(),
             recent: Recent::default(),
             hashes: Vec::new(),
             room: Room { budget_bytes: u64::MAX, elsewhere_bytes: 0 },
@@ -127,13 +133,17 @@ impl Interner {
             };
         }
         self.hashes.clear();
-        inputs[0].hash_rows(row_count, &mut self.hashes);
+        inputs[0].hash_rows(&self.seed, row_count, &mut self.hashes);
         for input in &inputs[1..] {
-            input.combine_rows(&mut self.hashes);
+            input.combine_rows(&self.seed, &mut self.hashes);
         }
         let hashes = &self.hashes;
-        let mut index =
-            Index { table: &mut self.index, room: self.room, group_count: &mut self.group_count };
+        let mut index = Index {
+            table: &mut self.index,
+            seed: &self.seed,
+            room: self.room,
+            group_count: &mut self.group_count,
+        };
         let index = &mut index;
         if let [input] = inputs.as_slice() {
             let column = &mut self.columns[0];
@@ -154,12 +164,16 @@ impl Interner {
         input: &BytesInput<'_>,
         group_indices: &mut [u32],
     ) -> Result<(), AggregateError> {
-        let mut index =
-            Index { table: &mut self.index, room: self.room, group_count: &mut self.group_count };
+        let mut index = Index {
+            table: &mut self.index,
+            seed: &self.seed,
+            room: self.room,
+            group_count: &mut self.group_count,
+        };
         let store = self.columns[0].as_bytes_mut().expect("a key of text is stored as such");
         for at in 0..unknown_count {
             let row = self.recent.unknown()[at] as usize;
-            let group = find_or_insert(&mut index, store, input, input.hash(row), row)?;
+            let group = find_or_insert(&mut index, store, input, input.hash(&self.seed, row), row)?;
             group_indices[row] = group;
             self.recent.note(input.views[row], group);
         }
@@ -168,8 +182,10 @@ impl Interner {
 
     /// Hash of a group's key, or of some of its columns: the same in every table.
     pub(crate) fn fingerprint(&self, group: usize, columns: &[usize]) -> u64 {
-        let hashes = columns.iter().map(|&column| self.columns[column].hash_group(group));
-        hashes.reduce(hash::combine).unwrap_or(hash::NULL)
+        let hashes =
+            columns.iter().map(|&column| self.columns[column].hash_group(&hash::FIXED, group));
+        let hashes = hashes.reduce(|before, next| hash::combine(&hash::FIXED, before, next));
+        hashes.unwrap_or(hash::NULL)
     }
 
     /// The same of every group.
@@ -223,9 +239,10 @@ impl KeyStore for Vec<KeyColumn> {
     }
 
     #[inline]
-    fn hash_group(&self, group: usize) -> u64 {
-        let hashes = self.iter().map(|column| column.hash_group(group));
-        hashes.reduce(hash::combine).unwrap_or(hash::NULL)
+    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
+        let hashes = self.iter().map(|column| column.hash_group(seed, group));
+        let hashes = hashes.reduce(|before, next| hash::combine(seed, before, next));
+        hashes.unwrap_or(hash::NULL)
     }
 }
 
@@ -262,7 +279,8 @@ fn find_or_insert<S: KeyStore>(
     let group = group.ok_or(AggregateError::TooManyGroups)?;
     store.push(input, row);
     *index.group_count += 1;
-    index.table.insert_unique(hash, group, |&group| store.hash_group(group as usize));
+    let Index { table, seed, .. } = index;
+    table.insert_unique(hash, group, |&group| store.hash_group(*seed, group as usize));
     Ok(group)
 }
 
@@ -280,3 +298,6 @@ impl Index<'_> {
         Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
     }
 }
+
+#[cfg(test)]
+mod tests;

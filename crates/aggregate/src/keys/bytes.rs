@@ -1,6 +1,8 @@
 //! Interned text and bytes: Arrow views of sixteen bytes, which hold up to twelve bytes
 //! themselves and point into an arena of our own beyond.
 
+use std::hash::BuildHasher;
+
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::{ArrayRef, BinaryViewArray};
 use arrow_buffer::{Buffer, NullBuffer, ToByteSlice};
@@ -57,14 +59,14 @@ impl BytesInput<'_> {
 
     /// Hash of the row's value.
     #[inline]
-    pub(crate) fn hash(&self, row: usize) -> u64 {
+    pub(crate) fn hash(&self, seed: &impl BuildHasher, row: usize) -> u64 {
         let view = self.views[row];
         if self.is_null(row) {
             hash::NULL
         } else if is_inline(view) {
-            hash::of_u128(view)
+            hash::of_u128(seed, view)
         } else {
-            hash::of_bytes(outside(view, self.buffers))
+            hash::of_bytes(seed, outside(view, self.buffers))
         }
     }
 }
@@ -197,14 +199,14 @@ impl KeyStore for BytesColumn {
     }
 
     #[inline]
-    fn hash_group(&self, group: usize) -> u64 {
+    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
         let view = self.views[group];
         if self.nulls.is_null(group) {
             hash::NULL
         } else if is_inline(view) {
-            hash::of_u128(view)
+            hash::of_u128(seed, view)
         } else {
-            hash::of_bytes(outside(view, &self.chunks))
+            hash::of_bytes(seed, outside(view, &self.chunks))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -46,21 +47,32 @@ pub(crate) type KeyInputs<'a> = SmallVec<[KeyInput<'a>; 4]>;
 
 impl KeyInput<'_> {
     /// Hash of each row's value, appended.
-    pub(crate) fn hash_rows(&self, row_count: usize, hashes: &mut Vec<u64>) {
+    pub(crate) fn hash_rows(
+        &self,
+        seed: &impl BuildHasher,
+        row_count: usize,
+        hashes: &mut Vec<u64>,
+    ) {
         match self {
-            Self::Fixed(input) => hashes.extend((0..row_count).map(|row| input.hash(row))),
-            Self::Wide(input) => hashes.extend((0..row_count).map(|row| input.hash(row))),
-            Self::Bytes(input) => hashes.extend((0..row_count).map(|row| input.hash(row))),
+            Self::Fixed(input) => hashes.extend((0..row_count).map(|row| input.hash(seed, row))),
+            Self::Wide(input) => hashes.extend((0..row_count).map(|row| input.hash(seed, row))),
+            Self::Bytes(input) => hashes.extend((0..row_count).map(|row| input.hash(seed, row))),
         }
     }
 
     /// Hash of each row's values: those of the columns before, and this one's.
-    pub(crate) fn combine_rows(&self, hashes: &mut [u64]) {
+    pub(crate) fn combine_rows(&self, seed: &impl BuildHasher, hashes: &mut [u64]) {
         let all = hashes.iter_mut().enumerate();
         match self {
-            Self::Fixed(i) => all.for_each(|(row, h)| *h = hash::combine(*h, i.hash(row))),
-            Self::Wide(i) => all.for_each(|(row, h)| *h = hash::combine(*h, i.hash(row))),
-            Self::Bytes(i) => all.for_each(|(row, h)| *h = hash::combine(*h, i.hash(row))),
+            Self::Fixed(i) => {
+                all.for_each(|(row, h)| *h = hash::combine(seed, *h, i.hash(seed, row)))
+            }
+            Self::Wide(i) => {
+                all.for_each(|(row, h)| *h = hash::combine(seed, *h, i.hash(seed, row)))
+            }
+            Self::Bytes(i) => {
+                all.for_each(|(row, h)| *h = hash::combine(seed, *h, i.hash(seed, row)))
+            }
         }
     }
 }
@@ -303,11 +315,11 @@ impl KeyStore for KeyColumn {
     }
 
     #[inline]
-    fn hash_group(&self, group: usize) -> u64 {
+    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
         match &self.store {
-            Store::Fixed(store) => store.hash_group(group),
-            Store::Wide(store) => store.hash_group(group),
-            Store::Bytes(store) => store.hash_group(group),
+            Store::Fixed(store) => store.hash_group(seed, group),
+            Store::Wide(store) => store.hash_group(seed, group),
+            Store::Bytes(store) => store.hash_group(seed, group),
         }
     }
 }

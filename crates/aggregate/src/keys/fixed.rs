@@ -1,6 +1,7 @@
 //! Interned values of fixed width: up to eight bytes as `u64`, decimals and intervals as `i128`.
 
 use std::borrow::Cow;
+use std::hash::BuildHasher;
 
 use arrow_buffer::NullBuffer;
 
@@ -10,20 +11,20 @@ use crate::state::push_tight;
 /// The bits a value is stored as.
 pub(crate) trait Word: Copy + Eq + Default + 'static {
     /// Hash of one value.
-    fn hash(self) -> u64;
+    fn hash(self, seed: &impl BuildHasher) -> u64;
 }
 
 impl Word for u64 {
     #[inline]
-    fn hash(self) -> u64 {
-        hash::of_u64(self)
+    fn hash(self, seed: &impl BuildHasher) -> u64 {
+        hash::of_u64(seed, self)
     }
 }
 
 impl Word for i128 {
     #[inline]
-    fn hash(self) -> u64 {
-        hash::of_u128(self.cast_unsigned())
+    fn hash(self, seed: &impl BuildHasher) -> u64 {
+        hash::of_u128(seed, self.cast_unsigned())
     }
 }
 
@@ -45,8 +46,8 @@ impl<W: Word> FixedInput<'_, W> {
 
     /// Hash of the row's value.
     #[inline]
-    pub(crate) fn hash(&self, row: usize) -> u64 {
-        if self.is_null(row) { hash::NULL } else { self.canonical[row].hash() }
+    pub(crate) fn hash(&self, seed: &impl BuildHasher, row: usize) -> u64 {
+        if self.is_null(row) { hash::NULL } else { self.canonical[row].hash(seed) }
     }
 }
 
@@ -122,7 +123,7 @@ impl<W: Word> KeyStore for FixedColumn<W> {
     }
 
     #[inline]
-    fn hash_group(&self, group: usize) -> u64 {
-        if self.nulls.is_null(group) { hash::NULL } else { self.canonical[group].hash() }
+    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
+        if self.nulls.is_null(group) { hash::NULL } else { self.canonical[group].hash(seed) }
     }
 }

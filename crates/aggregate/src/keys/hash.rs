@@ -1,44 +1,51 @@
-//! The one hash of this crate: seeded with a constant, so that table layout, memory use and
-//! fingerprints are the same on every run and in every partition.
+//! The hash of keys, under either of two seeds.
+//!
+//! What an index is looked up by is seeded by the process ([`Seed`]): who knows the constants of a hash can make any number
+//! of keys that have one hash, and each would be compared with all before it. No output depends on it, because groups
+//! are numbered in order of appearance. Fingerprints and sketches, which are held against those of other partitions or give
+//! numbers of their own, take [`FIXED`].
 
 use std::hash::{BuildHasher, Hasher};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, RandomState};
+
+/// The seed of an index: drawn by the process, and its own.
+pub(crate) type Seed = RandomState;
 
 /// Any constant will do; changing it changes every fingerprint.
-const STATE: FixedState = FixedState::with_seed(0x7469_6465_6d69_6c6c);
+pub(crate) const FIXED: FixedState = FixedState::with_seed(0x7469_6465_6d69_6c6c);
 
 /// Stands for NULL; that some value may share it costs one comparison.
 pub(crate) const NULL: u64 = 0x6e75_6c6c_6e75_6c6c;
 
 /// Hash of a value of up to eight bytes.
 #[inline]
-pub(crate) fn of_u64(value: u64) -> u64 {
-    let mut hasher = STATE.build_hasher();
+pub(crate) fn of_u64(seed: &impl BuildHasher, value: u64) -> u64 {
+    let mut hasher = seed.build_hasher();
     hasher.write_u64(value);
     hasher.finish()
 }
 
 /// Hash of a value of up to sixteen bytes.
 #[inline]
-pub(crate) fn of_u128(value: u128) -> u64 {
-    let mut hasher = STATE.build_hasher();
+pub(crate) fn of_u128(seed: &impl BuildHasher, value: u128) -> u64 {
+    let mut hasher = seed.build_hasher();
     hasher.write_u128(value);
     hasher.finish()
 }
 
 /// Hash of a run of bytes.
 #[inline]
-pub(crate) fn of_bytes(bytes: &[u8]) -> u64 {
-    let mut hasher = STATE.build_hasher();
+pub(crate) fn of_bytes(seed: &impl BuildHasher, bytes: &[u8]) -> u64 {
+    let mut hasher = seed.build_hasher();
     hasher.write(bytes);
     hasher.finish()
 }
 
 /// Hash of several key columns from that of the columns before and that of the next one.
 #[inline]
-pub(crate) fn combine(before: u64, next: u64) -> u64 {
-    of_u64(before.rotate_left(23) ^ next)
+pub(crate) fn combine(seed: &impl BuildHasher, before: u64, next: u64) -> u64 {
+    of_u64(seed, before.rotate_left(23) ^ next)
 }
 
 /// Spreads a hash over all 64 bits evenly, for the register choice of a `HyperLogLog`.

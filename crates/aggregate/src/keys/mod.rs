@@ -1,7 +1,7 @@
 //! Columns of interned values: stored once, compared and hashed in place.
 //!
 //! Start with [`column`], which chooses between [`fixed`] (everything of fixed width) and
-//! [`bytes`] (text and bytes). [`hash`] fixes the hash, so that neither results nor memory vary
+//! [`bytes`] (text and bytes). [`hash`] says under which seed. Neither results nor memory vary
 //! from run to run. Values of type `ARRAY` cannot be interned.
 
 pub(crate) mod bytes;
@@ -9,6 +9,8 @@ pub(crate) mod column;
 pub(crate) mod fixed;
 pub(crate) mod hash;
 pub(crate) mod nulls;
+
+use std::hash::BuildHasher;
 
 pub(crate) use column::{KeyColumn, KeyInput, KeyInputs};
 pub(crate) use nulls::NullBits;
@@ -29,5 +31,5 @@ pub(crate) trait KeyStore {
     fn push(&mut self, input: &Self::Input<'_>, row: usize);
 
     /// The hash that [`Self::hash_rows`] gave for the group's key.
-    fn hash_group(&self, group: usize) -> u64;
+    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64;
 }

@@ -164,7 +164,7 @@ impl Accumulator for ApproxCountDistinct {
     fn open(&self, arguments: &[&ArrayRef]) -> Vec<u64> {
         let argument = arguments[0];
         let mut hashes = Vec::with_capacity(argument.len());
-        self.hasher.input(argument).hash_rows(argument.len(), &mut hashes);
+        self.hasher.input(argument).hash_rows(&hash::FIXED, argument.len(), &mut hashes);
         hashes
     }
 
@@ -207,15 +207,19 @@ mod tests {
         registers
     }
 
+    fn of_u64(value: u64) -> u64 {
+        hash::of_u64(&hash::FIXED, value)
+    }
+
     /// Values that differ in few bits are the hard case for a hash.
     #[test]
     fn estimates_stay_within_four_standard_errors() {
         for count in [0_u32, 1, 2, 10, 100, 1_000, 5_000, 20_000, 300_000] {
-            let narrow = of((0..u64::from(count)).map(hash::of_u64));
-            let spaced = of((0..u128::from(count)).map(|n| hash::of_u128(n * 100)));
-            let high = of((0..u128::from(count)).map(|n| hash::of_u128(n << 64 | n)));
-            let text =
-                of((0..count).map(|n| hash::of_bytes(format!("customer-{n:08}").as_bytes())));
+            let narrow = of((0..u64::from(count)).map(of_u64));
+            let spaced = of((0..u128::from(count)).map(|n| hash::of_u128(&hash::FIXED, n * 100)));
+            let high = of((0..u128::from(count)).map(|n| hash::of_u128(&hash::FIXED, n << 64 | n)));
+            let text = of((0..count)
+                .map(|n| hash::of_bytes(&hash::FIXED, format!("customer-{n:08}").as_bytes())));
             for registers in [narrow, spaced, high, text] {
                 let estimate = registers.estimate();
                 let error = (estimate as f64 - f64::from(count)).abs();
@@ -226,8 +230,8 @@ mod tests {
 
     #[test]
     fn repeats_change_nothing() {
-        let once = of((0..5000).map(hash::of_u64)).estimate();
-        assert_eq!(of((0..5000).chain(0..5000).map(hash::of_u64)).estimate(), once);
+        let once = of((0..5000).map(of_u64)).estimate();
+        assert_eq!(of((0..5000).chain(0..5000).map(of_u64)).estimate(), once);
     }
 
     /// From lists and from all registers, either way round.
@@ -236,9 +240,9 @@ mod tests {
         let hasher = KeyColumn::new(&DataType::BigInt).expect("BIGINT is a key");
         let function = ApproxCountDistinct { hasher };
         for (first, second) in [(10, 20), (10, 5000), (4000, 4010), (4000, 9000)] {
-            let mut merged = of((0..first).map(hash::of_u64));
-            function.merge(&mut merged, false, of((first / 2..second).map(hash::of_u64)));
-            let whole = of((0..second).map(hash::of_u64));
+            let mut merged = of((0..first).map(of_u64));
+            function.merge(&mut merged, false, of((first / 2..second).map(of_u64)));
+            let whole = of((0..second).map(of_u64));
             assert_eq!(merged.histogram(), whole.histogram(), "{first}, {second}");
         }
     }

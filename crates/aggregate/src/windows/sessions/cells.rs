@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use hashbrown::HashTable;
 
 use super::store::NONE;
-use crate::keys::hash;
+use crate::keys::hash::{self, Seed};
 use crate::windows::bounds::Bounds;
 
 /// Cells of a group.
@@ -24,6 +24,7 @@ const SPAN_MAX: i64 = 8;
 pub(super) struct Cells {
     gap_us: i64,
     groups: HashTable<Group>,
+    seed: Seed,
 }
 
 /// Cells of a key that follow each other. Some cell has a session.
@@ -36,14 +37,14 @@ struct Group {
 }
 
 impl Group {
-    fn hash(&self) -> u64 {
-        hash_of(self.key, self.at)
+    fn hash(&self, seed: &Seed) -> u64 {
+        hash_of(seed, self.key, self.at)
     }
 }
 
 #[inline]
-fn hash_of(key: u32, at: i64) -> u64 {
-    hash::of_u128(u128::from(key) << 64 | u128::from(at.cast_unsigned()))
+fn hash_of(seed: &Seed, key: u32, at: i64) -> u64 {
+    hash::of_u128(seed, u128::from(key) << 64 | u128::from(at.cast_unsigned()))
 }
 
 /// The group of a cell, and its place there.
@@ -56,7 +57,7 @@ fn place_of(cell: i64) -> (i64, usize) {
 impl Cells {
     /// Without sessions. They end so long after their last record.
     pub(super) fn new(gap_us: i64) -> Self {
-        Self { gap_us: gap_us.max(1), groups: HashTable::new() }
+        Self { gap_us: gap_us.max(1), groups: HashTable::new(), seed: Seed::default() }
     }
 
     /// The cell of an event time.
@@ -78,7 +79,10 @@ impl Cells {
         for cell in cells {
             let (at, place) = place_of(cell);
             let is_it = |group: &Group| group.key == key && group.at == at;
-            let entry = self.groups.entry(hash_of(key, at), is_it, Group::hash);
+            let entry = {
+                let seed = &self.seed;
+                self.groups.entry(hash_of(seed, key, at), is_it, |group| group.hash(seed))
+            };
             let group =
                 entry.or_insert_with(|| Group { key, at, sessions: [NONE; GROUP] }).into_mut();
             group.sessions[place] = number;
@@ -90,7 +94,9 @@ impl Cells {
         for cell in cells {
             let (at, place) = place_of(cell);
             let is_it = |group: &Group| group.key == key && group.at == at;
-            let Ok(mut found) = self.groups.find_entry(hash_of(key, at), is_it) else { continue };
+            let Ok(mut found) = self.groups.find_entry(hash_of(&self.seed, key, at), is_it) else {
+                continue;
+            };
             let sessions = &mut found.get_mut().sessions;
             if sessions[place] == number {
                 sessions[place] = NONE;
@@ -121,7 +127,7 @@ impl Cells {
 
     #[inline]
     fn group(&self, key: u32, at: i64) -> Option<&Group> {
-        self.groups.find(hash_of(key, at), |group| group.key == key && group.at == at)
+        self.groups.find(hash_of(&self.seed, key, at), |group| group.key == key && group.at == at)
     }
 
     /// Bytes that one more session may make it gain at once, beside what it holds.
