@@ -115,8 +115,11 @@ struct Done {
 pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
     let cpu_times = || cores.meters.iter().map(|meter| meter.cpu_time());
     let before: Vec<Duration> = cpu_times().collect();
-    let fleet = Fleet::launch(cores, stop)?;
-    let outcome = run_levels(wave, cores, &fleet, stop);
+    let (takes_turns, budget_bytes) = (wave.has_no_end, wave.budget_bytes);
+    let nodes = flatten(wave);
+    let fleet = Fleet::launch(cores, pipeline_count_max(&nodes), stop)?;
+    let levels = Levels { nodes, takes_turns, account: Account::new(budget_bytes) };
+    let outcome = run_levels(levels, cores, &fleet, stop);
     // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
     // than the answers it owes.
     fleet.join()?;
@@ -125,15 +128,30 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
     Ok(outcome)
 }
 
+/// A wave, flat, and what its pipelines share.
+struct Levels {
+    nodes: Vec<FlatNode>,
+    takes_turns: bool,
+    account: Arc<Account>,
+}
+
+/// Pipelines that run beside each other at most: more cores than that have nothing to do.
+fn pipeline_count_max(nodes: &[FlatNode]) -> usize {
+    let mut counts = Vec::new();
+    for node in nodes {
+        counts.resize(counts.len().max(node.level + 1), 0);
+        counts[node.level] += node.pipelines.count();
+    }
+    counts.into_iter().max().unwrap_or(0)
+}
+
 fn run_levels(
-    wave: Wave,
+    levels: Levels,
     cores: &Cores,
     fleet: &Fleet,
     stop: &StopFlag,
 ) -> Result<WaveOutcome, ControlError> {
-    let takes_turns = wave.has_no_end;
-    let account = Account::new(wave.budget_bytes);
-    let mut nodes = flatten(wave);
+    let Levels { mut nodes, takes_turns, account } = levels;
     let mut outcomes: Vec<Vec<Option<Left>>> = nodes.iter().map(|_| Vec::new()).collect();
     let mut wave_outcome = WaveOutcome {
         per_core: vec![Statistics::default(); cores.cpus.len()],
@@ -338,8 +356,10 @@ struct Fleet {
 const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Fleet {
-    fn launch(cores: &Cores, stop: &StopFlag) -> Result<Self, ControlError> {
-        let bells = cores.cpus.iter().map(|&cpu| {
+    /// Starts the first of the job's cores, as many as have something to do, at least one.
+    fn launch(cores: &Cores, wanted: usize, stop: &StopFlag) -> Result<Self, ControlError> {
+        let cpus = &cores.cpus[..cores.cpus.len().min(wanted.max(1))];
+        let bells = cpus.iter().map(|&cpu| {
             Bell::new().map_err(|error| RtError::Launch {
                 name: format!("tidemill-{cpu}"),
                 cpu,
@@ -353,9 +373,7 @@ impl Fleet {
         let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
         // All set themselves up at the same time.
         let (mut launching, mut refusal) = (Vec::new(), None);
-        for (core, ((&cpu, meter), bell)) in
-            cores.cpus.iter().zip(&cores.meters).zip(bells).enumerate()
-        {
+        for (core, ((&cpu, meter), bell)) in cpus.iter().zip(&cores.meters).zip(bells).enumerate() {
             let (to_core, work) = channel::<Work>();
             let done = done.clone();
             let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
