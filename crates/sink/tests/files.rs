@@ -195,7 +195,6 @@ fn files_that_look_like_results_are_left_alone() {
     let others = [
         "part-00000-3f2c1d9e-c000.snappy.parquet",
         "part-00000-abc.snappy.parquet",
-        "part-00000-000000.csv.gz",
         "part-00000.csv",
         "part-time-contracts.xlsx",
     ];

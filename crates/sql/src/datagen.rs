@@ -9,7 +9,7 @@ use crate::dialect::TidemillDialect;
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::syntax::{ColumnKind, ColumnSyntax, CreateSource, Name, OptionEntry, TypeSyntax};
-use crate::types::named_type;
+use crate::types::{NamedType, named_type};
 
 /// The column that the others are computed of. Nobody names one so.
 pub(crate) const ROW_NUMBER: &str = "row number";
@@ -129,8 +129,8 @@ struct Maker<'m, 'a> {
 impl Maker<'_, '_> {
     /// The computed column, and how many rows there are where it is a sequence.
     fn column(&mut self, syntax: &TypeSyntax) -> Bind<(ColumnSyntax, Option<(u64, Span)>)> {
-        let data_type = match named_type(&syntax.name) {
-            Ok(named) => named.data_type,
+        let NamedType { data_type, limit } = match named_type(&syntax.name) {
+            Ok(named) => named,
             Err((message, hint)) => {
                 return Err(self.session.report.add(syntax.span, message, hint));
             }
@@ -166,6 +166,13 @@ impl Maker<'_, '_> {
             let message = format!("not supported here: '{}'", entry.key.text);
             return self.session.fail_with(entry.key.span, message, KEYS);
         }
+        // A limit of a text cuts it, that of a time rounds it.
+        let text = match (&data_type, limit) {
+            (DataType::Varchar, Some(limit)) => format!("LEFT({text}, {limit})"),
+            (DataType::Timestamp, Some(0)) => format!("DATE_TRUNC('second', {text})"),
+            (DataType::Timestamp, Some(1..=3)) => format!("DATE_TRUNC('millisecond', {text})"),
+            _ => text,
+        };
         let text = format!("CAST({text} AS {data_type})");
         let expr = Parser::new(&TidemillDialect)
             .try_with_sql(&text)
@@ -221,6 +228,16 @@ impl Maker<'_, '_> {
                 hint,
             );
         };
+        let holds = match data_type {
+            DataType::TinyInt => i8::try_from(start).and(i8::try_from(end)).is_ok(),
+            DataType::SmallInt => i16::try_from(start).and(i16::try_from(end)).is_ok(),
+            DataType::Integer => i32::try_from(start).and(i32::try_from(end)).is_ok(),
+            _ => true,
+        };
+        if !holds {
+            let message = format!("{data_type} does not hold the numbers from {start} to {end}");
+            return self.session.fail_with(span, message, "declare the column BIGINT");
+        }
         let Some(rows) = end.checked_sub(start).and_then(|way| u64::try_from(way).ok()) else {
             return self.session.fail_with(
                 self.column.name.span,

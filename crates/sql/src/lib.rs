@@ -20,6 +20,7 @@ mod mistakes;
 mod operators;
 mod parse;
 mod position;
+mod read_after_write;
 mod read_functions;
 mod scan;
 mod spelling;

@@ -220,8 +220,8 @@ impl Parsing<'_> {
         } else if self.take_word("INSERT") {
             self.insert(explain)?
         } else if self.take_word("COPY") {
-            self.copy()?
-        } else if self.take_word("DESCRIBE") {
+            self.copy(explain)?
+        } else if explain == Explain::No && self.take_word("DESCRIBE") {
             self.describe()?
         } else if self.take_word("SET") {
             self.set()?

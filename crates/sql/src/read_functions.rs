@@ -8,7 +8,10 @@ use tidemill_plan::Span;
 
 use crate::position::Positions;
 use crate::report::{Bind, Report};
-use crate::syntax::{CreateSource, Name, OptionEntry, QueryStatement, Statement, StatementKind};
+use crate::scan::PATH_QUOTE;
+use crate::syntax::{
+    CreateSource, Name, OptionEntry, QueryStatement, Statement, StatementKind, Target,
+};
 
 /// A function that reads files, and the format that it stands for.
 const FUNCTIONS: [(&str, &str); 9] = [
@@ -59,9 +62,12 @@ pub(crate) fn hoist_reads(
     report: &mut Report,
 ) {
     let mut hoisted = Vec::new();
+    // What an earlier statement writes is read as that says.
+    let mut written: Vec<String> = Vec::new();
     for statement in std::mem::take(statements) {
         let mut statement = statement;
-        let mut hoisting = Hoisting { positions, report: &mut *report, sources: Vec::new() };
+        let mut hoisting =
+            Hoisting { positions, report: &mut *report, written: &written, sources: Vec::new() };
         match &mut statement.kind {
             StatementKind::Query(QueryStatement { query, .. })
             | StatementKind::View { query, .. } => {
@@ -80,6 +86,12 @@ pub(crate) fn hoist_reads(
                 });
             }
         }
+        if let StatementKind::Query(QueryStatement {
+            target: Target::Stream { name, .. }, ..
+        }) = &statement.kind
+        {
+            written.push(name.text.clone());
+        }
         hoisted.push(statement);
     }
     *statements = hoisted;
@@ -88,6 +100,7 @@ pub(crate) fn hoist_reads(
 struct Hoisting<'a> {
     positions: &'a Positions,
     report: &'a mut Report,
+    written: &'a [String],
     sources: Vec<CreateSource>,
 }
 
@@ -105,6 +118,15 @@ impl VisitorMut for Hoisting<'_> {
         };
         let function = FUNCTIONS.iter().find(|(name, _)| ident.value.eq_ignore_ascii_case(name));
         let Some((function, format)) = function else { return ControlFlow::Continue(()) };
+        if let Some(ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(path))) =
+            arguments.args.first()
+            && let Some(path) = text_of(path).filter(|path| self.written.contains(path))
+        {
+            let read = ast::Ident { value: path, quote_style: Some(PATH_QUOTE), span: ident.span };
+            *name = ast::ObjectName(vec![ast::ObjectNamePart::Identifier(read)]);
+            *args = None;
+            return ControlFlow::Continue(());
+        }
         // What is wrong is reported; the query is bound all the same, and finds nothing more of that name.
         let listed: Vec<String> = arguments.args.iter().map(ToString::to_string).collect();
         let text = format!("{function}({})", listed.join(", "));

@@ -33,10 +33,15 @@ fn sequence(name: &str, sequence: SequenceSource, has_numbers: bool, span: Span)
 }
 
 /// Of each row a list of as many expressions as there are names, all of a column of one type.
-fn literal_rows(columns: Vec<(String, Vec<Expr>)>, row_count: usize, span: Span) -> Relation {
+fn literal_rows(
+    name: &str,
+    columns: Vec<(String, Vec<Expr>)>,
+    row_count: usize,
+    span: Span,
+) -> Relation {
     let rows = u64::try_from(row_count).expect("a usize fits u64");
     let source = SequenceSource { rows: Some(rows), ..SequenceSource::ONE_ROW };
-    let input = Box::new(sequence("VALUES", source, row_count > 1, span));
+    let input = Box::new(sequence(name, source, row_count > 1, span));
     let columns = columns.into_iter().map(|(name, mut values)| {
         let expr = match values.len() {
             1 => values.remove(0),
@@ -72,13 +77,24 @@ pub(crate) fn described(schema: &Schema, span: Span) -> Relation {
         ),
         ("null".to_owned(), fields.iter().map(|field| text(nullable(field))).collect()),
     ];
-    literal_rows(columns, fields.len(), span)
+    literal_rows("DESCRIBE", columns, fields.len(), span)
 }
 
 impl QueryBinder<'_, '_> {
+    /// A name for a sequence that nothing else has which the query may read. Sources of one name are one source, so
+    /// the name of a sequence says which it is.
+    fn own_name(&self, mut name: String) -> String {
+        let registered = &self.session.catalog.registered_sources;
+        while self.tables.has(&name) || registered.contains_key(&name) {
+            name.push('\'');
+        }
+        name
+    }
+
     /// The one row of a `SELECT` without `FROM`, which has no columns.
     pub(crate) fn one_row(&mut self, span: Span) -> Input {
-        let relation = sequence("one row", SequenceSource::ONE_ROW, false, span);
+        let name = self.own_name("one row".to_owned());
+        let relation = sequence(&name, SequenceSource::ONE_ROW, false, span);
         let mut scope = Scope::new("", &Schema::default());
         scope.note = Some("the query has no FROM; text stands in single quotes");
         Input { relation, scope }
@@ -119,7 +135,8 @@ impl QueryBinder<'_, '_> {
             let (exprs, _) = binder.adapt_all(column, "VALUES")?;
             named.push((format!("col{at}"), exprs));
         }
-        Ok(literal_rows(named, row_count, span))
+        let name = self.own_name(format!("VALUES of {row_count}"));
+        Ok(literal_rows(&name, named, row_count, span))
     }
 
     /// `generate_series(first, last, step)`, whose last number is given, and `range(first, end, step)`, whose is not;
@@ -144,6 +161,13 @@ impl QueryBinder<'_, '_> {
                 return self.session.fail_with(span, format!("{name} takes numbers"), form);
             };
             let bound = ExprBinder::new(self.session, &scope, "FROM").bind(expr)?;
+            if matches!(bound.kind, ExprKind::Literal(Scalar::Null(_))) {
+                return self.session.fail_with(
+                    bound.span,
+                    format!("{name} takes numbers, not NULL"),
+                    form,
+                );
+            }
             let Some(number) = integer_value(&bound) else {
                 let message =
                     format!("{name} takes whole numbers, but this is {}", bound.data_type);
@@ -169,7 +193,8 @@ impl QueryBinder<'_, '_> {
             rows: Some(row_count(first, last, step, is_inclusive)),
             rate: None,
         };
-        let input = Box::new(sequence(name, source, true, span));
+        let own = self.own_name(format!("{name}({first}, {last}, {step})"));
+        let input = Box::new(sequence(&own, source, true, span));
         let expr = Expr::column(0, NUMBER.to_owned(), DataType::BigInt);
         let columns = vec![NamedExpr { name: name.to_owned(), expr }];
         Ok(Some(Relation::Project { input, columns }))

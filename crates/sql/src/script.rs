@@ -13,6 +13,7 @@ use crate::options::{self, Direction};
 use crate::outputs::{check_outputs, check_result};
 use crate::position::Positions;
 use crate::query::{bind_root, bind_view, first_word};
+use crate::read_after_write::check_reads;
 use crate::report::{Bind, Report};
 use crate::rows::described;
 use crate::runnable::check_relation;
@@ -42,6 +43,7 @@ pub(crate) fn bind_script(
         binder.session.words = statement.words.clone();
         let _ = binder.bind(statement);
     }
+    check_reads(&binder.queries, binder.session.report);
     check_outputs(&binder.queries, &binder.settings, binder.session.report);
     Script { settings: binder.settings, queries: binder.queries }
 }
@@ -120,6 +122,11 @@ impl ScriptBinder<'_> {
 
     /// Takes a name for a source or sink.
     fn claim(&mut self, name: &Name) -> Bind<()> {
+        if self.tables.writes_path(&name.text) {
+            let message = format!("an earlier statement writes '{}'", name.text);
+            let hint = "bring both together with UNION ALL, or give each a path of its own";
+            return self.session.fail_with(name.span, message, hint);
+        }
         if self.tables.has(&name.text) {
             let message = format!("\"{}\" is already declared", name.text);
             return self.session.fail(name.span, message);

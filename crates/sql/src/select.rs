@@ -275,7 +275,32 @@ impl QueryBinder<'_, '_> {
             });
             before.extend(item.alias());
         }
-        bound.into_iter().collect()
+        let bound: Bind<Vec<Expr>> = bound.into_iter().collect();
+        if bound.is_err() {
+            self.advise_repeating(items);
+        }
+        bound
+    }
+
+    /// Aliases within aggregates and analytic functions, which look at the columns alone.
+    fn advise_repeating(&mut self, items: &[Item<'_>]) {
+        for item in items {
+            let ItemValue::Expr(expr) = item.value else { continue };
+            let _ = ast::visit_expressions(expr, |expr| {
+                if let ast::Expr::Identifier(ident) = expr {
+                    let name = fold_name(ident, self.session.positions);
+                    if items.iter().any(|item| item.has_alias && item.name == name.text) {
+                        let hint = format!(
+                            "{0} is an alias: within aggregates and OVER, repeat its expression, or compute around \
+                             it: SELECT … FROM (SELECT …)",
+                            name.text
+                        );
+                        self.session.report.set_hint(name.span, hint);
+                    }
+                }
+                std::ops::ControlFlow::<()>::Continue(())
+            });
+        }
     }
 
     /// Refuses by name every clause that is parsed but not supported.

@@ -37,16 +37,15 @@ fn described_table(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
 }
 
 fn copied_table(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
-    if !is_word(tokens, 0, "COPY") || !is_word(tokens, 2, "TO") {
+    let copy = (0..3).find(|&at| is_word(tokens, at, "COPY"))?;
+    let table = copy + 1;
+    if !is_word(tokens, table + 1, "TO") {
         return None;
     }
-    let sign = |token: Token| TokenWithSpan::new(token, tokens[1].span);
-    let from = word(Keyword::FROM, "FROM", &tokens[1]);
-    let table = [sign(Token::LParen), from, tokens[1].clone(), sign(Token::RParen)];
-    let mut query = vec![tokens[0].clone()];
-    query.extend(table);
-    query.extend_from_slice(&tokens[2..]);
-    Some(query)
+    let sign = |token: Token| TokenWithSpan::new(token, tokens[table].span);
+    let from = word(Keyword::FROM, "FROM", &tokens[table]);
+    let query = [sign(Token::LParen), from, tokens[table].clone(), sign(Token::RParen)];
+    Some([&tokens[..table], &query, &tokens[table + 1..]].concat())
 }
 
 fn sink_of_query(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {

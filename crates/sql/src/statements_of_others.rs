@@ -14,15 +14,13 @@ use crate::tokens::shown;
 const COPY_FORM: &str = "write COPY (SELECT …) TO 'path' (FORMAT csv, HEADER)";
 
 /// Options of `COPY` by their names there, and here.
-const COPY_OPTIONS: [(&str, &str); 13] = [
+const COPY_OPTIONS: [(&str, &str); 11] = [
     ("format", "format"),
     ("header", "csv.header"),
     ("delimiter", "csv.delimiter"),
     ("delim", "csv.delimiter"),
     ("sep", "csv.delimiter"),
     ("quote", "csv.quote"),
-    ("null", "csv.null"),
-    ("nullstr", "csv.null"),
     ("compression", "compression"),
     ("compression_level", "compression.level"),
     ("timestampformat", "timestamp.format"),
@@ -43,7 +41,7 @@ impl Parsing<'_> {
     }
 
     /// `(query) TO 'path' (options)`, behind `COPY`.
-    pub(crate) fn copy(&mut self) -> Bind<StatementKind> {
+    pub(crate) fn copy(&mut self, explain: Explain) -> Bind<StatementKind> {
         let next = self.parser.peek_token();
         if !self.parser.consume_token(&Token::LParen) {
             let is_read = |at| matches!(&self.parser.peek_nth_token(at).token, Token::Word(word) if word.keyword == Keyword::FROM);
@@ -58,7 +56,7 @@ impl Parsing<'_> {
             };
             return Err(self.report.add(self.token_span(&next), message, Some(hint.to_owned())));
         }
-        let query = self.query(Target::Stdout, Explain::No)?;
+        let query = self.query(Target::Stdout, explain)?;
         self.expect(&Token::RParen)?;
         self.expect_word_or("TO", COPY_FORM)?;
         let Some(path) = self.path() else {

@@ -55,9 +55,10 @@ impl Tables {
 
     /// Whether an earlier statement writes the files of a path, which is its sink's name, too.
     pub(crate) fn writes_path(&self, path: &str) -> bool {
-        self.sinks.get(path).is_some_and(
-            |sink| matches!(&sink.def.connector, SinkConnector::File(file) if file.path == path),
-        )
+        self.sinks.get(path).is_some_and(|sink| {
+            sink.written.is_some()
+                && matches!(&sink.def.connector, SinkConnector::File(file) if file.path == path)
+        })
     }
 
     /// Finds what `FROM name` reads.

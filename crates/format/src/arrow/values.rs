@@ -285,10 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_column_without_a_type_is_null() {
+    fn a_column_without_a_type_is_null_of_every_type() {
         let nothing: ArrayRef = Arc::new(NullArray::new(2));
-        let converted = convert(Found::plain(&nothing), &DataType::Boolean).unwrap();
-        assert_eq!((converted.array.len(), converted.array.null_count()), (2, 2));
-        assert_eq!(converted.array.data_type(), &ArrowType::Boolean);
+        for to in [DataType::Boolean, DataType::Varchar, DataType::Array(Box::new(DataType::Date))]
+        {
+            let Converted { array, misfits, .. } = convert(Found::plain(&nothing), &to).unwrap();
+            assert_eq!((array.null_count(), array.data_type()), (2, &to.arrow()));
+            assert!(misfits.is_empty());
+        }
     }
 }
