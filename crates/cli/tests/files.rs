@@ -190,3 +190,22 @@ fn links_and_names_of_any_bytes_under_a_glob() {
     let refused = host.sql("SELECT a FROM 'd/*.csv'").fails(1);
     assert!(refused.contains("d/dead.csv is a link to no/where"), "{refused}");
 }
+
+/// What rotation and Apache call logs, and globs of them, are read like `access.log`.
+#[test]
+fn logs_are_known_by_what_writers_call_them() {
+    let host = Host::new();
+    let line =
+        "10.0.0.1 - - [01/May/2024:13:05:09 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl\"\n";
+    for name in ["access.log", "access.log.1", "access_log", "access.log-20240501"] {
+        host.write(&format!("{name}.d/{name}"), line);
+        let sql = |path: &str| format!("SELECT status FROM '{name}.d/{path}'");
+        for path in [name.to_owned(), format!("{}*", &name[..10])] {
+            let ran = host.tidemill(&["run", "-q", "-e", &sql(&path)]);
+            assert_eq!(ran.succeeds(), "status\n200\n", "{path}");
+        }
+    }
+    host.write("empty.log", "\n");
+    let ran = host.tidemill(&["run", "-q", "-e", "SELECT * FROM 'empty.log'"]);
+    assert!(ran.stderr().contains("empty.log is empty"), "{}", ran.stderr());
+}

@@ -79,6 +79,21 @@ pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Sche
     }
 }
 
+/// The columns of an Arrow input without a value, which say no type, from its head; none of other formats.
+///
+/// # Errors
+/// As [`infer_schema`].
+pub fn infer_untyped(
+    format: &Format,
+    head: &[u8],
+    is_whole: bool,
+) -> Result<Vec<String>, FormatError> {
+    match format {
+        Format::Arrow(_) => Ok(arrow::untyped(&arrow_columns(head, is_whole)?)),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// What [`infer_schema`] leaves out of an input of Arrow or Parquet: the columns that no SQL type holds,
 /// with their types and what helps, as half a sentence behind the name of the input. `None` where that
 /// is none, and for text.

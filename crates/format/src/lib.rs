@@ -30,7 +30,7 @@ pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;
 pub use error::FormatError;
 pub use folders::Folders;
-pub use infer::{Recognized, infer_schema, left_out};
+pub use infer::{Recognized, infer_schema, infer_untyped, left_out};
 pub use lines::recognize::{access_log, key_value_pairs};
 pub use lost::{LeftOut, Lost};
 pub use part::{Joint, Part};

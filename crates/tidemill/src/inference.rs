@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use tidemill_format::{CsvHead, Recognized, access_log, infer_schema, key_value_pairs, left_out};
+use tidemill_format::{
+    CsvHead, Recognized, access_log, infer_schema, infer_untyped, key_value_pairs, left_out,
+};
 use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonOptions};
 use tidemill_record::{DataType, Field, Schema};
 use tidemill_rt::descriptor_of;
@@ -57,12 +59,14 @@ fn infer_of_first(
     if matches!(format, Format::Parquet) {
         let footer = read_footer(first)?;
         let schema = footer.schema().map_err(|error| at(first, error))?;
+        let schema = typed(schema, footer.untyped(), &files, &format)?;
         return Ok(Some((by_footer(schema, footer.left_out()), files)));
     }
     if matches!(format, Format::Arrow(_))
         && let Some(footer) = arrow_footer(first)?
     {
         let schema = footer.schema().map_err(|error| at(first, error))?;
+        let schema = typed(schema, footer.untyped(), &files, &format)?;
         return Ok(Some((by_footer(schema, footer.left_out()), files)));
     }
     if let Format::Lines(options) = &format
@@ -73,7 +77,54 @@ fn infer_of_first(
     let (file, head) = representative(&files, first, &format)?;
     let mut inferred = by_head(asked, &format, file, &head)?;
     inferred.files.path_columns = path_columns;
+    if matches!(format, Format::Arrow(_)) && first.pipe().is_none() {
+        let untyped = infer_untyped(&format, &head.bytes, head.is_whole);
+        let untyped = untyped.map_err(|error| at(file, error))?;
+        let schema = &mut inferred.files.schema;
+        *schema = typed(std::mem::take(schema), untyped, &files, &format)?;
+    }
     Ok(Some((inferred, files)))
+}
+
+/// The schema of the first file, with the types that others have for its columns without a value: the first that
+/// says one.
+fn typed(
+    mut schema: Schema,
+    mut untyped: Vec<String>,
+    files: &[InputFile],
+    format: &Format,
+) -> Result<Schema, Error> {
+    for file in files.iter().filter(|file| file.byte_count > 0) {
+        if untyped.is_empty() {
+            break;
+        }
+        let (of_file, untyped_there) = columnar_schema(file, format)?;
+        for Field { name, data_type, .. } in of_file.fields {
+            if untyped_there.contains(&name) || !untyped.contains(&name) {
+                continue;
+            }
+            untyped.retain(|column| *column != name);
+            for field in schema.fields.iter_mut().filter(|field| field.name == name) {
+                field.data_type = data_type.clone();
+            }
+        }
+    }
+    Ok(schema)
+}
+
+/// The columns of a file of Parquet or Arrow, and which of them have no value and say no type.
+fn columnar_schema(file: &InputFile, format: &Format) -> Result<(Schema, Vec<String>), Error> {
+    let fail = |error| at(file, error);
+    if matches!(format, Format::Parquet) {
+        let footer = read_footer(file)?;
+        return Ok((footer.schema().map_err(fail)?, footer.untyped()));
+    }
+    if let Some(footer) = arrow_footer(file)? {
+        return Ok((footer.schema().map_err(fail)?, footer.untyped()));
+    }
+    let Head { bytes, is_whole } = Head::of(file, format)?;
+    let schema = infer_schema(format, &bytes, is_whole).map_err(fail)?;
+    Ok((schema, infer_untyped(format, &bytes, is_whole).map_err(fail)?))
 }
 
 /// The columns of all files, in order of first appearance, each of a type that holds what each file has:
@@ -85,7 +136,7 @@ fn united(of_first: Schema, format: &Format, files: &[InputFile]) -> Result<Sche
     let mut columns: Vec<(String, Option<DataType>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for file in files.iter().filter(|file| file.byte_count > 0) {
-        let (schema, is_typed) = schema_of(file, format)?;
+        let (schema, untyped) = schema_of(file, format)?;
         for Field { name, data_type, .. } in schema.fields {
             let place = *places.entry(name.clone()).or_insert_with(|| {
                 columns.push((name.clone(), None));
@@ -93,7 +144,7 @@ fn united(of_first: Schema, format: &Format, files: &[InputFile]) -> Result<Sche
             });
             let known = &mut columns[place].1;
             let both = match &known {
-                _ if !is_typed => continue,
+                _ if untyped.contains(&name) => continue,
                 None => data_type,
                 Some(known) => match unify(known, &data_type) {
                     Some(both) => both,
@@ -116,20 +167,16 @@ fn united(of_first: Schema, format: &Format, files: &[InputFile]) -> Result<Sche
     Ok(Schema::new(columns.into_iter().map(field).collect()))
 }
 
-/// The columns of one file, and whether it says their types: one without a record does not.
-fn schema_of(file: &InputFile, format: &Format) -> Result<(Schema, bool), Error> {
-    let fail = |error| at(file, error);
-    if matches!(format, Format::Parquet) {
-        return Ok((read_footer(file)?.schema().map_err(fail)?, true));
-    }
-    if matches!(format, Format::Arrow(_))
-        && let Some(footer) = arrow_footer(file)?
-    {
-        return Ok((footer.schema().map_err(fail)?, true));
+/// The columns of one file, and those whose type it does not say: of a text without a record all.
+fn schema_of(file: &InputFile, format: &Format) -> Result<(Schema, Vec<String>), Error> {
+    if matches!(format, Format::Parquet | Format::Arrow(_)) {
+        return columnar_schema(file, format);
     }
     let Head { bytes, is_whole } = Head::of(file, format)?;
-    let schema = infer_schema(format, &bytes, is_whole).map_err(fail)?;
-    Ok((schema, has_record(format, &bytes)))
+    let schema = infer_schema(format, &bytes, is_whole).map_err(|error| at(file, error))?;
+    let names = || schema.fields.iter().map(|field| field.name.clone()).collect();
+    let untyped = if has_record(format, &bytes) { Vec::new() } else { names() };
+    Ok((schema, untyped))
 }
 
 fn file_source(asked: &FilePath, format: &Format) -> FileSource {
@@ -201,11 +248,17 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
     }
 }
 
-/// Whether a path names a log, be it compressed or rotated: `access.log`, `access.log.gz`, `access.log.1`.
+/// Whether a path names a log, be it compressed or rotated: `access.log`, `access.log.gz`, `access.log.1`, `access_log`,
+/// `access.log-20240501`, and globs of these, `access.log*`.
 fn is_log(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or_default();
-    name.ends_with(".log") || name.contains(".log.")
+    [".log", "_log"].into_iter().any(|ending| {
+        name.match_indices(ending).any(|(at, _)| {
+            let behind = name[at + ending.len()..].chars().next();
+            behind.is_none_or(|behind| ".-*?[".contains(behind))
+        })
+    })
 }
 
 /// The format of what a path without a telling name means, by its first bytes: of pipes and logs; `None` for
@@ -238,7 +291,13 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
         text.push(b'\n');
     }
     let first = text.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-    let first = first.unwrap_or_default();
+    let Some(first) = first else {
+        return Err(Error::Usage(format!(
+            "{} is empty, so that its format is not known; say what it is: CREATE SOURCE name WITH ('connector' = 'file', \
+             'path' = '{path}', 'format' = 'nginx')",
+            file.path.display()
+        )));
+    };
     if first.trim_ascii_start().starts_with(b"{") {
         return Ok(Some(any));
     }

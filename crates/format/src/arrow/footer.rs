@@ -15,7 +15,7 @@ use tidemill_record::Schema;
 
 use super::messages::FILE_MAGIC;
 use super::trailer::TRAILER_MAGIC;
-use super::{found_columns, left_out, sql_schema};
+use super::{found_columns, left_out, sql_schema, untyped};
 use crate::FormatError;
 use crate::caught::caught;
 
@@ -120,6 +120,12 @@ impl ArrowFooter {
     /// [`FormatError::UnsupportedColumn`] if no column can be read.
     pub fn schema(&self) -> Result<Schema, FormatError> {
         sql_schema(&found_columns(&self.schema))
+    }
+
+    /// The columns without a value, which say no type; see [`Self::schema`] for what they are taken for.
+    #[must_use]
+    pub fn untyped(&self) -> Vec<String> {
+        untyped(&found_columns(&self.schema))
     }
 
     /// The columns that no SQL type holds; see [`crate::left_out`].

@@ -73,6 +73,13 @@ pub(crate) fn sql_schema(columns: &[FoundColumn]) -> Result<Schema, FormatError>
     }
 }
 
+/// The columns whose type is that of no value.
+pub(crate) fn untyped(columns: &[FoundColumn]) -> Vec<String> {
+    let is_untyped =
+        |column: &&FoundColumn| matches!(column.data_type, Ok(arrow_schema::DataType::Null));
+    columns.iter().filter(is_untyped).map(|column| column.name.clone()).collect()
+}
+
 /// The columns that no SQL type holds, with their types and what helps: half a sentence behind the name of
 /// the file; `None` where there are none.
 pub(crate) fn left_out(columns: &[FoundColumn]) -> Option<String> {

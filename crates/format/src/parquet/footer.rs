@@ -19,7 +19,7 @@ use super::projection::Projection;
 use super::{Selection, guard, prune};
 use crate::FormatError;
 use crate::arrow::convert::Conversion;
-use crate::arrow::{FoundColumn, left_out, sql_schema};
+use crate::arrow::{FoundColumn, left_out, sql_schema, untyped};
 use crate::caught::caught;
 
 /// How many bytes at the end of a file say how long its footer is.
@@ -140,6 +140,12 @@ impl Footer {
     /// [`FormatError::UnsupportedColumn`] if no column has one.
     pub fn schema(&self) -> Result<Schema, FormatError> {
         sql_schema(&self.found)
+    }
+
+    /// The columns without a value, which say no type; see [`Self::schema`] for what they are taken for.
+    #[must_use]
+    pub fn untyped(&self) -> Vec<String> {
+        untyped(&self.found)
     }
 
     /// The columns without a SQL type, with their types and what helps; see [`crate::left_out`].
