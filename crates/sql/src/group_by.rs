@@ -1,5 +1,6 @@
 //! The keys of a grouping, and the window among them.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Spanned};
@@ -11,6 +12,7 @@ use crate::equality::reads_columns;
 use crate::fold::literal;
 use crate::items::{Item, ItemValue};
 use crate::order::numbered;
+use crate::parse::fold_name;
 use crate::query::QueryBinder;
 use crate::report::Bind;
 use crate::scope::Scope;
@@ -60,17 +62,41 @@ impl QueryBinder<'_, '_> {
     /// `GROUP BY ALL`: what is selected without an aggregate in it, constants aside.
     fn all_keys(&mut self, items: &[Item<'_>], scope: &Scope) -> Bind<Vec<Expr>> {
         let mut keys: Vec<Bind<Expr>> = Vec::with_capacity(items.len());
+        // What stands before an item, which it may name; and which of that has an aggregate.
+        let (mut before, mut aggregates) = (Aliases::new(), HashSet::new());
         for item in items {
-            keys.push(match item.value {
-                ItemValue::Column(index, span) => Ok(scope.column(index, span)),
-                ItemValue::Expr(expr) if has_aggregate(expr) => continue,
-                ItemValue::Expr(expr) => {
-                    ExprBinder::new(self.session, scope, "GROUP BY ALL").bind(expr)
+            let alias = item.alias();
+            match item.value {
+                ItemValue::Column(index, span) => keys.push(Ok(scope.column(index, span))),
+                ItemValue::Expr(expr)
+                    if has_aggregate(expr) || self.names_one_of(expr, &aggregates, scope) =>
+                {
+                    aggregates.extend(alias.as_ref().map(|(name, _)| name.clone()));
                 }
-            });
+                ItemValue::Expr(expr) => {
+                    let mut binder = ExprBinder::new(self.session, scope, "GROUP BY ALL");
+                    binder.aliases = Some(&before);
+                    keys.push(binder.bind(expr));
+                }
+            }
+            before.extend(alias);
         }
         let keys = keys.into_iter().collect::<Bind<Vec<Expr>>>()?;
         Ok(keys.into_iter().filter(reads_columns).collect())
+    }
+
+    /// Whether an expression names one of some aliases.
+    fn names_one_of(&self, expr: &ast::Expr, aliases: &HashSet<String>, scope: &Scope) -> bool {
+        let found = ast::visit_expressions(expr, |expr| {
+            if let ast::Expr::Identifier(ident) = expr {
+                let name = fold_name(ident, self.session.positions);
+                if aliases.contains(&name.text) && !scope.has(&name) {
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        found.is_break()
     }
 
     /// The window among the keys of `GROUP BY`, if there is one.
