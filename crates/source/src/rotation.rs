@@ -401,9 +401,10 @@ impl FollowedTexts {
     }
 
     /// Whether the path may have named files that no look has seen, or only without a byte. Where names are
-    /// watched it is known how often it came to name another one.
+    /// watched it is known how often it came to name another one: once is the one that it names now, even if a look
+    /// saw that before it had a byte.
     fn may_have_missed(&self) -> bool {
-        self.names.is_empty() || self.vacant.is_some() || self.name_count > 1
+        self.names.is_empty() || self.name_count > 1
     }
 
     /// Files beside the path that it has named since the last look, as their names and their age say, and
