@@ -7,8 +7,10 @@ use crate::{IoUringRefusal, RtError};
 /// How a core waits for files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// io_uring, by glommio.
+    /// io_uring, by glommio, from the start of a core.
     Glommio,
+    /// The same, from a core's first read that would wait for the device; until then calls that do not wait.
+    OnDemand,
     /// Blocking positioned calls on pinned threads.
     Std,
 }
@@ -16,10 +18,10 @@ pub enum Backend {
 /// Which backend is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// io_uring where the host allows it, else the portable one, saying why.
+    /// io_uring on demand where the host allows it, else the portable one, saying why.
     #[default]
     Auto,
-    /// io_uring or an error.
+    /// io_uring from the start, or an error.
     Glommio,
     /// The portable one.
     Std,
@@ -49,7 +51,7 @@ pub fn probe(choice: Choice) -> Result<Probe, RtError> {
             Ok(Probe { backend: Backend::Glommio, reason: None })
         }
         Choice::Auto => Ok(match check_io_uring() {
-            Ok(()) => Probe { backend: Backend::Glommio, reason: None },
+            Ok(()) => Probe { backend: Backend::OnDemand, reason: None },
             Err(reason) => Probe { backend: Backend::Std, reason: Some(reason) },
         }),
     }

@@ -31,7 +31,8 @@ impl File {
         while filled < buffer.len() {
             while queued < buffer.len() && in_flight.len() < READS_IN_FLIGHT_MAX {
                 let byte_count = READ_BYTES.min(buffer.len() - queued);
-                let Some(read) = self.ring_read(offset_of(offset, queued), byte_count) else {
+                let read = self.ring_read(offset_of(offset, queued), byte_count).await?;
+                let Some(read) = read else {
                     break;
                 };
                 let mut read = Box::pin(read);

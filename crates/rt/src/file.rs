@@ -1,10 +1,10 @@
 //! One file, by position. Reads of cached data never block and never allocate.
 //!
-//! Files are opened by ordinary calls, so that both backends report the same errors; what differs is
-//! who waits for the device. Absent on purpose: streams with a position of their own, and glommio's
+//! Files are opened by ordinary calls, so that all backends report the same errors; what differs is
+//! who waits for the device. A file becomes one of glommio's at its first read that would wait. Absent on purpose: streams with a position of their own, and glommio's
 //! stream writers, which drop the results of fsync and ignore short writes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
@@ -17,21 +17,23 @@ use glommio::GlommioError;
 use glommio::io::{BufferedFile, ReadResult};
 
 use crate::yielding::QueuedClose;
-use crate::{Backend, FileChange};
+use crate::{Backend, FileChange, ring};
 
 /// A file, opened for one core. Not `Send`.
 #[derive(Debug)]
 pub struct File {
-    handle: Handle,
+    /// Of one descriptor as long as the file is open, whoever owns that.
+    handle: RefCell<Handle>,
+    /// Reads wait where they stand: no ring is asked for.
+    is_waited_for: bool,
     /// The file system refuses `RWF_NOWAIT`: remembered, so that it is asked once.
     is_nowait_refused: Cell<bool>,
-    _closing: Option<QueuedClose>,
 }
 
 #[derive(Debug)]
 enum Handle {
-    Glommio(Rc<BufferedFile>),
-    Std(fs::File),
+    Plain(fs::File),
+    Ring(Rc<BufferedFile>, QueuedClose),
 }
 
 /// What tells one state of a file from another. Of many files there is one each, so it is small.
@@ -164,22 +166,38 @@ impl File {
     /// Takes over a file that has been opened for reading.
     #[must_use]
     pub fn from_std(backend: Backend, file: fs::File) -> Self {
-        let (handle, closing) = match backend {
-            Backend::Std => (Handle::Std(file), None),
-            Backend::Glommio => {
-                // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
-                let file = unsafe { BufferedFile::from_raw_fd(file.into_raw_fd()) };
-                (Handle::Glommio(Rc::new(file)), Some(QueuedClose))
-            }
-        };
-        Self { handle, is_nowait_refused: Cell::new(false), _closing: closing }
+        Self {
+            handle: RefCell::new(Handle::Plain(file)),
+            is_waited_for: backend == Backend::Std,
+            is_nowait_refused: Cell::new(false),
+        }
     }
 
     fn raw_fd(&self) -> RawFd {
-        match &self.handle {
-            Handle::Glommio(file) => file.as_raw_fd(),
-            Handle::Std(file) => file.as_raw_fd(),
+        match &*self.handle.borrow() {
+            Handle::Ring(file, _) => file.as_raw_fd(),
+            Handle::Plain(file) => file.as_raw_fd(),
         }
+    }
+
+    /// The file as glommio has it, from now on, once this core has a ring.
+    ///
+    /// # Errors
+    /// Why there is no ring.
+    async fn on_ring(&self) -> io::Result<Rc<BufferedFile>> {
+        ring::made().await?;
+        let mut handle = self.handle.borrow_mut();
+        let descriptor = match &*handle {
+            Handle::Ring(file, _) => return Ok(Rc::clone(file)),
+            Handle::Plain(file) => file.as_raw_fd(),
+        };
+        // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
+        let file = Rc::new(unsafe { BufferedFile::from_raw_fd(descriptor) });
+        let ring = Handle::Ring(Rc::clone(&file), QueuedClose);
+        if let Handle::Plain(plain) = std::mem::replace(&mut *handle, ring) {
+            let _ = plain.into_raw_fd();
+        }
+        Ok(file)
     }
 
     /// Reads at a position into the caller's buffer; returns how many bytes, 0 only at the end of the
@@ -191,17 +209,12 @@ impl File {
     /// # Errors
     /// What read said; interruptions are retried.
     pub async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &self.handle {
-            Handle::Std(_) => self.read_at_blocking(buffer, offset),
-            Handle::Glommio(file) => {
-                if let Immediate::Read(count) = self.try_read_at(buffer, offset)? {
-                    return Ok(count);
-                }
-                let bytes = read_ring(Rc::clone(file), offset, buffer.len()).await?;
-                buffer[..bytes.len()].copy_from_slice(&bytes);
-                Ok(bytes.len())
-            }
+        if let Immediate::Read(count) = self.try_read_at(buffer, offset)? {
+            return Ok(count);
         }
+        let bytes = read_ring(self.on_ring().await?, offset, buffer.len()).await?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 
     /// As [`Self::read_at`], but waits on the core for what is not cached. For readers that cannot
@@ -225,7 +238,7 @@ impl File {
 
     /// Reads what is in memory. In the portable backend nothing is worth asking for twice: it waits.
     pub(crate) fn try_read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Immediate> {
-        if matches!(self.handle, Handle::Std(_)) {
+        if self.is_waited_for {
             return self.read_at_blocking(buffer, offset).map(Immediate::Read);
         }
         if self.is_nowait_refused.get() {
@@ -256,15 +269,18 @@ impl File {
 
     /// A read by io_uring that owns all it needs; it starts when first polled. `None` in the portable
     /// backend.
-    pub(crate) fn ring_read(
+    ///
+    /// # Errors
+    /// Why there is no ring.
+    pub(crate) async fn ring_read(
         &self,
         offset: u64,
         byte_count: usize,
-    ) -> Option<impl Future<Output = io::Result<ReadResult>> + 'static> {
-        match &self.handle {
-            Handle::Std(_) => None,
-            Handle::Glommio(file) => Some(read_ring(Rc::clone(file), offset, byte_count)),
+    ) -> io::Result<Option<impl Future<Output = io::Result<ReadResult>> + 'static>> {
+        if self.is_waited_for {
+            return Ok(None);
         }
+        Ok(Some(read_ring(self.on_ring().await?, offset, byte_count)))
     }
 
     /// Writes all bytes at a position, into the page cache, by `pwrite`.
@@ -301,10 +317,9 @@ impl File {
     /// # Errors
     /// What fsync said. It must not be repeated: what it covered may be lost.
     pub async fn fsync(&self) -> io::Result<()> {
-        match &self.handle {
-            Handle::Std(file) => file.sync_data(),
-            Handle::Glommio(file) => file.fdatasync().await.map_err(io_error),
-        }
+        // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
+        let borrowed = std::mem::ManuallyDrop::new(unsafe { fs::File::from_raw_fd(self.raw_fd()) });
+        borrowed.sync_data()
     }
 
     /// A second descriptor of the same open file, which may go to another thread: what is synced through it
@@ -355,8 +370,8 @@ impl File {
     /// # Errors
     /// What close said; the file is closed all the same.
     pub async fn close(self) -> io::Result<()> {
-        match self.handle {
-            Handle::Std(file) => {
+        match self.handle.into_inner() {
+            Handle::Plain(file) => {
                 // SAFETY: the descriptor is open and owned; `into_raw_fd` gives the ownership up.
                 match unsafe { libc::close(file.into_raw_fd()) } {
                     0 => Ok(()),
@@ -364,7 +379,7 @@ impl File {
                 }
             }
             // A read still in flight holds the file too; whoever is last closes it.
-            Handle::Glommio(file) => match Rc::try_unwrap(file) {
+            Handle::Ring(file, _) => match Rc::try_unwrap(file) {
                 Ok(file) => file.close().await.map_err(io_error),
                 Err(_) => Ok(()),
             },

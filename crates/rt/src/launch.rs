@@ -1,28 +1,19 @@
 //! A body on a core of its own.
 //!
-//! Both backends run it on a thread that is made here, pinned and named, so that every failure (no
-//! thread, no ring, no such CPU) is known before [`launch`] returns, and a panic becomes an error.
+//! All backends run it on a thread that is made here, pinned and named, so that every failure (no
+//! thread, no such CPU, no ring where that is made at the start) is known before [`launch`] returns, and a
+//! panic becomes an error.
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use futures_lite::FutureExt;
-use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+use glommio::LocalExecutor;
 
-use crate::{Backend, RtError, yielding};
-
-/// Memory that glommio registers with its rings, in bytes: its minimum. It serves direct I/O only,
-/// which we do not use, and it counts against the memlock limit three times a core.
-const IO_MEMORY_BYTES: usize = 64 * 1024;
-
-/// When glommio would interrupt its tasks: never. Its loop (`LocalExecutor::run`, 0.9) goes to sleep
-/// with tasks ready to run if this timer expires between the polling of I/O and the first task, which a
-/// busy host makes happen: with 1 ms, one pass in ten over a cold file of 1 GiB hung for good.
-const PREEMPT_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+use crate::{Backend, RtError, ring, yielding};
 
 /// A running core; join it for what its body returns.
 #[derive(Debug)]
@@ -85,8 +76,9 @@ impl<T> Launching<T> {
 
 /// Runs a body on a thread pinned to `cpu`, and returns once it has started.
 ///
-/// The future never leaves that thread, so it need not be `Send`. Under glommio, tasks that the body
-/// leaves behind are dropped with the executor: await them.
+/// The future never leaves that thread, so it need not be `Send`. It waits for nothing but files of this
+/// crate and [`crate::yield_if_needed`]. Under glommio, tasks that the body leaves behind are dropped with
+/// the executor: await them.
 ///
 /// # Errors
 /// [`RtError::CpuNotAllowed`] for a CPU outside the affinity mask of the calling thread,
@@ -148,16 +140,16 @@ where
                     Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
                     Err(payload) => Err(payload),
                 };
-                if backend == Backend::Glommio {
+                if ring::has_ring() {
                     // Files that were dropped are closed by requests that are only queued: an executor
                     // that ended now would leave their descriptors, and their disk space, open.
                     yielding::submit_queued().await;
                 }
                 outcome
             };
-            let outcome = match executor {
-                Some(executor) => executor.run(guarded),
-                None => futures_lite::future::block_on(guarded),
+            let outcome = match backend {
+                Backend::Std => futures_lite::future::block_on(guarded),
+                _ => ring::run(executor, cpu, &thread_name, guarded),
             };
             outcome.map_err(|payload| message_of(&*payload))
         })
@@ -165,30 +157,18 @@ where
     Ok(Launching { core: Core { name: name.to_owned(), cpu, thread }, started })
 }
 
-/// Pins the calling thread and makes its executor; `None` for the portable backend.
+/// Pins the calling thread, and makes its executor where the backend has one from the start.
 fn set_up(backend: Backend, cpu: usize, name: &str) -> Result<Option<LocalExecutor>, String> {
     if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
         return Err(format!("it cannot be pinned: {}", std::io::Error::last_os_error()));
     }
-    yielding::set_current(backend);
-    if backend == Backend::Std {
-        return Ok(None);
-    }
-    let build = || {
-        LocalExecutorBuilder::new(Placement::Fixed(cpu))
-            .name(name)
-            .io_memory(IO_MEMORY_BYTES)
-            .preempt_timer(PREEMPT_INTERVAL)
-            .make()
-    };
-    match catch_unwind(build) {
-        Ok(Ok(executor)) => Ok(Some(executor)),
-        Ok(Err(error)) => Err(format!("glommio: {error}")),
-        Err(payload) => Err(format!("glommio panicked: {}", message_of(&*payload))),
+    match backend {
+        Backend::Glommio => ring::make(cpu, name).map(Some),
+        Backend::OnDemand | Backend::Std => Ok(None),
     }
 }
 
-fn message_of(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {

@@ -177,7 +177,7 @@ impl SequentialReads {
             }
         }
         if self.front.is_none() {
-            self.queue_reads(buffer.len()).await;
+            self.queue_reads(buffer.len()).await?;
             let Some(next) = self.in_flight.pop_front() else { return Ok(0) };
             let result = match next.finished {
                 Some(result) => result?,
@@ -207,7 +207,7 @@ impl SequentialReads {
 
     /// Tops up the reads in flight: at least one, more while they stay before `ahead_end` and are not
     /// cached.
-    async fn queue_reads(&mut self, wanted: usize) {
+    async fn queue_reads(&mut self, wanted: usize) -> io::Result<()> {
         self.is_missed &= !self.is_cached(self.queued_end);
         while self.in_flight.len() < READS_IN_FLIGHT_MAX {
             let is_ahead = self.queued_end < self.ahead_end && self.is_missed;
@@ -220,7 +220,8 @@ impl SequentialReads {
             if byte_count == 0 {
                 break;
             }
-            let Some(read) = self.file.ring_read(self.queued_end, byte_count) else { break };
+            let read = self.file.ring_read(self.queued_end, byte_count).await?;
+            let Some(read) = read else { break };
             let read: RingRead = Box::pin(read);
             self.in_flight.push_back(InFlight { byte_count, read, finished: None });
             self.queued_end += u64::try_from(byte_count).expect("a usize fits u64");
@@ -230,5 +231,6 @@ impl SequentialReads {
                 next.finished = poll_once(&mut next.read).await;
             }
         }
+        Ok(())
     }
 }

@@ -3,10 +3,9 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::Backend;
+use crate::ring::has_ring;
 
 thread_local! {
-    static CURRENT: Cell<Option<Backend>> = const { Cell::new(None) };
     static YIELDED: Cell<Option<Instant>> = const { Cell::new(None) };
     /// Files dropped since glommio was last known to have closed them.
     static DROPPED: Cell<u32> = const { Cell::new(0) };
@@ -23,21 +22,16 @@ impl Drop for QueuedClose {
     }
 }
 
-/// Notes which backend runs the calling thread.
-pub(crate) fn set_current(backend: Backend) {
-    CURRENT.set(Some(backend));
-}
-
 /// Gives way to other tasks of this core, if about a millisecond has passed since it last did. Files that
 /// were dropped are closed by then, if there are some: many small ones, one after another, would else come
 /// to be open all at once.
 ///
-/// Reads in flight go on meanwhile; that they are finished is noticed when a task waits for one. Under
-/// the portable backend there is one task a core, and it returns at once. Costs a look at the monotonic
-/// clock: call it once a batch.
+/// Reads in flight go on meanwhile; that they are finished is noticed when a task waits for one. Without a
+/// ring there is one task a core, and it returns at once. Costs a look at the monotonic clock: call it once
+/// a batch.
 pub async fn yield_if_needed() {
     const INTERVAL: Duration = Duration::from_millis(1);
-    if CURRENT.get() != Some(Backend::Glommio) {
+    if !has_ring() {
         return;
     }
     const DROPPED_MAX: u32 = 8;

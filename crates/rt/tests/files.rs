@@ -1,4 +1,4 @@
-//! Cores and files, on both backends: equal bytes, and every change of a file noticed.
+//! Cores and files, on all backends: equal bytes, and every change of a file noticed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -9,15 +9,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use tidemill_rt::{
-    Backend, Choice, File, FileChange, READ_BYTES, RtError, SequentialReads, allowed_cpus, launch,
-    probe,
+    Backend, Choice, File, FileChange, READ_BYTES, RtError, SequentialReads, allowed_cpus,
+    has_ring, launch, probe,
 };
 
-/// Both backends, or the portable one where this host refuses io_uring.
+/// All backends, or the portable one where this host refuses io_uring.
 fn backends() -> Vec<Backend> {
     match probe(Choice::Auto).unwrap().backend {
-        Backend::Glommio => vec![Backend::Std, Backend::Glommio],
         Backend::Std => vec![Backend::Std],
+        _ => vec![Backend::Std, Backend::OnDemand, Backend::Glommio],
     }
 }
 
@@ -202,6 +202,43 @@ fn a_file_that_changes_while_it_is_read_is_noticed() {
             file.set_modified(later).unwrap();
         };
         assert_eq!(change_of(backend, rewrite), FileChange::Rewritten);
+    }
+}
+
+#[test]
+fn a_ring_is_made_when_a_read_would_wait_and_not_before() {
+    if backends().len() == 1 {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    write_file(&path, &pattern(3 * READ_BYTES));
+    uncache(&path);
+    // What is in memory on this file system whatever is said of it needs no ring.
+    let would_wait = {
+        let file = fs::File::open(&path).unwrap();
+        let mut byte = [0_u8];
+        let part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+        // SAFETY: the descriptor is open, and `part` describes `byte`, which is writable.
+        let count =
+            unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, 0, libc::RWF_NOWAIT) };
+        count < 0
+    };
+    for (backend, from_start) in [(Backend::OnDemand, false), (Backend::Glommio, true)] {
+        uncache(&path);
+        let at = path.clone();
+        let (before, after, bytes) = on_core(backend, move || async move {
+            let file = File::open(backend, &at).await.unwrap();
+            let before = has_ring();
+            let mut bytes = vec![0; 3 * READ_BYTES];
+            file.read_exact_at(&mut bytes, 0).await.unwrap();
+            let after = has_ring();
+            file.close().await.unwrap();
+            (before, after, bytes)
+        });
+        assert_eq!(before, from_start, "{backend:?}");
+        assert_eq!(after, from_start || would_wait, "{backend:?}");
+        assert!(bytes == pattern(3 * READ_BYTES), "{backend:?}");
     }
 }
 

@@ -16,8 +16,8 @@ use tidemill_sink::{
 
 fn backends() -> Vec<Backend> {
     match probe(Choice::Auto).unwrap().backend {
-        Backend::Glommio => vec![Backend::Std, Backend::Glommio],
         Backend::Std => vec![Backend::Std],
+        _ => vec![Backend::Std, Backend::OnDemand, Backend::Glommio],
     }
 }
 

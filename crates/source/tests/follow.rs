@@ -47,8 +47,8 @@ async fn ask(reader: &mut TextReader) -> Result<Polled<Frames>, SourceError> {
 
 fn backends() -> Vec<Backend> {
     match probe(Choice::Auto).unwrap().backend {
-        Backend::Glommio => vec![Backend::Std, Backend::Glommio],
         Backend::Std => vec![Backend::Std],
+        _ => vec![Backend::Std, Backend::OnDemand, Backend::Glommio],
     }
 }
 

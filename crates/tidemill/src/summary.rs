@@ -131,6 +131,7 @@ impl fmt::Display for Summary {
         }
         let backend = match self.backend {
             Backend::Glommio => "io_uring (glommio)",
+            Backend::OnDemand => "io_uring (glommio), where a read would wait",
             Backend::Std => "portable (std)",
         };
         write!(f, "backend: {backend}")?;
