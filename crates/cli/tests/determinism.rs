@@ -244,6 +244,38 @@ fn a_newline_in_quotes_across_a_split_is_an_error() {
 }
 
 #[test]
+fn line_ends_in_quotes_do_not_keep_files_from_being_split() {
+    let host = Host::new();
+    let record = |n: usize| {
+        let text = ["one, line", "two\nlines", "a \"\"word\"\"\n1,2,3\n\nend", ""][n % 4];
+        format!("{n},\"{text}\",{}\n", n % 7)
+    };
+    let file = |from: usize, until: usize| -> String {
+        ["n,text,k\n".to_owned()].into_iter().chain((from..until).map(record)).collect()
+    };
+    host.write("notes/a.csv", file(0, 3_000));
+    host.write("notes/b.csv", file(3_000, 3_010));
+    host.write("notes/c.csv", file(3_010, 5_000));
+    let count = |splits: &str| {
+        let script = format!(
+            "CREATE SOURCE t WITH ('connector' = 'file', 'path' = 'notes/*.csv', 'format' = 'csv', \
+             'splits' = '{splits}'); SELECT k, COUNT(*) AS c, SUM(n) AS s, SUM(LENGTH(text)) AS l \
+             FROM t GROUP BY k ORDER BY k"
+        );
+        host.tidemill(&["run", "--quiet", "-e", &script]).succeeds()
+    };
+    let whole = count("1");
+    let ids: u64 =
+        whole.lines().skip(1).map(|line| line.split(',').nth(2)).fold(0, |sum, part| {
+            sum + part.and_then(|part| part.parse::<u64>().ok()).expect("a sum")
+        });
+    assert_eq!(ids, 4_999 * 5_000 / 2);
+    for splits in ["2", "3", "7", "40"] {
+        assert_eq!(count(splits), whole, "{splits} splits");
+    }
+}
+
+#[test]
 fn a_limit_over_splits_takes_the_first_rows_and_leaves_the_audit_whole() {
     let host = Host::new();
     let records: String = (0..60_000).map(|n| format!("x,{n}\n")).collect();

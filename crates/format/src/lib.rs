@@ -25,6 +25,7 @@ mod text;
 
 pub use arrow::footer::{ArrowFooter, ParsedArrowFooter};
 pub use arrow::to_sql_type;
+pub use csv::cut::record_start_within;
 pub use csv::header::CsvHead;
 pub use decoder::{Decoder, DecoderSpec};
 pub use encoder::Encoder;

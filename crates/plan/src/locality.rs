@@ -46,7 +46,7 @@ pub(crate) fn local_reason(
         return Ok(Local::unaudited(format!("{} has a single partition", source.name)));
     }
     if partitioning.is_split {
-        return Err(format!("{} is one file read as several splits", source.name));
+        return Err(format!("files of {} are read as several splits", source.name));
     }
     let key_sources: Vec<Option<usize>> =
         keys.iter().map(|&key| source_column(input, key)).collect();

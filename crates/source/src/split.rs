@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
-/// Bytes a split has at least, where the count is not asked for.
+/// Bytes that each of more than two splits has at least, where the count is not asked for.
 pub const SPLIT_BYTES_MIN: u64 = 64 << 20;
+
+/// Bytes that a file has at least to be cut in two.
+const HALVED_BYTES_MIN: u64 = 24 << 20;
 
 /// Splits at most, where the count is not asked for.
 pub const SPLIT_COUNT_MAX: u64 = 32;
@@ -17,7 +20,8 @@ pub fn splits(file_bytes: u64, requested: Option<u32>) -> Vec<Range<u64>> {
     let count = match requested {
         Some(count) => u64::from(count).min(file_bytes).max(1),
         None => {
-            let fitting = (file_bytes / SPLIT_BYTES_MIN).clamp(1, SPLIT_COUNT_MAX);
+            let least = if file_bytes >= HALVED_BYTES_MIN { 2 } else { 1 };
+            let fitting = (file_bytes / SPLIT_BYTES_MIN).clamp(least, SPLIT_COUNT_MAX);
             1 << fitting.ilog2()
         }
     };
@@ -37,7 +41,9 @@ mod tests {
         const MIB: u64 = 1 << 20;
         let count = |bytes| splits(bytes, None).len();
         assert_eq!(count(0), 1);
-        assert_eq!(count(127 * MIB), 1);
+        assert_eq!(count(23 * MIB), 1);
+        assert_eq!(count(24 * MIB), 2);
+        assert_eq!(count(127 * MIB), 2);
         assert_eq!(count(128 * MIB), 2);
         assert_eq!(count(447 * MIB), 4);
         assert_eq!(count(1 << 40), 32);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_lite::future::block_on;
 use tidemill_expr::Context;
 use tidemill_format::parquet::Footer;
-use tidemill_format::{ArrowFooter, CsvHead, FormatError};
+use tidemill_format::{ArrowFooter, CsvHead, FormatError, record_start_within};
 use tidemill_plan::{
     Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, Metadata, Partitioning,
     Scan, SequenceSource, SourceConnector, SourceDef,
@@ -25,10 +25,13 @@ use crate::file_columns::{FileTerms, fixed_columns};
 use crate::footers::{arrow_footer, at, read_footer};
 use crate::register::RegisteredSource;
 
+/// Of more files than these none is cut into splits: there are partitions enough.
+const FILES_SPLIT_MAX: usize = 16;
+
 /// A source and the partitions it was found to have.
 pub(crate) struct Discovered {
     pub(crate) partitions: Arc<Vec<Partition>>,
-    /// The partitions are pieces of one file.
+    /// Some partitions are pieces of one file.
     pub(crate) is_split: bool,
     /// What is appended is read, too.
     pub(crate) is_followed: bool,
@@ -252,8 +255,11 @@ fn discover_files(
         // What has no end has something to wait for.
         files.push(first);
     }
-    let may_split = looking.may_split;
     let is_one_file = files.len() == 1;
+    let is_declared = looking.scans.iter().any(|scan| !scan.source.partitioned_by.is_empty());
+    let may_split =
+        looking.may_split && (is_one_file || (files.len() <= FILES_SPLIT_MAX && !is_declared));
+    let file_count = files.len();
     let keeps_footers = files.len() <= FOOTERS_KEPT_MAX;
     let as_partitions = |file: InputFile| -> Result<Vec<Partition>, Error> {
         if options.follow && file.compression != Compression::None {
@@ -266,11 +272,8 @@ fn discover_files(
         match &options.format {
             Format::Parquet => {
                 let footer = Arc::new(read_footer(&file)?);
-                let wanted = if may_split && is_one_file {
-                    splits(file.byte_count, options.splits).len()
-                } else {
-                    1
-                };
+                let wanted =
+                    if may_split { splits(file.byte_count, options.splits).len() } else { 1 };
                 let cut = cut_evenly(footer.row_groups().len(), wanted).into_iter();
                 let part = |groups| {
                     let (file, footer) = (file.clone(), keeps_footers.then(|| Arc::clone(&footer)));
@@ -281,7 +284,6 @@ fn discover_files(
             format
                 if format.is_text()
                     && may_split
-                    && is_one_file
                     && !looking.numbers_rows()
                     && !options.follow
                     && may_be_cut(&file)? =>
@@ -291,6 +293,8 @@ fn discover_files(
                     Format::Csv(csv) if ranges.len() > 1 => {
                         let CsvHead { names, end } = csv_head(&file, csv)?;
                         let end = u64::try_from(end).expect("a usize fits u64");
+                        let field_count = names.as_ref().map(Vec::len);
+                        cut_between_records(&file, csv, field_count, &mut ranges)?;
                         keep_together(&mut ranges, end);
                         names
                     }
@@ -316,7 +320,7 @@ fn discover_files(
         }
     };
     let is_text = matches!(options.format, Format::Csv(_) | Format::Json(_));
-    let mut partitions: Vec<Partition> = if is_text && !options.follow && !is_one_file {
+    let mut partitions: Vec<Partition> = if is_text && !options.follow && !may_split {
         // Where each was, so that a million of them are not there twice.
         files.into_iter().map(Partition::Text).collect()
     } else {
@@ -330,7 +334,7 @@ fn discover_files(
         partitions.push(Partition::Nothing);
     }
     const { assert!(size_of::<Partition>() == size_of::<InputFile>(), "a file as it was found") };
-    let is_split = is_one_file && partitions.len() > 1;
+    let is_split = may_split && partitions.len() > file_count.max(1);
     let partitions = Arc::new(partitions);
     let is_followed = options.follow;
     let is_missing = false;
@@ -351,6 +355,49 @@ fn may_be_cut(file: &InputFile) -> Result<bool, Error> {
     let opened = File::open(&file.path).map_err(fail("open"))?;
     let count = opened.read_at(&mut mark, 0).map_err(fail("read"))?;
     Ok(!tidemill_source::may_be_utf16(&mark[..count]))
+}
+
+/// Moves the cuts between ranges of a CSV file to where records start, as far as the bytes behind a cut tell:
+/// a line end may stand inside quotes.
+fn cut_between_records(
+    file: &InputFile,
+    options: &CsvOptions,
+    field_count: Option<usize>,
+    ranges: &mut Vec<Range<u64>>,
+) -> Result<(), Error> {
+    /// Enough for records of usual lengths, and for the longest texts that people write.
+    const LOOKED_AT_BYTES: [usize; 2] = [64 << 10, 4 << 20];
+    let fail =
+        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
+    let opened = File::open(&file.path).map_err(fail("open"))?;
+    let mut piece = Vec::new();
+    for next in 1..ranges.len() {
+        let cut = ranges[next].start.max(ranges[next - 1].start);
+        for byte_count in LOOKED_AT_BYTES {
+            piece.resize(byte_count, 0);
+            let mut count = 0;
+            while count < byte_count {
+                let place = cut + u64::try_from(count).expect("a usize fits u64");
+                match opened.read_at(&mut piece[count..], place).map_err(fail("read"))? {
+                    0 => break,
+                    more => count += more,
+                }
+            }
+            let is_last = count < byte_count;
+            let start = record_start_within(&piece[..count], is_last, options, field_count);
+            if let Some(start) = start {
+                let start = cut + u64::try_from(start).expect("a usize fits u64");
+                (ranges[next - 1].end, ranges[next].start) = (start, start);
+                ranges[next].end = ranges[next].end.max(start);
+                break;
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+    ranges.retain(|range| range.start < range.end);
+    Ok(())
 }
 
 /// Makes the first of ranges that follow each other hold all before `end`.

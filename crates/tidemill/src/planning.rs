@@ -227,7 +227,7 @@ impl PlannedQuery {
                 text.push_str(&format!("input {name}: not there yet\n"));
                 continue;
             }
-            let what = if source.is_split { "split(s) of one file" } else { "partition(s)" };
+            let what = if source.is_split { "split(s)" } else { "partition(s)" };
             text.push_str(&format!("input {name}: {count} {what}"));
             if source.excluded_count > 0 {
                 let count = source.excluded_count;
@@ -431,7 +431,7 @@ impl QueryBuilder<'_, '_> {
         let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
         let pipelines = alike.scanning(of, idle_timeout)?;
         let is_text = |partition: &Partition| matches!(partition, Partition::TextRange(_));
-        let are_splits = discovered.is_split && discovered.partitions.iter().all(is_text);
+        let are_splits = discovered.is_split && discovered.partitions.iter().any(is_text);
         let declared = (!scan.source.partitioned_by.is_empty()).then(|| DeclaredKeys {
             columns: scan.source.partition_columns(),
             is_fatal: scan.source.partition_audit == PartitionAudit::Fail,

@@ -14,6 +14,7 @@
 //! are no records, [`nulls`] are fields without a value, [`header`] matches names, [`decode`] and [`encode`] put it
 //! together, and [`infer`] makes columns of what nobody declared, by the delimiter that [`sniff`] finds.
 
+pub(crate) mod cut;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod header;
