@@ -9,6 +9,7 @@ use tidemill_record::recycled::Room;
 use tidemill_record::{BadRecord, Batch, Columns, EventTime, Offset};
 
 use crate::far_ahead::{FarAhead, FarAheadCount, LastTimes, is_beyond};
+use crate::split_times::SplitTimes;
 
 /// Follows the event times of one partition.
 ///
@@ -22,6 +23,14 @@ pub struct EventTimes {
     /// Event times so far beyond the watermark are counted.
     counted_ahead_us: i64,
     far_ahead: FarAheadCount,
+    /// Where the records are those of a piece of a file.
+    piece: Option<Piece>,
+}
+
+/// What is noted of a piece of a file.
+struct Piece {
+    is_first: bool,
+    first_and_least: Option<(i64, i64)>,
 }
 
 impl EventTimes {
@@ -36,7 +45,28 @@ impl EventTimes {
         let (delay_us, max_us) = (spec.delay_us.unwrap_or(0), spec.max_ahead_us.unwrap_or(0));
         let counted_ahead_us =
             if delay_us < max_us { max_us } else { max_us.saturating_add(delay_us) };
-        Self { spec, watermark: EventTime::MIN, last, counted_ahead_us, far_ahead }
+        let (watermark, piece) = (EventTime::MIN, None);
+        Self { spec, watermark, last, counted_ahead_us, far_ahead, piece }
+    }
+
+    /// The records are those of a piece of a file. One that is not the first has a watermark from its first record
+    /// on, as if there had been one before.
+    pub fn be_piece(&mut self, is_first: bool) {
+        self.piece = Some(Piece { is_first, first_and_least: None });
+    }
+
+    /// What the event times of the piece were, where it is one.
+    #[must_use]
+    pub fn split_times(&self) -> Option<SplitTimes> {
+        self.piece.as_ref().map(|piece| SplitTimes {
+            is_first: piece.is_first,
+            first_and_least: piece
+                .first_and_least
+                .map(|(first, least)| (EventTime(first), EventTime(least))),
+            watermark: self.watermark,
+            has_far_ahead: self.far_ahead.count > 0,
+            max_ahead_us: self.spec.max_ahead_us,
+        })
     }
 
     /// The watermark behind the last record.
@@ -81,13 +111,23 @@ impl EventTimes {
         let mut watermarks = Room::default();
         watermarks.reserve(times.len());
         let mut watermark = self.watermark.0;
+        if let Some(piece) = &mut self.piece
+            && let Some((&first, &least)) = times.first().zip(times.iter().min())
+        {
+            let (known, before) = piece.first_and_least.unwrap_or((first, least));
+            piece.first_and_least = Some((known, before.min(least)));
+        }
+        // Records of pieces before have confirmed a watermark.
+        let is_confirmed = self.piece.as_ref().is_some_and(|piece| !piece.is_first);
         for (row, &time) in times.iter().enumerate() {
             watermarks.push(watermark);
             let candidate = time.saturating_sub(delay_us);
             if candidate > watermark {
                 watermark = match self.spec.max_ahead_us {
                     Some(max_us)
-                        if watermark == EventTime::MIN.0 || is_beyond(time, watermark, max_us) =>
+                        if !(is_confirmed && watermark == EventTime::MIN.0)
+                            && (watermark == EventTime::MIN.0
+                                || is_beyond(time, watermark, max_us)) =>
                     {
                         let offset = Offset(batch.offsets().value(row));
                         self.move_confirmed(&times[..=row], offset, watermark, delay_us)
@@ -217,6 +257,17 @@ mod tests {
         assert_eq!(watermarks(&noted), [i64::MIN, i64::MIN, i64::MIN, -4]);
         assert_eq!(times.watermark(), EventTime(-2));
         assert_eq!(times.far_ahead(), (1, Some(far(0, 9000, -4))));
+    }
+
+    #[test]
+    fn a_later_piece_of_a_file_has_a_watermark_from_its_first_record_on() {
+        let mut times = following(5, Some(100));
+        times.be_piece(false);
+        let noted = times.apply(batch(&[Some(10), Some(7), Some(200), Some(20)]), &mut Vec::new());
+        assert_eq!(watermarks(&noted), [i64::MIN, 5, 5, 5]);
+        let noted = times.split_times().expect("a piece");
+        assert_eq!(noted.first_and_least, Some((EventTime(10), EventTime(7))));
+        assert!(noted.has_far_ahead && !noted.is_first);
     }
 
     #[test]

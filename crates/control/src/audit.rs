@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use tidemill_pipeline::{Outcome, SeenKeys};
-use tidemill_record::PartitionId;
+use tidemill_record::{EventTime, PartitionId};
 
 use crate::ControlError;
 
@@ -31,6 +31,25 @@ pub(crate) fn check_splits(source: &str, outcomes: &[&Outcome]) -> Result<(), Co
                 next_begins_at: next.first,
             });
         }
+    }
+    Ok(())
+}
+
+/// Holds the event times of each file's pieces against each other: what each decided must be what it would have
+/// decided behind those before it.
+pub(crate) fn check_split_times(source: &str, outcomes: &[&Outcome]) -> Result<(), ControlError> {
+    let mut watermark = EventTime::MIN;
+    for outcome in outcomes {
+        let Some(times) = outcome.split_times else { continue };
+        if times.is_first {
+            watermark = times.watermark;
+            continue;
+        }
+        if !times.follow(watermark) {
+            let source = source.to_owned();
+            return Err(ControlError::SplitTimes { source, partition: outcome.partition });
+        }
+        watermark = watermark.max(times.watermark);
     }
     Ok(())
 }

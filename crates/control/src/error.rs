@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use tidemill_pipeline::{Held, PipelineError};
-use tidemill_record::Position;
+use tidemill_record::{PartitionId, Position};
 use tidemill_rt::RtError;
 
 use crate::SharedKeys;
@@ -80,6 +80,35 @@ pub enum ControlError {
         /// Where the next said its first record begins.
         next_begins_at: u64,
     },
+    /// Event times of a piece of a file lie behind the watermark of those before, or far ahead of it, so that only
+    /// who reads the file from front to back knows which records are late.
+    SplitTimes {
+        /// The source.
+        source: String,
+        /// The piece.
+        partition: PartitionId,
+    },
+}
+
+impl ControlError {
+    /// Whether the queries may succeed where each file is read from front to back, as one partition. Nothing of them
+    /// has been printed then.
+    #[must_use]
+    pub fn is_by_splits(&self) -> bool {
+        matches!(self, Self::Split { .. } | Self::SplitTimes { .. })
+    }
+
+    /// Whether it is a record of the input.
+    #[must_use]
+    pub fn is_bad_record(&self) -> bool {
+        matches!(self, Self::Pipeline { error, .. } if matches!(**error, PipelineError::BadRecord { .. }))
+    }
+
+    /// Whether a pipeline that reads a source, and merges nothing, would have held too much.
+    #[must_use]
+    pub fn is_memory_of_scan(&self) -> bool {
+        matches!(self, Self::Memory { source, .. } if !source.is_empty())
+    }
 }
 
 impl ControlError {
@@ -152,6 +181,11 @@ impl fmt::Display for ControlError {
                  the next split begins at byte {next_begins_at}, so a quoted field holds a line \
                  break; set 'splits' = '1' for this source"
             ),
+            Self::SplitTimes { source, partition } => write!(
+                f,
+                "{source} cannot be read as several splits: event times of {partition} are behind the \
+                 watermark of those before, or far ahead; set 'splits' = '1' for this source"
+            ),
         }
     }
 }
@@ -188,7 +222,8 @@ impl Error for ControlError {
             | Self::Panicked { .. }
             | Self::Aborted
             | Self::Keys { .. }
-            | Self::Split { .. } => None,
+            | Self::Split { .. }
+            | Self::SplitTimes { .. } => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use tidemill_rt::{Backend, Bell, Core, RtError, Waiting, begin_launch, thread_cp
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease};
 use crate::assignment::assign;
-use crate::audit::{check_splits, shared_keys};
+use crate::audit::{check_split_times, check_splits, shared_keys};
 use crate::core_loop::{CoreLoop, Left, Links, Opening};
 use crate::error::shared_text;
 use crate::giving::GiveSpec;
@@ -204,6 +204,7 @@ fn run_levels(
                 outcomes[node].iter().flatten().map(|left| &left.outcome).collect();
             if nodes[node].are_splits {
                 check_splits(source, &of_node)?;
+                check_split_times(source, &of_node)?;
             }
             for notice in of_node.iter().flat_map(|one| &one.notices) {
                 // What holds of a file may hold of others.

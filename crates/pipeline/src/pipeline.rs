@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use arrow_array::UInt64Array;
-use tidemill_aggregate::{FarAhead, Late, Sealed};
+use tidemill_aggregate::{FarAhead, Late, Sealed, SplitTimes};
 use tidemill_format::LeftOut;
 use tidemill_record::{
     BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
@@ -107,6 +107,8 @@ pub struct Outcome {
     /// Where the partition's byte range really began and ended; `None` where the input has no
     /// bytes to split.
     pub split_bounds: Option<SplitBounds>,
+    /// What its event times were, where the input is a piece of a file and they matter.
+    pub split_times: Option<SplitTimes>,
     /// What a person should know of how the input was read.
     pub notices: Vec<String>,
     /// It was stopped before it came to its end.
@@ -137,7 +139,7 @@ impl Outcome {
     pub fn add(&mut self, later: Self, budget_bytes: u64) -> Result<(), PipelineError> {
         let Self { sealed, deliveries, audits, notices, is_cut, statistics, measures, .. } = later;
         assert!(self.audits.is_empty() && audits.is_empty(), "keys are of one partition");
-        self.split_bounds = None;
+        (self.split_bounds, self.split_times) = (None, None);
         self.is_cut |= is_cut;
         self.deliveries.extend(deliveries);
         let notices = notices.into_iter().filter(|notice| !self.notices.contains(notice));
@@ -176,7 +178,7 @@ impl Pipeline {
             let input = StepMeasure { rows_in, ..StepMeasure::default() };
             Box::new(Measures { tables, input, ..Measures::default() })
         });
-        let processor = Processor::new(
+        let mut processor = Processor::new(
             &spec.stages,
             seal,
             &spec.context,
@@ -184,6 +186,9 @@ impl Pipeline {
             are_records,
             spec.is_measured,
         )?;
+        if let Some(is_first) = spec.input.piece_of_file() {
+            processor.be_piece_of_file(is_first);
+        }
         let input = Input::open(&mut spec, waiting).await?;
         let bad_records = BadRecordPolicy::new(&spec);
         let output = Output::open(&mut spec).await?;
@@ -538,6 +543,7 @@ impl Pipeline {
             audits: Vec::new(),
             notices: self.input.notices(),
             split_bounds: None,
+            split_times: None,
             is_cut: true,
             measures: None,
             statistics: self.statistics(),
@@ -558,6 +564,7 @@ impl Pipeline {
                 .input
                 .split_bounds()
                 .map(|(first, next)| SplitBounds { first, next: self.has_ended.then_some(next) }),
+            split_times: self.processor.split_times(),
             is_cut: false,
             statistics,
             measures,

@@ -1,8 +1,8 @@
 //! The plan's stages, applied to one batch after another.
 
 use tidemill_aggregate::{
-    AggregateError, EventTimes, FarAhead, GroupOrder, Late, Sealed, SeenKeys, TableBatches,
-    WindowTable,
+    AggregateError, EventTimes, FarAhead, GroupOrder, Late, Sealed, SeenKeys, SplitTimes,
+    TableBatches, WindowTable,
 };
 use tidemill_expr::Context;
 use tidemill_plan::fragment::Merge;
@@ -520,6 +520,18 @@ impl Processor {
         })?;
         let (count, first) = times.far_ahead();
         first.map(|first| (count, first.offset))
+    }
+
+    /// The records are those of a piece of a file.
+    pub(crate) fn be_piece_of_file(&mut self, is_first: bool) {
+        if let Some(times) = self.event_times_mut() {
+            times.be_piece(is_first);
+        }
+    }
+
+    /// What the event times of a piece of a file were, where they matter.
+    pub(crate) fn split_times(&mut self) -> Option<SplitTimes> {
+        self.event_times_mut()?.split_times()
     }
 
     /// Where event times began to be too far ahead, once for each time that they did.

@@ -78,6 +78,17 @@ impl InputSpec {
             _ => (0, 0),
         }
     }
+
+    /// Of input that is a piece of a file: whether it is the first.
+    pub(crate) fn piece_of_file(&self) -> Option<bool> {
+        match self {
+            Self::Text(text) => text.range.as_ref().map(|range| range.start == 0),
+            Self::RowGroups(groups) => {
+                Some(groups.row_groups.first().is_none_or(|group| group.index == 0))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A file, or a byte range of it, with what is needed to decode it.

@@ -86,6 +86,19 @@ impl PhysicalQuery {
     pub fn follows_event_time(&self) -> bool {
         self.fragments.iter().any(Fragment::follows_event_time)
     }
+
+    /// Whether pieces of a file may be read apart although event time matters, if event times turn out to be near
+    /// enough to their order: windows that end at fixed times are gathered.
+    #[must_use]
+    pub fn gathers_fixed_windows(&self) -> bool {
+        self.fragments.iter().all(|fragment| match &fragment.input {
+            FragmentInput::Gather { children, merge: Merge::Windows(spec) } => {
+                let is_scan = |child: &Fragment| matches!(child.input, FragmentInput::Scan(_));
+                !spec.is_by_session() && children.iter().all(is_scan)
+            }
+            _ => false,
+        })
+    }
 }
 
 impl Fragment {

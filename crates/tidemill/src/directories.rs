@@ -63,6 +63,17 @@ impl Directories {
         Ok((Arc::clone(&target.directory), first))
     }
 
+    /// The directories so far.
+    pub(crate) fn known(&self) -> Vec<PathBuf> {
+        self.targets.keys().cloned().collect()
+    }
+
+    /// Lets go of directories that were opened since these were all, as if they had not been: what was to be
+    /// written there is written again.
+    pub(crate) fn forget_all_but(&mut self, known: &[PathBuf]) {
+        self.targets.retain(|path, _| known.contains(path));
+    }
+
     /// What a person should know of the directories that were opened since this was last asked.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)

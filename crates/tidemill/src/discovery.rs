@@ -1,5 +1,6 @@
 //! What a source's partitions are, before anything is read: files, splits, row groups.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use futures_lite::future::block_on;
 use tidemill_expr::Context;
 use tidemill_format::parquet::Footer;
-use tidemill_format::{ArrowFooter, CsvHead, FormatError, record_start_within};
+use tidemill_format::{ArrowFooter, CsvHead, FormatError};
 use tidemill_plan::{
     Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, Metadata, Partitioning,
     Scan, SequenceSource, SourceConnector, SourceDef,
@@ -24,6 +25,7 @@ use crate::Error;
 use crate::file_columns::{FileTerms, fixed_columns};
 use crate::footers::{arrow_footer, at, read_footer};
 use crate::register::RegisteredSource;
+use crate::splits::{cut_between_records, cut_evenly, keep_together};
 
 /// Of more files than these none is cut into splits: there are partitions enough.
 const FILES_SPLIT_MAX: usize = 16;
@@ -33,6 +35,8 @@ pub(crate) struct Discovered {
     pub(crate) partitions: Arc<Vec<Partition>>,
     /// Some partitions are pieces of one file.
     pub(crate) is_split: bool,
+    /// Some piece of a file may begin inside a quoted field.
+    pub(crate) has_guessed_cuts: bool,
     /// What is appended is read, too.
     pub(crate) is_followed: bool,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
@@ -194,6 +198,7 @@ impl Discovered {
             is_split: false,
             is_followed: false,
             is_missing: true,
+            has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
         }
@@ -211,6 +216,7 @@ impl Discovered {
             is_split: false,
             is_followed: false,
             is_missing: false,
+            has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
         };
@@ -261,6 +267,7 @@ fn discover_files(
         looking.may_split && (is_one_file || (files.len() <= FILES_SPLIT_MAX && !is_declared));
     let file_count = files.len();
     let keeps_footers = files.len() <= FOOTERS_KEPT_MAX;
+    let has_guessed_cuts = Cell::new(false);
     let as_partitions = |file: InputFile| -> Result<Vec<Partition>, Error> {
         if options.follow && file.compression != Compression::None {
             let path = file.path.display();
@@ -294,7 +301,9 @@ fn discover_files(
                         let CsvHead { names, end } = csv_head(&file, csv)?;
                         let end = u64::try_from(end).expect("a usize fits u64");
                         let field_count = names.as_ref().map(Vec::len);
-                        cut_between_records(&file, csv, field_count, &mut ranges)?;
+                        if !cut_between_records(&file, csv, field_count, &mut ranges)? {
+                            has_guessed_cuts.set(true);
+                        }
                         keep_together(&mut ranges, end);
                         names
                     }
@@ -338,7 +347,15 @@ fn discover_files(
     let partitions = Arc::new(partitions);
     let is_followed = options.follow;
     let is_missing = false;
-    Ok(Discovered { partitions, is_split, is_followed, is_missing, excluded_count, notices })
+    Ok(Discovered {
+        partitions,
+        is_split,
+        has_guessed_cuts: has_guessed_cuts.get(),
+        is_followed,
+        is_missing,
+        excluded_count,
+        notices,
+    })
 }
 
 /// Whether a range of the file's bytes is a part of its text.
@@ -355,65 +372,6 @@ fn may_be_cut(file: &InputFile) -> Result<bool, Error> {
     let opened = File::open(&file.path).map_err(fail("open"))?;
     let count = opened.read_at(&mut mark, 0).map_err(fail("read"))?;
     Ok(!tidemill_source::may_be_utf16(&mark[..count]))
-}
-
-/// Moves the cuts between ranges of a CSV file to where records start, as far as the bytes behind a cut tell:
-/// a line end may stand inside quotes.
-fn cut_between_records(
-    file: &InputFile,
-    options: &CsvOptions,
-    field_count: Option<usize>,
-    ranges: &mut Vec<Range<u64>>,
-) -> Result<(), Error> {
-    /// Enough for records of usual lengths, and for the longest texts that people write.
-    const LOOKED_AT_BYTES: [usize; 2] = [64 << 10, 4 << 20];
-    let fail =
-        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
-    let opened = File::open(&file.path).map_err(fail("open"))?;
-    let mut piece = Vec::new();
-    for next in 1..ranges.len() {
-        let cut = ranges[next].start.max(ranges[next - 1].start);
-        for byte_count in LOOKED_AT_BYTES {
-            piece.resize(byte_count, 0);
-            let mut count = 0;
-            while count < byte_count {
-                let place = cut + u64::try_from(count).expect("a usize fits u64");
-                match opened.read_at(&mut piece[count..], place).map_err(fail("read"))? {
-                    0 => break,
-                    more => count += more,
-                }
-            }
-            let is_last = count < byte_count;
-            let start = record_start_within(&piece[..count], is_last, options, field_count);
-            if let Some(start) = start {
-                let start = cut + u64::try_from(start).expect("a usize fits u64");
-                (ranges[next - 1].end, ranges[next].start) = (start, start);
-                ranges[next].end = ranges[next].end.max(start);
-                break;
-            }
-            if is_last {
-                break;
-            }
-        }
-    }
-    ranges.retain(|range| range.start < range.end);
-    Ok(())
-}
-
-/// Makes the first of ranges that follow each other hold all before `end`.
-fn keep_together(ranges: &mut Vec<Range<u64>>, end: u64) {
-    while let [first, second, ..] = &mut ranges[..]
-        && first.end < end
-    {
-        second.start = first.start;
-        ranges.remove(0);
-    }
-}
-
-/// `[0, count)` as at most `pieces` ranges of about equal length, at least one.
-fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
-    let pieces = pieces.clamp(1, count.max(1));
-    (0..pieces).map(|i| count * i / pieces..count * (i + 1) / pieces).collect()
 }
 
 fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {

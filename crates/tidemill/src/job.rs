@@ -24,7 +24,8 @@ use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
 use crate::left_out;
 use crate::locate::line_of;
-use crate::planning::{PlannedQuery, Surroundings, WaveBuilder};
+use crate::planning::{Look, PlannedQuery, Surroundings, WaveBuilder};
+use crate::splits::may_do_without_splits;
 use crate::summary::{CoreSummary, Summary};
 use crate::wave::waves;
 use crate::{Error, StdoutLayout};
@@ -65,6 +66,13 @@ pub struct JobProgress {
     pub watermark: Option<EventTime>,
     /// The input has no end.
     pub is_endless: bool,
+}
+
+/// How far a wave has come.
+enum Ran {
+    ToItsEnd,
+    /// Files that were read as splits have to be read as one partition each. Nothing was given away.
+    InVain,
 }
 
 /// What the waves of a run share.
@@ -141,7 +149,7 @@ impl Job {
         self.waves()?;
         self.check_pipes()?;
         for query in &self.script.queries {
-            match PlannedQuery::plan(query, &self.around, started_now()) {
+            match PlannedQuery::plan(query, &self.around, started_now(), Look::MaySplit) {
                 Err(error) if !error.is_about_input() => return Err(error),
                 _ => {}
             }
@@ -263,7 +271,10 @@ impl Job {
                 self.note_stop(wave.iter().map(|&index| (index, 0)), &mut summary);
                 continue;
             }
-            self.run_wave(&wave, &mut run, &mut summary)?;
+            let ran = self.run_wave(&wave, &mut run, &mut summary, Look::MaySplit)?;
+            if let Ran::InVain = ran {
+                self.run_wave(&wave, &mut run, &mut summary, Look::Whole)?;
+            }
         }
         // Last, when the files that earlier statements write are there to be looked at.
         self.explain_into(&mut summary, run.context)?;
@@ -304,19 +315,24 @@ impl Job {
         Ok(())
     }
 
+    /// Runs the queries of a wave, with files in splits where they may be.
     fn run_wave(
         &self,
         wave: &[usize],
         run: &mut Run<'_>,
         summary: &mut Summary,
-    ) -> Result<(), Error> {
+        look: Look,
+    ) -> Result<Ran, Error> {
         let Run { cores, context, stop, progress, directories } = run;
         let settings = &self.script.settings;
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
         let planned = wave
             .iter()
-            .map(|&index| PlannedQuery::plan(&self.script.queries[index], &self.around, *context))
+            .map(|&index| {
+                PlannedQuery::plan(&self.script.queries[index], &self.around, *context, look)
+            })
             .collect::<Result<Vec<_>, _>>()?;
+        let known = directories.known();
         for notice in planned.iter().flat_map(PlannedQuery::notices) {
             if !summary.warnings.contains(notice) {
                 summary.warnings.push(notice.clone());
@@ -350,7 +366,15 @@ impl Job {
 
         let before = Instant::now();
         let running = Wave { roots, has_no_end, budget_bytes };
-        let outcome = tidemill_control::run(running, cores, stop).map_err(|error| {
+        let ran = tidemill_control::run(running, cores, stop);
+        if let Err(error) = &ran
+            && look == Look::MaySplit
+            && may_do_without_splits(error, &planned)
+        {
+            directories.forget_all_but(&known);
+            return Ok(Ran::InVain);
+        }
+        let outcome = ran.map_err(|error| {
             let left = directories.left_behind().into_iter();
             left.for_each(|notice| progress.notices.say(notice));
             let is_of = |query: &&PlannedQuery, name: &str| query.physical.sink.name == name;
@@ -399,7 +423,7 @@ impl Job {
             core.statistics.add(counted);
         }
         summary.warnings.extend(warnings);
-        Ok(())
+        Ok(Ran::ToItsEnd)
     }
 
     /// Notes that queries, each with the rows that it has given, were stopped before the end of their input.

@@ -41,6 +41,7 @@ mod printed;
 mod register;
 mod script_text;
 mod session;
+mod splits;
 mod summary;
 mod wave;
 

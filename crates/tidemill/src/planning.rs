@@ -52,15 +52,20 @@ pub(crate) struct PlannedQuery {
 impl PlannedQuery {
     /// Looks at a query's input and cuts the query into fragments.
     ///
-    /// One large file is read as several splits only where that leaves the results the same: where
-    /// a gather merges them, or where the rows go to files anyway.
+    /// With [`Look::MaySplit`] a large file is read as several splits where that leaves the results the same:
+    /// where a gather merges them, or where the rows go to files anyway.
     pub(crate) fn plan(
         query: &Query,
         around: &Surroundings,
         context: Context,
+        look: Look,
     ) -> Result<Self, Error> {
         let shown = shown_on_terminal(query, around);
-        Self::plan_as_written(shown.as_ref().unwrap_or(query), around, context)
+        let query = shown.as_ref().unwrap_or(query);
+        match look {
+            Look::MaySplit => Self::plan_as_written(query, around, context),
+            Look::Whole | Look::IfThere => Self::plan_with(query, around, context, look),
+        }
     }
 
     fn plan_as_written(
@@ -72,8 +77,11 @@ impl PlannedQuery {
         let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
         match split {
             Ok(planned) if !planned.is_split() => Ok(planned),
-            // A split has a watermark of its own: which records are late would depend on the splits.
-            Ok(planned) if planned.physical.follows_event_time() => {
+            // A split has a watermark of its own; whether that decides the same is known once all are read.
+            Ok(planned)
+                if planned.physical.follows_event_time()
+                    && !planned.physical.gathers_fixed_windows() =>
+            {
                 Self::plan_with(query, around, context, Look::Whole)
             }
             Ok(planned) if planned.physical.locality == Locality::Gather => Ok(planned),
@@ -205,8 +213,24 @@ impl PlannedQuery {
         self.physical.fragments.iter().map(|root| below(root, self)).sum()
     }
 
-    fn is_split(&self) -> bool {
+    /// Whether some file is read as several splits.
+    pub(crate) fn is_split(&self) -> bool {
         self.sources.values().any(|source| source.is_split)
+    }
+
+    /// Whether all that the query reads can be read once more, and nobody else has seen its rows.
+    pub(crate) fn may_run_again(&self, may_print: bool) -> bool {
+        let can_be_read_again = |partition: &Partition| match partition {
+            Partition::Registered(..) => false,
+            partition => partition.file().is_none_or(|file| file.pipe().is_none()),
+        };
+        let is_unseen = match self.physical.sink.connector {
+            SinkConnector::Stdout(_) => may_print,
+            SinkConnector::File(_) | SinkConnector::Discard(_) => true,
+            SinkConnector::Registered => false,
+        };
+        is_unseen
+            && self.sources.values().flat_map(|source| &*source.partitions).all(can_be_read_again)
     }
 
     /// The plan as text, with what was found of the input.
@@ -276,8 +300,8 @@ fn check_format(
 
 /// How input is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// One large file may become several partitions.
+pub(crate) enum Look {
+    /// A large file may become several partitions.
     MaySplit,
     /// Every file is one partition.
     Whole,
@@ -431,7 +455,8 @@ impl QueryBuilder<'_, '_> {
         let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
         let pipelines = alike.scanning(of, idle_timeout)?;
         let is_text = |partition: &Partition| matches!(partition, Partition::TextRange(_));
-        let are_splits = discovered.is_split && discovered.partitions.iter().any(is_text);
+        let are_splits = discovered.is_split
+            && (!event_time.is_empty() || discovered.partitions.iter().any(is_text));
         let declared = (!scan.source.partitioned_by.is_empty()).then(|| DeclaredKeys {
             columns: scan.source.partition_columns(),
             is_fatal: scan.source.partition_audit == PartitionAudit::Fail,
