@@ -9,6 +9,7 @@ mod caught;
 mod coalesce;
 mod csv;
 mod decoder;
+mod encode;
 mod encoder;
 mod error;
 mod folders;

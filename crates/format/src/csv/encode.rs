@@ -15,8 +15,8 @@ use tidemill_record::{Batch, Schema};
 
 use super::check_options;
 use crate::FormatError;
-use crate::text::block::{BLOCK_ROWS, Block, Dialect, RowText};
-use crate::text::cell::Cells;
+use crate::encode::block::{BLOCK_ROWS, Block, Cell, Dialect, Source};
+use crate::encode::rows::Rows;
 use crate::text::quoting::quote_field;
 use crate::text::time_form::forms;
 
@@ -30,13 +30,10 @@ pub(crate) struct CsvEncoder {
     schema: Schema,
     /// In which each column's times are written, where that is not the usual one.
     forms: Vec<Option<TimeForm>>,
-    /// Whether only text can hold the delimiter or the quote.
-    is_delimiter_textual: bool,
     // Changes with every segment.
     is_header_due: bool,
     // Changes with every block of rows.
     columns: Vec<Column>,
-    text: Vec<u8>,
 }
 
 /// One column of the batches.
@@ -75,12 +72,10 @@ impl CsvEncoder {
         }
         Ok(Self {
             forms: forms(&options.times, schema),
-            is_delimiter_textual: options.is_foreign_to_values(),
             options: options.clone(),
             schema: schema.clone(),
             is_header_due: options.has_header,
             columns,
-            text: Vec::new(),
         })
     }
 
@@ -92,58 +87,59 @@ impl CsvEncoder {
         }
         let row_count = batch.row_count();
         for first in (0..row_count).step_by(BLOCK_ROWS) {
-            self.encode_block(batch, (first, BLOCK_ROWS.min(row_count - first)), out);
+            self.encode_block(batch, first..row_count.min(first + BLOCK_ROWS), out);
         }
     }
 
-    /// Encodes `row_count` rows from `first` on.
-    fn encode_block(
-        &mut self,
-        batch: &Batch,
-        (first, row_count): (usize, usize),
-        out: &mut Vec<u8>,
-    ) {
-        let CsvOptions { delimiter, quote, .. } = self.options;
+    fn encode_block(&mut self, batch: &Batch, rows: Range<usize>, out: &mut Vec<u8>) {
         let fields = &self.schema.fields;
+        if fields.is_empty() {
+            out.extend(rows.map(|_| b'\n'));
+            return;
+        }
+        let mut bytes_max = 0;
         for (column, array) in self.columns.iter_mut().zip(batch.columns()) {
-            if let Content::Values { field, block } = &mut column.content {
-                let data_type = &fields[*field].data_type;
-                let dialect = Dialect::Csv { delimiter, quote };
-                match self.forms[*field] {
-                    Some(_) => block.leave(row_count),
-                    None => {
-                        block.fill(array, data_type, (first, row_count), dialect, Some(column.end));
-                    }
+            bytes_max += match &mut column.content {
+                Content::Values { field, block } => {
+                    let source = Source {
+                        array,
+                        data_type: &fields[*field].data_type,
+                        form: self.forms[*field].as_ref(),
+                        dialect: Dialect::Csv(&self.options),
+                        end: Some(column.end),
+                    };
+                    block.fill(source, rows.clone())
                 }
-            }
+                Content::Text => {
+                    let texts = array.as_string_view().lengths();
+                    texts.skip(rows.start).take(rows.len()).map(|len| len as usize + 1).sum()
+                }
+            };
         }
-        let is_delimiter_textual = self.is_delimiter_textual;
-        let mut rows = RowText::new(&mut self.text, out, self.columns.len());
-        for row in 0..row_count {
-            for (Column { content, end }, array) in self.columns.iter().zip(batch.columns()) {
-                match content {
-                    Content::Values { field, block } => match block.cell(row) {
-                        Some((cell, len)) if is_delimiter_textual => rows.push(cell, len),
-                        _ => {
-                            let cells = Cells::new(array, &fields[*field].data_type)
-                                .in_form(self.forms[*field].as_ref());
-                            let out = rows.flush();
-                            write_cell(&cells, first + row, &self.options, out);
-                            out.push(*end);
+        let columns = &self.columns;
+        let quote = self.options.quote;
+        Rows::append(out, bytes_max, |out| {
+            for (place, row) in rows.enumerate() {
+                for (Column { content, end }, array) in columns.iter().zip(batch.columns()) {
+                    let cell = match content {
+                        Content::Values { block, .. } => block.cell(place),
+                        Content::Text => Cell::Copied,
+                    };
+                    match cell {
+                        Cell::Short(cell, len) => out.push(cell, len),
+                        Cell::Long(text) => out.push_text(text),
+                        Cell::Copied => {
+                            out.push_text(array.as_string_view().value(row).as_bytes());
+                            out.push_byte(*end);
                         }
-                    },
-                    Content::Text => {
-                        let text = array.as_string_view().value(first + row);
-                        rows.push_text(text.as_bytes(), *end);
+                        Cell::Quoted => {
+                            out.push_quoted(array.as_string_view().value(row).as_bytes(), quote);
+                            out.push_byte(*end);
+                        }
                     }
                 }
             }
-            if fields.is_empty() {
-                rows.flush().push(b'\n');
-            }
-            rows.end_row();
-        }
-        rows.flush();
+        });
     }
 
     /// Ends a segment; one without rows still has its header.
@@ -195,13 +191,4 @@ fn append_texts(texts: &StringViewArray, end: u8, out: &mut Vec<u8>) {
     }
     // SAFETY: so many bytes have been written behind what was there.
     unsafe { out.set_len(out.len() + at) };
-}
-
-/// Appends a cell of whatever type, in quotes if it has to be.
-fn write_cell(cells: &Cells<'_>, row: usize, options: &CsvOptions, out: &mut Vec<u8>) {
-    if !cells.is_null(row) {
-        let start = out.len();
-        cells.write(row, out);
-        quote_field(options, start, out);
-    }
 }

@@ -3,13 +3,17 @@
 //! Keys in schema order, NULL as `null`. Dates, times, intervals and bytes are strings, as are the
 //! floats that JSON has no number for: `"NaN"`, `"Infinity"`, `"-Infinity"`.
 
+use std::ops::Range;
+
+use arrow_array::cast::AsArray;
 use tidemill_plan::{JsonOptions, TimeForm};
 use tidemill_record::{Batch, Schema};
 
 use crate::FormatError;
 use crate::csv::header::refuse_duplicates;
-use crate::text::block::{BLOCK_ROWS, Block, CELL_BYTES, Dialect, RowText};
-use crate::text::cell::{Cells, write_json_string};
+use crate::encode::block::{BLOCK_ROWS, Block, CELL_BYTES, Cell, Dialect, Source};
+use crate::encode::rows::Rows;
+use crate::text::cell::write_json_string;
 use crate::text::time_form::forms;
 
 /// Encodes JSON lines.
@@ -22,7 +26,6 @@ pub(crate) struct JsonEncoder {
     keys: Vec<Key>,
     // Changes with every block of rows.
     blocks: Vec<Block>,
-    text: Vec<u8>,
 }
 
 /// What stands before a value.
@@ -49,60 +52,63 @@ impl JsonEncoder {
             forms: forms(&options.times, schema),
             keys: names.iter().enumerate().map(key).collect(),
             blocks: names.iter().map(|_| Block::new()).collect(),
-            text: Vec::new(),
         })
     }
 
     pub(crate) fn encode(&mut self, batch: &Batch, out: &mut Vec<u8>) {
         let row_count = batch.row_count();
         for first in (0..row_count).step_by(BLOCK_ROWS) {
-            self.encode_block(batch, (first, BLOCK_ROWS.min(row_count - first)), out);
+            self.encode_block(batch, first..row_count.min(first + BLOCK_ROWS), out);
         }
     }
 
-    /// Encodes `row_count` rows from `first` on.
-    fn encode_block(
-        &mut self,
-        batch: &Batch,
-        (first, row_count): (usize, usize),
-        out: &mut Vec<u8>,
-    ) {
+    fn encode_block(&mut self, batch: &Batch, rows: Range<usize>, out: &mut Vec<u8>) {
         let fields = &self.schema.fields;
-        for (index, (column, field)) in batch.columns().iter().zip(fields).enumerate() {
-            let block = &mut self.blocks[index];
-            match self.forms[index] {
-                Some(_) => block.leave(row_count),
-                None => {
-                    block.fill(column, &field.data_type, (first, row_count), Dialect::Json, None);
-                }
-            }
+        if fields.is_empty() {
+            rows.for_each(|_| out.extend_from_slice(b"{}\n"));
+            return;
         }
-        let end = *b"}\n##############################";
-        let mut rows = RowText::new(&mut self.text, out, 2 * fields.len() + 1);
-        for row in 0..row_count {
-            if fields.is_empty() {
-                rows.flush().push(b'{');
-            }
-            for (index, (block, key)) in self.blocks.iter().zip(&self.keys).enumerate() {
-                match key {
-                    Key::Short(cell, len) => rows.push(cell, *len),
-                    Key::Long(text) => rows.flush().extend_from_slice(text),
-                }
-                match block.cell(row) {
-                    Some((cell, len)) => rows.push(cell, len),
-                    None => {
-                        let cells = Cells::new(batch.column(index), &fields[index].data_type)
-                            .in_form(self.forms[index].as_ref());
-                        cells.write_json(first + row, rows.flush());
+        let mut bytes_max = rows.len() * END.len();
+        for (index, (array, field)) in batch.columns().iter().zip(fields).enumerate() {
+            let source = Source {
+                array,
+                data_type: &field.data_type,
+                form: self.forms[index].as_ref(),
+                dialect: Dialect::Json,
+                end: None,
+            };
+            let values = self.blocks[index].fill(source, rows.clone());
+            bytes_max += rows.len() * self.keys[index].len() + values;
+        }
+        let columns = || self.keys.iter().zip(&self.blocks).zip(batch.columns());
+        Rows::append(out, bytes_max, |out| {
+            for (place, row) in rows.enumerate() {
+                for ((key, block), array) in columns() {
+                    match key {
+                        Key::Short(cell, len) => out.push(cell, *len),
+                        Key::Long(text) => out.push_text(text),
+                    }
+                    match block.cell(place) {
+                        Cell::Short(cell, len) => out.push(cell, len),
+                        Cell::Long(text) => out.push_text(text),
+                        Cell::Copied => {
+                            out.push_byte(b'"');
+                            out.push_text(array.as_string_view().value(row).as_bytes());
+                            out.push_byte(b'"');
+                        }
+                        Cell::Quoted => {
+                            out.push_escaped(array.as_string_view().value(row).as_bytes());
+                        }
                     }
                 }
+                out.push_text(&END);
             }
-            rows.push(&end, 2);
-            rows.end_row();
-        }
-        rows.flush();
+        });
     }
 }
+
+/// Behind the last value of a record.
+const END: [u8; 2] = *b"}\n";
 
 impl Key {
     fn new(text: Vec<u8>) -> Self {
@@ -112,5 +118,12 @@ impl Key {
         let mut cell = [0; CELL_BYTES];
         cell[..text.len()].copy_from_slice(&text);
         Self::Short(cell, text.len())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Short(_, len) => *len,
+            Self::Long(text) => text.len(),
+        }
     }
 }

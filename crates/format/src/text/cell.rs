@@ -197,7 +197,7 @@ pub(crate) fn write_double(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-fn not_finite(value: f64) -> &'static [u8] {
+pub(crate) fn not_finite(value: f64) -> &'static [u8] {
     if value.is_nan() {
         b"NaN"
     } else if value > 0.0 {
@@ -209,7 +209,6 @@ fn not_finite(value: f64) -> &'static [u8] {
 
 /// Appends a JSON string, quotes and all.
 pub(crate) fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let mut from = 0;
     for (at, &byte) in text.iter().enumerate() {
@@ -218,17 +217,26 @@ pub(crate) fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
         }
         out.extend_from_slice(&text[from..at]);
         from = at + 1;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', DIGITS[high], DIGITS[low]]);
-            }
-        }
+        let (escape, len) = json_escape(byte);
+        out.extend_from_slice(&escape[..len]);
     }
     out.extend_from_slice(&text[from..]);
     out.push(b'"');
+}
+
+/// A byte that no JSON string holds as it is, as it is written there: bytes, and how many count.
+#[inline]
+pub(crate) fn json_escape(byte: u8) -> ([u8; 6], usize) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+            return ([b'\\', b'u', b'0', b'0', DIGITS[high], DIGITS[low]], 6);
+        }
+    };
+    ([b'\\', short, 0, 0, 0, 0], 2)
 }

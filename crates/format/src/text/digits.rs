@@ -166,6 +166,12 @@ fn eight_digits(value: u64) -> u64 {
     tens + ((twos - 10 * tens) << 8)
 }
 
+/// A number below 10^8 as eight digits.
+#[inline(always)]
+pub(crate) fn eight_text(value: u64) -> [u8; 8] {
+    (eight_digits(value) | ZEROS).to_le_bytes()
+}
+
 /// Writes a number below 10^16 from `at` on, without leading zeros: the position behind it. The
 /// eight bytes behind that may be overwritten too.
 #[inline(always)]
@@ -197,6 +203,40 @@ pub(crate) fn write_integer(value: i64, cell: &mut [u8; 32]) -> usize {
     }
     cell[0] = b'-';
     write_up_to_sixteen(magnitude, cell, usize::from(value < 0))
+}
+
+/// Writes a decimal of at most 15 digits with all digits of its scale at the start of a cell: its length;
+/// `None` for more.
+#[inline(always)]
+pub(crate) fn write_decimal(value: i128, scale: u8, cell: &mut [u8; 32]) -> Option<usize> {
+    /// Digits that are made of a number.
+    const DIGITS: usize = 16;
+    const MAX: u64 = 1_000_000_000_000_000;
+    let scale = usize::from(scale);
+    let magnitude = u64::try_from(value.unsigned_abs()).ok().filter(|&number| number < MAX)?;
+    if scale > DIGITS - 2 {
+        return None;
+    }
+    let first = u128::from(eight_digits(magnitude / 100_000_000));
+    let digits = first | (u128::from(eight_digits(magnitude % 100_000_000)) << 64);
+    // One digit before the point stays, even if it is zero.
+    let zeros = (digits | (1 << (8 * (DIGITS - 1 - scale)))).trailing_zeros() / 8;
+    let text =
+        ((digits | (u128::from(ZEROS) << 64) | u128::from(ZEROS)) >> (8 * zeros)).to_le_bytes();
+    let len = DIGITS - zeros as usize;
+    cell[0] = b'-';
+    let minus = usize::from(value < 0);
+    cell[minus..minus + DIGITS].copy_from_slice(&text);
+    if scale == 0 {
+        return Some(minus + len);
+    }
+    let whole = len - scale;
+    let fraction = (u128::from_le_bytes(text) >> (8 * whole)).to_le_bytes();
+    let point = minus + whole;
+    // At most 14 digits before the point, so that there is room for sixteen bytes behind it.
+    cell[point] = b'.';
+    cell[point + 1..point + 1 + DIGITS].copy_from_slice(&fraction);
+    Some(minus + len + 1)
 }
 
 /// Writes a double that is a whole number of hundredths, such as most prices, at the start of a

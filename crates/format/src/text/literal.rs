@@ -37,12 +37,30 @@ fn digit(byte: u8) -> Result<u8, Fault> {
 
 /// Appends two lower-case hexadecimal digits a byte.
 pub(crate) fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for &byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
+    let start = out.len();
+    out.resize(start + 2 * bytes.len(), 0);
+    write_hex_into(bytes, &mut out[start..]);
+}
+
+/// Writes two lower-case hexadecimal digits a byte, which is as much as there is room for.
+#[inline]
+pub(crate) fn write_hex_into(bytes: &[u8], room: &mut [u8]) {
+    for (pair, &byte) in room.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *pair = HEX[usize::from(byte)];
     }
 }
+
+/// Both digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,8 @@
 //! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
 //! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
 //! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD
-//! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell, and [`block`] for many; [`time_text`] writes times, and [`time_form`] those whose form was asked for.
+//! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell (`crate::encode` has that for many); [`time_text`] writes times, and [`time_form`] those whose form was asked for.
 
-pub(crate) mod block;
 pub(crate) mod canonical;
 pub(crate) mod cell;
 pub(crate) mod cells;

@@ -24,6 +24,18 @@ pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
     write_two(day.unsigned_abs(), out);
 }
 
+/// `YYYY-MM-DD`; `None` where the year has not four digits.
+#[inline(always)]
+pub(crate) fn short_date(days: i64) -> Option<[u8; 10]> {
+    let Civil { year, month, day } = civil_of(days);
+    if !(0..10_000).contains(&year) {
+        return None;
+    }
+    let [y0, y1, y2, y3, m0, m1, d0, d1] =
+        digits::eight_text((year * 10_000 + month * 100 + day).cast_unsigned());
+    Some([y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1])
+}
+
 /// Appends `YYYY-MM-DD HH:MM:SS`, and `.mmm` or `.uuuuuu` where the fraction is not zero.
 pub(crate) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
     write_date(micros.div_euclid(MICROS_PER_DAY), out);
@@ -79,15 +91,18 @@ impl WrittenMinute {
     }
 
     /// Turns to the minute of a timestamp: how far that is into it, in microseconds.
-    #[cold]
+    #[inline(never)]
     fn turn_to(&mut self, micros: i64) -> u64 {
         let within = micros.rem_euclid(Self::MICROS);
         self.start_micros = micros.saturating_sub(within);
-        let mut text = Vec::with_capacity(32);
-        write_timestamp(self.start_micros, &mut text);
-        // The seconds of a minute's start; a longer text has a longer year.
-        text.truncate(text.len() - 2);
-        self.text = text.try_into().ok();
+        self.text = short_date(micros.div_euclid(MICROS_PER_DAY)).map(|date| {
+            let minutes = micros.rem_euclid(MICROS_PER_DAY).cast_unsigned() / 60_000_000;
+            let [.., h0, h1, m0, m1] = digits::eight_text(minutes / 60 * 100 + minutes % 60);
+            let mut text = *b"YYYY-MM-DD HH:MM:";
+            text[..date.len()].copy_from_slice(&date);
+            text[11..16].copy_from_slice(&[h0, h1, b':', m0, m1]);
+            text
+        });
         within.unsigned_abs()
     }
 }

@@ -11,7 +11,6 @@ use tidemill_plan::CsvOptions;
 use tidemill_record::recycled::{Room, Sources};
 use tidemill_record::{DataType, Field};
 
-use super::block::CELL_BYTES;
 use super::cells::Chunk;
 use super::column::{double, make_room};
 use super::cut::{Cuts, is_cut};
@@ -28,6 +27,7 @@ use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{canonical, digits, identifier, time, time_text};
 use crate::LeftOut;
+use crate::encode::block::CELL_BYTES;
 
 /// Columns of a batch while they are gathered as one column of text.
 pub(crate) struct VerbatimColumn {

@@ -70,6 +70,24 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn any_of(self, lane: &[u8; 32], [a, b, c, d]: [u8; 4]) -> u32 {
+        // SAFETY: as above.
+        let found = unsafe {
+            let lane = _mm256_loadu_si256(lane.as_ptr().cast::<__m256i>());
+            let ab = _mm256_or_si256(
+                _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(a.cast_signed())),
+                _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(b.cast_signed())),
+            );
+            let cd = _mm256_or_si256(
+                _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(c.cast_signed())),
+                _mm256_cmpeq_epi8(lane, _mm256_set1_epi8(d.cast_signed())),
+            );
+            _mm256_movemask_epi8(_mm256_or_si256(ab, cd))
+        };
+        found.cast_unsigned()
+    }
+
+    #[inline(always)]
     fn keep_to<const BLOCKS: usize>(
         self,
         blocks: &[[u8; 64]; BLOCKS],

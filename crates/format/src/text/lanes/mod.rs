@@ -5,6 +5,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod bounds;
 mod level;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod plain;
@@ -13,6 +14,7 @@ mod sse2;
 
 use std::convert::Infallible;
 
+pub(crate) use bounds::Bounds;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use level::Avx2;
 pub(crate) use level::Level;
@@ -38,6 +40,9 @@ pub(crate) trait Lanes: Fours + Copy {
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(self, lane: &[u8; 32]) -> u32;
 
+    /// Where a byte is one of these.
+    fn any_of(self, lane: &[u8; 32], bytes: [u8; 4]) -> u32;
+
     /// Whether each byte of some blocks keeps to its bounds.
     fn keep_to<const BLOCKS: usize>(
         self,
@@ -53,33 +58,6 @@ pub(crate) trait Lanes: Fours + Copy {
 
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32);
-}
-
-/// What each of 64 bytes may be. Aligned, so that no half of either is in two cache lines.
-#[derive(Clone, Debug, PartialEq)]
-#[repr(align(64))]
-pub(crate) struct Bounds {
-    /// The least.
-    low: [u8; 64],
-    /// How far above the least.
-    span: [u8; 64],
-}
-
-impl Bounds {
-    /// Nothing is asked of any byte.
-    pub(crate) const ANY: Self = Self { low: [0; 64], span: [u8::MAX; 64] };
-
-    /// The bounds of a text's bytes, each by its least and its most, block after block; of what fills up
-    /// the last, nothing is asked.
-    pub(crate) fn of(ranges: &[(u8, u8)]) -> impl Iterator<Item = Self> {
-        ranges.chunks(64).map(|ranges| {
-            let mut block = Self::ANY;
-            for (at, &(low, high)) in ranges.iter().enumerate() {
-                (block.low[at], block.span[at]) = (low, high - low);
-            }
-            block
-        })
-    }
 }
 
 /// Four short texts at a time, and the numbers they are.
@@ -158,12 +136,17 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
+    fn any_of(self, lane: &[u8; 32], bytes: [u8; 4]) -> u32 {
+        plain::any_of(lane, bytes)
+    }
+
+    #[inline(always)]
     fn keep_to<const BLOCKS: usize>(
         self,
         blocks: &[[u8; 64]; BLOCKS],
         bounds: &[Bounds; BLOCKS],
     ) -> bool {
-        blocks.iter().zip(bounds).all(|(block, bounds)| keeps_to(block, bounds))
+        blocks.iter().zip(bounds).all(|(block, bounds)| bounds::keeps_to(block, bounds))
     }
 
     #[inline(always)]
@@ -184,13 +167,6 @@ impl Lanes for Baseline {
 
 /// Vectorized by the compiler, as far as the host goes.
 #[inline(always)]
-fn keeps_to(block: &[u8; 64], bounds: &Bounds) -> bool {
-    let beyond = |at: usize| block[at].wrapping_sub(bounds.low[at]).saturating_sub(bounds.span[at]);
-    (0..block.len()).fold(0, |wrong, at| wrong | beyond(at)) == 0
-}
-
-/// The same.
-#[inline(always)]
 fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
     let is_special = |at: usize| bounds.low[at] == b' ' && matches!(block[at], b'"' | b'\\');
     (0..block.len()).fold(0, |special, at| special | u8::from(is_special(at))) == 0
@@ -207,7 +183,8 @@ mod tests {
             std::array::from_fn(|_| {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let random = (state >> 56) as u8;
-                let textual = b"ab,\"\\\n\r\0\xff0189./:-"[usize::from(random) % 17];
+                let textual =
+                    b"ab,\"\\\n\r\0\xff0189./:-{}[] \t\x0c\x1a\x1f;"[usize::from(random) % 27];
                 if round % 2 == 0 { random } else { textual }
             })
         })
@@ -253,6 +230,8 @@ mod tests {
             let ascii = block.map(|byte| byte & 0x7f);
             assert!(lanes.is_ascii(&ascii));
             assert_eq!(lanes.string_stops(low), plain::string_stops(low));
+            let any = [b',', b'"', block[3], 0xff];
+            assert_eq!(lanes.any_of(low, any), plain::any_of(low, any));
             assert_eq!(lanes.differing(low, high), plain::differing(low, high));
             assert_eq!(lanes.differing(low, low), 0);
             assert_eq!(lanes.digits_and_points(sixteen), plain::digits_and_points(sixteen));

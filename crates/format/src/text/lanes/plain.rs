@@ -16,6 +16,10 @@ pub(super) fn string_stops(lane: &[u8; 32]) -> u32 {
     narrow(mask(lane, |byte| byte == b'"' || byte == b'\\' || byte < 0x20))
 }
 
+pub(super) fn any_of(lane: &[u8; 32], bytes: [u8; 4]) -> u32 {
+    narrow(mask(lane, |byte| bytes.contains(&byte)))
+}
+
 pub(super) fn differing(left: &[u8; 32], right: &[u8; 32]) -> u32 {
     let different: [u8; 32] = std::array::from_fn(|index| left[index] ^ right[index]);
     narrow(mask(&different, |byte| byte != 0))

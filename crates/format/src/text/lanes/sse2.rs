@@ -5,7 +5,8 @@ use std::arch::x86_64::{
     _mm_set1_epi8, _mm_sub_epi8,
 };
 
-use super::{Baseline, Bounds, Lanes, Level, has_no_specials, keeps_to};
+use super::bounds::keeps_to;
+use super::{Baseline, Bounds, Lanes, Level, has_no_specials};
 
 // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
 // and need no alignment.
@@ -47,6 +48,20 @@ impl Lanes for Baseline {
                 let slash = _mm_cmpeq_epi8(lane, _mm_set1_epi8(b'\\'.cast_signed()));
                 let control = _mm_cmpeq_epi8(_mm_min_epu8(lane, _mm_set1_epi8(0x1f)), lane);
                 _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), control))
+            };
+            mask | (found.cast_unsigned() << (16 * index))
+        })
+    }
+
+    #[inline(always)]
+    fn any_of(self, lane: &[u8; 32], bytes: [u8; 4]) -> u32 {
+        lane.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
+            // SAFETY: as above.
+            let found = unsafe {
+                let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                let [a, b, c, d] =
+                    bytes.map(|byte| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed())));
+                _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d)))
             };
             mask | (found.cast_unsigned() << (16 * index))
         })
