@@ -422,3 +422,75 @@ fn what_is_gathered_does_not_depend_on_the_number_of_partitions() {
         }
     }
 }
+
+/// Runs of small files are read by one pipeline each: every file keeps its own header, offsets and place in messages,
+/// and values leave in the order of files.
+#[test]
+fn small_files_that_follow_each_other_are_read_as_files_of_their_own() {
+    const FILES: usize = 300;
+    let host = Host::new();
+    let mut expected: BTreeMap<String, (u64, u64, String)> = BTreeMap::new();
+    for file in 0..FILES {
+        // Every third file has its columns the other way around, and two have a record that is none.
+        let is_turned = file % 3 == 0;
+        let mut text = if is_turned { "n,k\n".to_owned() } else { "k,n\n".to_owned() };
+        for row in 0..5 {
+            let (key, n) = (format!("k{}", (file + row) % 7), file * 10 + row);
+            let record = if is_turned { format!("{n},{key}\n") } else { format!("{key},{n}\n") };
+            text.push_str(&record);
+            // The first value of a key is that of the first file.
+            let known = expected.entry(key).or_insert((0, 0, n.to_string()));
+            (known.0, known.1) = (known.0 + 1, known.1 + n as u64);
+        }
+        if file == 17 || file == 290 {
+            text.push_str(if is_turned { "x,k1\n" } else { "k1,x\n" });
+        }
+        host.write(&format!("data/{file:03}.csv"), text);
+    }
+    let expected: String = std::iter::once("k,c,s,f\n".to_owned())
+        .chain(
+            expected
+                .iter()
+                .map(|(key, (count, sum, first))| format!("{key},{count},{sum},{first}\n")),
+        )
+        .collect();
+    let declared = |policy: &str| {
+        format!(
+            "CREATE SOURCE t (k VARCHAR, n BIGINT) WITH ('connector' = 'file', 'path' = 'data', \
+             'format' = 'csv', 'bad.records' = '{policy}');"
+        )
+    };
+    let query =
+        "SELECT k, COUNT(*) AS c, SUM(n) AS s, FIRST_VALUE(n) AS f FROM t GROUP BY k ORDER BY k;";
+    let floats =
+        "SELECT k, SUM(n / 7.0) AS s, STRING_AGG(CAST(n AS VARCHAR), ' ') AS a FROM t GROUP BY k;";
+    let run = |script: &str, flags: &[&str]| {
+        let arguments = ["run", "--quiet", "--format", "csv", "-e", script];
+        host.tidemill(&[&arguments[..], flags].concat())
+    };
+    let script = format!("{} {query} {floats}", declared("skip"));
+    let all = run(&script, &["--cores", "1"]).succeeds();
+    assert!(all.starts_with(&expected), "{all}");
+    for flags in [
+        &["--cores", "2"][..],
+        &["--batch-rows", "1"],
+        &["--batch-rows", "7", "--runtime", "std"],
+        &["--runtime", "glommio"],
+    ] {
+        assert_eq!(run(&script, flags).succeeds(), all, "{flags:?}");
+    }
+    // The first bad record by file, with its place in that file: behind five records of 6 bytes and more, and a header.
+    let refused = run(&format!("{} {query}", declared("fail")), &[]).fails(1);
+    assert!(refused.contains("partition 17"), "{refused}");
+    let dead = format!("SET 'dead.letter.path' = 'dead'; {} {query}", declared("dead_letter"));
+    run(&dead, &[]).succeeds();
+    let files = fs::read_dir(host.path("dead")).unwrap();
+    let letters: String =
+        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap_or_default()).collect();
+    let of = |partition: &str| letters.matches(partition).count();
+    assert_eq!(
+        (letters.lines().count(), of("\"partition\":17,"), of("\"partition\":290,")),
+        (2, 1, 1),
+        "{letters}"
+    );
+}

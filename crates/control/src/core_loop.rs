@@ -38,6 +38,8 @@ pub(crate) struct CoreLoop {
 struct Running {
     rank: usize,
     planned: Arc<Planned>,
+    /// Whose inputs follow that of the one that was opened.
+    following: Range<usize>,
     position: Position,
     /// What a gather merges has been read before the stop: leaving it out would lose it. It ends with
     /// those it gathers from.
@@ -111,8 +113,14 @@ impl CoreLoop {
     ) -> Option<Result<Left, ControlError>> {
         let Opening { planned, places, links, mut sealed, lease, ends_by_stop } = opening;
         let account = Arc::clone(lease.account());
-        let (mut all, mut lease): (Option<Left>, _) = (None, Some(lease));
         let abandon = self.abandon.clone();
+        if planned.is_chained {
+            let opening = Opening { planned, places, links, sealed, lease, ends_by_stop };
+            let (fail, mut result) = (|rank| abandon.behind(rank), None);
+            self.run(vec![(first_rank, opening)], fail, &mut |_, done| result = done).await;
+            return result;
+        }
+        let (mut all, mut lease): (Option<Left>, _) = (None, Some(lease));
         for (rank, place) in (first_rank..).zip(places) {
             let is_cut = all.as_ref().is_some_and(|left| left.outcome.is_cut);
             if is_cut && planned.is_sealed {
@@ -292,6 +300,7 @@ impl CoreLoop {
                 Ok(Running {
                     rank,
                     is_gather: planned.is_gather,
+                    following: places.start + 1..places.end,
                     planned,
                     position,
                     gives,
@@ -323,6 +332,7 @@ impl CoreLoop {
             one.is_draining = true;
         }
         let Running { pipeline, gives, takes, is_draining, lease, planned, .. } = one;
+        let (following, rank) = (&mut one.following, &mut one.rank);
         let source = &planned.source;
         let turned = AssertUnwindSafe(async {
             // What a gather has not taken yet has a bound: so long nothing more is read.
@@ -355,7 +365,14 @@ impl CoreLoop {
                 match progress {
                     Progress::Advanced(_) => return Ok(Turned::On),
                     Progress::Idle => return Ok(Turned::Idle),
-                    Progress::Ended => *is_draining = true,
+                    Progress::Ended => match following.next().filter(|_| pipeline.has_ended()) {
+                        Some(place) => {
+                            *rank += 1;
+                            let spec = (planned.make)(place)?;
+                            pipeline.go_on_with(spec, Some(&self.waiting)).await?;
+                        }
+                        None => *is_draining = true,
+                    },
                 }
                 return Ok(Turned::On);
             }

@@ -70,6 +70,9 @@ pub struct Planned {
     pub is_gather: bool,
     /// They end in a table that a gather merges.
     pub is_sealed: bool,
+    /// Neither their stages nor that table ask where one partition ends and the next begins: the input of one may
+    /// follow that of another.
+    pub is_chained: bool,
     /// The length of the windows that they seal, in microseconds; 0 where none are.
     pub window_us: i64,
     /// `idle.timeout` of the source: after so much time without a record it holds up none of those that
@@ -84,6 +87,20 @@ const BLOCK_MAX: usize = 256;
 /// What the pipelines of a block weigh together; a heavier one is a block by itself.
 const BLOCK_WEIGHT_MAX: u64 = 1 << 20;
 
+/// Inputs that weigh less are small: one pipeline reads those that follow each other.
+const SMALL_WEIGHT_MAX: u64 = 1 << 20;
+/// What it takes to come from one to the next, by the bytes that could be read meanwhile.
+const NEXT_WEIGHT: u64 = 16 << 10;
+/// What a run of small inputs weighs at least, if there are to be more than [`RUN_COUNT_FEW`], and if there are to be
+/// several at all: what few inputs hold is read by several cores, and of many no more tables are held than of one
+/// file with as much in it.
+const RUN_WEIGHT_MIN: u64 = 64 << 20;
+const RUN_WEIGHT_LEAST: u64 = 1 << 20;
+/// So many runs there are of whatever is large enough for them.
+const RUN_COUNT_FEW: u64 = 4;
+/// Runs at most.
+const RUN_COUNT_MAX: u64 = 32;
+
 impl Planned {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
@@ -94,6 +111,9 @@ impl Planned {
     /// seals is merged there, so that many small files take no table each until all have been read. Where the
     /// runs are cut depends on the input alone: on how many cores there are no result may depend.
     pub(crate) fn blocks(&self) -> Vec<Range<usize>> {
+        if self.is_chained {
+            return self.runs();
+        }
         let mut blocks: Vec<Range<usize>> = Vec::new();
         let mut block_weight = 0_u64;
         for (place, weight) in self.weights.iter().enumerate() {
@@ -113,6 +133,35 @@ impl Planned {
             }
         }
         blocks
+    }
+
+    /// Runs of small inputs, each of about the same weight, and each other input by itself. As above, they follow
+    /// from the input alone: a run has one table, so that floating-point sums are added up through it.
+    fn runs(&self) -> Vec<Range<usize>> {
+        let small = |weight: u64| (weight < SMALL_WEIGHT_MAX).then(|| weight + NEXT_WEIGHT);
+        let all: u64 = self.weights.iter().filter_map(|&weight| small(weight)).sum();
+        let many = (all / RUN_WEIGHT_MIN).min(RUN_COUNT_MAX);
+        let few = (all / RUN_WEIGHT_LEAST).min(RUN_COUNT_FEW);
+        let run_count = 1_u64 << many.max(few).max(1).ilog2();
+        let run_weight = all.div_ceil(run_count);
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        // What the small ones before weigh, and which run the last of them is in.
+        let (mut before, mut last) = (0, None);
+        for (place, &weight) in self.weights.iter().enumerate() {
+            let Some(weight) = small(weight) else {
+                runs.push(place..place + 1);
+                last = None;
+                continue;
+            };
+            let run = before / run_weight;
+            before += weight;
+            match runs.last_mut() {
+                Some(open) if last == Some(run) => open.end += 1,
+                _ => runs.push(place..place + 1),
+            }
+            last = Some(run);
+        }
+        runs
     }
 }
 
@@ -167,7 +216,7 @@ fn flatten_node(node: Node, of_root: (usize, bool), flat: &mut Vec<FlatNode>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK_MAX, BLOCK_WEIGHT_MAX, Planned, SINGLE_MAX};
+    use super::{BLOCK_MAX, BLOCK_WEIGHT_MAX, Planned, SINGLE_MAX, SMALL_WEIGHT_MAX};
 
     fn planned(weights: Vec<u64>) -> Planned {
         Planned {
@@ -177,6 +226,7 @@ mod tests {
             make: Box::new(|_| unreachable!("none is made")),
             is_gather: false,
             is_sealed: true,
+            is_chained: false,
             window_us: 0,
             idle_timeout: None,
         }
@@ -199,5 +249,27 @@ mod tests {
         let lengths: Vec<usize> = blocks.iter().map(ExactSizeIterator::len).collect();
         assert_eq!(lengths, [10, 1, 9, 1, 256, 256, 235]);
         assert!(blocks.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+
+    #[test]
+    fn small_inputs_follow_each_other_in_few_runs() {
+        let runs = |weights: Vec<u64>| Planned { is_chained: true, ..planned(weights) }.blocks();
+        let lengths = |weights: Vec<u64>| {
+            let runs = runs(weights);
+            assert!(runs.windows(2).all(|pair| pair[0].end == pair[1].start));
+            runs.iter().map(ExactSizeIterator::len).collect::<Vec<_>>()
+        };
+        assert!(runs(Vec::new()).is_empty());
+        assert_eq!(lengths(vec![10; 5]), [5]);
+        // 16 KiB each to come there: 400 are 6 MiB, of which there are four runs.
+        assert_eq!(lengths(vec![0; 400]), [100; 4]);
+        // Ten thousand of 30 KiB are 439 MiB, of which 64 MiB go into four runs and not into eight.
+        assert_eq!(lengths(vec![30 << 10; 10_000]), [2500; 4]);
+        assert_eq!(lengths(vec![0; 1_000_000]), [31_250; 32]);
+        // A large one is by itself, and parts those before it from those behind.
+        let mut weights = vec![10; 5];
+        weights[2] = SMALL_WEIGHT_MAX;
+        assert_eq!(lengths(weights), [2, 1, 2]);
+        assert_eq!(lengths(vec![u64::MAX; 3]), [1, 1, 1]);
     }
 }

@@ -150,6 +150,7 @@ impl Running {
             make: Box::new(make),
             is_gather,
             is_sealed: false,
+            is_chained: false,
             window_us: 0,
             idle_timeout: None,
         }

@@ -48,6 +48,9 @@ pub(crate) struct ByteInput {
     read_time: Option<Duration>,
 }
 
+/// What merges nothing.
+const NOTHING: Merge = Merge::Limited(LimitSpec { skip: 0, keep: None });
+
 impl Input {
     /// Opens what the spec names.
     ///
@@ -57,7 +60,7 @@ impl Input {
         spec: &mut PipelineSpec,
         waiting: Option<&Waiting>,
     ) -> Result<Self, PipelineError> {
-        let placeholder = InputSpec::Sealed(Vec::new(), Merge::Limited(LimitSpec::default()));
+        let placeholder = InputSpec::Sealed(Vec::new(), NOTHING);
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
                 let csv_header = text.csv_header.as_deref();
@@ -119,6 +122,11 @@ impl Input {
                 Ok(Self::Gathered(GatheredInput::new(tables, &merge, spec.batch_rows)))
             }
         }
+    }
+
+    /// In the place of an input that has ended.
+    pub(crate) fn nothing() -> Self {
+        Self::Gathered(GatheredInput::new(Vec::new(), &NOTHING, 1))
     }
 
     /// The next batch; bad records met on the way go to `bad`.

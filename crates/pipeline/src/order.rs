@@ -118,6 +118,11 @@ impl Order {
         }
     }
 
+    /// The records of another partition come, whose offsets begin again.
+    pub(crate) fn begin_input(&mut self) {
+        self.latest = 0;
+    }
+
     /// A batch of records is taken in.
     pub(crate) fn begin(&mut self, batch: &Batch) {
         self.begin_time();

@@ -1,6 +1,6 @@
 //! One core's data path, top to bottom.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::UInt64Array;
 use tidemill_aggregate::{FarAhead, Late, Sealed, SplitTimes};
@@ -41,7 +41,10 @@ pub struct Pipeline {
     position: Position,
     /// The input has ended by itself: no stop and no full limit came before.
     has_ended: bool,
+    /// But for what the input and the policy at hand have counted.
     statistics: Statistics,
+    /// Of inputs before the one at hand.
+    passed: Passed,
     /// Of the input and the sink, where it is asked for; the processor has those of the steps.
     measures: Option<Box<Measures>>,
 }
@@ -63,6 +66,16 @@ impl Taken {
         let read = offsets.partition_point(|&offset| is_wanted(offset));
         rows(read + self.bad.iter().filter(|offset| is_wanted(offset.0)).count())
     }
+}
+
+/// What inputs have left that a pipeline has read before the one at hand.
+#[derive(Default)]
+struct Passed {
+    /// Dead letters that are complete.
+    dead_letters: Vec<Delivery>,
+    notices: Vec<String>,
+    read_time: Duration,
+    row_groups: u64,
 }
 
 /// What a turn achieved.
@@ -205,8 +218,49 @@ impl Pipeline {
             position: Position { partition: spec.partition, offset: Offset(0) },
             has_ended: false,
             statistics: Statistics::default(),
+            passed: Passed::default(),
             measures,
         })
+    }
+
+    /// Whether the input has ended by itself, so that that of the next partition may follow.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Takes the input of the next partition in the place of the one that has ended. Stages and tables go on as if
+    /// its records followed in the same partition: only where they neither keep event time nor write.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the pipeline is over then.
+    ///
+    /// # Panics
+    /// If the input has not ended by itself.
+    pub async fn go_on_with(
+        &mut self,
+        mut spec: PipelineSpec,
+        waiting: Option<&Waiting>,
+    ) -> Result<(), PipelineError> {
+        assert!(self.has_ended, "one input follows another");
+        debug_assert!(self.found.is_empty() && self.bad.is_empty(), "a turn leaves none");
+        self.passed.dead_letters.extend(self.bad_records.finish().await?);
+        self.statistics = self.counted();
+        let notices = self.input.notices();
+        let notices = notices.into_iter().filter(|notice| !self.passed.notices.contains(notice));
+        let notices: Vec<String> = notices.collect();
+        self.passed.notices.extend(notices);
+        let (read_time, row_groups) = self.input.read();
+        self.passed.read_time += read_time;
+        self.passed.row_groups += row_groups;
+        self.has_ended = false;
+        self.processor.begin_input();
+        self.position = Position { partition: spec.partition, offset: Offset(0) };
+        self.bad_records = BadRecordPolicy::new(&spec);
+        // Its memory serves the next.
+        self.input = Input::nothing();
+        self.input = Input::open(&mut spec, waiting).await?;
+        Ok(())
     }
 
     /// Runs one turn: at most one batch in, and every change it caused out.
@@ -529,8 +583,9 @@ impl Pipeline {
             measures.files += rows(files);
         }
         let dead_letters = self.bad_records.finish().await?;
+        let passed = std::mem::take(&mut self.passed.dead_letters);
         self.statistics.busy += started.elapsed();
-        Ok(results.into_iter().chain(dead_letters).collect())
+        Ok(results.into_iter().chain(passed).chain(dead_letters).collect())
     }
 
     /// Ends without results: what was printed stays, what was written to files is removed as this is dropped.
@@ -541,7 +596,7 @@ impl Pipeline {
             sealed: None,
             deliveries: Vec::new(),
             audits: Vec::new(),
-            notices: self.input.notices(),
+            notices: self.notices(),
             split_bounds: None,
             split_times: None,
             is_cut: true,
@@ -559,7 +614,7 @@ impl Pipeline {
             sealed,
             deliveries,
             audits: self.processor.take_audits(),
-            notices: self.input.notices(),
+            notices: self.notices(),
             split_bounds: self
                 .input
                 .split_bounds()
@@ -571,12 +626,21 @@ impl Pipeline {
         })
     }
 
+    fn notices(&self) -> Vec<String> {
+        let mut notices = self.passed.notices.clone();
+        let of_input = self.input.notices();
+        notices.extend(of_input.into_iter().filter(|notice| !self.passed.notices.contains(notice)));
+        notices
+    }
+
     /// What was measured, once all has been written.
     fn take_measures(&mut self) -> Option<Box<Measures>> {
         let mut measures = self.measures.take()?;
         self.processor.note_held();
         (measures.steps, measures.seal) = self.processor.measures();
-        (measures.read_time, measures.row_groups) = self.input.read();
+        let (read_time, row_groups) = self.input.read();
+        measures.read_time = self.passed.read_time + read_time;
+        measures.row_groups = self.passed.row_groups + row_groups;
         measures.input.time = measures.input.time.saturating_sub(measures.read_time);
         measures.sink.rows_in = self.statistics.rows_out;
         Some(measures)
@@ -603,7 +667,7 @@ impl Pipeline {
     /// Bytes of input consumed so far.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
-        self.input.bytes_in()
+        self.statistics.bytes_in + self.input.bytes_in()
     }
 
     /// Records read so far, bad ones included.
@@ -619,10 +683,10 @@ impl Pipeline {
     #[must_use]
     pub fn seen(&self) -> Seen {
         Seen {
-            bytes_in: self.input.bytes_in(),
+            bytes_in: self.bytes_in(),
             records_in: self.statistics.records_in,
             rows_out: self.statistics.rows_out,
-            bad_records: self.bad_records.bad_count(),
+            bad_records: self.statistics.bad_records + self.bad_records.bad_count(),
             late_records: self.statistics.late_count(),
         }
     }
@@ -630,23 +694,30 @@ impl Pipeline {
     /// What was counted so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let mut statistics = self.statistics.clone();
-        statistics.bytes_in = self.input.bytes_in();
+        let mut statistics = self.counted();
         statistics.bytes_out = self.output.bytes_out();
         statistics.checksum = self.output.checksum();
-        statistics.bad_records = self.bad_records.bad_count();
         if let Some((count, offset)) = self.processor.far_ahead() {
             let first = Position { offset, ..self.position };
             statistics.far_ahead.insert(self.bad_records.source().to_owned(), (count, first));
         }
-        for LeftOut { what, count, first } in self.input.left_out() {
-            let what = (self.bad_records.source().to_owned(), what);
-            let first = Position { offset: first, ..self.position };
-            statistics.left_out.insert(what, (count, first));
-        }
         let (merged_count, merged_bytes) = self.input.merged();
         statistics.group_count = self.processor.group_count() + merged_count;
         statistics.state_bytes = self.processor.state_bytes() + merged_bytes;
+        statistics
+    }
+
+    /// What was counted as records came in, by the input at hand and those before it.
+    fn counted(&self) -> Statistics {
+        let mut statistics = self.statistics.clone();
+        statistics.bytes_in = self.bytes_in();
+        statistics.bad_records += self.bad_records.bad_count();
+        for LeftOut { what, count, first } in self.input.left_out() {
+            let what = (self.bad_records.source().to_owned(), what);
+            let first = Position { offset: first, ..self.position };
+            let sum = statistics.left_out.entry(what).or_insert((0, first));
+            *sum = (sum.0 + count, sum.1.min(first));
+        }
         statistics
     }
 

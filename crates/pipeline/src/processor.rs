@@ -123,6 +123,11 @@ impl Processor {
         })
     }
 
+    /// The records of another partition follow, as if they were of the same.
+    pub(crate) fn begin_input(&mut self) {
+        self.order.begin_input();
+    }
+
     /// Applies every stage to a batch, in place: what is there afterwards has left the last stage. What is
     /// bad, late or fails on the way is for [`Self::judge`].
     ///

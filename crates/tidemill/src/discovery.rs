@@ -161,6 +161,11 @@ impl Partition {
         }
     }
 
+    /// Whether it is read from a file, or from nothing.
+    pub(crate) fn is_of_file(&self) -> bool {
+        matches!(self, Self::Nothing) || self.file().is_some()
+    }
+
     /// The file it is read from.
     pub(crate) fn file(&self) -> Option<&InputFile> {
         match self {

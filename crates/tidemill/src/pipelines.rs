@@ -153,6 +153,7 @@ impl Alike {
             }
         }
         drop(inputs);
+        let of_files = of.claims.is_none() && of.partitions.iter().all(Partition::is_of_file);
         let ready = Mutex::new(ready);
         let input = move |alike: &Self, place: usize| {
             let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +169,18 @@ impl Alike {
             }
             Ok(input)
         };
-        Ok(self.planned(weights, idle_timeout, false, input))
+        let are_whole_files = of_files && self.are_alike_throughout();
+        let planned = self.planned(weights, idle_timeout, false, input);
+        Ok(Planned { is_chained: are_whole_files, ..planned })
+    }
+
+    /// Whether nothing that a pipeline does or holds asks where one partition ends and the next begins.
+    fn are_alike_throughout(&self) -> bool {
+        let is_of_rows = |stage: &Stage| {
+            matches!(stage, Stage::Filter(_) | Stage::Compute(_) | Stage::Project(_))
+        };
+        matches!(&self.outputs, Outputs::Seal(merge) if !merge.is_by_event_time())
+            && self.stages.iter().all(is_of_rows)
     }
 
     /// The one pipeline that gathers what others have sealed.
@@ -192,6 +204,7 @@ impl Alike {
             weights,
             is_gather,
             is_sealed: matches!(self.outputs, Outputs::Seal(_)),
+            is_chained: false,
             window_us: self.outputs.window_us(),
             idle_timeout,
             make: Box::new(move |place| {
