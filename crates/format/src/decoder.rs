@@ -7,7 +7,7 @@ use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
 use crate::arrow::decode::ArrowDecoder;
 use crate::csv::decode::CsvDecoder;
-use crate::json::decode::JsonDecoder;
+use crate::json::framed::JsonText;
 use crate::lines::decode::LineDecoder;
 use crate::parquet::{Footer, ParquetDecoder};
 use crate::{ArrowFooter, FormatError, LeftOut};
@@ -46,7 +46,7 @@ pub struct Decoder {
 /// One per format.
 enum Kind {
     Csv(Box<CsvDecoder>),
-    Json(Box<JsonDecoder>),
+    Json(Box<JsonText>),
     Arrow(Box<ArrowDecoder>),
     Parquet(Box<ParquetDecoder>),
     Lines(Box<LineDecoder>),
@@ -62,7 +62,7 @@ impl Decoder {
     pub fn new(spec: &DecoderSpec<'_>) -> Result<Self, FormatError> {
         let kind = match spec.format {
             Format::Csv(options) => Kind::Csv(Box::new(CsvDecoder::new(spec, options, &[])?)),
-            Format::Json(options) => Kind::Json(Box::new(JsonDecoder::new(spec, options)?)),
+            Format::Json(options) => Kind::Json(Box::new(JsonText::new(spec, options)?)),
             Format::Arrow(_) => Kind::Arrow(Box::new(ArrowDecoder::new(spec))),
             Format::Parquet => return Err(FormatError::FooterUnknown),
             Format::Lines(options) => Kind::Lines(Box::new(LineDecoder::new(spec, options)?)),
@@ -202,7 +202,7 @@ impl Decoder {
     pub fn consumed(&self) -> u64 {
         match &self.kind {
             Kind::Csv(decoder) => decoder.frame().position as u64,
-            Kind::Json(decoder) => decoder.frame().position as u64,
+            Kind::Json(decoder) => decoder.consumed(),
             Kind::Lines(decoder) => decoder.frame().position as u64,
             Kind::Arrow(decoder) => decoder.consumed(),
             Kind::Parquet(_) => 0,

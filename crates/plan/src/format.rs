@@ -7,7 +7,7 @@ use crate::{LineOptions, Times};
 pub enum Format {
     /// `csv`
     Csv(CsvOptions),
-    /// `json`: one object a line.
+    /// `json`: objects, one a line where it is written.
     Json(JsonOptions),
     /// `arrow` or `arrows`: what is read is either, as it says itself.
     Arrow(ArrowOptions),
@@ -174,6 +174,22 @@ pub struct JsonOptions {
     pub timestamp_unit: TimestampUnit,
     /// `timestamp.format` and its like.
     pub times: Times,
+    /// What only who reads has to know.
+    pub layout: JsonLayout,
+}
+
+/// `json.layout`: how the records of a text follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JsonLayout {
+    /// `auto`: as the head of each text shows.
+    #[default]
+    Auto,
+    /// `lines`: a record a line.
+    Lines,
+    /// `array`: one array, whose elements are records.
+    Array,
+    /// `values`: values one behind another, each over as many lines as it likes.
+    Values,
 }
 
 /// Options of `arrow` and `arrows`.

@@ -40,8 +40,8 @@ pub use encoding::Encoding;
 pub use explain::PlanStep;
 pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
 pub use format::{
-    ArrowForm, ArrowOptions, CsvFields, CsvOptions, CsvReading, Format, JsonOptions, TimestampUnit,
-    Unsaid,
+    ArrowForm, ArrowOptions, CsvFields, CsvOptions, CsvReading, Format, JsonLayout, JsonOptions,
+    TimestampUnit, Unsaid,
 };
 pub use fragment::{
     EventTimeSpec, FixedColumn, Fragment, FragmentInput, Locality, Merge, Partitioning,

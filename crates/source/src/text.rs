@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidemill_plan::{Compression, Encoding, Format};
+use tidemill_plan::{Compression, Encoding, Format, JsonLayout};
 use tidemill_record::recycled::{LentBytes, Room};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, FileEvents, READ_BYTES, SequentialReads, Wake};
@@ -358,9 +358,16 @@ impl TextReader {
 
     /// Whether bytes behind a remainder of `tail`, which ends no record by itself, may end one.
     fn may_end_record(&self, bytes: &[u8], tail: usize) -> bool {
-        let is_text = !matches!(self.format, Some(Format::Arrow(_) | Format::Parquet));
-        let is_end = || memchr::memchr2(b'\n', b'\r', &bytes[tail..]).is_some();
-        bytes.len() > tail && (tail == 0 || !is_text || is_end())
+        let fresh = &bytes[tail..];
+        let is_end = || match &self.format {
+            Some(Format::Arrow(_) | Format::Parquet) => true,
+            // The values of an array may stand in one line.
+            Some(Format::Json(json)) if json.layout != JsonLayout::Lines => {
+                memchr::memchr3(b'\n', b'\r', b'}', fresh).is_some()
+            }
+            _ => memchr::memchr2(b'\n', b'\r', fresh).is_some(),
+        };
+        !fresh.is_empty() && (tail == 0 || is_end())
     }
 
     /// Keeps bytes for the next piece.

@@ -26,34 +26,50 @@ const FUNCTIONS: [(&str, &str); 9] = [
     ("read_arrow", "arrow"),
 ];
 
+/// Which formats have an argument.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    All,
+    Text,
+    Csv,
+    Json,
+}
+
 /// Named arguments of the functions, and options here.
-const ARGUMENTS: [(&str, &str); 16] = [
-    ("header", "csv.header"),
-    ("delim", "csv.delimiter"),
-    ("sep", "csv.delimiter"),
-    ("delimiter", "csv.delimiter"),
-    ("quote", "csv.quote"),
-    ("escape", "csv.escape"),
-    ("nullstr", "csv.null"),
-    ("null", "csv.null"),
-    ("skip", "csv.skip.lines"),
-    ("comment", "csv.comment"),
-    ("encoding", "encoding"),
-    ("timestampformat", "timestamp.format"),
-    ("dateformat", "date.format"),
-    ("hive_partitioning", "hive.partitioning"),
-    ("union_by_name", "union.by.name"),
-    ("ignore_errors", "bad.records"),
+const ARGUMENTS: [(&str, &str, Of); 17] = [
+    ("header", "csv.header", Of::Csv),
+    ("delim", "csv.delimiter", Of::Csv),
+    ("sep", "csv.delimiter", Of::Csv),
+    ("delimiter", "csv.delimiter", Of::Csv),
+    ("quote", "csv.quote", Of::Csv),
+    ("escape", "csv.escape", Of::Csv),
+    ("nullstr", "csv.null", Of::Csv),
+    ("null", "csv.null", Of::Csv),
+    ("skip", "csv.skip.lines", Of::Csv),
+    ("comment", "csv.comment", Of::Csv),
+    ("format", "json.layout", Of::Json),
+    ("encoding", "encoding", Of::Text),
+    ("timestampformat", "timestamp.format", Of::Text),
+    ("dateformat", "date.format", Of::Text),
+    ("ignore_errors", "bad.records", Of::Text),
+    ("hive_partitioning", "hive.partitioning", Of::All),
+    ("union_by_name", "union.by.name", Of::All),
 ];
 
+impl Of {
+    fn has(self, format: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Text => ["csv", "json"].contains(&format),
+            Self::Csv => format == "csv",
+            Self::Json => format == "json",
+        }
+    }
+}
+
 /// What happens anyway, where an argument has this value.
-const USUAL: [(&str, &str); 5] = [
-    ("auto_detect", "true"),
-    ("compression", "auto"),
-    ("parallel", "true"),
-    ("format", "auto"),
-    ("format", "newline_delimited"),
-];
+const USUAL: [(&str, &str); 3] =
+    [("auto_detect", "true"), ("compression", "auto"), ("parallel", "true")];
 
 /// Puts a source before the statements for each function that reads files, and its name in the function's place.
 pub(crate) fn hoist_reads(
@@ -224,8 +240,11 @@ impl Hoisting<'_> {
         if USUAL.iter().any(|(name, usual)| *name == argument && text.eq_ignore_ascii_case(usual)) {
             return Ok(None);
         }
-        let Some((_, option)) = ARGUMENTS.iter().find(|(name, _)| *name == argument) else {
-            let known: Vec<&str> = ARGUMENTS.iter().map(|(name, _)| *name).collect();
+        let format = FUNCTIONS.iter().find(|(name, _)| *name == function).map_or("", |of| of.1);
+        let mut of_format = ARGUMENTS.iter().filter(|(.., of)| of.has(format));
+        let found = of_format.clone().find(|(name, ..)| *name == argument);
+        let Some((_, option, _)) = found else {
+            let known: Vec<&str> = of_format.by_ref().map(|(name, ..)| *name).collect();
             let hint = match argument.as_str() {
                 "filename" => "leave it out, and name the column: SELECT *, filename FROM …".to_owned(),
                 "columns" | "types" | "dtypes" | "column_types" | "all_varchar" => {
@@ -243,9 +262,11 @@ impl Hoisting<'_> {
             ("ignore_errors", "false") => "fail".to_owned(),
             ("header", "1") => "true".to_owned(),
             ("header", "0") => "false".to_owned(),
+            ("format", "newline_delimited" | "nd") => "lines".to_owned(),
+            ("format", "unstructured") => "values".to_owned(),
             _ => text,
         };
-        let key = Name::exact((*option).to_owned(), key_span);
+        let key = Name::of_option(option, Name::exact(key.value.clone(), key_span));
         Ok(Some(OptionEntry { key, value: Name::exact(text, value_span) }))
     }
 

@@ -128,7 +128,7 @@ impl Parsing<'_> {
             ("format", format) => format.to_owned(),
             _ => value.text,
         };
-        let key = Name::exact((*name).to_owned(), key.span);
+        let key = Name::of_option(name, key);
         options.push(OptionEntry { key, value: Name::exact(text, value.span) });
         Ok(())
     }

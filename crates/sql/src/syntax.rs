@@ -24,6 +24,17 @@ impl Name {
         Self { text, unfolded: None, span }
     }
 
+    /// The name of an option that is written otherwise.
+    pub(crate) fn of_option(text: &str, written: Self) -> Self {
+        let unfolded = written.unfolded.or(Some(written.text));
+        Self { text: text.to_owned(), unfolded, span: written.span }
+    }
+
+    /// As the script has it, but for quotes.
+    pub(crate) fn written(&self) -> &str {
+        self.unfolded.as_deref().unwrap_or(&self.text)
+    }
+
     /// A name without quotes.
     pub(crate) fn folded(unfolded: String, span: Span) -> Self {
         Self { text: unfolded.to_lowercase(), unfolded: Some(unfolded), span }

@@ -147,7 +147,7 @@ impl Parsing<'_> {
                     return Err(self.report.add(key.span, message, Some(hint)));
                 }
             };
-            let key = Name::exact(name.to_owned(), key.span);
+            let key = Name::of_option(name, key);
             options.push(OptionEntry { key, value: Name::exact(text.to_owned(), value.span) });
         }
         Ok(())
@@ -191,7 +191,7 @@ impl Parsing<'_> {
         let instead = match known.map(|(_, becomes)| becomes) {
             None => return Ok(Some(entry)),
             Some(Becomes::Named(name)) => {
-                key.text = (*name).to_owned();
+                *key = Name::of_option(name, std::mem::take(key));
                 return Ok(Some(entry));
             }
             Some(Becomes::Usual(usual)) if value.text.eq_ignore_ascii_case(usual) => {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use futures_lite::future::block_on;
 use tidemill_expr::Context;
 use tidemill_format::parquet::Footer;
-use tidemill_format::{ArrowFooter, CsvHead, FormatError};
+use tidemill_format::{ArrowFooter, CsvHead, FormatError, json_layout};
 use tidemill_plan::{
-    Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, Metadata, Partitioning,
-    Scan, SequenceSource, SourceConnector, SourceDef,
+    Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, JsonLayout, Metadata,
+    Partitioning, Scan, SequenceSource, SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled};
 use tidemill_rt::Backend;
@@ -301,6 +301,9 @@ fn discover_files(
                     && may_be_cut(&file)? =>
             {
                 let mut ranges = splits(file.byte_count, options.splits);
+                if ranges.len() > 1 && !has_lines(&file, format)? {
+                    return Ok(vec![Partition::Text(file)]);
+                }
                 let csv_header = match &options.format {
                     Format::Csv(csv) if ranges.len() > 1 => {
                         let CsvHead { names, end } = csv_head(&file, csv)?;
@@ -377,6 +380,19 @@ fn may_be_cut(file: &InputFile) -> Result<bool, Error> {
     let opened = File::open(&file.path).map_err(fail("open"))?;
     let count = opened.read_at(&mut mark, 0).map_err(fail("read"))?;
     Ok(!tidemill_source::may_be_utf16(&mark[..count]))
+}
+
+/// Whether its records are lines, as far as its head shows.
+fn has_lines(file: &InputFile, format: &Format) -> Result<bool, Error> {
+    let Format::Json(json) = format else { return Ok(true) };
+    match json.layout {
+        JsonLayout::Lines => Ok(true),
+        JsonLayout::Array | JsonLayout::Values => Ok(false),
+        JsonLayout::Auto => {
+            let (head, is_whole) = read_head(file, Some(format))?;
+            Ok(json_layout(&head, is_whole) == Some(JsonLayout::Lines))
+        }
+    }
 }
 
 fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use tidemill_format::{
-    CsvHead, Recognized, access_log, infer_schema, infer_untyped, key_value_pairs, left_out,
+    CsvHead, Recognized, access_log, infer_schema, infer_untyped, json_layout, key_value_pairs,
+    left_out,
 };
-use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonOptions};
+use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonLayout, JsonOptions};
 use tidemill_record::{DataType, Field, Schema};
 use tidemill_rt::descriptor_of;
 use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, pipe_key};
@@ -244,6 +245,11 @@ fn has_record(format: &Format, head: &[u8]) -> bool {
         Format::Csv(options) if options.has_header => {
             CsvHead::of(options, head).is_ok_and(|csv| !is_blank(&head[csv.end..]))
         }
+        // Nor does an array of nothing.
+        Format::Json(_) if matches!(head.trim_ascii_start(), [b'[', ..]) => {
+            let behind = head.trim_ascii_start()[1..].trim_ascii_start();
+            !matches!(behind, [] | [b']', ..])
+        }
         _ => !is_blank(head),
     }
 }
@@ -298,7 +304,8 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
             file.path.display()
         )));
     };
-    if first.trim_ascii_start().starts_with(b"{") {
+    let is_array = || json_layout(&text, is_whole) == Some(JsonLayout::Array);
+    if first.trim_ascii_start().starts_with(b"{") || is_array() {
         return Ok(Some(any));
     }
     if let Some(log) = access_log(&text) {

@@ -1,6 +1,8 @@
 //! What a decoder is asked for: columns, options, and how the text comes to it.
 
-use tidemill_plan::{CsvFields, CsvOptions, CsvReading, Format, JsonOptions, TimestampUnit};
+use tidemill_plan::{
+    CsvFields, CsvOptions, CsvReading, Format, JsonLayout, JsonOptions, TimestampUnit,
+};
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::dice::Dice;
@@ -88,7 +90,8 @@ impl Case {
     /// As JSON lines.
     #[must_use]
     pub fn json(&self) -> Format {
-        Format::Json(JsonOptions { timestamp_unit: self.unit, ..JsonOptions::default() })
+        let layout = JsonLayout::Lines;
+        Format::Json(JsonOptions { timestamp_unit: self.unit, layout, ..JsonOptions::default() })
     }
 
     /// The needed columns.

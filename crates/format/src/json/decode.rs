@@ -56,8 +56,13 @@ impl JsonDecoder {
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
-        self.frame = TextFrame::new(frames)?;
+        self.take_over(TextFrame::new(frames)?);
         Ok(())
+    }
+
+    /// Goes on with what was lent to somebody else.
+    pub(crate) fn take_over(&mut self, frame: TextFrame) {
+        self.frame = frame;
     }
 
     pub(crate) fn decode(&mut self, bad: &mut Vec<BadRecord>) -> Option<Batch> {
@@ -197,9 +202,11 @@ impl<L> Parser<'_, L> {
 #[cold]
 pub(super) fn no_line(record: &[u8]) -> &'static str {
     match record.trim_ascii() {
-        [b'[', ..] => "; records are objects, one a line: of an array jq -c '.[]' makes such lines",
+        [b'[', ..] => {
+            "; records are objects, one a line: 'json.layout' = 'array' reads the elements of one array"
+        }
         b"{" => {
-            "; records are objects, one a line: of objects over several lines jq -c . makes such"
+            "; records are objects, one a line: 'json.layout' = 'values' reads such over several lines"
         }
         _ => "",
     }

@@ -7,13 +7,13 @@ use tidemill_plan::{JsonOptions, Times};
 use tidemill_record::{DataType, Field, Schema};
 
 use super::decode::no_line;
+use super::framed::lines_of;
+use super::recognize::BYTE_ORDER_MARK;
 use super::scan::{Fault, Scanner};
 use crate::FormatError;
 use crate::text::Slot;
 use crate::text::kinds::{NumberKinds, TextKinds};
 use crate::text::slot::{FRAME_BYTES_MAX, Tag};
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What has been seen under one key.
 pub(crate) struct Column<'a> {
@@ -41,6 +41,9 @@ pub(crate) fn infer(
 ) -> Result<Schema, FormatError> {
     let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
+    let made = lines_of(options.layout, bytes, is_whole);
+    let bytes = made.as_deref().unwrap_or(bytes);
+    let is_whole = is_whole || made.as_ref().is_some_and(|lines| !lines.is_empty());
     let mut columns = Columns::new(&options.times);
     let (mut position, mut record_count, mut first_fault) = (0, 0_usize, None);
     while position < bytes.len() {

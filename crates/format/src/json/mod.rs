@@ -1,6 +1,8 @@
-//! JSON lines: one object a line, as `serde_json` would accept it.
+//! JSON: objects, one a line or in whatever layout, as `serde_json` would accept them.
 //!
-//! - A record is a line; lines of nothing but white space are skipped.
+//! - A record is a line; lines of nothing but white space are skipped. Of values over several lines and of an
+//!   array, lines are made first ([`framed`], [`framing`]), where the head of the text shows that it is one
+//!   ([`mod@recognize`]) or an option says so.
 //! - The whole line is checked, needed or not: grammar, escapes, surrogate pairs, UTF-8, and a
 //!   nesting depth of at most 127.
 //! - Of several equal keys the last one counts; one that differs from its column's name in case counts only
@@ -14,9 +16,12 @@
 pub(crate) mod alike;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod framed;
+pub(crate) mod framing;
 pub(crate) mod infer;
 mod keys;
 pub(crate) mod layout;
 pub(crate) mod outline;
+pub(crate) mod recognize;
 pub(crate) mod scan;
 pub(crate) mod shape;

@@ -13,6 +13,7 @@ use crate::decoding::{check_every_cut, decode, texts_schema};
 const JSON: Format = Format::Json(JsonOptions {
     timestamp_unit: tidemill_plan::TimestampUnit::Milliseconds,
     times: tidemill_plan::Times::USUAL,
+    layout: tidemill_plan::JsonLayout::Lines,
 });
 
 const RECORDS: [&str; 10] = [
@@ -155,9 +156,8 @@ fn one_and_zero_are_truth_values_where_those_are_declared() {
 
 #[test]
 fn a_value_that_is_no_line_is_told_what_makes_it_one() {
-    for (input, remedy) in
-        [("[{\"a\":1},\n", "jq -c '.[]'"), ("[\n", "jq -c '.[]'"), ("{\n", "jq -c .")]
-    {
+    let (array, values) = ("'json.layout' = 'array'", "'json.layout' = 'values'");
+    for (input, remedy) in [("[{\"a\":1},\n", array), ("[\n", array), ("{\n", values)] {
         let decoded = decode(&JSON, &texts_schema(&["a"]), input.as_bytes()).unwrap();
         let [reason] = decoded.reasons()[..] else { panic!("{decoded:?}") };
         assert!(reason.contains(remedy), "{reason}");

@@ -11,6 +11,7 @@ mod decoding;
 mod foreign;
 mod inference;
 mod json_records;
+mod json_values;
 mod left_out;
 mod lines;
 mod parts;

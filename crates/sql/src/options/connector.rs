@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidemill_plan::options::parse_duration;
 use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, Compression, CsvOptions, DiscardSink, Encoding,
-    FileSource, Format, GeneratorModel, GeneratorSource, LateRecords, PartitionAudit,
-    SequenceSource, SinkConnector, SourceConnector, Span, Unsaid, WatermarkRule,
+    FileSource, Format, GeneratorModel, GeneratorSource, JsonLayout, JsonOptions, LateRecords,
+    PartitionAudit, SequenceSource, SinkConnector, SourceConnector, Span, Unsaid, WatermarkRule,
 };
 
 use super::Options;
@@ -212,6 +212,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     if follow && (!is_text || path.is_some_and(|path| Compression::of(path) != Compression::None)) {
         options.fail(options.span, "'follow' reads what is appended to uncompressed text", None);
     }
+    let format = if follow { in_lines(options, format) } else { format };
     let encoding = if is_text { encoding(options) } else { None };
     if format.is_none() && !is_named && path.is_some() {
         options.required("format", "json");
@@ -224,6 +225,19 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         union_by_name,
         ..FileSource::new(path?.to_owned(), format?)
     })
+}
+
+/// Records that are appended are lines: an array has an end.
+fn in_lines(options: &mut Options<'_>, format: Option<Format>) -> Option<Format> {
+    let Some(Format::Json(json)) = format else { return format };
+    if matches!(json.layout, JsonLayout::Array | JsonLayout::Values)
+        && let Some((text, span)) = options.text("json.layout")
+    {
+        let message = format!("'json.layout' = '{text}' of files that are followed");
+        let hint = "JSON that is followed is lines, a record each; leave 'follow' out to read what is there";
+        options.fail(span, message, Some(hint.to_owned()));
+    }
+    Some(Format::Json(JsonOptions { layout: JsonLayout::Lines, ..json }))
 }
 
 /// Of files of text.

@@ -18,7 +18,8 @@ pub(super) fn csv_options(
     if delimiter == quote {
         let span = options.text("csv.delimiter").or_else(|| options.text("csv.quote"));
         let span = span.map_or(options.span, |(_, span)| span);
-        options.fail(span, "csv.delimiter and csv.quote are the same character", None);
+        let keys = [options.shown("csv.delimiter"), options.shown("csv.quote")];
+        options.fail(span, format!("{} are the same character", keys.join(" and ")), None);
     }
     let reading = match direction {
         Direction::Read => reading(options, delimiter, quote),
@@ -84,7 +85,7 @@ fn comment(options: &mut Options<'_>, delimiter: u8, quote: u8) -> Option<String
     let is_mark = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_mark || is_taken(delimiter) || is_taken(quote) {
         let hint = "it takes what such lines begin with, such as '#', which is neither the delimiter nor the quote";
-        let message = format!("option 'csv.comment' cannot be '{text}'");
+        let message = format!("option '{}' cannot be '{text}'", options.shown("csv.comment"));
         options.fail(span, message, Some(hint.to_owned()));
         return None;
     }
@@ -96,7 +97,8 @@ fn escape(options: &mut Options<'_>, delimiter: u8, quote: u8) -> Option<u8> {
     let escape = character(options, "csv.escape").filter(|&escape| escape != quote)?;
     if escape == delimiter {
         let (text, span) = options.text("csv.escape")?;
-        let message = format!("option 'csv.escape' cannot be '{text}', which is the delimiter");
+        let key = options.shown("csv.escape");
+        let message = format!("option '{key}' cannot be '{text}', which is the delimiter");
         options.fail(span, message, None);
         return None;
     }
@@ -112,7 +114,8 @@ fn character(options: &mut Options<'_>, key: &'static str) -> Option<u8> {
         b"\\\\" => Some(b'\\'),
         _ => {
             let hint = Some("it takes one ASCII character, or '\\t' for a tabulator".to_owned());
-            options.fail(span, format!("option '{key}' cannot be '{text}'"), hint);
+            let message = format!("option '{}' cannot be '{text}'", options.shown(key));
+            options.fail(span, message, hint);
             None
         }
     }

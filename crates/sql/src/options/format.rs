@@ -1,6 +1,8 @@
 //! `format` and its options.
 
-use tidemill_plan::{ArrowForm, ArrowOptions, CsvOptions, Format, JsonOptions, TimestampUnit};
+use tidemill_plan::{
+    ArrowForm, ArrowOptions, CsvOptions, Format, JsonLayout, JsonOptions, TimestampUnit,
+};
 
 use super::Options;
 use super::csv::csv_options;
@@ -46,6 +48,14 @@ const NAMES: &[(&str, Name)] = &[
     ("regex", Name::Lines(Lines::Regex)),
 ];
 
+/// Names of how values of JSON follow each other.
+const LAYOUTS: &[(&str, JsonLayout)] = &[
+    ("auto", JsonLayout::Auto),
+    ("lines", JsonLayout::Lines),
+    ("array", JsonLayout::Array),
+    ("values", JsonLayout::Values),
+];
+
 /// How many of them can be written.
 const WRITTEN_COUNT: usize = 5;
 
@@ -83,6 +93,10 @@ pub(super) fn format(
         Format::Json(_) => Format::Json(JsonOptions {
             timestamp_unit: timestamp_unit(options).unwrap_or_default(),
             times: times(options, direction, true),
+            layout: match direction {
+                Direction::Read => options.one_of("json.layout", LAYOUTS).unwrap_or_default(),
+                Direction::Write => JsonLayout::Lines,
+            },
         }),
         other => other,
     })

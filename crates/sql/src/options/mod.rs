@@ -64,8 +64,14 @@ impl<'a> Options<'a> {
             has_failed: false,
         };
         for entry in entries {
-            if options.entries.iter().any(|(other, _)| other.key.text == entry.key.text) {
-                let message = format!("option '{}' is given twice", entry.key.text);
+            let is_same = |other: &&OptionEntry| other.key.text == entry.key.text;
+            let mut earlier = options.entries.iter().map(|(other, _)| *other);
+            if let Some(other) = earlier.find(is_same) {
+                let (first, second) = (other.key.written(), entry.key.written());
+                let message = match first.eq_ignore_ascii_case(second) {
+                    true => format!("option '{second}' is given twice"),
+                    false => format!("options '{first}' and '{second}' mean the same"),
+                };
                 options.fail(entry.key.span, message, None);
                 continue;
             }
@@ -87,6 +93,12 @@ impl<'a> Options<'a> {
         let (entry, is_used) = self.entries.iter().find(|(entry, _)| entry.key.text == key)?;
         is_used.set(true);
         Some((entry.value.text.as_str(), entry.value.span))
+    }
+
+    /// An option as the script calls it, which is as the syntax does that it is written in.
+    pub(crate) fn shown(&self, key: &str) -> String {
+        let entry = self.entries.iter().find(|(entry, _)| entry.key.text == key);
+        entry.map_or(key, |(entry, _)| entry.key.written()).to_owned()
     }
 
     /// An option that must be there.
@@ -116,7 +128,7 @@ impl<'a> Options<'a> {
         let (text, span) = self.text(key)?;
         let value = parse(text.trim());
         if value.is_none() {
-            let message = format!("option '{key}' cannot be '{text}'");
+            let message = format!("option '{}' cannot be '{text}'", self.shown(key));
             self.fail(span, message, Some(format!("it takes {allowed}")));
         }
         value

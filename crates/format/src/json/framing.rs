@@ -1,0 +1,250 @@
+//! The values of a text, be they elements of an array or one behind another, turned into lines.
+//!
+//! What stands between two values becomes blanks and, before the second, one newline; newlines within a value
+//! become blanks. So every byte stays where it was, a line begins where its value does, and who reads lines
+//! reads these. Two values with nothing between them come in two pieces.
+
+use std::ops::Range;
+
+use memchr::memchr;
+use tidemill_record::recycled::Room;
+
+/// Stands for a newline within a string, which no string of JSON may hold, as this byte.
+const NO_NEWLINE: u8 = 0x01;
+
+/// Bytes of what stands behind an array that are shown.
+const SHOWN_BYTES_MAX: usize = 64;
+
+/// Finds the values of a text that is lent piece by piece.
+pub(crate) struct Framing {
+    stage: Stage,
+    /// Where the array began.
+    array_start: u64,
+    /// How far the value at the head of the next bytes has been looked through.
+    open: Open,
+}
+
+/// What may come next.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// A value, of a text that is no array.
+    Value,
+    /// The bracket that opens the array.
+    Opening,
+    /// The first element, or the end of the array.
+    First,
+    /// An element.
+    Element,
+    /// A comma, or the end of the array.
+    Separator,
+    /// Nothing. Said once.
+    Nothing { is_said: bool },
+}
+
+/// A value that is being looked through.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    /// Bytes that are behind.
+    scanned: usize,
+    /// Brackets that are open.
+    depth: u32,
+    is_in_string: bool,
+    is_escaped: bool,
+    has_newline: bool,
+}
+
+/// What is wrong between values, or with one that cannot be framed.
+pub(crate) struct Misplaced {
+    pub(crate) offset: u64,
+    pub(crate) reason: &'static str,
+    /// Where it stands in the bytes.
+    pub(crate) place: Range<usize>,
+}
+
+/// What was found in the bytes that were lent.
+#[derive(Default)]
+pub(crate) struct Framed {
+    /// As many bytes as were lent; what is not in a piece has any value.
+    pub(crate) lines: Room<u8>,
+    /// Lines, the last of each without a newline.
+    pub(crate) pieces: Vec<Range<usize>>,
+    /// In order of offset.
+    pub(crate) misplaced: Vec<Misplaced>,
+    /// Bytes that are done with.
+    pub(crate) consumed: usize,
+}
+
+impl Framing {
+    pub(crate) fn of_array() -> Self {
+        Self { stage: Stage::Opening, array_start: 0, open: Open::default() }
+    }
+
+    pub(crate) fn of_values() -> Self {
+        Self { stage: Stage::Value, array_start: 0, open: Open::default() }
+    }
+
+    /// Frames the next bytes of the text, of which the first stands at `start`. They begin where
+    /// [`Framed::consumed`] of those before ended.
+    ///
+    /// # Cost
+    /// O(bytes), those of a value that was cut counted once.
+    pub(crate) fn frame(&mut self, bytes: &[u8], start: u64, is_last: bool, framed: &mut Framed) {
+        framed.lines.resize(bytes.len());
+        framed.pieces.clear();
+        framed.misplaced.clear();
+        let mut piece: Option<Range<usize>> = None;
+        let mut at = 0;
+        loop {
+            at += bytes[at..].iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
+            let Some(&byte) = bytes.get(at) else { break };
+            let offset = start + at as u64;
+            let mut misplace = |reason, end| {
+                framed.misplaced.push(Misplaced { offset, reason, place: at..end });
+            };
+            match (self.stage, byte) {
+                (Stage::Opening, b'[') => {
+                    (self.stage, self.array_start) = (Stage::First, offset);
+                    at += 1;
+                }
+                (Stage::Opening, _) => {
+                    misplace("'[' was expected, where 'json.layout' is 'array'", at + 1);
+                    self.stage = Stage::Nothing { is_said: true };
+                }
+                (Stage::First | Stage::Separator, b']') => {
+                    self.stage = Stage::Nothing { is_said: false };
+                    at += 1;
+                }
+                (Stage::Element, b']') => {
+                    misplace("a value was expected between ',' and ']'", at + 1);
+                    self.stage = Stage::Nothing { is_said: false };
+                    at += 1;
+                }
+                (Stage::First | Stage::Element, b',') => {
+                    misplace("a value was expected before ','", at + 1);
+                    self.stage = Stage::Element;
+                    at += 1;
+                }
+                (Stage::Separator, b',') => {
+                    self.stage = Stage::Element;
+                    at += 1;
+                }
+                (Stage::Nothing { is_said }, _) => {
+                    if !is_said {
+                        let shown = &bytes[at..bytes.len().min(at + SHOWN_BYTES_MAX)];
+                        let line = memchr(b'\n', shown);
+                        if line.is_none() && shown.len() < SHOWN_BYTES_MAX && !is_last {
+                            break;
+                        }
+                        let end = at + line.unwrap_or(shown.len());
+                        misplace("text behind the end of the array", end);
+                    }
+                    self.stage = Stage::Nothing { is_said: true };
+                    at = bytes.len();
+                }
+                (Stage::Value | Stage::First | Stage::Element | Stage::Separator, _) => {
+                    let Some(len) = self.open.end_of(&bytes[at..], is_last) else {
+                        if !is_last {
+                            break;
+                        }
+                        misplace("the value has no end: the input ends within it", bytes.len());
+                        self.stage = Stage::Nothing { is_said: true };
+                        at = bytes.len();
+                        continue;
+                    };
+                    let open = std::mem::take(&mut self.open);
+                    let end = at + len;
+                    if self.stage == Stage::Separator {
+                        misplace("',' or ']' was expected before the value", end);
+                    } else {
+                        place(bytes, at..end, &open, &mut piece, framed);
+                    }
+                    if self.stage != Stage::Value {
+                        self.stage = Stage::Separator;
+                    }
+                    at = end;
+                }
+            }
+        }
+        framed.pieces.extend(piece);
+        framed.consumed = at;
+        if is_last && matches!(self.stage, Stage::First | Stage::Element | Stage::Separator) {
+            let offset = start + bytes.len() as u64;
+            let reason = "']' was expected: the array has no end";
+            let place = bytes.len()..bytes.len();
+            framed.misplaced.push(Misplaced { offset, reason, place });
+            self.stage = Stage::Nothing { is_said: true };
+        }
+    }
+}
+
+/// Makes a line of a value, behind those of the piece at hand.
+fn place(
+    bytes: &[u8],
+    value: Range<usize>,
+    open: &Open,
+    piece: &mut Option<Range<usize>>,
+    framed: &mut Framed,
+) {
+    match piece {
+        Some(piece) if piece.end < value.start => {
+            framed.lines[piece.end..value.start].fill(b' ');
+            framed.lines[value.start - 1] = b'\n';
+            piece.end = value.end;
+        }
+        _ => framed.pieces.extend(piece.replace(value.clone())),
+    }
+    let line = &mut framed.lines[value.clone()];
+    line.copy_from_slice(&bytes[value]);
+    if open.has_newline {
+        let mut looked = Open::default();
+        for byte in line {
+            if *byte == b'\n' {
+                *byte = if looked.is_in_string { NO_NEWLINE } else { b' ' };
+            }
+            looked.step(*byte);
+        }
+    }
+}
+
+impl Open {
+    /// How long the value at the head of these bytes is, which begin as they did before; `None` where it goes
+    /// on behind them.
+    fn end_of(&mut self, bytes: &[u8], is_last: bool) -> Option<usize> {
+        if self.scanned == 0 && b",:]}".contains(&bytes[0]) {
+            return Some(1);
+        }
+        while let Some(&byte) = bytes.get(self.scanned) {
+            let is_bare = self.depth == 0 && !self.is_in_string;
+            if is_bare && self.scanned > 0 && b" \t\r\n,[]{}".contains(&byte) {
+                return Some(self.scanned);
+            }
+            self.step(byte);
+            if self.depth == 0 && matches!(byte, b'}' | b']') && !self.is_in_string {
+                return Some(self.scanned);
+            }
+        }
+        (is_last && self.depth == 0 && !self.is_in_string).then_some(self.scanned)
+    }
+
+    #[inline(always)]
+    fn step(&mut self, byte: u8) {
+        self.scanned += 1;
+        self.has_newline |= byte == b'\n';
+        if self.is_in_string {
+            let is_escaped = std::mem::take(&mut self.is_escaped);
+            match byte {
+                _ if is_escaped => {}
+                b'\\' => self.is_escaped = true,
+                b'"' => self.is_in_string = false,
+                _ => {}
+            }
+            return;
+        }
+        match byte {
+            b'"' => self.is_in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+}
