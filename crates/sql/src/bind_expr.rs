@@ -280,7 +280,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
             }
             _ => {
                 let span = names.iter().fold(Span::default(), |all, name| union(all, name.span));
-                self.session.fail(span, "not supported: a name of several parts")
+                self.scope.resolve_parts(self.session, &names, span)
             }
         }
     }

@@ -229,9 +229,8 @@ impl Scope {
             && table != self.table
         {
             let joined = format!("{table}.{}", name.text);
-            // A column whose name has a point, as those of nested values have.
-            if let [index] = self.by_name.get(&joined).map_or(&[][..], Vec::as_slice) {
-                return Ok(self.column(*index, span));
+            if let Some(index) = self.member(&joined) {
+                return Ok(self.column(index, span));
             }
             return session.fail_with(
                 span,
@@ -240,6 +239,12 @@ impl Scope {
             );
         }
         let meant = self.find(name);
+        // A struct may bear the name of its table.
+        if let (Match::None, Some(table)) = (&meant, table)
+            && let Some(index) = self.member(&format!("{table}.{}", name.text))
+        {
+            return Ok(self.column(index, span));
+        }
         let (name, unfolded) = (&name.text, name.unfolded.as_ref());
         match meant {
             Match::One(index) => Ok(self.column(index, span)),
@@ -259,11 +264,54 @@ impl Scope {
                 )
             }
             Match::None => {
-                let hint = did_you_mean(name, self.names.iter().map(String::as_str))
+                let hint = self
+                    .members_of(name)
+                    .or_else(|| did_you_mean(name, self.names.iter().map(String::as_str)))
                     .unwrap_or_else(|| self.instead_of(name));
                 session.fail_with(span, format!("unknown column \"{name}\""), hint)
             }
         }
+    }
+
+    /// A column whose name has points, as members of structs have; in another case where there is one such.
+    fn member(&self, joined: &str) -> Option<usize> {
+        let exact = self.by_name.get(joined);
+        match exact.or_else(|| self.by_folded.get(&joined.to_lowercase())).map(Vec::as_slice) {
+            Some([index]) => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// Finds a member of a member, of a struct in a table that may be named before.
+    pub(crate) fn resolve_parts(
+        &self,
+        session: &mut Session<'_>,
+        parts: &[Name],
+        span: Span,
+    ) -> Bind<Expr> {
+        let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+        let of_table = texts.split_first().filter(|(table, _)| **table == self.table);
+        let without_table = of_table.and_then(|(_, rest)| self.member(&rest.join(".")));
+        match without_table.or_else(|| self.member(&texts.join("."))) {
+            Some(index) => Ok(self.column(index, span)),
+            None => {
+                let message = format!("unknown column {}", texts.join("."));
+                session.fail_with(span, message, self.known_columns())
+            }
+        }
+    }
+
+    /// The members of a struct that was named as a whole.
+    fn members_of(&self, name: &str) -> Option<String> {
+        const SHOWN: usize = 12;
+        let is_member = |of: &&String| {
+            of.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
+                && of[name.len()..].starts_with('.')
+        };
+        let members = self.names.iter().filter(is_member);
+        let quoted: Vec<String> = members.take(SHOWN).map(|of| format!("\"{of}\"")).collect();
+        let form = "a struct is read by its members, each a column";
+        (!quoted.is_empty()).then(|| format!("{form}: {}", quoted.join(", ")))
     }
 
     /// What to write instead of `table.column` where there is no such table.

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Decimal128Array, Int64Array, RecordBatch, StructArray, TimestampNanosecondArray,
+    ArrayRef, Decimal128Array, Int64Array, RecordBatch, StructArray, Time64MicrosecondArray,
+    TimestampNanosecondArray,
 };
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use support::session_of;
@@ -18,8 +19,12 @@ use tidemill::Session;
 
 fn batch() -> RecordBatch {
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
-    let field = Arc::new(arrow_schema::Field::new("x", arrow_schema::DataType::Int64, true));
-    let nested: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::clone(&numbers))]));
+    let clocks: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1, 2]));
+    let field = |name: &str, array: &ArrayRef| {
+        Arc::new(arrow_schema::Field::new(name, array.data_type().clone(), true))
+    };
+    let nested = StructArray::from(vec![(field("at", &clocks), clocks)]);
+    let nested: ArrayRef = Arc::new(nested);
     let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![1000, 1001]));
     RecordBatch::try_from_iter([("n", numbers), ("nested", nested), ("at", times)]).unwrap()
 }

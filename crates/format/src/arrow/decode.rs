@@ -8,7 +8,7 @@ use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Schema};
 
 use super::convert::Conversion;
 use super::footer::ArrowFooter;
-use super::found_columns;
+use super::members::{flattened, member};
 use super::messages::Messages;
 use super::values::Found;
 use crate::{DecoderSpec, FormatError, LeftOut, lost};
@@ -30,8 +30,8 @@ pub(crate) struct ArrowDecoder {
     /// Frames are messages, each whole; otherwise bytes of a stream, cut anywhere.
     are_messages: bool,
     conversion: Option<Conversion>,
-    /// For each needed column, its place in the record batches.
-    places: Vec<usize>,
+    /// For each needed column, its place in the record batches, and the way on from there.
+    places: Vec<(usize, Vec<usize>)>,
     left_out: Vec<LeftOut>,
     row_count: u64,
     /// The record batch at hand, and how many of its rows were handed out.
@@ -116,17 +116,22 @@ impl ArrowDecoder {
     /// Goes on to the schema and finds the needed columns in it; `false` if more bytes are needed.
     fn match_columns(&mut self) -> Result<bool, FormatError> {
         let Some(schema) = self.messages.next_schema()? else { return Ok(false) };
-        let found = found_columns(&schema);
+        let (found, ways) = flattened(&schema);
         let conversion = Conversion::new(&found, &self.schema, &self.columns, self.is_union)?;
         if self.is_inferred {
             self.left_out = lost::found_beside(&found, &self.schema);
         }
-        let positions: Vec<usize> = conversion.positions().collect();
-        if positions.len() <= PROJECTED_COLUMNS_MAX {
-            self.places = (0..positions.len()).collect();
-            self.messages.project(positions);
-        } else {
-            self.places = positions;
+        let needed = conversion.positions().map(|at| ways[at].split_first());
+        let needed = needed.map(|way| way.map_or((0, Vec::new()), |(&top, on)| (top, on.to_vec())));
+        self.places = needed.collect();
+        let mut tops: Vec<usize> = self.places.iter().map(|(top, _)| *top).collect();
+        tops.sort_unstable();
+        tops.dedup();
+        if tops.len() <= PROJECTED_COLUMNS_MAX {
+            for (top, _) in &mut self.places {
+                *top = tops.binary_search(top).expect("all are among them");
+            }
+            self.messages.project(tops);
         }
         self.conversion = Some(conversion);
         Ok(true)
@@ -141,8 +146,14 @@ impl ArrowDecoder {
             self.rows = None;
             return Ok(None);
         }
-        let arrays: Vec<_> =
-            self.places.iter().map(|place| rows.column(*place).slice(*given, row_count)).collect();
+        let slice = |(top, way): &(usize, Vec<usize>)| {
+            member(&rows.column(*top).slice(*given, row_count), way)
+        };
+        let arrays = self.places.iter().map(slice).collect::<Result<Vec<_>, _>>();
+        let arrays = arrays.map_err(|source| {
+            let what = "a member of a struct in Arrow".to_owned();
+            FormatError::Arrow { what, position: self.row_count, source }
+        })?;
         let found: Vec<Found<'_>> = arrays.iter().map(Found::plain).collect();
         let batch = conversion.apply(&found, row_count, self.row_count, bad)?;
         *given += row_count;

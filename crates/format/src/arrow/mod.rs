@@ -3,7 +3,8 @@
 //! [`framing`] follows the messages, [`messages`] makes record batches of them and [`trailer`] holds a
 //! file's footer against them, [`footer`] reads files by it; [`decode`] makes batches, [`convert`] and [`values`] bring columns that
 //! come with a type of their own to the declared one (Parquet's too), [`encode`] writes streams. What
-//! becomes of values is said by kind: [`numbers`], [`decimals`], [`views`] of text and bytes, [`lists`].
+//! becomes of values is said by kind: [`numbers`], [`decimals`], [`views`] of text and bytes, [`lists`];
+//! [`members`] of structs are columns of their own.
 
 pub(crate) mod convert;
 mod decimals;
@@ -12,6 +13,7 @@ pub(crate) mod encode;
 pub(crate) mod footer;
 pub(crate) mod framing;
 mod lists;
+pub(crate) mod members;
 pub(crate) mod messages;
 mod numbers;
 pub(crate) mod part;
@@ -43,14 +45,9 @@ impl FoundColumn {
     }
 }
 
-/// The columns of an Arrow schema.
+/// The columns of an Arrow schema, members of structs among them.
 pub(crate) fn found_columns(schema: &arrow_schema::Schema) -> Vec<FoundColumn> {
-    let column = |field: &arrow_schema::FieldRef| FoundColumn {
-        name: field.name().clone(),
-        data_type: Ok(field.data_type().clone()),
-        is_nullable: field.is_nullable(),
-    };
-    schema.fields().iter().map(column).collect()
+    members::flattened(schema).0
 }
 
 /// The SQL schema of an input's columns; those that no SQL type holds are left out (see

@@ -8,25 +8,28 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::arrow::parquet_to_arrow_schema;
-use ::parquet::basic::ConvertedType;
 use ::parquet::basic::Type as PhysicalType;
+use ::parquet::basic::{ConvertedType, Repetition};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use arrow_schema::{DataType, FieldRef};
 
 use crate::arrow::FoundColumn;
+use crate::arrow::members::{is_any_read, member_name};
 
-/// A column at the top of the schema that has leaves.
+/// A column at the top of the schema that has leaves, or a member of a struct there.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
-    /// Its type in the file.
+    /// Its type in the file; of a member the structs around it, with no other member.
     pub(super) parquet_type: TypePtr,
     /// Its leaves.
     pub(super) leaves: Range<usize>,
     /// What `parquet` makes of it, where it can.
     pub(super) field: Option<FieldRef>,
     pub(super) trait_: Trait,
+    /// How many structs are around it.
+    pub(super) depth: usize,
 }
 
 /// What the Arrow type of a column does not say.
@@ -60,7 +63,7 @@ pub(super) fn columns(
         if !leaves.is_empty() {
             let trait_ = trait_of(descriptor, &leaves);
             let parquet_type = Arc::clone(parquet_type);
-            columns.push(Column { parquet_type, leaves, field: None, trait_ });
+            columns.push(Column { parquet_type, leaves, field: None, trait_, depth: 0 });
         }
     }
     assert_eq!(
@@ -90,7 +93,126 @@ pub(super) fn columns(
         });
         column.field = field.ok();
     }
-    Ok((columns, found))
+    Ok(with_members(descriptor, columns, found))
+}
+
+/// The same with the members of structs in the place of those of which some member can be read.
+fn with_members(
+    descriptor: &SchemaDescriptor,
+    columns: Vec<Column>,
+    found: Vec<FoundColumn>,
+) -> (Vec<Column>, Vec<FoundColumn>) {
+    if !columns.iter().any(|column| is_struct(&column.parquet_type)) {
+        return (columns, found);
+    }
+    let mut all = (Vec::with_capacity(columns.len()), Vec::with_capacity(found.len()));
+    for (column, found) in columns.into_iter().zip(found) {
+        let mut members =
+            Members { descriptor, around: Vec::new(), made: (Vec::new(), Vec::new()) };
+        if is_struct(&column.parquet_type) {
+            let leaf = column.leaves.start;
+            members.add(&column.parquet_type, column.field.as_deref(), "", leaf);
+        }
+        if is_any_read(&members.made.1) {
+            all.0.append(&mut members.made.0);
+            all.1.append(&mut members.made.1);
+        } else {
+            all.0.push(column);
+            all.1.push(found);
+        }
+    }
+    all
+}
+
+/// Whether it is a group of members that each value has once.
+fn is_struct(parquet_type: &TypePtr) -> bool {
+    let info = parquet_type.get_basic_info();
+    parquet_type.is_group()
+        && info.converted_type() == ConvertedType::NONE
+        && info.logical_type_ref().is_none()
+        && (!info.has_repetition() || info.repetition() != Repetition::REPEATED)
+}
+
+/// The members of a struct as columns.
+struct Members<'a> {
+    descriptor: &'a SchemaDescriptor,
+    /// The structs around the next one, the outermost first.
+    around: Vec<TypePtr>,
+    made: (Vec<Column>, Vec<FoundColumn>),
+}
+
+impl Members<'_> {
+    /// Adds what begins at this leaf; `field` is what `parquet` makes of it.
+    fn add(
+        &mut self,
+        parquet_type: &TypePtr,
+        field: Option<&arrow_schema::Field>,
+        prefix: &str,
+        leaf: usize,
+    ) {
+        let name = member_name(prefix, parquet_type.name());
+        let count = leaf_count(parquet_type);
+        if !is_struct(parquet_type) {
+            self.make(parquet_type, field, name, leaf..leaf + count);
+            return;
+        }
+        let members = parquet_type.get_fields().iter().filter(|member| leaf_count(member) > 0);
+        let fields = match field.map(arrow_schema::Field::data_type) {
+            Some(DataType::Struct(fields)) if fields.len() == members.clone().count() => {
+                Some(fields)
+            }
+            _ => None,
+        };
+        self.around.push(Arc::clone(parquet_type));
+        let mut leaf = leaf;
+        for (at, member) in members.enumerate() {
+            self.add(member, fields.map(|fields| fields[at].as_ref()), &name, leaf);
+            leaf += leaf_count(member);
+        }
+        self.around.pop();
+    }
+
+    fn make(
+        &mut self,
+        parquet_type: &TypePtr,
+        field: Option<&arrow_schema::Field>,
+        name: String,
+        leaves: Range<usize>,
+    ) {
+        let field = match field {
+            Some(field) => Ok(Arc::new(field.clone())),
+            None => field_alone(parquet_type),
+        }
+        .map(without_dictionary);
+        let mut is_nullable = field.as_ref().map_or(true, |field| field.is_nullable());
+        let data_type = match &field {
+            Ok(field) => Ok(field.data_type().clone()),
+            Err(error) => Err(error.to_string()),
+        };
+        let (mut whole, mut whole_type) = (field.ok(), Ok(Arc::clone(parquet_type)));
+        for around in self.around.iter().rev() {
+            let info = around.get_basic_info();
+            let may_be_null = !info.has_repetition() || info.repetition() != Repetition::REQUIRED;
+            is_nullable |= may_be_null;
+            whole = whole.map(|field| {
+                let members = DataType::Struct(vec![field].into());
+                Arc::new(arrow_schema::Field::new(around.name(), members, may_be_null))
+            });
+            whole_type = whole_type.and_then(|member: TypePtr| {
+                let group = Type::group_type_builder(around.name()).with_fields(vec![member]);
+                let group = match info.has_repetition() {
+                    true => group.with_repetition(info.repetition()),
+                    false => group,
+                };
+                group.build().map(Arc::new)
+            });
+        }
+        let Ok(parquet_type) = whole_type else { return };
+        let trait_ = trait_of(self.descriptor, &leaves);
+        let depth = self.around.len();
+        self.made.0.push(Column { parquet_type, leaves, field: whole, trait_, depth });
+        self.made.1.push(FoundColumn { name, data_type, is_nullable });
+    }
 }
 
 /// A writer may have had a dictionary; the file holds its values.

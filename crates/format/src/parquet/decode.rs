@@ -115,7 +115,9 @@ impl ParquetDecoder {
     ) -> Result<Option<Batch>, FormatError> {
         let Some(group) = &mut self.group else { return Ok(None) };
         while let Some(rows) = group.next_rows()? {
-            let found = self.projection.found(&rows);
+            let read = self.projection.members(&rows);
+            let read = read.map_err(|source| refused(source, group.index, group.row))?;
+            let found = self.projection.found(&read);
             let conversion = self.selection.conversion_mut();
             let batch = conversion.apply(&found, rows.num_rows(), group.row, bad)?;
             group.row += rows.num_rows() as u64;

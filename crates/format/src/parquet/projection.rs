@@ -11,9 +11,10 @@ use ::parquet::basic::ConvertedType;
 use ::parquet::errors::ParquetError;
 use ::parquet::schema::types::{Type, TypePtr};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, FieldRef, Fields, TimeUnit};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, TimeUnit};
 
 use super::columns::{Column, Trait, schema_of};
+use crate::arrow::members::member;
 use crate::arrow::values::{Encoding, Found};
 
 /// The needed columns of a file.
@@ -24,6 +25,8 @@ pub(super) struct Projection {
     pub(super) leaves: Vec<usize>,
     /// For each needed column what its type does not say, and where its second reading stands.
     readings: Vec<(Trait, usize)>,
+    /// For each column that is read, how many structs are around it.
+    depths: Vec<usize>,
 }
 
 impl Projection {
@@ -34,6 +37,7 @@ impl Projection {
     /// O(needed columns).
     pub(super) fn new(needed: &[&Column]) -> Result<Self, ParquetError> {
         let (mut types, mut hints, mut leaves) = (Vec::new(), Vec::<FieldRef>::new(), Vec::new());
+        let mut depths = Vec::with_capacity(needed.len());
         let mut add = |column: &Column, unit: TimeUnit| -> Result<(), ParquetError> {
             let field = column.field.as_ref().ok_or_else(|| {
                 ParquetError::General(format!("{} has no type", column.parquet_type.name()))
@@ -46,6 +50,7 @@ impl Projection {
                 Arc::clone(&column.parquet_type)
             });
             leaves.extend(column.leaves.clone());
+            depths.push(column.depth);
             Ok(())
         };
         needed.iter().try_for_each(|column| add(column, TimeUnit::Second))?;
@@ -61,20 +66,29 @@ impl Projection {
         let hints = Fields::from(hints);
         let levels =
             parquet_to_arrow_field_levels(&schema_of(types)?, ProjectionMask::all(), Some(&hints))?;
-        Ok(Self { levels, leaves, readings })
+        Ok(Self { levels, leaves, readings, depths })
     }
 
-    /// The needed columns of what was read, in order.
-    pub(super) fn found<'a>(&self, rows: &'a RecordBatch) -> Vec<Found<'a>> {
+    /// What was read, without the structs around members.
+    ///
+    /// # Errors
+    /// It is not of the types that were asked for.
+    pub(super) fn members(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
+        let within = |(array, depth): (&ArrayRef, &usize)| member(array, &vec![0; *depth]);
+        rows.columns().iter().zip(&self.depths).map(within).collect()
+    }
+
+    /// The needed columns of what [`Self::members`] gave, in order.
+    pub(super) fn found<'a>(&self, read: &'a [ArrayRef]) -> Vec<Found<'a>> {
         let of = |(array, (trait_, second)): (&'a ArrayRef, &(Trait, usize))| {
             let encoding = match trait_ {
                 Trait::Plain | Trait::ByteDecimal => Encoding::Plain,
                 Trait::Interval => Encoding::ParquetInterval,
-                Trait::Int96 => Encoding::Int96 { nanos: rows.column(*second) },
+                Trait::Int96 => Encoding::Int96 { nanos: &read[*second] },
             };
             Found { array, encoding }
         };
-        rows.columns().iter().zip(&self.readings).map(of).collect()
+        read.iter().zip(&self.readings).map(of).collect()
     }
 }
 
@@ -85,6 +99,13 @@ fn hint(data_type: &DataType, trait_: Trait, unit: TimeUnit, is_top: bool) -> Da
         Arc::new(field.as_ref().clone().with_data_type(data_type))
     };
     match (data_type, trait_) {
+        (DataType::Struct(fields), _) => {
+            let within = |field: &FieldRef| -> FieldRef {
+                let data_type = hint(field.data_type(), trait_, unit, is_top);
+                Arc::new(field.as_ref().clone().with_data_type(data_type))
+            };
+            DataType::Struct(fields.iter().map(within).collect())
+        }
         (DataType::List(field), _) => DataType::List(item(field)),
         (DataType::LargeList(field), _) => DataType::LargeList(item(field)),
         (DataType::FixedSizeList(field, length), _) => {

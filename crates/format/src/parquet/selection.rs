@@ -43,7 +43,8 @@ impl Selection {
                 return SelectedColumn { leaf: None, field: None, data_type, doubt, may_be_null };
             };
             let leaf = descriptor.column(column.leaves.start);
-            let is_single = column.leaves.len() == 1 && leaf.max_rep_level() == 0;
+            let is_single =
+                column.leaves.len() == 1 && leaf.max_rep_level() == 0 && column.depth == 0;
             let is_plain = matches!(column.trait_, Trait::Plain | Trait::ByteDecimal);
             SelectedColumn {
                 leaf: (is_single && is_plain).then_some(column.leaves.start),

@@ -9,8 +9,8 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, Date64Array, Decimal128Array, Decimal256Array,
-    DictionaryArray, Float16Array, Int8Array, Int64Array, ListArray, RecordBatch, StringArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
+    DictionaryArray, Float16Array, Int8Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow_buffer::{IntervalMonthDayNano, i256};
 use arrow_ipc::writer::StreamWriter;
@@ -244,16 +244,19 @@ fn a_group_without_members_takes_no_column() {
         ],
     );
     let names: Vec<_> = schema.fields.iter().map(|field| field.name.as_str()).collect();
-    assert_eq!(names, ["id", "b", "c"]);
+    assert_eq!(names, ["id", "s.x", "s.y", "b", "c"]);
+    let integers = |values: [i32; 2]| Int32Array::from(values.to_vec());
     assert_eq!(decoded.columns[0].as_ref(), &Int64Array::from(vec![1, 2]) as &dyn Array);
-    assert_eq!(decoded.columns[1].as_ref(), &Int64Array::from(vec![100, 200]) as &dyn Array);
-    assert_eq!(decoded.texts(2), [Some("seven".to_owned()), Some("eight".to_owned())]);
+    assert_eq!(decoded.columns[1].as_ref(), &integers([-1, -2]) as &dyn Array);
+    assert_eq!(decoded.columns[2].as_ref(), &integers([-3, -4]) as &dyn Array);
+    assert_eq!(decoded.columns[3].as_ref(), &Int64Array::from(vec![100, 200]) as &dyn Array);
+    assert_eq!(decoded.texts(4), [Some("seven".to_owned()), Some("eight".to_owned())]);
 }
 
 #[test]
 fn what_no_sql_type_holds_is_named() {
     let root = message(
-        "required int64 id; required group s { required int32 x; } required int32 t (TIME_MILLIS);",
+        "required int64 id; required group s { required int32 x (TIME_MILLIS); } required int32 t (TIME_MILLIS);",
     );
     let bytes = parquet(
         root,

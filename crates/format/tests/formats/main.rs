@@ -14,6 +14,7 @@ mod json_records;
 mod json_values;
 mod left_out;
 mod lines;
+mod members;
 mod parts;
 mod round_trip;
 mod time_forms;
