@@ -16,7 +16,9 @@ mod constant;
 mod lazy;
 mod node;
 mod outcome;
+mod recall;
 mod selection;
+mod text_output;
 mod value;
 
 mod arithmetic;
@@ -29,6 +31,7 @@ mod hash;
 mod in_list;
 mod interval;
 mod like;
+mod needle;
 mod user;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `LIKE` and `ILIKE`: `%` is any run of characters, `_` any one, and nothing escapes unless an
 //! escape character was declared.
 //!
-//! A constant pattern that is plain text with `%` at its ends runs on Arrow's kernels for equality,
-//! prefixes, suffixes and substrings. Arrow's own `like` is not used: in it `\` always escapes.
+//! A pattern is cut at its `%` into pieces, which are looked for one behind the other: the first place of each is
+//! as good as any. Arrow's own `like` is not used: in it `\` always escapes.
 
 use std::sync::Arc;
 
@@ -11,9 +11,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Datum, Scalar, StringViewArray};
 use arrow_ord::cmp;
 use arrow_schema::ArrowError;
-use arrow_string::like::{contains, ends_with, starts_with};
+use arrow_string::like::{ends_with, starts_with};
+use tidemill_record::recycled::Line;
 
+use crate::function::lower;
+use crate::needle::Needle;
 use crate::node::{Kernel, Node};
+use crate::text_output::tested;
 use crate::value::{Failure, Value, text_lane};
 
 const DANGLING_ESCAPE: &str = "LIKE pattern ends with its escape character";
@@ -59,17 +63,16 @@ pub(crate) fn kernel(pattern: &Node, style: Style) -> Result<Kernel, &'static st
             Ok(Arc::new(if style.is_negated { not(&holds)? } else { holds }))
         }));
     }
-    Ok(Kernel::total(move |v, _| {
-        let mut lowered = String::new();
-        let test = |text: &str| matches(&symbols, text, style, &mut lowered);
-        Ok(each(v[0].array().as_string_view(), style, test))
+    let pattern = Pattern::new(&symbols);
+    Ok(Kernel::total(move |v, rows| {
+        let texts = text_lane(&v[0]);
+        let mut lowered = Line::default();
+        tested(&v[..1], rows, |row| {
+            let Some(text) = texts.get(row) else { return Ok(None) };
+            let holds = pattern.matches(in_style(text, style, &mut lowered));
+            Ok(Some(holds != style.is_negated))
+        })
     }))
-}
-
-fn each(texts: &StringViewArray, style: Style, mut test: impl FnMut(&str) -> bool) -> ArrayRef {
-    let holds: BooleanArray =
-        texts.iter().map(|text| text.map(|text| test(text) != style.is_negated)).collect();
-    Arc::new(holds)
 }
 
 /// A pattern for each row.
@@ -80,16 +83,25 @@ fn by_column(
     style: Style,
 ) -> Result<ArrayRef, Failure> {
     let (texts, patterns) = (text_lane(text), text_lane(pattern));
-    let mut lowered = String::new();
-    let mut test = |row| {
+    let mut lowered = Line::default();
+    tested(&[], rows, |row| {
         let (Some(text), Some(pattern)) = (texts.get(row), patterns.get(row)) else {
             return Ok(None);
         };
         let symbols = parse(pattern, style).ok_or_else(|| Failure::row(DANGLING_ESCAPE))?;
-        Ok(Some(matches(&symbols, text, style, &mut lowered) != style.is_negated))
-    };
-    let holds = (0..rows).map(&mut test).collect::<Result<BooleanArray, Failure>>()?;
-    Ok(Arc::new(holds))
+        let holds = Pattern::new(&symbols).matches(in_style(text, style, &mut lowered));
+        Ok(Some(holds != style.is_negated))
+    })
+}
+
+/// A text as it is compared.
+fn in_style<'a>(text: &'a str, style: Style, lowered: &'a mut Line) -> &'a str {
+    if !style.is_case_insensitive {
+        return text;
+    }
+    lowered.clear();
+    lower(text, lowered);
+    lowered.as_str()
 }
 
 /// `None` if the pattern ends with its escape character.
@@ -114,13 +126,12 @@ fn parse(pattern: &str, style: Style) -> Option<Vec<Symbol>> {
     Some(symbols)
 }
 
-/// Patterns that a simpler test decides.
+/// Patterns that one comparison decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Whole,
     Prefix,
     Suffix,
-    Inside,
 }
 
 impl Shape {
@@ -129,68 +140,182 @@ impl Shape {
             Self::Whole => cmp::eq(text, needle),
             Self::Prefix => starts_with(text, needle),
             Self::Suffix => ends_with(text, needle),
-            Self::Inside => contains(text, needle),
         }
     }
 }
 
 fn shape_of(symbols: &[Symbol]) -> Option<(Shape, String)> {
-    let is_run = |symbol: Option<&Symbol>| symbol == Some(&Symbol::Run);
-    let (opens, closes) = (is_run(symbols.first()), is_run(symbols.last()));
-    let inner = symbols.iter().filter(|symbol| **symbol != Symbol::Run);
-    let run_count = symbols.len() - inner.clone().count();
-    let needle: Option<String> =
-        inner.map(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None }).collect();
-    let shape = match (run_count, opens, closes) {
-        (0, _, _) => Shape::Whole,
-        (1, false, true) => Shape::Prefix,
-        (1, true, false) => Shape::Suffix,
-        // A lone `%` opens and closes: any text holds the empty text.
-        (1, true, true) | (2, true, true) => Shape::Inside,
-        _ => return None,
+    let (shape, inner) = match symbols {
+        [Symbol::Run, inner @ ..] => (Shape::Suffix, inner),
+        [inner @ .., Symbol::Run] => (Shape::Prefix, inner),
+        inner => (Shape::Whole, inner),
     };
-    Some((shape, needle?))
+    Some((shape, text_of(inner)?))
 }
 
-fn matches(symbols: &[Symbol], text: &str, style: Style, lowered: &mut String) -> bool {
-    if !style.is_case_insensitive {
-        return is_match(symbols, text);
+/// The text that symbols stand for, where that is one.
+fn text_of(symbols: &[Symbol]) -> Option<String> {
+    let char_of = |symbol: &Symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None };
+    symbols.iter().map(char_of).collect()
+}
+
+/// A pattern in pieces.
+struct Pattern {
+    /// What the text begins with, where the pattern does not begin with `%`.
+    first: Option<Piece>,
+    middle: Vec<Piece>,
+    /// What the text ends with, where there is a `%`, and none at the end.
+    last: Option<Piece>,
+    /// There is no `%`: the first piece is all.
+    is_whole: bool,
+}
+
+impl Pattern {
+    fn new(symbols: &[Symbol]) -> Self {
+        let mut pieces: Vec<&[Symbol]> = symbols.split(|s| *s == Symbol::Run).collect();
+        let is_whole = pieces.len() == 1;
+        let first = Some(pieces.remove(0)).filter(|piece| is_whole || !piece.is_empty());
+        let last = pieces.pop().filter(|piece| !piece.is_empty());
+        let middle = pieces.into_iter().filter(|piece| !piece.is_empty());
+        Self {
+            first: first.map(Piece::new),
+            middle: middle.map(Piece::new).collect(),
+            last: last.map(Piece::new),
+            is_whole,
+        }
     }
-    lowered.clear();
-    lowered.push_str(&text.to_lowercase());
-    is_match(symbols, lowered)
+
+    /// Whether all of a text matches. O(text), and O(text × pattern) where there are `_`.
+    fn matches(&self, mut text: &str) -> bool {
+        if let Some(first) = &self.first {
+            let Some(len) = first.begins(text) else { return false };
+            text = &text[len..];
+        }
+        if self.is_whole {
+            return text.is_empty();
+        }
+        if let Some(last) = &self.last {
+            let Some(start) = last.ends(text) else { return false };
+            text = &text[..start];
+        }
+        for piece in &self.middle {
+            let Some(end) = piece.find_end(text) else { return false };
+            text = &text[end..];
+        }
+        true
+    }
 }
 
-/// Whether the whole text matches. On a mismatch the last run takes one character more; earlier
-/// runs need no second try. O(text × pattern).
-fn is_match(symbols: &[Symbol], text: &str) -> bool {
-    let (mut at, mut rest) = (0, text);
-    let mut retry: Option<(usize, &str)> = None;
-    loop {
-        match symbols.get(at) {
-            Some(Symbol::Run) => {
-                at += 1;
-                retry = Some((at, rest));
-                continue;
+/// What stands between two `%`.
+enum Piece {
+    Text(String, Needle<'static>),
+    /// With `_`.
+    Symbols(Vec<Symbol>),
+}
+
+impl Piece {
+    fn new(symbols: &[Symbol]) -> Self {
+        match text_of(symbols) {
+            Some(text) => {
+                let needle = Needle::new(&text).into_owned();
+                Self::Text(text, needle)
             }
-            Some(symbol) => {
-                let mut chars = rest.chars();
-                if let Some(c) = chars.next()
-                    && (*symbol == Symbol::One || *symbol == Symbol::Char(c))
-                {
-                    (at, rest) = (at + 1, chars.as_str());
-                    continue;
-                }
+            None => Self::Symbols(symbols.to_vec()),
+        }
+    }
+
+    /// Bytes of it that a text begins with.
+    fn begins(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Text(piece, _) => text.starts_with(piece.as_str()).then_some(piece.len()),
+            Self::Symbols(symbols) => {
+                let mut chars = text.chars();
+                let is_match = symbols.iter().all(|symbol| holds(*symbol, chars.next()));
+                is_match.then(|| text.len() - chars.as_str().len())
             }
-            None if rest.is_empty() => return true,
-            None => {}
         }
-        let Some((run_end, from)) = retry else { return false };
-        let mut chars = from.chars();
-        if chars.next().is_none() {
-            return false;
+    }
+
+    /// Where it begins, if a text ends with it.
+    fn ends(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Text(piece, _) => {
+                text.ends_with(piece.as_str()).then(|| text.len() - piece.len())
+            }
+            Self::Symbols(symbols) => {
+                let mut chars = text.chars();
+                let is_match = symbols.iter().rev().all(|s| holds(*s, chars.next_back()));
+                is_match.then_some(chars.as_str().len())
+            }
         }
-        (at, rest) = (run_end, chars.as_str());
-        retry = Some((run_end, rest));
+    }
+
+    /// Where its first occurrence ends.
+    fn find_end(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Text(piece, needle) => needle.find(text).map(|at| at + piece.len()),
+            Self::Symbols(_) => {
+                let mut starts = text.char_indices().map(|(at, _)| at);
+                starts.find_map(|at| self.begins(&text[at..]).map(|len| at + len))
+            }
+        }
+    }
+}
+
+/// Whether a character is one that a symbol stands for.
+fn holds(symbol: Symbol, c: Option<char>) -> bool {
+    match symbol {
+        Symbol::Char(wanted) => c == Some(wanted),
+        Symbol::One | Symbol::Run => c.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the standard words it: a run takes every number of characters in turn.
+    fn slowly(symbols: &[Symbol], text: &[char]) -> bool {
+        match (symbols.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((Symbol::Run, rest)), _) => (0..=text.len()).any(|n| slowly(rest, &text[n..])),
+            (Some((symbol, rest)), Some((c, behind))) => {
+                holds(*symbol, Some(*c)) && slowly(rest, behind)
+            }
+            _ => false,
+        }
+    }
+
+    /// All words of these letters up to a length.
+    fn words(letters: &[char], len: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..len {
+            let until = all.len();
+            for at in from..until {
+                all.extend(
+                    letters.iter().map(|letter| format!("{}{letter}", all[at])).collect::<Vec<_>>(),
+                );
+            }
+            from = until;
+        }
+        all
+    }
+
+    #[test]
+    fn pieces_decide_as_the_standard_words_it() {
+        let style = Style { is_negated: false, is_case_insensitive: false, escape: None };
+        let texts = words(&['a', 'ä'], 6);
+        let mut matches = 0;
+        for pattern in words(&['a', 'ä', '%', '_'], 5) {
+            let symbols = parse(&pattern, style).expect("nothing escapes");
+            let pieces = Pattern::new(&symbols);
+            for text in &texts {
+                let expected = slowly(&symbols, &text.chars().collect::<Vec<_>>());
+                assert_eq!(pieces.matches(text), expected, "'{text}' LIKE '{pattern}'");
+                matches += usize::from(expected);
+            }
+        }
+        assert!(matches > 10_000, "{matches}");
     }
 }

@@ -112,9 +112,16 @@ impl<A: ArrayAccessor> Lane<A> {
     }
 
     /// The value of a row, `None` for NULL.
+    #[inline]
     pub(crate) fn get(&self, row: usize) -> Option<A::Item> {
         let index = if self.is_scalar { 0 } else { row };
         self.array.is_valid(index).then(|| self.array.value(index))
+    }
+
+    /// The value of a row, whatever that is for NULL.
+    #[inline(always)]
+    pub(crate) fn value(&self, row: usize) -> A::Item {
+        self.array.value(if self.is_scalar { 0 } else { row })
     }
 }
 
@@ -155,6 +162,14 @@ impl<'a> Rows<'a> {
         }
         Ok(Rows { columns: Cow::Owned(columns), row_count: predicate.count() })
     }
+}
+
+/// The text that all rows have, if they have one.
+pub(crate) fn same_text(value: &Value) -> Option<&str> {
+    if !value.is_scalar {
+        return None;
+    }
+    text_lane(value).get(0)
 }
 
 /// Access to a `VARCHAR` value.

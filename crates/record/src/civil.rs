@@ -22,9 +22,37 @@ pub struct Civil {
 }
 
 /// The date of a day counted from the epoch. Holds for every day of a `TIMESTAMP`'s range.
+///
+/// Source: Neri and Schneider, "Euclidean affine functions and their application to calendar algorithms",
+/// Software: Practice and Experience 53 (2023), figure 12, for years that fit.
 #[must_use]
 #[inline]
 pub fn civil_of(days: i64) -> Civil {
+    /// Below it no product leaves its type.
+    const SHIFTED_MAX: u32 = 1 << 28;
+    let shifted = match u32::try_from(days + 719_468) {
+        Ok(shifted) if shifted < SHIFTED_MAX => shifted,
+        _ => return far_civil_of(days),
+    };
+    let of_centuries = 4 * shifted + 3;
+    let (century, day_of_century) = (of_centuries / 146_097, of_centuries % 146_097 / 4);
+    let of_years = u64::from(4 * day_of_century + 3) * 2_939_745;
+    let (year_of_century, rest) = (of_years >> 32, of_years & u64::from(u32::MAX));
+    let day_of_year = rest / 2_939_745 / 4;
+    let of_months = 2141 * day_of_year + 197_913;
+    let (month, day) = (of_months >> 16, (of_months & 0xffff) / 2141);
+    // Years begin in March here.
+    let is_next = day_of_year >= 306;
+    Civil {
+        year: i64::from(century) * 100 + year_of_century.cast_signed() + i64::from(is_next),
+        month: month.cast_signed() - if is_next { 12 } else { 0 },
+        day: day.cast_signed() + 1,
+    }
+}
+
+/// The same for every day.
+#[cold]
+fn far_civil_of(days: i64) -> Civil {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
@@ -73,6 +101,7 @@ pub fn add_months(days: i64, months: i64) -> i64 {
 
 /// Day of the week, Monday is 0.
 #[must_use]
+#[inline]
 pub fn weekday(days: i64) -> i64 {
     (days + 3).rem_euclid(7)
 }
@@ -99,6 +128,7 @@ pub fn start_of_iso_year(year: i64) -> i64 {
 
 /// Days and microseconds of the day.
 #[must_use]
+#[inline]
 pub fn split_micros(micros: i64) -> (i64, i64) {
     (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY))
 }
@@ -113,8 +143,11 @@ mod tests {
         assert_eq!(civil_of(-1), Civil { year: 1969, month: 12, day: 31 });
         // `date -ud 2000-02-29 +%s` / 86400.
         assert_eq!(days_of(2000, 2, 29), 11_016);
-        for days in (-4_000_000..4_000_000).step_by(37) {
+        let first_far = (1 << 28) - 719_468;
+        let far = first_far - 200_000..first_far + 200_000;
+        for days in (-4_000_000..4_000_000).step_by(37).chain(far.step_by(7)) {
             let Civil { year, month, day } = civil_of(days);
+            assert_eq!(super::far_civil_of(days), civil_of(days));
             assert_eq!(days_of(year, month, day), days);
             assert!((1..=month_length(year, month)).contains(&day));
         }

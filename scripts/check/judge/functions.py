@@ -67,6 +67,17 @@ TEXTS = [
     other("DECODE(FROM_HEX(a))", "decode(from_hex(a))", ["61", "c3a9", "ff", "", None]),
     other("OCTET_LENGTH(ENCODE(a))", "octet_length(encode(a))", TEXT),
 ]  # fmt: skip
+CONSTANT = [
+    *(other(f"SPLIT_PART(a, '{by}', b)", f"split_part(a, '{by}', b)", TEXT, COUNT) for by in ("a", "é", "aa", "XX", " ", "")),
+    *(other(f"REPLACE(a, '{one}', '{two}')", f"replace(a, '{one}', '{two}')", TEXT) for one, two in (("a", "b"), ("a", ""), ("X", "é"), ("aa", "a"), ("é", "e"), ("", "x"))),
+    *(other(f"{name}(a, '{of}')", f"{name}(a, '{of}')", TEXT) for name in ("trim", "ltrim", "rtrim", "instr", "contains") for of in ("a", "aX", "é", " é", "")),
+    *(other(f"REGEXP_REPLACE(a, '{one}', '{two}'{flags})", f"regexp_replace(a, '{one}', '{two}'{flags})", TEXT)
+      for one, two in (("a.*$", "<\\0>"), ("^(.)(X*).*$", "\\2-\\1"), ("[a-z]+", "#"), ("\\s", "_"), ("[^a]+", ""), ("é.*", "!"), ("X*.*$", "x"), (" ", ""))
+      for flags in ("", ", 'g'", ", 'i'")),
+    *(other(f"REGEXP_EXTRACT(a, '{of}', 1)", f"regexp_extract(a, '{of}', 1)", TEXT) for of in ("(a).*$", "([^a]).*", "^(X|a)?.*$")),
+    *(other(f"a {how} '{of}'", f"a {how} '{of}'", TEXT) for how in ("LIKE", "NOT LIKE", "ILIKE")
+      for of in ("%a%", "%a%b%", "a%", "%a", "_%", "%_a%", "a_%b", "%É%", "%%", "", "_", "%X_%", "%a%a%")),
+]  # fmt: skip
 PATTERNS = [
     *(same(name, TEXT, ["a", "X+", "(a)(X)?", "^$", "\\d+", "[a-z]", "é", "\\s", "(?i)AB", None]) for name in
       ("regexp_matches", "regexp_full_match", "regexp_extract", "regexp_extract_all")),
@@ -168,7 +179,7 @@ ARRAYS = [
     other("LIST_REVERSE(STRING_SPLIT(a, 'X'))", "list_reverse(string_split(a, 'X'))", TEXT), other("LIST_SORT([a, b, 5])", "list_sort([a, b, 5])", WHOLE, FEW),
     other("LIST_CONTAINS([a, b], 1)", "list_contains([a, b], 1)", WHOLE, FEW), other("[a, b][2]", "[a, b][2]", WHOLE, FEW), other("ARRAY_TO_STRING([a, b], '-')", "array_to_string([a, b], '-')", WHOLE, FEW),
 ]  # fmt: skip
-CASES = [*TEXTS, *PATTERNS, *NUMBERS, *TIMES, *JSONS, *ARRAYS]
+CASES = [*TEXTS, *CONSTANT, *PATTERNS, *NUMBERS, *TIMES, *JSONS, *ARRAYS]
 ROWS_MAX = 400
 ARROW = {"V": pa.string(), "I": pa.int64(), "X": pa.float64(), "T": pa.timestamp("us"), "D": pa.date32()}
 

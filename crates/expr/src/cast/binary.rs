@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
+use tidemill_record::recycled::Line;
 
 use super::Conversion;
 
@@ -46,7 +47,7 @@ fn parse_bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Appends the text of bytes.
-pub(super) fn write_bytes(out: &mut String, bytes: &[u8]) {
+pub(super) fn write_bytes(out: &mut Line, bytes: &[u8]) {
     for &byte in bytes {
         if (0x20..0x7f).contains(&byte) && !matches!(byte, b'\\' | b'\'' | b'"') {
             out.push(char::from(byte));

@@ -5,6 +5,7 @@
 //! what they convert to.
 
 mod binary;
+mod digits;
 mod number;
 mod number_text;
 mod span_text;

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_buffer::IntervalMonthDayNano;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Line;
 
 use super::Conversion;
+use super::digits::write_time_of_day;
 use super::number_text::each;
-use super::time_text::write_time_of_day;
 
 /// Conversion from text.
 pub(super) fn from_text(is_try: bool) -> Conversion {
@@ -68,7 +69,7 @@ fn parse_clock(word: &str) -> Option<i64> {
 }
 
 /// Appends the text of an interval; parts below the microsecond are left out.
-pub(super) fn write_interval(out: &mut String, interval: IntervalMonthDayNano) {
+pub(super) fn write_interval(out: &mut Line, interval: IntervalMonthDayNano) {
     let start = out.len();
     let (years, months) = (interval.months / 12, interval.months % 12);
     for (amount, unit) in [(years, "year"), (months, "month"), (interval.days, "day")] {

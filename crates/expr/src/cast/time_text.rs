@@ -1,20 +1,16 @@
-//! Text to dates and timestamps and back.
+//! Text to dates and timestamps.
 //!
 //! `YYYY-MM-DD`, then optionally a space or `T` and `HH:MM[:SS[.fraction]]`, with a comma for the point, too, then
 //! optionally `Z`, `UTC`, `GMT` or an offset `±HH[:MM]`, which is applied: timestamps are UTC. Digits past the
-//! microsecond are cut off. A year before 1 is written with a minus or ` (BC)`. Months by name are those of
+//! microsecond are cut off. A year before 1 has a minus or ` (BC)`. Months by name are those of
 //! [`time_with_named_month`].
-
-use std::fmt::Write;
 
 use arrow_array::types::{Date32Type, TimestampMicrosecondType};
 use tidemill_record::{DataType, WrittenTime, time_with_named_month};
 
 use super::Conversion;
 use super::number_text::each;
-use tidemill_record::civil::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, days_of, month_length, split_micros,
-};
+use tidemill_record::civil::{MICROS_PER_DAY, MICROS_PER_SECOND, days_of, month_length};
 
 /// Conversion from text to `DATE` or `TIMESTAMP`.
 pub(super) fn from_text(to: &DataType, is_try: bool) -> Conversion {
@@ -157,36 +153,5 @@ impl Cursor<'_> {
         };
         (hours <= 23 && minutes <= 59)
             .then_some(sign * (hours * 60 + minutes) * 60 * MICROS_PER_SECOND)
-    }
-}
-
-/// Appends `YYYY-MM-DD`, with ` (BC)` before the year 1.
-pub(crate) fn write_date(out: &mut String, days: i64) {
-    let date = civil_of(days);
-    let is_before_christ = date.year < 1;
-    let year = if is_before_christ { 1 - date.year } else { date.year };
-    // Writing to a String does not fail.
-    let _ = write!(out, "{year:04}-{:02}-{:02}", date.month, date.day);
-    if is_before_christ {
-        out.push_str(" (BC)");
-    }
-}
-
-/// Appends `YYYY-MM-DD HH:MM:SS[.ffffff]`, the fraction without trailing zeros.
-pub(crate) fn write_timestamp(out: &mut String, micros: i64) {
-    let (days, of_day) = split_micros(micros);
-    write_date(out, days);
-    out.push(' ');
-    write_time_of_day(out, of_day);
-}
-
-/// Appends `HH:MM:SS[.ffffff]`; hours may pass 24.
-pub(super) fn write_time_of_day(out: &mut String, micros: i64) {
-    let (seconds, fraction) = (micros / MICROS_PER_SECOND, micros % MICROS_PER_SECOND);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let _ = write!(out, "{hour:02}:{minute:02}:{second:02}");
-    if fraction != 0 {
-        let digits = format!("{fraction:06}");
-        let _ = write!(out, ".{}", digits.trim_end_matches('0'));
     }
 }

@@ -18,11 +18,11 @@ use tidemill_plan::{BinaryOp, Function};
 use tidemill_record::DataType;
 
 use super::lift::push;
-use super::text_output::written;
 use super::{Compiled, Problem};
 use crate::cast;
 use crate::comparison::comparison;
 use crate::node::{Kernel, Node};
+use crate::text_output::written;
 use crate::value::{Failure, Value, integer_lane, text_lane};
 
 /// Compiles a function of this file.
@@ -264,7 +264,7 @@ fn join(item: &DataType) -> Result<Kernel, Problem> {
             Some(cast) => cast.run(&[Value::column(lists.items().clone())], lists.items().len())?,
         };
         let items = items.as_string_view();
-        written(rows, |row, out| {
+        written(v, rows, |row, out| {
             let (Some(range), Some(separator)) = (lists.range(row), separators.get(row)) else {
                 return Ok(false);
             };

@@ -7,6 +7,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use tidemill_plan::Function;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Line;
 
 use super::lift::{Bytes, Integer, Text, text1, value1};
 use super::{Compiled, Problem};
@@ -52,7 +53,7 @@ fn bytes(kernel: Kernel) -> Compiled {
 }
 
 /// A function of bytes, which text is, too.
-fn of_bytes(given: &DataType, write: fn(&[u8], &mut String)) -> Kernel {
+fn of_bytes(given: &DataType, write: fn(&[u8], &mut Line)) -> Kernel {
     match given {
         DataType::Varbinary => text1::<Bytes, _>(write),
         _ => text1::<Text, _>(move |text, out| write(text.as_bytes(), out)),
@@ -60,13 +61,17 @@ fn of_bytes(given: &DataType, write: fn(&[u8], &mut String)) -> Kernel {
 }
 
 /// In lower case.
-fn digest<D: Digest>(bytes: &[u8], out: &mut String) {
+fn digest<D: Digest>(bytes: &[u8], out: &mut Line) {
     digits(&D::digest(bytes), b"0123456789abcdef", out);
 }
 
-fn digits(bytes: &[u8], digits: &[u8; 16], out: &mut String) {
+fn digits(bytes: &[u8], digits: &[u8; 16], out: &mut Line) {
     let digit = |value: u8| char::from(digits[usize::from(value)]);
-    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    out.reserve(2 * bytes.len());
+    for byte in bytes {
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 15));
+    }
 }
 
 /// An odd number of digits stands for one with a zero before it.
@@ -89,7 +94,7 @@ fn from_hex(text: &str) -> Result<Vec<u8>, Failure> {
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// RFC 4648, section 4, with padding.
-fn to_base64(bytes: &[u8], out: &mut String) {
+fn to_base64(bytes: &[u8], out: &mut Line) {
     for three in bytes.chunks(3) {
         let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
@@ -121,14 +126,14 @@ fn from_base64(text: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn decode(bytes: &[u8], out: &mut String) -> Result<(), Failure> {
+fn decode(bytes: &[u8], out: &mut Line) -> Result<(), Failure> {
     let text = std::str::from_utf8(bytes).map_err(|_| Failure::row("bytes that are not UTF-8"))?;
     out.push_str(text);
     Ok(())
 }
 
 /// All but letters, digits and `-_.~` as `%` and two digits of each byte (RFC 3986, section 2.3).
-fn url_encode(text: &str, out: &mut String) {
+fn url_encode(text: &str, out: &mut Line) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
@@ -140,7 +145,7 @@ fn url_encode(text: &str, out: &mut String) {
 }
 
 /// What is not `%` and two digits stays as it is.
-fn url_decode(text: &str, out: &mut String) -> Result<(), Failure> {
+fn url_decode(text: &str, out: &mut Line) -> Result<(), Failure> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, behind @ ..] = rest {

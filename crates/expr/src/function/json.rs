@@ -4,19 +4,17 @@
 //! they are written. A value as JSON comes as it is written, without white space between its parts. Of members
 //! with the same name the first counts. Text that is not JSON makes the record bad.
 
-use std::sync::Arc;
-
-use arrow_array::{BooleanArray, Int64Array};
 use tidemill_plan::Function;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Line;
 
 use super::array::{texts_type, try_texts};
 use super::json_path::Paths;
 use super::json_text::{Scanner, unescape};
-use super::lift::{Text, value1, value2};
-use super::text_output::written;
+use super::lift::{Output, Text, value1, value2};
 use super::{Compiled, Problem};
 use crate::node::{Kernel, Node};
+use crate::text_output::{tested, written};
 use crate::value::{Failure, Value, text_lane};
 
 /// Compiles a function of this file.
@@ -48,16 +46,14 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
         }),
         Function::JsonExists => {
             let kernel = Kernel::partial(move |v, rows| {
-                let exists = each(&paths, v, rows, |found| Some(found.is_some()));
-                Ok(Arc::new(exists.collect::<Result<BooleanArray, Failure>>()?))
+                tested(v, rows, |row| Ok(found(&paths, v, row)?.map(|found| found.is_some())))
             });
             Ok((kernel, DataType::Boolean))
         }
         Function::JsonArrayLength => {
             let kernel = Kernel::partial(move |v, rows| {
                 let count = |value: &str| i64::try_from(elements(value).count()).ok();
-                let counts = each(&paths, v, rows, |found| count(found?));
-                Ok(Arc::new(counts.collect::<Result<Int64Array, Failure>>()?))
+                i64::collect(rows, |row| Ok(found(&paths, v, row)?.and_then(|found| count(found?))))
             });
             Ok((kernel, DataType::BigInt))
         }
@@ -107,20 +103,10 @@ fn found<'a>(
     Ok(Some(Scanner::new(text).find(&steps)))
 }
 
-/// What `answer` says of each row's value; NULL for NULL.
-fn each<'a, T>(
-    paths: &'a Paths,
-    values: &'a [Value],
-    rows: usize,
-    answer: impl Fn(Option<&str>) -> Option<T> + 'a,
-) -> impl Iterator<Item = Result<Option<T>, Failure>> + 'a {
-    (0..rows).map(move |row| Ok(found(paths, values, row)?.and_then(&answer)))
-}
-
 /// Texts made of values; NULL where `write` says so, and where there is no value.
-fn texts(paths: Paths, write: fn(&str, &mut String) -> bool) -> Compiled {
+fn texts(paths: Paths, write: fn(&str, &mut Line) -> bool) -> Compiled {
     let kernel = Kernel::partial(move |v, rows| {
-        written(rows, |row, out| match found(&paths, v, row)? {
+        written(v, rows, |row, out| match found(&paths, v, row)? {
             Some(Some(value)) => Ok(write(value, out)),
             Some(None) | None => Ok(false),
         })
@@ -129,7 +115,7 @@ fn texts(paths: Paths, write: fn(&str, &mut String) -> bool) -> Compiled {
 }
 
 /// Whether the value is a scalar other than `null`, which is then appended.
-fn scalar(value: &str, out: &mut String) -> bool {
+fn scalar(value: &str, out: &mut Line) -> bool {
     match value.as_bytes().first() {
         Some(b'"') => out.push_str(&unescape(value)),
         Some(b'{' | b'[' | b'n') | None => return false,
@@ -139,7 +125,7 @@ fn scalar(value: &str, out: &mut String) -> bool {
 }
 
 /// Appends a value without white space between its parts.
-fn compact(value: &str, out: &mut String) {
+fn compact(value: &str, out: &mut Line) {
     let mut is_text = false;
     let mut is_escaped = false;
     let mut from = 0;

@@ -8,16 +8,19 @@ use std::sync::Arc;
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float64Type, Int64Type, IntervalMonthDayNanoType, TimestampMicrosecondType,
+    ArrowPrimitiveType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNanoType,
+    TimestampMicrosecondType,
 };
 use arrow_array::{
-    ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Float64Array, Int64Array,
+    Array, ArrayRef, BinaryViewArray, Date32Array, Float64Array, Int64Array,
     IntervalMonthDayNanoArray, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::IntervalMonthDayNano;
 
-use super::text_output::{TEXT_BYTES_MAX, Wrote, too_long, wrote};
+use tidemill_record::recycled::{Line, Room, Validity};
+
 use crate::node::Kernel;
+use crate::text_output::{TEXT_BYTES_MAX, tested, too_long, written};
 use crate::value::{Failure, Lane, Value};
 
 /// A type of argument.
@@ -33,16 +36,12 @@ pub(super) trait Input {
     /// The value of a row; `None` for NULL.
     fn get<'a>(lane: &Self::Lane<'a>, row: usize) -> Option<Self::Item<'a>>;
 
-    /// Whether two values are known to be the same without a look at all of them: of texts, that they are the
-    /// same memory, as those of a dictionary's entry are.
-    fn are_same(one: Self::Item<'_>, other: Self::Item<'_>) -> bool;
+    /// The value of a row of a column without NULLs.
+    fn value<'a>(lane: &Self::Lane<'a>, row: usize) -> Self::Item<'a>;
 }
 
 macro_rules! input {
     ($name:ident, $about:literal, $item:ty, $array:ty, $as_array:expr) => {
-        input!($name, $about, $item, $array, $as_array, |one: $item, other: $item| one == other);
-    };
-    ($name:ident, $about:literal, $item:ty, $array:ty, $as_array:expr, $are_same:expr) => {
         #[doc = $about]
         pub(super) struct $name;
 
@@ -59,30 +58,16 @@ macro_rules! input {
                 lane.get(row)
             }
 
-            #[inline]
-            fn are_same(one: Self::Item<'_>, other: Self::Item<'_>) -> bool {
-                $are_same(one, other)
+            #[inline(always)]
+            fn value<'a>(lane: &Self::Lane<'a>, row: usize) -> Self::Item<'a> {
+                lane.value(row)
             }
         }
     };
 }
 
-input!(
-    Text,
-    "`VARCHAR`",
-    &'a str,
-    StringViewArray,
-    |array| array.as_string_view(),
-    |one: &str, other: &str| std::ptr::eq(one, other)
-);
-input!(
-    Bytes,
-    "`VARBINARY`",
-    &'a [u8],
-    BinaryViewArray,
-    |array| array.as_binary_view(),
-    |one: &[u8], other: &[u8]| std::ptr::eq(one, other)
-);
+input!(Text, "`VARCHAR`", &'a str, StringViewArray, |array| array.as_string_view());
+input!(Bytes, "`VARBINARY`", &'a [u8], BinaryViewArray, |array| array.as_binary_view());
 input!(Integer, "`BIGINT`", i64, Int64Array, |array| array.as_primitive::<Int64Type>());
 input!(Double, "`DOUBLE`", f64, Float64Array, |array| array.as_primitive::<Float64Type>());
 input!(Day, "`DATE`, in days", i32, Date32Array, |array| array.as_primitive::<Date32Type>());
@@ -102,49 +87,89 @@ pub(super) struct Days(pub(super) i32);
 pub(super) trait Output: Sized {
     /// One value for each row, up to the first failure.
     fn collect(
-        rows: impl Iterator<Item = Result<Option<Self>, Failure>>,
+        rows: usize,
+        value: impl FnMut(usize) -> Result<Option<Self>, Failure>,
     ) -> Result<ArrayRef, Failure>;
+}
+
+/// A column of numbers, one for each row, up to the first failure.
+pub(super) fn numbers<T: ArrowPrimitiveType>(
+    rows: usize,
+    mut value: impl FnMut(usize) -> Result<Option<T::Native>, Failure>,
+) -> Result<ArrayRef, Failure> {
+    let mut room = Room::default();
+    room.resize(rows);
+    let mut validity = Validity::new(rows);
+    for (row, place) in room.iter_mut().enumerate() {
+        *place = match value(row)? {
+            Some(value) => value,
+            None => {
+                validity.set_null(row);
+                T::Native::default()
+            }
+        };
+    }
+    Ok(room.finish::<T>(validity.finish()))
+}
+
+/// A function that gives a plain value never fails.
+macro_rules! gives {
+    ($type:ty) => {
+        impl Yield for $type {
+            type Value = Self;
+            const IS_FALLIBLE: bool = false;
+
+            #[inline(always)]
+            fn given(self) -> Result<Option<Self>, Failure> {
+                Ok(Some(self))
+            }
+        }
+    };
 }
 
 macro_rules! output {
     ($($type:ty => $array:ty, $native:expr;)*) => {$(
         impl Output for $type {
             fn collect(
-                rows: impl Iterator<Item = Result<Option<Self>, Failure>>,
+                rows: usize,
+                mut value: impl FnMut(usize) -> Result<Option<Self>, Failure>,
             ) -> Result<ArrayRef, Failure> {
                 let native = $native;
-                let values = rows.map(|row| row.map(|value| value.map(native)));
-                Ok(Arc::new(values.collect::<Result<$array, Failure>>()?))
+                numbers::<$array>(rows, |row| Ok(value(row)?.map(native)))
             }
         }
 
-        impl Yield for $type {
-            type Value = Self;
-            const IS_FALLIBLE: bool = false;
-
-            fn given(self) -> Result<Option<Self>, Failure> {
-                Ok(Some(self))
-            }
-        }
+        gives!($type);
     )*};
 }
 
 output! {
-    bool => BooleanArray, |value: bool| value;
-    i64 => Int64Array, |value: i64| value;
-    f64 => Float64Array, |value: f64| value;
-    Micros => TimestampMicrosecondArray, |value: Micros| value.0;
-    Days => Date32Array, |value: Days| value.0;
-    IntervalMonthDayNano => IntervalMonthDayNanoArray, |value: IntervalMonthDayNano| value;
+    i64 => Int64Type, |value: i64| value;
+    f64 => Float64Type, |value: f64| value;
+    Micros => TimestampMicrosecondType, |value: Micros| value.0;
+    Days => Date32Type, |value: Days| value.0;
+    IntervalMonthDayNano => IntervalMonthDayNanoType, |value: IntervalMonthDayNano| value;
+}
+
+gives!(bool);
+
+impl Output for bool {
+    fn collect(
+        rows: usize,
+        value: impl FnMut(usize) -> Result<Option<Self>, Failure>,
+    ) -> Result<ArrayRef, Failure> {
+        tested(&[], rows, value)
+    }
 }
 
 impl Output for Vec<u8> {
     fn collect(
-        rows: impl Iterator<Item = Result<Option<Self>, Failure>>,
+        rows: usize,
+        value: impl FnMut(usize) -> Result<Option<Self>, Failure>,
     ) -> Result<ArrayRef, Failure> {
         let mut builder = BinaryViewBuilder::new();
-        for row in rows {
-            builder.append_option(row?);
+        for value in (0..rows).map(value) {
+            builder.append_option(value?);
         }
         Ok(Arc::new(builder.finish()))
     }
@@ -214,7 +239,7 @@ impl Written for Result<(), Failure> {
 }
 
 /// Appends within the limit of a text.
-pub(super) fn push(out: &mut String, part: &str) -> Result<(), Failure> {
+pub(super) fn push(out: &mut Line, part: &str) -> Result<(), Failure> {
     if out.len() + part.len() > TEXT_BYTES_MAX {
         return Err(too_long());
     }
@@ -230,10 +255,13 @@ macro_rules! values {
         ) -> Kernel {
             let kernel = Kernel::partial(move |values, rows| {
                 $(let $lane = $input::lane(&values[$at]);)+
-                R::Value::collect((0..rows).map(|row| {
+                if values.iter().all(|value| value.array().null_count() == 0) {
+                    return R::Value::collect(rows, |row| f($($input::value(&$lane, row)),+).given());
+                }
+                R::Value::collect(rows, |row| {
                     $(let Some($lane) = $input::get(&$lane, row) else { return Ok(None) };)+
                     f($($lane),+).given()
-                }))
+                })
             });
             kernel.with_fallible(R::IS_FALLIBLE)
         }
@@ -248,25 +276,13 @@ macro_rules! texts {
     ($lift:ident, $($input:ident $lane:ident $at:tt),+) => {
         /// A kernel that writes texts; what it writes of a row that is NULL or fails does not count.
         pub(super) fn $lift<$($input: Input,)+ R: Written>(
-            f: impl for<'a> Fn($($input::Item<'a>,)+ &mut String) -> R + Send + Sync + 'static,
+            f: impl for<'a> Fn($($input::Item<'a>,)+ &mut Line) -> R + Send + Sync + 'static,
         ) -> Kernel {
             let kernel = Kernel::partial(move |values, rows| {
                 $(let $lane = $input::lane(&values[$at]);)+
-                // Of the row before, if it had a text.
-                let mut before: Option<($($input::Item<'_>,)+)> = None;
-                wrote(rows, |row, out| {
-                    let last = before.take();
-                    $(let Some($lane) = $input::get(&$lane, row) else {
-                        return Ok(Wrote::Null);
-                    };)+
-                    let now = ($($lane,)+);
-                    if last.is_some_and(|last| $($input::are_same(last.$at, now.$at))&&+) {
-                        before = last;
-                        return Ok(Wrote::Again);
-                    }
-                    let is_text = f($(now.$at,)+ out).given()?;
-                    before = is_text.then_some(now);
-                    Ok(if is_text { Wrote::Text } else { Wrote::Null })
+                written(values, rows, |row, out| {
+                    $(let Some($lane) = $input::get(&$lane, row) else { return Ok(false) };)+
+                    f($($lane,)+ out).given()
                 })
             });
             kernel.with_fallible(R::IS_FALLIBLE)

@@ -13,19 +13,20 @@ mod json_path;
 mod json_text;
 mod lift;
 mod math;
+mod pattern;
 mod regexp;
 mod regexp_parts;
 mod round;
 mod search;
 mod string;
 mod substring;
-mod text_output;
 mod time;
 mod time_between;
 mod time_made;
 mod time_text;
 mod time_unit;
 
+pub(crate) use string::lower;
 use tidemill_plan::{BinaryOp, Expr, Family, Function, Kind, Scalar, Signature};
 use tidemill_record::DataType;
 

@@ -6,31 +6,30 @@
 //! `REGEXP_REPLACE` only, replaces every match. In a replacement `\0` is the match, `\1` to `\9`
 //! are its groups and `\\` is a backslash.
 
-use regex::{Regex, RegexBuilder};
+use regex::CaptureLocations;
 use tidemill_plan::Function;
 use tidemill_plan::lines::ascii_classes;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Line;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 
 use super::lift::{Text, text1};
-use super::text_output::{TEXT_BYTES_MAX, tested, too_long, written};
+use super::pattern::{Matches, Pattern, Reading};
 use super::{Compiled, Problem, regexp_parts};
 use crate::node::{Kernel, Node};
+use crate::text_output::{TEXT_BYTES_MAX, Wrote, tested, too_long, wrote};
 use crate::value::{Failure, Value, text_lane};
 
 /// What flags ask for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
-    is_case_insensitive: bool,
-    is_dot_any: bool,
+    reading: Reading,
     is_literal: bool,
     is_global: bool,
     /// Whether `g` may ask for every match.
     allows_global: bool,
-    /// The pattern has to be all of the text.
-    is_whole: bool,
 }
 
 impl Flags {
@@ -39,10 +38,10 @@ impl Flags {
         let mut flags = self;
         for flag in text.chars() {
             match flag {
-                'i' => flags.is_case_insensitive = true,
-                'c' => flags.is_case_insensitive = false,
-                's' => flags.is_dot_any = true,
-                'm' | 'n' | 'p' => flags.is_dot_any = false,
+                'i' => flags.reading.is_case_insensitive = true,
+                'c' => flags.reading.is_case_insensitive = false,
+                's' => flags.reading.is_dot_any = true,
+                'm' | 'n' | 'p' => flags.reading.is_dot_any = false,
                 'l' => flags.is_literal = true,
                 'g' if flags.allows_global => flags.is_global = true,
                 _ => return Err(format!("unknown regular expression flag '{flag}'")),
@@ -51,13 +50,9 @@ impl Flags {
         Ok(flags)
     }
 
-    fn compile(self, pattern: &str) -> Result<Regex, regex::Error> {
+    fn compile(self, pattern: &str) -> Result<Pattern, regex::Error> {
         let pattern = if self.is_literal { regex::escape(pattern) } else { ascii_classes(pattern) };
-        let pattern = if self.is_whole { format!(r"\A(?:{pattern})\z") } else { pattern };
-        RegexBuilder::new(&pattern)
-            .case_insensitive(self.is_case_insensitive)
-            .dot_matches_new_line(self.is_dot_any)
-            .build()
+        Pattern::new(&pattern, self.reading)
     }
 }
 
@@ -80,7 +75,7 @@ fn constant<'a>(node: Option<&'a Node>, default: &'static str) -> Constant<'a> {
 
 /// A pattern that is compiled once, or once a run of rows with the same pattern and flags.
 pub(super) enum Source {
-    Fixed(Box<Regex>, Flags),
+    Fixed(Box<Pattern>, Flags),
     /// With the flags that hold for the function.
     Varying(Flags),
 }
@@ -99,8 +94,8 @@ impl Source {
     }
 
     /// The pattern, where it is the same for all rows.
-    pub(super) fn fixed(&self) -> Option<&Regex> {
-        if let Self::Fixed(regex, _) = self { Some(regex) } else { None }
+    pub(super) fn fixed(&self) -> Option<&Pattern> {
+        if let Self::Fixed(pattern, _) = self { Some(pattern) } else { None }
     }
 
     pub(super) fn reader<'a>(
@@ -117,12 +112,12 @@ pub(super) struct Patterns<'a> {
     source: &'a Source,
     pattern: &'a Value,
     flags: Option<&'a Value>,
-    last: Option<(&'a str, &'a str, Regex, Flags)>,
+    last: Option<(&'a str, &'a str, Pattern, Flags)>,
 }
 
 impl<'a> Patterns<'a> {
     /// `None` if the pattern or its flags are NULL.
-    pub(super) fn get(&mut self, row: usize) -> Result<Option<(&Regex, Flags)>, Failure> {
+    pub(super) fn get(&mut self, row: usize) -> Result<Option<(&Pattern, Flags)>, Failure> {
         let base = match self.source {
             Source::Fixed(regex, flags) => return Ok(Some((regex, *flags))),
             Source::Varying(base) => *base,
@@ -135,7 +130,7 @@ impl<'a> Patterns<'a> {
             },
         };
         let Some(pattern) = at(self.pattern, row) else { return Ok(None) };
-        let is_same = |last: &(&str, &str, Regex, Flags)| last.0 == pattern && last.1 == flags;
+        let is_same = |last: &(&str, &str, Pattern, Flags)| last.0 == pattern && last.1 == flags;
         if !self.last.as_ref().is_some_and(is_same) {
             let parsed = base.parse(flags).map_err(Failure::row)?;
             let regex = parsed
@@ -173,27 +168,19 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
 /// Whether a pattern occurs anywhere, or is all of the text.
 fn like(arguments: &[Node], is_whole: bool) -> Compiled {
     let ([_, pattern] | [_, pattern, _]) = arguments else { return Err(Problem::Types) };
-    let base = Flags { is_whole, ..Flags::default() };
+    let base = Flags { reading: Reading { is_whole, ..Reading::default() }, ..Flags::default() };
     let source = Source::new(pattern, arguments.get(2), base)?;
     let is_fallible = source.fixed().is_none();
     let kernel = Kernel::partial(move |v, rows| {
         let texts = text_lane(&v[0]);
         if let Some(regex) = source.fixed() {
-            return Ok(tested(rows, |row| texts.get(row).map(|text| regex.is_match(text))));
+            return tested(v, rows, |row| Ok(texts.get(row).map(|text| regex.is_match(text))));
         }
         let mut patterns = source.reader(&v[1], v.get(2));
-        let mut failure = None;
-        let holds = tested(rows, |row| {
-            let text = texts.get(row)?;
-            match patterns.get(row) {
-                Ok(pattern) => pattern.map(|(regex, _)| regex.is_match(text)),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    None
-                }
-            }
-        });
-        failure.map_or(Ok(holds), Err)
+        tested(v, rows, |row| {
+            let Some(text) = texts.get(row) else { return Ok(None) };
+            Ok(patterns.get(row)?.map(|(regex, _)| regex.is_match(text)))
+        })
     });
     Ok((kernel.with_fallible(is_fallible), DataType::Boolean))
 }
@@ -241,55 +228,80 @@ fn replace(arguments: &[Node]) -> Compiled {
     let source = Source::new(pattern, arguments.get(3), base)?;
     let fixed = match (&source, constant(Some(replacement), "")) {
         (Source::Fixed(regex, _), Constant::Text(text)) => {
-            Some(parse_replacement(text, regex.captures_len() - 1)?)
+            Some(parse_replacement(text, regex.group_count() - 1)?)
         }
         _ => None,
     };
     let kernel = Kernel::partial(move |v, rows| {
         let (texts, replacements) = (text_lane(&v[0]), text_lane(&v[2]));
         let mut patterns = source.reader(&v[1], v.get(3));
-        written(rows, |row, out| {
+        let mut groups = source.fixed().map(Pattern::groups);
+        wrote(v, Some(&v[0]), rows, |row, out| {
             let (Some(text), Some(replacement)) = (texts.get(row), replacements.get(row)) else {
-                return Ok(false);
+                return Ok(Wrote::Null);
             };
-            let Some((regex, flags)) = patterns.get(row)? else { return Ok(false) };
-            match &fixed {
-                Some(pieces) => replace_one(regex, flags, text, pieces, out)?,
+            let Some((pattern, flags)) = patterns.get(row)? else { return Ok(Wrote::Null) };
+            let varying;
+            let pieces = match &fixed {
+                Some(pieces) => pieces,
                 None => {
-                    let pieces = parse_replacement(replacement, regex.captures_len() - 1)
-                        .map_err(Failure::row)?;
-                    replace_one(regex, flags, text, &pieces, out)?;
+                    let parsed = parse_replacement(replacement, pattern.group_count() - 1);
+                    varying = parsed.map_err(Failure::row)?;
+                    &varying
                 }
-            }
-            Ok(true)
+            };
+            let mut own = None;
+            let groups = match &mut groups {
+                Some(groups) => groups,
+                None => own.insert(pattern.groups()),
+            };
+            let is_replaced = replace_one(pattern, flags, text, pieces, groups, out)?;
+            Ok(if is_replaced { Wrote::Text } else { Wrote::Part(text) })
         })
     });
     Ok((kernel, DataType::Varchar))
 }
 
+/// Writes a text with other text in place of what matches; false, and nothing written, if nothing does.
 fn replace_one(
-    regex: &Regex,
+    pattern: &Pattern,
     flags: Flags,
     text: &str,
     pieces: &[Piece],
-    out: &mut String,
-) -> Result<(), Failure> {
-    let match_count_max = if flags.is_global { usize::MAX } else { 1 };
-    let mut from = 0;
-    for captures in regex.captures_iter(text).take(match_count_max) {
-        let Some(whole) = captures.get(0) else { break };
-        out.push_str(&text[from..whole.start()]);
+    groups: &mut CaptureLocations,
+    out: &mut Line,
+) -> Result<bool, Failure> {
+    // Groups cost more than the match alone.
+    let has_groups = pieces.iter().any(|piece| matches!(piece, Piece::Group(1..)));
+    let mut matches = Matches::new(text);
+    let (mut from, mut is_replaced) = (0, false);
+    while let Some((start, end)) = matches.next(|from| {
+        if has_groups {
+            pattern.find_groups(text, from, groups)
+        } else {
+            pattern.find_from(text, from)
+        }
+    }) {
+        out.push_str(&text[from..start]);
         for piece in pieces {
             out.push_str(match piece {
                 Piece::Text(text) => text,
-                Piece::Group(group) => captures.get(*group).map_or("", |group| group.as_str()),
+                Piece::Group(0) => &text[start..end],
+                Piece::Group(group) => {
+                    groups.get(*group).map_or("", |(start, end)| &text[start..end])
+                }
             });
         }
-        from = whole.end();
+        (from, is_replaced) = (end, true);
         if out.len() + text.len() - from > TEXT_BYTES_MAX {
             return Err(too_long());
         }
+        if !flags.is_global {
+            break;
+        }
     }
-    out.push_str(&text[from..]);
-    Ok(())
+    if is_replaced {
+        out.push_str(&text[from..]);
+    }
+    Ok(is_replaced)
 }

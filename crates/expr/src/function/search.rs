@@ -3,11 +3,12 @@
 use tidemill_plan::Function;
 use tidemill_record::DataType;
 
-use super::lift::{Integer, Text, value2, value3};
-use super::text_output::sliced;
+use super::lift::{Integer, Output, Text, value2, value3};
 use super::{Compiled, Problem, array};
+use crate::needle::Needle;
 use crate::node::{Kernel, Node};
-use crate::value::{Failure, integer_lane, text_lane};
+use crate::text_output::sliced;
+use crate::value::{Failure, integer_lane, same_text, text_lane};
 
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
@@ -16,13 +17,11 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
         Function::Position | Function::Locate if arguments.len() == 3 => {
             (value3::<Text, Text, Integer, _>(position_from), DataType::BigInt)
         }
-        Function::Position | Function::Locate => {
-            (value2::<Text, Text, _>(|needle, text| position(text, needle)), DataType::BigInt)
-        }
-        Function::Instr => (value2::<Text, Text, _>(position), DataType::BigInt),
+        Function::Position | Function::Locate => (seeking(1, 0, position), DataType::BigInt),
+        Function::Instr => (seeking(0, 1, position), DataType::BigInt),
         Function::Contains if is_array => return array::kernel(Function::ArrayContains, arguments),
         Function::Contains => {
-            (value2::<Text, Text, _>(|text, needle| text.contains(needle)), DataType::Boolean)
+            (seeking(0, 1, |text, needle| needle.find(text).is_some()), DataType::Boolean)
         }
         Function::StartsWith => {
             (value2::<Text, Text, _>(|text, prefix| text.starts_with(prefix)), DataType::Boolean)
@@ -30,16 +29,7 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
         Function::EndsWith => {
             (value2::<Text, Text, _>(|text, suffix| text.ends_with(suffix)), DataType::Boolean)
         }
-        Function::SubstringIndex => {
-            let kernel = Kernel::total(|v, rows| {
-                let (texts, separators) = (text_lane(&v[0]), text_lane(&v[1]));
-                let counts = integer_lane(&v[2]);
-                Ok(sliced(rows, |row| {
-                    Some(up_to(texts.get(row)?, separators.get(row)?, counts.get(row)?))
-                }))
-            });
-            (kernel, DataType::Varchar)
-        }
+        Function::SubstringIndex => (substring_index(), DataType::Varchar),
         Function::Levenshtein => (value2::<Text, Text, _>(levenshtein), DataType::BigInt),
         Function::Hamming => (value2::<Text, Text, _>(hamming), DataType::BigInt),
         _ => return Err(Problem::Types),
@@ -47,9 +37,29 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
     Ok((kernel, data_type))
 }
 
+/// A kernel of a text and what is looked for in it, in these places among the arguments.
+fn seeking<T: Output>(
+    text: usize,
+    needle: usize,
+    answer: impl Fn(&str, &Needle<'_>) -> T + Send + Sync + 'static,
+) -> Kernel {
+    Kernel::total(move |v, rows| {
+        let (texts, needles) = (text_lane(&v[text]), text_lane(&v[needle]));
+        if let Some(needle) = same_text(&v[needle]).map(Needle::new) {
+            return T::collect(rows, |row| Ok(texts.get(row).map(|text| answer(text, &needle))));
+        }
+        T::collect(rows, |row| {
+            let (Some(text), Some(needle)) = (texts.get(row), needles.get(row)) else {
+                return Ok(None);
+            };
+            Ok(Some(answer(text, &Needle::new(needle))))
+        })
+    })
+}
+
 /// Characters from 1, 0 where absent.
-fn position(text: &str, needle: &str) -> i64 {
-    text.find(needle).map_or(0, |at| char_count(&text[..at]) + 1)
+fn position(text: &str, needle: &Needle<'_>) -> i64 {
+    needle.find(text).map_or(0, |at| char_count(&text[..at]) + 1)
 }
 
 /// The same, of what begins at a character counted from 1; 0 where the text has no such character.
@@ -59,7 +69,7 @@ fn position_from(needle: &str, text: &str, start: i64) -> i64 {
     let Some(from) = text.char_indices().map(|(at, _)| at).chain(ends).nth(before) else {
         return 0;
     };
-    match position(&text[from..], needle) {
+    match position(&text[from..], &Needle::new(needle)) {
         0 => 0,
         found => found + start - 1,
     }
@@ -69,18 +79,34 @@ fn char_count(text: &str) -> i64 {
     i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
 }
 
+fn substring_index() -> Kernel {
+    Kernel::total(|v, rows| {
+        let (separators, counts) = (text_lane(&v[1]), integer_lane(&v[2]));
+        let same = same_text(&v[1]).map(Needle::new);
+        sliced(v, rows, |row, text| {
+            let (Some(separator), Some(count)) = (separators.get(row), counts.get(row)) else {
+                return Ok(None);
+            };
+            Ok(Some(match &same {
+                Some(separator) => up_to(text, separator, count),
+                None => up_to(text, &Needle::new(separator), count),
+            }))
+        })
+    })
+}
+
 /// What stands before the `n`th separator, or behind it, counted from the end, if `n` is negative; all where
 /// there are not so many. Nothing at 0.
-fn up_to<'a>(text: &'a str, separator: &str, n: i64) -> &'a str {
+fn up_to<'a>(text: &'a str, separator: &Needle<'_>, n: i64) -> &'a str {
     let Ok(count) = usize::try_from(n.unsigned_abs()) else { return text };
     if count == 0 || separator.is_empty() {
         return "";
     }
     if n > 0 {
-        return text.match_indices(separator).nth(count - 1).map_or(text, |(at, _)| &text[..at]);
+        return separator.find_nth(text, count).map_or(text, |at| &text[..at]);
     }
-    let found = text.rmatch_indices(separator).nth(count - 1);
-    found.map_or(text, |(at, separator)| &text[at + separator.len()..])
+    let found = separator.find_nth_from_end(text, count);
+    found.map_or(text, |at| &text[at + separator.len()..])
 }
 
 /// The fewest characters to insert, delete or replace. O(characters of one × characters of the other), so

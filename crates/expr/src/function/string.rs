@@ -4,12 +4,14 @@
 
 use tidemill_plan::Function;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Line;
 
 use super::lift::{Bytes, Integer, Text, push, text1, text2, text3, text4, value1};
-use super::text_output::{TEXT_BYTES_MAX, sliced, too_long, written};
 use super::{Compiled, Problem, array};
+use crate::needle::Needle;
 use crate::node::{Kernel, Node};
-use crate::value::{Failure, Lane, Value, text_lane};
+use crate::text_output::{TEXT_BYTES_MAX, Wrote, sliced, too_long, written, wrote};
+use crate::value::{Failure, Lane, Value, same_text, text_lane};
 
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
@@ -23,24 +25,10 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
         | Function::BitLength
         | Function::Ascii
         | Function::Unicode => return Ok((counted(function, given), DataType::BigInt)),
-        Function::Upper => text1::<Text, _>(|text, out| {
-            if text.is_ascii() {
-                out.push_str(text);
-                out.make_ascii_uppercase();
-            } else {
-                out.extend(text.chars().flat_map(char::to_uppercase));
-            }
-        }),
-        Function::Lower => text1::<Text, _>(|text, out| {
-            if text.is_ascii() {
-                out.push_str(text);
-                out.make_ascii_lowercase();
-            } else {
-                out.push_str(&text.to_lowercase());
-            }
-        }),
+        Function::Upper => text1::<Text, _>(upper),
+        Function::Lower => text1::<Text, _>(lower),
         Function::Initcap => text1::<Text, _>(initcap),
-        Function::Reverse => text1::<Text, _>(|text, out| out.extend(text.chars().rev())),
+        Function::Reverse => text1::<Text, _>(reverse),
         Function::Repeat => text2::<Text, Integer, _>(repeat),
         Function::Trim => trim(true, true),
         Function::Ltrim => trim(true, false),
@@ -56,7 +44,7 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
         Function::Concat => concat(),
         Function::ConcatWs => concat_ws(),
         Function::ConcatOperator => concat_operator(),
-        Function::Replace => text3::<Text, Text, Text, _>(replace),
+        Function::Replace => replace(),
         _ => return Err(Problem::Types),
     };
     Ok((kernel, DataType::Varchar))
@@ -82,8 +70,61 @@ fn char_count(text: &str) -> i64 {
     i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
 }
 
+/// A text in pieces: what is of ASCII at its beginning, and one character of another kind behind.
+fn by_ascii<'a>(mut text: &'a str, mut piece: impl FnMut(&'a str, Option<char>)) {
+    while !text.is_empty() {
+        let end = text.bytes().position(|byte| !byte.is_ascii()).unwrap_or(text.len());
+        let (ascii, rest) = text.split_at(end);
+        let mut others = rest.chars();
+        piece(ascii, others.next());
+        text = others.as_str();
+    }
+}
+
+fn upper(text: &str, out: &mut Line) {
+    if text.is_ascii() {
+        out.push_str(text);
+        out.as_mut_str().make_ascii_uppercase();
+        return;
+    }
+    by_ascii(text, |ascii, other| {
+        let from = out.len();
+        out.push_str(ascii);
+        out.as_mut_str()[from..].make_ascii_uppercase();
+        out.extend(other.into_iter().flat_map(char::to_uppercase));
+    });
+}
+
+/// Appends a text in lower case.
+pub(crate) fn lower(text: &str, out: &mut Line) {
+    if text.is_ascii() {
+        out.push_str(text);
+        out.as_mut_str().make_ascii_lowercase();
+        return;
+    }
+    by_ascii(text, |ascii, other| {
+        let from = out.len();
+        out.push_str(ascii);
+        out.as_mut_str()[from..].make_ascii_lowercase();
+        out.extend(other.into_iter().flat_map(char::to_lowercase));
+    });
+    if text.contains('Σ') {
+        // What becomes of it depends on where it stands.
+        out.clear();
+        out.push_str(&text.to_lowercase());
+    }
+}
+
+fn reverse(text: &str, out: &mut Line) {
+    if text.is_ascii() {
+        out.extend(text.bytes().rev().map(char::from));
+    } else {
+        out.extend(text.chars().rev());
+    }
+}
+
 /// Letters that begin a word in upper case, others in lower case. A word is of letters and digits.
-fn initcap(text: &str, out: &mut String) {
+fn initcap(text: &str, out: &mut Line) {
     let mut is_within = false;
     for c in text.chars() {
         if is_within {
@@ -95,7 +136,7 @@ fn initcap(text: &str, out: &mut String) {
     }
 }
 
-fn repeat(text: &str, count: i64, out: &mut String) -> Result<(), Failure> {
+fn repeat(text: &str, count: i64, out: &mut Line) -> Result<(), Failure> {
     let count = usize::try_from(count).unwrap_or(0);
     if text.is_empty() {
         return Ok(());
@@ -110,12 +151,12 @@ fn repeat(text: &str, count: i64, out: &mut String) -> Result<(), Failure> {
     // What is there is doubled: a million pieces of one byte take twenty copies.
     while out.len() < byte_count {
         let more = out.len().min(byte_count - out.len());
-        out.extend_from_within(..more);
+        out.repeat_first(more);
     }
     Ok(())
 }
 
-fn chr(code: i64, out: &mut String) -> Result<(), Failure> {
+fn chr(code: i64, out: &mut Line) -> Result<(), Failure> {
     let c = u32::try_from(code).ok().and_then(char::from_u32);
     out.push(c.ok_or_else(|| Failure::row(format!("no character has the number {code}")))?);
     Ok(())
@@ -123,7 +164,7 @@ fn chr(code: i64, out: &mut String) -> Result<(), Failure> {
 
 /// Each character of `from` becomes the one at its place in `to`, or goes where there is none. Of equal
 /// characters in `from` the first counts.
-fn translate(text: &str, from: &str, to: &str, out: &mut String) {
+fn translate(text: &str, from: &str, to: &str, out: &mut Line) {
     for c in text.chars() {
         match from.chars().position(|known| known == c) {
             None => out.push(c),
@@ -133,13 +174,7 @@ fn translate(text: &str, from: &str, to: &str, out: &mut String) {
 }
 
 /// Characters `[start, start + length)`, from 1, give way to `new`: as many as it has, if `length` is negative.
-fn overlay(
-    text: &str,
-    new: &str,
-    start: i64,
-    length: i64,
-    out: &mut String,
-) -> Result<(), Failure> {
+fn overlay(text: &str, new: &str, start: i64, length: i64, out: &mut Line) -> Result<(), Failure> {
     let length = if length < 0 { char_count(new) } else { length };
     let from = start.saturating_sub(1).max(0);
     let to = start.saturating_sub(1).saturating_add(length).max(0);
@@ -161,12 +196,16 @@ fn lanes(values: &[Value]) -> Vec<Texts<'_>> {
 /// Without a second argument only spaces go, no other white space.
 fn trim(at_start: bool, at_end: bool) -> Kernel {
     Kernel::total(move |v, rows| {
-        let (texts, sets) = (text_lane(&v[0]), v.get(1).map(text_lane));
-        Ok(sliced(rows, |row| {
-            let mut text = texts.get(row)?;
-            let set = match &sets {
-                None => " ",
-                Some(sets) => sets.get(row)?,
+        let sets = v.get(1).map(text_lane);
+        let same = v.get(1).map_or(Some(" "), same_text);
+        if let Some(set) = same.filter(|set| set.is_ascii()) {
+            let mut goes = [false; 256];
+            set.bytes().for_each(|byte| goes[usize::from(byte)] = true);
+            return sliced(v, rows, |_, text| Ok(Some(without(text, &goes, at_start, at_end))));
+        }
+        sliced(v, rows, |row, mut text| {
+            let Some(set) = sets.as_ref().map_or(Some(" "), |sets| sets.get(row)) else {
+                return Ok(None);
             };
             let goes = |c: char| set.contains(c);
             if at_start {
@@ -175,16 +214,29 @@ fn trim(at_start: bool, at_end: bool) -> Kernel {
             if at_end {
                 text = text.trim_end_matches(goes);
             }
-            Some(text)
-        }))
+            Ok(Some(text))
+        })
     })
+}
+
+/// A text without some bytes of ASCII at its ends.
+fn without<'a>(text: &'a str, goes: &[bool; 256], at_start: bool, at_end: bool) -> &'a str {
+    let bytes = text.as_bytes();
+    let (mut start, mut end) = (0, bytes.len());
+    while at_start && start < end && goes[usize::from(bytes[start])] {
+        start += 1;
+    }
+    while at_end && start < end && goes[usize::from(bytes[end - 1])] {
+        end -= 1;
+    }
+    &text[start..end]
 }
 
 /// NULL arguments count as empty text.
 fn concat() -> Kernel {
     Kernel::partial(|v, rows| {
         let lanes = lanes(v);
-        written(rows, |row, out| {
+        written(v, rows, |row, out| {
             lanes.iter().filter_map(|lane| lane.get(row)).try_for_each(|part| push(out, part))?;
             Ok(true)
         })
@@ -195,7 +247,7 @@ fn concat() -> Kernel {
 fn concat_operator() -> Kernel {
     Kernel::partial(|v, rows| {
         let lanes = lanes(v);
-        written(rows, |row, out| {
+        written(v, rows, |row, out| {
             for lane in &lanes {
                 let Some(part) = lane.get(row) else { return Ok(false) };
                 push(out, part)?;
@@ -209,7 +261,7 @@ fn concat_operator() -> Kernel {
 fn concat_ws() -> Kernel {
     Kernel::partial(|v, rows| {
         let lanes = lanes(v);
-        written(rows, |row, out| {
+        written(v, rows, |row, out| {
             let Some(separator) = lanes[0].get(row) else { return Ok(false) };
             let parts = lanes[1..].iter().filter_map(|lane| lane.get(row));
             for (at, part) in parts.enumerate() {
@@ -224,15 +276,51 @@ fn concat_ws() -> Kernel {
 }
 
 /// Every occurrence, left to right; an empty needle occurs nowhere.
-fn replace(text: &str, needle: &str, other: &str, out: &mut String) -> Result<(), Failure> {
-    if needle.is_empty() {
-        return push(out, text);
-    }
-    let mut from = 0;
-    for (at, found) in text.match_indices(needle) {
-        push(out, &text[from..at])?;
+fn replace() -> Kernel {
+    Kernel::partial(|v, rows| {
+        let (texts, needles, others) = (text_lane(&v[0]), text_lane(&v[1]), text_lane(&v[2]));
+        let same = same_text(&v[1]).map(Needle::new);
+        wrote(v, Some(&v[0]), rows, |row, out| {
+            let (Some(text), Some(other)) = (texts.get(row), others.get(row)) else {
+                return Ok(Wrote::Null);
+            };
+            let varying;
+            let needle = match (&same, needles.get(row)) {
+                (Some(same), _) => same,
+                (None, Some(needle)) => {
+                    varying = Needle::new(needle);
+                    &varying
+                }
+                (None, None) => return Ok(Wrote::Null),
+            };
+            let first = if needle.is_empty() { None } else { needle.find(text) };
+            let Some(first) = first else { return Ok(Wrote::Part(text)) };
+            if let Needle::Byte(byte) = needle
+                && let [new] = other.as_bytes()
+            {
+                out.push_replaced(text, *byte, *new);
+            } else {
+                replace_from(text, first, needle, other, out)?;
+            }
+            Ok(Wrote::Text)
+        })
+    })
+}
+
+/// The occurrences from the first on.
+fn replace_from(
+    text: &str,
+    first: usize,
+    needle: &Needle<'_>,
+    other: &str,
+    out: &mut Line,
+) -> Result<(), Failure> {
+    let (mut from, mut found) = (0, Some(first));
+    while let Some(at) = found {
+        push(out, &text[from..from + at])?;
         push(out, other)?;
-        from = at + found.len();
+        from += at + needle.len();
+        found = needle.find(&text[from..]);
     }
     push(out, &text[from..])
 }

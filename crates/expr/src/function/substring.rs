@@ -3,11 +3,13 @@
 
 use tidemill_plan::Function;
 use tidemill_record::DataType;
+use tidemill_record::recycled::Line;
 
-use super::text_output::{TEXT_BYTES_MAX, sliced, too_long, written};
 use super::{Compiled, Problem};
+use crate::needle::Needle;
 use crate::node::{Kernel, Node};
-use crate::value::{Failure, integer_lane, text_lane};
+use crate::text_output::{TEXT_BYTES_MAX, sliced, too_long, written};
+use crate::value::{Failure, integer_lane, same_text, text_lane};
 
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, _: &[Node]) -> Compiled {
@@ -56,23 +58,25 @@ fn char_range(text: &str, start: i64, end: i64) -> &str {
 
 fn ends(part: impl Fn(&str, i64) -> &str + Send + Sync + 'static) -> Kernel {
     Kernel::total(move |v, rows| {
-        let (texts, counts) = (text_lane(&v[0]), integer_lane(&v[1]));
-        Ok(sliced(rows, |row| Some(part(texts.get(row)?, counts.get(row)?))))
+        let counts = integer_lane(&v[1]);
+        sliced(v, rows, |row, text| Ok(counts.get(row).map(|count| part(text, count))))
     })
 }
 
 fn substring() -> Kernel {
     Kernel::total(|v, rows| {
-        let (texts, starts) = (text_lane(&v[0]), integer_lane(&v[1]));
-        let lengths = v.get(2).map(integer_lane);
-        Ok(sliced(rows, |row| {
-            let (text, start) = (texts.get(row)?, starts.get(row)?);
+        let (starts, lengths) = (integer_lane(&v[1]), v.get(2).map(integer_lane));
+        sliced(v, rows, |row, text| {
+            let Some(start) = starts.get(row) else { return Ok(None) };
             let length = match &lengths {
                 None => None,
-                Some(lengths) => Some(lengths.get(row)?),
+                Some(lengths) => match lengths.get(row) {
+                    None => return Ok(None),
+                    length => length,
+                },
             };
-            Some(substring_of(text, start, length))
-        }))
+            Ok(Some(substring_of(text, start, length)))
+        })
     })
 }
 
@@ -92,29 +96,62 @@ fn substring_of(text: &str, start: i64, length: Option<i64>) -> &str {
 /// Texts between separators. An empty separator splits into characters.
 fn split_part() -> Kernel {
     Kernel::total(|v, rows| {
-        let (texts, separators) = (text_lane(&v[0]), text_lane(&v[1]));
-        let indices = integer_lane(&v[2]);
-        Ok(sliced(rows, |row| {
-            Some(part_of(texts.get(row)?, separators.get(row)?, indices.get(row)?))
-        }))
+        let (separators, indices) = (text_lane(&v[1]), integer_lane(&v[2]));
+        let same = same_text(&v[1]).map(Needle::new);
+        sliced(v, rows, |row, text| {
+            let (Some(separator), Some(index)) = (separators.get(row), indices.get(row)) else {
+                return Ok(None);
+            };
+            Ok(Some(match &same {
+                Some(separator) => part_of(text, separator, index),
+                None => part_of(text, &Needle::new(separator), index),
+            }))
+        })
     })
 }
 
-fn part_of<'a>(text: &'a str, separator: &str, index: i64) -> &'a str {
-    if index == 0 {
-        return "";
-    }
-    if separator.is_empty() {
+fn part_of<'a>(text: &'a str, separator: &Needle<'_>, index: i64) -> &'a str {
+    if separator.is_empty() && index != 0 {
         let first = if index > 0 { index - 1 } else { char_count(text).saturating_add(index) };
         return if first < 0 { "" } else { char_range(text, first, first.saturating_add(1)) };
     }
-    let part_count = || text.split(separator).count();
-    let skipped = if index > 0 {
-        usize::try_from(index - 1).ok()
-    } else {
-        usize::try_from(index.unsigned_abs()).ok().and_then(|back| part_count().checked_sub(back))
-    };
-    skipped.and_then(|skipped| text.split(separator).nth(skipped)).unwrap_or("")
+    // There is nothing in a text that is longer than any.
+    let n = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+    match (index.signum(), n) {
+        (0, _) => "",
+        (1, 1) => separator.find(text).map_or(text, |end| &text[..end]),
+        (1, _) => {
+            let Some(before) = separator.find_nth(text, n - 1) else { return "" };
+            let part = &text[before + separator.len()..];
+            separator.find(part).map_or(part, |end| &part[..end])
+        }
+        _ => part_from_end(text, separator, n),
+    }
+}
+
+/// The parts are those of a search from the start: of a separator that overlaps itself another search would
+/// find others.
+fn part_from_end<'a>(text: &'a str, separator: &Needle<'_>, n: usize) -> &'a str {
+    if let Needle::Byte(_) = separator {
+        let (until, from) = match n {
+            1 => (text.len(), separator.find_nth_from_end(text, 1)),
+            _ => match separator.find_nth_from_end(text, n - 1) {
+                None => return "",
+                Some(until) => (until, separator.find_nth_from_end(&text[..until], 1)),
+            },
+        };
+        return &text[from.map_or(0, |from| from + 1)..until];
+    }
+    let mut count = 1;
+    let mut from = 0;
+    while let Some(at) = separator.find(&text[from..]) {
+        from += at + separator.len();
+        count += 1;
+    }
+    match i64::try_from(count - n.min(count)) {
+        Ok(before) if n <= count => part_of(text, separator, before + 1),
+        _ => "",
+    }
 }
 
 /// Fills up to a number of characters, or cuts to it.
@@ -122,7 +159,7 @@ fn pad(at_start: bool) -> Kernel {
     Kernel::partial(move |v, rows| {
         let (texts, counts) = (text_lane(&v[0]), integer_lane(&v[1]));
         let fills = v.get(2).map(text_lane);
-        written(rows, |row, out| {
+        written(v, rows, |row, out| {
             let (Some(text), Some(count)) = (texts.get(row), counts.get(row)) else {
                 return Ok(false);
             };
@@ -144,7 +181,7 @@ fn pad_one(
     count: i64,
     fill: &str,
     at_start: bool,
-    out: &mut String,
+    out: &mut Line,
 ) -> Result<(), Failure> {
     let kept = char_range(text, 0, count.max(0));
     let missing = usize::try_from(count.saturating_sub(char_count(text))).unwrap_or(0);

@@ -6,11 +6,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Decimal128Type, Float64Type, Int64Type, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, Int64Array, TimestampMicrosecondArray};
+use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray};
 use arrow_buffer::IntervalMonthDayNano;
 use tidemill_plan::Function;
 use tidemill_record::DataType;
 
+use super::lift::numbers;
 use super::time_unit::TimeUnit;
 use super::{Compiled, Problem, time_text};
 use crate::cast::time_text::parse_timestamp;
@@ -18,8 +19,8 @@ use crate::decimal::rescale;
 use crate::node::{Kernel, Node};
 use crate::value::{Failure, Lane, Value, text_lane};
 use tidemill_record::civil::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, day_of_year, days_of, iso_week, split_micros,
-    start_of_iso_year, weekday,
+    Civil, MICROS_PER_DAY, MICROS_PER_SECOND, civil_of, day_of_year, days_of, iso_week,
+    split_micros, start_of_iso_year, weekday,
 };
 
 /// Compiles a function of time.
@@ -87,14 +88,11 @@ fn date_trunc(arguments: &[Node]) -> Compiled {
     let unit = Unit::new(unit, TimeUnit::is_truncatable)?;
     let kernel = Kernel::partial(move |v, rows| {
         let lane = times(&v[1]);
-        let truncated = (0..rows).map(|row| {
+        numbers::<TimestampMicrosecondType>(rows, |row| {
             let unit = unit.of(&v[0], row, TimeUnit::is_truncatable)?;
             let (Some(unit), Some(micros)) = (unit, lane.get(row)) else { return Ok(None) };
             truncate(unit, micros).map(Some).ok_or_else(|| Failure::row("timestamp out of range"))
-        });
-        let array = truncated.collect::<Result<TimestampMicrosecondArray, Failure>>()?;
-        let array: ArrayRef = Arc::new(array);
-        Ok(array)
+        })
     });
     Ok((kernel, DataType::Timestamp))
 }
@@ -103,8 +101,8 @@ fn date_trunc(arguments: &[Node]) -> Compiled {
 fn truncate(unit: TimeUnit, micros: i64) -> Option<i64> {
     let within_day = |step: i64| micros.checked_sub(micros.rem_euclid(step));
     let (days, _) = split_micros(micros);
-    let date = civil_of(days);
-    let year_start = |step: i64| days_of(date.year.div_euclid(step) * step, 1, 1);
+    let date = || civil_of(days);
+    let year_start = |step: i64| days_of(date().year.div_euclid(step) * step, 1, 1);
     let day = match unit {
         TimeUnit::Microsecond => return Some(micros),
         TimeUnit::Millisecond => return within_day(1000),
@@ -112,8 +110,11 @@ fn truncate(unit: TimeUnit, micros: i64) -> Option<i64> {
         TimeUnit::Minute => return within_day(60 * MICROS_PER_SECOND),
         TimeUnit::Hour => return within_day(3600 * MICROS_PER_SECOND),
         TimeUnit::Week => days - weekday(days),
-        TimeUnit::Month => days - date.day + 1,
-        TimeUnit::Quarter => days_of(date.year, (date.month - 1) / 3 * 3 + 1, 1),
+        TimeUnit::Month => days - date().day + 1,
+        TimeUnit::Quarter => {
+            let Civil { year, month, .. } = date();
+            days_of(year, (month - 1) / 3 * 3 + 1, 1)
+        }
         TimeUnit::Year => year_start(1),
         TimeUnit::Decade => year_start(10),
         TimeUnit::Century => year_start(100),
@@ -139,11 +140,10 @@ fn date_part(arguments: &[Node]) -> Compiled {
             let kernel = Kernel::partial(move |v, rows| {
                 let array = v[1].array().as_primitive::<IntervalMonthDayNanoType>();
                 let lane = Lane::new(&v[1], array);
-                let part = |row| {
+                numbers::<Int64Type>(rows, |row| {
                     let unit = unit.of(&v[0], row, TimeUnit::is_in_interval)?;
                     Ok(unit.and_then(|unit| Some(interval_part(unit, lane.get(row)?))))
-                };
-                collect_parts(rows, part)
+                })
             });
             kernel.with_fallible(is_fallible)
         }
@@ -152,11 +152,10 @@ fn date_part(arguments: &[Node]) -> Compiled {
             let is_fallible = !unit.is_fixed();
             let kernel = Kernel::partial(move |v, rows| {
                 let lane = times(&v[1]);
-                let part = |row| {
+                numbers::<Int64Type>(rows, |row| {
                     let unit = unit.of(&v[0], row, |_| true)?;
                     Ok(unit.and_then(|unit| Some(timestamp_part(unit, lane.get(row)?))))
-                };
-                collect_parts(rows, part)
+                })
             });
             kernel.with_fallible(is_fallible)
         }
@@ -165,20 +164,13 @@ fn date_part(arguments: &[Node]) -> Compiled {
     Ok((kernel, DataType::BigInt))
 }
 
-fn collect_parts(
-    rows: usize,
-    part: impl Fn(usize) -> Result<Option<i64>, Failure>,
-) -> Result<ArrayRef, Failure> {
-    let array = (0..rows).map(part).collect::<Result<Int64Array, Failure>>()?;
-    Ok(Arc::new(array))
-}
-
 fn timestamp_part(unit: TimeUnit, micros: i64) -> i64 {
     let (days, of_day) = split_micros(micros);
-    let date = civil_of(days);
+    let date = || civil_of(days);
     // There is no year 0 among centuries and millennia: they count from 1, and from -1 down.
     let age = |length: i64| {
-        if date.year > 0 { (date.year - 1) / length + 1 } else { date.year / length - 1 }
+        let year = date().year;
+        if year > 0 { (year - 1) / length + 1 } else { year / length - 1 }
     };
     match unit {
         TimeUnit::Microsecond => of_day % (60 * MICROS_PER_SECOND),
@@ -186,12 +178,12 @@ fn timestamp_part(unit: TimeUnit, micros: i64) -> i64 {
         TimeUnit::Second => of_day / MICROS_PER_SECOND % 60,
         TimeUnit::Minute => of_day / (60 * MICROS_PER_SECOND) % 60,
         TimeUnit::Hour => of_day / (3600 * MICROS_PER_SECOND),
-        TimeUnit::Day => date.day,
+        TimeUnit::Day => date().day,
         TimeUnit::Week => iso_week(days).1,
-        TimeUnit::Month => date.month,
-        TimeUnit::Quarter => (date.month - 1) / 3 + 1,
-        TimeUnit::Year => date.year,
-        TimeUnit::Decade => date.year / 10,
+        TimeUnit::Month => date().month,
+        TimeUnit::Quarter => (date().month - 1) / 3 + 1,
+        TimeUnit::Year => date().year,
+        TimeUnit::Decade => date().year / 10,
         TimeUnit::Century => age(100),
         TimeUnit::Millennium => age(1000),
         TimeUnit::DayOfWeek => (weekday(days) + 1) % 7,

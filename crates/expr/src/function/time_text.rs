@@ -1,16 +1,15 @@
 //! Times as texts by a format, and texts as times: `DATE_FORMAT`, `STRPTIME`.
 
-use std::sync::Arc;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, StringViewArray, TimestampMicrosecondArray};
+use arrow_array::{Array, StringViewArray};
 use tidemill_record::civil::split_micros;
 use tidemill_record::{DataType, TimeFormat};
 
-use super::text_output::written;
+use super::lift::numbers;
 use super::{Compiled, Problem};
 use crate::node::{Kernel, Node};
+use crate::text_output::written;
 use crate::value::{Failure, Lane, Value, text_lane};
 
 /// A format that is compiled once, or once a run of rows with the same.
@@ -61,7 +60,7 @@ pub(super) fn date_format(arguments: &[Node]) -> Compiled {
     let kernel = Kernel::partial(move |v, rows| {
         let times = Lane::new(&v[0], v[0].array().as_primitive::<TimestampMicrosecondType>());
         let mut format_of = formats.reader(&v[1]);
-        written(rows, |row, out| {
+        written(v, rows, |row, out| {
             let Some(micros) = times.get(row) else { return Ok(false) };
             let Some(format) = format_of.get(row)? else { return Ok(false) };
             let (days, of_day) = split_micros(micros);
@@ -79,7 +78,7 @@ pub(super) fn strptime(arguments: &[Node], is_try: bool) -> Compiled {
     let kernel = Kernel::partial(move |v, rows| {
         let (texts, shown) = (text_lane(&v[0]), text_lane(&v[1]));
         let mut format_of = formats.reader(&v[1]);
-        let times = (0..rows).map(|row| {
+        numbers::<TimestampMicrosecondType>(rows, |row| {
             let Some(text) = texts.get(row) else { return Ok(None) };
             let Some(format) = format_of.get(row)? else { return Ok(None) };
             match format.read(text.as_bytes()) {
@@ -90,8 +89,7 @@ pub(super) fn strptime(arguments: &[Node], is_try: bool) -> Compiled {
                     Err(Failure::row(format!("'{text}' is not of the format '{shown}': {misfit}")))
                 }
             }
-        });
-        Ok(Arc::new(times.collect::<Result<TimestampMicrosecondArray, Failure>>()?))
+        })
     });
     Ok((kernel, DataType::Timestamp))
 }

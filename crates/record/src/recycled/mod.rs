@@ -9,7 +9,9 @@
 mod lent;
 mod pick;
 mod room;
+mod texts;
 
 pub use lent::{Sources, no_bytes, release};
 pub use pick::{Rows, pick};
 pub use room::{LentBytes, Room};
+pub use texts::{Line, Texts, Validity};

@@ -24,6 +24,10 @@ impl TimeFormat {
     }
 }
 
+fn digits(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("digits")
+}
+
 fn push(text: &str, out: &mut impl Write) {
     let _ = out.write_str(text);
 }
@@ -42,13 +46,13 @@ impl Moment {
         let seconds = self.of_day / MICROS_PER_SECOND;
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
         let micros = self.of_day % MICROS_PER_SECOND;
-        let of_year = day_of_year(self.days);
+        let of_year = || day_of_year(self.days);
         let (value, width) = match directive {
             D::Year => (self.date.year, 4),
             D::YearOfCentury => (self.date.year.rem_euclid(100), 2),
             D::Month => (self.date.month, 2),
             D::Day => (self.date.day, 2),
-            D::DayOfYear => (of_year, 3),
+            D::DayOfYear => (of_year(), 3),
             D::Hour => (hour, 2),
             D::Hour12 => (if hour % 12 == 0 { 12 } else { hour % 12 }, 2),
             D::Minute => (minute, 2),
@@ -58,8 +62,8 @@ impl Moment {
             D::Nanosecond => (micros * 1000, 9),
             D::WeekdayFromSunday => ((weekday(self.days) + 1) % 7, 0),
             D::WeekdayFromMonday => (weekday(self.days) + 1, 0),
-            D::WeekFromSunday => ((of_year + 6 - (weekday(self.days) + 1) % 7) / 7, 2),
-            D::WeekFromMonday => ((of_year + 6 - weekday(self.days)) / 7, 2),
+            D::WeekFromSunday => ((of_year() + 6 - (weekday(self.days) + 1) % 7) / 7, 2),
+            D::WeekFromMonday => ((of_year() + 6 - weekday(self.days)) / 7, 2),
             D::IsoYear => (iso_week(self.days).0, 4),
             D::IsoWeek => (iso_week(self.days).1, 2),
             // No timestamp's seconds leave the range, and a date's fit by far.
@@ -74,8 +78,18 @@ impl Moment {
             D::Zone => return,
         };
         let width = if is_bare { 0 } else { width };
-        // Memory does not refuse to be written to.
-        let _ = write!(out, "{value:0width$}");
+        match (value, width) {
+            (0..100, 2) => {
+                let value = u8::try_from(value).expect("below a hundred");
+                push(digits(&[b'0' + value / 10, b'0' + value % 10]), out);
+            }
+            (1000..10_000, 4) => {
+                let digit = |unit: i64| b'0' + u8::try_from(value / unit % 10).expect("a digit");
+                push(digits(&[digit(1000), digit(100), digit(10), digit(1)]), out);
+            }
+            // Memory does not refuse to be written to.
+            _ => _ = write!(out, "{value:0width$}"),
+        }
     }
 
     fn month_name(&self) -> &'static str {
