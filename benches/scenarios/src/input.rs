@@ -77,8 +77,7 @@ impl FileBatches {
             is_inferred: false,
             is_union: false,
         };
-        let texts: Vec<_> = query.verbatim.iter().map(|run| run.columns.clone()).collect();
-        let decoder = Decoder::with_verbatim(&spec, &texts);
+        let decoder = Decoder::new(&spec);
         Self {
             byte_count: file.metadata().unwrap().len(),
             file,

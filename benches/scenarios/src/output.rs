@@ -24,9 +24,8 @@ impl Output {
     /// Makes the file in an empty directory.
     pub(crate) fn create(directory: &Path, query: &Query) -> Self {
         let format = Format::Csv(CsvOptions::default());
-        let texts: Vec<_> = query.verbatim.iter().map(|run| run.results.clone()).collect();
         Self {
-            encoder: Encoder::with_verbatim(&format, &query.results, &texts).unwrap(),
+            encoder: Encoder::new(&format, &query.results).unwrap(),
             file: File::create(directory.join("results.csv")).unwrap(),
             pending: Vec::with_capacity(2 * WRITE_BYTES),
         }

@@ -8,7 +8,7 @@ use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::fragment::FragmentInput;
 use tidemill_plan::{
     CsvOptions, EventTimeSpec, Format, GeneratorModel, JsonOptions, Partitioning, Settings, Stage,
-    Verbatim, fragment,
+    fragment,
 };
 use tidemill_record::{EventTime, Schema};
 use tidemill_sql::Catalog;
@@ -50,8 +50,6 @@ pub(crate) struct Query {
     pub(crate) source: Schema,
     /// Which of them are decoded, ascending.
     pub(crate) columns: Vec<usize>,
-    /// Columns that pass as text, behind those.
-    pub(crate) verbatim: Vec<Verbatim>,
     /// Where time comes from; `None` where no stage asks for it.
     pub(crate) event_time: Option<EventTimeSpec>,
     /// The stages behind it.
@@ -198,7 +196,6 @@ impl Query {
         Self {
             format: text.format(),
             columns: scan.columns.clone(),
-            verbatim: fragment.verbatim.clone(),
             results: physical.schema.clone(),
             script,
             source,

@@ -61,39 +61,13 @@ impl Decoder {
     /// [`Self::for_parquet`].
     pub fn new(spec: &DecoderSpec<'_>) -> Result<Self, FormatError> {
         let kind = match spec.format {
-            Format::Csv(options) => Kind::Csv(Box::new(CsvDecoder::new(spec, options, &[])?)),
+            Format::Csv(options) => Kind::Csv(Box::new(CsvDecoder::new(spec, options)?)),
             Format::Json(options) => Kind::Json(Box::new(JsonText::new(spec, options)?)),
             Format::Arrow(_) => Kind::Arrow(Box::new(ArrowDecoder::new(spec))),
             Format::Parquet => return Err(FormatError::FooterUnknown),
             Format::Lines(options) => Kind::Lines(Box::new(LineDecoder::new(spec, options)?)),
         };
         Ok(Self { kind })
-    }
-
-    /// Makes a decoder for one partition of CSV, whose batches have a column of type `VARCHAR` behind
-    /// those of [`DecoderSpec::columns`] for each entry of `verbatim`: the text of those columns (at
-    /// least one, of type `BIGINT`, `DOUBLE`, `TIMESTAMP` or `VARCHAR`) as an encoder with the same
-    /// options writes them, without what ends the record. They are held to their types all the same.
-    ///
-    /// # Errors
-    /// As [`Self::new`], and [`FormatError::Options`] for another format.
-    ///
-    /// # Cost
-    /// A field that reads as it would be written is looked at once, and not copied.
-    pub fn with_verbatim(
-        spec: &DecoderSpec<'_>,
-        verbatim: &[Vec<usize>],
-    ) -> Result<Self, FormatError> {
-        match spec.format {
-            Format::Csv(options) => {
-                let decoder = CsvDecoder::new(spec, options, verbatim)?;
-                Ok(Self { kind: Kind::Csv(Box::new(decoder)) })
-            }
-            _ if verbatim.is_empty() => Self::new(spec),
-            _ => Err(FormatError::Options {
-                reason: "only columns of CSV are handed on as text".to_owned(),
-            }),
-        }
     }
 
     /// Makes a decoder for the row groups of the Parquet file with this footer.

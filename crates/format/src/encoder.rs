@@ -1,7 +1,5 @@
 //! The encoder of whichever format.
 
-use std::ops::Range;
-
 use tidemill_plan::{Format, Packing};
 use tidemill_record::{Batch, Schema};
 
@@ -37,7 +35,7 @@ impl Encoder {
     /// [`FormatError::Options`].
     pub fn new(format: &Format, schema: &Schema) -> Result<Self, FormatError> {
         let kind = match format {
-            Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema, &[])?)),
+            Format::Csv(options) => Kind::Csv(Box::new(CsvEncoder::new(options, schema)?)),
             Format::Json(options) => Kind::Json(Box::new(JsonEncoder::new(options, schema)?)),
             Format::Arrow(options) => {
                 Kind::Arrow(Box::new(ArrowEncoder::new(options.form, schema)))
@@ -49,29 +47,6 @@ impl Encoder {
             }
         };
         Ok(Self { kind })
-    }
-
-    /// Makes an encoder of CSV for batches that have one column of text, as
-    /// [`crate::Decoder::with_verbatim`] makes it, in place of each of these ranges of the schema's
-    /// columns. They ascend and do not overlap.
-    ///
-    /// # Errors
-    /// As [`Self::new`], and [`FormatError::Options`] for another format.
-    pub fn with_verbatim(
-        format: &Format,
-        schema: &Schema,
-        verbatim: &[Range<usize>],
-    ) -> Result<Self, FormatError> {
-        match format {
-            Format::Csv(options) => {
-                let encoder = CsvEncoder::new(options, schema, verbatim)?;
-                Ok(Self { kind: Kind::Csv(Box::new(encoder)) })
-            }
-            _ if verbatim.is_empty() => Self::new(format, schema),
-            _ => Err(FormatError::Options {
-                reason: "only columns of CSV are handed on as text".to_owned(),
-            }),
-        }
     }
 
     /// Compresses what is encoded from now on as the format does that within its files. Of text, which is compressed as a

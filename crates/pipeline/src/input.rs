@@ -66,7 +66,7 @@ impl Input {
                 let csv_header = text.csv_header.as_deref();
                 let decoder_spec =
                     DecoderSpec { csv_header, ..text.file.decoder_spec(spec.batch_rows) };
-                let decoder = Decoder::with_verbatim(&decoder_spec, &text.verbatim)?;
+                let decoder = Decoder::new(&decoder_spec)?;
                 let reader = TextReader::open(TextSpec {
                     backend: spec.backend,
                     file: &text.file.file,

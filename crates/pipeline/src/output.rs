@@ -66,7 +66,7 @@ impl Output {
                 let output = FolderOutput::new(sink, &schema, directory, file_number)?;
                 Self::Folders(Box::new(output))
             }
-            OutputSpec::File { sink, schema, directory, file_number, verbatim } => {
+            OutputSpec::File { sink, schema, directory, file_number } => {
                 let writer = FileWriter::create(
                     spec.backend,
                     Arc::clone(&directory),
@@ -75,7 +75,7 @@ impl Output {
                     sink.rolling_bytes,
                 )
                 .await?;
-                let mut encoder = Encoder::with_verbatim(&sink.format, &schema, &verbatim)?;
+                let mut encoder = Encoder::new(&sink.format, &schema)?;
                 let writer =
                     if encoder.pack(sink.packing) { writer } else { writer.packed(sink.packing) };
                 Self::File(FileOutput {

@@ -104,9 +104,6 @@ pub struct TextInput {
     /// Whether what is appended to the file is read, too, for ever, and which files the other pipelines
     /// of the scan read; only without a range.
     pub follow: Option<Arc<Claims>>,
-    /// Columns of CSV that come as text, one column for each entry; see
-    /// [`tidemill_plan::Fragment::verbatim`].
-    pub verbatim: Vec<Vec<usize>>,
 }
 
 /// Row groups of one Parquet file.
@@ -160,8 +157,6 @@ pub enum OutputSpec {
         directory: Arc<OutputDirectory>,
         /// Number in the names of this pipeline's files; no other pipeline of the directory has it.
         file_number: u32,
-        /// Ranges of the schema's columns that come as one column of CSV text each.
-        verbatim: Vec<Range<usize>>,
     },
     /// To standard output.
     Stdout {

@@ -133,7 +133,7 @@ impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
                 continue;
             }
             indent(f, depth)?;
-            write_stage(f, stage, fragment)?;
+            write_stage(f, stage)?;
             depth += 1;
             self.write_note(f, PlanStep::Stage { fragment: number, stage: place }, depth)?;
         }
@@ -169,17 +169,14 @@ impl<N: Fn(PlanStep) -> Option<String>> Annotated<'_, N> {
     }
 }
 
-fn write_stage(f: &mut fmt::Formatter<'_>, stage: &Stage, fragment: &Fragment) -> fmt::Result {
+fn write_stage(f: &mut fmt::Formatter<'_>, stage: &Stage) -> fmt::Result {
     let text = match stage {
         Stage::Compute(columns) => format!("compute {}", projection(&computed(columns))),
         Stage::EventTime(spec) => event_time(spec),
         Stage::Over { spec, .. } => format!("over {}", over(spec)),
         Stage::TopN(spec) => format!("number {}", top_n(spec)),
         Stage::Filter(predicate) => format!("filter {predicate}"),
-        Stage::Project(columns) if fragment.verbatim.is_empty() => {
-            format!("project {}", projection(columns))
-        }
-        Stage::Project(columns) => format!("project {}", partly_verbatim(columns, fragment)),
+        Stage::Project(columns) => format!("project {}", projection(columns)),
         Stage::Aggregate { spec, .. } => format!("aggregate {}", grouping(spec)),
         Stage::Sort(spec) => format!("sort {}", order(spec)),
         Stage::Limit(spec) => format!("limit {}", limit(spec)),
@@ -286,26 +283,6 @@ fn projection(columns: &[NamedExpr]) -> String {
         }
     }
     text
-}
-
-/// A projection some of whose columns stand for several that pass as text.
-fn partly_verbatim(columns: &[NamedExpr], fragment: &Fragment) -> String {
-    let FragmentInput::Scan(scan) = &fragment.input else { return projection(columns) };
-    let shown = columns.iter().map(|column| {
-        let run = match &column.expr.kind {
-            ExprKind::Column { index, .. } => index.checked_sub(scan.columns.len()),
-            _ => None,
-        };
-        match run.map(|run| &fragment.verbatim[run]) {
-            None => projection(std::slice::from_ref(column)),
-            Some(run) => {
-                let fields = &scan.source.schema.fields;
-                let names = run.columns.iter().map(|&column| fields[column].name.as_str());
-                format!("text of ({})", names.collect::<Vec<_>>().join(", "))
-            }
-        }
-    });
-    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn grouping(spec: &AggregateSpec) -> String {

@@ -8,7 +8,6 @@ use crate::computing;
 use crate::lineage::event_time_columns;
 use crate::locality::{Local, local_reason};
 use crate::relation::Scan;
-use crate::verbatim::{self, Verbatim};
 use crate::{
     AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
     SortSpec, SourceDef, Span, TopNSpec,
@@ -128,9 +127,6 @@ pub struct Fragment {
     pub input: FragmentInput,
     /// What is done to it, in order.
     pub stages: Vec<Stage>,
-    /// Columns of the result that come as text, in order; only of a scan whose rows go to the sink.
-    /// The only projection has a column of text for each.
-    pub verbatim: Vec<Verbatim>,
 }
 
 /// What flows into a fragment.
@@ -253,10 +249,7 @@ pub fn fragment(
         order_span: query.order_span,
     };
     let mut fragments = cutter.cut(&query.relation)?;
-    for fragment in &mut fragments {
-        computing::place(fragment);
-        verbatim::pass_text(fragment, &query.sink.connector);
-    }
+    fragments.iter_mut().for_each(computing::place);
     if cutter.proof.is_empty() {
         cutter.proof.push("no grouping, order or limit: no row depends on another".to_owned());
     }
@@ -285,7 +278,7 @@ impl Cutter<'_> {
         Ok(match relation {
             Relation::Scan(scan) => {
                 let input = FragmentInput::Scan(scan.clone());
-                vec![Fragment { input, stages: Vec::new(), verbatim: Vec::new() }]
+                vec![Fragment { input, stages: Vec::new() }]
             }
             Relation::Filter { input, predicate } => {
                 with_stage(self.cut(input)?, &Stage::Filter(predicate.clone()))
@@ -516,7 +509,7 @@ impl Cutter<'_> {
 
 fn gather(children: Vec<Fragment>, merge: Merge) -> Fragment {
     let input = FragmentInput::Gather { children, merge };
-    Fragment { input, stages: Vec::new(), verbatim: Vec::new() }
+    Fragment { input, stages: Vec::new() }
 }
 
 fn with_stage(mut fragments: Vec<Fragment>, stage: &Stage) -> Vec<Fragment> {

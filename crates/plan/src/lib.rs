@@ -4,7 +4,7 @@
 //! [`lines`] and [`log_pattern`] (of logs), [`packing`] (how results are compressed),
 //! [`source_columns`] (what columns a source has), [`expr`] (what one row yields), [`relation`] (what a query does to
 //! its input), [`mod@fragment`] (how that is cut into pipelines), `locality` (why groups lie in one partition),
-//! `computing` (where computed columns are computed), [`verbatim`] (what of it passes as text), [`explain`] (the same
+//! `computing` (where computed columns are computed), [`explain`] (the same
 //! as text). Absent on purpose: text parsing, I/O, and any evaluation.
 
 pub mod aggregate;
@@ -29,7 +29,6 @@ pub mod settings;
 pub mod source_columns;
 pub mod span;
 pub mod times;
-pub mod verbatim;
 pub mod window;
 
 pub use aggregate::{
@@ -65,5 +64,4 @@ pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use source_columns::{Derivation, DerivedColumn, Metadata};
 pub use span::Span;
 pub use times::{TimeForm, Times};
-pub use verbatim::Verbatim;
 pub use window::{WindowKind, WindowSpec};

@@ -99,7 +99,6 @@ impl ScanInputs<'_> {
             csv_header: part.and_then(|part| part.csv_header.clone()),
             record_bytes_max: self.record_bytes_max,
             follow: None,
-            verbatim: Vec::new(),
         })
     }
 

@@ -3,7 +3,6 @@
 //! What has to be known of a partition before anything runs (that its file can be read as the query wants it, and
 //! what it weighs) is looked at while the wave is planned, and dropped again: of a million files it would not fit.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +43,6 @@ pub(crate) enum Outputs {
         schema: Schema,
         directory: Arc<OutputDirectory>,
         first_number: u32,
-        verbatim: Vec<Range<usize>>,
     },
     Stdout {
         format: Format,
@@ -77,8 +75,6 @@ pub(crate) struct ScanPartitions {
     pub(crate) record_bytes_max: usize,
     /// Which files the pipelines have taken, where they are followed.
     pub(crate) claims: Option<Arc<Claims>>,
-    /// Columns of CSV that come as text, one column for each entry.
-    pub(crate) verbatim: Vec<Vec<usize>>,
 }
 
 impl Outputs {
@@ -86,14 +82,13 @@ impl Outputs {
         let number = |first: u32| first + number_of(place);
         match self {
             Self::Seal(merge) => OutputSpec::Seal(merge.clone()),
-            Self::File { sink, schema, directory, first_number, verbatim } => {
+            Self::File { sink, schema, directory, first_number } => {
                 let (mut sink, file_number) = (sink.clone(), number(*first_number));
                 if directory.is_one_file() {
                     sink.format = headed(&sink.format, file_number == 0);
                 }
                 let (schema, directory) = (schema.clone(), Arc::clone(directory));
-                let verbatim = verbatim.clone();
-                OutputSpec::File { sink, schema, directory, file_number, verbatim }
+                OutputSpec::File { sink, schema, directory, file_number }
             }
             Self::Stdout { format, schema, order, first_number, has_header, writer_count } => {
                 let number = number(*first_number);
@@ -165,7 +160,6 @@ impl Alike {
             let mut input = made.map_err(made_late)?.0;
             if let InputSpec::Text(text) = &mut input {
                 text.follow.clone_from(&of.claims);
-                text.verbatim.clone_from(&of.verbatim);
             }
             Ok(input)
         };

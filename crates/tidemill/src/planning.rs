@@ -440,17 +440,13 @@ impl QueryBuilder<'_, '_> {
         let count = u32::try_from(discovered.partitions.len());
         let count = count.expect("partitions are numbered in u32");
         let bad = self.bad_records(&scan.source, count)?;
-        let mut alike = self.alike(&scan.source.name, stages, end, bad, count)?;
-        if let Outputs::File { verbatim, .. } = &mut alike.outputs {
-            *verbatim = fragment.verbatim.iter().map(|run| run.results.clone()).collect();
-        }
+        let alike = self.alike(&scan.source.name, stages, end, bad, count)?;
         let of = ScanPartitions {
             scan: scan.clone(),
             partitions: Arc::clone(&discovered.partitions),
             may_skip: event_time.is_empty(),
             record_bytes_max: self.wave.settings.record_bytes_max,
             claims,
-            verbatim: fragment.verbatim.iter().map(|run| run.columns.clone()).collect(),
         };
         let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
         let pipelines = alike.scanning(of, idle_timeout)?;
@@ -538,8 +534,8 @@ impl QueryBuilder<'_, '_> {
                 let directory = if sink.is_durable { directory } else { directory.without_flush() };
                 Ok(if is_live { directory.live() } else { directory })
             })?;
-        let (sink, verbatim) = (sink.clone(), Vec::new());
-        Ok(Outputs::File { sink, schema, directory, first_number, verbatim })
+        let sink = sink.clone();
+        Ok(Outputs::File { sink, schema, directory, first_number })
     }
 
     /// The first of so many numbers of writers.

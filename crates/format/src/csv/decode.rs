@@ -94,28 +94,15 @@ struct Layout {
 }
 
 impl CsvDecoder {
-    /// `verbatim` as in [`crate::Decoder::with_verbatim`].
-    pub(crate) fn new(
-        spec: &DecoderSpec<'_>,
-        options: &CsvOptions,
-        verbatim: &[Vec<usize>],
-    ) -> Result<Self, FormatError> {
+    pub(crate) fn new(spec: &DecoderSpec<'_>, options: &CsvOptions) -> Result<Self, FormatError> {
         check_options(options)?;
-        let mut needed: Vec<usize> =
-            spec.columns.iter().chain(verbatim.iter().flatten()).copied().collect();
-        needed.sort_unstable();
-        needed.dedup();
-        let times = (options.timestamp_unit, &options.times);
-        let mut rows =
-            Rows::new(spec, &needed, times)?.with_verbatim(spec.schema, &needed, verbatim, options);
+        let needed = spec.columns.to_vec();
+        let rows = Rows::new(spec, (options.timestamp_unit, &options.times))?;
         let layout = (!options.has_header).then(|| Layout {
             field_count: spec.schema.fields.len(),
             fields: needed.clone(),
             has_missing: false,
         });
-        if let Some(layout) = &layout {
-            rows.lay_out(&layout.fields);
-        }
         Ok(Self {
             options: options.clone(),
             schema: spec.schema.clone(),
@@ -171,9 +158,6 @@ impl CsvDecoder {
             left.layout = std::mem::replace(&mut self.layout, text.layout);
         }
         self.earlier.push_back(left);
-        if let Some(layout) = &self.layout {
-            self.rows.lay_out(&layout.fields);
-        }
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
@@ -290,7 +274,6 @@ impl CsvDecoder {
         header::refuse_duplicates(header)?;
         let fields =
             header::matched(header, &self.schema, &self.needed, &self.options, self.is_union)?;
-        self.rows.lay_out(&fields);
         let has_missing = fields.contains(&header::MISSING);
         self.layout = Some(Layout { field_count: header.len(), fields, has_missing });
         Ok(())

@@ -39,7 +39,7 @@ pub(crate) struct JsonDecoder {
 impl JsonDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &JsonOptions) -> Result<Self, FormatError> {
         let times = (options.timestamp_unit, &options.times);
-        let rows = Rows::new(spec, spec.columns, times)?;
+        let rows = Rows::new(spec, times)?;
         Ok(Self {
             frame: TextFrame::default(),
             rows,

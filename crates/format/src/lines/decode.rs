@@ -41,7 +41,7 @@ impl LineDecoder {
         // What the syntax says of its fields nobody had to guess.
         let is_inferred = spec.is_inferred && options.syntax == LineSyntax::Logfmt;
         let spec = &DecoderSpec { is_inferred, ..*spec };
-        let rows = Rows::new(spec, spec.columns, times)?;
+        let rows = Rows::new(spec, times)?;
         let syntax = match &options.syntax {
             LineSyntax::Nginx(pattern) => Syntax::AccessLog(AccessLog::new(pattern, false, spec)?),
             LineSyntax::Apache(pattern) => Syntax::AccessLog(AccessLog::new(pattern, true, spec)?),

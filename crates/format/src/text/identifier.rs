@@ -9,12 +9,6 @@ use super::misfit::{Misfit, misfit};
 use super::number::{self, Fault};
 use tidemill_record::Field;
 
-/// An integer; where nobody declared one, not written as an identifier.
-pub(super) fn integer(text: &[u8], is_inferred: bool) -> Result<i64, Fault> {
-    let value = number::integer(text)?;
-    if is_inferred && has_mark(text) { Err(Fault::Identifier) } else { Ok(value) }
-}
-
 /// Finds those that are written as an identifier among the values of a column that have been read as integers.
 pub(super) fn refuse<F: Fields>(chunk: &Chunk<'_, F>, field: &Field, misfits: &mut Vec<Misfit>) {
     for row in 0..chunk.fields.row_count() {

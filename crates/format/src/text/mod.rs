@@ -4,18 +4,15 @@
 //! found together and make a [`grid`]; any other is looked at by itself and noted in a [`slot`] for each
 //! field. Either way they are [`fields`] to [`rows`], which gathers them and has [`mod@column`] convert the
 //! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
-//! short way for short numbers, and `fours` that for four of them. What is only handed on goes through
-//! [`verbatim`] instead: where [`canonical`] allows it, which [`forms`] remember. [`lanes`] is where SIMD
+//! short way for short numbers, and `fours` that for four of them. [`lanes`] is where SIMD
 //! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell (`crate::encode` has that for many); [`time_text`] writes times, and [`time_form`] those whose form was asked for.
 
-pub(crate) mod canonical;
 pub(crate) mod cell;
 pub(crate) mod cells;
 pub(crate) mod column;
 pub(crate) mod cut;
 pub(crate) mod digits;
 pub(crate) mod fields;
-pub(crate) mod forms;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod fours;
 pub(crate) mod grid;
@@ -31,7 +28,6 @@ pub(crate) mod slot;
 pub(crate) mod time;
 pub(crate) mod time_form;
 pub(crate) mod time_text;
-pub(crate) mod verbatim;
 pub(crate) mod view;
 
 pub(crate) use grid::Grid;

@@ -7,18 +7,17 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_select::filter::filter;
-use tidemill_plan::{CsvOptions, Times, TimestampUnit};
+use tidemill_plan::{Times, TimestampUnit};
 use tidemill_record::batch::Columns;
 use tidemill_record::recycled::{Room, no_bytes};
-use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset, Schema};
+use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset};
 
 use super::cells::Chunk;
 use super::column::TextColumn;
 use super::fields::{Records, Slotted};
 use super::grid::Grid;
-use super::misfit::{ANY_TEXT, Misfit, explained, not_text, remedy};
+use super::misfit::{Misfit, explained, not_text, remedy};
 use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
-use super::verbatim::VerbatimColumn;
 use crate::{DecoderSpec, FormatError, LeftOut};
 
 /// Records are converted so many at a time, so that their slots stay in L1.
@@ -180,12 +179,9 @@ pub(crate) enum NextRecord {
 /// The records of the batch being gathered.
 pub(crate) struct Rows {
     // Fixed at construction.
-    /// Names of the fields that have a slot in each record.
+    /// Names of the columns.
     fields: Vec<String>,
-    /// Columns of values, each with its field.
-    columns: Vec<(usize, TextColumn)>,
-    /// Columns of text.
-    verbatim: Vec<VerbatimColumn>,
+    columns: Vec<TextColumn>,
     batch_rows: usize,
     /// Nobody declared the types, so that whoever reads that a value does not fit is told how.
     is_inferred: bool,
@@ -205,7 +201,6 @@ pub(crate) struct Rows {
     /// Rows among `places` to be left out.
     dropped: Vec<usize>,
     misfits: Vec<Misfit>,
-    verbatim_misfits: Vec<(usize, Misfit)>,
 }
 
 /// Records of a chunk that are no grid.
@@ -226,31 +221,22 @@ struct Bad {
 }
 
 impl Rows {
-    /// `fields` are the columns of the schema that have a slot in each record, ascending, which is the order
-    /// of their slots; the columns of the spec are those of them that become values.
-    ///
     /// # Errors
     /// [`FormatError::UnsupportedColumn`]
     pub(crate) fn new(
         spec: &DecoderSpec<'_>,
-        fields: &[usize],
         times: (TimestampUnit, &Times),
     ) -> Result<Self, FormatError> {
         let DecoderSpec { schema, columns, batch_rows, is_inferred, .. } = *spec;
-        let columns = columns
-            .iter()
-            .map(|&column| {
-                let field = place_of(fields, column);
-                Ok((field, TextColumn::new(&schema.fields[column], times, is_inferred)?))
-            })
-            .collect::<Result<_, _>>()?;
+        let fields = columns.iter().map(|&column| &schema.fields[column]);
         Ok(Self {
-            fields: fields.iter().map(|&field| schema.fields[field].name.clone()).collect(),
-            columns,
-            verbatim: Vec::new(),
+            fields: fields.clone().map(|field| field.name.clone()).collect(),
+            columns: fields
+                .map(|field| TextColumn::new(field, times, is_inferred))
+                .collect::<Result<_, _>>()?,
             batch_rows: batch_rows.max(1),
             is_inferred,
-            slots: SlotTable::new(fields.len(), CHUNK_ROWS),
+            slots: SlotTable::new(columns.len(), CHUNK_ROWS),
             places: Vec::new(),
             converted: 0,
             offsets: Room::default(),
@@ -258,32 +244,7 @@ impl Rows {
             bad: Vec::new(),
             dropped: Vec::new(),
             misfits: Vec::new(),
-            verbatim_misfits: Vec::new(),
         })
-    }
-
-    /// The same with a column of text for each list of columns, behind those of values.
-    pub(crate) fn with_verbatim(
-        mut self,
-        schema: &Schema,
-        fields: &[usize],
-        runs: &[Vec<usize>],
-        options: &CsvOptions,
-    ) -> Self {
-        for run in runs {
-            let field = |&column: &usize| (place_of(fields, column), schema.fields[column].clone());
-            self.verbatim.push(VerbatimColumn::new(
-                run.iter().map(field).collect(),
-                options,
-                self.is_inferred,
-            ));
-        }
-        self
-    }
-
-    /// Takes in where in a record the field of each slot stands; before the first record.
-    pub(crate) fn lay_out(&mut self, fields: &[usize]) {
-        self.verbatim.iter_mut().for_each(|column| column.lay_out(fields));
     }
 
     /// Decodes up to a batch from the frame. To be inlined into a function that is compiled for the
@@ -374,8 +335,8 @@ impl Rows {
         if self.converted == self.places.len() {
             return;
         }
-        for (field, column) in &mut self.columns {
-            let chunk = Chunk { fields: records.fields(*field), frame, side: &self.side };
+        for (field, column) in self.columns.iter_mut().enumerate() {
+            let chunk = Chunk { fields: records.fields(field), frame, side: &self.side };
             column.append(&chunk, &mut self.misfits);
             column.cuts_mut().settle(|row| self.places[self.converted + row].0);
             let remedy = remedy(column.data_type());
@@ -383,34 +344,16 @@ impl Rows {
                 let row = self.converted + misfit.row;
                 let place = self.places[row];
                 let reason = explained(misfit.reason, self.is_inferred, remedy);
-                self.bad.push(Bad { place, field: Some(*field), reason });
+                self.bad.push(Bad { place, field: Some(field), reason });
                 self.dropped.push(row);
             }
         }
-        self.convert_verbatim(frame, records);
         if !is_ascii {
             self.check_utf8(frame);
         }
         self.dropped.sort_unstable();
         self.dropped.dedup();
         self.converted = self.places.len();
-    }
-
-    /// Checks what of the chunk is only handed on.
-    fn convert_verbatim<R: Records>(&mut self, frame: &[u8], records: R) {
-        for column in &mut self.verbatim {
-            column.append((frame, &self.side), records, &mut self.verbatim_misfits);
-            let place_of = |row: usize| self.places[self.converted + row].0;
-            column.cuts_mut().for_each(|cuts| cuts.settle(place_of));
-            for (field, misfit) in self.verbatim_misfits.drain(..) {
-                let row = self.converted + misfit.row;
-                let place = self.places[row];
-                // None of these is a decimal.
-                let reason = explained(misfit.reason, self.is_inferred, ANY_TEXT);
-                self.bad.push(Bad { place, field: Some(field), reason });
-                self.dropped.push(row);
-            }
-        }
     }
 
     /// Drops the records of the chunk that are not UTF-8 as a whole, needed columns or not.
@@ -427,16 +370,14 @@ impl Rows {
                 let reason = not_text(record, error.valid_up_to());
                 self.bad.push(Bad { place, field: None, reason });
                 self.dropped.push(row);
-                self.columns.iter_mut().for_each(|(_, column)| column.blank(row));
-                self.verbatim.iter_mut().for_each(|column| column.blank(row));
+                self.columns.iter_mut().for_each(|column| column.blank(row));
             }
         }
     }
 
     /// Timestamps that lost digits.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = LeftOut> {
-        let values = self.columns.iter().filter_map(|(_, column)| column.left_out());
-        values.chain(self.verbatim.iter().flat_map(VerbatimColumn::left_out))
+        self.columns.iter().filter_map(TextColumn::left_out)
     }
 
     /// Makes the batch, and hands out the bad records in order, one reason each: that of the record
@@ -451,9 +392,8 @@ impl Rows {
             raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
             place: None,
         }));
-        let of_values = self.columns.iter_mut().map(|(_, column)| column.cuts_mut());
-        let of_texts = self.verbatim.iter_mut().flat_map(VerbatimColumn::cuts_mut);
-        of_values.chain(of_texts).for_each(|cuts| cuts.locate(frame.start));
+        let cuts = self.columns.iter_mut().map(TextColumn::cuts_mut);
+        cuts.for_each(|cuts| cuts.locate(frame.start));
         let row_count = self.places.len();
         if row_count == 0 {
             self.side.clear();
@@ -462,9 +402,8 @@ impl Rows {
         self.offsets.extend(self.places.iter().map(|place| frame.start + u64::from(place.0)));
         let mut offsets = self.offsets.finish::<UInt64Type>(None).as_primitive().clone();
         let side = buffer_of(&mut self.side);
-        let values = self.columns.iter_mut().map(|(_, column)| column.finish(&frame.bytes, &side));
-        let texts = self.verbatim.iter_mut().map(|column| column.finish(&frame.bytes));
-        let mut columns: Columns = values.chain(texts).collect();
+        let columns = self.columns.iter_mut().map(|column| column.finish(&frame.bytes, &side));
+        let mut columns: Columns = columns.collect();
         if !self.dropped.is_empty() {
             let mut keep = vec![true; row_count];
             self.dropped.drain(..).for_each(|row| keep[row] = false);
@@ -484,9 +423,4 @@ impl Rows {
 /// Bytes to be pointed into, if there are any; those of most batches have none.
 pub(super) fn buffer_of(bytes: &mut Vec<u8>) -> Buffer {
     if bytes.is_empty() { no_bytes() } else { Buffer::from_vec(std::mem::take(bytes)) }
-}
-
-/// Which of the fields a column is.
-fn place_of(fields: &[usize], column: usize) -> usize {
-    fields.binary_search(&column).expect("every needed column has a slot")
 }

@@ -18,5 +18,4 @@ mod members;
 mod parts;
 mod round_trip;
 mod time_forms;
-mod verbatim;
 mod written;
