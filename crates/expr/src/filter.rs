@@ -1,17 +1,30 @@
 //! Keeps the rows for which a predicate is TRUE.
 
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
+use arrow_buffer::BooleanBuffer;
+use arrow_select::filter::prep_null_mask_filter;
 use tidemill_plan::{Expr, ExprKind, Function};
-use tidemill_record::{BadRecord, Batch, DataType};
+use tidemill_record::{BadRecord, Batch, Columns, DataType};
 
-use crate::outcome::{Output, evaluate};
+use crate::outcome::{Output, evaluate, evaluate_all};
 use crate::selection::Selection;
+use crate::value::Rows;
 use crate::{Context, ExprError, compile};
 
 /// Keeps the rows for which a predicate is TRUE; FALSE and NULL rows go.
 pub struct Filter {
     output: [Output; 1],
     selection: Selection,
+}
+
+/// What a predicate says of some rows, one bit a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// It is TRUE.
+    pub wanted: BooleanBuffer,
+    /// It fails; `None` where it does for no row.
+    pub failed: Option<BooleanBuffer>,
 }
 
 impl Filter {
@@ -55,5 +68,41 @@ impl Filter {
                 self.selection.keep(batch, mask)
             }
         }
+    }
+
+    /// Says of rows, as columns of `row_count` values each, which ones the predicate keeps.
+    ///
+    /// # Panics
+    /// If a column is not of the type that the predicate was compiled for.
+    ///
+    /// # Cost
+    /// As [`Self::apply`], without the copy of the rows that stay.
+    #[must_use]
+    pub fn judge(&self, columns: &[ArrayRef], row_count: usize) -> Judged {
+        if row_count == 0 {
+            return Judged { wanted: BooleanBuffer::new_unset(0), failed: None };
+        }
+        if let Ok(mask) = evaluate_all(&self.output, &Rows::new(columns, row_count)) {
+            return Judged { wanted: truths(mask[0].as_boolean()), failed: None };
+        }
+        let offsets = UInt64Array::from_value(0, row_count);
+        let batch = Batch::new(columns.iter().cloned().collect::<Columns>(), offsets);
+        let outcome = evaluate(&self.output, &batch, &mut Vec::new());
+        let mask = truths(outcome.columns[0].as_boolean());
+        let Some(survivors) = &outcome.survivors else {
+            return Judged { wanted: mask, failed: None };
+        };
+        let survivors = survivors.values();
+        let mut of_survivors = mask.iter();
+        let wanted = survivors.iter().map(|stays| stays && of_survivors.next() == Some(true));
+        Judged { wanted: wanted.collect(), failed: Some(!survivors) }
+    }
+}
+
+/// Where a mask is TRUE, and not NULL.
+fn truths(mask: &BooleanArray) -> BooleanBuffer {
+    match mask.null_count() {
+        0 => mask.values().clone(),
+        _ => prep_null_mask_filter(mask).values().clone(),
     }
 }

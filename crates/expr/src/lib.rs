@@ -41,5 +41,5 @@ pub use compile::check;
 pub use constant::{constant_column, evaluate_constant};
 pub use context::Context;
 pub use error::ExprError;
-pub use filter::Filter;
+pub use filter::{Filter, Judged};
 pub use project::Project;

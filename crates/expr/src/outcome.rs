@@ -37,7 +37,7 @@ pub(crate) fn evaluate(outputs: &[Output], batch: &Batch, bad: &mut Vec<BadRecor
             |output: &Output| arrow_array::new_empty_array(&output.node.data_type().arrow());
         return Outcome { columns: outputs.iter().map(empty).collect(), survivors: None };
     }
-    match evaluate_all(outputs, batch) {
+    match evaluate_all(outputs, &Rows::new(batch.columns(), batch.row_count())) {
         Ok(columns) => Outcome { columns, survivors: None },
         Err((at, failure)) => Search::new(outputs, batch, bad, usize::MAX).over_all(at, failure).0,
     }
@@ -58,7 +58,7 @@ pub(crate) fn evaluate_some(
         }
         let is_all = row_count == batch.row_count();
         let rows = if is_all { batch.clone() } else { batch.slice(0, row_count) };
-        match evaluate_all(outputs, &rows) {
+        match evaluate_all(outputs, &Rows::new(rows.columns(), row_count)) {
             Err((_, Failure::Large)) if row_count > 1 => *rows_max = row_count / 2,
             Ok(columns) => {
                 *rows_max = rows_max.saturating_mul(2);
@@ -75,10 +75,12 @@ pub(crate) fn evaluate_some(
 const BYTES_MAX: usize = 16 << 20;
 
 /// Every output over all rows, or the index of the first output that fails, and why.
-fn evaluate_all(outputs: &[Output], batch: &Batch) -> Result<Columns, (usize, Failure)> {
-    let rows = Rows::new(batch.columns(), batch.row_count());
+pub(crate) fn evaluate_all(
+    outputs: &[Output],
+    rows: &Rows<'_>,
+) -> Result<Columns, (usize, Failure)> {
     let compute = |(at, output): (usize, &Output)| {
-        let array = output.node.evaluate(&rows).and_then(|v| v.into_array(rows.row_count()));
+        let array = output.node.evaluate(rows).and_then(|v| v.into_array(rows.row_count()));
         array.map_err(|failure| (at, failure))
     };
     outputs.iter().enumerate().map(compute).collect()
@@ -145,7 +147,8 @@ impl<'a> Search<'a> {
         if self.byte_count > self.bytes_max {
             return;
         }
-        match evaluate_all(self.outputs, &self.batch.slice(start, row_count)) {
+        let rows = self.batch.slice(start, row_count);
+        match evaluate_all(self.outputs, &Rows::new(rows.columns(), row_count)) {
             Ok(columns) => {
                 self.byte_count += columns.iter().map(text_bytes).sum::<usize>();
                 self.row_count = start + row_count;

@@ -10,7 +10,7 @@ use crate::csv::decode::CsvDecoder;
 use crate::json::framed::JsonText;
 use crate::lines::decode::LineDecoder;
 use crate::parquet::{Footer, ParquetDecoder};
-use crate::{ArrowFooter, FormatError, LeftOut};
+use crate::{ArrowFooter, Filtered, FormatError, LeftOut, RowFilter};
 
 /// What a decoder is to make of its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,34 @@ impl Decoder {
     #[must_use]
     pub fn for_arrow_file(spec: &DecoderSpec<'_>, footer: &ArrowFooter) -> Self {
         Self { kind: Kind::Arrow(Box::new(ArrowDecoder::of_messages(spec, footer))) }
+    }
+
+    /// Leaves out rows from now on that the filter does not keep, before the rest of their columns is decoded.
+    /// `columns` are those it reads, as places in [`DecoderSpec::columns`], ascending. `false` where this
+    /// decoder decodes all there is: whoever asked filters its batches.
+    ///
+    /// A record that is left out is held to its structure, its UTF-8 and these columns, and to nothing else. Where
+    /// several columns of a record do not fit, the one that makes it bad is the first of these, or else the first
+    /// of the others.
+    pub fn filter_rows(&mut self, columns: &[usize], filter: Box<dyn RowFilter>) -> bool {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.rows_mut().filter_by(columns, filter),
+            Kind::Json(decoder) => decoder.rows_mut().filter_by(columns, filter),
+            Kind::Lines(decoder) => decoder.rows_mut().filter_by(columns, filter),
+            Kind::Arrow(_) | Kind::Parquet(_) => return false,
+        }
+        true
+    }
+
+    /// What the filter has made of the records that were decoded since this was last asked, those of the last
+    /// batch among them; `None` where there is no filter.
+    pub fn take_filtered(&mut self) -> Option<Filtered> {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.rows_mut().take_filtered(),
+            Kind::Json(decoder) => decoder.rows_mut().take_filtered(),
+            Kind::Lines(decoder) => decoder.rows_mut().take_filtered(),
+            Kind::Arrow(_) | Kind::Parquet(_) => None,
+        }
     }
 
     /// Says that the text begins at this offset, which is 0 unless said otherwise. Another one than

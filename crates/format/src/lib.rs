@@ -21,6 +21,7 @@ mod lines;
 mod lost;
 pub mod parquet;
 mod part;
+mod row_filter;
 mod shown;
 mod text;
 
@@ -37,4 +38,5 @@ pub use json::recognize::json_layout;
 pub use lines::recognize::{access_log, key_value_pairs};
 pub use lost::{LeftOut, Lost};
 pub use part::{Joint, Part};
+pub use row_filter::{Filtered, Judgement, RowFilter};
 pub use shown::ShownValues;

@@ -57,7 +57,7 @@ impl Added {
         Ok(Self { place, columns, are_offsets_rows, row_count: 0 })
     }
 
-    /// Adds the columns to a batch, with which `bad` were found.
+    /// Adds the columns to a batch, with which `bad` were found; `rejected` have been left out of it.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -65,6 +65,7 @@ impl Added {
         &mut self,
         batch: Batch,
         bad: &[BadRecord],
+        rejected: &[u64],
     ) -> Result<Batch, PipelineError> {
         if self.columns.is_empty() {
             return Ok(batch);
@@ -79,30 +80,31 @@ impl Added {
                     }
                     column.slice(0, row_count)
                 }
-                Column::Row => Arc::new(self.rows(offsets.values(), bad)),
+                Column::Row => Arc::new(self.rows(offsets.values(), bad, rejected)),
             };
             columns.insert(self.place + index, array);
         }
-        self.row_count += count(row_count + bad.len());
+        self.row_count += count(row_count + bad.len() + rejected.len());
         Ok(Batch::new(columns, offsets))
     }
 
     /// Counts records of which none is left.
-    pub(crate) fn pass(&mut self, bad: &[BadRecord]) {
-        self.row_count += count(bad.len());
+    pub(crate) fn pass(&mut self, bad: &[BadRecord], rejected_count: usize) {
+        self.row_count += count(bad.len() + rejected_count);
     }
 
-    /// For each record its number in the file; bad ones have theirs, too.
-    fn rows(&self, offsets: &[u64], bad: &[BadRecord]) -> Int64Array {
+    /// For each record its number in the file; bad ones have theirs, too, and those that were left out.
+    fn rows(&self, offsets: &[u64], bad: &[BadRecord], rejected: &[u64]) -> Int64Array {
         if self.are_offsets_rows {
             return offsets.iter().map(|&offset| number(offset)).collect();
         }
-        let mut bad: Vec<u64> = bad.iter().map(|record| record.offset.0).collect();
-        bad.sort_unstable();
-        let mut bad = bad.into_iter().peekable();
+        let bad = bad.iter().map(|record| record.offset.0);
+        let mut gone: Vec<u64> = bad.chain(rejected.iter().copied()).collect();
+        gone.sort_unstable();
+        let mut gone = gone.into_iter().peekable();
         let mut next = self.row_count;
         let rows = offsets.iter().map(|&offset| {
-            while bad.next_if(|&bad| bad < offset).is_some() {
+            while gone.next_if(|&gone| gone < offset).is_some() {
                 next += 1;
             }
             next += 1;
@@ -148,21 +150,25 @@ mod tests {
         let format = Format::Json(JsonOptions::default());
         let mut added = Added::new(&columns, 1, &format).unwrap();
         let rows = |batch: &Batch| batch.column(1).as_primitive::<Int64Type>().values().to_vec();
-        // Records begin at 0, 10, 20, …; those at 0, 30, 60, 70 are bad.
-        let first = added.apply(batch(&[10, 20]), &[bad(30), bad(0)]).unwrap();
+        // Records begin at 0, 10, 20, …; those at 0, 30, 60, 100 are bad, and those at 70, 90, 120 left out.
+        let first = added.apply(batch(&[10, 20]), &[bad(30), bad(0)], &[]).unwrap();
         assert_eq!(rows(&first), [1, 2]);
         assert_eq!(first.columns().len(), 4);
-        assert_eq!(rows(&added.apply(batch(&[40, 50]), &[]).unwrap()), [4, 5]);
-        added.pass(&[bad(60), bad(70)]);
-        let last = added.apply(batch(&[80]), &[]).unwrap();
-        assert_eq!(rows(&last), [8]);
-        assert_eq!(last.column(2).as_primitive::<arrow_array::types::Int32Type>().values(), &[7]);
+        assert_eq!(rows(&added.apply(batch(&[40, 50]), &[], &[]).unwrap()), [4, 5]);
+        added.pass(&[bad(60)], 1);
+        let last = added.apply(batch(&[80, 110]), &[bad(100)], &[90, 120]).unwrap();
+        assert_eq!(rows(&last), [8, 11]);
+        assert_eq!(rows(&added.apply(batch(&[130]), &[], &[]).unwrap()), [13]);
+        assert_eq!(
+            last.column(2).as_primitive::<arrow_array::types::Int32Type>().values(),
+            &[7, 7]
+        );
     }
 
     #[test]
     fn an_offset_of_a_columnar_format_is_its_row() {
         let mut added = Added::new(&[AddedColumn::Row], 2, &Format::Parquet).unwrap();
-        let numbered = added.apply(batch(&[5, 9]), &[bad(7)]).unwrap();
+        let numbered = added.apply(batch(&[5, 9]), &[bad(7)], &[8]).unwrap();
         assert_eq!(numbered.column(2).as_primitive::<Int64Type>().values(), &[5, 9]);
     }
 }

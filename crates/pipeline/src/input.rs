@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tidemill_aggregate::Gathering;
-use tidemill_format::{Decoder, DecoderSpec, LeftOut};
+use tidemill_format::{Decoder, DecoderSpec, Filtered, LeftOut};
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_rt::{Waiting, Wake};
@@ -15,6 +15,7 @@ use crate::added::Added;
 use crate::closing::ClosingInput;
 use crate::gathered::GatheredInput;
 use crate::held::{Held, count};
+use crate::scan_filter::ScanFilter;
 use crate::{FileInput, InputSpec, MessageInput, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
@@ -35,6 +36,9 @@ pub(crate) struct ByteInput {
     decoder: Decoder,
     reader: FileReader,
     added: Added,
+    /// What the decoder's filter has made of the records of the last batch, and how many it has left out before.
+    filtered: Option<Filtered>,
+    rejected_before: usize,
     /// The decoder still holds input that the reader lent.
     is_decoding: bool,
     /// Bad records were to be dealt with before more is read.
@@ -52,6 +56,24 @@ pub(crate) struct ByteInput {
 const NOTHING: Merge = Merge::Limited(LimitSpec { skip: 0, keep: None });
 
 impl Input {
+    /// How many columns the records of a file have that are read, where there is a decoder.
+    pub(crate) fn recorded_count(spec: &InputSpec) -> Option<usize> {
+        match spec {
+            InputSpec::Text(text) => Some(text.file.columns.len()),
+            InputSpec::RowGroups(groups) => Some(groups.file.columns.len()),
+            InputSpec::Messages(messages) => Some(messages.file.columns.len()),
+            _ => None,
+        }
+    }
+
+    /// Has the decoder leave out what the conditions do; `false` where there is none that can.
+    pub(crate) fn filter_rows(&mut self, filter: ScanFilter) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.decoder.filter_rows(&filter.columns, filter.conditions),
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => false,
+        }
+    }
+
     /// Opens what the spec names.
     ///
     /// # Errors
@@ -140,6 +162,23 @@ impl Input {
             Self::Columns(reader) => Ok(reader.next_batch(rows_max)?),
             Self::Gathered(gathered) => gathered.next_batch(),
             Self::Closing(closing) => closing.next_batch(),
+        }
+    }
+
+    /// What the filter of a decoder has made of the records of the batch that was given last; `None` where there
+    /// is none.
+    pub(crate) fn take_filtered(&mut self) -> Option<Filtered> {
+        match self {
+            Self::Bytes(bytes) => bytes.filtered.take(),
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => None,
+        }
+    }
+
+    /// How many records a decoder has left out without giving a batch, since this was last asked.
+    pub(crate) fn take_rejected(&mut self) -> usize {
+        match self {
+            Self::Bytes(bytes) => std::mem::take(&mut bytes.rejected_before),
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => 0,
         }
     }
 
@@ -310,6 +349,8 @@ impl ByteInput {
             decoder,
             reader,
             added,
+            filtered: None,
+            rejected_before: 0,
             is_decoding: false,
             is_held_up: false,
             group_bytes_max: u64::MAX,
@@ -345,11 +386,16 @@ impl ByteInput {
         loop {
             if self.is_decoding {
                 let before = bad.len();
-                if let Some(batch) = self.decoder.decode(bad)? {
-                    let batch = self.added.apply(batch, &bad[before..])?;
+                let decoded = self.decoder.decode(bad)?;
+                let filtered = self.decoder.take_filtered();
+                let rejected = filtered.as_ref().map_or(&[][..], |rows| rows.rejected.values());
+                if let Some(batch) = decoded {
+                    let batch = self.added.apply(batch, &bad[before..], rejected)?;
+                    self.filtered = filtered;
                     return Ok(Polled::Ready(batch));
                 }
-                self.added.pass(&bad[before..]);
+                self.added.pass(&bad[before..], rejected.len());
+                self.rejected_before += rejected.len();
                 let consumed = self.decoder.consumed();
                 self.bytes_in += consumed;
                 self.reader.consume(consumed);

@@ -1,7 +1,7 @@
 //! One partition's data path, from the bytes that arrive to the bytes that leave.
 //!
 //! Start with [`Pipeline::turn`]: the one place where the stages meet. `input` makes batches (`added` is
-//! what is known beside their records),
+//! what is known beside their records, `scan_filter` what decoders are told of the conditions on them),
 //! `processor` applies the plan's stages to them (`step` is one stage, `seal` what a gather is given),
 //! `output` writes what comes out. A gather is the same pipeline with sealed tables for input. Absent
 //! on purpose: SQL, assignment, threads, locks, atomics and channels: a pipeline shares nothing and
@@ -22,6 +22,7 @@ mod order;
 mod output;
 mod pipeline;
 mod processor;
+mod scan_filter;
 mod seal;
 mod segment_clock;
 mod spec;

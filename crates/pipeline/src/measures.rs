@@ -103,6 +103,19 @@ impl StepMeter {
         measure.rows_out += row_count(results);
     }
 
+    /// The first `step_count` steps have been spared `rejected` rows, which the last of them would have left out, and
+    /// `kept` more, which it would have kept.
+    pub(crate) fn note_spared(&mut self, step_count: usize, rejected: usize, kept: usize) {
+        if !self.is_on() {
+            return;
+        }
+        for (at, measure) in self.0[..step_count].iter_mut().enumerate() {
+            let is_last = at + 1 == step_count;
+            measure.rows_in += count(rejected + kept);
+            measure.rows_out += count(if is_last { kept } else { rejected + kept });
+        }
+    }
+
     /// What a step holds between two turns.
     pub(crate) fn note_held(&mut self, place: usize, held: &Held) {
         let measure = &mut self.0[place];

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::UInt64Array;
 use tidemill_aggregate::{FarAhead, Late, Sealed, SplitTimes};
-use tidemill_format::LeftOut;
+use tidemill_format::{Filtered, LeftOut};
 use tidemill_record::{
     BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
 };
@@ -16,6 +16,7 @@ use crate::measures::StepMeasure;
 use crate::order::{Event, Judged, Key};
 use crate::output::Output;
 use crate::processor::Processor;
+use crate::scan_filter::ScanFilter;
 use crate::{
     Delivery, Held, InputSpec, KeyAudit, Measures, OutputSpec, PipelineError, PipelineSpec, Seen,
     Statistics,
@@ -28,6 +29,8 @@ pub struct Pipeline {
     processor: Processor,
     output: Output,
     bad_records: BadRecordPolicy,
+    /// The first steps, which the input applies to the records that it gives.
+    filter_step_count: usize,
     /// Rows a batch holds at most.
     batch_rows: usize,
     /// Bad records that reading has found ahead of the records that it gave, in order of offset.
@@ -54,6 +57,10 @@ pub struct Pipeline {
 struct Taken {
     /// Of records of a source.
     offsets: Option<UInt64Array>,
+    /// Of those that the input left out beside them.
+    rejected: Option<UInt64Array>,
+    /// How many it left out before.
+    rejected_before: usize,
     /// Those that were bad as they were read.
     bad: Vec<Offset>,
 }
@@ -62,9 +69,13 @@ impl Taken {
     /// How many there are, up to the one that ended the input, if one did.
     fn count(&self, end: Option<Offset>) -> u64 {
         let is_wanted = |offset: u64| end.is_none_or(|end| offset <= end.0);
-        let offsets = self.offsets.as_ref().map_or(&[][..], |offsets| offsets.values());
-        let read = offsets.partition_point(|&offset| is_wanted(offset));
-        rows(read + self.bad.iter().filter(|offset| is_wanted(offset.0)).count())
+        let read = [&self.offsets, &self.rejected].into_iter().flatten();
+        let read = read.map(|offsets| offsets.values().partition_point(|&at| is_wanted(at)));
+        rows(
+            self.rejected_before
+                + read.sum::<usize>()
+                + self.bad.iter().filter(|offset| is_wanted(offset.0)).count(),
+        )
     }
 }
 
@@ -202,7 +213,7 @@ impl Pipeline {
         if let Some(is_first) = spec.input.piece_of_file() {
             processor.be_piece_of_file(is_first);
         }
-        let input = Input::open(&mut spec, waiting).await?;
+        let (input, filter_step_count) = open_input(&mut spec, waiting).await?;
         let bad_records = BadRecordPolicy::new(&spec);
         let output = Output::open(&mut spec).await?;
         Ok(Self {
@@ -210,6 +221,7 @@ impl Pipeline {
             processor,
             output,
             bad_records,
+            filter_step_count,
             batch_rows: spec.batch_rows,
             found: Vec::new(),
             bad: Vec::new(),
@@ -259,7 +271,7 @@ impl Pipeline {
         self.bad_records = BadRecordPolicy::new(&spec);
         // Its memory serves the next.
         self.input = Input::nothing();
-        self.input = Input::open(&mut spec, waiting).await?;
+        (self.input, self.filter_step_count) = open_input(&mut spec, waiting).await?;
         Ok(())
     }
 
@@ -292,6 +304,7 @@ impl Pipeline {
         }
         let begun = self.begin();
         let polled = self.input.next_batch(self.batch_rows, &mut self.found).await;
+        let spared_count = self.take_filtered(polled.as_ref().ok());
         if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
             measures.input.time += begun.elapsed();
             if let Ok(Polled::Ready(batch)) = &polled {
@@ -318,7 +331,7 @@ impl Pipeline {
         }
         self.taken.offsets = self.input.is_records().then(|| batch.offsets().clone());
         self.changes.push(batch);
-        self.processor.apply(&mut self.changes, &mut self.bad);
+        self.processor.apply(spared_count, &mut self.changes, &mut self.bad);
         self.settle().await?;
 
         let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -327,6 +340,32 @@ impl Pipeline {
             return Ok(Progress::Ended);
         }
         Ok(Progress::Advanced(row_count))
+    }
+
+    /// Takes in what the input has left out, and says how many of the first steps need not see the batch.
+    fn take_filtered(&mut self, polled: Option<&Polled<Batch>>) -> usize {
+        if self.filter_step_count == 0 {
+            return 0;
+        }
+        let before = self.input.take_rejected();
+        self.taken.rejected_before += before;
+        let filtered = self.input.take_filtered();
+        let kept = match polled {
+            Some(Polled::Ready(batch)) => batch.row_count(),
+            _ => 0,
+        };
+        let (rejected, is_in_doubt) = match filtered {
+            Some(Filtered { rejected, is_in_doubt }) => (Some(rejected), is_in_doubt),
+            None => (None, false),
+        };
+        let rejected_count = before + rejected.as_ref().map_or(0, UInt64Array::len);
+        self.taken.rejected = rejected;
+        if let Some(measures) = &mut self.measures {
+            measures.input.rows_out += rows(rejected_count);
+        }
+        let spared = if is_in_doubt { 0 } else { kept };
+        self.processor.note_spared(self.filter_step_count, rejected_count, spared);
+        if is_in_doubt { 0 } else { self.filter_step_count }
     }
 
     /// When something begins, if that is measured.
@@ -424,7 +463,7 @@ impl Pipeline {
     /// Counts the records of this turn, up to the one that ended the input, if one did.
     fn count_taken(&mut self, end: Option<Key>) {
         self.statistics.records_in += self.taken.count(end.and_then(Key::record));
-        self.taken.offsets = None;
+        (self.taken.offsets, self.taken.rejected, self.taken.rejected_before) = (None, None, 0);
         self.taken.bad.clear();
     }
 
@@ -739,6 +778,22 @@ impl Pipeline {
     fn text_of(&self, offset: Offset) -> Option<Vec<u8>> {
         self.input.raw_record(offset).map(<[u8]>::to_vec)
     }
+}
+
+/// Opens the input of a pipeline, and says how many of the first steps it applies itself.
+async fn open_input(
+    spec: &mut PipelineSpec,
+    waiting: Option<&Waiting>,
+) -> Result<(Input, usize), PipelineError> {
+    let filter = match Input::recorded_count(&spec.input) {
+        Some(count) => ScanFilter::of(&spec.stages, count, &spec.context)?,
+        None => None,
+    };
+    let mut input = Input::open(spec, waiting).await?;
+    let Some(filter) = filter else { return Ok((input, 0)) };
+    let step_count = filter.step_count;
+    let is_filtering = input.filter_rows(filter);
+    Ok((input, if is_filtering { step_count } else { 0 }))
 }
 
 fn rows(count: usize) -> u64 {

@@ -128,12 +128,17 @@ impl Processor {
         self.order.begin_input();
     }
 
-    /// Applies every stage to a batch, in place: what is there afterwards has left the last stage. What is
-    /// bad, late or fails on the way is for [`Self::judge`].
+    /// Applies every stage but the first `spared_count` to a batch, in place: what is there afterwards has left the
+    /// last stage. What is bad, late or fails on the way is for [`Self::judge`].
     ///
     /// # Cost
     /// O(rows), plus the rows of windows that close.
-    pub(crate) fn apply(&mut self, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {
+    pub(crate) fn apply(
+        &mut self,
+        spared_count: usize,
+        batches: &mut Vec<Batch>,
+        bad: &mut Vec<BadRecord>,
+    ) {
         debug_assert!(!self.is_leaving(), "what leaves with the last batch has left");
         if self.are_records {
             batches.iter().for_each(|batch| self.order.begin(batch));
@@ -141,7 +146,12 @@ impl Processor {
             self.order.begin_rows();
             batches.iter_mut().for_each(|batch| self.order.note_rows(INPUT, batch));
         }
-        self.apply_from(0, batches, bad);
+        self.apply_from(spared_count, batches, bad);
+    }
+
+    /// Notes that the first steps have been spared rows, as [`StepMeter::note_spared`].
+    pub(crate) fn note_spared(&mut self, step_count: usize, rejected: usize, kept: usize) {
+        self.meter.note_spared(step_count, rejected, kept);
     }
 
     fn apply_from(&mut self, first: usize, batches: &mut Vec<Batch>, bad: &mut Vec<BadRecord>) {

@@ -316,6 +316,13 @@ impl Expr {
         is_sure && self.children().into_iter().all(Self::is_total)
     }
 
+    /// Whether a function of the embedding program is called somewhere in it.
+    #[must_use]
+    pub fn calls_user_function(&self) -> bool {
+        matches!(self.kind, ExprKind::CallUser { .. })
+            || self.children().into_iter().any(Self::calls_user_function)
+    }
+
     /// Calls `visit` with the index of every column this expression reads; repeats are possible.
     pub fn for_each_column(&self, visit: &mut impl FnMut(usize)) {
         if let ExprKind::Column { index, .. } = &self.kind {

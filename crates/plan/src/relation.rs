@@ -186,8 +186,9 @@ impl Scan {
         self.columns.split_at(self.columns.partition_point(|&column| column < recorded_count))
     }
 
-    /// The conditions of the filter in the order in which they are applied: what holds a declared
-    /// column to its limit alone, so that a record it makes bad names the column, then the rest.
+    /// The conditions of the filter in the order in which they are applied: what holds a declared column that the
+    /// query's own condition reads to its limit, that condition, and what holds the others. Each limit stands
+    /// alone, so that a record it makes bad names the column.
     #[must_use]
     pub fn conditions(&self) -> Vec<Expr> {
         let is_limit =
@@ -197,12 +198,23 @@ impl Scan {
             Some(Expr { kind: ExprKind::And(mut terms), data_type, span }) => {
                 let limit_count = terms.iter().take_while(|term| is_limit(term)).count();
                 let mut rest = terms.split_off(limit_count);
+                let mut is_read = vec![false; self.columns.len()];
+                rest.iter()
+                    .for_each(|term| term.for_each_column(&mut |column| is_read[column] = true));
+                let reads_it = |limit: &Expr| {
+                    let mut reads = false;
+                    limit.for_each_column(&mut |column| reads |= is_read[column]);
+                    reads
+                };
+                let (mut conditions, others): (Vec<Expr>, Vec<Expr>) =
+                    terms.into_iter().partition(reads_it);
                 match rest.len() {
                     0 => {}
-                    1 => terms.append(&mut rest),
-                    _ => terms.push(Expr { kind: ExprKind::And(rest), data_type, span }),
+                    1 => conditions.append(&mut rest),
+                    _ => conditions.push(Expr { kind: ExprKind::And(rest), data_type, span }),
                 }
-                terms
+                conditions.extend(others);
+                conditions
             }
             Some(other) => vec![other],
         }

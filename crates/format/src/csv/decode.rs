@@ -214,6 +214,10 @@ impl CsvDecoder {
         self.rows.decode(&mut self.frame, bad, &mut parser)
     }
 
+    pub(crate) fn rows_mut(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
     pub(crate) fn let_go(&mut self) {
         self.frame.let_go();
     }
@@ -308,7 +312,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         if row_count == 0 {
             return None;
         }
-        Some(Grid { stops, field_count: *field_count, fields, is_ascii })
+        Some(Grid { stops, stride: *field_count, fields, is_ascii })
     }
 
     #[inline(always)]

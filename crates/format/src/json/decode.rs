@@ -94,6 +94,10 @@ impl JsonDecoder {
         self.rows.decode(&mut self.frame, bad, &mut parser)
     }
 
+    pub(crate) fn rows_mut(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
     pub(crate) fn let_go(&mut self) {
         self.frame.let_go();
     }

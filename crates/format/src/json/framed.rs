@@ -8,7 +8,7 @@ use tidemill_record::{BadRecord, Batch, Frames, Offset};
 use super::decode::JsonDecoder;
 use super::framing::{Framed, Framing, Misplaced};
 use super::recognize::layout_of;
-use crate::text::TextFrame;
+use crate::text::{Rows, TextFrame};
 use crate::{DecoderSpec, FormatError, LeftOut};
 
 /// Decodes one partition of JSON.
@@ -121,6 +121,10 @@ impl JsonText {
             Found::Nothing(_) => 0,
             Found::Values(values) => values.consumed() as u64,
         }
+    }
+
+    pub(crate) fn rows_mut(&mut self) -> &mut Rows {
+        self.lines.rows_mut()
     }
 
     pub(crate) fn let_go(&mut self) {

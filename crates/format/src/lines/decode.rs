@@ -69,6 +69,10 @@ impl LineDecoder {
         self.rows.decode(&mut self.frame, bad, &mut self.syntax)
     }
 
+    pub(crate) fn rows_mut(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
     pub(crate) fn let_go(&mut self) {
         self.frame.let_go();
     }

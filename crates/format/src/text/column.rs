@@ -6,11 +6,14 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
-use arrow_array::{ArrayRef, BinaryViewArray, BooleanArray, Decimal128Array};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, Decimal128Array,
+};
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBufferBuilder};
 use tidemill_plan::{TimeForm, Times, TimestampUnit};
 use tidemill_record::recycled::{Room, Sources};
@@ -25,6 +28,7 @@ use super::lanes::{Baseline, Lanes, Level};
 use super::misfit::Misfit;
 use super::number::{self, Fault};
 use super::slot::Tag;
+use super::view::{INLINE_BYTES_MAX, inline_view, long_view};
 use super::{identifier, kinds, literal, time};
 use crate::{FormatError, LeftOut};
 
@@ -91,6 +95,35 @@ impl TextColumn {
         let (field, level) = (field.clone(), Level::detect());
         let cuts = Cuts::default();
         Ok(Self { field, unit, is_inferred, level, nulls, values, cuts })
+    }
+
+    /// A column of the same kind, without values.
+    pub(crate) fn like(&self) -> Self {
+        Self {
+            field: self.field.clone(),
+            unit: self.unit,
+            is_inferred: self.is_inferred,
+            level: self.level,
+            nulls: NullBufferBuilder::new(0),
+            values: self.values.like(),
+            cuts: Cuts::default(),
+        }
+    }
+
+    /// Appends values of an array that such a column has finished, in the same batch.
+    pub(crate) fn append_rows(&mut self, array: &ArrayRef, rows: &[u32]) {
+        match array.nulls() {
+            None => self.nulls.append_n_non_nulls(rows.len()),
+            Some(nulls) => {
+                rows.iter().for_each(|&row| self.nulls.append(nulls.is_valid(row as usize)));
+            }
+        }
+        self.values.append_rows(array, rows);
+    }
+
+    /// Whether it has a text that is not in its view.
+    pub(super) fn points_outside(&self) -> bool {
+        matches!(self.values, Values::Varchar { is_inline: false, .. })
     }
 
     /// Parses the value of every record of the chunk.
@@ -342,6 +375,98 @@ impl Values {
             DataType::Array(_) => return None,
         })
     }
+}
+
+impl Values {
+    /// None, of the same type.
+    fn like(&self) -> Self {
+        match self {
+            Self::Boolean(_) => Self::Boolean(BooleanBufferBuilder::new(0)),
+            Self::TinyInt(_) => Self::TinyInt(Room::default()),
+            Self::SmallInt(_) => Self::SmallInt(Room::default()),
+            Self::Integer(_) => Self::Integer(Room::default()),
+            Self::BigInt(_) => Self::BigInt(Room::default()),
+            Self::Real(_) => Self::Real(Room::default()),
+            Self::Double(_) => Self::Double(Room::default()),
+            Self::Decimal(_) => Self::Decimal(Room::default()),
+            Self::Varchar { .. } => Self::Varchar { views: Room::default(), is_inline: true },
+            Self::Varbinary { .. } => Self::Varbinary { views: Room::default(), bytes: Vec::new() },
+            Self::Date(_) => Self::Date(Room::default()),
+            Self::Timestamp(_) => Self::Timestamp(Room::default()),
+            Self::FormattedDate(_, format) => Self::FormattedDate(Room::default(), format.clone()),
+            Self::FormattedTimestamp(_, format) => {
+                Self::FormattedTimestamp(Room::default(), format.clone())
+            }
+            Self::Interval(_) => Self::Interval(Room::default()),
+        }
+    }
+
+    /// As [`TextColumn::append_rows`].
+    fn append_rows(&mut self, array: &ArrayRef, rows: &[u32]) {
+        match self {
+            Self::Boolean(values) => {
+                let truths = array.as_boolean().values();
+                rows.iter().for_each(|&row| values.append(truths.value(row as usize)));
+            }
+            Self::TinyInt(values) => append_numbers::<Int8Type>(values, array, rows),
+            Self::SmallInt(values) => append_numbers::<Int16Type>(values, array, rows),
+            Self::Integer(values) => append_numbers::<Int32Type>(values, array, rows),
+            Self::BigInt(values) => append_numbers::<Int64Type>(values, array, rows),
+            Self::Real(values) => append_numbers::<Float32Type>(values, array, rows),
+            Self::Double(values) => append_numbers::<Float64Type>(values, array, rows),
+            Self::Decimal(values) => append_numbers::<Decimal128Type>(values, array, rows),
+            Self::Varchar { views, is_inline } => {
+                let of_array = array.as_string_view().views();
+                append(views, of_array, rows);
+                *is_inline &= array.as_string_view().data_buffers().is_empty();
+            }
+            Self::Varbinary { views, bytes } => {
+                let texts: &BinaryViewArray = array.as_binary_view();
+                for &row in rows {
+                    let text = texts.value(row as usize);
+                    views.push(view_of_bytes(text, bytes));
+                }
+            }
+            Self::Date(values) | Self::FormattedDate(values, _) => {
+                append_numbers::<Date32Type>(values, array, rows);
+            }
+            Self::Timestamp(values) | Self::FormattedTimestamp(values, _) => {
+                append_numbers::<TimestampMicrosecondType>(values, array, rows);
+            }
+            Self::Interval(values) => {
+                append_numbers::<IntervalMonthDayNanoType>(values, array, rows);
+            }
+        }
+    }
+}
+
+fn append_numbers<T: ArrowPrimitiveType>(
+    values: &mut Room<T::Native>,
+    array: &ArrayRef,
+    rows: &[u32],
+) {
+    append(values, array.as_primitive::<T>().values(), rows);
+}
+
+fn append<T: ArrowNativeType>(values: &mut Room<T>, from: &[T], rows: &[u32]) {
+    make_room(values, rows.len());
+    if rows.len() == from.len() {
+        values.extend(from.iter().copied());
+    } else {
+        values.extend(rows.iter().map(|&row| from[row as usize]));
+    }
+}
+
+/// Appends bytes to those that views point into, unless the view holds them itself.
+fn view_of_bytes(text: &[u8], bytes: &mut Vec<u8>) -> u128 {
+    let start = bytes.len();
+    bytes.extend_from_slice(text);
+    if text.len() > INLINE_BYTES_MAX {
+        return long_view(bytes, start, text.len(), 0);
+    }
+    let view = inline_view(bytes, start, text.len());
+    bytes.truncate(start);
+    view
 }
 
 /// Refuses what is neither text nor a number.

@@ -24,6 +24,7 @@ pub(crate) mod misfit;
 pub(crate) mod number;
 pub(crate) mod quoting;
 pub(crate) mod rows;
+pub(crate) mod sieve;
 pub(crate) mod slot;
 pub(crate) mod time;
 pub(crate) mod time_form;

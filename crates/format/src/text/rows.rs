@@ -14,11 +14,12 @@ use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset};
 
 use super::cells::Chunk;
 use super::column::TextColumn;
-use super::fields::{Records, Slotted};
+use super::fields::{PickRoom, Records, Slotted};
 use super::grid::Grid;
 use super::misfit::{Misfit, explained, not_text, remedy};
+use super::sieve::Sieve;
 use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
-use crate::{DecoderSpec, FormatError, LeftOut};
+use crate::{DecoderSpec, Filtered, FormatError, LeftOut, RowFilter};
 
 /// Records are converted so many at a time, so that their slots stay in L1.
 const CHUNK_ROWS: usize = 256;
@@ -182,6 +183,8 @@ pub(crate) struct Rows {
     /// Names of the columns.
     fields: Vec<String>,
     columns: Vec<TextColumn>,
+    /// Which records are wanted, where not all are.
+    sieve: Option<Sieve>,
     batch_rows: usize,
     /// Nobody declared the types, so that whoever reads that a value does not fit is told how.
     is_inferred: bool,
@@ -201,6 +204,7 @@ pub(crate) struct Rows {
     /// Rows among `places` to be left out.
     dropped: Vec<usize>,
     misfits: Vec<Misfit>,
+    picked: PickRoom,
 }
 
 /// Records of a chunk that are no grid.
@@ -234,6 +238,7 @@ impl Rows {
             columns: fields
                 .map(|field| TextColumn::new(field, times, is_inferred))
                 .collect::<Result<_, _>>()?,
+            sieve: None,
             batch_rows: batch_rows.max(1),
             is_inferred,
             slots: SlotTable::new(columns.len(), CHUNK_ROWS),
@@ -244,7 +249,19 @@ impl Rows {
             bad: Vec::new(),
             dropped: Vec::new(),
             misfits: Vec::new(),
+            picked: PickRoom::default(),
         })
+    }
+
+    /// As [`crate::Decoder::filter_rows`].
+    pub(crate) fn filter_by(&mut self, columns: &[usize], filter: Box<dyn RowFilter>) {
+        let values = columns.iter().map(|&column| self.columns[column].like());
+        self.sieve = Some(Sieve::new(filter, columns, self.columns.len(), values.collect()));
+    }
+
+    /// As [`crate::Decoder::take_filtered`].
+    pub(crate) fn take_filtered(&mut self) -> Option<Filtered> {
+        self.sieve.as_mut().map(Sieve::take_filtered)
     }
 
     /// Decodes up to a batch from the frame. To be inlined into a function that is compiled for the
@@ -262,8 +279,8 @@ impl Rows {
             }
             let gathered = self.gather(frame, parser);
             let slots = std::mem::take(&mut self.slots);
-            let records = Slotted { slots: &slots, row_count: gathered.row_count };
-            self.convert(&frame.bytes, records, gathered.is_ascii);
+            let records = Slotted { slots: &slots, rows: slots.rows(gathered.row_count) };
+            self.convert(frame, records, gathered.is_ascii);
             self.slots = slots;
             if gathered.is_drained {
                 break;
@@ -284,7 +301,7 @@ impl Rows {
         let Some(grid) = parser.grid(frame, self.chunk_rows()) else { return false };
         self.places.extend(grid.places());
         frame.position = grid.stops[grid.stops.len() - 1] as usize + 1;
-        self.convert(&frame.bytes, grid, grid.is_ascii);
+        self.convert(frame, grid, grid.is_ascii);
         true
     }
 
@@ -331,37 +348,91 @@ impl Rows {
     }
 
     /// Parses the values of the chunk.
-    fn convert<R: Records>(&mut self, frame: &[u8], records: R, is_ascii: bool) {
+    fn convert<R: Records>(&mut self, frame: &TextFrame, records: R, is_ascii: bool) {
         if self.converted == self.places.len() {
             return;
         }
-        for (field, column) in self.columns.iter_mut().enumerate() {
-            let chunk = Chunk { fields: records.fields(field), frame, side: &self.side };
-            column.append(&chunk, &mut self.misfits);
-            column.cuts_mut().settle(|row| self.places[self.converted + row].0);
-            let remedy = remedy(column.data_type());
-            for misfit in self.misfits.drain(..) {
-                let row = self.converted + misfit.row;
-                let place = self.places[row];
-                let reason = explained(misfit.reason, self.is_inferred, remedy);
-                self.bad.push(Bad { place, field: Some(field), reason });
-                self.dropped.push(row);
+        if let Some(sieve) = self.sieve.take() {
+            let sieve = self.convert_wanted(sieve, frame, records, is_ascii);
+            self.sieve = Some(sieve);
+        } else {
+            (0..self.columns.len()).for_each(|column| self.convert_column(column, frame, records));
+            if !is_ascii {
+                for row in self.rows_beyond_utf8(&frame.bytes) {
+                    self.columns.iter_mut().for_each(|column| column.blank(row));
+                    self.dropped.push(row);
+                }
             }
-        }
-        if !is_ascii {
-            self.check_utf8(frame);
         }
         self.dropped.sort_unstable();
         self.dropped.dedup();
         self.converted = self.places.len();
     }
 
-    /// Drops the records of the chunk that are not UTF-8 as a whole, needed columns or not.
-    fn check_utf8(&mut self, frame: &[u8]) {
+    /// The same of a column.
+    fn convert_column<R: Records>(&mut self, place: usize, frame: &TextFrame, records: R) {
+        let column = &mut self.columns[place];
+        let chunk = Chunk { fields: records.fields(place), frame: &frame.bytes, side: &self.side };
+        column.append(&chunk, &mut self.misfits);
+        column.cuts_mut().settle(|row| self.places[self.converted + row].0);
+        let remedy = remedy(column.data_type());
+        for misfit in self.misfits.drain(..) {
+            let row = self.converted + misfit.row;
+            let reason = explained(misfit.reason, self.is_inferred, remedy);
+            self.bad.push(Bad { place: self.places[row], field: Some(place), reason });
+            self.dropped.push(row);
+        }
+    }
+
+    /// Parses the values of those records of the chunk that the sieve lets through, which are the chunk
+    /// afterwards.
+    fn convert_wanted<R: Records>(
+        &mut self,
+        mut sieve: Sieve,
+        frame: &TextFrame,
+        records: R,
+        is_ascii: bool,
+    ) -> Sieve {
+        let first = self.converted;
+        if !is_ascii {
+            let rows = self.rows_beyond_utf8(&frame.bytes);
+            rows.into_iter().for_each(|row| sieve.note_bad(row - first));
+        }
+        let (places, bad) = (&self.places[first..], &mut self.bad);
+        sieve.convert(records, &frame.bytes, &self.side, |field, column, misfit| {
+            let reason = explained(misfit.reason, self.is_inferred, remedy(column.data_type()));
+            bad.push(Bad { place: places[misfit.row], field: Some(field), reason });
+        });
+        sieve.values_mut().for_each(|(_, column)| column.cuts_mut().settle(|row| places[row].0));
+        let offsets = places.iter().map(|place| frame.start + u64::from(place.0));
+        let are_all = sieve.judge(&frame.bytes, &self.side, offsets);
+        if are_all {
+            sieve.others().iter().for_each(|&column| self.convert_column(column, frame, records));
+        } else {
+            for (to, &row) in (first..).zip(sieve.kept()) {
+                self.places[to] = self.places[first + row as usize];
+            }
+            self.places.truncate(first + sieve.kept().len());
+            if !sieve.kept().is_empty() {
+                let mut room = std::mem::take(&mut self.picked);
+                let picked = records.pick(sieve.kept(), sieve.others(), &mut room);
+                for &column in sieve.others() {
+                    self.convert_column(column, frame, picked);
+                }
+                self.picked = room;
+            }
+        }
+        sieve.append_to(&mut self.columns);
+        sieve
+    }
+
+    /// Finds the records of the chunk that are not UTF-8 as a whole, needed columns or not: they are bad.
+    fn rows_beyond_utf8(&mut self, frame: &[u8]) -> Vec<usize> {
+        let mut rows = Vec::new();
         let pending = &self.places[self.converted..];
-        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return };
+        let (Some(first), Some(last)) = (pending.first(), pending.last()) else { return rows };
         if simdutf8::basic::from_utf8(&frame[first.0 as usize..last.1 as usize]).is_ok() {
-            return;
+            return rows;
         }
         for row in self.converted..self.places.len() {
             let place = self.places[row];
@@ -369,15 +440,16 @@ impl Rows {
             if let Err(error) = simdutf8::compat::from_utf8(record) {
                 let reason = not_text(record, error.valid_up_to());
                 self.bad.push(Bad { place, field: None, reason });
-                self.dropped.push(row);
-                self.columns.iter_mut().for_each(|column| column.blank(row));
+                rows.push(row);
             }
         }
+        rows
     }
 
     /// Timestamps that lost digits.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = LeftOut> {
-        self.columns.iter().filter_map(TextColumn::left_out)
+        let of_filter = self.sieve.iter().flat_map(Sieve::values);
+        self.columns.iter().chain(of_filter).filter_map(TextColumn::left_out)
     }
 
     /// Makes the batch, and hands out the bad records in order, one reason each: that of the record
@@ -392,8 +464,9 @@ impl Rows {
             raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
             place: None,
         }));
-        let cuts = self.columns.iter_mut().map(TextColumn::cuts_mut);
-        cuts.for_each(|cuts| cuts.locate(frame.start));
+        let of_filter = self.sieve.iter_mut().flat_map(Sieve::values_mut);
+        let columns = self.columns.iter_mut().chain(of_filter.map(|(_, column)| column));
+        columns.for_each(|column| column.cuts_mut().locate(frame.start));
         let row_count = self.places.len();
         if row_count == 0 {
             self.side.clear();

@@ -8,6 +8,7 @@ mod columnar;
 mod csv_departures;
 mod csv_records;
 mod decoding;
+mod filtered;
 mod foreign;
 mod inference;
 mod json_records;
