@@ -1,10 +1,11 @@
 //! CSV to columns.
 //!
-//! Records without quotes and with the right number of fields, which are nearly all, take their field
-//! boundaries straight from [`Structure`]; any other goes through [`record::split`]. Where the options say
+//! Records with the right number of fields, which are nearly all, take their field boundaries straight from
+//! [`Structure`], in quotes or not; any other goes through [`record::split`]. Where the options say
 //! that fields depart from the plain form, each is looked at by itself.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use memchr::memchr;
 use tidemill_plan::{CsvFields, CsvOptions};
@@ -13,12 +14,13 @@ use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 use super::lines::{Preamble, comment};
 use super::nulls::Nulls;
 use super::record::{self, Ending, Open, RawField, Style};
-use super::structure::{Run, Stop, Structure};
+use super::structure::{FieldEnd, Run, Structure};
 use super::{check_options, header, sniff};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::slot::{RowSlots, SlotTable, Tag};
+use crate::text::rows::Fitted;
+use crate::text::slot::{RowSlots, SlotTable, Tag, narrow};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError, LeftOut, lost};
 
@@ -81,6 +83,11 @@ impl Departures {
         let in_fields = !reading.nulls.is_empty() || reading.escape.is_some() || reading.is_trimmed;
         Self { has_comments: reading.comment.is_some(), in_fields }
     }
+
+    /// Whether a quote may mean something else than in the plain form.
+    fn is_any(self) -> bool {
+        self.has_comments || self.in_fields
+    }
 }
 
 /// What the header says, once it is known.
@@ -96,6 +103,7 @@ struct Layout {
 impl CsvDecoder {
     pub(crate) fn new(spec: &DecoderSpec<'_>, options: &CsvOptions) -> Result<Self, FormatError> {
         check_options(options)?;
+        let departs = Departures::of(options);
         let needed = spec.columns.to_vec();
         let rows = Rows::new(spec, (options.timestamp_unit, &options.times))?;
         let layout = (!options.has_header).then(|| Layout {
@@ -107,7 +115,7 @@ impl CsvDecoder {
             options: options.clone(),
             schema: spec.schema.clone(),
             nulls: Nulls::new(options, spec.schema, &needed),
-            departs: Departures::of(options),
+            departs,
             needed,
             layout,
             given_header: spec.csv_header.map(<[String]>::to_vec),
@@ -119,7 +127,7 @@ impl CsvDecoder {
             preamble: Preamble::of(options),
             earlier: VecDeque::new(),
             frame: TextFrame::default(),
-            structure: Structure::new(options.delimiter, options.quote),
+            structure: Structure::new(options.delimiter, options.quote, departs.is_any()),
             rows,
             fields: Vec::new(),
             open: None,
@@ -302,14 +310,20 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         if self.is_in_pieces() || self.departs.in_fields || self.layout.has_missing {
             return None;
         }
-        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
         let Layout { field_count, fields, .. } = self.layout;
-        let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
-        let stop = Stop { at_return: true, comments: self.options.reading.comment.as_deref() };
-        let Run { ends: stops, is_ascii } =
-            self.structure.run(self.lanes, bytes, (start, limit), *field_count, rows_max, stop);
-        let row_count = (stops.len() - 1) / field_count;
-        if row_count == 0 {
+        if !self.structure.look(self.lanes, &frame.bytes, *field_count) {
+            return None;
+        }
+        let comment = self.options.reading.comment.as_deref();
+        let Run { ends: stops, is_ascii, .. } = self.structure.run(
+            self.lanes,
+            &frame.bytes,
+            (frame.position, limit(frame)),
+            *field_count,
+            rows_max,
+            comment,
+        );
+        if stops.len() == 1 {
             return None;
         }
         Some(Grid { stops, stride: *field_count, fields, is_ascii })
@@ -320,6 +334,60 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         self.open.is_some()
     }
 
+    /// Records that are regular, but not plain.
+    #[inline(always)]
+    fn known(
+        &mut self,
+        frame: &TextFrame,
+        rows: Range<usize>,
+        slots: &mut SlotTable,
+        places: &mut Vec<(u32, u32)>,
+        side: &mut Vec<u8>,
+    ) -> Fitted {
+        if self.is_in_pieces() || self.departs.in_fields {
+            return Fitted::NONE;
+        }
+        let bytes = frame.bytes.as_slice();
+        let Layout { field_count, fields, .. } = self.layout;
+        let CsvOptions { quote, reading, .. } = self.options;
+        let run = self.structure.run(
+            self.lanes,
+            bytes,
+            (frame.position, limit(frame)),
+            *field_count,
+            rows.len(),
+            reading.comment.as_deref(),
+        );
+        let Run { ends, is_ascii, .. } = run;
+        let row_count = (ends.len() - 1) / field_count;
+        for (ends, row) in (0..row_count).map(|row| &ends[row * field_count..]).zip(rows) {
+            let start = FieldEnd::new(ends[0]).next();
+            let newline = FieldEnd::new(ends[*field_count]).position() as usize;
+            let end = newline - usize::from(newline > start && bytes[newline - 1] == b'\r');
+            places.push((narrow(start), narrow(end)));
+            let mut own = slots.own(row, start);
+            for (place, &field) in fields.iter().enumerate() {
+                if field == header::MISSING {
+                    own.set(place, Slot::NULL);
+                    continue;
+                }
+                let (before, behind) = (FieldEnd::new(ends[field]), FieldEnd::new(ends[field + 1]));
+                let (from, to) = (before.next(), (behind.position() as usize).min(end));
+                let is_quoted = usize::from(bytes[from] == *quote);
+                let (from, to) = (from + is_quoted, to - is_quoted);
+                if behind.has_doubled() {
+                    let text_start = side.len();
+                    record::unescape(&bytes[from..to], Style::Escaped, self.options, side);
+                    own.set(place, Slot::new(Tag::Unescaped, text_start, side.len()));
+                } else {
+                    own.set(place, Slot::text_if(is_quoted == 1 || to > from, from, to));
+                }
+            }
+        }
+        let next = FieldEnd::new(ends[row_count * field_count]).next();
+        Fitted { row_count, next, is_ascii }
+    }
+
     #[inline(always)]
     fn next(
         &mut self,
@@ -328,33 +396,17 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         slots: &mut SlotTable,
         side: &mut Vec<u8>,
     ) -> NextRecord {
-        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        let mut slots = slots.own(row, start);
-        if self.open.is_some() {
-            return self.next_careful(frame, &mut slots, side);
-        }
-        if self.departs.has_comments || self.departs.in_fields {
+        let mut slots = slots.own(row, frame.position);
+        if self.open.is_none() && self.departs.is_any() {
             return self.next_departing(frame, &mut slots, side);
-        }
-        if self.layout.has_missing {
-            return self.next_careful(frame, &mut slots, side);
-        }
-        let count = self.layout.field_count;
-        let Run { ends: stops, is_ascii } =
-            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, Stop::default());
-        if let Some(&last) = stops.get(count) {
-            let last = last as usize;
-            let end = last - usize::from(last > start && bytes[last - 1] == b'\r');
-            for (place, &field) in self.layout.fields.iter().enumerate() {
-                let from = stops[field].wrapping_add(1) as usize;
-                let to = (stops[field + 1] as usize).min(end);
-                let is_null = from >= to;
-                slots.set(place, if is_null { Slot::NULL } else { Slot::new(Tag::Text, from, to) });
-            }
-            return NextRecord::Row { end, next: last + 1, is_ascii };
         }
         self.next_careful(frame, &mut slots, side)
     }
+}
+
+/// The position in a frame from which on records are not ours.
+fn limit(frame: &TextFrame) -> usize {
+    usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX)
 }
 
 impl<L: Lanes> Parser<'_, L> {
@@ -381,8 +433,8 @@ impl<L: Lanes> Parser<'_, L> {
             return self.next_careful(frame, slots, side);
         }
         let count = self.layout.field_count;
-        let Run { ends: stops, is_ascii } =
-            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, Stop::default());
+        let Run { ends: stops, is_ascii, .. } =
+            self.structure.run(self.lanes, bytes, (start, usize::MAX), count, 1, None);
         let Some(&last) = stops.get(count) else {
             return self.next_careful(frame, slots, side);
         };

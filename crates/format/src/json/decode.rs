@@ -136,6 +136,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         rows: Range<usize>,
         slots: &mut SlotTable,
         places: &mut Vec<(u32, u32)>,
+        _: &mut Vec<u8>,
     ) -> Fitted {
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
         self.layouts.fit(self.lanes, &frame.bytes, (frame.position, limit), rows, slots, places)

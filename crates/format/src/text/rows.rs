@@ -113,14 +113,14 @@ pub(crate) trait RecordParser {
     }
 
     /// Takes records that are laid out like some before, from the frame's position on and of no more than
-    /// there are `rows`: these are filled in and the records' places appended. None, where the format has
-    /// a grid.
+    /// there are `rows`: these are filled in and the records' places appended.
     fn known(
         &mut self,
         _: &TextFrame,
         _rows: Range<usize>,
         _: &mut SlotTable,
         _places: &mut Vec<(u32, u32)>,
+        _side: &mut Vec<u8>,
     ) -> Fitted {
         Fitted::NONE
     }
@@ -317,7 +317,8 @@ impl Rows {
                 break;
             }
             let rows = gathered.row_count..row_count;
-            let fitted = parser.known(frame, rows, &mut self.slots, &mut self.places);
+            let slots = &mut self.slots;
+            let fitted = parser.known(frame, rows, slots, &mut self.places, &mut self.side);
             if fitted.row_count > 0 {
                 frame.position = fitted.next;
                 gathered.row_count += fitted.row_count;

@@ -43,6 +43,14 @@ impl Slot {
         Self { start: narrow(start), tag_and_len: ((tag as u32) << 28) | narrow(end - start) }
     }
 
+    /// [`Tag::Text`] of bytes `[start, end)`, or NULL, where these are none.
+    #[inline(always)]
+    pub(crate) fn text_if(is_there: bool, start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && end <= FRAME_BYTES_MAX && (is_there || start == end));
+        let tag = Tag::Text as u32 * u32::from(is_there);
+        Self { start: narrow(start), tag_and_len: (tag << 28) | narrow(end - start) }
+    }
+
     /// The same, so many bytes on. What is not in the frame may have wrapped around before, and comes back.
     #[inline(always)]
     pub(crate) fn moved(self, by: u32) -> Self {

@@ -1,9 +1,10 @@
 //! [`Lanes`] by AVX2.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_sub_epi8,
-    _mm256_subs_epu8, _mm256_testz_si256,
+    __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8,
+    _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
+    _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_sub_epi8, _mm256_subs_epu8,
+    _mm256_testz_si256,
 };
 
 use super::{Avx2, Baseline, Bounds, Lanes, Level};
@@ -28,6 +29,17 @@ impl Lanes for Avx2 {
             u64::from(found.cast_unsigned())
         };
         half(low) | (half(high) << 32)
+    }
+
+    #[inline(always)]
+    fn parities(self, bits: u64) -> u64 {
+        // A product without carries by all ones is the sum, without carries, of all shifts.
+        // SAFETY: a value of this type says that the host has this instruction, too.
+        unsafe {
+            let bits = _mm_set_epi64x(0, bits.cast_signed());
+            let product = _mm_clmulepi64_si128::<0>(bits, _mm_set1_epi8(-1));
+            _mm_cvtsi128_si64(product).cast_unsigned()
+        }
     }
 
     #[inline(always)]

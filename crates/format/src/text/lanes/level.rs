@@ -10,7 +10,7 @@ pub(crate) enum Level {
     Baseline,
 }
 
-/// That this host has AVX2, BMI1, BMI2, LZCNT and POPCNT: there is no other way to a value than to detect
+/// That this host has AVX2, BMI1, BMI2, LZCNT, POPCNT and PCLMULQDQ: there is no other way to a value than to detect
 /// them, so whoever has one may run what is compiled for them. Such functions are inlined into one with
 /// these target features.
 #[cfg(target_arch = "x86_64")]
@@ -25,7 +25,8 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt");
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("pclmulqdq");
         is_there.then_some(Self(()))
     }
 }

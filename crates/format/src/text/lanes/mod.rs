@@ -31,6 +31,12 @@ pub(crate) trait Lanes: Fours + Copy {
     /// Where a byte is this one.
     fn equal_to(self, block: &[u8; 64], byte: u8) -> u64;
 
+    /// For each bit, whether an odd number of bits are set up to it, itself counted.
+    #[inline(always)]
+    fn parities(self, bits: u64) -> u64 {
+        parities(bits)
+    }
+
     /// Whether there is such a byte, or one beyond ASCII.
     fn contains_or_beyond(self, block: &[u8; 64], byte: u8) -> bool;
 
@@ -165,6 +171,15 @@ impl Lanes for Baseline {
     }
 }
 
+/// By shifts: each step takes in twice as many bits.
+#[inline(always)]
+fn parities(mut bits: u64) -> u64 {
+    for step in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << step;
+    }
+    bits
+}
+
 /// Vectorized by the compiler, as far as the host goes.
 #[inline(always)]
 fn has_no_specials(block: &[u8; 64], bounds: &Bounds) -> bool {
@@ -194,6 +209,9 @@ mod tests {
         for block in blocks() {
             let [low, high] = block.as_chunks::<32>().0 else { panic!("64 is twice 32") };
             let sixteen = block.first_chunk::<16>().expect("there are more");
+            let bits = u64::from_le_bytes(*block.first_chunk().expect("there are more"));
+            let odd = |at: u32| (bits << (63 - at)).count_ones() % 2 == 1;
+            assert!((0..64).all(|at| (lanes.parities(bits) >> at) & 1 == u64::from(odd(at))));
             for byte in *b"\n,\"\0\xff;" {
                 assert_eq!(lanes.equal_to(&block, byte), plain::equal_to(&block, byte));
                 assert_eq!(
