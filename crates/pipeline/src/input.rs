@@ -19,6 +19,7 @@ use crate::scan_filter::ScanFilter;
 use crate::{FileInput, InputSpec, MessageInput, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
+#[expect(clippy::large_enum_variant, reason = "a pipeline has one")]
 pub(crate) enum Input {
     /// A reader lends bytes, a decoder makes columns of them.
     Bytes(ByteInput),
@@ -322,6 +323,22 @@ impl Input {
             _ => None,
         }
     }
+}
+
+/// Opens the input of a pipeline, and says how many of the first steps it applies itself.
+pub(crate) async fn open_input(
+    spec: &mut PipelineSpec,
+    waiting: Option<&Waiting>,
+) -> Result<(Input, usize), PipelineError> {
+    let filter = match Input::recorded_count(&spec.input) {
+        Some(count) => ScanFilter::of(&spec.stages, count, &spec.context)?,
+        None => None,
+    };
+    let mut input = Input::open(spec, waiting).await?;
+    let Some(filter) = filter else { return Ok((input, 0)) };
+    let step_count = filter.step_count;
+    let is_filtering = input.filter_rows(filter);
+    Ok((input, if is_filtering { step_count } else { 0 }))
 }
 
 impl FileInput {

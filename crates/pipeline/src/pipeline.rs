@@ -11,12 +11,11 @@ use tidemill_record::{
 use tidemill_rt::{Waiting, Wake};
 
 use crate::bad_records::BadRecordPolicy;
-use crate::input::Input;
+use crate::input::{Input, open_input};
 use crate::measures::StepMeasure;
 use crate::order::{Event, Judged, Key};
 use crate::output::Output;
 use crate::processor::Processor;
-use crate::scan_filter::ScanFilter;
 use crate::{
     Delivery, Held, InputSpec, KeyAudit, Measures, OutputSpec, PipelineError, PipelineSpec, Seen,
     Statistics,
@@ -778,22 +777,6 @@ impl Pipeline {
     fn text_of(&self, offset: Offset) -> Option<Vec<u8>> {
         self.input.raw_record(offset).map(<[u8]>::to_vec)
     }
-}
-
-/// Opens the input of a pipeline, and says how many of the first steps it applies itself.
-async fn open_input(
-    spec: &mut PipelineSpec,
-    waiting: Option<&Waiting>,
-) -> Result<(Input, usize), PipelineError> {
-    let filter = match Input::recorded_count(&spec.input) {
-        Some(count) => ScanFilter::of(&spec.stages, count, &spec.context)?,
-        None => None,
-    };
-    let mut input = Input::open(spec, waiting).await?;
-    let Some(filter) = filter else { return Ok((input, 0)) };
-    let step_count = filter.step_count;
-    let is_filtering = input.filter_rows(filter);
-    Ok((input, if is_filtering { step_count } else { 0 }))
 }
 
 fn rows(count: usize) -> u64 {

@@ -4,17 +4,19 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use arrow_buffer::{ArrowNativeType, NullBufferBuilder};
+use tidemill_plan::TimestampUnit;
 use tidemill_record::Field;
 use tidemill_record::recycled::Room;
 
 use super::column::{make_room, string};
+use super::digits::Mantissa;
 use super::fields::Fields;
 use super::lanes::{Baseline, Lanes};
 use super::misfit::{Misfit, misfit, misfit_of_format, null};
 use super::number::Fault;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view, view_inside};
-use super::{digits, literal, time};
+use super::{digits, kinds, literal, time, usual_time};
 
 /// One column of the records of a chunk: where its values stand, and what they stand in.
 pub(crate) struct Chunk<'a, F> {
@@ -273,7 +275,7 @@ pub(super) struct Near<'a> {
     len: usize,
 }
 
-impl Near<'_> {
+impl<'a> Near<'a> {
     /// Sixteen bytes, `WORDS` times, from its start on, the first one lowest; `None` at the end of the frame.
     #[inline(always)]
     fn words<const WORDS: usize>(self) -> Option<[u128; WORDS]> {
@@ -281,23 +283,68 @@ impl Near<'_> {
         Some(loaded.first_chunk::<WORDS>()?.map(u128::from_le_bytes))
     }
 
+    /// 32 bytes from its start on; `None` at the end of the frame.
+    #[inline(always)]
+    fn bytes(self) -> Option<&'a [u8; 32]> {
+        self.bytes.get(self.start..)?.first_chunk()
+    }
+
     #[inline(always)]
     pub(super) fn integer(self) -> Option<i64> {
+        if self.len > 16 {
+            return digits::long_integer(self.bytes()?, self.len);
+        }
         let [word] = self.words()?;
         digits::integer(word, self.len)
     }
 
     #[inline(always)]
-    pub(super) fn double(self) -> Option<f64> {
+    fn mantissa(self) -> Option<Mantissa> {
+        if self.len > 16 {
+            return Mantissa::long(self.bytes()?, self.len);
+        }
         let [word] = self.words()?;
-        digits::double(word, self.len)
+        Mantissa::short(word, self.len)
     }
 
+    /// A double; where nobody declared one, of no more digits than it gives back.
     #[inline(always)]
-    pub(super) fn timestamp(self, last: &Cell<time::LastMinute>) -> Option<i64> {
-        let len = self.len.checked_sub(16)?;
-        let [head, tail] = self.words()?;
-        last.get().timestamp(head, tail, len)
+    pub(super) fn double(self, is_inferred: bool) -> Option<f64> {
+        /// A shorter text has so few digits that a double holds it.
+        const SHORT_LEN: usize = 16;
+        let value = self.mantissa()?.double();
+        if is_inferred && self.len >= SHORT_LEN {
+            let text = &self.bytes[self.start..self.start + self.len];
+            return kinds::may_be_double(text).then_some(value);
+        }
+        Some(value)
+    }
+
+    pub(super) fn float(self) -> Option<f32> {
+        self.mantissa().and_then(Mantissa::float)
+    }
+
+    pub(super) fn decimal(self, precision: u8, scale: u8) -> Option<i128> {
+        self.mantissa()?.decimal(precision, scale)
+    }
+
+    pub(super) fn date(self) -> Option<i32> {
+        let [word] = self.words()?;
+        usual_time::date(word, self.len)
+    }
+
+    /// In writing, or as a count of units. Counts that have digits below a microsecond are added to `cut_count`.
+    #[inline(always)]
+    pub(super) fn timestamp(self, unit: TimestampUnit, cut_count: &Cell<u64>) -> Option<i64> {
+        let is_written = self.len > 4 && self.bytes.get(self.start + 4) == Some(&b'-');
+        if is_written {
+            return usual_time::timestamp(self.words()?, self.len);
+        }
+        let count = self.integer()?;
+        let micros = time::from_unit(count, unit).ok()?;
+        let is_cut = unit == TimestampUnit::Nanoseconds && count % 1000 != 0;
+        cut_count.set(cut_count.get() + u64::from(is_cut));
+        Some(micros)
     }
 }
 

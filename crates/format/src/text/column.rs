@@ -167,28 +167,27 @@ impl TextColumn {
                 });
             }
             Values::Double(values) => {
-                cells.parse::<L, Doubles, _>(lanes, values, Near::double, |text, tag| {
+                let short = |near: Near<'_>| near.double(is_inferred);
+                cells.parse::<L, Doubles, _>(lanes, values, short, |text, tag| {
                     numeric(tag)?;
                     double(text, is_inferred)
                 });
             }
             Values::Timestamp(values) => {
-                // A cell, because the long way changes what the short way reads.
-                let last = Cell::new(time::LastMinute::default());
-                let mut cut_count = 0;
+                // A cell, because both ways count.
+                let cut_count = Cell::new(0_u64);
                 cells.parse::<Baseline, OneByOne, _>(
                     Baseline,
                     values,
-                    |near| near.timestamp(&last),
+                    |near| near.timestamp(unit, &cut_count),
                     |text, tag| {
-                        let mut minute = last.get();
-                        let value =
-                            numeric(tag).and_then(|()| time::timestamp(text, unit, &mut minute));
-                        last.set(minute);
-                        cut_count += u64::from(value.is_ok() && is_cut(text, unit));
+                        let value = numeric(tag).and_then(|()| time::timestamp(text, unit));
+                        let is_cut = value.is_ok() && is_cut(text, unit);
+                        cut_count.set(cut_count.get() + u64::from(is_cut));
                         value
                     },
                 );
+                let cut_count = cut_count.get();
                 if cut_count > 0 {
                     let is_first = |row: &usize| {
                         let slot = chunk.fields.slot(*row);
@@ -212,14 +211,20 @@ impl TextColumn {
                 cells.parse_each(&mut truths, |text, tag| truth(text, tag).map(u8::from));
                 truths.iter().for_each(|value| values.append(*value == 1));
             }
-            Values::TinyInt(values) => cells.parse_each(values, small::<i8>),
-            Values::SmallInt(values) => cells.parse_each(values, small::<i16>),
+            Values::TinyInt(values) => {
+                let short = |near: Near<'_>| i8::try_from(near.integer()?).ok();
+                cells.parse::<Baseline, OneByOne, _>(Baseline, values, short, small::<i8>);
+            }
+            Values::SmallInt(values) => {
+                let short = |near: Near<'_>| i16::try_from(near.integer()?).ok();
+                cells.parse::<Baseline, OneByOne, _>(Baseline, values, short, small::<i16>);
+            }
             Values::Integer(values) => {
                 let short = |near: Near<'_>| i32::try_from(near.integer()?).ok();
                 cells.parse::<Baseline, OneByOne, _>(Baseline, values, short, small::<i32>);
             }
             Values::Real(values) => {
-                cells.parse_each(values, |text, tag| {
+                cells.parse::<Baseline, OneByOne, _>(Baseline, values, Near::float, |text, tag| {
                     numeric(tag).and_then(|()| number::float(text))
                 });
             }
@@ -227,13 +232,16 @@ impl TextColumn {
                 let DataType::Decimal { precision, scale } = self.field.data_type else {
                     unreachable!("values are made for the field's type");
                 };
-                cells.parse_each(values, |text, tag| {
+                let short = |near: Near<'_>| near.decimal(precision, scale);
+                cells.parse::<Baseline, OneByOne, _>(Baseline, values, short, |text, tag| {
                     numeric(tag).and_then(|()| number::decimal(text, precision, scale))
                 });
             }
             Values::Varbinary { views, bytes } => cells.bytes(views, bytes),
             Values::Date(values) => {
-                cells.parse_each(values, |text, tag| string(tag).and_then(|()| time::date(text)));
+                cells.parse::<Baseline, OneByOne, _>(Baseline, values, Near::date, |text, tag| {
+                    string(tag).and_then(|()| time::date(text))
+                });
             }
             Values::FormattedDate(values, format) => {
                 cells.of_format(format.text()).parse_each(values, |text, tag| {

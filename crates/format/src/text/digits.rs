@@ -3,6 +3,8 @@
 //! A word holds text as it stands in memory, its first character lowest (little-endian), as
 //! [`Near`](super::cells::Near) loads it; what stands behind the text is masked off.
 
+use super::nearest;
+
 /// Powers of ten that a double holds exactly and that a short text can need.
 const POWERS: [f64; 17] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
@@ -73,25 +75,136 @@ pub(crate) fn integer(word: u128, len: usize) -> Option<i64> {
     Some(if is_negative { -value } else { value })
 }
 
-/// A double in at most 16 characters: digits, at most one point among them, with or without a
-/// minus; `None` for any other text.
-///
-/// The digits are an integer that a double holds, and so is the power of ten: their quotient is the
-/// double nearest to the text (Clinger, "How to read floating point numbers accurately", 1990).
+/// A number of digits with at most one point among them: its sign, all its digits as one number, and how many
+/// of them stand behind the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mantissa {
+    is_negative: bool,
+    digits: u64,
+    /// At most 18.
+    places: usize,
+}
+
+/// Powers of ten that a signed integer of 128 bits holds.
+const TENS: [i128; 39] = {
+    let mut tens = [1; 39];
+    let mut at = 1;
+    while at < tens.len() {
+        tens[at] = tens[at - 1] * 10;
+        at += 1;
+    }
+    tens
+};
+
+impl Mantissa {
+    /// In at most 16 characters, with or without a minus; `None` for any other text.
+    #[inline(always)]
+    pub(crate) fn short(word: u128, len: usize) -> Option<Self> {
+        let (is_negative, word, count) = signed(word, len);
+        let (digits, places) = match count {
+            1..=8 => short_mantissa(halves(word).0, count)?,
+            9..=16 if len <= 16 => long_mantissa(word, count)?,
+            _ => return None,
+        };
+        Some(Self { is_negative, digits, places })
+    }
+
+    /// The same in 17 to 21 characters and with at most 19 digits, up to six of them before the point; these
+    /// bytes begin with them.
+    pub(crate) fn long(bytes: &[u8; 32], len: usize) -> Option<Self> {
+        let is_negative = bytes[0] == b'-';
+        let text = &bytes[usize::from(is_negative)..];
+        let count = len - usize::from(is_negative);
+        let point = text[..7].iter().position(|&byte| byte == b'.')?;
+        let places = count.checked_sub(point + 1)?;
+        if len > 21 || places > 18 || point + places > 19 {
+            return None;
+        }
+        let whole = match point {
+            0 => 0,
+            _ => up_to_eight(u64::from_le_bytes(*text.first_chunk()?), point)?,
+        };
+        let behind = &text[point + 1..];
+        let first = u128::from_le_bytes(*behind.first_chunk()?);
+        let fraction = match places {
+            0 => return None,
+            1..=8 => up_to_eight(halves(first).0, places)?,
+            9..=16 => up_to_sixteen(first, places)?,
+            _ => {
+                let rest = places - 16;
+                let last = up_to_eight(u64::from_le_bytes(*behind[16..].first_chunk()?), rest)?;
+                up_to_sixteen(first, 16)? * power_of_ten(rest) + last
+            }
+        };
+        let digits = whole * power_of_ten(places) + fraction;
+        Some(Self { is_negative, digits, places })
+    }
+
+    /// The double nearest to it.
+    ///
+    /// Where the digits are an integer that a double holds, as the power of ten is, it is the quotient of the two
+    /// (Clinger, "How to read floating point numbers accurately", 1990).
+    #[inline(always)]
+    pub(crate) fn double(self) -> f64 {
+        let Self { is_negative, digits, places } = self;
+        #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
+        let magnitude = match digits <= EXACT_MAX && places < POWERS.len() {
+            true => digits as f64 / POWERS[places],
+            false => nearest::quotient(digits, places),
+        };
+        if is_negative { -magnitude } else { magnitude }
+    }
+
+    /// The float nearest to it, where that is a quotient of two that are exact.
+    #[inline(always)]
+    pub(crate) fn float(self) -> Option<f32> {
+        const POWERS: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+        const EXACT_MAX: u64 = 1 << 24;
+        let power = POWERS.get(self.places).filter(|_| self.digits <= EXACT_MAX)?;
+        #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
+        let magnitude = self.digits as f32 / power;
+        Some(if self.is_negative { -magnitude } else { magnitude })
+    }
+
+    /// The decimal that it is, as its digits, where no digit is lost.
+    #[inline(always)]
+    pub(crate) fn decimal(self, precision: u8, scale: u8) -> Option<i128> {
+        let zeros = usize::from(scale).checked_sub(self.places)?;
+        let magnitude = i128::from(self.digits).checked_mul(TENS[zeros])?;
+        let value = (magnitude < TENS[usize::from(precision)]).then_some(magnitude)?;
+        Some(if self.is_negative { -value } else { value })
+    }
+}
+
+/// `10^power` of at most 18.
 #[inline(always)]
-pub(crate) fn double(word: u128, len: usize) -> Option<f64> {
-    let (is_negative, word, count) = signed(word, len);
-    let (digits, places) = match count {
-        1..=8 => short_mantissa(halves(word).0, count)?,
-        9..=16 if len <= 16 => long_mantissa(word, count)?,
-        _ => return None,
+fn power_of_ten(power: usize) -> u64 {
+    const POWERS: [u64; 19] = {
+        let mut powers = [1; 19];
+        let mut at = 1;
+        while at < powers.len() {
+            powers[at] = powers[at - 1] * 10;
+            at += 1;
+        }
+        powers
     };
-    if digits > EXACT_MAX {
+    POWERS[power]
+}
+
+/// An integer of 17 to 19 characters, with or without a minus; these bytes begin with them.
+#[inline(always)]
+pub(crate) fn long_integer(bytes: &[u8; 32], len: usize) -> Option<i64> {
+    let is_negative = bytes[0] == b'-';
+    let text = &bytes[usize::from(is_negative)..];
+    let count = len - usize::from(is_negative);
+    if !((17..=18).contains(&count) || count == 19 && text[0] < b'9') {
         return None;
     }
-    #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
-    let magnitude = digits as f64 / POWERS[places & 15];
-    Some(if is_negative { -magnitude } else { magnitude })
+    let first = up_to_sixteen(u128::from_le_bytes(*text.first_chunk()?), 16)?;
+    let rest = count - 16;
+    let last = up_to_eight(u64::from_le_bytes(*text[16..].first_chunk()?), rest)?;
+    let value = (first * power_of_ten(rest) + last).cast_signed();
+    Some(if is_negative { -value } else { value })
 }
 
 /// All digits of up to eight characters as one number, and how many stand behind the point.
@@ -138,21 +251,6 @@ fn long_mantissa(word: u128, count: usize) -> Option<(u64, usize)> {
 pub(crate) fn millionths(word: u64, count: usize) -> Option<u64> {
     let digits = (word ^ ZEROS) & ((1 << (8 * count)) - 1);
     (beyond_nine(digits) == 0).then(|| eight(digits) / 100)
-}
-
-/// The milliseconds that `:SS.mmm` is, the first seven characters of a word; `None` for other text.
-#[inline(always)]
-pub(crate) fn thousandths(word: u64) -> Option<i64> {
-    /// What takes a byte beyond 127 if it is more than may be: 0, 5, 9, 0, 9, 9 and 9.
-    const BEYOND: u64 = u64::from_le_bytes([0x7f, 0x7a, 0x76, 0x7f, 0x76, 0x76, 0x76, 0]);
-    let digits = (word ^ u64::from_le_bytes(*b":00.000\0")) & (u64::MAX >> 8);
-    if (digits | (digits + BEYOND)) & 0x8080_8080_8080_8080 != 0 {
-        return None;
-    }
-    // In each byte, its digit and the next one as a number.
-    let twos = digits * 10 + (digits >> 8);
-    let byte = |of: u64, index: usize| i64::from(of.to_le_bytes()[index]);
-    Some(byte(twos, 1) * 1000 + byte(twos, 4) * 10 + byte(digits, 6))
 }
 
 /// Eight digits of a number below 10^8 as digit values, first one lowest.
@@ -310,6 +408,7 @@ pub(crate) fn six(value: u64) -> [u8; 8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::number;
     use super::*;
 
     fn word(text: &str) -> u128 {
@@ -317,6 +416,23 @@ mod tests {
         let len = text.len().min(16);
         bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
         u128::from_le_bytes(bytes)
+    }
+
+    fn bytes(text: &str) -> [u8; 32] {
+        let mut bytes = [b'7'; 32];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        bytes
+    }
+
+    fn mantissa(text: &str) -> Option<Mantissa> {
+        match text.len() {
+            ..=16 => Mantissa::short(word(text), text.len()),
+            _ => Mantissa::long(&bytes(text), text.len()),
+        }
+    }
+
+    fn double_of(text: &str) -> Option<f64> {
+        mantissa(text).map(Mantissa::double)
     }
 
     /// Texts that begin like numbers, of every length, with one wrong character now and then.
@@ -328,7 +444,7 @@ mod tests {
         };
         (0..60_000).map(move |_| {
             let mut text = String::from(if random(3) == 0 { "-" } else { "" });
-            for _ in 0..random(18) {
+            for _ in 0..random(22) {
                 text.push(char::from(b'0' + u8::try_from(random(10)).expect("a digit")));
             }
             if random(3) > 0 && !text.is_empty() {
@@ -347,45 +463,37 @@ mod tests {
     }
 
     #[test]
-    fn thousandths_are_those_of_a_minute() {
-        let read = |text: [u8; 8]| thousandths(u64::from_le_bytes(text));
-        for millis in 0..60_000 {
-            let text = format!(":{:02}.{:03}", millis / 1000, millis % 1000);
-            let mut word = [0xff; 8];
-            word[..7].copy_from_slice(text.as_bytes());
-            assert_eq!(read(word), Some(millis), "{text}");
-            let digits = [1, 2, 4, 5, 6];
-            for other in 0..=u8::MAX {
-                let at = usize::try_from(millis % 7).expect("below seven");
-                let mut word = word;
-                word[at] = other;
-                let is_tens = at == 1;
-                let is_fine = if digits.contains(&at) {
-                    other.is_ascii_digit() && !(is_tens && other > b'5')
-                } else {
-                    other == text.as_bytes()[at]
-                };
-                assert_eq!(read(word).is_some(), is_fine, "{text} {other} at {at}");
-            }
-        }
-    }
-
-    #[test]
     fn what_is_read_is_what_the_standard_library_reads() {
-        let (mut integers, mut doubles) = (0, 0);
+        let (mut integers, mut doubles, mut decimals) = (0, 0, 0);
         for text in texts().filter(|text| !text.is_empty()) {
-            if let Some(value) = integer(word(&text), text.len()) {
+            let whole = match text.len() {
+                ..=16 => integer(word(&text), text.len()),
+                17..=20 => long_integer(&bytes(&text), text.len()),
+                _ => None,
+            };
+            if let Some(value) = whole {
                 assert_eq!(text.parse(), Ok(value), "{text}");
                 integers += 1;
             }
-            if let Some(value) = double(word(&text), text.len()) {
+            if let Some(value) = mantissa(&text).and_then(Mantissa::float) {
+                let expected: f32 = text.parse().expect("a number to both");
+                assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
+            }
+            if let Some(value) = mantissa(&text).and_then(|number| number.decimal(25, 9)) {
+                assert_eq!(number::decimal(text.as_bytes(), 25, 9), Ok(value), "{text}");
+                decimals += 1;
+            }
+            if let Some(value) = double_of(&text) {
                 let expected: f64 = text.parse().expect("a number to both");
                 assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
                 doubles += 1;
             }
         }
         // Most are short enough, and many are integers.
-        assert!(integers > 10_000 && doubles > 30_000, "{integers} {doubles}");
+        assert!(
+            integers > 10_000 && doubles > 30_000 && decimals > 20_000,
+            "{integers} {doubles} {decimals}"
+        );
     }
 
     #[test]
@@ -398,14 +506,14 @@ mod tests {
             (".5", 0.5),
             ("-12345678.9", -12_345_678.9),
         ] {
-            let read = double(word(text), text.len());
+            let read = double_of(text);
             assert_eq!(read.map(f64::to_bits), Some(f64::to_bits(expected)), "{text}");
         }
         for text in [".", "-", "-.", "1.2.3", "1e5", "+1", "12345678901234567"] {
-            assert_eq!(double(word(text), text.len()), None, "{text}");
+            assert_eq!(double_of(text), None, "{text}");
             assert_eq!(integer(word(text), text.len()), None, "{text}");
         }
-        assert_eq!(double(word("9999999999999999"), 16), None, "beyond 2^53");
+        assert_eq!(double_of("9999999999999999"), Some(1e16), "beyond 2^53");
         assert_eq!(integer(word("-123456789012345"), 16), Some(-123_456_789_012_345));
     }
 

@@ -226,7 +226,7 @@ pub(crate) unsafe fn integers(four: Four) -> Option<[i64; 4]> {
 /// Doubles with at most one point each, in 1 to 8 characters; `None` if any is
 /// something else.
 ///
-/// As in [`digits::double`](super::digits::double), each is the quotient of two doubles that are exact.
+/// As in [`Mantissa::double`](super::digits::Mantissa::double), each is the quotient of two doubles that are exact.
 ///
 /// # Safety
 /// The host has AVX2.
@@ -296,6 +296,11 @@ mod tests {
     use crate::text::digits;
     use crate::text::slot::{Tag, narrow};
 
+    /// As a short quotient; of eight characters each is one.
+    fn double_of((word, len): (u128, usize)) -> Option<f64> {
+        digits::Mantissa::short(word, len).map(digits::Mantissa::double)
+    }
+
     #[test]
     fn four_are_read_as_one_by_one() {
         if !is_x86_feature_detected!("avx2") {
@@ -356,7 +361,7 @@ mod tests {
                 assert_eq!(read, all, "{texts:?} {lens:?}");
             }
             integer_count += u32::from(all.is_some());
-            let each = [0, 1, 2, 3].map(|lane| digits::double(one(lane).0, one(lane).1));
+            let each = [0, 1, 2, 3].map(|lane| double_of(one(lane)));
             let all: Option<Vec<u64>> =
                 each.into_iter().map(|value| value.map(f64::to_bits)).collect();
             // SAFETY: as above.

@@ -10,84 +10,16 @@ use tidemill_plan::TimestampUnit;
 use tidemill_record::civil::{days_of, month_length};
 use tidemill_record::time_with_named_month;
 
-use super::digits;
 use super::number::{self, Fault};
 
 pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 pub(super) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
-/// The minute of the timestamp before: most have the same, of which only seconds need be read.
-#[derive(Clone, Copy)]
-pub(crate) struct LastMinute {
-    /// `YYYY-MM-DD[T ]HH:MM` as written, first character lowest. At first what no text is, because
-    /// it is not UTF-8.
-    text: u128,
-    micros: i64,
-}
-
-impl Default for LastMinute {
-    fn default() -> Self {
-        Self { text: u128::MAX, micros: 0 }
-    }
-}
-
-impl LastMinute {
-    /// Characters of a minute.
-    const LEN: usize = 16;
-
-    /// A timestamp of the form [`usual_timestamp`] reads, of the same minute as the one before;
-    /// `None` for any other text. `head` holds its first 16 characters, `tail` the 16 behind those,
-    /// of which `len` belong to it.
-    #[inline(always)]
-    pub(crate) fn timestamp(&self, head: u128, tail: u128, len: usize) -> Option<i64> {
-        #[expect(clippy::cast_possible_truncation, reason = "the next eight characters")]
-        let next = tail as u64;
-        if head == self.text
-            && len == 7
-            && let Some(millis) = digits::thousandths(next)
-        {
-            return Some(self.micros + 1000 * millis);
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "bytes of it are wanted")]
-        let byte = |index: u32| (tail >> (8 * index)) as u8;
-        let (tens, ones) = (byte(1).wrapping_sub(b'0'), byte(2).wrapping_sub(b'0'));
-        if head != self.text || byte(0) != b':' || tens > 5 || ones > 9 || !(3..=11).contains(&len)
-        {
-            return None;
-        }
-        let seconds = i64::from(tens) * 10 + i64::from(ones);
-        let whole = self.micros + seconds * MICROS_PER_SECOND;
-        if len == 3 {
-            return Some(whole);
-        }
-        let is_zoned = byte(u32::try_from(len - 1).ok()?) == b'Z';
-        let places = match len - 3 - usize::from(is_zoned) {
-            0 => return Some(whole),
-            behind @ 2..=7 if byte(3) == b'.' => behind - 1,
-            _ => return None,
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "the next eight characters")]
-        let digits = (tail >> 32) as u64;
-        Some(whole + digits::millionths(digits, places)?.cast_signed())
-    }
-
-    /// Remembers the minute of a timestamp that has just been read.
-    fn note(&mut self, text: &[u8; 19], micros_in_minute: i64, micros: i64) {
-        let minute: &[u8; Self::LEN] = text.first_chunk().expect("19 are more than 16");
-        self.text = u128::from_le_bytes(*minute);
-        self.micros = micros - micros_in_minute;
-    }
-}
-
 /// A timestamp in microseconds since the epoch.
 #[inline]
-pub(crate) fn timestamp(
-    text: &[u8],
-    unit: TimestampUnit,
-    last: &mut LastMinute,
-) -> Result<i64, Fault> {
+pub(crate) fn timestamp(text: &[u8], unit: TimestampUnit) -> Result<i64, Fault> {
     if text.len() > 4 && text[4] == b'-' {
-        match usual_timestamp(text, last).map_or_else(|| any_timestamp(text), Ok) {
+        match written_timestamp(text) {
             // The minus may be that of an exponent.
             Err(Fault::Syntax) => {}
             read => return read,
@@ -95,7 +27,7 @@ pub(crate) fn timestamp(
     }
     match number::integer(text) {
         Ok(count) => from_unit(count, unit),
-        Err(Fault::Syntax) => any_timestamp(text),
+        Err(Fault::Syntax) => written_timestamp(text),
         Err(Fault::Fraction) => from_decimal(text, unit),
         Err(fault) => Err(fault),
     }
@@ -103,7 +35,7 @@ pub(crate) fn timestamp(
 
 /// Whether text is a date or timestamp in writing, not a count.
 pub(crate) fn is_timestamp(text: &[u8]) -> bool {
-    any_timestamp(text).is_ok()
+    written_timestamp(text).is_ok()
 }
 
 /// Whether a timestamp in writing has digits below the microsecond that are not zero.
@@ -172,47 +104,6 @@ pub(crate) fn from_unit(count: i64, unit: TimestampUnit) -> Result<i64, Fault> {
     .ok_or(Fault::Range)
 }
 
-/// `YYYY-MM-DD[T ]HH:MM:SS[.f{1,6}][Z]`; `None` for whatever else.
-#[inline]
-fn usual_timestamp(text: &[u8], last: &mut LastMinute) -> Option<i64> {
-    let (fixed, rest) = text.split_first_chunk::<19>()?;
-    let days = usual_date(fixed.first_chunk()?)?;
-    let separators = matches!(fixed[10], b'T' | b' ') && fixed[13] == b':' && fixed[16] == b':';
-    let (hour, minute) = (two(fixed[11], fixed[12])?, two(fixed[14], fixed[15])?);
-    let second = two(fixed[17], fixed[18])?;
-    if !separators || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let rest = rest.strip_suffix(b"Z").unwrap_or(rest);
-    let micros = match rest {
-        [] => 0,
-        [b'.', digits @ ..] if (1..=6).contains(&digits.len()) => {
-            let mut value = 0;
-            for index in 0..6 {
-                let digit = digits.get(index).map_or(0, |byte| byte.wrapping_sub(b'0'));
-                if digit > 9 {
-                    return None;
-                }
-                value = value * 10 + i64::from(digit);
-            }
-            value
-        }
-        _ => return None,
-    };
-    let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    let timestamp = days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND + micros;
-    last.note(fixed, i64::from(second) * MICROS_PER_SECOND + micros, timestamp);
-    Some(timestamp)
-}
-
-/// `YYYY-MM-DD` in days since the epoch; `None` for whatever else.
-fn usual_date(text: &[u8; 10]) -> Option<i64> {
-    let year = i64::from(two(text[0], text[1])? * 100 + two(text[2], text[3])?);
-    let (month, day) = (two(text[5], text[6])?, two(text[8], text[9])?);
-    let has_separators = text[4] == b'-' && text[7] == b'-';
-    days_from_civil(year, month, day).filter(|_| has_separators)
-}
-
 /// Two digits.
 #[inline]
 fn two(tens: u8, ones: u8) -> Option<u32> {
@@ -222,7 +113,7 @@ fn two(tens: u8, ones: u8) -> Option<u32> {
 
 /// Every form the module doc names.
 #[cold]
-fn any_timestamp(text: &[u8]) -> Result<i64, Fault> {
+pub(super) fn written_timestamp(text: &[u8]) -> Result<i64, Fault> {
     let text = number::trimmed(text);
     let Some((days, rest)) = date_of_era(text) else {
         let written = time_with_named_month(text).ok_or(Fault::Syntax)?;
@@ -471,11 +362,7 @@ mod tests {
             ("0000-01-01", -62_167_219_200_000_000),
         ];
         for (text, expected) in cases {
-            assert_eq!(
-                timestamp(text.as_bytes(), MS, &mut LastMinute::default()),
-                Ok(expected),
-                "{text}"
-            );
+            assert_eq!(timestamp(text.as_bytes(), MS), Ok(expected), "{text}");
         }
         for text in [
             "2024-02-30",
@@ -499,87 +386,8 @@ mod tests {
             "2024-01-01 10:00:0x",
             "2024-01-0110:00:00",
         ] {
-            assert_eq!(
-                timestamp(text.as_bytes(), MS, &mut LastMinute::default()),
-                Err(Fault::Syntax),
-                "{text}"
-            );
+            assert_eq!(timestamp(text.as_bytes(), MS), Err(Fault::Syntax), "{text}");
         }
-    }
-
-    /// As the columns do: the short way where it can, else the whole one.
-    fn read(text: &str, last: &mut LastMinute) -> Result<i64, Fault> {
-        let mut padded = [b'#'; 32];
-        let len = text.len().min(32);
-        padded[..len].copy_from_slice(&text.as_bytes()[..len]);
-        let word =
-            |from: usize| u128::from_le_bytes(padded[from..from + 16].try_into().expect("sixteen"));
-        let short = text.len().checked_sub(16);
-        let short = short.and_then(|len| last.timestamp(word(0), word(16), len));
-        let whole = timestamp(text.as_bytes(), MS, last);
-        if let Some(short) = short {
-            assert_eq!(whole, Ok(short), "{text}");
-        }
-        whole
-    }
-
-    #[test]
-    fn the_minute_before_is_only_taken_for_itself() {
-        let mut last = LastMinute::default();
-        let mut read = |text: &str| read(text, &mut last);
-        assert_eq!(read("2024-01-01 00:00:01"), Ok(NEW_YEAR + 1_000_000));
-        assert_eq!(read("2024-01-01 00:00:02"), Ok(NEW_YEAR + 2_000_000));
-        assert_eq!(read("2024-01-01 00:00:60"), Err(Fault::Syntax));
-        assert_eq!(read("2024-01-00 00:00:01"), Err(Fault::Syntax));
-        assert_eq!(read("2024-01-01 00:01:01"), Ok(NEW_YEAR + 61_000_000));
-        assert_eq!(read("2024-01-02 00:00:01"), Ok(NEW_YEAR + MICROS_PER_DAY + 1_000_000));
-        assert_eq!(read("2024-01-01 00:00:01"), Ok(NEW_YEAR + 1_000_000));
-    }
-
-    #[test]
-    fn the_short_way_is_taken_and_says_what_the_whole_one_says() {
-        let mut last = LastMinute::default();
-        assert_eq!(read(&format!("{}:07", "\0".repeat(16)), &mut last), Err(Fault::Syntax));
-        assert_eq!(read("2024-01-01T00:00:00", &mut last), Ok(NEW_YEAR));
-        let ends = [
-            "0",
-            "00",
-            "07Z",
-            "07.",
-            "07.Z",
-            "07.5",
-            "07.123",
-            "07.123Z",
-            "07.123456",
-            "07.123456Z",
-            "07.1234567",
-            "07.12345678Z",
-            "07.12x",
-            "07,123",
-            "60",
-            "5x",
-            "07.123+01:00",
-            "07 ",
-            "7.12",
-            "07ZZ",
-            "07.1Z2",
-            "07.000001",
-            "59.999999",
-        ];
-        let mut short = 0;
-        for end in ends {
-            let text = format!("2024-01-01T00:00:{end}");
-            let mut padded = [0; 32];
-            let len = text.len().min(32);
-            padded[..len].copy_from_slice(&text.as_bytes()[..len]);
-            let word = |from: usize| {
-                u128::from_le_bytes(padded[from..from + 16].try_into().expect("sixteen"))
-            };
-            short += usize::from(last.timestamp(word(0), word(16), text.len() - 16).is_some());
-            let _ = read(&text, &mut last);
-            let _ = read("2024-01-01T00:00:00", &mut last);
-        }
-        assert_eq!(short, 9, "all but those that are cut, zoned or wrong");
     }
 
     #[test]
@@ -601,38 +409,26 @@ mod tests {
             ("-2000.5", Nanoseconds, -3, true),
             ("-2000.0", Nanoseconds, -2, false),
         ] {
-            let read = timestamp(text.as_bytes(), unit, &mut LastMinute::default());
+            let read = timestamp(text.as_bytes(), unit);
             assert_eq!(read, Ok(micros), "{text} {unit:?}");
             let finer = decimal_has_finer_digits(text.as_bytes(), unit);
             // A count whose fraction is zero is read as the integer that it is.
             assert_eq!(finer, Some(is_finer), "{text} {unit:?}");
         }
         for text in ["1.5e3.5", ".", "-.", "1.2.3", "1.5e-3"] {
-            let read = timestamp(text.as_bytes(), Seconds, &mut LastMinute::default());
+            let read = timestamp(text.as_bytes(), Seconds);
             assert!(read.is_err(), "{text}");
         }
-        let read = timestamp(b"9223372036854775807.5", Seconds, &mut LastMinute::default());
+        let read = timestamp(b"9223372036854775807.5", Seconds);
         assert_eq!(read, Err(Fault::Range));
     }
 
     #[test]
     fn integers_count_units_and_never_wrap() {
-        assert_eq!(
-            timestamp(b"1704067200", TimestampUnit::Seconds, &mut LastMinute::default()),
-            Ok(NEW_YEAR)
-        );
-        assert_eq!(
-            timestamp(b"1704067200000000", TimestampUnit::Microseconds, &mut LastMinute::default()),
-            Ok(NEW_YEAR)
-        );
-        assert_eq!(
-            timestamp(b"-1", TimestampUnit::Nanoseconds, &mut LastMinute::default()),
-            Ok(-1)
-        );
-        assert_eq!(
-            timestamp(b"9223372036854775807", MS, &mut LastMinute::default()),
-            Err(Fault::Range)
-        );
-        assert_eq!(timestamp(b"300000-01-01", MS, &mut LastMinute::default()), Err(Fault::Range));
+        assert_eq!(timestamp(b"1704067200", TimestampUnit::Seconds), Ok(NEW_YEAR));
+        assert_eq!(timestamp(b"1704067200000000", TimestampUnit::Microseconds), Ok(NEW_YEAR));
+        assert_eq!(timestamp(b"-1", TimestampUnit::Nanoseconds), Ok(-1));
+        assert_eq!(timestamp(b"9223372036854775807", MS), Err(Fault::Range));
+        assert_eq!(timestamp(b"300000-01-01", MS), Err(Fault::Range));
     }
 }

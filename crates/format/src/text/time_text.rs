@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
     use crate::text::number::Fault;
-    use crate::text::time::{LastMinute, date, interval, timestamp};
+    use crate::text::time::{date, interval, timestamp};
 
     const MS: TimestampUnit = TimestampUnit::Milliseconds;
     /// 2024-01-01 00:00:00 UTC, by `date -ud 2024-01-01 +%s`.
@@ -184,7 +184,7 @@ mod tests {
             let mut text = Vec::new();
             write_timestamp(micros, &mut text);
             let shown = String::from_utf8_lossy(&text);
-            assert_eq!(timestamp(&text, MS, &mut LastMinute::default()), Ok(micros), "{shown}");
+            assert_eq!(timestamp(&text, MS), Ok(micros), "{shown}");
             let days = i32::try_from(micros >> 32).unwrap_or(0);
             text.clear();
             write_date(i64::from(days), &mut text);

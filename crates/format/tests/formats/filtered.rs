@@ -244,7 +244,7 @@ fn records(seed: u64, row_count: usize, bad_one_in: u32) -> (Vec<u8>, Vec<u8>) {
             csv.extend_from_slice([&b",more"[..], b"\xff", b"\"x"][random.random_range(0..3)]);
             json.extend_from_slice([&b"}"[..], b"\xff"][random.random_range(0..2)]);
         }
-        csv.extend_from_slice(if seed % 3 == 0 { b"\r\n" } else { b"\n" });
+        csv.extend_from_slice(if seed.is_multiple_of(3) { b"\r\n" } else { b"\n" });
         json.push(b'\n');
     }
     (csv, json)
