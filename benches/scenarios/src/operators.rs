@@ -4,7 +4,7 @@
 //! rows, and behind which lock.
 
 use arrow_buffer::ScalarBuffer;
-use tidemill_aggregate::{AggTable, EventTimes, GroupOrder, OverTable, WindowTable};
+use tidemill_aggregate::{AggTable, EventTimes, OverTable, WindowTable};
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::{Emit, EventTimeSpec, Stage};
 use tidemill_record::{Batch, EventTime};
@@ -62,7 +62,7 @@ impl Operators {
             match self.steps.remove(0) {
                 Step::Filter(_) | Step::Project(_) => {}
                 Step::Aggregate(table) => {
-                    let batches = table.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS);
+                    let batches = table.into_batches(BATCH_ROWS);
                     results.extend(batches.unwrap().map(|batch| batch.unwrap()));
                 }
                 Step::Windows(mut table) => table.advance(EventTime::MAX, &mut results).unwrap(),

@@ -1,14 +1,11 @@
-//! Group keys to dense indices: hash the columns of a batch, then probe row by row.
+//! Group keys to dense indices.
 //!
-//! One pass computes every row's hash, one looks each up. A single key of text or of up to eight
-//! bytes has a loop of its own; everything else compares column by column. Before all of this, rows with
-//! a key of one short text are looked for among those met lately.
-
-use std::cmp::Ordering;
-use std::hash::BuildHasher;
+//! Whole numbers that lie close together are places in a list ([`ranges`]). Other keys are hashed, all of a batch first,
+//! and looked up by hash ([`slots`], [`probe`]). A single key of text or of up to eight bytes has loops of its own;
+//! everything else compares column by column. Before that, rows with a key of one short text are looked for among those
+//! met lately.
 
 use arrow_array::ArrayRef;
-use hashbrown::HashTable;
 use tidemill_record::DataType;
 
 use crate::AggregateError;
@@ -16,20 +13,35 @@ use crate::keys::bytes::BytesInput;
 use crate::keys::hash::{self, Seed};
 use crate::keys::{KeyColumn, KeyInput, KeyInputs, KeyStore};
 use crate::recent::Recent;
+use probe::{Index, next_group, probe};
+use ranges::{Places, Ranges};
+use slots::Slots;
+
+mod probe;
+mod ranges;
+mod slots;
+
+/// So many rows whose keys were not met lately are looked up one by one; more, with all others.
+const FEW_UNKNOWN: usize = 512;
 
 /// Numbers distinct keys from zero in order of first appearance.
 pub(crate) struct Interner {
     columns: Vec<KeyColumn>,
-    /// Group indices by hash. Hashes are not stored: growing recomputes them, which is cheaper
-    /// than eight bytes a group.
-    index: HashTable<u32>,
-    /// Of the index.
+    /// Group indices by hash; without any while there are `ranges`.
+    slots: Slots,
+    /// Group indices by place, while keys lie close enough together.
+    ranges: Option<Ranges>,
+    /// Of the hash.
     seed: Seed,
     recent: Recent,
     /// Reused from batch to batch.
     hashes: Vec<u64>,
+    places: Vec<u32>,
     /// In `0..=u32::MAX`.
     group_count: usize,
+    /// Rows that have come, and how many there are to be when it is looked next whether keys lie close together.
+    row_count: u64,
+    next_look: u64,
     room: Room,
 }
 
@@ -40,12 +52,16 @@ struct Room {
     elsewhere_bytes: u64,
 }
 
-/// What takes a group's place while rows are looked up.
-struct Index<'a> {
-    table: &'a mut HashTable<u32>,
-    seed: &'a Seed,
-    room: Room,
-    group_count: &'a mut usize,
+impl Room {
+    /// Whether there is room for an index of so many bytes.
+    fn check(self, index_bytes: usize, group_count: usize) -> Result<(), AggregateError> {
+        let Self { budget_bytes, elsewhere_bytes } = self;
+        let state_bytes = elsewhere_bytes + index_bytes as u64;
+        if state_bytes <= budget_bytes {
+            return Ok(());
+        }
+        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
 }
 
 impl Interner {
@@ -57,40 +73,45 @@ impl Interner {
     }
 
     fn of(columns: Vec<KeyColumn>) -> Self {
+        let are_whole = columns.iter().all(KeyColumn::is_whole);
         Self {
             group_count: usize::from(columns.is_empty()),
             columns,
-            index: HashTable::new(),
+            slots: Slots::default(),
+            ranges: None,
             seed: Seed::default(),
             recent: Recent::default(),
             hashes: Vec::new(),
+            places: Vec::new(),
+            row_count: 0,
+            next_look: if are_whole { 0 } else { u64::MAX },
             room: Room { budget_bytes: u64::MAX, elsewhere_bytes: 0 },
         }
+    }
+
+    fn index_bytes(&self) -> usize {
+        self.slots.heap_bytes() + self.ranges.as_ref().map_or(0, Ranges::heap_bytes)
     }
 
     /// Refuses to grow the index where the table, which holds so many bytes beside the interner, would then
     /// hold more than its budget.
     pub(crate) fn set_budget(&mut self, budget_bytes: u64, elsewhere_bytes: u64) {
-        let rest = (self.heap_bytes() - self.index.allocation_size()) as u64;
+        let rest = (self.heap_bytes() - self.index_bytes()) as u64;
         self.room = Room { budget_bytes, elsewhere_bytes: elsewhere_bytes + rest };
     }
 
     /// Forgets all groups, and keeps their memory for others.
     pub(crate) fn clear(&mut self) {
         self.columns.iter_mut().for_each(KeyColumn::clear);
-        self.index.clear();
+        self.slots.clear();
+        self.ranges.iter_mut().for_each(Ranges::clear);
         self.recent.clear();
         self.group_count = usize::from(self.columns.is_empty());
     }
 
-    /// One without groups of keys of the same types.
-    pub(crate) fn emptied(&self) -> Self {
-        Self::of(self.columns.iter().map(KeyColumn::emptied).collect())
-    }
-
     /// Groups that there is room for.
     pub(crate) fn group_room(&self) -> usize {
-        self.index.capacity()
+        self.ranges.as_ref().map_or(self.slots.capacity(), |ranges| ranges.groups.len())
     }
 
     /// Number of groups.
@@ -116,35 +137,56 @@ impl Interner {
         row_count: usize,
         group_indices: &mut Vec<u32>,
     ) -> Result<(), AggregateError> {
+        let inputs = self.columns.iter().zip(arrays).map(|(column, array)| column.input(array));
+        let inputs: KeyInputs<'_> = inputs.collect();
+        self.intern_inputs(&inputs, row_count, group_indices)
+    }
+
+    /// The same of keys that are ready to be looked up.
+    pub(crate) fn intern_inputs(
+        &mut self,
+        inputs: &KeyInputs<'_>,
+        row_count: usize,
+        group_indices: &mut Vec<u32>,
+    ) -> Result<(), AggregateError> {
         group_indices.clear();
         if self.columns.is_empty() {
             group_indices.resize(row_count, 0);
             return Ok(());
         }
-        let inputs: KeyInputs<'_> =
-            self.columns.iter().zip(arrays).map(|(column, array)| column.input(array)).collect();
+        self.row_count += row_count as u64;
+        if self.are_in_ranges(inputs)? {
+            return self.intern_places(inputs, group_indices);
+        }
         if let [KeyInput::Bytes(input)] = inputs.as_slice()
             && input.nulls.is_none()
             && let Some(unknown_count) = self.recent.look_up(input.views, group_indices)
         {
-            return match unknown_count {
-                0 => Ok(()),
-                _ => self.intern_unknown(unknown_count, input, group_indices),
-            };
+            if unknown_count <= FEW_UNKNOWN {
+                return self.intern_unknown(unknown_count, input, group_indices);
+            }
+            group_indices.clear();
+            self.intern_hashed(inputs, row_count, group_indices)?;
+            self.recent.note_last(input.views, group_indices);
+            return Ok(());
         }
-        self.hashes.clear();
-        inputs[0].hash_rows(&self.seed, row_count, &mut self.hashes);
-        for input in &inputs[1..] {
-            input.combine_rows(&self.seed, &mut self.hashes);
-        }
+        self.intern_hashed(inputs, row_count, group_indices)
+    }
+
+    /// Finds or makes the group of every row by the hash of its key.
+    fn intern_hashed(
+        &mut self,
+        inputs: &KeyInputs<'_>,
+        row_count: usize,
+        group_indices: &mut Vec<u32>,
+    ) -> Result<(), AggregateError> {
+        hash_all(inputs, &self.seed, row_count, &mut self.hashes);
         let hashes = &self.hashes;
-        let mut index = Index {
-            table: &mut self.index,
-            seed: &self.seed,
+        let index = &mut Index {
+            slots: &mut self.slots,
             room: self.room,
             group_count: &mut self.group_count,
         };
-        let index = &mut index;
         if let [input] = inputs.as_slice() {
             let column = &mut self.columns[0];
             if let (KeyInput::Bytes(input), Some(store)) = (input, column.as_bytes_mut()) {
@@ -154,7 +196,75 @@ impl Interner {
                 return probe(index, store, input, hashes, group_indices);
             }
         }
-        probe(index, &mut self.columns, &inputs, hashes, group_indices)
+        probe(index, &mut self.columns, inputs, hashes, group_indices)
+    }
+
+    /// Whether `places` are those of the rows' keys in a list of groups.
+    #[inline]
+    fn are_in_ranges(&mut self, inputs: &KeyInputs<'_>) -> Result<bool, AggregateError> {
+        if let Some(ranges) = &self.ranges
+            && let Places::All = ranges.places(inputs, &mut self.places)
+        {
+            return Ok(true);
+        }
+        if self.ranges.is_none() && self.row_count < self.next_look {
+            return Ok(false);
+        }
+        self.look_for_ranges(inputs)
+    }
+
+    /// Makes a list of groups that has room for these keys, too; or does without one from now on.
+    #[cold]
+    fn look_for_ranges(&mut self, inputs: &KeyInputs<'_>) -> Result<bool, AggregateError> {
+        let is_seldom = self.ranges.is_none();
+        self.next_look = self.row_count.saturating_mul(2);
+        let columns = self.columns.iter();
+        let known: KeyInputs<'_> =
+            columns.map(|column| column.own_input(0..self.group_count)).collect();
+        match Ranges::of(&known, inputs, self.row_count, is_seldom) {
+            Some(mut ranges) => {
+                self.room.check(self.index_bytes() + ranges.heap_bytes(), self.group_count)?;
+                ranges.places(&known, &mut self.places);
+                for (number, &place) in (1..).zip(&self.places) {
+                    ranges.groups[place as usize] = number;
+                }
+                ranges.places(inputs, &mut self.places);
+                (self.ranges, self.slots) = (Some(ranges), Slots::default());
+                Ok(true)
+            }
+            None if is_seldom => Ok(false),
+            None => {
+                self.ranges = None;
+                let mut hashes = std::mem::take(&mut self.hashes);
+                hash_all(&known, &self.seed, self.group_count, &mut hashes);
+                let index = &mut Index {
+                    slots: &mut self.slots,
+                    room: self.room,
+                    group_count: &mut self.group_count,
+                };
+                index.add_known(&hashes)?;
+                self.hashes = hashes;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Finds or makes the groups of rows whose keys are at `places`.
+    fn intern_places(
+        &mut self,
+        inputs: &KeyInputs<'_>,
+        group_indices: &mut Vec<u32>,
+    ) -> Result<(), AggregateError> {
+        let ranges = self.ranges.as_mut().expect("keys are in their list");
+        for (row, &place) in self.places.iter().enumerate() {
+            let number = &mut ranges.groups[place as usize];
+            if *number == 0 {
+                *number = next_group(&mut self.group_count)? + 1;
+                KeyStore::push(&mut self.columns, inputs, row);
+            }
+            group_indices.push(*number - 1);
+        }
+        Ok(())
     }
 
     /// Finds or makes the groups of the rows that have none yet, by a single key of text without NULL.
@@ -164,16 +274,12 @@ impl Interner {
         input: &BytesInput<'_>,
         group_indices: &mut [u32],
     ) -> Result<(), AggregateError> {
-        let mut index = Index {
-            table: &mut self.index,
-            seed: &self.seed,
-            room: self.room,
-            group_count: &mut self.group_count,
-        };
+        let mut index =
+            Index { slots: &mut self.slots, room: self.room, group_count: &mut self.group_count };
         let store = self.columns[0].as_bytes_mut().expect("a key of text is stored as such");
         for at in 0..unknown_count {
             let row = self.recent.unknown()[at] as usize;
-            let group = find_or_insert(&mut index, store, input, input.hash(&self.seed, row), row)?;
+            let group = index.find_or_insert(store, input, input.hash(&self.seed, row), row)?;
             group_indices[row] = group;
             self.recent.note(input.views[row], group);
         }
@@ -193,12 +299,6 @@ impl Interner {
         (0..self.group_count).map(|group| self.fingerprint(group, columns))
     }
 
-    /// The order of two groups by key, ascending, the first column most significant.
-    pub(crate) fn compare(&self, left: usize, right: usize) -> Ordering {
-        let mut columns = self.columns.iter().map(|column| column.compare(left, right));
-        columns.find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
-    }
-
     /// Some columns of a group's key as SQL literals, separated by commas.
     pub(crate) fn key_text(&self, group: usize, columns: impl Iterator<Item = usize>) -> String {
         let texts = columns.map(|column| self.columns[column].scalar(group).to_string());
@@ -208,18 +308,20 @@ impl Interner {
     /// Bytes held, without the scratch memory of one batch.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>()
-            + self.index.allocation_size()
+            + self.index_bytes()
             + self.recent.heap_bytes()
     }
 
     /// Bytes of the scratch memory of one batch.
     pub(crate) fn scratch_bytes(&self) -> usize {
-        self.hashes.capacity() * size_of::<u64>() + self.recent.scratch_bytes()
+        self.hashes.capacity() * size_of::<u64>()
+            + self.places.capacity() * size_of::<u32>()
+            + self.recent.scratch_bytes()
     }
 
     /// Frees it.
     pub(crate) fn free_scratch(&mut self) {
-        self.hashes = Vec::new();
+        (self.hashes, self.places) = Default::default();
         self.recent.free_scratch();
     }
 }
@@ -238,64 +340,25 @@ impl KeyStore for Vec<KeyColumn> {
         }
     }
 
-    #[inline]
-    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
-        let hashes = self.iter().map(|column| column.hash_group(seed, group));
-        let hashes = hashes.reduce(|before, next| hash::combine(seed, before, next));
-        hashes.unwrap_or(hash::NULL)
-    }
-}
-
-fn probe<S: KeyStore>(
-    index: &mut Index<'_>,
-    store: &mut S,
-    input: &S::Input<'_>,
-    hashes: &[u64],
-    group_indices: &mut Vec<u32>,
-) -> Result<(), AggregateError> {
-    group_indices.reserve(hashes.len());
-    for (row, &hash) in hashes.iter().enumerate() {
-        group_indices.push(find_or_insert(index, store, input, hash, row)?);
-    }
-    Ok(())
-}
-
-#[inline(always)]
-fn find_or_insert<S: KeyStore>(
-    index: &mut Index<'_>,
-    store: &mut S,
-    input: &S::Input<'_>,
-    hash: u64,
-    row: usize,
-) -> Result<u32, AggregateError> {
-    let known = index.table.find(hash, |&group| store.equals(group as usize, input, row));
-    if let Some(&group) = known {
-        return Ok(group);
-    }
-    if index.table.len() == index.table.capacity() {
-        index.check_growth()?;
-    }
-    let group = u32::try_from(*index.group_count).ok().filter(|&group| group < u32::MAX);
-    let group = group.ok_or(AggregateError::TooManyGroups)?;
-    store.push(input, row);
-    *index.group_count += 1;
-    let Index { table, seed, .. } = index;
-    table.insert_unique(hash, group, |&group| store.hash_group(*seed, group as usize));
-    Ok(group)
-}
-
-impl Index<'_> {
-    /// Whether there is room for an index of twice the size beside this one.
-    #[cold]
-    fn check_growth(&self) -> Result<(), AggregateError> {
-        let Room { budget_bytes, elsewhere_bytes } = self.room;
-        let growing_bytes = self.table.allocation_size().saturating_mul(3);
-        let state_bytes = elsewhere_bytes + growing_bytes as u64;
-        if state_bytes <= budget_bytes {
-            return Ok(());
+    fn compare_rows(
+        &self,
+        groups: &[u32],
+        inputs: &KeyInputs<'_>,
+        first: usize,
+        are_equal: &mut [bool],
+    ) {
+        for (column, input) in self.iter().zip(inputs) {
+            column.compare_rows(groups, input, first, are_equal);
         }
-        let group_count = *self.group_count;
-        Err(AggregateError::BudgetExceeded { state_bytes, budget_bytes, group_count })
+    }
+}
+
+/// Replaces `hashes` by those of the rows' keys.
+fn hash_all(inputs: &KeyInputs<'_>, seed: &Seed, row_count: usize, hashes: &mut Vec<u64>) {
+    hashes.clear();
+    inputs[0].hash_rows(seed, row_count, hashes);
+    for input in &inputs[1..] {
+        input.combine_rows(seed, hashes);
     }
 }
 

@@ -12,6 +12,7 @@
 //!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
+mod arena;
 mod argument;
 pub mod changes;
 mod compact;
@@ -43,7 +44,7 @@ pub use error::AggregateError;
 pub use event_time::EventTimes;
 pub use far_ahead::FarAhead;
 pub use gathering::Gathering;
-pub use groups::{GroupBatches, GroupOrder};
+pub use groups::GroupBatches;
 pub use late::Late;
 pub use limit::{Limit, LimitTable};
 pub use over::OverTable;

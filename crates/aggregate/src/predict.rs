@@ -9,8 +9,8 @@ use tidemill_record::DataType;
 use crate::over::over_state_of;
 use crate::table::Parts;
 
-/// A slot of the index of keys: four bytes and one of control, two thirds full.
-const INDEX_BYTES: usize = 8;
+/// A slot of the index of keys: eight bytes, two to three quarters full.
+const INDEX_BYTES: usize = 11;
 
 /// What a stage holds, as half a sentence; `None` if it holds nothing that grows.
 #[must_use]

@@ -13,8 +13,9 @@ const ENTRY_BITS: u32 = ENTRIES.trailing_zeros();
 const ROWS_MIN: usize = 16 * ENTRIES;
 /// So many batches in succession tell that keys are too many; the first is one of them.
 const STRAIN_MAX: u32 = 3;
-/// Batches that then go by without a look.
+/// Batches that then go by without a look; twice as many each time that this happens.
 const PAUSE_BATCHES: u32 = 32;
+const PAUSE_BATCHES_MAX: u32 = 1 << 12;
 
 /// In place of a group that is not known here.
 const UNKNOWN: u32 = u32::MAX;
@@ -32,8 +33,9 @@ pub(crate) struct Recent {
     row_count: usize,
     /// Batches in succession in which too many keys were not known.
     strain: u32,
-    /// Batches that go by without a look.
+    /// Batches that go by without a look, and how many went by the last time.
     pause: u32,
+    last_pause: u32,
 }
 
 /// Where a key's entry is.
@@ -82,9 +84,14 @@ impl Recent {
             unknown_count += usize::from(is_unknown);
             if is_unknown { UNKNOWN } else { group }
         }));
-        self.strain = if unknown_count > row_count / 4 { self.strain + 1 } else { 0 };
+        if unknown_count <= row_count / 4 {
+            self.strain = 0;
+            return Some(unknown_count);
+        }
+        self.strain += 1;
         if self.strain == STRAIN_MAX {
-            (self.strain, self.pause) = (0, PAUSE_BATCHES);
+            self.last_pause = (2 * self.last_pause).clamp(PAUSE_BATCHES, PAUSE_BATCHES_MAX);
+            (self.strain, self.pause) = (0, self.last_pause);
         }
         Some(unknown_count)
     }
@@ -101,6 +108,14 @@ impl Recent {
             && is_short(view)
         {
             entries[entry_of(view)] = (view, group);
+        }
+    }
+
+    /// Remembers the groups of the last of these keys, which may push each other out.
+    pub(crate) fn note_last(&mut self, views: &[u128], groups: &[u32]) {
+        let from = views.len().saturating_sub(ENTRIES);
+        for (&view, &group) in views[from..].iter().zip(&groups[from..]) {
+            self.note(view, group);
         }
     }
 

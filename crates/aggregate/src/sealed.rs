@@ -4,8 +4,7 @@ use tidemill_plan::Merge;
 use tidemill_record::{Batch, EventTime};
 
 use crate::{
-    AggTable, AggregateError, GroupOrder, LimitTable, SealedSessions, SealedWindows, SortTable,
-    TopNTable,
+    AggTable, AggregateError, LimitTable, SealedSessions, SealedWindows, SortTable, TopNTable,
 };
 
 /// The rows of a table, batch by batch.
@@ -155,14 +154,14 @@ impl Sealed {
         }
     }
 
-    /// The rows of the merged table: groups in order of their key.
+    /// The rows of the merged table: groups in order of their first record, those of earlier partitions first.
     ///
     /// # Errors
     /// As the table's own `into_batches`.
     pub fn into_batches(self, batch_rows: usize) -> Result<TableBatches, AggregateError> {
         Ok(match self {
-            Self::Groups(table) => Box::new(table.into_batches(GroupOrder::Key, batch_rows)?),
-            Self::Numbered(table) => table.into_batches(GroupOrder::Key, batch_rows)?,
+            Self::Groups(table) => Box::new(table.into_batches(batch_rows)?),
+            Self::Numbered(table) => table.into_batches(batch_rows)?,
             Self::Sorted(table) => Box::new(table.into_batches(batch_rows)?.map(Ok)),
             Self::Limited(table) => Box::new(table.into_batches(batch_rows).map(Ok)),
             Self::Windows(windows) => windows.into_batches(batch_rows)?,

@@ -465,7 +465,8 @@ pub(crate) fn push_tight<T>(column: &mut Vec<T>, value: T) {
     column.push(value);
 }
 
-fn resize_tight<T: Clone>(column: &mut Vec<T>, len: usize, value: T) {
+/// The same up to so many groups.
+pub(crate) fn resize_tight<T: Clone>(column: &mut Vec<T>, len: usize, value: T) {
     if len > column.capacity() {
         reserve_tight(column, len - column.len());
     }

@@ -1,6 +1,5 @@
 //! Running aggregates of one partition: interned keys, and one column of states per aggregate.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -15,9 +14,9 @@ use crate::AggregateError;
 use crate::argument::{Groups, Rows, arguments_of};
 use crate::changes::Pending;
 use crate::compact::repeated;
-use crate::groups::{GroupBatches, GroupOrder};
+use crate::groups::GroupBatches;
 use crate::intern::Interner;
-use crate::keys::KeyColumn;
+use crate::keys::{KeyColumn, KeyInputs};
 use crate::seen_keys::SeenKeys;
 use crate::state::{Overflow, State, until_overflow};
 use crate::states::state_of;
@@ -196,9 +195,23 @@ impl AggTable {
         GroupRun {
             keys: self.interner.columns(),
             states: &self.states,
-            groups: 0..u32::try_from(self.group_count()).expect("groups are numbered in u32"),
+            groups: (0..).take(self.group_count()).collect(),
             last_offset: self.last_offset,
         }
+    }
+
+    /// The same table with its groups in another order, each of them once.
+    pub(crate) fn in_order(self, order: Vec<u32>) -> Result<Self, AggregateError> {
+        if order.is_sorted() {
+            return Ok(self);
+        }
+        let budget_bytes = self.budget_bytes;
+        // Both are there until it is done.
+        let room = budget_bytes.saturating_sub(self.state_bytes());
+        let mut ordered = Self::new(Arc::clone(&self.spec), room);
+        ordered.merge_run(&GroupRun { groups: order, ..self.as_run() }, None)?;
+        ordered.budget_bytes = budget_bytes;
+        Ok(ordered)
     }
 
     /// The same with some groups of a table. `first_key` is the first value of each one's key, where the groups
@@ -214,16 +227,25 @@ impl AggTable {
         let key_count = later.keys.len() + usize::from(first_key.is_some());
         assert_eq!(self.spec.keys.len(), key_count, "both tables are of one query");
         assert_eq!(self.states.len(), later.states.len(), "both tables are of one query");
-        let there: Vec<u32> = later.groups.clone().collect();
+        let there = &later.groups;
         let mut here = Vec::with_capacity(there.len());
         for groups in there.chunks(MERGE_GROUPS) {
             let first = first_key.map(|first| repeated::<Int64Type>(first, groups.len()));
-            let others = later.keys.iter().map(|column| column.gather(groups));
-            let keys: SmallVec<[ArrayRef; 8]> = first.into_iter().chain(others).collect();
-            let keys: SmallVec<[&ArrayRef; 8]> = keys.iter().collect();
+            let start = groups[0] as usize;
+            let are_run = groups.iter().zip(start..).all(|(&group, at)| group as usize == at);
+            let gathered: SmallVec<[ArrayRef; 8]> = match are_run {
+                true => SmallVec::new(),
+                false => later.keys.iter().map(|column| column.gather(groups)).collect(),
+            };
+            let mut keys = KeyInputs::new();
+            keys.extend(first.iter().map(|first| self.interner.columns()[0].input(first)));
+            keys.extend(later.keys.iter().enumerate().map(|(at, column)| match gathered.get(at) {
+                Some(values) => column.input(values),
+                None => column.own_input(start..start + groups.len()),
+            }));
             let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
             self.interner.set_budget(self.budget_bytes, elsewhere);
-            self.interner.intern(&keys, groups.len(), &mut self.group_indices)?;
+            self.interner.intern_inputs(&keys, groups.len(), &mut self.group_indices)?;
             here.extend_from_slice(&self.group_indices);
             self.check_budget()?;
         }
@@ -233,14 +255,15 @@ impl AggTable {
         let copied = later.states.iter().map(|state| state.outside_bytes() as u64).sum();
         self.check_budget_with(copied)?;
         for (state, later) in self.states.iter_mut().zip(later.states) {
-            state.merge(&**later, &there, &here)?;
+            state.merge(&**later, there, &here)?;
         }
         self.last_offset = self.last_offset.max(later.last_offset);
         self.check_budget()?;
         Ok(here)
     }
 
-    /// Ends the table: its final rows, in batches of at most `batch_rows` (at least one).
+    /// Ends the table: its final rows, in batches of at most `batch_rows` (at least one), in order of each group's
+    /// first record; of a merged table, those of earlier partitions first.
     ///
     /// Columns are the keys, then the calls. The offset of every row is the largest one seen, of
     /// whichever partition.
@@ -250,15 +273,11 @@ impl AggTable {
     /// the first group whose sum does not fit, behind the rows of those before it.
     ///
     /// # Cost
-    /// Four bytes a group, and for [`GroupOrder::Key`] a sort; then O(rows) a batch.
-    pub fn into_batches(
-        self,
-        order: GroupOrder,
-        batch_rows: usize,
-    ) -> Result<GroupBatches, AggregateError> {
+    /// O(rows) a batch.
+    pub fn into_batches(self, batch_rows: usize) -> Result<GroupBatches, AggregateError> {
         match self.refusal {
             Some(refusal) => Err(refusal),
-            None => Ok(GroupBatches::new(self, order, batch_rows)),
+            None => Ok(GroupBatches::new(self, batch_rows)),
         }
     }
 
@@ -334,13 +353,13 @@ impl AggTable {
     }
 }
 
-/// Some groups of a table, which follow each other.
+/// Some groups of a table, each once.
 pub(crate) struct GroupRun<'a> {
     /// Columns of keys, and of states, of these groups and others.
     pub(crate) keys: &'a [KeyColumn],
     pub(crate) states: &'a [Box<dyn State>],
-    /// Which of them.
-    pub(crate) groups: Range<u32>,
+    /// Which of them, in the order in which they count as having appeared.
+    pub(crate) groups: Vec<u32>,
     /// The largest offset of their records.
     pub(crate) last_offset: u64,
 }

@@ -12,7 +12,7 @@ use tidemill_record::{Batch, Cause, EventTime};
 use crate::intern::Interner;
 use crate::row_store::{JOIN_ROWS, RowStore};
 use crate::sort_order::prefixes;
-use crate::{AggregateError, GroupOrder, TableBatches};
+use crate::{AggregateError, TableBatches};
 
 /// Rows that leave at a time while event time passes.
 const BATCH_ROWS: usize = 8192;
@@ -270,7 +270,7 @@ impl TopNTable {
     ) -> Result<(), AggregateError> {
         if let Some(closed) = self.take_until(watermark)? {
             let ends = self.spec.window_end.map(|place| self.spec.partition_by[place]);
-            for batch in closed.into_batches(GroupOrder::FirstAppearance, BATCH_ROWS)? {
+            for batch in closed.into_batches(BATCH_ROWS)? {
                 let batch = batch?;
                 let cause = ends.map_or(Cause::Own, |ends| {
                     let ends = batch.column(ends).as_primitive::<TimestampMicrosecondType>();
@@ -351,23 +351,19 @@ impl TopNTable {
     }
 
     /// Ends the table: the first rows of each partition, each with its number behind its columns.
-    /// Partitions come in order of window end, where they have one, then as `order` says.
+    /// Partitions come in order of window end, where they have one, then of their first record.
     ///
     /// # Errors
     /// [`AggregateError::Unsupported`] for a key without an order.
     ///
     /// # Cost
     /// A copy of the key columns, sixteen bytes a row, and a sort; then O(rows) a batch.
-    pub fn into_batches(
-        self,
-        order: GroupOrder,
-        batch_rows: usize,
-    ) -> Result<TableBatches, AggregateError> {
+    pub fn into_batches(self, batch_rows: usize) -> Result<TableBatches, AggregateError> {
         let mut numbered = self.numbered()?;
         if let Some(keep) = self.keep() {
             numbered.retain(|&(_, number)| number <= keep);
         }
-        let ranks = self.ranks(order);
+        let ranks = self.ranks();
         // Stable: the rows of a partition stay as they are.
         numbered.sort_by_key(|&(row, _)| ranks[self.groups[row as usize] as usize]);
         let batch_rows = batch_rows.max(1);
@@ -384,11 +380,8 @@ impl TopNTable {
     }
 
     /// The place of every partition among all.
-    fn ranks(&self, order: GroupOrder) -> Vec<usize> {
+    fn ranks(&self) -> Vec<usize> {
         let mut groups: Vec<u32> = (0..).take(self.partitions.group_count()).collect();
-        if order == GroupOrder::Key {
-            groups.sort_unstable_by(|&a, &b| self.partitions.compare(a as usize, b as usize));
-        }
         if let Some(place) = self.spec.window_end {
             let ends = self.partitions.columns()[place].gather(&groups);
             let ends = ends.as_primitive::<TimestampMicrosecondType>();

@@ -7,7 +7,8 @@ use tidemill_rt::Wake;
 use crate::PipelineError;
 use crate::held::{Held, count};
 
-/// Keeps what it is given, and gives out what is complete: in order of window end, then group key.
+/// Keeps what it is given, and gives out what is complete: in order of window end and start, then of each group's
+/// first record.
 pub(crate) struct ClosingInput {
     gathering: Gathering,
     batch_rows: usize,

@@ -1,8 +1,8 @@
 //! The plan's stages, applied to one batch after another.
 
 use tidemill_aggregate::{
-    AggregateError, EventTimes, FarAhead, GroupOrder, Late, Sealed, SeenKeys, SplitTimes,
-    TableBatches, WindowTable,
+    AggregateError, EventTimes, FarAhead, Late, Sealed, SeenKeys, SplitTimes, TableBatches,
+    WindowTable,
 };
 use tidemill_expr::Context;
 use tidemill_plan::fragment::Merge;
@@ -501,16 +501,14 @@ impl Processor {
                         .push(KeyAudit { stage: place, seen: table.seen_keys(&audited_keys) });
                 }
                 if emit == Emit::Final {
-                    Box::new(table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?)
+                    Box::new(table.into_batches(self.batch_rows)?)
                 } else {
                     let mut results = Vec::new();
                     let flushed = table.flush_changes(&mut results);
                     Box::new(results.into_iter().map(Ok).chain(flushed.err().map(Err)))
                 }
             }
-            Step::TopN(table) => {
-                table.into_batches(GroupOrder::FirstAppearance, self.batch_rows)?
-            }
+            Step::TopN(table) => table.into_batches(self.batch_rows)?,
             Step::Sort(table) => Box::new(table.into_batches(self.batch_rows)?.map(Ok)),
             _ => unreachable!("only tables are emptied, and each once"),
         };

@@ -147,12 +147,12 @@ pub enum FragmentInput {
 /// What pipelines seal and a gather merges.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Merge {
-    /// Groups; they leave in order of group key, NULL last.
+    /// Groups; they leave in order of their first record.
     Groups(AggregateSpec),
-    /// Windows of groups; they leave in order of window end, then group key.
+    /// Windows of groups; they leave in order of window end and start, then of their first record.
     Windows(AggregateSpec),
     /// The first rows of each partition of an order; partitions leave in order of window end, where they
-    /// have one, then of their key.
+    /// have one, then of their first record.
     TopN(TopNSpec),
     /// Rows in order.
     Sorted(SortSpec),

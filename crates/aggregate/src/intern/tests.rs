@@ -1,11 +1,16 @@
-//! Keys that have one hash under the constant seed, which is public, cost what any others do.
+//! Groups are those of a map, whatever keys come and however; keys that have one hash under the constant seed, which is
+//! public, cost what any others do.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{BinaryViewArray, Decimal128Array, StringViewArray};
+use arrow_array::{
+    BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int8Array,
+    Int64Array, StringViewArray,
+};
 
 use super::*;
 
@@ -114,4 +119,166 @@ fn two_tables_have_seeds_of_their_own_and_one_order_of_groups() {
         one.fingerprints(&[0]).eq(other.fingerprints(&[0])),
         "fingerprints have no seed of theirs"
     );
+}
+
+/// Xorshift, for reproducible keys.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// What a number is as a key: of some types several numbers are one key.
+const KINDS: [DataType; 8] = [
+    DataType::BigInt,
+    DataType::TinyInt,
+    DataType::Boolean,
+    DataType::Date,
+    DataType::Double,
+    DataType::Varchar,
+    DataType::Varbinary,
+    DataType::Decimal { precision: 38, scale: 0 },
+];
+
+fn text(number: i64) -> String {
+    // Some stand in their view, some do not, and some differ only behind what a view holds of them.
+    match number.rem_euclid(3) {
+        0 => number.to_string(),
+        1 => format!("the same beginning of {number}"),
+        _ => format!("{number:012}"),
+    }
+}
+
+fn column(data_type: &DataType, numbers: &[Option<i64>]) -> (ArrayRef, Vec<String>) {
+    let numbers = numbers.iter().copied();
+    let small = |number: i64| i8::try_from(number.rem_euclid(100)).unwrap();
+    let day = |number: i64| i32::try_from(number.rem_euclid(5000)).unwrap();
+    let half = |number: i64| f64::from(i32::try_from(number.rem_euclid(1 << 20)).unwrap()) / 2.0;
+    macro_rules! made {
+        ($array:ty, $of:expr) => {{
+            let of = $of;
+            let values = numbers.clone().map(|number| number.map(&of));
+            let array: ArrayRef = Arc::new(values.collect::<$array>());
+            (array, numbers.map(|number| format!("{:?}", number.map(&of))).collect())
+        }};
+    }
+    match data_type {
+        DataType::BigInt => made!(Int64Array, |number: i64| number),
+        DataType::TinyInt => made!(Int8Array, small),
+        DataType::Boolean => made!(BooleanArray, |number: i64| number & 1 == 1),
+        DataType::Date => made!(Date32Array, day),
+        DataType::Double => made!(Float64Array, half),
+        DataType::Varchar => made!(StringViewArray, text),
+        DataType::Varbinary => made!(BinaryViewArray, |number: i64| text(number).into_bytes()),
+        _ => made!(Decimal128Array, |number: i64| i128::from(number) << 40),
+    }
+}
+
+/// Numbers from a few close together to all there are, by stretches: a list of places grows, is left and comes back.
+fn number(random: &mut Random, stretch: u64) -> Option<i64> {
+    let any = random.below(u64::MAX).cast_signed();
+    match (stretch % 6, random.below(50)) {
+        (_, 0) => None,
+        (0, _) => Some(any.rem_euclid(10)),
+        (1, _) => Some(any.rem_euclid(3000) - 1000),
+        (2, 1) => Some([i64::MIN, i64::MAX, 0, -1][usize::try_from(any.rem_euclid(4)).unwrap()]),
+        (2, _) => Some(any.rem_euclid(70_000)),
+        (3, _) => Some(any & !0xffff_ffff),
+        (4, _) => Some(any % 20_000),
+        _ => Some(any),
+    }
+}
+
+#[test]
+fn groups_are_those_of_a_map_whatever_keys_come() {
+    for seed in 1..=60_u64 {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut types = vec![KINDS[usize::try_from(seed % 8).unwrap()].clone()];
+        for _ in 0..random.below(3) {
+            types.push(KINDS[usize::try_from(random.below(8)).unwrap()].clone());
+        }
+        let mut interner = Interner::new(&types).unwrap();
+        let mut known: BTreeMap<Vec<String>, u32> = BTreeMap::new();
+        let mut firsts: Vec<Vec<String>> = Vec::new();
+        let mut groups = Vec::new();
+        for batch in 0..60 {
+            let row_count = [1, 7, 600, 1500][usize::try_from(random.below(4)).unwrap()];
+            let stretch = if seed % 3 == 0 { 0 } else { seed + batch / 15 };
+            let columns: Vec<(ArrayRef, Vec<String>)> = types
+                .iter()
+                .map(|data_type| {
+                    let numbers: Vec<Option<i64>> =
+                        (0..row_count).map(|_| number(&mut random, stretch)).collect();
+                    column(data_type, &numbers)
+                })
+                .collect();
+            let arrays: Vec<&ArrayRef> = columns.iter().map(|(array, _)| array).collect();
+            interner.intern(&arrays, row_count, &mut groups).unwrap();
+            assert_eq!(groups.len(), row_count);
+            for (row, &group) in groups.iter().enumerate() {
+                let key: Vec<String> =
+                    columns.iter().map(|(_, texts)| texts[row].clone()).collect();
+                let next = u32::try_from(known.len()).unwrap();
+                let expected = *known.entry(key.clone()).or_insert_with(|| {
+                    firsts.push(key);
+                    next
+                });
+                assert_eq!(group, expected, "seed {seed}, batch {batch}, {types:?}");
+            }
+            assert_eq!(interner.group_count(), known.len());
+        }
+        // Interned keys as keys of another table, some at a time.
+        let mut other = Interner::new(&types).unwrap();
+        let mut all = Vec::new();
+        let mut start = 0;
+        while start < known.len() {
+            let end = known.len().min(start + 1 + usize::try_from(random.below(900)).unwrap());
+            let inputs: KeyInputs<'_> =
+                interner.columns().iter().map(|column| column.own_input(start..end)).collect();
+            other.intern_inputs(&inputs, end - start, &mut groups).unwrap();
+            all.extend_from_slice(&groups);
+            start = end;
+        }
+        assert!(all.iter().copied().eq(0..u32::try_from(known.len()).unwrap()), "seed {seed}");
+        for (one, other) in interner.columns().iter().zip(other.columns()) {
+            assert_eq!(&one.gather(&all), &other.gather(&all), "seed {seed}, {types:?}");
+        }
+        if seed % 7 == 0 {
+            interner.clear();
+            assert_eq!(interner.group_count(), 0);
+            let array = column(&types[0], &[Some(3), None, Some(3)]).0;
+            let arrays = vec![&array; 1];
+            if types.len() == 1 {
+                interner.intern(&arrays, 3, &mut groups).unwrap();
+                assert_eq!(groups, [0, 1, 0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_close_together_are_places_and_others_are_not() {
+    let interned = |numbers: &[i64], at_once: usize| {
+        let mut interner = Interner::new(&[DataType::BigInt]).unwrap();
+        let mut groups = Vec::new();
+        for some in numbers.chunks(at_once) {
+            let array: ArrayRef = Arc::new(Int64Array::from(some.to_vec()));
+            interner.intern(&[&array], some.len(), &mut groups).unwrap();
+        }
+        interner
+    };
+    let days: Vec<i64> = (0..20_000).map(|at| 18_000 + at * 7 % 3000).collect();
+    assert!(interned(&days, 5000).ranges.is_some());
+    let far: Vec<i64> = days.iter().map(|day| day << 32).collect();
+    assert!(interned(&far, 5000).ranges.is_none());
+    // A few numbers that grow with each batch, and at last are too many for so few rows.
+    let growing: Vec<i64> = (0..2000).map(|at| at * 40).collect();
+    let interner = interned(&growing, 1);
+    assert!(interner.ranges.is_none());
+    assert_eq!(interner.group_count(), growing.len());
 }

@@ -2,59 +2,48 @@
 //! themselves and point into an arena of our own beyond.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::{ArrayRef, BinaryViewArray};
-use arrow_buffer::{Buffer, NullBuffer, ToByteSlice};
-use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
+use arrow_buffer::{Buffer, NullBuffer};
 use tidemill_record::DataType;
 use tidemill_record::recycled::{Room, Sources};
 
 use super::{KeyStore, NullBits, hash};
+use crate::arena::{Arena, is_inline, outside, view_head};
 use crate::state::push_tight;
-
-/// Arena chunks stop growing here, unless one value is longer.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// One batch's values: the views and buffers of a `Utf8View` or `BinaryView` array.
 pub(crate) struct BytesInput<'a> {
     pub(crate) views: &'a [u128],
-    pub(crate) buffers: &'a [Buffer],
+    pub(crate) long: LongBytes<'a>,
     /// Absent where no row is NULL.
-    pub(crate) nulls: Option<&'a NullBuffer>,
+    pub(crate) nulls: Option<NullBuffer>,
 }
 
-/// Length of a view's value; its low 32 bits.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the length is the low 32 bits of a view")]
-fn view_len(view: u128) -> u32 {
-    view as u32
+/// What views point into that are too long to hold their value themselves.
+pub(crate) enum LongBytes<'a> {
+    /// Of an array.
+    Array(&'a [Buffer]),
+    /// Of interned values.
+    Interned(&'a [Vec<u8>]),
 }
 
-/// Length and first four bytes of a view's value; its low 64 bits.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "length and prefix are the low 64 bits")]
-fn view_head(view: u128) -> u64 {
-    view as u64
-}
-
-#[inline]
-fn is_inline(view: u128) -> bool {
-    view_len(view) <= MAX_INLINE_VIEW_LEN
-}
-
-/// The bytes that a view which is not inline points to.
-#[inline]
-fn outside<B: AsRef<[u8]>>(view: u128, buffers: &[B]) -> &[u8] {
-    let view = ByteView::from(view);
-    let start = view.offset as usize;
-    &buffers[view.buffer_index as usize].as_ref()[start..start + view.length as usize]
+impl LongBytes<'_> {
+    #[inline]
+    fn at(&self, view: u128) -> &[u8] {
+        match self {
+            Self::Array(buffers) => outside(view, buffers),
+            Self::Interned(chunks) => outside(view, chunks),
+        }
+    }
 }
 
 impl BytesInput<'_> {
     #[inline]
     fn is_null(&self, row: usize) -> bool {
-        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
     /// Hash of the row's value.
@@ -66,7 +55,7 @@ impl BytesInput<'_> {
         } else if is_inline(view) {
             hash::of_u128(seed, view)
         } else {
-            hash::of_bytes(seed, outside(view, self.buffers))
+            hash::of_bytes(seed, self.long.at(view))
         }
     }
 }
@@ -76,28 +65,21 @@ impl BytesInput<'_> {
 pub(crate) struct BytesColumn {
     /// Zero where NULL.
     views: Vec<u128>,
-    /// What the longer views point to; only the last chunk grows.
-    chunks: Vec<Vec<u8>>,
-    chunk_bytes: usize,
+    /// What the longer views point to.
+    arena: Arena,
     pub(crate) nulls: NullBits,
 }
 
 impl BytesColumn {
     /// The value; empty where NULL.
     pub(crate) fn value(&self, index: usize) -> &[u8] {
-        let view = &self.views[index];
-        if is_inline(*view) {
-            // The value stands in memory order behind the four bytes of its length.
-            &view.to_byte_slice()[4..4 + view_len(*view) as usize]
-        } else {
-            outside(*view, &self.chunks)
-        }
+        self.arena.bytes(&self.views[index])
     }
 
     /// The same as an array whose memory comes back; `None` unless it is text, none of it NULL, and all of
     /// it in its views.
     pub(crate) fn gather_short(&self, groups: &[u32], data_type: &DataType) -> Option<ArrayRef> {
-        if *data_type != DataType::Varchar || !self.nulls.is_empty() || !self.chunks.is_empty() {
+        if *data_type != DataType::Varchar || !self.nulls.is_empty() || !self.arena.is_empty() {
             return None;
         }
         let mut views = Room::default();
@@ -121,19 +103,40 @@ impl BytesColumn {
         builder.finish()
     }
 
+    /// Hash of the value.
+    #[inline]
+    pub(crate) fn hash(&self, seed: &impl BuildHasher, index: usize) -> u64 {
+        let view = self.views[index];
+        if self.nulls.is_null(index) {
+            hash::NULL
+        } else if is_inline(view) {
+            hash::of_u128(seed, view)
+        } else {
+            hash::of_bytes(seed, outside(view, self.arena.chunks()))
+        }
+    }
+
+    /// These values, as a batch's.
+    pub(crate) fn own_input(&self, range: Range<usize>) -> BytesInput<'_> {
+        let nulls = self.nulls.as_buffer(range.clone());
+        BytesInput {
+            views: &self.views[range],
+            long: LongBytes::Interned(self.arena.chunks()),
+            nulls,
+        }
+    }
+
     /// Forgets all values; memory of long ones goes.
     pub(crate) fn clear(&mut self) {
         self.views.clear();
-        self.chunks.clear();
-        self.chunk_bytes = 0;
+        self.arena.clear();
         self.nulls.clear();
     }
 
     /// Bytes held.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.views.capacity() * size_of::<u128>()
-            + self.chunks.capacity() * size_of::<Vec<u8>>()
-            + self.chunk_bytes
+            + self.arena.heap_bytes()
             + self.nulls.heap_bytes()
     }
 
@@ -145,29 +148,10 @@ impl BytesColumn {
             (false, false) if is_inline(right) => left == right,
             (false, false) => {
                 view_head(left) == view_head(right)
-                    && outside(left, &self.chunks) == outside(right, input.buffers)
+                    && outside(left, self.arena.chunks()) == input.long.at(right)
             }
             (left, right) => left == right,
         }
-    }
-
-    /// Copies bytes into the arena and gives the view that points to them.
-    fn store(&mut self, head: u64, bytes: &[u8]) -> u128 {
-        let has_room = self
-            .chunks
-            .last()
-            .is_some_and(|chunk| chunk.is_empty() || chunk.len() + bytes.len() <= CHUNK_BYTES);
-        if !has_room {
-            self.chunks.push(Vec::new());
-        }
-        let buffer_index = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[buffer_index];
-        let offset = chunk.len();
-        let capacity_before = chunk.capacity();
-        chunk.extend_from_slice(bytes);
-        self.chunk_bytes += chunk.capacity() - capacity_before;
-        let at = |n: usize| u128::from(u32::try_from(n).expect("chunks and their count fit u32"));
-        u128::from(head) | at(buffer_index) << 64 | at(offset) << 96
     }
 }
 
@@ -193,20 +177,39 @@ impl KeyStore for BytesColumn {
         let stored = if is_inline(view) {
             view
         } else {
-            self.store(view_head(view), outside(view, input.buffers))
+            self.arena.store(view_head(view), input.long.at(view))
         };
         push_tight(&mut self.views, stored);
     }
 
-    #[inline]
-    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
-        let view = self.views[group];
-        if self.nulls.is_null(group) {
-            hash::NULL
-        } else if is_inline(view) {
-            hash::of_u128(seed, view)
-        } else {
-            hash::of_bytes(seed, outside(view, &self.chunks))
+    fn compare_rows(
+        &self,
+        groups: &[u32],
+        input: &BytesInput<'_>,
+        first: usize,
+        are_equal: &mut [bool],
+    ) {
+        if !self.nulls.is_empty() || input.nulls.is_some() {
+            for ((is_equal, &group), row) in are_equal.iter_mut().zip(groups).zip(first..) {
+                *is_equal = *is_equal && self.equals(group as usize, input, row);
+            }
+            return;
+        }
+        let views = &input.views[first..][..groups.len()];
+        // Values of up to twelve bytes are their views; of longer ones, length and first bytes are looked at first.
+        for ((is_equal, &group), &right) in are_equal.iter_mut().zip(groups).zip(views) {
+            let left = self.views[group as usize];
+            *is_equal &=
+                (left == right) | (!is_inline(right) & (view_head(left) == view_head(right)));
+        }
+        if self.arena.is_empty() {
+            return;
+        }
+        for ((is_equal, &group), &right) in are_equal.iter_mut().zip(groups).zip(views) {
+            if *is_equal && !is_inline(right) {
+                let left = self.views[group as usize];
+                *is_equal = outside(left, self.arena.chunks()) == input.long.at(right);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -18,7 +19,7 @@ use smallvec::SmallVec;
 use tidemill_plan::Scalar;
 use tidemill_record::{DataType, span_nanos};
 
-use super::bytes::{BytesColumn, BytesInput};
+use super::bytes::{BytesColumn, BytesInput, LongBytes};
 use super::fixed::{FixedColumn, FixedInput};
 use super::{KeyStore, NullBits, hash};
 use crate::states::rank::Ranked;
@@ -138,15 +139,64 @@ impl KeyColumn {
             }
             DataType::Varchar => {
                 let array = array.as_string_view();
-                let (views, buffers) = (&array.views()[..], &array.data_buffers()[..]);
-                KeyInput::Bytes(BytesInput { views, buffers, nulls: array.nulls() })
+                let long = LongBytes::Array(array.data_buffers());
+                KeyInput::Bytes(BytesInput { views: array.views(), long, nulls })
             }
             DataType::Varbinary => {
                 let array = array.as_binary_view();
-                let (views, buffers) = (&array.views()[..], &array.data_buffers()[..]);
-                KeyInput::Bytes(BytesInput { views, buffers, nulls: array.nulls() })
+                let long = LongBytes::Array(array.data_buffers());
+                KeyInput::Bytes(BytesInput { views: array.views(), long, nulls })
             }
             DataType::Array(_) => unreachable!("new refuses ARRAY"),
+        }
+    }
+
+    /// The value, in a column of whole numbers; `None` for NULL.
+    pub(crate) fn whole_bits(&self, index: usize) -> Option<u64> {
+        (!self.nulls().is_null(index)).then(|| self.word(index))
+    }
+
+    /// The bits of a value of up to eight bytes.
+    ///
+    /// # Panics
+    /// If values are of another type.
+    #[inline]
+    pub(crate) fn word(&self, index: usize) -> u64 {
+        let Store::Fixed(store) = &self.store else { panic!("a column of other values") };
+        store.canonical(index)
+    }
+
+    /// The bits of a value of up to sixteen bytes.
+    ///
+    /// # Panics
+    /// If values are of another type.
+    #[inline]
+    pub(crate) fn wide(&self, index: usize) -> i128 {
+        let Store::Wide(store) = &self.store else { panic!("a column of other values") };
+        store.canonical(index)
+    }
+
+    /// Whether values are whole numbers of up to eight bytes, days, times or truth values.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.store, Store::Fixed(_))
+            && !matches!(self.data_type, DataType::Real | DataType::Double)
+    }
+
+    /// These of the column's own values, as a batch's.
+    pub(crate) fn own_input(&self, range: Range<usize>) -> KeyInput<'_> {
+        match &self.store {
+            Store::Fixed(store) => KeyInput::Fixed(store.own_input(range)),
+            Store::Wide(store) => KeyInput::Wide(store.own_input(range)),
+            Store::Bytes(store) => KeyInput::Bytes(store.own_input(range)),
+        }
+    }
+
+    /// Hash of the group's value.
+    pub(crate) fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
+        match &self.store {
+            Store::Fixed(store) => store.hash(seed, group),
+            Store::Wide(store) => store.hash(seed, group),
+            Store::Bytes(store) => store.hash(seed, group),
         }
     }
 
@@ -176,13 +226,25 @@ impl KeyColumn {
                     Arc::new(PrimitiveArray::<IntervalMonthDayNanoType>::new(values, nulls))
                 }
             }
-            Store::Fixed(store) => self.gather_fixed(store, groups),
+            Store::Fixed(store) => {
+                let values = groups.iter().map(|&group| store.original(group as usize));
+                self.array_of(values, gather_nulls(&store.nulls, groups))
+            }
         }
     }
 
-    fn gather_fixed(&self, store: &FixedColumn<u64>, groups: &[u32]) -> ArrayRef {
-        let nulls = gather_nulls(&store.nulls, groups);
-        let values = groups.iter().map(|&group| store.original(group as usize));
+    /// Values of the column's type, which is of whole numbers, as [`Self::whole_bits`] gives them.
+    pub(crate) fn array_of_whole(
+        &self,
+        values: impl Iterator<Item = Option<u64>> + Clone,
+    ) -> ArrayRef {
+        let valid: NullBuffer = values.clone().map(|value| value.is_some()).collect();
+        let nulls = Some(valid).filter(|valid| valid.null_count() > 0);
+        self.array_of(values.map(Option::unwrap_or_default), nulls)
+    }
+
+    /// Values of the column's type, which takes up to eight bytes.
+    fn array_of(&self, values: impl Iterator<Item = u64>, nulls: Option<NullBuffer>) -> ArrayRef {
         match self.data_type {
             DataType::Boolean => {
                 Arc::new(BooleanArray::new(values.map(|v| v != 0).collect(), nulls))
@@ -314,12 +376,24 @@ impl KeyStore for KeyColumn {
         }
     }
 
-    #[inline]
-    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
-        match &self.store {
-            Store::Fixed(store) => store.hash_group(seed, group),
-            Store::Wide(store) => store.hash_group(seed, group),
-            Store::Bytes(store) => store.hash_group(seed, group),
+    fn compare_rows(
+        &self,
+        groups: &[u32],
+        input: &KeyInput<'_>,
+        first: usize,
+        are_equal: &mut [bool],
+    ) {
+        match (&self.store, input) {
+            (Store::Fixed(store), KeyInput::Fixed(input)) => {
+                store.compare_rows(groups, input, first, are_equal);
+            }
+            (Store::Wide(store), KeyInput::Wide(input)) => {
+                store.compare_rows(groups, input, first, are_equal);
+            }
+            (Store::Bytes(store), KeyInput::Bytes(input)) => {
+                store.compare_rows(groups, input, first, are_equal);
+            }
+            _ => unreachable!("input() makes the variant of the store"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use arrow_buffer::NullBuffer;
 
@@ -80,6 +81,25 @@ impl<W: Word> FixedColumn<W> {
         }
     }
 
+    /// Hash of the value.
+    #[inline]
+    pub(crate) fn hash(&self, seed: &impl BuildHasher, index: usize) -> u64 {
+        if self.nulls.is_null(index) { hash::NULL } else { self.canonical[index].hash(seed) }
+    }
+
+    /// These values, as a batch's.
+    pub(crate) fn own_input(&self, range: Range<usize>) -> FixedInput<'_, W> {
+        let first = self.original.partition_point(|(at, _)| *at < range.start);
+        let differing = self.original[first..].iter().take_while(|(at, _)| *at < range.end);
+        let mut original = Cow::Borrowed(&self.canonical[range.clone()]);
+        for (at, value) in differing {
+            original.to_mut()[at - range.start] = *value;
+        }
+        let nulls = self.nulls.as_buffer(range.clone());
+        let canonical = Cow::Borrowed(&self.canonical[range]);
+        FixedInput { canonical, original: Some(original), nulls }
+    }
+
     /// Forgets all values.
     pub(crate) fn clear(&mut self) {
         self.canonical.clear();
@@ -122,8 +142,22 @@ impl<W: Word> KeyStore for FixedColumn<W> {
         }
     }
 
-    #[inline]
-    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64 {
-        if self.nulls.is_null(group) { hash::NULL } else { self.canonical[group].hash(seed) }
+    fn compare_rows(
+        &self,
+        groups: &[u32],
+        input: &FixedInput<'_, W>,
+        first: usize,
+        are_equal: &mut [bool],
+    ) {
+        let rows = are_equal.iter_mut().zip(groups);
+        if self.nulls.is_empty() && input.nulls.is_none() {
+            for ((is_equal, &group), value) in rows.zip(&input.canonical[first..]) {
+                *is_equal &= self.canonical[group as usize] == *value;
+            }
+        } else {
+            for ((is_equal, &group), row) in rows.zip(first..) {
+                *is_equal = *is_equal && self.equals(group as usize, input, row);
+            }
+        }
     }
 }

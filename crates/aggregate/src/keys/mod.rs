@@ -10,8 +10,6 @@ pub(crate) mod fixed;
 pub(crate) mod hash;
 pub(crate) mod nulls;
 
-use std::hash::BuildHasher;
-
 pub(crate) use column::{KeyColumn, KeyInput, KeyInputs};
 pub(crate) use nulls::NullBits;
 
@@ -27,9 +25,16 @@ pub(crate) trait KeyStore {
     /// their lengths are, a month being 30 days.
     fn equals(&self, group: usize, input: &Self::Input<'_>, row: usize) -> bool;
 
+    /// Leaves of `are_equal`, one for each of the rows from `first` on, those that are set and whose key is that of the
+    /// group beside them. A group that is no row's own may be any that there is.
+    fn compare_rows(
+        &self,
+        groups: &[u32],
+        input: &Self::Input<'_>,
+        first: usize,
+        are_equal: &mut [bool],
+    );
+
     /// Appends the row's key as that of the next group.
     fn push(&mut self, input: &Self::Input<'_>, row: usize);
-
-    /// The hash that [`Self::hash_rows`] gave for the group's key.
-    fn hash_group(&self, seed: &impl BuildHasher, group: usize) -> u64;
 }

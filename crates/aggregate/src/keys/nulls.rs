@@ -1,5 +1,9 @@
 //! Which of a column's values are NULL: nothing at all until the first one is.
 
+use std::ops::Range;
+
+use arrow_buffer::NullBuffer;
+
 /// One bit per value, kept only from the first NULL on.
 #[derive(Debug, Default)]
 pub(crate) struct NullBits {
@@ -18,6 +22,15 @@ impl NullBits {
     #[inline]
     pub(crate) fn is_null(&self, index: usize) -> bool {
         self.words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    /// Which of these values are valid; `None` where all are.
+    pub(crate) fn as_buffer(&self, range: Range<usize>) -> Option<NullBuffer> {
+        if self.words.is_empty() {
+            return None;
+        }
+        let valid: NullBuffer = range.map(|index| !self.is_null(index)).collect();
+        Some(valid).filter(|valid| valid.null_count() > 0)
     }
 
     /// Marks value `index` as NULL.

@@ -3,9 +3,11 @@
 use std::any::Any;
 
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::seen_values::{MERGE_ROWS, SeenValues, borrowed};
+use super::value_pairs::Values;
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
 use crate::state::{Results, State, downcast};
@@ -14,15 +16,18 @@ use crate::state::{Results, State, downcast};
 pub(crate) fn state(
     inner: Box<dyn State>,
     arguments: &[&DataType],
-    skips_nulls: bool,
+    function: &AggregateFunction,
 ) -> Option<Box<dyn State>> {
     let values = SeenValues::new(arguments)?;
-    Some(Box::new(Distinct { inner, skips_nulls, values, indices: Vec::new() }))
+    let (skips_nulls, is_count) = (!function.takes_nulls(), *function == AggregateFunction::Count);
+    Some(Box::new(Distinct { inner, skips_nulls, is_count, values, indices: Vec::new() }))
 }
 
 struct Distinct {
     inner: Box<dyn State>,
     skips_nulls: bool,
+    /// The inner state counts rows, and does not look at values.
+    is_count: bool,
     values: SeenValues,
     /// Reused from batch to batch.
     indices: Vec<u32>,
@@ -47,6 +52,32 @@ impl Distinct {
             fresh.append(is_counted && is_fresh.next().unwrap_or(false));
         }
         Ok(fresh.finish())
+    }
+}
+
+impl Distinct {
+    /// Gives the inner state the values of the pairs that are new; there were `known` of them before these, each in the
+    /// group beside it, and none is NULL if those do not count.
+    fn let_through(
+        &mut self,
+        known: usize,
+        groups: &[u32],
+        pairs: &[u32],
+    ) -> Result<(), AggregateError> {
+        let (mut new, mut groups_of_new) = (Vec::new(), Vec::new());
+        for (&pair, &group) in pairs.iter().zip(groups) {
+            if pair as usize == known + new.len() {
+                new.push(pair);
+                groups_of_new.push(group);
+            }
+        }
+        // Whoever only counts them has no use for their values.
+        let values = if self.is_count { Values::new() } else { self.values.gather(&new) };
+        self.inner.update(&Rows {
+            groups: Groups::new(&groups_of_new),
+            arguments: &borrowed(&values),
+            selected: None,
+        })
     }
 }
 
@@ -86,28 +117,25 @@ impl State for Distinct {
     ) -> Result<(), AggregateError> {
         let later: &Self = downcast(later);
         let (pairs, groups) = later.values.pairs_for(there, here);
+        let (mut numbers, mut indices) = (Vec::new(), std::mem::take(&mut self.indices));
         for (pairs, groups) in pairs.chunks(MERGE_ROWS).zip(groups.chunks(MERGE_ROWS)) {
-            let values = later.values.gather(pairs);
-            self.update(&Rows {
-                groups: Groups::new(groups),
-                arguments: &borrowed(&values),
-                selected: None,
-            })?;
+            let known = self.values.pair_count();
+            self.values.intern_of(&later.values, pairs, groups, &mut numbers, &mut indices)?;
+            self.let_through(known, groups, &indices)?;
         }
+        self.indices = indices;
         Ok(())
     }
 
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
         let pairs = self.values.take_pairs(from);
+        let mut indices = std::mem::take(&mut self.indices);
         for pairs in pairs.chunks(MERGE_ROWS) {
-            let values = self.values.gather(pairs);
-            let groups = vec![into; pairs.len()];
-            self.update(&Rows {
-                groups: Groups::new(&groups),
-                arguments: &borrowed(&values),
-                selected: None,
-            })?;
+            let (known, groups) = (self.values.pair_count(), vec![into; pairs.len()]);
+            self.values.intern_own(pairs, &groups, &mut indices)?;
+            self.let_through(known, &groups, &indices)?;
         }
+        self.indices = indices;
         Ok(())
     }
 

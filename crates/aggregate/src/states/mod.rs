@@ -25,6 +25,8 @@ pub(crate) mod shape;
 pub(crate) mod sketch;
 pub(crate) mod string_agg;
 pub(crate) mod sum;
+pub(crate) mod texts;
+mod value_pairs;
 pub(crate) mod variance;
 
 pub(crate) use of_call::{accumulator_of, state_of};

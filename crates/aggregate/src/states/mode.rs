@@ -7,7 +7,7 @@ use std::any::Any;
 
 use tidemill_record::DataType;
 
-use super::seen_values::{MERGE_ROWS, SeenValues, borrowed};
+use super::seen_values::{MERGE_ROWS, SeenValues};
 use crate::AggregateError;
 use crate::argument::Rows;
 use crate::state::{Results, State, allocated, downcast};
@@ -56,7 +56,7 @@ impl Mode {
 
     fn beats(&self, pair: u32, best: u32) -> bool {
         let (count, most) = (self.counts[pair as usize], self.counts[best as usize]);
-        let compared = || self.values.values().compare(pair as usize, best as usize);
+        let compared = || self.values.compare(pair, best);
         count > most
             || count == most
                 && match self.tie {
@@ -89,28 +89,20 @@ impl Mode {
         Ok(())
     }
 
-    /// Counts values of other groups, or of another table, behind those that are here.
-    fn add_counts(
-        &mut self,
-        groups: &[u32],
-        values: &[arrow_array::ArrayRef],
-        counts: &[u64],
-    ) -> Result<(), AggregateError> {
-        let mut pairs = Vec::new();
-        self.values.intern(groups, &borrowed(values), None, &mut pairs)?;
-        for ((&group, pair), &times) in groups.iter().zip(pairs).zip(counts) {
+    /// Counts pairs so often as it says beside each.
+    fn add_counts(&mut self, groups: &[u32], pairs: &[u32], counts: impl Iterator<Item = u64>) {
+        for ((&group, &pair), times) in groups.iter().zip(pairs).zip(counts) {
             self.count(group, pair, times);
         }
-        Ok(())
     }
 
     /// The values of these pairs, NULL for [`NONE`].
     fn values_of(&self, pairs: &[u32]) -> Results {
         if !pairs.contains(&NONE) {
-            return self.values.values().gather(pairs).into();
+            return self.values.gather(pairs).swap_remove(0).into();
         }
         let known: Vec<u32> = pairs.iter().copied().filter(|&pair| pair != NONE).collect();
-        let known_values = self.values.values().gather(&known);
+        let known_values = self.values.gather(&known).swap_remove(0);
         let mut place = 0;
         let places = pairs.iter().map(|&pair| {
             let is_known = pair != NONE;
@@ -158,9 +150,11 @@ impl State for Mode {
     ) -> Result<(), AggregateError> {
         let later: &Self = downcast(later);
         let (pairs, groups) = later.values.pairs_for(there, here);
+        let (mut numbers, mut indices) = (Vec::new(), Vec::new());
         for (pairs, groups) in pairs.chunks(MERGE_ROWS).zip(groups.chunks(MERGE_ROWS)) {
-            let counts: Vec<u64> = pairs.iter().map(|&pair| later.counts[pair as usize]).collect();
-            self.add_counts(groups, &later.values.gather(pairs), &counts)?;
+            self.values.intern_of(&later.values, pairs, groups, &mut numbers, &mut indices)?;
+            let counts = pairs.iter().map(|&pair| later.counts[pair as usize]);
+            self.add_counts(groups, &indices, counts);
         }
         Ok(())
     }
@@ -168,10 +162,12 @@ impl State for Mode {
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
         self.best[from as usize] = NONE;
         let pairs = self.values.take_pairs(from);
+        let mut indices = Vec::new();
         for pairs in pairs.chunks(MERGE_ROWS) {
             let counts: Vec<u64> = pairs.iter().map(|&pair| self.counts[pair as usize]).collect();
-            let (values, groups) = (self.values.gather(pairs), vec![into; pairs.len()]);
-            self.add_counts(&groups, &values, &counts)?;
+            let groups = vec![into; pairs.len()];
+            self.values.intern_own(pairs, &groups, &mut indices)?;
+            self.add_counts(&groups, &indices, counts.into_iter());
         }
         Ok(())
     }

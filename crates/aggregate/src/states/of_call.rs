@@ -4,6 +4,7 @@ use tidemill_plan::{AggregateCall, AggregateFunction, SortKey};
 use tidemill_record::DataType;
 
 use super::ordered::OrderKey;
+use super::texts::{Texts, Which};
 use super::{
     array_agg, avg, best, bits, count, distinct, first_last, hyper_log_log, min_max, mode, ordered,
     pairs, percentile, product, shape, sketch, string_agg, sum, variance,
@@ -40,7 +41,7 @@ pub(crate) fn state_of(call: &AggregateCall, input_types: &[DataType]) -> Option
     };
     // Repeats change nothing for some, so they need not be remembered.
     if call.is_distinct && !call.function.ignores_repeats() {
-        return distinct::state(state, arguments, !call.function.takes_nulls());
+        return distinct::state(state, arguments, &call.function);
     }
     Some(state)
 }
@@ -52,6 +53,11 @@ fn plain_state(
     result: &DataType,
 ) -> Option<Box<dyn State>> {
     use AggregateFunction as F;
+    if let [argument] = arguments
+        && let Some(which) = kept_text(function, argument)
+    {
+        return Some(Texts::boxed(which, argument));
+    }
     match (function, arguments) {
         (F::FirstValue, [argument]) => first_last::state::<false, _>(&AsCells, argument, result),
         (F::LastValue, [argument]) => first_last::state::<true, _>(&AsCells, argument, result),
@@ -126,8 +132,22 @@ fn best_state(
     key: &DataType,
     result: &DataType,
 ) -> Option<Box<dyn State>> {
-    let kept = first_last::state::<true, _>(&AsCells, argument, result)?;
+    let kept = plain_state(&AggregateFunction::LastValue, &[argument], result)?;
     best::state(kept, rule, key)
+}
+
+/// Which text or bytes of a group a function keeps; `None` if it keeps none, or values of another type.
+fn kept_text(function: &AggregateFunction, argument: &DataType) -> Option<Which> {
+    use AggregateFunction as F;
+    let is_text = matches!(argument, DataType::Varchar | DataType::Varbinary);
+    let which = match function {
+        F::Min => Which::Least,
+        F::Max => Which::Greatest,
+        F::FirstValue => Which::First,
+        F::LastValue => Which::Last,
+        _ => return None,
+    };
+    is_text.then_some(which)
 }
 
 /// Builds from the accumulator of a function that frames of `OVER` know too; `None` if there is none,

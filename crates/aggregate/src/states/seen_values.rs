@@ -1,19 +1,15 @@
 //! The values that each group has had, each once: what `DISTINCT` and `MODE` remember.
 
-use std::sync::Arc;
+use std::cmp::Ordering;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array};
+use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter;
-use smallvec::SmallVec;
 use tidemill_record::DataType;
 
+use super::value_pairs::{Pairs, Values};
 use crate::AggregateError;
 use crate::argument::Arguments;
-use crate::intern::Interner;
-use crate::keys::KeyColumn;
 
 /// Values that are handed on at a time in a merge.
 pub(crate) const MERGE_ROWS: usize = 8192;
@@ -21,8 +17,7 @@ pub(crate) const MERGE_ROWS: usize = 8192;
 /// Pairs of a group and a value (of one or more columns) that it has had, numbered in order of first
 /// appearance.
 pub(crate) struct SeenValues {
-    /// The group, then the columns of values.
-    pairs: Interner,
+    pairs: Pairs,
     /// Made when groups first join, or are to.
     by_group: Option<PairsByGroup>,
 }
@@ -70,18 +65,17 @@ impl PairsByGroup {
 impl SeenValues {
     /// None yet; `None` for values of type `ARRAY`.
     pub(crate) fn new(values: &[&DataType]) -> Option<Self> {
-        let types = std::iter::once(&DataType::BigInt).chain(values.iter().copied());
-        Some(Self { pairs: Interner::new(types)?, by_group: None })
+        Some(Self { pairs: Pairs::new(values)?, by_group: None })
     }
 
     /// How many pairs there are.
     pub(crate) fn pair_count(&self) -> usize {
-        self.pairs.group_count()
+        self.pairs.len()
     }
 
-    /// The first column of values, one value for each pair.
-    pub(crate) fn values(&self) -> &KeyColumn {
-        &self.pairs.columns()[1]
+    /// The order of the values of two pairs, which are of one column.
+    pub(crate) fn compare(&self, left: u32, right: u32) -> Ordering {
+        self.pairs.compare(left, right)
     }
 
     /// Finds or makes the pair of each row that is `counted` (`None` counts all), in their order.
@@ -92,34 +86,52 @@ impl SeenValues {
         counted: Option<&BooleanBuffer>,
         pairs: &mut Vec<u32>,
     ) -> Result<(), AggregateError> {
-        let groups: Int64Array = groups.iter().map(|&group| i64::from(group)).collect();
-        let groups: ArrayRef = Arc::new(groups);
-        let mut columns: SmallVec<[ArrayRef; 3]> = std::iter::once(groups)
-            .chain(arguments.iter().map(|&array| Arc::clone(array)))
-            .collect();
-        if let Some(counted) = counted {
-            let chosen = BooleanArray::new(counted.clone(), None);
-            for column in &mut columns {
-                *column = filter(column, &chosen).expect("one choice a row");
+        match counted {
+            None => self.pairs.intern(groups, arguments, pairs)?,
+            Some(counted) => {
+                let chosen = BooleanArray::new(counted.clone(), None);
+                let columns: Values = arguments
+                    .iter()
+                    .map(|column| filter(column, &chosen).expect("one choice a row"))
+                    .collect();
+                let groups: Vec<u32> = counted.set_indices().map(|row| groups[row]).collect();
+                self.pairs.intern(&groups, &borrowed(&columns), pairs)?;
             }
         }
-        let row_count = columns[0].len();
-        let columns: SmallVec<[&ArrayRef; 3]> = columns.iter().collect();
-        self.pairs.intern(&columns, row_count, pairs)?;
+        self.list_new_pairs();
+        Ok(())
+    }
+
+    /// Finds or makes pairs of the values of another table's pairs and the groups beside them; replaces `pairs`.
+    /// `numbers` is empty at first, and goes along with `later`.
+    pub(crate) fn intern_of(
+        &mut self,
+        later: &Self,
+        there: &[u32],
+        groups: &[u32],
+        numbers: &mut Vec<u32>,
+        pairs: &mut Vec<u32>,
+    ) -> Result<(), AggregateError> {
+        self.pairs.intern_of(&later.pairs, there, groups, numbers, pairs)?;
+        self.list_new_pairs();
+        Ok(())
+    }
+
+    /// The same with the values of own pairs.
+    pub(crate) fn intern_own(
+        &mut self,
+        there: &[u32],
+        groups: &[u32],
+        pairs: &mut Vec<u32>,
+    ) -> Result<(), AggregateError> {
+        self.pairs.intern_own(there, groups, pairs)?;
         self.list_new_pairs();
         Ok(())
     }
 
     /// The values of these pairs, column by column.
-    pub(crate) fn gather(&self, pairs: &[u32]) -> SmallVec<[ArrayRef; 2]> {
-        self.pairs.columns()[1..].iter().map(|column| column.gather(pairs)).collect()
-    }
-
-    /// The groups of these pairs.
-    fn groups_of(&self, pairs: &[u32]) -> Vec<u32> {
-        let groups = self.pairs.columns()[0].gather(pairs);
-        let groups = groups.as_primitive::<Int64Type>().values().iter();
-        groups.map(|&group| u32::try_from(group).expect("a group index")).collect()
+    pub(crate) fn gather(&self, pairs: &[u32]) -> Values {
+        self.pairs.gather(pairs)
     }
 
     /// Groups are going to join, and few of many to be merged elsewhere.
@@ -134,7 +146,7 @@ impl SeenValues {
         let listed = u32::try_from(by_group.next.len()).expect("pairs are numbered in 32 bits");
         let new: Vec<u32> = (listed..).take(self.pair_count() - by_group.next.len()).collect();
         for pairs in new.chunks(MERGE_ROWS) {
-            by_group.add(&self.groups_of(pairs));
+            by_group.add(&self.pairs.groups_of(pairs));
         }
         self.by_group = Some(by_group);
     }
@@ -169,7 +181,7 @@ impl SeenValues {
         }
         let all: Vec<u32> = (0..).take(self.pair_count()).collect();
         for some in all.chunks(MERGE_ROWS) {
-            for (&pair, group) in some.iter().zip(self.groups_of(some)) {
+            for (&pair, group) in some.iter().zip(self.pairs.groups_of(some)) {
                 if let Some(into) = targets.get(group as usize).copied().flatten() {
                     pairs.push(pair);
                     groups.push(into);

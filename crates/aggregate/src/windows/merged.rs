@@ -13,7 +13,7 @@ use tidemill_record::{Batch, Columns, DataType};
 use crate::windows::bounds::Bounds;
 use crate::windows::rows::with_bounds;
 use crate::windows::sealed::{Part, Run};
-use crate::{AggTable, AggregateError, GroupOrder, TableBatches};
+use crate::{AggTable, AggregateError, TableBatches};
 
 /// Windows of few groups leave together until they have so many.
 const TOGETHER_GROUPS: usize = 8192;
@@ -115,7 +115,7 @@ impl MergedWindows {
         }
         table.set_budget(self.budget_bytes.saturating_sub(self.held_bytes));
         let key_count = self.spec.keys.len();
-        let batches = table.into_batches(GroupOrder::Key, self.batch_rows)?;
+        let batches = table.into_batches(self.batch_rows)?;
         Ok(Box::new(batches.map(move |batch| Ok(with_bounds(&batch?, key_count, window)))))
     }
 
@@ -138,7 +138,7 @@ impl MergedWindows {
             windows.push(Leaving { bounds: window, last_offset });
         }
         table.set_budget(self.budget_bytes.saturating_sub(self.held_bytes));
-        let batches = table.into_batches(GroupOrder::Key, self.batch_rows)?;
+        let batches = table.into_batches(self.batch_rows)?;
         let key_count = self.spec.keys.len();
         Ok(Box::new(batches.map(move |batch| match batch {
             Ok(batch) => Ok(of_windows(&batch, key_count, &windows)),

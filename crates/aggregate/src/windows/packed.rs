@@ -68,9 +68,9 @@ impl Packed {
         groups: &GroupRun<'_>,
     ) -> Result<(), AggregateError> {
         debug_assert!(self.last().is_none_or(|last| last <= bounds), "windows come in order");
-        let there: Vec<u32> = groups.groups.clone().collect();
+        let there = &groups.groups;
         for (column, later) in self.keys.iter_mut().zip(groups.keys) {
-            let values = later.gather(&there);
+            let values = later.gather(there);
             let input = column.input(&values);
             (0..there.len()).for_each(|row| column.push(&input, row));
         }
@@ -78,7 +78,7 @@ impl Packed {
         self.group_count += u32::try_from(there.len()).expect("a window that is packed is small");
         for (state, later) in self.states.iter_mut().zip(groups.states) {
             state.grow(self.group_count as usize);
-            state.merge(&**later, &there, &here)?;
+            state.merge(&**later, there, &here)?;
         }
         let (groups_end, last_offset) = (self.group_count, groups.last_offset);
         self.windows.push_back(Window { bounds, groups_end, last_offset });
@@ -100,7 +100,7 @@ impl Packed {
         self.windows.front().map(|window| GroupRun {
             keys: &self.keys,
             states: &self.states,
-            groups: self.gone_count..window.groups_end,
+            groups: (self.gone_count..window.groups_end).collect(),
             last_offset: window.last_offset,
         })
     }

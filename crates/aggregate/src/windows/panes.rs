@@ -337,7 +337,8 @@ impl PaneTable {
         let state_bytes = pane.table.state_bytes()
             + pane.table.fixed_bytes()
             + (pane.appeared.capacity() * size_of::<u64>()) as u64;
-        self.state_bytes += state_bytes - pane.state_bytes.min(state_bytes);
+        // A table may have come to hold less: what it kept of few groups goes when there are many.
+        self.state_bytes = self.state_bytes - pane.state_bytes + state_bytes;
         pane.state_bytes = state_bytes;
         if bounds.end <= self.closed_until {
             self.blocks.forget(bounds);
@@ -405,7 +406,7 @@ impl PaneTable {
             let mut leaving_bytes = 0;
             while let Some((window, table, order)) = self.close_next(watermark)? {
                 if self.sealed.is_some() {
-                    if let Some(table) = self.seal(window, table)? {
+                    if let Some(table) = self.seal(window, table, order)? {
                         self.idle_window.keep(table);
                     }
                 } else {
@@ -463,7 +464,8 @@ impl PaneTable {
             past.map(|(&window, _)| window).filter(|&window| !self.pending.needs(window)).collect();
         for window in done {
             let Some(pane) = self.drop_pane(window) else { continue };
-            if let Some(table) = self.seal(window, pane.table)? {
+            let order = (0..).take(pane.table.group_count()).collect();
+            if let Some(table) = self.seal(window, pane.table, order)? {
                 self.idle_pane.keep(table);
             }
         }
@@ -472,7 +474,7 @@ impl PaneTable {
 
     fn drop_pane(&mut self, bounds: Bounds) -> Option<Pane> {
         let pane = self.panes.remove(&bounds)?;
-        self.state_bytes -= pane.state_bytes.min(self.state_bytes);
+        self.state_bytes -= pane.state_bytes;
         self.audit.add(&pane.table.interner);
         self.blocks.forget(bounds);
         Some(pane)
@@ -617,17 +619,19 @@ impl PaneTable {
         (self.blocks.merged_count(), self.looked_at_count)
     }
 
-    /// Keeps a closed window for the gather, if there is one; the table, if nobody needs it any more.
+    /// Keeps a closed window for the gather, if there is one, with its groups in this order; the table, if nobody
+    /// needs it any more.
     fn seal(
         &mut self,
         window: Bounds,
         table: AggTable,
+        order: Vec<u32>,
     ) -> Result<Option<AggTable>, AggregateError> {
         let Some(sealed) = &mut self.sealed else { return Ok(Some(table)) };
         let noted = (self.pending.heap_bytes() + self.audit.heap_bytes()) as u64;
         let elsewhere = self.state_bytes + self.blocks.state_bytes() + noted;
         sealed.set_budget(self.budget_bytes.saturating_sub(elsewhere));
-        sealed.add(window, table)
+        sealed.add(window, table, order)
     }
 
     /// Groups in panes that are held.

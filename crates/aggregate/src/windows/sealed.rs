@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tidemill_plan::AggregateSpec;
 use tidemill_record::EventTime;
 
+use crate::table::GroupRun;
 use crate::windows::bounds::Bounds;
 use crate::windows::merged::MergedWindows;
 use crate::windows::packed::{Packed, WINDOW_GROUPS_MAX};
 use crate::{AggTable, AggregateError, TableBatches};
 
-/// Closed windows, on their way to the pipeline that gathers them. Rows leave in order of window end,
-/// then group key.
+/// Closed windows, on their way to the pipeline that gathers them. Rows leave in order of window end and
+/// start, then of each group's first record, those of earlier partitions first.
 ///
 /// The windows of partitions stay apart, in order of partition, and are merged as they leave: so many small
 /// tables are not put into one another, and memory goes window by window.
@@ -116,11 +117,13 @@ impl SealedWindows {
         self.budget_bytes = budget_bytes;
     }
 
-    /// Adds a window, behind those that are there; its table, where its groups have been copied.
+    /// Adds a window, behind those that are there, with its groups in this order; its table, where these have been
+    /// copied.
     pub(crate) fn add(
         &mut self,
         window: Bounds,
         mut table: AggTable,
+        order: Vec<u32>,
     ) -> Result<Option<AggTable>, AggregateError> {
         if self.runs.last().is_none_or(|run| run.last().is_some_and(|last| last > window)) {
             self.runs.push(Run::default());
@@ -128,14 +131,15 @@ impl SealedWindows {
         let run = self.runs.last_mut().expect("there is one by now");
         self.group_count += table.group_count();
         let rest = if table.group_count() > WINDOW_GROUPS_MAX {
+            table = table.in_order(order)?;
             table.free_scratch();
             let part = Part::Table(window, Box::new(table));
             self.state_bytes += part.state_bytes();
             run.0.push_back(part);
             None
         } else {
-            let gained = push_packed(&self.spec, run, window, &table)?;
-            self.state_bytes += gained;
+            let (before, after) = push_packed(&self.spec, run, window, &table, order)?;
+            self.state_bytes = self.state_bytes - before + after;
             Some(table)
         };
         self.check_budget()?;
@@ -179,7 +183,7 @@ impl SealedWindows {
                             packed.push(window, &groups)?;
                             part.pop();
                         }
-                        self.state_bytes += packed.state_bytes() - bytes_before;
+                        self.state_bytes = self.state_bytes - bytes_before + packed.state_bytes();
                     }
                     (_, part) => {
                         before.0.push_back(part);
@@ -268,13 +272,14 @@ impl SealedWindows {
     }
 }
 
-/// Adds a window of few groups to a run, behind all others; the bytes that the run has gained.
+/// Adds a window of few groups to a run, behind all others; the bytes of the part that it is in, before and after.
 fn push_packed(
     spec: &AggregateSpec,
     run: &mut Run,
     window: Bounds,
     table: &AggTable,
-) -> Result<u64, AggregateError> {
+    order: Vec<u32>,
+) -> Result<(u64, u64), AggregateError> {
     let has_room = matches!(
         run.0.back(),
         Some(Part::Packed(packed)) if packed.has_room(table.group_count())
@@ -284,7 +289,7 @@ fn push_packed(
         run.0.push_back(Part::Packed(Packed::new(spec)));
     }
     if let Some(Part::Packed(packed)) = run.0.back_mut() {
-        packed.push(window, &table.as_run())?;
+        packed.push(window, &GroupRun { groups: order, ..table.as_run() })?;
     }
-    Ok(run.0.back().map_or(0, Part::state_bytes) - bytes_before)
+    Ok((bytes_before, run.0.back().map_or(0, Part::state_bytes)))
 }

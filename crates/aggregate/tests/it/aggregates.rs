@@ -1,7 +1,7 @@
 //! Values of aggregates, as literals from DuckDB 2.0 (`duckdb.sql(…).fetchall()`) unless a
 //! comment says otherwise.
 
-use tidemill_aggregate::{AggTable, AggregateError, GroupOrder};
+use tidemill_aggregate::{AggTable, AggregateError};
 use tidemill_plan::{AggregateFunction as F, Scalar};
 use tidemill_record::DataType;
 
@@ -20,7 +20,7 @@ pub(crate) fn results(
     let rows: Vec<Vec<Scalar>> = values.iter().map(|value| vec![value.clone()]).collect();
     let mut table = AggTable::new(spec, u64::MAX);
     table.update(&batch(&[data_type], &rows, 0)).unwrap();
-    let line = lines(&types, &final_rows(table, GroupOrder::Key, 1).unwrap()).remove(0);
+    let line = lines(&types, &final_rows(table, 1).unwrap()).remove(0);
     line.split_once(": ").unwrap().1.to_owned()
 }
 
@@ -109,12 +109,12 @@ fn a_sum_overflows_only_if_the_total_does() {
     let mut table = AggTable::new(spec.clone(), u64::MAX);
     let rows = [row(i64::MAX), row(i64::MAX), row(-i64::MAX)];
     table.update(&batch(&types, &rows, 0)).unwrap();
-    let rows = final_rows(table, GroupOrder::Key, 1).unwrap();
+    let rows = final_rows(table, 1).unwrap();
     assert_eq!(lines(&spec.output_types(), &rows), ["20: 'A''B' | 9223372036854775807"]);
 
     let mut table = AggTable::new(spec, u64::MAX);
     table.update(&batch(&types, &[row(i64::MAX), row(1)], 0)).unwrap();
-    let error = table.into_batches(GroupOrder::Key, 1).unwrap().next().unwrap().unwrap_err();
+    let error = table.into_batches(1).unwrap().next().unwrap().unwrap_err();
     let group_key = "'A''B'".to_owned();
     let label = "sum(quantity)".to_owned();
     let data_type = DataType::BigInt;
@@ -132,6 +132,6 @@ fn an_unsupported_type_is_refused_by_name() {
     assert_eq!(error.to_string(), "GROUP BY is not supported for type BIGINT[]");
     let sum = call(F::Sum, Some(0), DataType::BigInt);
     let table = AggTable::new(spec(vec![DataType::Varchar], Vec::new(), vec![sum]), u64::MAX);
-    let error = table.into_batches(GroupOrder::Key, 1).err().unwrap();
+    let error = table.into_batches(1).err().unwrap();
     assert_eq!(error.to_string(), "SUM(…) is not supported for type VARCHAR");
 }

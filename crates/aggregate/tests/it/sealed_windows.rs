@@ -23,24 +23,25 @@ fn counted(kind: WindowKind, is_distinct: bool) -> AggregateSpec {
     AggregateSpec { window, emit: Emit::Final, ..spec(types, vec![1], calls) }
 }
 
-/// Count, sum and distinct values of groups, by window end, start and key.
-type Groups = BTreeMap<(i64, i64, i64), (i64, i64, BTreeSet<i64>)>;
+/// Place of the first record, count, sum and distinct values of groups, by window end, start and key.
+type Groups = BTreeMap<(i64, i64, i64), (usize, i64, i64, BTreeSet<i64>)>;
 
-/// Rows in order of window end, start, key, and the distinct values of each.
+/// Rows in order of window end, start, first record by partition and place, and the distinct values of each.
 fn model(kind: WindowKind, partitions: &[Vec<Record>]) -> (Vec<Row>, Vec<i64>) {
     let mut groups = Groups::new();
-    for &(time, key, value) in partitions.iter().flatten() {
+    for (place, &(time, key, value)) in partitions.iter().flatten().enumerate() {
         for (start, end) in windows(kind, time) {
-            let group = groups.entry((end, start, key)).or_default();
-            *group = (group.0 + 1, group.1 + value, std::mem::take(&mut group.2));
-            group.2.insert(value);
+            let fresh = (place, 0, 0, BTreeSet::new());
+            let (_, count, sum, distinct) = groups.entry((end, start, key)).or_insert(fresh);
+            (*count, *sum) = (*count + 1, *sum + value);
+            distinct.insert(value);
         }
     }
-    let row = |(&(end, start, key), (count, sum, _)): (&(i64, i64, i64), &(i64, i64, _))| {
-        (key, start, end, *count, *sum)
-    };
-    let distinct = groups.values().map(|group| i64::try_from(group.2.len()).unwrap()).collect();
-    (groups.iter().map(row).collect(), distinct)
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|((end, start, _), (place, ..))| (*end, *start, *place));
+    let distinct = groups.iter().map(|(_, group)| i64::try_from(group.3.len()).unwrap()).collect();
+    let row = |((end, start, key), (_, count, sum, _))| (key, start, end, count, sum);
+    (groups.into_iter().map(row).collect(), distinct)
 }
 
 /// In order of time; one stretch in four has a thousand keys.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray, UInt64Array};
-use tidemill_aggregate::{GroupOrder, TopNTable};
+use tidemill_aggregate::TopNTable;
 use tidemill_plan::{SortKey, Span, TopNSpec};
 use tidemill_record::{Batch, DataType, EventTime};
 
@@ -44,9 +44,9 @@ fn rows(batches: impl IntoIterator<Item = Batch>) -> Vec<(u64, i64)> {
     rows
 }
 
-/// All rows in order, NULL last, ties as they came, cut to the first of each partition; partitions as
-/// they appeared, or in order of their key.
-fn model(records: &[Record], spec: &TopNSpec, order: GroupOrder) -> Vec<(u64, i64)> {
+/// All rows in order, NULL last, ties as they came, cut to the first of each partition; partitions by
+/// the end of their window, then as they appeared.
+fn model(records: &[Record], spec: &TopNSpec) -> Vec<(u64, i64)> {
     let key =
         |r: &Record| (spec.window_end.map(|_| r.0), spec.partition_by.contains(&1).then_some(r.1));
     let mut partitions: Vec<(Option<i64>, Option<i64>)> = Vec::new();
@@ -55,10 +55,7 @@ fn model(records: &[Record], spec: &TopNSpec, order: GroupOrder) -> Vec<(u64, i6
             partitions.push(key(record));
         }
     }
-    match order {
-        GroupOrder::Key => partitions.sort_unstable(),
-        GroupOrder::FirstAppearance => partitions.sort_by_key(|partition| partition.0),
-    }
+    partitions.sort_by_key(|partition| partition.0);
     let mut rows = Vec::new();
     for partition in partitions {
         let mut of: Vec<(usize, Option<i64>)> = (0..)
@@ -96,7 +93,6 @@ fn the_first_rows_are_those_of_a_sort() {
             let records = made(&mut random, count, 20, 5000);
             let by = [&[1_usize][..], &[], &[0, 1]][random.below(3)];
             let spec = spec(keep, by, random.below(2) == 0);
-            let order = [GroupOrder::FirstAppearance, GroupOrder::Key][random.below(2)];
             let mut table = TopNTable::new(spec.clone(), u64::MAX);
             let mut first = 0;
             while first < records.len() {
@@ -107,8 +103,8 @@ fn the_first_rows_are_those_of_a_sort() {
             if keep.is_some() {
                 assert!(table.row_count() < 1 << 17, "{}", table.row_count());
             }
-            let batches = table.into_batches(order, 1000).unwrap().map(Result::unwrap);
-            assert_eq!(rows(batches), model(&records, &spec, order), "seed {seed}, {spec:?}");
+            let batches = table.into_batches(1000).unwrap().map(Result::unwrap);
+            assert_eq!(rows(batches), model(&records, &spec), "seed {seed}, {spec:?}");
         }
     }
 }
@@ -130,11 +126,7 @@ fn partitions_leave_with_their_window() {
         assert_eq!(table.row_count(), 100, "the last window is open");
         table.advance(EventTime(40), &mut results).unwrap();
         assert_eq!((table.row_count(), table.state_bytes() < 1000), (0, true));
-        assert_eq!(
-            rows(results),
-            model(&records, &spec, GroupOrder::FirstAppearance),
-            "seed {seed}"
-        );
+        assert_eq!(rows(results), model(&records, &spec), "seed {seed}");
     }
 }
 
@@ -151,8 +143,8 @@ fn later_partitions_of_the_input_follow() {
     let [mut merged, second, third] = tables;
     merged.merge(second).unwrap();
     merged.merge(third).unwrap();
-    let batches = merged.into_batches(GroupOrder::Key, 3).unwrap().map(Result::unwrap);
-    assert_eq!(rows(batches), model(&records, &spec, GroupOrder::Key));
+    let batches = merged.into_batches(3).unwrap().map(Result::unwrap);
+    assert_eq!(rows(batches), model(&records, &spec));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::table::Leaving;
 use crate::{AggregateError, TableBatches};
 
 /// Closed sessions, on their way to the pipeline that gathers them. Those of one key that touch become
-/// one; rows leave in order of session end, then group key.
+/// one; rows leave in order of session end and start, then of the first partition and its order.
 pub struct SealedSessions {
     budget_bytes: u64,
     store: SessionStore,
@@ -144,15 +144,13 @@ impl SealedSessions {
     /// # Errors
     /// As [`crate::AggTable::into_batches`].
     pub fn into_batches(mut self, batch_rows: usize) -> Result<TableBatches, AggregateError> {
-        self.join_touching()?;
+        let first_of = self.join_touching()?;
         let store = self.store;
         let is_live = |number: &u32| !store.sessions[*number as usize].is_gone;
         let mut order: Vec<u32> = (0..).take(store.sessions.len()).filter(is_live).collect();
         // Each partition sealed its own in order: a sort that finds runs has little to do.
-        order.sort_by(|&left, &right| {
-            let (left, right) = (&store.sessions[left as usize], &store.sessions[right as usize]);
-            let by_bounds = left.bounds().cmp(&right.bounds());
-            by_bounds.then_with(|| store.keys.compare(left.key as usize, right.key as usize))
+        order.sort_by_key(|&number| {
+            (store.sessions[number as usize].bounds(), first_of[number as usize])
         });
         let batch_rows = batch_rows.max(1);
         let starts = (0..order.len()).step_by(batch_rows);
@@ -168,8 +166,9 @@ impl SealedSessions {
     }
 
     /// Makes one of sessions of a key that touch: those of earlier start first, then of earlier
-    /// partition. O(sessions), and a sort.
-    fn join_touching(&mut self) -> Result<(), AggregateError> {
+    /// partition. For each session, the first partition that it was in, and its place among what that sealed.
+    /// O(sessions), and a sort.
+    fn join_touching(&mut self) -> Result<Vec<(u32, u32)>, AggregateError> {
         let sessions = &self.store.sessions;
         let is_live = |number: &u32| !sessions[*number as usize].is_gone;
         let mut order: Vec<u32> = (0..).take(sessions.len()).filter(is_live).collect();
@@ -177,6 +176,8 @@ impl SealedSessions {
             let session = &sessions[number as usize];
             (session.key, session.start, session.partition, number)
         });
+        let mut first_of: Vec<(u32, u32)> =
+            sessions.iter().zip(0..).map(|(session, number)| (session.partition, number)).collect();
         // The session that others of its key are joined to, as long as they touch it.
         let mut into: Option<u32> = None;
         for number in order {
@@ -186,11 +187,16 @@ impl SealedSessions {
                 into.key == session.key && session.start < into.end
             });
             match touched {
-                Some(into) => self.store.join(into, number)?,
+                Some(into) => {
+                    let first = first_of[number as usize];
+                    let first_there = &mut first_of[into as usize];
+                    *first_there = first.min(*first_there);
+                    self.store.join(into, number)?;
+                }
                 None => into = Some(number),
             }
         }
-        Ok(())
+        Ok(first_of)
     }
 
     /// Sessions held.
