@@ -1,6 +1,7 @@
 //! Group keys to dense indices.
 //!
-//! Whole numbers that lie close together are places in a list ([`ranges`]). Other keys are hashed, all of a batch first,
+//! Whole numbers that lie close together are places in a list ([`ranges`]), and so are they together with few texts
+//! ([`numbers`]). Other keys are hashed, all of a batch first,
 //! and looked up by hash ([`slots`], [`probe`]). A single key of text or of up to eight bytes has loops of its own;
 //! everything else compares column by column. Before that, rows with a key of one short text are looked for among those
 //! met lately.
@@ -13,13 +14,18 @@ use crate::keys::bytes::BytesInput;
 use crate::keys::hash::{self, Seed};
 use crate::keys::{KeyColumn, KeyInput, KeyInputs, KeyStore};
 use crate::recent::Recent;
+use numbers::Numbers;
 use probe::{Index, next_group, probe};
 use ranges::{Places, Ranges};
 use slots::Slots;
 
+mod numbers;
 mod probe;
 mod ranges;
 mod slots;
+
+/// Texts of so many groups are numbered to find out whether there are few of them; of more it is not asked.
+const NUMBERED_GROUPS_MAX: usize = 1 << 16;
 
 /// So many rows whose keys were not met lately are looked up one by one; more, with all others.
 const FEW_UNKNOWN: usize = 512;
@@ -31,6 +37,8 @@ pub(crate) struct Interner {
     slots: Slots,
     /// Group indices by place, while keys lie close enough together.
     ranges: Option<Ranges>,
+    /// Of the texts among several columns, while there are `ranges`.
+    numbers: Option<Box<Numbers>>,
     /// Of the hash.
     seed: Seed,
     recent: Recent,
@@ -73,18 +81,22 @@ impl Interner {
     }
 
     fn of(columns: Vec<KeyColumn>) -> Self {
-        let are_whole = columns.iter().all(KeyColumn::is_whole);
+        // A single text is found among those met lately.
+        let are_short =
+            |column: &KeyColumn| column.is_whole() || columns.len() > 1 && column.is_bytes();
+        let may_be_near = columns.iter().all(are_short);
         Self {
             group_count: usize::from(columns.is_empty()),
             columns,
             slots: Slots::default(),
             ranges: None,
+            numbers: None,
             seed: Seed::default(),
             recent: Recent::default(),
             hashes: Vec::new(),
             places: Vec::new(),
             row_count: 0,
-            next_look: if are_whole { 0 } else { u64::MAX },
+            next_look: if may_be_near { 0 } else { u64::MAX },
             room: Room { budget_bytes: u64::MAX, elsewhere_bytes: 0 },
         }
     }
@@ -105,6 +117,7 @@ impl Interner {
         self.columns.iter_mut().for_each(KeyColumn::clear);
         self.slots.clear();
         self.ranges.iter_mut().for_each(Ranges::clear);
+        self.numbers.iter_mut().for_each(|numbers| numbers.clear());
         self.recent.clear();
         self.group_count = usize::from(self.columns.is_empty());
     }
@@ -155,7 +168,7 @@ impl Interner {
             return Ok(());
         }
         self.row_count += row_count as u64;
-        if self.are_in_ranges(inputs)? {
+        if self.are_in_ranges(inputs, row_count)? {
             return self.intern_places(inputs, group_indices);
         }
         if let [KeyInput::Bytes(input)] = inputs.as_slice()
@@ -201,35 +214,67 @@ impl Interner {
 
     /// Whether `places` are those of the rows' keys in a list of groups.
     #[inline]
-    fn are_in_ranges(&mut self, inputs: &KeyInputs<'_>) -> Result<bool, AggregateError> {
-        if let Some(ranges) = &self.ranges
-            && let Places::All = ranges.places(inputs, &mut self.places)
-        {
-            return Ok(true);
-        }
-        if self.ranges.is_none() && self.row_count < self.next_look {
+    fn are_in_ranges(
+        &mut self,
+        inputs: &KeyInputs<'_>,
+        row_count: usize,
+    ) -> Result<bool, AggregateError> {
+        if let Some(ranges) = &self.ranges {
+            let places = match &mut self.numbers {
+                None => ranges.places(inputs, &mut self.places),
+                Some(numbers) => {
+                    ranges.places(&numbers.inputs(inputs, row_count)?, &mut self.places)
+                }
+            };
+            if let Places::All = places {
+                return Ok(true);
+            }
+        } else if self.row_count < self.next_look {
             return Ok(false);
         }
-        self.look_for_ranges(inputs)
+        self.look_for_ranges(inputs, row_count)
     }
 
     /// Makes a list of groups that has room for these keys, too; or does without one from now on.
     #[cold]
-    fn look_for_ranges(&mut self, inputs: &KeyInputs<'_>) -> Result<bool, AggregateError> {
+    fn look_for_ranges(
+        &mut self,
+        inputs: &KeyInputs<'_>,
+        row_count: usize,
+    ) -> Result<bool, AggregateError> {
         let is_seldom = self.ranges.is_none();
         self.next_look = self.row_count.saturating_mul(2);
+        let mut numbers = self.numbers.take();
+        if is_seldom && !self.columns.iter().all(KeyColumn::is_whole) {
+            if self.group_count > NUMBERED_GROUPS_MAX {
+                self.next_look = u64::MAX;
+                return Ok(false);
+            }
+            numbers = Some(Box::new(Numbers::of(&self.columns)));
+        }
         let columns = self.columns.iter();
         let known: KeyInputs<'_> =
             columns.map(|column| column.own_input(0..self.group_count)).collect();
-        match Ranges::of(&known, inputs, self.row_count, is_seldom) {
+        let known_numbers = match &mut numbers {
+            Some(numbers) => Some(numbers.inputs(&known, self.group_count)?),
+            None => None,
+        };
+        let numbers_of_batch = match &mut numbers {
+            Some(numbers) => Some(numbers.inputs(inputs, row_count)?),
+            None => None,
+        };
+        let known_places = known_numbers.as_deref().unwrap_or(&known);
+        let batch = numbers_of_batch.as_deref().unwrap_or(inputs);
+        match Ranges::of(known_places, batch, self.row_count, is_seldom) {
             Some(mut ranges) => {
                 self.room.check(self.index_bytes() + ranges.heap_bytes(), self.group_count)?;
-                ranges.places(&known, &mut self.places);
+                ranges.places(known_places, &mut self.places);
                 for (number, &place) in (1..).zip(&self.places) {
                     ranges.groups[place as usize] = number;
                 }
-                ranges.places(inputs, &mut self.places);
+                ranges.places(batch, &mut self.places);
                 (self.ranges, self.slots) = (Some(ranges), Slots::default());
+                self.numbers = numbers;
                 Ok(true)
             }
             None if is_seldom => Ok(false),
@@ -256,13 +301,22 @@ impl Interner {
         group_indices: &mut Vec<u32>,
     ) -> Result<(), AggregateError> {
         let ranges = self.ranges.as_mut().expect("keys are in their list");
-        for (row, &place) in self.places.iter().enumerate() {
+        let mut are_known = true;
+        group_indices.extend(self.places.iter().map(|&place| {
+            let number = ranges.groups[place as usize];
+            are_known &= number > 0;
+            number.wrapping_sub(1)
+        }));
+        if are_known {
+            return Ok(());
+        }
+        for (row, (group, &place)) in group_indices.iter_mut().zip(&self.places).enumerate() {
             let number = &mut ranges.groups[place as usize];
             if *number == 0 {
                 *number = next_group(&mut self.group_count)? + 1;
                 KeyStore::push(&mut self.columns, inputs, row);
             }
-            group_indices.push(*number - 1);
+            *group = *number - 1;
         }
         Ok(())
     }
@@ -309,6 +363,7 @@ impl Interner {
     pub(crate) fn heap_bytes(&self) -> usize {
         self.columns.iter().map(KeyColumn::heap_bytes).sum::<usize>()
             + self.index_bytes()
+            + self.numbers.as_ref().map_or(0, |numbers| numbers.heap_bytes())
             + self.recent.heap_bytes()
     }
 
@@ -316,12 +371,14 @@ impl Interner {
     pub(crate) fn scratch_bytes(&self) -> usize {
         self.hashes.capacity() * size_of::<u64>()
             + self.places.capacity() * size_of::<u32>()
+            + self.numbers.as_ref().map_or(0, |numbers| numbers.scratch_bytes())
             + self.recent.scratch_bytes()
     }
 
     /// Frees it.
     pub(crate) fn free_scratch(&mut self) {
         (self.hashes, self.places) = Default::default();
+        self.numbers.iter_mut().for_each(|numbers| numbers.free_scratch());
         self.recent.free_scratch();
     }
 }

@@ -4,7 +4,6 @@
 //! place in it for NULL; the product of the ranges is a list of groups, and a key's place in it is a multiplication and
 //! an addition a column. Nothing is hashed or compared.
 
-use crate::keys::KeyInputs;
 use crate::keys::column::KeyInput;
 use crate::keys::fixed::FixedInput;
 
@@ -84,8 +83,8 @@ impl Ranges {
     /// There is room for keys to come, so that a range which grows with each batch is not made anew with each. Where there
     /// is none, the list is as long as it must be, if that `is_seldom` asked for.
     pub(super) fn of(
-        groups: &KeyInputs<'_>,
-        batch: &KeyInputs<'_>,
+        groups: &[KeyInput<'_>],
+        batch: &[KeyInput<'_>],
         row_count: u64,
         is_seldom: bool,
     ) -> Option<Self> {
@@ -116,7 +115,7 @@ impl Ranges {
     }
 
     /// The place of every row's key.
-    pub(super) fn places(&self, inputs: &KeyInputs<'_>, places: &mut Vec<u32>) -> Places {
+    pub(super) fn places(&self, inputs: &[KeyInput<'_>], places: &mut Vec<u32>) -> Places {
         places.clear();
         let mut are_inside = true;
         for (at, (range, input)) in self.columns.iter().zip(inputs).enumerate() {

@@ -282,3 +282,37 @@ fn whole_numbers_close_together_are_places_and_others_are_not() {
     assert!(interner.ranges.is_none());
     assert_eq!(interner.group_count(), growing.len());
 }
+
+#[test]
+fn few_texts_beside_whole_numbers_are_places_until_there_are_many() {
+    let types = [DataType::Varchar, DataType::TinyInt, DataType::Varchar];
+    let mut interner = Interner::new(&types).unwrap();
+    let mut known: BTreeMap<Vec<String>, u32> = BTreeMap::new();
+    let mut groups = Vec::new();
+    let mut were_places = Vec::new();
+    // Four thousand texts beside a hundred numbers and three texts are too many places.
+    for (text_count, batches) in [(3_i64, 5), (40, 10), (4000, 20)] {
+        for batch in 0..batches {
+            let numbers = |step: i64, count: i64| -> Vec<Option<i64>> {
+                let some = (0..700).map(|row| (row * step + batch) % count);
+                some.map(|number| (number != 2).then_some(number)).collect()
+            };
+            let columns = [
+                column(&types[0], &numbers(7, text_count)),
+                column(&types[1], &numbers(1, 100)),
+                column(&types[2], &numbers(11, 3)),
+            ];
+            let arrays = [&columns[0].0, &columns[1].0, &columns[2].0];
+            interner.intern(&arrays, 700, &mut groups).unwrap();
+            for (row, &group) in groups.iter().enumerate() {
+                let key: Vec<String> =
+                    columns.iter().map(|(_, texts)| texts[row].clone()).collect();
+                let next = u32::try_from(known.len()).unwrap();
+                assert_eq!(group, *known.entry(key).or_insert(next), "{text_count}, {batch}");
+            }
+        }
+        were_places.push(interner.ranges.is_some());
+    }
+    assert_eq!(were_places, [true, true, false]);
+    assert_eq!(interner.group_count(), known.len());
+}

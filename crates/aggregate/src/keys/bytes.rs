@@ -14,7 +14,8 @@ use super::{KeyStore, NullBits, hash};
 use crate::arena::{Arena, is_inline, outside, view_head};
 use crate::state::push_tight;
 
-/// One batch's values: the views and buffers of a `Utf8View` or `BinaryView` array.
+/// One batch's values, which cost little to copy: the views and buffers of a `Utf8View` or `BinaryView` array.
+#[derive(Clone)]
 pub(crate) struct BytesInput<'a> {
     pub(crate) views: &'a [u128],
     pub(crate) long: LongBytes<'a>,
@@ -23,6 +24,7 @@ pub(crate) struct BytesInput<'a> {
 }
 
 /// What views point into that are too long to hold their value themselves.
+#[derive(Clone, Copy)]
 pub(crate) enum LongBytes<'a> {
     /// Of an array.
     Array(&'a [Buffer]),

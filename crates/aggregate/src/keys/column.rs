@@ -176,6 +176,11 @@ impl KeyColumn {
         store.canonical(index)
     }
 
+    /// Whether values are text or bytes.
+    pub(crate) fn is_bytes(&self) -> bool {
+        matches!(self.store, Store::Bytes(_))
+    }
+
     /// Whether values are whole numbers of up to eight bytes, days, times or truth values.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self.store, Store::Fixed(_))
