@@ -156,13 +156,12 @@ impl Pairs {
                 let KeyInput::Fixed(input) = column.input(values[0]) else {
                     unreachable!("only whole numbers are packed");
                 };
-                let rows = groups.iter().zip(&*input.canonical).enumerate();
+                let rows = groups.iter().zip(&*input.canonical);
                 let keys: Vec<i128> = match &input.nulls {
-                    None => rows.map(|(_, (&group, &bits))| packed(group, Some(bits))).collect(),
+                    None => rows.map(|(&group, &bits)| packed(group, Some(bits))).collect(),
                     Some(nulls) => rows
-                        .map(|(row, (&group, &bits))| {
-                            packed(group, nulls.is_valid(row).then_some(bits))
-                        })
+                        .zip(nulls.iter())
+                        .map(|((&group, &bits), is_valid)| packed(group, is_valid.then_some(bits)))
                         .collect(),
                 };
                 intern_words(pairs, &keys, KeyInput::Wide, indices)
