@@ -19,7 +19,6 @@ use crate::scan_filter::ScanFilter;
 use crate::{FileInput, InputSpec, MessageInput, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
-#[expect(clippy::large_enum_variant, reason = "a pipeline has one")]
 pub(crate) enum Input {
     /// A reader lends bytes, a decoder makes columns of them.
     Bytes(ByteInput),
