@@ -10,7 +10,7 @@ use std::fs;
 use support::Host;
 
 /// Stateless, local, gathered, emitting changes, ordered: one query for each way through.
-const QUERIES: [(&str, &str); 25] = [
+const QUERIES: [(&str, &str); 26] = [
     (
         "'format' = 'csv'",
         "SELECT symbol, price * quantity AS value, UPPER(trader_id) AS trader FROM t WHERE quantity % 3 = 0",
@@ -64,6 +64,13 @@ const QUERIES: [(&str, &str); 25] = [
     (
         "'format' = 'csv'",
         "SELECT symbol, window_end, COUNT(*) AS n, SUM(price) AS p FROM u GROUP BY symbol WINDOW TUMBLING (20ms)",
+    ),
+    // Long texts, and changes of many windows, which are made some at a time.
+    (
+        "'format' = 'csv'",
+        "SELECT symbol, window_end, SUM(l) AS n FROM (SELECT symbol, trade_time, \
+         OCTET_LENGTH(REPEAT(symbol || ',', 10000)) AS l FROM t WHERE quantity % 20 = 0) AS x \
+         GROUP BY symbol WINDOW HOPPING (trade_time, 200ms, 1ms) EMIT CHANGES",
     ),
     (
         "'format' = 'csv'",

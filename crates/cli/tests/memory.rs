@@ -249,6 +249,39 @@ fn windows_that_close_at_once_leave_piece_by_piece() {
     assert!(measured.resident_bytes < 96 * MIB, "{} bytes", measured.resident_bytes);
 }
 
+/// A record that lies in many windows changes each, and the changes of a whole batch are not there at once: 720,000
+/// here, of some 50 bytes each.
+#[test]
+fn changes_of_many_windows_leave_piece_by_piece() {
+    const ROWS: usize = 2000;
+    let host = Host::new();
+    let rows: String =
+        (0..ROWS).map(|row| format!("2024-01-01T00:{:02}:00Z,{row}\n", row % 60)).collect();
+    host.write("hours.csv", format!("at,v\n{rows}"));
+    let sql = |limit: &str, sink: &str| {
+        format!(
+            "CREATE SOURCE h (at TIMESTAMP, v BIGINT, WATERMARK FOR at AS at - INTERVAL '1' HOUR) WITH ('connector' = \
+             'file', 'path' = 'hours.csv', 'format' = 'csv', 'watermark.max_ahead' = 'off'); {sink} \
+             SELECT window_end, SUM(v) AS s FROM h GROUP BY HOP(at, INTERVAL '10' SECOND, INTERVAL '1' HOUR) \
+             EMIT CHANGES {limit}"
+        )
+    };
+    let discard = "CREATE SINK d WITH ('connector' = 'discard'); INSERT INTO d";
+    let measured = measure(&host, 8 * MIB, &sql("", discard));
+    assert_eq!(measured.code, 0, "{}", measured.stderr);
+    assert!(measured.resident_bytes < 64 * MIB, "{} bytes", measured.resident_bytes);
+    let counted = host.tidemill(&["run", "--memory", "8MiB", "-e", &sql("", discard)]);
+    // 360 windows have each record in them.
+    counted.succeeds();
+    assert!(counted.stderr().contains("720,000 rows out"), "{}", counted.stderr());
+    // The first record changes each of its windows, in order of their ends; the next ones the same.
+    let ran = host.tidemill(&["run", "-q", "--format", "csv", "-e", &sql("", "")]);
+    let printed = ran.succeeds();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!((lines[1], lines[360]), ("2024-01-01 00:00:10,0", "2024-01-01 01:00:00,0"));
+    assert_eq!((lines[361], lines.len()), ("2024-01-01 00:01:10,1", 1 + ROWS * 360));
+}
+
 /// A batch of computed text is cut by its bytes: two hundred rows here would make 750 MB.
 #[test]
 fn texts_that_are_made_of_a_batch_are_not_there_at_once() {
@@ -280,6 +313,13 @@ fn texts_that_are_made_of_a_batch_are_not_there_at_once() {
             of_all,
         ),
         (format!("SELECT n, OCTET_LENGTH({long}) AS s FROM r WHERE n > 198"), "n,s\n199,3865500\n"),
+        // The sum of 100,001 + n: as many texts, and one behind the last comma.
+        (
+            "SELECT COUNT(*) AS n, SUM(LENGTH(x)) AS s FROM (SELECT STRING_SPLIT(REPEAT('ab,', 100000 + n), ',') AS x \
+             FROM r) AS q"
+                .to_owned(),
+            "n,s\n200,20020100\n",
+        ),
     ] {
         let sql = format!("{source} {query}");
         let measured = measure(&host, 16 * MIB, &sql);

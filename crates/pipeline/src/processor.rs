@@ -275,11 +275,18 @@ impl Processor {
         debug_assert!(batches.is_empty(), "what left before has been written");
         let begun = self.meter.begin(&[]);
         let step = &mut self.steps[place];
-        let left = if step.has_rest() {
-            step.go_on(bad, batches);
-            Ok(!step.has_rest())
-        } else {
-            step.advance(self.watermark, batches)
+        let (late, watermark) = (&mut self.late, self.watermark);
+        let is_alone = self.leaving.is_empty();
+        let gone_on = match step.has_rest() {
+            true => step.go_on(bad, late, batches).map(|()| true),
+            false => Ok(false),
+        };
+        let left = match gone_on {
+            // It has seen all its rows, and may be told of the time that they came at.
+            Ok(true) if !step.has_rest() && is_alone => step.advance(watermark, batches),
+            Ok(true) => Ok(!step.has_rest()),
+            Ok(false) => step.advance(watermark, batches),
+            Err(error) => Err(error),
         };
         batches.retain(|batch| batch.row_count() > 0);
         self.meter.end(place, begun, batches);
@@ -455,7 +462,7 @@ impl Processor {
     /// Drops a table that event time has emptied, but for its audit.
     fn audit_and_drop(&mut self, place: usize) {
         let seen = match std::mem::replace(&mut self.steps[place], Step::Drained) {
-            Step::Windows(table) => table.seen_keys(),
+            Step::Windows(table, _) => table.seen_keys(),
             Step::Over(table) => table.seen_keys(),
             _ => unreachable!("only these are emptied by event time"),
         };
@@ -478,7 +485,7 @@ impl Processor {
             Step::EventTime(_) | Step::Filter(_) | Step::Project(..) | Step::Limit(_) => {
                 return Ok(());
             }
-            Step::Windows(table) => {
+            Step::Windows(table, _) => {
                 self.group_count += count(table.group_count());
                 self.state_bytes += table.state_bytes();
                 self.draining = Some((place, Draining::Time));

@@ -28,6 +28,22 @@ fn compute_some(
     Some(computed)
 }
 
+/// Adds some rows of the first batch to windows of which a record changes many.
+fn update_some(
+    table: &mut WindowTable,
+    rest: &mut VecDeque<Batch>,
+    late: &mut Vec<Late>,
+    results: &mut Vec<Batch>,
+) -> Result<(), AggregateError> {
+    let Some(batch) = rest.pop_front() else { return Ok(()) };
+    let row_count = batch.row_count().min(table.rows_at_once(LEAVING_ROWS));
+    if row_count == batch.row_count() {
+        return table.update(&batch, late, results);
+    }
+    rest.push_front(batch.slice(row_count, batch.row_count() - row_count));
+    table.update(&batch.slice(0, row_count), late, results)
+}
+
 /// Rows that leave a step while event time passes, before they are written and it goes on.
 const LEAVING_ROWS: usize = 1 << 16;
 /// And batches: windows of few rows have one each.
@@ -45,7 +61,8 @@ pub(crate) enum Step {
         emit: Emit,
         audited_keys: Vec<usize>,
     },
-    Windows(WindowTable),
+    /// With the batches that are left: where each record changes many windows, the changes of some leave at a time.
+    Windows(WindowTable, VecDeque<Batch>),
     Over(OverTable),
     TopN(TopNTable),
     Sort(SortTable),
@@ -69,7 +86,8 @@ impl Step {
                 Self::Project(Project::new(columns, context)?, VecDeque::new())
             }
             Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
-                Self::Windows(WindowTable::new(spec.clone(), audited_keys, budget_bytes))
+                let table = WindowTable::new(spec.clone(), audited_keys, budget_bytes);
+                Self::Windows(table, VecDeque::new())
             }
             Stage::Aggregate { spec, audited_keys } => Self::Aggregate {
                 table: AggTable::new(spec.clone(), budget_bytes),
@@ -104,7 +122,12 @@ impl Step {
             }
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
             Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
-            Self::Windows(table) => table.update(&batch, late, results)?,
+            Self::Windows(table, rest) => {
+                rest.push_back(batch);
+                if rest.len() == 1 {
+                    update_some(table, rest, late, results)?;
+                }
+            }
             Self::Over(table) => table.update(&batch, late, results)?,
             Self::TopN(table) => table.update(&batch)?,
             Self::Sort(table) => table.update(&batch)?,
@@ -116,13 +139,23 @@ impl Step {
 
     /// Whether there are rows that have been given to it and have not left. That is no matter of time.
     pub(crate) fn has_rest(&self) -> bool {
-        matches!(self, Self::Project(_, rest) if !rest.is_empty())
+        matches!(self, Self::Project(_, rest) | Self::Windows(_, rest) if !rest.is_empty())
     }
 
     /// Gives some of those rows.
-    pub(crate) fn go_on(&mut self, bad: &mut Vec<BadRecord>, results: &mut Vec<Batch>) {
-        if let Self::Project(project, rest) = self {
-            results.extend(compute_some(project, rest, bad));
+    pub(crate) fn go_on(
+        &mut self,
+        bad: &mut Vec<BadRecord>,
+        late: &mut Vec<Late>,
+        results: &mut Vec<Batch>,
+    ) -> Result<(), AggregateError> {
+        match self {
+            Self::Project(project, rest) => {
+                results.extend(compute_some(project, rest, bad));
+                Ok(())
+            }
+            Self::Windows(table, rest) => update_some(table, rest, late, results),
+            _ => Ok(()),
         }
     }
 
@@ -137,7 +170,7 @@ impl Step {
         loop {
             let before = results.len();
             let until = match self {
-                Self::Windows(table) => {
+                Self::Windows(table, _) => {
                     let until = table.next_step(watermark);
                     table.advance(until, results)?;
                     until
@@ -167,7 +200,7 @@ impl Step {
     pub(crate) fn held(&self) -> Option<Held> {
         let (what, bytes, groups) = match self {
             Self::Aggregate { table, .. } => ("GROUP BY", table.state_bytes(), table.group_count()),
-            Self::Windows(table) => ("windows", table.state_bytes(), table.group_count()),
+            Self::Windows(table, _) => ("windows", table.state_bytes(), table.group_count()),
             Self::Over(table) => ("OVER", table.state_bytes(), table.key_count()),
             Self::TopN(table) => ("ROW_NUMBER", table.state_bytes(), table.row_count()),
             Self::Sort(table) => ("ORDER BY", table.state_bytes(), table.row_count()),
@@ -183,7 +216,7 @@ impl Step {
     pub(crate) fn state_bytes(&self) -> u64 {
         match self {
             Self::Aggregate { table, .. } => table.state_bytes(),
-            Self::Windows(table) => table.state_bytes(),
+            Self::Windows(table, _) => table.state_bytes(),
             Self::Over(table) => table.state_bytes(),
             Self::TopN(table) => table.state_bytes(),
             Self::Sort(table) => table.state_bytes(),
@@ -200,7 +233,7 @@ impl Step {
         let budget_bytes = self.state_bytes().saturating_add(room_bytes);
         match self {
             Self::Aggregate { table, .. } => table.set_budget(budget_bytes),
-            Self::Windows(table) => table.set_budget(budget_bytes),
+            Self::Windows(table, _) => table.set_budget(budget_bytes),
             Self::Over(table) => table.set_budget(budget_bytes),
             Self::TopN(table) => table.set_budget(budget_bytes),
             Self::Sort(table) => table.set_budget(budget_bytes),

@@ -125,6 +125,21 @@ impl PaneTable {
         self.budget_bytes = budget_bytes;
     }
 
+    /// How many rows cause about so many changes at most: one of each window that they lie in. At least 1.
+    #[must_use]
+    pub fn rows_at_once(&self, changes_max: usize) -> usize {
+        if self.emit == Emit::Final {
+            return usize::MAX;
+        }
+        let windows = match self.window.kind {
+            WindowKind::Hopping { size_us, advance_us } => size_us / advance_us.max(1),
+            WindowKind::Cumulating { size_us, step_us } => size_us / step_us.max(1),
+            WindowKind::Tumbling { .. } | WindowKind::Session { .. } => return usize::MAX,
+        };
+        let windows = usize::try_from(windows).unwrap_or(1).max(1);
+        (changes_max / windows).max(1)
+    }
+
     /// How far event time may pass at a time on its way to `watermark`, so that what leaves is one window.
     #[must_use]
     pub fn next_step(&self, watermark: EventTime) -> EventTime {
@@ -410,6 +425,10 @@ impl PaneTable {
                         self.idle_window.keep(table);
                     }
                 } else {
+                    // Its table is not among those held, and its rows are there before anybody looks at them.
+                    let columns = self.spec.keys.len() + self.spec.calls.len() + 4;
+                    let row_bytes = (table.group_count() * columns * size_of::<u64>()) as u64;
+                    self.check_budget_with(leaving_bytes + table.state_bytes() + row_bytes)?;
                     let before = results.len();
                     close(&table, &order, window, results)?;
                     leaving_bytes += results[before..].iter().map(batch_bytes).sum::<u64>();

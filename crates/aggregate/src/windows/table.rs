@@ -65,6 +65,15 @@ impl WindowTable {
         either!(self, table => table.next_step(watermark))
     }
 
+    /// How many rows it is to be given at a time, so that they cause about so many changes at most; at least 1.
+    #[must_use]
+    pub fn rows_at_once(&self, changes_max: usize) -> usize {
+        match self {
+            Self::Panes(table) => table.rows_at_once(changes_max),
+            Self::Sessions(_) => usize::MAX,
+        }
+    }
+
     /// Adds a batch, each row judged by the watermark beside it; see [`PaneTable::update`].
     ///
     /// # Errors

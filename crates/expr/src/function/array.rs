@@ -87,7 +87,7 @@ pub(super) fn texts_type() -> DataType {
 pub(super) fn texts(
     split: impl Fn(&str, &str, &mut dyn FnMut(&str)) + Send + Sync + 'static,
 ) -> Kernel {
-    Kernel::total(move |v, rows| {
+    Kernel::partial(move |v, rows| {
         let (texts, others) = (text_lane(&v[0]), text_lane(&v[1]));
         try_texts(rows, |row, push| {
             let (Some(text), Some(other)) = (texts.get(row), others.get(row)) else {
@@ -99,7 +99,16 @@ pub(super) fn texts(
     })
 }
 
+/// Bytes that the arrays of several rows may take, and those of one: a text of 16 MiB may be cut into as many
+/// letters, each with 16 bytes that say where it is.
+const ROWS_BYTES_MAX: usize = 16 << 20;
+const ROW_BYTES_MAX: usize = 64 << 20;
+
 /// Makes an array of texts for each row; `fill` says whether there is one.
+///
+/// # Errors
+/// [`Failure::Large`] where several rows make more than [`ROWS_BYTES_MAX`] together, and the failure of a row that
+/// makes more than [`ROW_BYTES_MAX`].
 pub(super) fn try_texts(
     rows: usize,
     mut fill: impl FnMut(usize, &mut dyn FnMut(&str)) -> Result<bool, Failure>,
@@ -107,12 +116,23 @@ pub(super) fn try_texts(
     let mut items = StringViewBuilder::new();
     let mut lens = Vec::with_capacity(rows);
     let mut valid = Vec::with_capacity(rows);
+    let mut byte_count = 0_usize;
     for row in 0..rows {
-        let mut count = 0;
+        let (mut count, mut row_bytes) = (0, 0_usize);
         let is_there = fill(row, &mut |text| {
-            items.append_value(text);
-            count += 1;
+            row_bytes += size_of::<u128>() + if text.len() > 12 { text.len() } else { 0 };
+            if row_bytes <= ROW_BYTES_MAX {
+                items.append_value(text);
+                count += 1;
+            }
         })?;
+        if row_bytes > ROW_BYTES_MAX {
+            return Err(Failure::row("array larger than 64 MiB"));
+        }
+        byte_count += row_bytes;
+        if byte_count > ROWS_BYTES_MAX && rows > 1 {
+            return Err(Failure::Large);
+        }
         valid.push(is_there);
         lens.push(count);
     }
