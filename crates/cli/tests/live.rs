@@ -46,6 +46,40 @@ fn windows_close_while_a_file_grows() {
     assert!(stderr.contains("7 records"), "what was not whole is no record: {stderr}");
 }
 
+/// What stands there as the job begins is passed over, but for a record that is not whole, and the header counts.
+#[test]
+fn a_file_is_followed_from_its_latest_record_on() {
+    let host = Host::new();
+    host.write("clicks.csv", "k,t\na,1\nb,2\nc,");
+    let query = "SELECT k, t FROM clicks";
+    let live = Live::start(
+        &host,
+        &(clicks("clicks.csv", ", 'scan.startup.mode' = 'latest-offset'") + query),
+    );
+    live.expect_lines(&["k,t"]);
+    append(&host, "clicks.csv", "3\nd,4\n");
+    live.expect_lines(&["c,1970-01-01 00:00:03", "d,1970-01-01 00:00:04"]);
+    // A file that takes its place is read from its start.
+    fs::rename(host.path("clicks.csv"), host.path("clicks.1")).unwrap();
+    host.write("clicks.csv", "t,k\n5,e\n");
+    live.expect_lines(&["e,1970-01-01 00:00:05"]);
+    assert_eq!(live.stop().0, [""; 0]);
+    // A file without a record, and one that is to be read whole.
+    host.write("clicks.csv", "");
+    for mode in ["latest-offset", "earliest-offset"] {
+        let options = format!(", 'scan.startup.mode' = '{mode}'");
+        let live = Live::start(&host, &(clicks("clicks.csv", &options) + query));
+        if mode == "latest-offset" {
+            live.expect_lines(&["k,t"]);
+            append(&host, "clicks.csv", "k,t\na,1\n");
+            live.expect_lines(&["a,1970-01-01 00:00:01"]);
+        } else {
+            live.expect_lines(&["k,t", "a,1970-01-01 00:00:01"]);
+        }
+        live.stop();
+    }
+}
+
 #[test]
 fn windows_close_over_a_log_of_nginx_that_grows() {
     let host = Host::new();

@@ -198,6 +198,9 @@ pub struct FileSource {
     pub splits: Option<u32>,
     /// `follow`: what is appended is read as it comes, for ever. Only of uncompressed text.
     pub follow: bool,
+    /// `scan.startup.mode`, `latest-offset`: of a file that is followed, only what comes behind the records that it
+    /// has as the job begins.
+    pub from_latest: bool,
     /// `hive.partitioning`: whether directories named `key=value` are columns where none are declared;
     /// `None` (`auto`) where all files have the same keys.
     pub hive_partitioning: Option<bool>,
@@ -216,6 +219,7 @@ impl FileSource {
             encoding,
             splits: None,
             follow: false,
+            from_latest: false,
             hive_partitioning: None,
             union_by_name: false,
         }

@@ -45,7 +45,8 @@ pub enum Held {
 impl InputFile {
     /// The name that the file has now, where it was found or beside: logs are renamed while others are
     /// read. The one it was found under, if it has none there any more.
-    pub(crate) fn path_now(&self) -> PathBuf {
+    #[must_use]
+    pub fn path_now(&self) -> PathBuf {
         let key = self.identity.key();
         let is_it = |path: &Path| FileIdentity::of_path(path).is_ok_and(|now| now.key() == key);
         if is_it(&self.path) {

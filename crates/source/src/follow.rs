@@ -100,6 +100,33 @@ impl FollowedFile {
         })
     }
 
+    /// Goes on from this byte, as if those before had been read.
+    ///
+    /// # Errors
+    /// [`SourceError::Rt`] from read.
+    pub(crate) fn start_at(&mut self, position: u64) -> Result<(), SourceError> {
+        let bytes = |at: u64, count: u64| -> Result<Vec<u8>, SourceError> {
+            let count = usize::try_from(count).expect("a few bytes");
+            let (mut bytes, mut filled) = (vec![0; count], 0);
+            while filled < count {
+                let from = at + u64::try_from(filled).expect("a usize fits u64");
+                let read = self.file.read_at_blocking(&mut bytes[filled..], from);
+                match read.map_err(|source| fail(&self.path, "read", source))? {
+                    // It was cut meanwhile, which the first look finds.
+                    0 => break,
+                    more => filled += more,
+                }
+            }
+            bytes.truncate(filled);
+            Ok(bytes)
+        };
+        let recent_bytes = position.min(RECENT_BYTES as u64);
+        let head = bytes(0, position.min(HEAD_BYTES as u64))?;
+        let recent = bytes(position - recent_bytes, recent_bytes)?;
+        (self.head, self.recent, self.position) = (head, recent, position);
+        Ok(())
+    }
+
     /// The name that it was found under.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -110,7 +110,7 @@ pub(crate) enum Next {
 }
 
 impl FollowedTexts {
-    /// Follows a file that was found, from its start.
+    /// Follows a file that was found, from this byte on, which stands behind a line end if it is not the first.
     ///
     /// # Errors
     /// [`SourceError::Rt`] from open or fstat.
@@ -119,6 +119,7 @@ impl FollowedTexts {
         found: &InputFile,
         follow: Follow,
         encoding: Encoding,
+        start: u64,
     ) -> Result<Self, SourceError> {
         let Follow { claims, events } = follow;
         let told = Told { events, ..Told::default() };
@@ -131,7 +132,8 @@ impl FollowedTexts {
             _ => File::open(backend, &path).await,
         };
         let file = opened.map_err(|source| fail(&path, "open", source))?;
-        let file = FollowedFile::over(&path, file, look_interval_max, &told)?;
+        let mut file = FollowedFile::over(&path, file, look_interval_max, &told)?;
+        file.start_at(start)?;
         let mut texts = Self {
             backend,
             path,
@@ -152,6 +154,8 @@ impl FollowedTexts {
             name_count: 0,
             vacant: None,
         };
+        // Whoever decodes it does not see its head.
+        texts.current.is_begun = start > 0;
         texts.watch_names();
         Ok(texts)
     }

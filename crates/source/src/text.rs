@@ -47,7 +47,8 @@ pub struct TextSpec<'a> {
     pub file: &'a InputFile,
     /// How its records are laid out, so that a file which holds something else is refused by name.
     pub format: Option<&'a Format>,
-    /// Records that start in here; `None` for all. Only uncompressed files of UTF-8 can be cut.
+    /// Records that start in here; `None` for all. Only uncompressed files of UTF-8 can be cut. Of a file that is
+    /// followed it begins behind a line end, and has no end.
     pub range: Option<Range<u64>>,
     /// The partition it stands for.
     pub partition: PartitionId,
@@ -168,8 +169,10 @@ impl TextReader {
             "only uncompressed files of UTF-8 are cut into ranges"
         );
         assert!(
-            spec.follow.is_none() || (spec.range.is_none() && *compression == Compression::None),
-            "only whole, uncompressed files are followed"
+            spec.follow.is_none()
+                || (*compression == Compression::None
+                    && spec.range.as_ref().is_none_or(|range| range.end == u64::MAX)),
+            "only uncompressed files are followed, to whatever end they come to have"
         );
         let is_rows = matches!(spec.format, Some(Format::Arrow(_) | Format::Parquet));
         // What begins with the mark of another encoding is not cut.
@@ -179,13 +182,14 @@ impl TextReader {
         let runs_to_end = range.end >= identity.byte_count;
         let end = if runs_to_end { u64::MAX } else { range.end };
         // A record starts after a newline, so the byte before the range decides about its first.
-        let start = range.start.saturating_sub(1);
+        let is_followed = spec.follow.is_some();
+        let start = if is_followed { range.start } else { range.start.saturating_sub(1) };
         let (backend, found) = (spec.backend, Some(*identity));
         let input = if let Some(Held::Pipe(pipe)) = &spec.file.held {
             Input::Piped(pipe.take()?, path.clone())
         } else if let Some(follow) = spec.follow {
             Input::Followed(Box::new(
-                FollowedTexts::open(backend, spec.file, follow, encoding).await?,
+                FollowedTexts::open(backend, spec.file, follow, encoding, start).await?,
             ))
         } else {
             let path = &spec.file.path_now();
@@ -215,7 +219,9 @@ impl TextReader {
             head: 0,
             truncations: Truncations::default(),
         };
-        if range.start > 0 {
+        if is_followed {
+            reader.first_offset = start;
+        } else if range.start > 0 {
             reader.find_first_record().await?;
         }
         Ok(reader)

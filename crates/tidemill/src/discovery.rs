@@ -134,7 +134,9 @@ impl Partition {
     pub(crate) fn weight(&self) -> u64 {
         match self {
             Self::Text(file) => file.byte_count,
-            Self::TextRange(part) => part.range.end - part.range.start,
+            Self::TextRange(part) => {
+                part.range.end.min(part.file.byte_count).saturating_sub(part.range.start)
+            }
             // What its columns take is known only by who has chosen them.
             Self::RowGroups(part) => part.file.byte_count,
             Self::Messages(part) => part.file.byte_count,
@@ -281,6 +283,9 @@ fn discover_files(
                  name the files that do in 'path'"
             )));
         }
+        if options.follow && options.from_latest {
+            return Ok(vec![from_latest(&file, &options.format)?]);
+        }
         match &options.format {
             Format::Parquet => {
                 let footer = Arc::new(read_footer(&file)?);
@@ -393,6 +398,45 @@ fn has_lines(file: &InputFile, format: &Format) -> Result<bool, Error> {
             Ok(json_layout(&head, is_whole) == Some(JsonLayout::Lines))
         }
     }
+}
+
+/// A followed file behind the last line that it has now.
+fn from_latest(file: &InputFile, format: &Format) -> Result<Partition, Error> {
+    const PIECE_BYTES: usize = 64 << 10;
+    if file.byte_count == 0 {
+        return Ok(Partition::Text(file.clone()));
+    }
+    if !may_be_cut(file)? {
+        return Err(Error::Usage(format!(
+            "{} cannot be read from its latest record on: it is no text in UTF-8; leave 'scan.startup.mode' out",
+            file.path.display()
+        )));
+    }
+    let fail =
+        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
+    let opened = File::open(file.path_now()).map_err(fail("open"))?;
+    let mut end = file.byte_count;
+    let mut piece = vec![0; PIECE_BYTES];
+    let start = loop {
+        let start = end.saturating_sub(PIECE_BYTES as u64);
+        let piece = &mut piece[..usize::try_from(end - start).expect("a piece fits")];
+        opened.read_exact_at(piece, start).map_err(fail("read"))?;
+        match piece.iter().rposition(|&byte| byte == b'\n') {
+            Some(at) => break start + at as u64 + 1,
+            None if start == 0 => break 0,
+            None => end = start,
+        }
+    };
+    let head = match format {
+        Format::Csv(csv) if start > 0 => Some(csv_head(file, csv)?),
+        _ => None,
+    };
+    let (head_end, csv_header) = head.map_or((0, None), |head| (head.end as u64, head.names));
+    if start == 0 || start < head_end {
+        return Ok(Partition::Text(file.clone()));
+    }
+    let (file, range) = (file.clone(), start..u64::MAX);
+    Ok(Partition::TextRange(Box::new(TextRange { file, range, csv_header })))
 }
 
 fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {

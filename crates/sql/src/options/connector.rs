@@ -198,6 +198,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         text.parse().ok().filter(|splits| (1..=65_536).contains(splits))
     });
     let follow = options.one_of("follow", TRUTHS).unwrap_or(false);
+    let from_latest = from_latest(options, follow);
     let hive_partitioning = options.one_of(
         "hive.partitioning",
         &[("auto", None), ("true", Some(true)), ("false", Some(false))],
@@ -221,10 +222,27 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         encoding: encoding.unwrap_or_default(),
         splits,
         follow,
+        from_latest,
         hive_partitioning: hive_partitioning.flatten(),
         union_by_name,
         ..FileSource::new(path?.to_owned(), format?)
     })
+}
+
+/// Where Flink's option says that a file is read from.
+fn from_latest(options: &mut Options<'_>, follow: bool) -> bool {
+    const MODE: &str = "scan.startup.mode";
+    let modes = [("earliest-offset", false), ("latest-offset", true)];
+    let from_latest = options.one_of(MODE, &modes).unwrap_or(false);
+    if from_latest
+        && !follow
+        && let Some((text, span)) = options.text(MODE)
+    {
+        let hint = "add 'follow' = 'true': of a file that is not followed nothing comes later";
+        let message = format!("'{MODE}' = '{text}' of files that are not followed");
+        options.fail(span, message, Some(hint.to_owned()));
+    }
+    from_latest
 }
 
 /// Records that are appended are lines: an array has an end.

@@ -41,7 +41,7 @@ pub(crate) fn local_path(path: &str) -> Result<&str, String> {
 }
 
 /// Options of later features: refused by name instead of as unknown.
-const LATER: &[&str] = &["topic", "key.fields", "delivery", "scan.startup.mode"];
+const LATER: &[&str] = &["topic", "key.fields", "delivery"];
 
 /// The options of one clause; every one must be asked for.
 pub(crate) struct Options<'a> {
