@@ -6,6 +6,7 @@
 //! expressions), I/O (the caller infers the schemas of files), and every other crate's view of
 //! `sqlparser`: this is the only crate that knows it.
 
+mod call_tokens;
 mod catalog;
 mod clauses;
 mod declared;

@@ -11,6 +11,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 use tidemill_plan::{Emit, Span};
 
+use crate::call_tokens::with_our_clauses;
 use crate::dialect::TidemillDialect;
 use crate::from_first::select_first;
 use crate::position::Positions;
@@ -147,6 +148,7 @@ fn finish(
     let end = positions.span(last.span).map_or(start, |span| span.end);
     let span = Span { start, end };
     let tokens = in_our_order(&tokens).unwrap_or(tokens);
+    let tokens = with_our_clauses(&tokens).unwrap_or(tokens);
     let tokens = select_first(&tokens).unwrap_or(tokens);
     let tokens = windows_last(&tokens).unwrap_or(tokens);
     if !spelling::check(&tokens, positions, report) {

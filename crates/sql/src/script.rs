@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tidemill_plan::relation::Explain;
 use tidemill_plan::{Query, Script, Settings, SinkConnector, SinkDef, Span};
+use tidemill_record::Field;
 
 use crate::catalog::Catalog;
 use crate::column_times::{column_forms, keep_forms};
@@ -77,8 +78,8 @@ impl ScriptBinder<'_> {
             StatementKind::Sink { name, columns, options } => {
                 let fields = declared(&mut self.session, columns);
                 let forms = fields.and_then(|fields| {
-                    let forms =
-                        column_forms(&mut self.session, columns, &fields, Direction::Write)?;
+                    let alone: Vec<Field> = fields.iter().map(|(field, _)| field.clone()).collect();
+                    let forms = column_forms(&mut self.session, columns, &alone, Direction::Write)?;
                     Ok((fields, forms))
                 });
                 let (fields, forms) = forms.inspect_err(|_| {

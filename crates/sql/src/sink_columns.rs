@@ -1,17 +1,24 @@
 //! The columns that a sink declares: what is inserted has them by place, under their names and types.
 
-use tidemill_plan::{Expr, ExprKind, NamedExpr, Relation, Span};
+use tidemill_plan::{Expr, ExprKind, Function, NamedExpr, Relation, Scalar, Span};
 use tidemill_record::{DataType, Field};
 
 use crate::coercion::unify;
+use crate::fold::constant;
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::syntax::{ColumnKind, ColumnSyntax};
 use crate::types::{NamedType, named_type};
 
-/// The names and types that a sink declares; lengths of types say nothing of what is written.
-pub(crate) fn declared(session: &mut Session<'_>, columns: &[ColumnSyntax]) -> Bind<Vec<Field>> {
-    let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
+/// A column that a sink declares, and the characters or digits that its values have at most.
+pub(crate) type SinkColumn = (Field, Option<u32>);
+
+/// The names and types that a sink declares.
+pub(crate) fn declared(
+    session: &mut Session<'_>,
+    columns: &[ColumnSyntax],
+) -> Bind<Vec<SinkColumn>> {
+    let mut fields: Vec<SinkColumn> = Vec::with_capacity(columns.len());
     for ColumnSyntax { name, kind } in columns {
         let ColumnKind::Recorded { data_type, .. } = kind else {
             let hint = "compute it in the query that writes the sink";
@@ -21,23 +28,25 @@ pub(crate) fn declared(session: &mut Session<'_>, columns: &[ColumnSyntax]) -> B
             };
             return session.fail_with(name.span, message, hint);
         };
-        if fields.iter().any(|field| field.name == name.text) {
+        if fields.iter().any(|(field, _)| field.name == name.text) {
             let message = format!("the column \"{}\" is declared twice", name.text);
             return session.fail_with(name.span, message, "leave one of the two out");
         }
         match named_type(&data_type.name) {
-            Ok(NamedType { data_type, .. }) => fields.push(Field::nullable(&name.text, data_type)),
+            Ok(NamedType { data_type, limit }) => {
+                fields.push((Field::nullable(&name.text, data_type), limit));
+            }
             Err((message, hint)) => return Err(session.report.add(data_type.span, message, hint)),
         }
     }
     Ok(fields)
 }
 
-/// The results of a query as the columns of a sink.
+/// The results of a query as the columns of a sink: text is cut to its length, and times are rounded, as a `CAST` does.
 pub(crate) fn as_declared(
     session: &mut Session<'_>,
     relation: Relation,
-    fields: &[Field],
+    fields: &[SinkColumn],
     span: Span,
 ) -> Bind<Relation> {
     let found = relation.schema().fields;
@@ -50,14 +59,14 @@ pub(crate) fn as_declared(
         let hint = "columns go by their place: select as many";
         return session.fail_with(span, message, hint);
     }
-    let is_same = |(found, field): (&Field, &Field)| {
-        found.name == field.name && found.data_type == field.data_type
+    let is_same = |(found, (field, limit)): (&Field, &SinkColumn)| {
+        found.name == field.name && found.data_type == field.data_type && limit.is_none()
     };
     if found.iter().zip(fields).all(is_same) {
         return Ok(relation);
     }
     let mut columns = Vec::with_capacity(fields.len());
-    for (index, (found, field)) in found.into_iter().zip(fields).enumerate() {
+    for (index, (found, (field, limit))) in found.into_iter().zip(fields).enumerate() {
         let (from, to) = (found.data_type, &field.data_type);
         let column = Expr::column(index, found.name.clone(), from.clone());
         let expr = match from == *to {
@@ -75,9 +84,24 @@ pub(crate) fn as_declared(
                 return session.fail_with(span, message, hint);
             }
         };
+        let expr = match limit {
+            None => expr,
+            Some(limit) => cut(expr, *limit),
+        };
         columns.push(NamedExpr { name: field.name.clone(), expr });
     }
     Ok(Relation::Project { input: Box::new(relation), columns })
+}
+
+/// What a type with a length leaves of text, and one with a precision of a time.
+fn cut(expr: Expr, limit: u32) -> Expr {
+    let (span, data_type) = (expr.span, expr.data_type.clone());
+    let function = match data_type {
+        DataType::Varchar => Function::Left,
+        _ => Function::RoundTime,
+    };
+    let arguments = vec![expr, constant(Scalar::BigInt(limit.into()), span)];
+    Expr { kind: ExprKind::Call { function, arguments }, data_type, span }
 }
 
 fn converts(from: &DataType, to: &DataType) -> bool {

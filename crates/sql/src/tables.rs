@@ -8,12 +8,13 @@ use tidemill_plan::{
     Derivation, DerivedColumn, FileSink, FileSource, Metadata, Relation, SinkConnector, SinkDef,
     SourceConnector, SourceDef,
 };
-use tidemill_record::{Field, Schema};
+use tidemill_record::Schema;
 
 use crate::options::{format_by_name_ending, local_path};
 use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::Session;
+use crate::sink_columns::SinkColumn;
 use crate::source_columns::add_file_columns;
 use crate::suggest::did_you_mean;
 use crate::syntax::Name;
@@ -33,7 +34,7 @@ pub(crate) struct Tables {
 pub(crate) struct Sink {
     pub(crate) def: SinkDef,
     /// The columns that it declares; empty where it takes those of its query.
-    pub(crate) columns: Vec<Field>,
+    pub(crate) columns: Vec<SinkColumn>,
     /// The query that writes it, and what it writes.
     pub(crate) written: Option<(usize, Schema)>,
 }
