@@ -99,6 +99,16 @@ fn a_query_that_rests_on_no_declaration_does_not_care() {
 }
 
 #[test]
+fn a_value_of_several_lines_makes_no_line_of_its_own() {
+    let host = Host::new();
+    host.write("in/1.csv", "k,b,t\n\"a\n\u{1b}[31mb\",1,1\n");
+    host.write("in/2.csv", "k,b,t\n\"a\n\u{1b}[31mb\",1,1\n");
+    let sql = source(", 'partition.audit' = 'warn'") + "SELECT k, COUNT(*) AS n FROM s GROUP BY k";
+    let stderr = host.sql(&sql).stderr();
+    assert!(stderr.contains("'a\\n\\u{1b}[31mb'") && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
 fn a_live_job_fails_as_it_is_stopped() {
     let host = host();
     let query = "SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES";

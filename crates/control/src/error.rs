@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use tidemill_pipeline::{Held, PipelineError};
-use tidemill_record::{PartitionId, Position};
+use tidemill_record::{PartitionId, Position, harmless};
 use tidemill_rt::RtError;
 
 use crate::SharedKeys;
@@ -194,6 +194,8 @@ impl fmt::Display for ControlError {
 pub(crate) fn shared_text(query: &str, source: &str, columns: &str, pair: &SharedKeys) -> String {
     let SharedKeys { owner, other, count, key } = pair;
     let values = if *count == 1 { "value" } else { "values" };
+    // A text of the input makes no lines of its own.
+    let key = key.as_deref().map(|key| harmless(key, &[]));
     let example = match (key, count) {
         (None, _) => String::new(),
         (Some(key), 1) => format!(", {key},"),

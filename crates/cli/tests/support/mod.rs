@@ -6,6 +6,7 @@ pub(crate) mod live;
 pub(crate) mod terminal;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -35,10 +36,20 @@ impl Host {
         fs::write(path, content).unwrap();
     }
 
-    /// The command, not yet started.
+    /// The command, not yet started. Stop signals mean to it what they usually do, also where whoever runs the tests
+    /// ignores them (`nohup`, `&` of a script).
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
         command.current_dir(self.directory.path()).args(arguments);
+        // SAFETY: between fork and exec nothing but calls that are safe there is made.
+        unsafe {
+            command.pre_exec(|| {
+                for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+                Ok(())
+            })
+        };
         command
     }
 
