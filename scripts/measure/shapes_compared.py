@@ -70,7 +70,7 @@ def command(engine: str, options, cell, files: str, out: Path) -> list[str] | No
     if engine != "tidemill":
         return [sys.executable, str(RIVAL), engine, cell.form, files, str(out), str(options.cores), query]
     query = re.sub(r"\bFROM t\b", f"FROM '{files}'", query)
-    script = f"COPY ({query}) TO '{out}' (FORMAT csv, HEADER true)"
+    script = f"COPY ({query}) TO '{out}' (FORMAT csv, HEADER true, DURABLE false)"
     return [str(options.binary), "run", "--quiet", "--cores", str(options.cores), "-e", script]
 
 

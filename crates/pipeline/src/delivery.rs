@@ -1,5 +1,6 @@
 //! Files on their way from a pipeline to whoever reads them.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tidemill_format::Part;
@@ -18,16 +19,17 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Makes the files of a wave visible, all or none of them; parts of one file are joined in the order of the list.
+    /// Makes the files of a wave visible, all or none of them; parts of one file are joined in the order of
+    /// the list, by at most `workers` threads.
     /// Blocks for as long as the device takes.
     ///
     /// # Errors
     /// As [`publish`] and [`OutputDirectory::join`].
-    pub fn publish(deliveries: Vec<Self>) -> Result<(), PipelineError> {
+    pub fn publish(deliveries: Vec<Self>, workers: NonZeroUsize) -> Result<(), PipelineError> {
         let mut wave = Vec::new();
         for (directory, files) in by_directory(deliveries) {
             let files = if directory.is_one_file() {
-                join(&directory, files)?
+                join(&directory, files, workers)?
             } else {
                 files.into_iter().map(|(finished, _)| finished).collect()
             };
@@ -54,6 +56,7 @@ impl Delivery {
 fn join(
     directory: &OutputDirectory,
     files: Vec<(Finished, Option<Part>)>,
+    workers: NonZeroUsize,
 ) -> Result<Vec<Finished>, PipelineError> {
     let (mut finished, mut parts) = (Vec::new(), Vec::new());
     for (file, part) in files {
@@ -64,7 +67,8 @@ fn join(
         finished.push(file);
     }
     let joint = Part::join(parts)?;
-    let whole = directory.join(finished.into_iter().zip(joint.kept).collect(), &joint.tail)?;
+    let whole =
+        directory.join(finished.into_iter().zip(joint.kept).collect(), &joint.tail, workers)?;
     Ok(vec![whole])
 }
 

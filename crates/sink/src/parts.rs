@@ -1,19 +1,23 @@
 //! The parts of one file, one of each writer, put behind each other.
 //!
 //! The first part becomes the file; the others are copied behind it, by the kernel where it can, and go as they have
-//! been copied. So the disk holds at most the file and its largest part, and a single writer's file is not copied.
+//! been copied. A single writer's file is not copied. Parts of bounded input are copied beside each other, a few at a
+//! time; so the disk holds at most the file and as many of its largest parts.
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::finished::open_name;
 use crate::{Finished, OutputDirectory, SinkError};
 
 impl OutputDirectory {
     /// Makes one of the parts of a file: of each part these bytes, in the order of the list, and `tail` behind the
-    /// last. Those of the first begin at 0. What is given back waits to be published.
+    /// last. Those of the first begin at 0. At most `workers` threads copy. What is given back waits to be published.
     ///
     /// # Errors
     /// What reading, writing or flushing said. No bytes are lost of input without end: what has not been copied is
@@ -28,6 +32,7 @@ impl OutputDirectory {
         &self,
         parts: Vec<(Finished, Range<u64>)>,
         tail: &[u8],
+        workers: NonZeroUsize,
     ) -> Result<Finished, SinkError> {
         debug_assert!(self.is_one_file(), "a directory has no parts to be joined");
         let mut parts = parts.into_iter();
@@ -41,13 +46,15 @@ impl OutputDirectory {
             file.set_len(kept.end).map_err(failed("cut"))?;
         }
         whole.byte_count = kept.end;
-        for (mut part, kept) in parts {
-            let from = open_name(part.segment());
-            append(&mut file, whole.byte_count, &from, &kept).map_err(failed("write"))?;
+        let mut copies = Vec::new();
+        for (part, kept) in parts {
+            let (from, at) = (open_name(part.segment()), whole.byte_count);
             whole.byte_count += kept.end - kept.start;
-            part.release();
-            fs::remove_file(&from).map_err(|error| SinkError::of(&from, "remove", error))?;
+            copies.push(Copied { part, from, kept, at });
         }
+        // Input without end loses no bytes: each part goes only after those before it are in the file.
+        let workers = if self.is_live() { NonZeroUsize::MIN } else { workers };
+        copy_all(path, copies, workers)?;
         file.seek(SeekFrom::Start(whole.byte_count)).map_err(failed("seek in"))?;
         file.write_all(tail).map_err(failed("write"))?;
         whole.byte_count += u64::try_from(tail.len()).expect("a usize fits u64");
@@ -55,6 +62,48 @@ impl OutputDirectory {
             file.sync_all().map_err(failed("sync"))?;
         }
         Ok(whole)
+    }
+}
+
+/// A part on its way into the file.
+struct Copied {
+    part: Finished,
+    from: PathBuf,
+    /// Which of its bytes.
+    kept: Range<u64>,
+    /// Where in the file.
+    at: u64,
+}
+
+/// Copies parts to their places, and removes each that is there; the first failure counts.
+fn copy_all(path: &Path, copies: Vec<Copied>, workers: NonZeroUsize) -> Result<(), SinkError> {
+    let workers = workers.get().min(copies.len());
+    if workers < 2 {
+        return copies.into_iter().try_for_each(|copied| copied.into_file(path));
+    }
+    let mut shares: Vec<Vec<Copied>> = (0..workers).map(|_| Vec::new()).collect();
+    for (number, copied) in copies.into_iter().enumerate() {
+        shares[number % workers].push(copied);
+    }
+    thread::scope(|scope| {
+        let copy = |share: Vec<Copied>| {
+            scope.spawn(|| share.into_iter().try_for_each(|copied| copied.into_file(path)))
+        };
+        let threads: Vec<_> = shares.into_iter().map(copy).collect();
+        threads.into_iter().fold(Ok(()), |so_far, thread| {
+            let copied = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            so_far.and(copied)
+        })
+    })
+}
+
+impl Copied {
+    fn into_file(mut self, path: &Path) -> Result<(), SinkError> {
+        let failed = |operation| move |error| SinkError::of(path, operation, error);
+        let mut file = fs::File::options().write(true).open(path).map_err(failed("open"))?;
+        append(&mut file, self.at, &self.from, &self.kept).map_err(failed("write"))?;
+        self.part.release();
+        fs::remove_file(&self.from).map_err(|error| SinkError::of(&self.from, "remove", error))
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ fn parts_become_one_file_in_their_order() {
     let expected: Vec<String> = std::iter::once(hidden).chain((0..4).map(open_names)).collect();
     assert_eq!(names(folder), expected);
     (parts[0].1, parts[1].1) = (0..7, 5..9);
-    let whole = directory.join(parts, b"end").unwrap();
+    let whole = directory.join(parts, b"end", NonZeroUsize::MIN).unwrap();
     assert_eq!(whole.byte_count(), 16);
     assert_eq!(names(folder), [".o.csv.tidemill-lock", "o.csv.00000-000000.open"]);
     let published = directory.publish(vec![whole]).unwrap();
@@ -83,7 +84,7 @@ fn an_earlier_file_stays_until_the_new_one_is_whole() {
         (vec!["o.csv".into()], "old".into())
     );
     let directory = open(&path, OnExisting::Replace);
-    let whole = directory.join(parts(&directory, &["new"]), b"").unwrap();
+    let whole = directory.join(parts(&directory, &["new"]), b"", NonZeroUsize::MIN).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     let published = directory.publish(vec![whole]).unwrap();
     assert_eq!(published.removed_count, 1);
@@ -105,7 +106,8 @@ fn what_was_not_there_when_the_job_began_is_not_replaced() {
                 fs::write(&path, text).unwrap();
             }
             let directory = open(&path, on_existing);
-            let whole = directory.join(parts(&directory, &["new"]), b"").unwrap();
+            let whole =
+                directory.join(parts(&directory, &["new"]), b"", NonZeroUsize::MIN).unwrap();
             fs::remove_file(&path).or_else(|_| fs::metadata(root.path()).map(drop)).unwrap();
             fs::write(&path, "somebody else's").unwrap();
             let error = directory.publish(vec![whole]).unwrap_err();
@@ -125,7 +127,7 @@ fn one_job_at_a_time_writes_a_file_and_others_write_beside_it() {
     let beside = open(&root.path().join("p.csv"), OnExisting::Fail);
     let around = OutputDirectory::open(root.path(), OnExisting::Fail).unwrap();
     for one in [&directory, &beside] {
-        let whole = one.join(parts(one, &["x"]), b"").unwrap();
+        let whole = one.join(parts(one, &["x"]), b"", NonZeroUsize::MIN).unwrap();
         one.publish(vec![whole]).unwrap();
     }
     drop((directory, beside, around));
@@ -144,7 +146,7 @@ fn what_a_killed_job_left_open_stays() {
     assert_eq!(directory.left_open(), left.map(|name| root.path().join(name)));
     let parts = parts(&directory, &["new"]);
     assert_eq!(directory.open_files().unwrap(), [root.path().join("o.csv.00000-000004.open")]);
-    let whole = directory.join(parts, b"").unwrap();
+    let whole = directory.join(parts, b"", NonZeroUsize::MIN).unwrap();
     directory.publish(vec![whole]).unwrap();
     drop(directory);
     assert_eq!(names(root.path()), ["o.csv", left[0], left[1], "o.csv.open"]);
@@ -168,6 +170,21 @@ fn only_a_regular_file_is_replaced() {
 }
 
 #[test]
+fn parts_that_are_copied_beside_each_other_come_in_order() {
+    let root = tempfile::tempdir().unwrap();
+    for workers in 1..5 {
+        let path = root.path().join(format!("{workers}.csv"));
+        let directory = open(&path, OnExisting::Fail);
+        let mut parts = parts(&directory, &["head\n1\n", "2\n", "", "33\n33\n", "cut 4\n", "5\n"]);
+        parts[4].1 = 4..6;
+        let whole = directory.join(parts, b"end\n", NonZeroUsize::new(workers).unwrap()).unwrap();
+        directory.publish(vec![whole]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "head\n1\n2\n33\n33\n4\n5\nend\n");
+    }
+    assert_eq!(names(root.path()), ["1.csv", "2.csv", "3.csv", "4.csv"]);
+}
+
+#[test]
 fn a_part_of_input_without_end_is_not_lost() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("o.csv");
@@ -175,7 +192,7 @@ fn a_part_of_input_without_end_is_not_lost() {
     let mut parts = parts(&directory, &["1\n", "2\n", "3\n"]);
     // The last one cannot be copied whole.
     parts[2].1 = 0..7;
-    assert!(directory.join(parts, b"").is_err());
+    assert!(directory.join(parts, b"", NonZeroUsize::MIN).is_err());
     drop(directory);
     let read = |name: &str| fs::read_to_string(root.path().join(name)).unwrap();
     assert_eq!(names(root.path()), ["o.csv.00000-000000.open", "o.csv.00002-000000.open"]);

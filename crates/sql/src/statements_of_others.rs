@@ -14,7 +14,7 @@ use crate::tokens::shown;
 const COPY_FORM: &str = "write COPY (SELECT …) TO 'path' (FORMAT csv, HEADER)";
 
 /// Options of `COPY` by their names there, and here.
-const COPY_OPTIONS: [(&str, &str); 11] = [
+const COPY_OPTIONS: [(&str, &str); 12] = [
     ("format", "format"),
     ("header", "csv.header"),
     ("delimiter", "csv.delimiter"),
@@ -26,6 +26,7 @@ const COPY_OPTIONS: [(&str, &str); 11] = [
     ("timestampformat", "timestamp.format"),
     ("partition_by", "partition.by"),
     ("codec", "compression"),
+    ("durable", "durable"),
 ];
 
 impl Parsing<'_> {

@@ -1,6 +1,7 @@
 //! A checked script, and its run from the first wave to the published results.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -402,7 +403,8 @@ impl Job {
             let cut = counted.filter(|(number, _)| !has_no_end || cut.contains(number));
             self.note_stop(cut.map(|(_, (&index, counted))| (index, counted.rows_out)), summary);
         }
-        publish(deliveries, directories, progress)?;
+        let workers = NonZeroUsize::new(cores.cpus.len()).unwrap_or(NonZeroUsize::MIN);
+        publish(deliveries, workers, directories, progress)?;
         let took = before.elapsed();
         let totals = Totals { took, cpus: &cores.cpus, cpu_times: &cpu_times };
         for (number, (query, counted)) in planned.iter().zip(&per_query).enumerate() {
@@ -565,10 +567,11 @@ fn file_of(planned: &[PlannedQuery], source: &str, partition: PartitionId) -> Op
 /// Makes the files of a wave visible, together. Where that fails, what is left of them is said.
 fn publish(
     deliveries: Vec<Delivery>,
+    workers: NonZeroUsize,
     directories: &Directories,
     progress: &Progress,
 ) -> Result<(), Error> {
-    Delivery::publish(deliveries).map_err(|error| {
+    Delivery::publish(deliveries, workers).map_err(|error| {
         directories.left_behind().into_iter().for_each(|notice| progress.notices.say(notice));
         match error {
             PipelineError::Sink(error) => Error::Sink(error),
