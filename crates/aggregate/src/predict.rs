@@ -75,6 +75,9 @@ fn frames(spec: &OverSpec) -> String {
             text.push_str(&format!(", and the text that {} looks at", call.label));
         }
     }
+    if spec.order == OverOrder::Sorted {
+        text.push_str(", and the last rows that are equal in the order");
+    }
     if matches!(spec.order, OverOrder::EventTime { .. }) {
         text.push_str(", and rows that wait for the watermark");
     }

@@ -328,6 +328,7 @@ fn over(spec: &OverSpec) -> String {
     let order = match spec.order {
         OverOrder::Arrival => "in order of arrival".to_owned(),
         OverOrder::EventTime { column } => format!("by event time #{column}"),
+        OverOrder::Sorted => format!("sorted by {:?}", spec.sorted_by),
     };
     let calls: Vec<&str> = spec.calls.iter().map(|call| call.label.as_str()).collect();
     let calls = calls.join(", ");

@@ -311,6 +311,7 @@ impl Cutter<'_> {
     /// Analytic functions need every row of a key in one partition: there is no table to merge.
     fn cut_over(&mut self, input: &Relation, spec: &OverSpec) -> Result<Vec<Fragment>, Refusal> {
         let mut children = self.cut(input)?;
+        let has_no_end = is_unbounded(&children);
         if let OverOrder::EventTime { column } = spec.order {
             note_event_time(&mut children, event_time_columns(input, column).as_deref());
         }
@@ -331,6 +332,17 @@ impl Cutter<'_> {
                     self.proof.push(proof);
                 }
                 Ok(with_stage(children, &Stage::Over { spec: spec.clone(), audited_keys }))
+            }
+            // Nothing is sorted: rows are those of one partition after those of the other.
+            Err(reason) if spec.order == OverOrder::Arrival && !has_no_end => {
+                self.locality = Locality::Gather;
+                self.proof.push(format!(
+                    "{what} is gathered: {reason}; each partition keeps its rows, and one pipeline looks at them \
+                     in partition order {AT_THE_END}"
+                ));
+                let gathered = vec![gather(children, Merge::Limited(LimitSpec::default()))];
+                let audited_keys = Vec::new();
+                Ok(with_stage(gathered, &Stage::Over { spec: spec.clone(), audited_keys }))
             }
             Err(reason) => Err(Refusal {
                 message: format!("{what} needs all rows of a key in one partition, but {reason}"),

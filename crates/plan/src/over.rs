@@ -17,6 +17,8 @@ pub struct OverSpec {
     pub partition_by: Vec<usize>,
     /// The order of rows.
     pub order: OverOrder,
+    /// With [`OverOrder::Sorted`] the input columns that rows come sorted by: rows equal in all are peers.
+    pub sorted_by: Vec<usize>,
     /// The functions, in output order.
     pub calls: Vec<OverCall>,
     /// `idle.key.ttl`: a row whose key has been silent for longer than this, in microseconds of event
@@ -24,6 +26,19 @@ pub struct OverSpec {
     pub idle_key_ttl_us: Option<i64>,
     /// Where the first `OVER` stands.
     pub span: Span,
+}
+
+impl OverSpec {
+    /// The column by which rows wait: that of event times, or, of rows that come sorted, one behind those of the
+    /// input. `None` where they do not wait.
+    #[must_use]
+    pub fn waiting_column(&self) -> Option<usize> {
+        match self.order {
+            OverOrder::Arrival => None,
+            OverOrder::EventTime { column } => Some(column),
+            OverOrder::Sorted => Some(self.input_types.len()),
+        }
+    }
 }
 
 /// In which order rows are looked at, and leave.
@@ -37,6 +52,8 @@ pub enum OverOrder {
         /// Input column, `TIMESTAMP`, never NULL.
         column: usize,
     },
+    /// As they arrive, which is sorted by [`OverSpec::sorted_by`]. Bounded input only.
+    Sorted,
 }
 
 /// One function of an [`OverSpec`].

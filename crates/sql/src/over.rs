@@ -4,8 +4,9 @@
 use sqlparser::ast;
 use tidemill_plan::lineage::is_window_end;
 use tidemill_plan::{
-    Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, Frame, Function, NamedExpr, OverCall,
-    OverFunction, OverOrder, OverSpec, Relation, Scalar, SortKey, Span, Takes, TopNSpec,
+    Aggregate, AggregateFunction, BinaryOp, Expr, ExprKind, Frame, Function, LimitSpec, NamedExpr,
+    OverCall, OverFunction, OverOrder, OverSpec, Relation, Scalar, SortKey, SortSpec, Span, Takes,
+    TopNSpec,
 };
 use tidemill_record::DataType;
 
@@ -454,13 +455,18 @@ impl QueryBinder<'_, '_> {
             }
         };
         // Of each stage: partition, order, calls; of each call: its stage and place there.
-        let mut stages: Vec<OverSpec> = Vec::new();
+        let mut stages: Vec<(OverSpec, Vec<SortKey>)> = Vec::new();
         let mut top_ns: Vec<TopNSpec> = Vec::new();
         let mut places: Vec<Place> = Vec::with_capacity(overs.calls.len());
         for call in overs.calls {
+            let mut sorted_by: Vec<SortKey> = Vec::new();
             let order = match self.over_order(&input, &call)? {
-                Some(order) => order,
-                None => {
+                Order::Streaming(order) => order,
+                Order::Sorted => {
+                    sorted_by = sort_keys(&call, &mut place);
+                    OverOrder::Sorted
+                }
+                Order::Numbered => {
                     let top_n = top_n_of(&call, &input, &mut place);
                     let at = top_ns.iter().position(|other| *other == top_n).unwrap_or_else(|| {
                         top_ns.push(top_n);
@@ -479,21 +485,25 @@ impl QueryBinder<'_, '_> {
             }
             let partition_by: Vec<usize> = call.partition_by.into_iter().map(&mut place).collect();
             let arguments = call.arguments.into_iter().map(&mut place).collect();
-            let same_stage =
-                |stage: &OverSpec| stage.partition_by == partition_by && stage.order == order;
+            let same_stage = |(stage, keys): &(OverSpec, Vec<SortKey>)| {
+                stage.partition_by == partition_by && stage.order == order && *keys == sorted_by
+            };
             let stage = stages.iter().position(same_stage).unwrap_or_else(|| {
-                stages.push(OverSpec {
+                let columns = sorted_by.iter().map(|key| key.column).collect();
+                let spec = OverSpec {
                     input_types: Vec::new(),
                     partition_by,
                     order,
+                    sorted_by: columns,
                     calls: Vec::new(),
                     idle_key_ttl_us: ttl_us,
                     span: call.span,
-                });
+                };
+                stages.push((spec, sorted_by));
                 stages.len() - 1
             });
             let PendingOver { function, ignores_nulls, frame, data_type, label, .. } = call;
-            let calls = &mut stages[stage].calls;
+            let calls = &mut stages[stage].0.calls;
             let call = OverCall { function, arguments, ignores_nulls, frame, data_type, label };
             let at = calls.iter().position(|other| *other == call).unwrap_or_else(|| {
                 calls.push(call);
@@ -503,12 +513,16 @@ impl QueryBinder<'_, '_> {
         }
         // What looks at rows as they arrive comes before anything that puts them in order.
         let mut sequence: Vec<usize> = (0..stages.len()).collect();
-        sequence.sort_by_key(|&stage| stages[stage].order != OverOrder::Arrival);
+        sequence.sort_by_key(|&stage| match stages[stage].0.order {
+            OverOrder::Arrival => 0,
+            OverOrder::EventTime { .. } => 1,
+            OverOrder::Sorted => 2,
+        });
         let mut starts = vec![0; stages.len()];
         let mut first_call = columns.len();
         for &stage in &sequence {
             starts[stage] = first_call;
-            first_call += stages[stage].calls.len();
+            first_call += stages[stage].0.calls.len();
         }
         for expr in above {
             refer(expr, overs.base, &|call| match places[call] {
@@ -517,9 +531,15 @@ impl QueryBinder<'_, '_> {
             });
         }
         let mut relation = Relation::Project { input: Box::new(input), columns };
-        for spec in sequence.into_iter().map(|stage| &stages[stage]) {
+        for (spec, keys) in sequence.into_iter().map(|stage| &stages[stage]) {
             let fields = relation.schema().fields;
-            let input_types = fields.into_iter().map(|field| field.data_type).collect();
+            let input_types: Vec<DataType> =
+                fields.into_iter().map(|field| field.data_type).collect();
+            if !keys.is_empty() {
+                let (input_types, keys) = (input_types.clone(), keys.clone());
+                let spec = SortSpec { input_types, keys, limit: LimitSpec::default() };
+                relation = Relation::Sort { input: Box::new(relation), spec };
+            }
             let names = spec.calls.iter().map(|call| call.label.clone()).collect();
             let spec = OverSpec { input_types, ..spec.clone() };
             relation = Relation::Over { input: Box::new(relation), spec, names };
@@ -534,34 +554,57 @@ impl QueryBinder<'_, '_> {
         Ok(relation)
     }
 
-    /// The order in which a call sees rows as they come; `None` for `ROW_NUMBER` in another one.
-    fn over_order(&mut self, input: &Relation, call: &PendingOver) -> Bind<Option<OverOrder>> {
-        let Some(first) = call.order.first() else { return Ok(Some(OverOrder::Arrival)) };
+    /// The order in which a call sees rows.
+    fn over_order(&mut self, input: &Relation, call: &PendingOver) -> Bind<Order> {
+        let Some(first) = call.order.first() else {
+            return Ok(Order::Streaming(OverOrder::Arrival));
+        };
+        let is_bounded = input.scans().iter().all(|scan| scan.source.is_bounded());
         let column = as_column(&first.expr).filter(|&column| {
             first.expr.data_type == DataType::Timestamp && is_event_time(input, column)
         });
         match column {
             Some(column) if !first.is_descending && call.order.len() == 1 => {
-                Ok(Some(OverOrder::EventTime { column }))
+                Ok(Order::Streaming(OverOrder::EventTime { column }))
             }
-            _ if call.function == OverFunction::RowNumber => Ok(None),
+            _ if call.function == OverFunction::RowNumber => Ok(Order::Numbered),
+            _ if is_bounded && matches!(call.frame, Frame::Range(Some(_))) => {
+                self.session.fail_with(
+                    first.expr.span,
+                    "RANGE with a distance needs ORDER BY the event time",
+                    "the event time is an unchanged copy of the source's WATERMARK column; ROWS counts rows \
+                     in any order",
+                )
+            }
+            _ if is_bounded => Ok(Order::Sorted),
             Some(_) => {
                 let span = call.order.get(1).map_or(first.expr.span, |second| second.expr.span);
                 self.session.fail_with(
                     span,
                     "OVER takes rows in ascending order of event time, and of nothing else",
-                    "a row leaves before the rows behind it are known; only ROW_NUMBER waits for them",
+                    "input without end gives each row before the rows behind it are known; only ROW_NUMBER waits \
+                     for them",
                 )
             }
             None => self.session.fail_with(
                 first.expr.span,
-                "OVER takes ORDER BY the event time, or none: then rows are looked at as they arrive; \
-                 only ROW_NUMBER takes any order",
+                "OVER over input without end takes ORDER BY the event time, or none: then rows are looked at \
+                 as they arrive; only ROW_NUMBER takes any order",
                 "the event time is an unchanged copy of the source's WATERMARK column, without a \
                  grouping, an order or a limit between",
             ),
         }
     }
+}
+
+/// An order in which a call sees rows.
+enum Order {
+    /// As they come, or as event time passes.
+    Streaming(OverOrder),
+    /// Of `ROW_NUMBER`, in an order that is known once all rows are.
+    Numbered,
+    /// Of any other function, in such an order: all rows are sorted first.
+    Sorted,
 }
 
 /// `ROW_NUMBER` in an order that is known once all rows are.
@@ -571,13 +614,7 @@ fn top_n_of(
     place: &mut impl FnMut(Expr) -> usize,
 ) -> TopNSpec {
     let partition_by: Vec<usize> = call.partition_by.iter().cloned().map(&mut *place).collect();
-    let mut order: Vec<SortKey> = Vec::with_capacity(call.order.len());
-    for OverKey { expr, is_descending, is_nulls_first } in call.order.iter().cloned() {
-        let key = SortKey { column: place(expr), is_descending, is_nulls_first };
-        if !order.iter().any(|other| other.column == key.column) {
-            order.push(key);
-        }
-    }
+    let order = sort_keys(call, place);
     TopNSpec {
         input_types: Vec::new(),
         window_end: partition_by.iter().position(|&column| is_window_end(input, column)),
@@ -586,6 +623,18 @@ fn top_n_of(
         keep: None,
         span: call.span,
     }
+}
+
+/// The order of a call, each column once.
+fn sort_keys(call: &PendingOver, place: &mut impl FnMut(Expr) -> usize) -> Vec<SortKey> {
+    let mut order: Vec<SortKey> = Vec::with_capacity(call.order.len());
+    for OverKey { expr, is_descending, is_nulls_first } in call.order.iter().cloned() {
+        let key = SortKey { column: place(expr), is_descending, is_nulls_first };
+        if !order.iter().any(|other| other.column == key.column) {
+            order.push(key);
+        }
+    }
+    order
 }
 
 fn nulls_text(ignores_nulls: bool) -> &'static str {

@@ -250,6 +250,9 @@ fn prune_over(input: Relation, spec: OverSpec, names: Vec<String>, needed: &[boo
     if let OverOrder::EventTime { column } = spec.order {
         below[column] = true;
     }
+    for &column in &spec.sorted_by {
+        below[column] = true;
+    }
     for &column in calls.iter().flat_map(|((call, _), _)| &call.arguments) {
         below[column] = true;
     }
@@ -264,13 +267,14 @@ fn prune_over(input: Relation, spec: OverSpec, names: Vec<String>, needed: &[boo
         .unzip();
     let order = match spec.order {
         OverOrder::EventTime { column } => OverOrder::EventTime { column: at(column) },
-        OverOrder::Arrival => OverOrder::Arrival,
+        OverOrder::Arrival | OverOrder::Sorted => spec.order,
     };
+    let sorted_by = spec.sorted_by.iter().map(|&column| at(column)).collect();
     let partition_by = spec.partition_by.iter().map(|&column| at(column)).collect();
     let input_types = types(&input);
     let first_call = input_types.len();
     map.extend(places_of(calls_needed).iter().map(|place| place.map(|at| first_call + at)));
-    let spec = OverSpec { input_types, partition_by, order, calls, ..spec };
+    let spec = OverSpec { input_types, partition_by, order, sorted_by, calls, ..spec };
     Pruned { relation: Relation::Over { input: Box::new(input), spec, names }, map }
 }
 

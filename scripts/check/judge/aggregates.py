@@ -161,6 +161,22 @@ def make(folder, connection, seed):
             add(one, f"SELECT rid AS c0, {texts[0]} FROM aggregated", f"SELECT rid AS c0, {texts[1]} FROM aggregated ORDER BY rid", [None, *(call[2] for call in some)], True)
     texts = [", ".join(f"{call} OVER (PARTITION BY k {order}) AS c{1 + at}" for at, call in enumerate(LAGS)) for order in ("", "ORDER BY rid")]
     add(one, f"SELECT rid AS c0, {texts[0]} FROM aggregated", f"SELECT rid AS c0, {texts[1]} FROM aggregated ORDER BY rid", [None] * (1 + len(LAGS)), True)
+    # In any order, over several files: rows equal in the order are peers, and ROWS needs an order without any.
+    by_peers = ["COUNT(*)", "COUNT(i)", "SUM(i)", "MIN(d)", "MAX(s)", "SUM(d)", "RANK()", "DENSE_RANK()", "LAST_VALUE(s)", "FIRST_VALUE(s)"]
+    by_rows = ["COUNT(*)", "SUM(i)", "MAX(d)", "LAST_VALUE(i)", "COUNT(x)"]
+    for source in (parts, one):
+        for order in ("s", "i DESC NULLS FIRST, e", "x", "d, s DESC", "f NULLS FIRST", "t DESC", "k, i"):
+            for partition in ("PARTITION BY k", "PARTITION BY f, e", ""):
+                calls_of = [f"{call} OVER ({partition} ORDER BY {order})" for call in by_peers]
+                # Of peers the first in order is anybody's.
+                calls_of[-2] = f"LAST_VALUE(i) OVER ({partition} ORDER BY {order}, rid)"
+                calls_of[-1] = f"FIRST_VALUE(s) OVER ({partition} ORDER BY {order}, rid)"
+                calls_of += [f"{call} OVER ({partition} ORDER BY {order}, rid ROWS {frame} PRECEDING)" for call in by_rows for frame in ("3", "UNBOUNDED")]
+                calls_of.append(f"LAG(s, 2) OVER ({partition} ORDER BY {order}, rid)")
+                text = ", ".join(f"{call} AS c{1 + at}" for at, call in enumerate(calls_of))
+                add(source, f"SELECT rid AS c0, {text} FROM aggregated", f"SELECT rid AS c0, {text} FROM aggregated", [None] * (1 + len(calls_of)))
+    texts = [", ".join(f"{call} OVER (PARTITION BY k {order} ROWS 4 PRECEDING) AS c{1 + at}" for at, call in enumerate(by_rows)) for order in ("", "ORDER BY rid")]
+    add(parts, f"SELECT rid AS c0, {texts[0]} FROM aggregated", f"SELECT rid AS c0, {texts[1]} FROM aggregated ORDER BY rid", [None] * (1 + len(by_rows)), True)
     return queries
 
 

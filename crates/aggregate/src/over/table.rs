@@ -12,6 +12,7 @@ use crate::changes::row_moment;
 use crate::intern::Interner;
 use crate::over::frames::{OverRows, OverState, over_state_of};
 use crate::over::idle::IdleKeys;
+use crate::over::peers::Peers;
 use crate::over::waiting::{Waiting, without_late};
 use crate::seen_keys::{GoneKeys, SeenKeys};
 use crate::state::{Overflow, until_overflow};
@@ -31,6 +32,8 @@ pub struct OverTable {
     refusal: Option<AggregateError>,
     // Changes with every batch.
     waiting: Option<Waiting>,
+    /// Where rows come sorted: their numbers stand behind their columns while they wait for their peers.
+    peers: Option<Peers>,
     interner: Interner,
     /// One a call, in order.
     functions: Vec<Box<dyn OverState>>,
@@ -88,8 +91,11 @@ impl OverTable {
         }
         let waiting = match spec.order {
             OverOrder::EventTime { column } => Some(Waiting::new(column)),
+            OverOrder::Sorted => Some(Waiting::new(spec.input_types.len())),
             OverOrder::Arrival => None,
         };
+        let is_sorted = spec.order == OverOrder::Sorted;
+        let peers = is_sorted.then(|| Peers::new(spec.sorted_by.clone()));
         let idle = spec.idle_key_ttl_us.filter(|_| waiting.is_some()).map(IdleKeys::new);
         Self {
             spec,
@@ -97,6 +103,7 @@ impl OverTable {
             batch_rows,
             refusal,
             waiting,
+            peers,
             interner,
             functions,
             idle,
@@ -117,7 +124,10 @@ impl OverTable {
     /// at once.
     #[must_use]
     pub fn next_step(&self, watermark: EventTime) -> EventTime {
-        self.waiting.as_ref().map_or(watermark, |waiting| waiting.next_step(watermark))
+        match &self.waiting {
+            Some(waiting) if self.peers.is_none() => waiting.next_step(watermark),
+            _ => watermark,
+        }
     }
 
     /// Takes in a batch, each row judged by the watermark beside it; rows that it had passed go to
@@ -140,6 +150,15 @@ impl OverTable {
         }
         if batch.row_count() == 0 {
             return Ok(());
+        }
+        if let (Some(waiting), Some(peers)) = (&mut self.waiting, &mut self.peers) {
+            let numbered = peers.numbered(batch).map_err(|_| AggregateError::Unsupported {
+                what: "ORDER BY".to_owned(),
+                data_type: self.spec.input_types[self.spec.sorted_by[0]].clone(),
+            })?;
+            let complete = EventTime(peers.number());
+            waiting.push(numbered);
+            return self.advance(complete, results);
         }
         let (Some(waiting), OverOrder::EventTime { column }) = (&mut self.waiting, self.spec.order)
         else {
@@ -169,17 +188,27 @@ impl OverTable {
         watermark: EventTime,
         results: &mut Vec<Batch>,
     ) -> Result<(), AggregateError> {
-        let (Some(waiting), OverOrder::EventTime { column }) = (&mut self.waiting, self.spec.order)
-        else {
+        let (Some(waiting), Some(column)) = (&mut self.waiting, self.spec.waiting_column()) else {
             return Ok(());
+        };
+        // Rows that come sorted do not wait for event time, but for the row behind their last peer.
+        let watermark = match &self.peers {
+            Some(peers) if watermark != EventTime::MAX => EventTime(peers.number()),
+            _ => watermark,
         };
         let mut released = std::mem::take(&mut self.released);
         waiting.release(watermark, self.batch_rows, &mut released);
         for batch in released.drain(..) {
             let times = batch.column(column).as_primitive::<TimestampMicrosecondType>();
             let Leaving { rows, overflow } = self.look(&batch)?;
-            let cause = Cause::Passed(times.values().slice(0, rows.row_count()));
-            Leaving { rows: rows.caused_by(cause), overflow }.push_to(results)?;
+            let rows = match self.spec.order {
+                OverOrder::EventTime { .. } => {
+                    let cause = Cause::Passed(times.values().slice(0, rows.row_count()));
+                    rows.caused_by(cause)
+                }
+                OverOrder::Sorted | OverOrder::Arrival => rows,
+            };
+            Leaving { rows, overflow }.push_to(results)?;
         }
         self.released = released;
         self.sweep(watermark)?;
@@ -194,12 +223,9 @@ impl OverTable {
         self.interner.set_budget(self.budget_bytes, elsewhere);
         self.interner.intern(&keys, batch.row_count(), &mut self.slots)?;
         self.unchecked_rows += batch.row_count();
-        let times = match self.spec.order {
-            OverOrder::EventTime { column } => {
-                Some(&batch.column(column).as_primitive::<TimestampMicrosecondType>().values()[..])
-            }
-            OverOrder::Arrival => None,
-        };
+        let times = self.spec.waiting_column().map(|column| {
+            &batch.column(column).as_primitive::<TimestampMicrosecondType>().values()[..]
+        });
         let slot_count = match (&mut self.idle, times) {
             (Some(idle), Some(times)) => idle.assign(&mut self.slots, times),
             _ => self.interner.group_count(),
@@ -215,14 +241,18 @@ impl OverTable {
         // A slice of every array is an allocation, so it is cut only where it must be.
         let before = overflow.map(|(_, overflow)| batch.slice(0, overflow.row));
         let before = before.as_ref().unwrap_or(batch);
-        let columns: Columns = before.columns().iter().cloned().chain(calls).collect();
+        // The numbers of peers stay here.
+        let given = before.columns().iter().take(self.spec.input_types.len());
+        let columns: Columns = given.cloned().chain(calls).collect();
         let rows = Batch::new(columns, before.offsets().clone())
             .with_watermarks(before.watermarks().cloned())
             .with_places(before.places().clone());
         let overflow = overflow.map(|(call, overflow)| {
             let moment = match times {
-                Some(times) => Moment::Passed(EventTime(times[overflow.row])),
-                None => row_moment(batch, overflow.row),
+                Some(times) if self.peers.is_none() => {
+                    Moment::Passed(EventTime(times[overflow.row]))
+                }
+                _ => row_moment(batch, overflow.row),
             };
             self.sum_overflow(call, overflow).at(moment)
         });

@@ -52,6 +52,7 @@ fn call(function: OverFunction, frame: Frame) -> OverCall {
 
 fn spec(order: OverOrder, calls: Vec<OverCall>, idle_key_ttl_us: Option<i64>) -> OverSpec {
     OverSpec {
+        sorted_by: Vec::new(),
         input_types: vec![DataType::Timestamp, DataType::BigInt, DataType::BigInt],
         partition_by: vec![1],
         order,
