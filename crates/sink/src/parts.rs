@@ -90,10 +90,10 @@ fn copy_all(path: &Path, copies: Vec<Copied>, workers: NonZeroUsize) -> Result<(
             scope.spawn(|| share.into_iter().try_for_each(|copied| copied.into_file(path)))
         };
         let threads: Vec<_> = shares.into_iter().map(copy).collect();
-        threads.into_iter().fold(Ok(()), |so_far, thread| {
-            let copied = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-            so_far.and(copied)
-        })
+        // The scope waits for those behind a failure, too.
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
 }
 
