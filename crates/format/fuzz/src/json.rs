@@ -1,17 +1,16 @@
-//! JSON lines: what `serde_json` makes of each.
+//! JSON lines: the members that a slow reader finds, and what `serde_json` makes of their values.
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
-use serde_json::value::RawValue;
 
 use crate::case::Case;
 use crate::dice::Dice;
 use crate::drive::{self, Bad, Outcome};
 use crate::regular;
+use crate::slow_json;
 use crate::value::{Kind, Value, value};
 
-/// Key and value of every entry of an object, in order.
-type Entries = Vec<(String, Box<RawValue>)>;
+/// Key and value of every member of an object, in order.
+type Members = Vec<(String, String)>;
 
 /// Holds the decoder against what is trusted, on a case and text that the bytes make.
 pub fn check(data: &[u8]) {
@@ -41,7 +40,7 @@ fn outcome(case: &Case, text: &[u8]) -> Outcome {
         if line.iter().all(|byte| b" \t\r".contains(byte)) {
             continue;
         }
-        match entries(line).map_or(Err(None), |entries| values(case, &entries)) {
+        match slow_json::members(line).map_or(Err(None), |members| values(case, &members)) {
             Ok(values) => outcome.rows.push((offset, values)),
             Err(field) => outcome.bad.push(Bad { offset, field, raw: line.to_vec() }),
         }
@@ -49,48 +48,28 @@ fn outcome(case: &Case, text: &[u8]) -> Outcome {
     outcome
 }
 
-/// The entries of the object that a line is; `None` where it is none. What is nested is held to the whole
-/// grammar by making a value of it.
-fn entries(line: &[u8]) -> Option<Entries> {
-    let line = str::from_utf8(line).ok()?;
-    let Ok(Json::Object(_)) = serde_json::from_str::<Json>(line) else { return None };
-    let mut reader = serde_json::Deserializer::from_str(line);
-    Some(reader.deserialize_map(InOrder).expect("it was an object before"))
-}
-
-/// Keeps equal keys, all of them.
-struct InOrder;
-
-impl<'de> Visitor<'de> for InOrder {
-    type Value = Entries;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(entries)
-    }
-}
-
-/// The needed values, or the column that one does not fit. Of equal keys the last counts; a key that is
-/// no column's is that of the first column that differs in case.
-fn values(case: &Case, entries: &Entries) -> Result<Vec<Value>, Option<String>> {
+/// The needed values, or the column that one does not fit; no column where one is no JSON. Of equal keys the last
+/// counts; a key that is no column's is that of the first column that differs in case.
+fn values(case: &Case, members: &Members) -> Result<Vec<Value>, Option<String>> {
     let fields = &case.schema.fields;
-    let mut found: Vec<&str> = vec!["null"; fields.len()];
-    for (key, value) in entries {
-        let exact = fields.iter().position(|column| column.name == *key);
-        let folded = || fields.iter().position(|column| column.name.eq_ignore_ascii_case(key));
-        if let Some(column) = exact.or_else(folded) {
-            found[column] = value.get();
-        }
+    let of_key = |is_equal: &dyn Fn(&str) -> bool| {
+        let member = members.iter().rev().find(|(key, _)| is_equal(key));
+        member.map(|(_, value)| value.as_str())
+    };
+    let first = |key: &str| fields.iter().position(|column| column.name.eq_ignore_ascii_case(key));
+    let found = |column: usize| {
+        let name = &fields[column].name;
+        let is_other = |key: &str| fields.iter().any(|column| column.name == key);
+        of_key(&|key| key == name)
+            .or_else(|| of_key(&|key| !is_other(key) && first(key) == Some(column)))
+            .unwrap_or("null")
+    };
+    let is_json = |column: &usize| serde_json::from_str::<Json>(found(*column)).is_ok();
+    if !case.columns.iter().all(is_json) {
+        return Err(None);
     }
     let of_column = |&column: &usize| {
-        let (column, raw) = (&fields[column], found[column]);
+        let (raw, column) = (found(column), &fields[column]);
         let unescaped: String;
         let (kind, text) = match raw.as_bytes()[0] {
             b'n' => {

@@ -14,6 +14,7 @@ pub mod drive;
 pub mod json;
 pub mod regular;
 mod slow_csv;
+mod slow_json;
 pub mod time;
 pub mod typed;
 pub mod value;

@@ -19,7 +19,7 @@ use super::{check_options, header, sniff};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::rows::Fitted;
+use crate::text::rows::{Fitted, Several};
 use crate::text::slot::{RowSlots, SlotTable, Tag, narrow};
 use crate::text::{Grid, NextRecord, RecordParser, Rows, Slot, TextFrame};
 use crate::{DecoderSpec, FormatError, LeftOut, lost};
@@ -340,9 +340,7 @@ impl<L: Lanes> RecordParser for Parser<'_, L> {
         &mut self,
         frame: &TextFrame,
         rows: Range<usize>,
-        slots: &mut SlotTable,
-        places: &mut Vec<(u32, u32)>,
-        side: &mut Vec<u8>,
+        Several { slots, places, side, .. }: Several<'_>,
     ) -> Fitted {
         if self.is_in_pieces() || self.departs.in_fields {
             return Fitted::NONE;

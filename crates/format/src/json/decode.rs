@@ -1,10 +1,9 @@
 //! JSON lines to columns.
 //!
-//! Records of one source tend to have the same keys in the same order, written the same way. So a record
-//! is first held against the layouts of others, with values of the same lengths ([`Layouts`]), and then
-//! against the text around the values of the record before ([`Shape`]): where all of it is there and every
-//! value between is one of JSON, the record needs no other parsing. Any other goes through the whole
-//! grammar, where [`Keys`] know which column each key is.
+//! Records that are laid out like some before are held against those ([`Layouts`]), as long as nearly all are. For others, an [`Index`] says where the tokens of the records ahead begin. Each record is walked over by its tokens, which
+//! gives the places of the needed values by their [`Keys`] ([`Record`]); then these values are checked, a column
+//! at a time ([`Checked`]). A record in which anything is wrong is read once more by the whole grammar, which
+//! says what.
 
 use std::ops::Range;
 
@@ -12,15 +11,18 @@ use memchr::memchr;
 use tidemill_plan::JsonOptions;
 use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
-use super::keys::{Keys, Target};
-use super::layout::Layouts;
+use super::check::Checked;
+use super::index::{Index, Next};
+use super::keys::Keys;
+use super::layouts::Layouts;
+use super::record::Record;
 use super::scan::{Fault, Scanner};
-use super::shape::{Draft, Shape};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
-use crate::text::rows::Fitted;
-use crate::text::slot::{RowSlots, SlotTable};
+use crate::text::misfit::Misfit;
+use crate::text::rows::{Fitted, Several};
+use crate::text::slot::{Slot, SlotTable, narrow};
 use crate::text::{NextRecord, RecordParser, Rows, TextFrame};
 use crate::{DecoderSpec, FormatError, LeftOut};
 
@@ -29,8 +31,10 @@ pub(crate) struct JsonDecoder {
     frame: TextFrame,
     rows: Rows,
     layouts: Layouts,
-    shape: Shape,
+    index: Index,
     keys: Keys,
+    /// Of one record, and one for what is not needed.
+    slots: Vec<Slot>,
     /// Offset of the first byte of the text.
     head: u64,
     level: Level,
@@ -44,8 +48,9 @@ impl JsonDecoder {
             frame: TextFrame::default(),
             rows,
             layouts: Layouts::new(spec.columns.len()),
-            shape: Shape::default(),
+            index: Index::default(),
             keys: Keys::new(spec.schema, spec.columns, spec.is_inferred),
+            slots: vec![Slot::NULL; spec.columns.len() + 1],
             head: 0,
             level: Level::detect(),
         })
@@ -62,6 +67,7 @@ impl JsonDecoder {
 
     /// Goes on with what was lent to somebody else.
     pub(crate) fn take_over(&mut self, frame: TextFrame) {
+        self.index.begin(&frame.bytes, frame.position, frame.is_last);
         self.frame = frame;
     }
 
@@ -87,8 +93,9 @@ impl JsonDecoder {
     fn decode_with<L: Lanes>(&mut self, lanes: L, bad: &mut Vec<BadRecord>) -> Option<Batch> {
         let mut parser = Parser {
             layouts: &mut self.layouts,
-            shape: &mut self.shape,
+            index: &mut self.index,
             keys: &mut self.keys,
+            slots: &mut self.slots,
             lanes,
         };
         self.rows.decode(&mut self.frame, bad, &mut parser)
@@ -100,6 +107,7 @@ impl JsonDecoder {
 
     pub(crate) fn let_go(&mut self) {
         self.frame.let_go();
+        self.index.begin(&[], 0, false);
     }
 
     pub(crate) fn frame(&self) -> &TextFrame {
@@ -120,87 +128,168 @@ impl JsonDecoder {
     }
 }
 
-/// Parses one line after the other.
+/// Walks over one record after the other.
 struct Parser<'a, L> {
     layouts: &'a mut Layouts,
-    shape: &'a mut Shape,
+    index: &'a mut Index,
     keys: &'a mut Keys,
+    slots: &'a mut [Slot],
     lanes: L,
 }
 
 impl<L: Lanes> RecordParser for Parser<'_, L> {
+    /// Takes records that are laid out as some before, or else objects of any kind, up to a record that is none.
     #[inline(always)]
-    fn known(
-        &mut self,
-        frame: &TextFrame,
-        rows: Range<usize>,
-        slots: &mut SlotTable,
-        places: &mut Vec<(u32, u32)>,
-        _: &mut Vec<u8>,
-    ) -> Fitted {
+    fn known(&mut self, frame: &TextFrame, rows: Range<usize>, into: Several<'_>) -> Fitted {
+        let bytes = frame.bytes.as_slice();
         let limit = usize::try_from(frame.end.saturating_sub(frame.start)).unwrap_or(usize::MAX);
-        self.layouts.fit(self.lanes, &frame.bytes, (frame.position, limit), rows, slots, places)
+        let mut into = into;
+        let Several { slots, places, .. } = &mut into;
+        let place = (frame.position, limit);
+        let fitted = self.layouts.fit(self.lanes, bytes, place, rows.clone(), slots, places);
+        if fitted.row_count > 0 {
+            return fitted;
+        }
+        let start = frame.position;
+        self.index.seek(start);
+        let is_alone = self.layouts.is_on();
+        if !self.index.prepare(bytes, is_alone) {
+            return Fitted::NONE;
+        }
+        let rows = if is_alone { rows.start..rows.start + 1 } else { rows };
+        self.walk(frame, limit, rows, into)
     }
 
-    #[inline(always)]
+    /// Steps over a record that is no object.
+    #[inline(never)]
     fn next(
         &mut self,
         frame: &TextFrame,
-        row: usize,
-        slots: &mut SlotTable,
-        side: &mut Vec<u8>,
+        _: usize,
+        _: &mut SlotTable,
+        _: &mut Vec<u8>,
     ) -> NextRecord {
-        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        let mut own = slots.own(row, start);
-        own.clear();
-        if let Some(next) = self.shape.fit(self.lanes, bytes, start, &mut own) {
-            self.layouts.learn(bytes, (start, next), self.shape.values(), slots);
-            return NextRecord::Row { end: next - 1, next, is_ascii: false };
+        let bytes = frame.bytes.as_slice();
+        self.index.seek(frame.position);
+        match self.index.next(bytes) {
+            Next::Partial => NextRecord::Partial,
+            Next::Blank(record) => NextRecord::Blank { next: bytes.len().min(record.end + 1) },
+            Next::Bad(record) => {
+                let (end, next) = (record.end, bytes.len().min(record.end + 1));
+                NextRecord::Bad { end, next, reason: fault(bytes, record) }
+            }
         }
-        own.clear();
-        self.next_careful(frame, &mut own, side)
     }
 }
 
-impl<L> Parser<'_, L> {
-    /// By the whole grammar.
-    #[inline(never)]
-    fn next_careful(
+impl<L: Lanes> Parser<'_, L> {
+    /// Takes objects from the index, before the limit.
+    #[inline(always)]
+    fn walk(
         &mut self,
         frame: &TextFrame,
-        slots: &mut RowSlots<'_>,
-        side: &mut Vec<u8>,
-    ) -> NextRecord {
-        let (bytes, start) = (frame.bytes.as_slice(), frame.position);
-        let (end, next) = match memchr(b'\n', &bytes[start..]) {
-            Some(len) => (start + len, start + len + 1),
-            None if frame.is_last => (bytes.len(), bytes.len()),
-            None => return NextRecord::Partial,
-        };
-        let scanner = Scanner { bytes, end };
-        let at = scanner.skip_blank(start);
-        if at == end {
-            return NextRecord::Blank { next };
-        }
-        let mut draft = self.shape.redraw(start);
-        match object(scanner, at, self.keys, &mut draft, slots, side) {
-            Ok(()) => {
-                if self.keys.is_unsettled() {
-                    let offset = Offset(frame.start + start as u64);
-                    self.keys.settle(&mut draft, slots, offset);
-                }
-                draft.finish(bytes, next);
-                NextRecord::Row { end, next, is_ascii: false }
+        limit: usize,
+        rows: Range<usize>,
+        into: Several<'_>,
+    ) -> Fitted {
+        let bytes = frame.bytes.as_slice();
+        let Several { slots, places, side, rejected } = into;
+        let is_unescaped = self.index.is_unescaped();
+        let column_count = self.slots.len() - 1;
+        let mut row_count = 0;
+        while row_count < rows.len() && !self.keys.is_any_unknown() {
+            let Some((place, tokens)) = self.index.record(row_count) else { break };
+            if place.start >= limit || tokens.is_empty() {
+                break;
             }
-            Err(Fault { at, what }) => {
-                self.keys.drop_unsettled();
-                let hint = no_line(&bytes[start..end]);
-                let reason =
-                    format!("not a JSON object: {what} at byte {} of the record{hint}", at - start);
-                NextRecord::Bad { end, next, reason }
+            let tokens = self.index.tokens(tokens);
+            self.slots.fill(Slot::NULL);
+            if (Record { bytes, tokens, is_unescaped }).walk(self.keys, self.slots, side).is_none()
+            {
+                self.keys.drop_record();
+                break;
+            }
+            let mut own = slots.own(rows.start + row_count, place.start);
+            for (column, slot) in self.slots[..column_count].iter().enumerate() {
+                own.set(column, *slot);
+            }
+            places.push((narrow(place.start), narrow(place.end)));
+            row_count += 1;
+        }
+        let rows = rows.start..rows.start + row_count;
+        self.check(bytes, rows.clone(), side, slots, rejected);
+        let places = &places[places.len() - row_count..];
+        for bad in &mut *rejected {
+            let (start, end) = places[bad.row - rows.start];
+            bad.reason = fault(bytes, start as usize..end as usize);
+        }
+        if self.layouts.is_on() && row_count > 0 && rejected.is_empty() {
+            self.learn(bytes, places, slots);
+        }
+        // The last one alone has such keys.
+        if self.keys.is_any_unknown() {
+            let is_bad = rejected.iter().any(|bad| bad.row + 1 == rows.end);
+            let start = places.last().map(|place| Offset(frame.start + u64::from(place.0)));
+            self.keys.count_unknown(start.filter(|_| !is_bad));
+        }
+        self.index.advance(row_count);
+        let next = self.index.start().min(bytes.len());
+        Fitted { row_count, next, is_ascii: self.index.is_ascii() }
+    }
+
+    /// Learns how the record that was walked over is laid out.
+    #[inline(never)]
+    fn learn(&mut self, bytes: &[u8], places: &[(u32, u32)], slots: &mut SlotTable) {
+        let [(start, end)] = *places else { return };
+        let (start, end) = (start as usize, end as usize);
+        let is_whole = bytes.get(end) == Some(&b'\n') && !bytes[start..end].contains(&b'\\');
+        let Some((_, tokens)) = self.index.record(0) else { return };
+        let record = Record { bytes, tokens: self.index.tokens(tokens), is_unescaped: true };
+        if is_whole
+            && !self.keys.is_any_unknown()
+            && let Some(values) = record.flat_values(self.keys)
+        {
+            self.layouts.learn(bytes, (start, end + 1), &values, slots);
+        }
+    }
+
+    /// Checks the values of these rows, and rejects those that have one that is no JSON.
+    #[inline(always)]
+    fn check(
+        &mut self,
+        bytes: &[u8],
+        rows: Range<usize>,
+        side: &mut Vec<u8>,
+        slots: &mut SlotTable,
+        rejected: &mut Vec<Misfit>,
+    ) {
+        let mut checked = Checked { bytes, is_unescaped: self.index.is_unescaped(), side };
+        for column in 0..self.slots.len() - 1 {
+            for row in rows.clone() {
+                let slot = slots.slot(row, column);
+                match checked.value(self.lanes, slot) {
+                    Some(found) if found == slot => {}
+                    Some(found) => slots.set(row, column, found),
+                    None => {
+                        slots.set(row, column, Slot::NULL);
+                        rejected.push(Misfit { row, reason: String::new() });
+                    }
+                }
             }
         }
     }
+}
+
+/// Why a record is no object.
+#[cold]
+fn fault(bytes: &[u8], Range { start, end }: Range<usize>) -> String {
+    let scanner = Scanner { bytes, end };
+    let first = scanner.skip_blank(start);
+    let fault = scanner.object(first, &mut Vec::new(), |_, _| {}).err();
+    debug_assert!(fault.is_some(), "what is wrong is wrong by the grammar");
+    let Fault { at, what } = fault.unwrap_or(Fault { at: start, what: "something is wrong" });
+    let hint = no_line(&bytes[start..end]);
+    format!("not a JSON object: {what} at byte {} of the record{hint}", at - start)
 }
 
 /// What to do about a record that looks like a part of a value of several lines.
@@ -214,44 +303,5 @@ pub(super) fn no_line(record: &[u8]) -> &'static str {
             "; records are objects, one a line: 'json.layout' = 'values' reads such over several lines"
         }
         _ => "",
-    }
-}
-
-/// Fills the slots from the object at `at`, which has to take the rest of the record.
-#[inline]
-fn object(
-    scanner: Scanner<'_>,
-    at: usize,
-    keys: &mut Keys,
-    draft: &mut Draft<'_>,
-    slots: &mut RowSlots<'_>,
-    side: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let mut at = scanner.skip_blank(scanner.expect(at, b'{', "'{' was expected")?);
-    if scanner.byte(at) == Some(b'}') {
-        return scanner.expect_end(at + 1);
-    }
-    let mut place = 0;
-    loop {
-        at = scanner.expect(at, b'"', "a key was expected")?;
-        let target;
-        (target, at) = keys.find(scanner, at, place, side)?;
-        let side_len = side.len();
-        let value;
-        let value_start = scanner.skip_blank(at);
-        (value, at) = scanner.value(value_start, side)?;
-        draft.note(scanner.bytes, value_start, at, target.column());
-        match target {
-            Target::Exact(column) => slots.set(column, value),
-            Target::Passed => side.truncate(side_len),
-            Target::Loose(column) => keys.set_aside(place, column, value),
-        }
-        place += 1;
-        at = scanner.skip_blank(at);
-        match scanner.bytes.get(at) {
-            Some(b',') => at = scanner.skip_blank(at + 1),
-            Some(b'}') => return scanner.expect_end(at + 1),
-            _ => return Err(Fault { at, what: "',' or '}' was expected" }),
-        }
     }
 }

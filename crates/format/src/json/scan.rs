@@ -7,7 +7,7 @@ use crate::text::lanes::{Baseline, Lanes};
 use crate::text::slot::Tag;
 
 /// Containers may be nested so deep, the record's own object included: `serde_json`'s limit.
-const DEPTH_MAX: u32 = 127;
+pub(super) const DEPTH_MAX: u32 = 127;
 
 /// Where and why a record is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Where the values of a chunk's records stand, however the records were found.
 //!
-//! Records that are looked at one by one or laid out alike have a [`Slot`] for each value; of those that
+//! Records that are looked at one by one have a [`Slot`] for each value; of those that
 //! were found together, a [`Grid`] knows where each field ends. Columns are written once, over [`Fields`].
 //! Of either, some records can be [picked](Records::pick).
 
@@ -52,7 +52,7 @@ pub(crate) trait Fields: Copy {
     fn four<L: Lanes>(self, lanes: L, frame: &[u8], row: usize) -> Option<L::Four>;
 }
 
-/// Records that have slots, of their own or in common.
+/// Records that have slots.
 #[derive(Clone, Copy)]
 pub(crate) struct Slotted<'a> {
     pub(crate) slots: &'a SlotTable,

@@ -112,16 +112,9 @@ pub(crate) trait RecordParser {
         false
     }
 
-    /// Takes records that are laid out like some before, from the frame's position on and of no more than
-    /// there are `rows`: these are filled in and the records' places appended.
-    fn known(
-        &mut self,
-        _: &TextFrame,
-        _rows: Range<usize>,
-        _: &mut SlotTable,
-        _places: &mut Vec<(u32, u32)>,
-        _side: &mut Vec<u8>,
-    ) -> Fitted {
+    /// Takes records from the frame's position on, of no more than there are `rows`. None, where the format
+    /// looks at one by one.
+    fn known(&mut self, _: &TextFrame, _rows: Range<usize>, _: Several<'_>) -> Fitted {
         Fitted::NONE
     }
 
@@ -135,10 +128,22 @@ pub(crate) trait RecordParser {
     ) -> NextRecord;
 }
 
+/// Where [`RecordParser::known`] puts records.
+pub(crate) struct Several<'a> {
+    /// All slots of each row are to be set.
+    pub(crate) slots: &'a mut SlotTable,
+    /// A place is to be appended for each record.
+    pub(crate) places: &'a mut Vec<(u32, u32)>,
+    /// For text that does not stand in the frame as it is.
+    pub(crate) side: &'a mut Vec<u8>,
+    /// Rows that turned out to be bad, in any order; one may be there twice.
+    pub(crate) rejected: &'a mut Vec<Misfit>,
+}
+
 /// Records that a [`RecordParser`] took at once.
 pub(crate) struct Fitted {
     pub(crate) row_count: usize,
-    /// The position behind the last one's newline.
+    /// Where the next one begins.
     pub(crate) next: usize,
     /// Whether they are known to be ASCII.
     pub(crate) is_ascii: bool,
@@ -204,6 +209,8 @@ pub(crate) struct Rows {
     /// Rows among `places` to be left out.
     dropped: Vec<usize>,
     misfits: Vec<Misfit>,
+    /// Rows of the chunk that are bad as a whole.
+    rejected: Vec<usize>,
     picked: PickRoom,
 }
 
@@ -249,6 +256,7 @@ impl Rows {
             bad: Vec::new(),
             dropped: Vec::new(),
             misfits: Vec::new(),
+            rejected: Vec::new(),
             picked: PickRoom::default(),
         })
     }
@@ -317,12 +325,18 @@ impl Rows {
                 break;
             }
             let rows = gathered.row_count..row_count;
-            let slots = &mut self.slots;
-            let fitted = parser.known(frame, rows, slots, &mut self.places, &mut self.side);
+            let into = Several {
+                slots: &mut self.slots,
+                places: &mut self.places,
+                side: &mut self.side,
+                rejected: &mut self.misfits,
+            };
+            let fitted = parser.known(frame, rows, into);
             if fitted.row_count > 0 {
                 frame.position = fitted.next;
                 gathered.row_count += fitted.row_count;
                 gathered.is_ascii &= fitted.is_ascii;
+                self.reject();
                 continue;
             }
             let start = frame.position;
@@ -348,15 +362,26 @@ impl Rows {
         gathered
     }
 
+    /// Notes records of the chunk that are bad as a whole, which have places and slots like others until then.
+    fn reject(&mut self) {
+        for Misfit { row, reason } in self.misfits.drain(..) {
+            self.bad.push(Bad { place: self.places[self.converted + row], field: None, reason });
+            self.rejected.push(row);
+        }
+    }
+
     /// Parses the values of the chunk.
     fn convert<R: Records>(&mut self, frame: &TextFrame, records: R, is_ascii: bool) {
         if self.converted == self.places.len() {
             return;
         }
-        if let Some(sieve) = self.sieve.take() {
+        if let Some(mut sieve) = self.sieve.take() {
+            self.rejected.drain(..).for_each(|row| sieve.note_bad(row));
             let sieve = self.convert_wanted(sieve, frame, records, is_ascii);
             self.sieve = Some(sieve);
         } else {
+            let first = self.converted;
+            self.dropped.extend(self.rejected.drain(..).map(|row| first + row));
             (0..self.columns.len()).for_each(|column| self.convert_column(column, frame, records));
             if !is_ascii {
                 for row in self.rows_beyond_utf8(&frame.bytes) {

@@ -143,6 +143,20 @@ impl SlotTable {
         RowSlots { slots: &mut self.slots[first..][..self.field_count], start }
     }
 
+    /// A slot of the record of this row, counted from the start of what it points into.
+    #[inline(always)]
+    pub(crate) fn slot(&self, row: usize, field: usize) -> Slot {
+        let Row { start, first } = self.rows[row];
+        self.slots[first as usize + field].moved(start)
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, row: usize, field: usize, slot: Slot) {
+        let Row { start, first } = self.rows[row];
+        self.slots[first as usize + field] = slot.moved(start.wrapping_neg());
+    }
+
     /// Keeps slots for records to have in common, one a field, and gives where they begin.
     pub(crate) fn share(&mut self, slots: &[Slot]) -> u32 {
         debug_assert_eq!(slots.len(), self.field_count);

@@ -6,6 +6,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod bounds;
+mod json_bytes;
 mod level;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod plain;
@@ -15,6 +16,7 @@ mod sse2;
 use std::convert::Infallible;
 
 pub(crate) use bounds::Bounds;
+pub(crate) use json_bytes::JsonBytes;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use level::Avx2;
 pub(crate) use level::Level;
@@ -46,6 +48,9 @@ pub(crate) trait Lanes: Fours + Copy {
     /// Where a JSON string ends or needs care: a quote, a backslash, a control character.
     fn string_stops(self, lane: &[u8; 32]) -> u32;
 
+    /// What JSON makes of 64 bytes.
+    fn json_bytes(self, block: &[u8; 64]) -> JsonBytes;
+
     /// Where a byte is one of these.
     fn any_of(self, lane: &[u8; 32], bytes: [u8; 4]) -> u32;
 
@@ -58,9 +63,6 @@ pub(crate) trait Lanes: Fours + Copy {
 
     /// Whether no byte whose lower bound is a space is a quote or a backslash.
     fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool;
-
-    /// Where the two differ.
-    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32;
 
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32);
@@ -142,6 +144,11 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
+    fn json_bytes(self, block: &[u8; 64]) -> JsonBytes {
+        plain::json_bytes(block)
+    }
+
+    #[inline(always)]
     fn any_of(self, lane: &[u8; 32], bytes: [u8; 4]) -> u32 {
         plain::any_of(lane, bytes)
     }
@@ -158,11 +165,6 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool {
         has_no_specials(block, bounds)
-    }
-
-    #[inline(always)]
-    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32 {
-        plain::differing(left, right)
     }
 
     #[inline(always)]
@@ -207,7 +209,8 @@ mod tests {
 
     fn check(lanes: impl Lanes) {
         for block in blocks() {
-            let [low, high] = block.as_chunks::<32>().0 else { panic!("64 is twice 32") };
+            let low = block.first_chunk::<32>().expect("there are more");
+            assert_eq!(lanes.json_bytes(&block), plain::json_bytes(&block));
             let sixteen = block.first_chunk::<16>().expect("there are more");
             let bits = u64::from_le_bytes(*block.first_chunk().expect("there are more"));
             let odd = |at: u32| (bits << (63 - at)).count_ones() % 2 == 1;
@@ -250,8 +253,6 @@ mod tests {
             assert_eq!(lanes.string_stops(low), plain::string_stops(low));
             let any = [b',', b'"', block[3], 0xff];
             assert_eq!(lanes.any_of(low, any), plain::any_of(low, any));
-            assert_eq!(lanes.differing(low, high), plain::differing(low, high));
-            assert_eq!(lanes.differing(low, low), 0);
             assert_eq!(lanes.digits_and_points(sixteen), plain::digits_and_points(sixteen));
         }
     }

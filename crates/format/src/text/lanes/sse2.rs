@@ -6,7 +6,7 @@ use std::arch::x86_64::{
 };
 
 use super::bounds::keeps_to;
-use super::{Baseline, Bounds, Lanes, Level, has_no_specials};
+use super::{Baseline, Bounds, JsonBytes, Lanes, Level, has_no_specials};
 
 // SAFETY of every block below: every x86-64 has SSE2; loads are of references to as many bytes
 // and need no alignment.
@@ -54,6 +54,36 @@ impl Lanes for Baseline {
     }
 
     #[inline(always)]
+    fn json_bytes(self, block: &[u8; 64]) -> JsonBytes {
+        let mut bytes = JsonBytes::default();
+        for (index, lane) in block.as_chunks::<16>().0.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe {
+                let lane = _mm_loadu_si128(lane.as_ptr().cast::<__m128i>());
+                let same = |lane, byte: u8| _mm_cmpeq_epi8(lane, _mm_set1_epi8(byte.cast_signed()));
+                let mask =
+                    |lane| u64::from(_mm_movemask_epi8(lane).cast_unsigned()) << (16 * index);
+                // Both kinds of brackets differ in this bit.
+                let braced = _mm_or_si128(lane, _mm_set1_epi8(0x20));
+                let brackets = _mm_or_si128(same(braced, b'{'), same(braced, b'}'));
+                let newlines = same(lane, b'\n');
+                let others = _mm_or_si128(same(lane, b'\t'), same(lane, b'\r'));
+                let blanks = _mm_or_si128(others, _mm_or_si128(newlines, same(lane, b' ')));
+                let between = _mm_or_si128(same(lane, b':'), same(lane, b','));
+                bytes.quotes |= mask(same(lane, b'"'));
+                bytes.backslashes |= mask(same(lane, b'\\'));
+                bytes.marks |= mask(_mm_or_si128(brackets, between));
+                bytes.blanks |= mask(blanks);
+                bytes.newlines |= mask(newlines);
+                let low = _mm_min_epu8(lane, _mm_set1_epi8(0x1f));
+                bytes.controls |= mask(_mm_cmpeq_epi8(low, lane));
+                bytes.beyond |= mask(lane);
+            }
+        }
+        bytes
+    }
+
+    #[inline(always)]
     fn any_of(self, lane: &[u8; 32], bytes: [u8; 4]) -> u32 {
         lane.as_chunks::<16>().0.iter().enumerate().fold(0, |mask, (index, lane)| {
             // SAFETY: as above.
@@ -79,20 +109,6 @@ impl Lanes for Baseline {
     #[inline(always)]
     fn has_no_specials(self, block: &[u8; 64], bounds: &Bounds) -> bool {
         has_no_specials(block, bounds)
-    }
-
-    #[inline(always)]
-    fn differing(self, left: &[u8; 32], right: &[u8; 32]) -> u32 {
-        let pairs = left.as_chunks::<16>().0.iter().zip(right.as_chunks::<16>().0);
-        pairs.enumerate().fold(0, |mask, (index, (left, right))| {
-            // SAFETY: as above.
-            let equal = unsafe {
-                let left = _mm_loadu_si128(left.as_ptr().cast::<__m128i>());
-                let right = _mm_loadu_si128(right.as_ptr().cast::<__m128i>());
-                _mm_movemask_epi8(_mm_cmpeq_epi8(left, right))
-            };
-            mask | ((equal.cast_unsigned() ^ 0xffff) << (16 * index))
-        })
     }
 
     #[inline(always)]

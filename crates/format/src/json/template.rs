@@ -1,19 +1,19 @@
 //! What a record's bytes may be, and where its values stand, for it to be laid out like another.
 
-use super::layout::RECORD_BYTES_MAX;
+use super::layouts::RECORD_BYTES_MAX;
 use crate::text::Slot;
 use crate::text::slot::Tag;
 
 /// What a layout is made from.
 #[derive(PartialEq)]
-pub(super) struct Outline {
+pub(super) struct Template {
     /// The least and the most that each byte of the record may be.
     pub(super) ranges: Vec<(u8, u8)>,
     /// The needed columns, counted from the record's start.
     pub(super) slots: Vec<Slot>,
 }
 
-impl Outline {
+impl Template {
     /// Of the JSON record at `[start, next)`, whose values stand at `values`; `None` where it is too long or
     /// has a value that is neither text without escapes nor a plain number.
     pub(super) fn of(

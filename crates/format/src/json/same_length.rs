@@ -3,8 +3,8 @@
 use std::array::from_ref;
 use std::cmp::Reverse;
 
-use super::layout::{REACH, RECORD_BYTES_MAX};
-use super::outline::Outline;
+use super::layouts::{REACH, RECORD_BYTES_MAX};
+use super::template::Template;
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Bounds, Lanes, Level};
@@ -27,7 +27,7 @@ const LATER_HITS_GROWTH: u32 = 8;
 const RARE: u64 = 500;
 
 /// Layouts of one length.
-pub(super) struct Alike {
+pub(super) struct SameLength {
     /// Where some of them differ, and what a part of them has there.
     probes: [Probe; PROBES],
     /// How many probes have been chosen.
@@ -61,7 +61,7 @@ pub(super) struct Layout {
     found: Found,
     /// Records that fitted, of late.
     hits: u32,
-    outline: Outline,
+    template: Template,
 }
 
 /// What is to be known of a record by its layout.
@@ -75,8 +75,8 @@ pub(super) struct Found {
 
 impl Layout {
     /// How the record in front of `record` is laid out, whose slots begin at `first`.
-    fn new(outline: Outline, record: &[u8; REACH], first: u32) -> Self {
-        let text = &record[..outline.ranges.len()];
+    fn new(template: Template, record: &[u8; REACH], first: u32) -> Self {
+        let text = &record[..template.ranges.len()];
         let mut layout = Self {
             near: [Bounds::ANY; NEAR_BLOCKS],
             far: Vec::new(),
@@ -84,17 +84,17 @@ impl Layout {
             is_simple: true,
             found: Found { first, is_ascii: text.is_ascii() },
             hits: 0,
-            outline,
+            template,
         };
-        layout.bind(&layout.outline.narrow(text));
+        layout.bind(&layout.template.narrow(text));
         layout
     }
 
     /// Lets text be of any bytes.
     fn widen(&mut self) {
-        let ranges = std::mem::take(&mut self.outline.ranges);
+        let ranges = std::mem::take(&mut self.template.ranges);
         self.bind(&ranges);
-        self.outline.ranges = ranges;
+        self.template.ranges = ranges;
         (self.is_wide, self.is_simple) = (true, false);
     }
 
@@ -148,7 +148,7 @@ impl Layout {
     }
 }
 
-impl Default for Alike {
+impl Default for SameLength {
     fn default() -> Self {
         Self {
             probes: Default::default(),
@@ -160,7 +160,7 @@ impl Default for Alike {
     }
 }
 
-impl Alike {
+impl SameLength {
     /// Where a record's layout is, if it has one.
     #[inline(always)]
     fn side_of(&self, record: &[u8; REACH]) -> usize {
@@ -254,9 +254,9 @@ impl Alike {
     }
 
     /// Adds a layout, that of the record in front of `record`.
-    pub(super) fn add(&mut self, outline: Outline, record: &[u8; REACH], table: &mut SlotTable) {
+    pub(super) fn add(&mut self, template: Template, record: &[u8; REACH], table: &mut SlotTable) {
         let rival = self.sides[self.side_of(record)].first();
-        let probe = rival.and_then(|rival| Probe::between(&rival.outline, &outline));
+        let probe = rival.and_then(|rival| Probe::between(&rival.template, &template));
         if let Some(probe) = probe.filter(|_| self.probe_count < PROBES) {
             self.probes[self.probe_count] = probe;
             self.probe_count += 1;
@@ -265,33 +265,33 @@ impl Alike {
             for earlier in std::mem::take(&mut self.sides).into_iter().flatten() {
                 let probes = self.probes[..self.probe_count].iter().enumerate();
                 let side = probes.fold(0, |side, (index, probe)| {
-                    side | (usize::from(probe.is_in(&earlier.outline)) << index)
+                    side | (usize::from(probe.is_in(&earlier.template)) << index)
                 });
                 self.sides[side].push(earlier);
             }
         }
         let side = &mut self.sides[self.side_of(record)];
-        if let Some(earlier) = side.iter_mut().find(|earlier| earlier.outline == outline) {
+        if let Some(earlier) = side.iter_mut().find(|earlier| earlier.template == template) {
             // Other text stood there, of other bytes.
             earlier.widen();
             return;
         }
         side.truncate(LAYOUTS_MAX - 1);
-        let first = table.share(&outline.slots);
-        side.push(Layout::new(outline, record, first));
+        let first = table.share(&template.slots);
+        side.push(Layout::new(template, record, first));
     }
 }
 
 impl Probe {
     /// Whether records laid out so have it.
-    fn is_in(&self, outline: &Outline) -> bool {
-        outline.ranges[usize::from(self.at)] == (self.byte, self.byte)
+    fn is_in(&self, template: &Template) -> bool {
+        template.ranges[usize::from(self.at)] == (self.byte, self.byte)
     }
 
     /// Adds, at bit `index` of the side of each layout, whether it has this one.
     fn part(&self, layouts: &[Layout], sides: &mut [usize], index: usize) {
         for (layout, side) in layouts.iter().zip(sides) {
-            *side |= usize::from(self.is_in(&layout.outline)) << index;
+            *side |= usize::from(self.is_in(&layout.template)) << index;
         }
     }
 
@@ -299,8 +299,8 @@ impl Probe {
     fn candidates(layouts: &[Layout]) -> Vec<Self> {
         let Some((first, others)) = layouts.split_first() else { return Vec::new() };
         let (mut probes, mut bytes) = (Vec::new(), Vec::new());
-        for (at, range) in (0_u16..).zip(&first.outline.ranges) {
-            let of = |layout: &Layout| layout.outline.ranges[usize::from(at)];
+        for (at, range) in (0_u16..).zip(&first.template.ranges) {
+            let of = |layout: &Layout| layout.template.ranges[usize::from(at)];
             if others.iter().all(|layout| of(layout) == *range) {
                 continue;
             }
@@ -333,7 +333,7 @@ impl Probe {
     }
 
     /// A byte that one of two layouts of the same length asks for and the other refuses.
-    fn between(left: &Outline, right: &Outline) -> Option<Self> {
+    fn between(left: &Template, right: &Template) -> Option<Self> {
         let refuses = |(low, high): (u8, u8), byte: u8| byte < low || byte > high;
         let mut pairs = (0_u16..).zip(left.ranges.iter().zip(&right.ranges));
         pairs.find_map(|(at, (&left, &right))| {

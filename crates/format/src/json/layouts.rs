@@ -1,4 +1,5 @@
-//! Whole records of known lengths: where each value and all text around them stands.
+//! Whole records of known lengths: where each value and all text around them stands. Where records turn out to
+//! differ too much, this ends for good, and they are walked over one by one.
 //!
 //! Records of one source are written the same way, and their values are of few lengths. A record is held
 //! against layouts of records before, byte by byte within bounds: text around values is what it was, a
@@ -7,8 +8,8 @@
 
 use std::ops::Range;
 
-use super::alike::Alike;
-use super::outline::Outline;
+use super::same_length::SameLength;
+use super::template::Template;
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
@@ -23,27 +24,43 @@ const LENGTHS_MAX: usize = 64;
 /// frame are not looked at.
 pub(super) const REACH: usize = RECORD_BYTES_MAX + LENGTHS_MAX;
 /// After so many all are forgotten, for the sake of what they take.
-const LEARNT_MAX: usize = 1024;
-/// Where records fit no layout again and again, so many go by without a try, and all is learnt anew.
-const PAUSE_RECORDS: u32 = 1000;
-/// Misses, less a quarter of the hits, before that.
-const PATIENCE: u32 = 64;
+const LEARNT_MAX: u32 = 1024;
+/// What a miss adds to the strain, and how much of it is too much: records are too different then, for good.
+const MISS_STRAIN: u32 = 32;
+const STRAIN_MAX: u32 = 64 * MISS_STRAIN;
+/// What a hit takes from it, while most layouts are still to be met, and later: a layout that is learnt then pays
+/// only where it is for many.
+const EARLY_RELIEF: u32 = 8;
+const LATE_RELIEF: u32 = 1;
+/// Records that have fitted for each layout that was learnt, where it goes on.
+const RECORDS_A_LAYOUT: u32 = 64;
+/// So many records after the start are early.
+const EARLY_RECORDS: u32 = 4096;
 
 /// Layouts of earlier records.
 pub(crate) struct Layouts {
     /// Needed columns.
     column_count: usize,
-    by_len: Vec<Alike>,
+    by_len: Vec<SameLength>,
     /// Length of the shortest.
     len_min: usize,
     /// How many there were since all were forgotten.
-    learnt: usize,
-    /// All are to be forgotten before the next chunk, since records of this one may have their slots.
-    is_stale: bool,
-    /// Four for each miss, less one for each hit.
+    learnt: u32,
     strain: u32,
-    /// Records that go by without a try.
-    pause: u32,
+    /// Records that fitted since then.
+    hits: u32,
+    state: State,
+}
+
+/// Whether records are held against layouts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    On,
+    /// They are, but all layouts are to be forgotten before the next chunk, since records of this one may have
+    /// their slots.
+    Stale,
+    /// No longer.
+    Off,
 }
 
 impl Layouts {
@@ -51,13 +68,19 @@ impl Layouts {
     pub(crate) fn new(column_count: usize) -> Self {
         Self {
             column_count,
-            by_len: (0..=RECORD_BYTES_MAX).map(|_| Alike::default()).collect(),
+            by_len: Vec::new(),
             len_min: RECORD_BYTES_MAX,
             learnt: 0,
-            is_stale: false,
             strain: 0,
-            pause: 0,
+            hits: 0,
+            state: State::On,
         }
+    }
+
+    /// Whether records are still held against layouts.
+    #[inline(always)]
+    pub(super) fn is_on(&self) -> bool {
+        self.state != State::Off
     }
 
     /// Fills in the rows of records from `start` on that have a known layout, up to the first that has none
@@ -72,8 +95,11 @@ impl Layouts {
         slots: &mut SlotTable,
         places: &mut Vec<(u32, u32)>,
     ) -> Fitted {
-        if self.is_stale && rows.start == 0 {
-            self.forget(slots);
+        match self.state {
+            State::On => {}
+            State::Off => return Fitted::NONE,
+            State::Stale if rows.start == 0 => self.forget(slots),
+            State::Stale => {}
         }
         let rows = slots.rows_mut(rows);
         match lanes.level() {
@@ -111,10 +137,6 @@ impl Layouts {
         places: &mut Vec<(u32, u32)>,
     ) -> Fitted {
         let mut fitted = Fitted { row_count: 0, next: start, is_ascii: true };
-        if self.pause > 0 {
-            self.pause -= 1;
-            return fitted;
-        }
         places.reserve(rows.len());
         let room = &mut places.spare_capacity_mut()[..rows.len()];
         let limit = limit.min((bytes.len() + 1).saturating_sub(REACH));
@@ -128,7 +150,8 @@ impl Layouts {
             // SAFETY: so many bytes are left where a record starts before the limit.
             let near = unsafe { &*bytes.as_ptr().add(start).cast::<[u8; REACH]>() };
             let len = length(lanes, near, len_min);
-            let Some(found) = by_len.get_mut(len).and_then(|alike| alike.find(lanes, near)) else {
+            let Some(found) = by_len.get_mut(len).and_then(|layouts| layouts.find(lanes, near))
+            else {
                 is_missed = true;
                 break;
             };
@@ -144,16 +167,28 @@ impl Layouts {
             self.note_miss();
         }
         let hits = u32::try_from(fitted.row_count).unwrap_or(u32::MAX);
-        self.strain = self.strain.saturating_sub(hits);
+        let relief = if self.hits < EARLY_RECORDS { EARLY_RELIEF } else { LATE_RELIEF };
+        self.strain = self.strain.saturating_sub(hits.saturating_mul(relief));
+        self.hits = self.hits.saturating_add(hits);
         fitted
     }
 
     #[cold]
     fn note_miss(&mut self) {
-        self.strain += 4;
-        if self.strain > 4 * PATIENCE {
-            (self.strain, self.pause, self.is_stale) = (0, PAUSE_RECORDS, true);
+        self.strain += MISS_STRAIN;
+        if self.strain > STRAIN_MAX {
+            // Slots that records of this chunk may have stay where they are.
+            self.by_len = Vec::new();
+            self.state = State::Off;
         }
+    }
+
+    #[cold]
+    fn forget(&mut self, slots: &mut SlotTable) {
+        self.by_len.fill_with(SameLength::default);
+        (self.len_min, self.learnt, self.hits, self.strain) = (RECORD_BYTES_MAX, 0, 0, 0);
+        self.state = State::On;
+        slots.forget_shared();
     }
 
     /// Learns how the record at `[start, next)` is laid out; it is JSON and ends with a newline. `values`
@@ -167,23 +202,22 @@ impl Layouts {
     ) {
         // At the end of its frame one was not looked at, and may be known.
         let Some(record) = bytes[start..].first_chunk() else { return };
-        if self.pause > 0 || self.is_stale {
+        if self.state != State::On {
             return;
         }
-        if let Some(outline) = Outline::of(bytes, (start, next), values, self.column_count) {
+        if self.by_len.is_empty() {
+            self.by_len.resize_with(RECORD_BYTES_MAX + 1, SameLength::default);
+        }
+        if let Some(template) = Template::of(bytes, (start, next), values, self.column_count) {
             let len = next - start;
             self.len_min = self.len_min.min(len);
-            self.by_len[len].add(outline, record, slots);
+            self.by_len[len].add(template, record, slots);
             self.learnt += 1;
-            self.is_stale = self.learnt == LEARNT_MAX;
+            if self.learnt == LEARNT_MAX {
+                let has_paid = self.hits > RECORDS_A_LAYOUT * LEARNT_MAX;
+                self.state = if has_paid { State::Stale } else { State::Off };
+            }
         }
-    }
-
-    #[cold]
-    fn forget(&mut self, slots: &mut SlotTable) {
-        self.by_len.fill_with(Alike::default);
-        (self.len_min, self.learnt, self.is_stale) = (RECORD_BYTES_MAX, 0, false);
-        slots.forget_shared();
     }
 }
 
