@@ -9,6 +9,10 @@ use arrow_select::nullif::nullif;
 
 use super::FoundColumn;
 
+/// Bytes of the longest name that a member may have as a column. Each has those of the structs around it, so that a
+/// schema of long names would be many times as large as it is in the file; such a struct is not taken apart.
+const NAME_BYTES_MAX: usize = 1024;
+
 /// The columns of an Arrow schema, and the way to each: its column at the top, then the place of a member in each
 /// struct. A struct of which no member can be read is a column by itself, for it has to be named.
 ///
@@ -18,8 +22,8 @@ pub(crate) fn flattened(schema: &arrow_schema::Schema) -> (Vec<FoundColumn>, Vec
     let (mut columns, mut ways) = (Vec::new(), Vec::new());
     for (at, field) in schema.fields().iter().enumerate() {
         let start = columns.len();
-        add_members(field, "", false, &mut vec![at], &mut columns, &mut ways);
-        if is_struct(field.data_type()) && !is_any_read(&columns[start..]) {
+        let are_added = add_members(field, "", false, &mut vec![at], &mut columns, &mut ways);
+        if is_struct(field.data_type()) && (!are_added || !is_any_read(&columns[start..])) {
             columns.truncate(start);
             ways.truncate(start);
             columns.push(found(field, field.name().clone(), false));
@@ -29,6 +33,7 @@ pub(crate) fn flattened(schema: &arrow_schema::Schema) -> (Vec<FoundColumn>, Vec
     (columns, ways)
 }
 
+/// Adds a column, or the members of a struct; `false` where a name is too long.
 fn add_members(
     field: &FieldRef,
     prefix: &str,
@@ -36,18 +41,20 @@ fn add_members(
     way: &mut Vec<usize>,
     columns: &mut Vec<FoundColumn>,
     ways: &mut Vec<Vec<usize>>,
-) {
-    let name = member_name(prefix, field.name());
+) -> bool {
+    let Some(name) = member_name(prefix, field.name()) else { return false };
     let DataType::Struct(members) = field.data_type() else {
         columns.push(found(field, name, may_be_null));
         ways.push(way.clone());
-        return;
+        return true;
     };
-    for (at, member) in members.iter().enumerate() {
+    members.iter().enumerate().all(|(at, member)| {
         way.push(at);
-        add_members(member, &name, may_be_null || field.is_nullable(), way, columns, ways);
+        let may_be_null = may_be_null || field.is_nullable();
+        let are_added = add_members(member, &name, may_be_null, way, columns, ways);
         way.pop();
-    }
+        are_added
+    })
 }
 
 fn found(field: &FieldRef, name: String, may_be_null: bool) -> FoundColumn {
@@ -58,9 +65,12 @@ fn found(field: &FieldRef, name: String, may_be_null: bool) -> FoundColumn {
     }
 }
 
-/// What a member of a struct is called as a column; the prefix is empty at the top.
-pub(crate) fn member_name(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+/// What a member of a struct is called as a column; the prefix is empty at the top. `None` where that is too long.
+pub(crate) fn member_name(prefix: &str, name: &str) -> Option<String> {
+    if prefix.is_empty() {
+        return Some(name.to_owned());
+    }
+    (prefix.len() + name.len() < NAME_BYTES_MAX).then(|| format!("{prefix}.{name}"))
 }
 
 /// Whether some of these columns have a SQL type.

@@ -109,11 +109,11 @@ fn with_members(
     for (column, found) in columns.into_iter().zip(found) {
         let mut members =
             Members { descriptor, around: Vec::new(), made: (Vec::new(), Vec::new()) };
-        if is_struct(&column.parquet_type) {
-            let leaf = column.leaves.start;
-            members.add(&column.parquet_type, column.field.as_deref(), "", leaf);
-        }
-        if is_any_read(&members.made.1) {
+        let leaf = column.leaves.start;
+        if is_struct(&column.parquet_type)
+            && members.add(&column.parquet_type, column.field.as_deref(), "", leaf)
+            && is_any_read(&members.made.1)
+        {
             all.0.append(&mut members.made.0);
             all.1.append(&mut members.made.1);
         } else {
@@ -142,19 +142,19 @@ struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// Adds what begins at this leaf; `field` is what `parquet` makes of it.
+    /// Adds what begins at this leaf; `field` is what `parquet` makes of it. `false` where a name is too long.
     fn add(
         &mut self,
         parquet_type: &TypePtr,
         field: Option<&arrow_schema::Field>,
         prefix: &str,
         leaf: usize,
-    ) {
-        let name = member_name(prefix, parquet_type.name());
+    ) -> bool {
+        let Some(name) = member_name(prefix, parquet_type.name()) else { return false };
         let count = leaf_count(parquet_type);
         if !is_struct(parquet_type) {
             self.make(parquet_type, field, name, leaf..leaf + count);
-            return;
+            return true;
         }
         let members = parquet_type.get_fields().iter().filter(|member| leaf_count(member) > 0);
         let fields = match field.map(arrow_schema::Field::data_type) {
@@ -165,11 +165,14 @@ impl Members<'_> {
         };
         self.around.push(Arc::clone(parquet_type));
         let mut leaf = leaf;
-        for (at, member) in members.enumerate() {
-            self.add(member, fields.map(|fields| fields[at].as_ref()), &name, leaf);
+        let are_added = members.enumerate().all(|(at, member)| {
+            let field = fields.map(|fields| fields[at].as_ref());
+            let is_added = self.add(member, field, &name, leaf);
             leaf += leaf_count(member);
-        }
+            is_added
+        });
         self.around.pop();
+        are_added
     }
 
     fn make(

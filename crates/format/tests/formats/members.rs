@@ -117,6 +117,26 @@ fn members_of_parquet_are_columns_and_only_their_leaves_are_read() {
 }
 
 #[test]
+fn a_struct_of_long_names_is_not_taken_apart() {
+    for (length, is_apart) in [(1000, true), (1022, true), (1023, false), (100_000, false)] {
+        let name = "n".repeat(length);
+        let number: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let nested = structure(vec![(&name, Arc::clone(&number))], None);
+        let rows = RecordBatch::try_from_iter([("id", number), ("s", nested)]).unwrap();
+        let expected = if is_apart { 2 } else { 1 };
+        let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema()).unwrap();
+        writer.write(&rows).unwrap();
+        let schema = infer_schema(&ARROW, &writer.into_inner().unwrap(), true).unwrap();
+        assert_eq!(schema.fields.len(), expected, "{length}");
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        let footer = footer(&writer.into_inner().unwrap());
+        assert_eq!(footer.schema().unwrap().fields.len(), expected, "{length}");
+        assert_eq!(footer.left_out().is_some(), !is_apart);
+    }
+}
+
+#[test]
 fn a_member_may_be_declared_wider() {
     let rows = rows();
     let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema()).unwrap();
