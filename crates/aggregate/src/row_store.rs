@@ -1,14 +1,13 @@
 //! Rows that are kept to be put in order: what `ORDER BY` and the first rows of each partition share.
 
 use arrow_array::{Array, ArrayRef, UInt64Array};
-use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 use tidemill_plan::SortKey;
 use tidemill_record::{Batch, Columns, DataType};
 
 use crate::AggregateError;
 use crate::compact::{batch_bytes, copy_rows, join_copies, own_views};
-use crate::sort_order::{RowComparator, prefixes};
+use crate::sort_order::{Code, KeyColumns, refine, stand_in_codes};
 
 /// Small batches are joined until they have this many rows.
 pub(crate) const JOIN_ROWS: usize = 1 << 16;
@@ -116,65 +115,90 @@ impl RowStore {
         (self.small_rows, self.small_bytes) = (0, 0);
     }
 
+    /// The rows' types.
+    pub(crate) fn types(&self) -> &[DataType] {
+        &self.input_types
+    }
+
     pub(crate) fn into_batches(self) -> Vec<Batch> {
         self.batches
     }
 
-    /// The value in a column of a row, as an array of one.
-    pub(crate) fn value(&self, column: usize, row: u32) -> ArrayRef {
+    /// Bytes that it takes to put the rows in order: what each is compared by, and as much again while it works.
+    pub(crate) fn order_bytes(&self) -> u64 {
+        (2 * self.row_count * size_of::<Code>()) as u64
+    }
+
+    /// What rows are compared by, of those from this number on, which is where a batch begins.
+    ///
+    /// # Errors
+    /// [`AggregateError::Unsupported`] for a key without an order.
+    pub(crate) fn codes(
+        &self,
+        keys: &[SortKey],
+        groups: Option<&[u32]>,
+        from: usize,
+    ) -> Result<Vec<Code>, AggregateError> {
+        let mut codes = Vec::with_capacity(self.row_count - from);
+        let mut start = 0;
+        for batch in &self.batches {
+            let row_count = batch.row_count();
+            if start >= from {
+                let columns = key_columns(batch, &self.input_types, keys)?;
+                let first = u32::try_from(start).map_err(|_| AggregateError::TooManyRows)?;
+                let groups = groups.map(|groups| &groups[start..start + row_count]);
+                columns.codes(first, row_count, groups, &mut codes);
+            }
+            start += row_count;
+        }
+        Ok(codes)
+    }
+
+    /// The same of one row.
+    ///
+    /// # Errors
+    /// As [`Self::codes`].
+    pub(crate) fn code(&self, keys: &[SortKey], row: u32) -> Result<Code, AggregateError> {
         let (batch, at) = self.places().locate(row);
-        self.batches[batch].column(column).slice(at, 1)
+        let row = self.batches[batch].slice(at, 1);
+        let mut codes = Vec::with_capacity(1);
+        key_columns(&row, &self.input_types, keys)?.codes(0, 1, None, &mut codes);
+        Ok(codes[0])
     }
 
-    /// Bytes that [`Self::order`] takes while it works: the key columns once more, and what each row is
-    /// compared by. O(batches).
-    pub(crate) fn order_bytes(&self, keys: &[SortKey]) -> u64 {
-        // The prefix, then that with group and number, then the order.
-        let row_bytes = size_of::<u64>() + size_of::<(u32, u64, u32)>() + size_of::<u32>();
-        let columns = keys.iter().flat_map(|key| self.batches.iter().map(|b| b.column(key.column)));
-        let copied: usize = columns.map(|column| column.get_array_memory_size()).sum();
-        (copied + self.row_count * row_bytes) as u64
+    /// Puts rows whose codes are in order, and equal in their bytes, in order by what does not stand in them.
+    ///
+    /// # Errors
+    /// As [`Self::codes`].
+    pub(crate) fn refine(
+        &self,
+        keys: &[SortKey],
+        codes: &mut [Code],
+        group_bytes: usize,
+    ) -> Result<(), AggregateError> {
+        if stand_in_codes(&self.input_types, keys, group_bytes) {
+            return Ok(());
+        }
+        let columns = self.batches.iter().map(|batch| key_columns(batch, &self.input_types, keys));
+        let columns: Vec<KeyColumns> = columns.collect::<Result<_, _>>()?;
+        let places = self.places();
+        refine(codes, &columns, |row| places.locate(row), group_bytes);
+        Ok(())
     }
 
-    /// Every row's number, by group (where rows have one), then by the keys, then by arrival.
+    /// Every row's number, by group, then by the keys, then by arrival.
     ///
     /// # Errors
     /// [`AggregateError::Unsupported`] for a key without an order.
     pub(crate) fn order(
         &self,
         keys: &[SortKey],
-        groups: Option<&[u32]>,
-    ) -> Result<Vec<u32>, AggregateError> {
-        if self.batches.is_empty() {
-            return Ok(Vec::new());
-        }
-        let columns: Vec<ArrayRef> = keys
-            .iter()
-            .map(|key| {
-                let arrays = self.batches.iter().map(|batch| &**batch.column(key.column));
-                let arrays: Vec<&dyn Array> = arrays.collect();
-                concat(&arrays).expect("batches of one input have the same types")
-            })
-            .collect();
-        let first = keys[0];
-        let comparator = RowComparator::new(&columns, keys).map_err(|at| {
-            let data_type = self.input_types[keys[at].column].clone();
-            AggregateError::Unsupported { what: "ORDER BY".to_owned(), data_type }
-        })?;
-        let prefixes = prefixes(&columns[0], &self.input_types[first.column], first);
-        let mut rows: Vec<(u32, u64, u32)> = prefixes
-            .into_iter()
-            .zip(0..)
-            .map(|(prefix, row)| (groups.map_or(0, |groups| groups[row as usize]), prefix, row))
-            .collect();
-        // The row's number comes last, which makes an unstable sort stable.
-        rows.sort_unstable_by(|left, right| {
-            let by_prefix = (left.0, left.1).cmp(&(right.0, right.1));
-            by_prefix
-                .then_with(|| comparator.compare(left.2, right.2))
-                .then_with(|| left.2.cmp(&right.2))
-        });
-        Ok(rows.into_iter().map(|(_, _, row)| row).collect())
+        groups: &[u32],
+    ) -> Result<Vec<Code>, AggregateError> {
+        let mut codes = self.codes(keys, Some(groups), 0)?;
+        codes.sort_unstable();
+        self.refine(keys, &mut codes, size_of::<u32>())?;
+        Ok(codes)
     }
 
     /// These rows, in this order.
@@ -224,6 +248,21 @@ impl RowStore {
         }
         Ok(())
     }
+}
+
+/// What rows of a batch are compared by.
+///
+/// # Errors
+/// [`AggregateError::Unsupported`] for a key without an order.
+pub(crate) fn key_columns(
+    batch: &Batch,
+    types: &[DataType],
+    keys: &[SortKey],
+) -> Result<KeyColumns, AggregateError> {
+    KeyColumns::new(batch, types, keys).map_err(|at| {
+        let data_type = types[keys[at].column].clone();
+        AggregateError::Unsupported { what: "ORDER BY".to_owned(), data_type }
+    })
 }
 
 /// Finds the batch of a row.

@@ -89,6 +89,17 @@ impl Sealed {
         }
     }
 
+    /// Does what can be done before tables are merged, on the core of its own partition.
+    ///
+    /// # Errors
+    /// As the table's own `update`.
+    pub fn arrange(&mut self) -> Result<(), AggregateError> {
+        match self {
+            Self::Sorted(table) => table.arrange(),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes out what belongs to windows that end at or before a time.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use tidemill_plan::TopNSpec;
 use tidemill_record::{Batch, Cause, EventTime};
 
 use crate::intern::Interner;
-use crate::row_store::{JOIN_ROWS, RowStore};
-use crate::sort_order::prefixes;
+use crate::row_store::{JOIN_ROWS, RowStore, key_columns};
+use crate::sort_order::{bytes_of, row_of};
 use crate::{AggregateError, TableBatches};
 
 /// Rows that leave at a time while event time passes.
@@ -39,8 +39,8 @@ pub struct TopNTable {
     partitions: Interner,
     rows: RowStore,
     groups: Vec<u32>,
-    /// For each partition: no row with a greater prefix of the first key is needed.
-    prefix_max: Vec<u64>,
+    /// For each partition: no row whose first bytes are greater is needed.
+    bytes_max: Vec<u128>,
     /// Rows that were held when those not needed were last dropped.
     kept_count: usize,
     /// The rows of the windows that end at each time.
@@ -74,7 +74,7 @@ impl TopNTable {
             budget_bytes,
             partitions,
             groups: Vec::new(),
-            prefix_max: Vec::new(),
+            bytes_max: Vec::new(),
             kept_count: 0,
             by_end: BTreeMap::new(),
             gone_count: 0,
@@ -97,7 +97,7 @@ impl TopNTable {
     /// Bytes held.
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
-        let per_group = self.prefix_max.capacity() * size_of::<u64>();
+        let per_group = self.bytes_max.capacity() * size_of::<u128>();
         let indexed = if self.by_end.is_empty() { 0 } else { self.row_count() };
         let per_row = (self.groups.capacity() + indexed) * size_of::<u32>();
         self.rows.state_bytes() + (self.partitions.heap_bytes() + per_group + per_row) as u64
@@ -123,14 +123,14 @@ impl TopNTable {
             self.spec.partition_by.iter().map(|&column| batch.column(column)).collect();
         let mut groups = Vec::new();
         self.partitions.intern(&columns, batch.row_count(), &mut groups)?;
-        self.prefix_max.resize(self.partitions.group_count(), u64::MAX);
-        let first = self.spec.order[0];
-        let column = batch.column(first.column);
-        let prefixes = prefixes(column, &self.spec.input_types[first.column], first);
+        self.bytes_max.resize(self.partitions.group_count(), u128::MAX);
+        let mut codes = Vec::with_capacity(batch.row_count());
+        let columns = key_columns(batch, self.rows.types(), &self.spec.order)?;
+        columns.codes(0, batch.row_count(), None, &mut codes);
         let ends = self.ends(batch);
         let mut chosen: Vec<u32> = Vec::new();
-        for ((row, prefix), &group) in (0..).zip(prefixes).zip(&groups) {
-            if prefix <= self.prefix_max[group as usize] {
+        for ((row, code), &group) in (0..).zip(codes).zip(&groups) {
+            if bytes_of(code) <= self.bytes_max[group as usize] {
                 chosen.push(row);
                 if let Some(ends) = &ends {
                     let number = u32::try_from(self.groups.len());
@@ -198,7 +198,6 @@ impl TopNTable {
         }
         let copied_bytes = self.rows.bytes_of(kept.len());
         self.rows.check_budget(self.budget_bytes, self.state_bytes() + copied_bytes)?;
-        let first = self.spec.order[0];
         self.groups = kept.iter().map(|&row| self.groups[row as usize]).collect();
         self.by_end.clear();
         if let Some(ends) = ends {
@@ -209,9 +208,8 @@ impl TopNTable {
         self.rows.keep(&kept);
         self.gone_count = 0;
         for (group, at) in last_of {
-            let last = self.rows.value(first.column, u32::try_from(at).unwrap_or(u32::MAX));
-            let prefixes = prefixes(&last, &self.spec.input_types[first.column], first);
-            self.prefix_max[group as usize] = prefixes[0];
+            let last = u32::try_from(at).unwrap_or(u32::MAX);
+            self.bytes_max[group as usize] = bytes_of(self.rows.code(&self.spec.order, last)?);
         }
         self.kept_count = kept.len();
         Ok(())
@@ -240,13 +238,13 @@ impl TopNTable {
     /// Every row that is not gone, by partition and then in order, with its number there.
     fn numbered(&self) -> Result<Vec<(u32, usize)>, AggregateError> {
         let numbered_bytes = self.rows.row_count() * size_of::<(u32, usize)>();
-        let bytes = self.rows.order_bytes(&self.spec.order) + numbered_bytes as u64;
+        let bytes = self.rows.order_bytes() + numbered_bytes as u64;
         self.rows.check_budget(self.budget_bytes, self.state_bytes() + bytes)?;
-        let order = self.rows.order(&self.spec.order, Some(&self.groups))?;
+        let order = self.rows.order(&self.spec.order, &self.groups)?;
         let mut numbered = Vec::with_capacity(order.len());
         let mut last = None;
         let mut number = 0;
-        for row in order {
+        for row in order.into_iter().map(row_of) {
             let group = self.groups[row as usize];
             if group == GONE {
                 break;

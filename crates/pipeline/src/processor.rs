@@ -570,7 +570,10 @@ impl Processor {
     /// The partial table, once drained.
     pub(crate) fn take_sealed(&mut self) -> Result<Option<Sealed>, PipelineError> {
         match self.seal.take() {
-            Some(Seal::Table(table)) => Ok(Some(*table)),
+            Some(Seal::Table(mut table)) => {
+                table.arrange()?;
+                Ok(Some(*table))
+            }
             Some(Seal::Windows(table)) => Ok(Some(table.into_sealed()?)),
             None => Ok(None),
         }

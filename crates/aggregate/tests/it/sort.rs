@@ -31,10 +31,21 @@ fn sorted(table: SortTable, batch_rows: usize) -> Option<Batch> {
     joined(&batches)
 }
 
+fn same(rows: &[String], expected: &[String], at: &str) {
+    let place = rows.iter().zip(expected).position(|(row, wanted)| row != wanted);
+    let differing = place.map(|place| (place, &rows[place], &expected[place]));
+    assert_eq!(differing, None, "{at}");
+    assert_eq!(rows.len(), expected.len(), "{at}");
+}
+
 fn check(spec: &SortSpec, seed: u64, row_count: usize) {
     let mut random = Random(seed);
     let rows = random_rows(&mut random, &spec.input_types, row_count);
-    let whole = batch(&spec.input_types, &rows, 0);
+    check_rows(spec, seed, &mut random, &rows);
+}
+
+fn check_rows(spec: &SortSpec, seed: u64, random: &mut Random, rows: &[Vec<Scalar>]) {
+    let whole = batch(&spec.input_types, rows, 0);
     let mut numbered: Vec<(usize, &Vec<Scalar>)> = rows.iter().enumerate().collect();
     numbered.sort_by(|(_, left), (_, right)| order(&spec.keys, left, right));
     let skip = usize::try_from(spec.limit.skip).unwrap();
@@ -53,18 +64,18 @@ fn check(spec: &SortSpec, seed: u64, row_count: usize) {
         |batch: Option<Batch>| batch.map_or(Vec::new(), |batch| lines(&spec.input_types, &batch));
 
     let mut table = SortTable::new(spec.clone(), u64::MAX);
-    for batch in random_cuts(&mut random, &whole) {
+    for batch in random_cuts(random, &whole) {
         table.update(&batch).unwrap();
     }
-    assert_eq!(lines_of(sorted(table, 7)), expected, "{at}");
+    same(&lines_of(sorted(table, 7)), &expected, &at);
 
     let mut merged = SortTable::new(spec.clone(), u64::MAX);
-    for batch in random_cuts(&mut random, &whole) {
+    for batch in random_cuts(random, &whole) {
         let mut partition = SortTable::new(spec.clone(), u64::MAX);
         partition.update(&batch).unwrap();
         merged.merge(partition).unwrap();
     }
-    assert_eq!(lines_of(sorted(merged, 1000)), expected, "merged, {at}");
+    same(&lines_of(sorted(merged, 1000)), &expected, &format!("merged, {at}"));
 }
 
 fn random_key(random: &mut Random, column: usize) -> SortKey {
@@ -105,6 +116,46 @@ fn several_keys() {
         let keys = (0..1 + random.below(3)).map(|at| random_key(&mut random, 3 - at)).collect();
         let limit = random_limit(&mut random);
         check(&SortSpec { input_types, keys, limit }, seed, 300);
+    }
+}
+
+/// Rows that are alike in their first bytes, a few or many of them, and differ far behind, also by what their
+/// texts end with.
+#[test]
+fn long_keys_that_begin_alike() {
+    let input_types = vec![DataType::Varchar, DataType::Varbinary, DataType::Interval];
+    for seed in 0..24 {
+        let mut random = Random(seed);
+        let ends = ["", "\0", "a", "\u{10ffff}", "ä", "aa", "a\0"];
+        let bytes = [0, 1, 0xfd, 0xfe, 0xff];
+        let text = |random: &mut Random| {
+            let repeats = [0, 1, 11, 12, 13, 24, 40][random.below(7)];
+            let end = (0..random.below(3)).map(|_| ends[random.below(ends.len())]);
+            "https://".repeat(repeats) + &end.collect::<String>()
+        };
+        let rows: Vec<Vec<Scalar>> = (0..1500)
+            .map(|_| {
+                let mut long = vec![0xff; [0, 5, 6, 30][random.below(4)]];
+                long.extend((0..random.below(3)).map(|_| bytes[random.below(bytes.len())]));
+                let null = |value: Scalar, random: &mut Random| match random.below(20) {
+                    0 => Scalar::Null(value.data_type()),
+                    _ => value,
+                };
+                let months = i32::try_from(random.below(2)).unwrap();
+                let interval = Scalar::Interval { months, days: 30 - 30 * months, nanos: 0 };
+                vec![
+                    null(Scalar::Varchar(text(&mut random)), &mut random),
+                    null(Scalar::Varbinary(long), &mut random),
+                    null(interval, &mut random),
+                ]
+            })
+            .collect();
+        let mut columns = vec![0, 1, 2];
+        (0..3).for_each(|at| columns.swap(at, random.below(3)));
+        let keys = columns.into_iter().map(|column| random_key(&mut random, column)).collect();
+        let limit = random_limit(&mut random);
+        let spec = SortSpec { input_types: input_types.clone(), keys, limit };
+        check_rows(&spec, seed, &mut random, &rows);
     }
 }
 

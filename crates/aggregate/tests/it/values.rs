@@ -276,7 +276,12 @@ pub(crate) fn compare(left: &Scalar, right: &Scalar) -> Ordering {
         (S::Date(a), S::Date(b)) => a.cmp(b),
         (S::Timestamp(a), S::Timestamp(b)) => a.cmp(b),
         (S::Interval { months, days, nanos }, S::Interval { months: m, days: d, nanos: n }) => {
-            (months, days, nanos).cmp(&(m, d, n))
+            // A month counts as 30 days of 24 hours.
+            let nanos_of = |months: i32, days: i32, nanos: i64| {
+                (i128::from(months) * 30 + i128::from(days)) * 86_400_000_000_000
+                    + i128::from(nanos)
+            };
+            nanos_of(*months, *days, *nanos).cmp(&nanos_of(*m, *d, *n))
         }
         _ => panic!("{left} and {right} are of different types"),
     }
