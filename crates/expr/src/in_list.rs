@@ -19,6 +19,7 @@ use tidemill_record::{DataType, span_nanos};
 
 use crate::hash::{StableHasher, normal_bits};
 use crate::node::Kernel;
+use crate::text_output::tested;
 
 type Set<K> = HashSet<K, BuildHasherDefault<StableHasher>>;
 
@@ -140,12 +141,12 @@ fn primitives<T: ArrowPrimitiveType, K: Hash + Eq + Send + Sync + 'static>(
 }
 
 fn texts(set: Set<Box<[u8]>>, membership: Membership) -> Kernel {
-    Kernel::total(move |v, _| {
+    Kernel::total(move |v, rows| {
         let array = v[0].array().as_string_view();
-        let found = BooleanBuffer::collect_bool(array.len(), |row| {
-            array.is_valid(row) && set.contains(array.value(row).as_bytes())
-        });
-        Ok(finish(&found, array, membership))
+        let found = tested(v, rows, |row| {
+            Ok(Some(array.is_valid(row) && set.contains(array.value(row).as_bytes())))
+        })?;
+        Ok(finish(found.as_boolean().values(), array, membership))
     })
 }
 

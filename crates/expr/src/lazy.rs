@@ -11,6 +11,8 @@ use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::prep_null_mask_filter;
 use arrow_select::interleave::interleave;
 use arrow_select::zip::zip;
+use tidemill_record::recycled::Rows::Among;
+use tidemill_record::recycled::pick;
 
 use crate::node::Node;
 use crate::value::{Failure, Rows, Value};
@@ -116,12 +118,37 @@ fn case(branches: &[(Node, Node)], otherwise: &Node, rows: &Rows<'_>) -> Result<
     if branches.iter().any(is_fallible) || otherwise.is_fallible() {
         return case_by_rows(branches, otherwise, rows);
     }
-    let mut result = otherwise.evaluate(rows)?;
-    for (condition, value) in branches.iter().rev() {
-        let mask = is_true(&truth(condition, rows)?);
-        result = choose(&mask, &value.evaluate(rows)?, &result)?;
+    let row_count = rows.row_count();
+    // The values that some row needs, and which of them each row has.
+    let mut values: Vec<Value> = Vec::with_capacity(branches.len() + 1);
+    let mut places = vec![(0, 0); row_count];
+    let mut open = BooleanBuffer::new_set(row_count);
+    let mut settle = |value: Value, on: &BooleanBuffer| {
+        let at = values.len();
+        on.set_indices().for_each(|row| places[row] = (at, value.index_of(row)));
+        values.push(value);
+    };
+    for (condition, value) in branches {
+        let taken = &open & is_true(&truth(condition, rows)?).values();
+        if taken.count_set_bits() > 0 {
+            settle(value.evaluate(rows)?, &taken);
+            open = &open & &!&taken;
+        }
     }
-    result.into_array(rows.row_count())
+    if open.count_set_bits() > 0 {
+        settle(otherwise.evaluate(rows)?, &open);
+    }
+    let Some(first) = values.first() else {
+        return otherwise.evaluate(rows)?.into_array(row_count);
+    };
+    if values.len() == 1 {
+        return first.clone().into_array(row_count);
+    }
+    let arrays: Vec<&dyn Array> = values.iter().map(|value| &**value.array()).collect();
+    match pick(&arrays, Among(&places)) {
+        Some(picked) => Ok(picked),
+        None => Ok(interleave(&arrays, &places)?),
+    }
 }
 
 fn coalesce(operands: &[Node], rows: &Rows<'_>) -> Result<ArrayRef, Failure> {
