@@ -14,7 +14,8 @@ use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 use super::lines::{Preamble, comment};
 use super::nulls::Nulls;
 use super::record::{self, Ending, Open, RawField, Style};
-use super::structure::{FieldEnd, Run, Structure};
+use super::stops::FieldEnd;
+use super::structure::{Run, Structure};
 use super::{check_options, header, sniff};
 #[cfg(target_arch = "x86_64")]
 use crate::text::lanes::Avx2;

@@ -10,7 +10,7 @@
 //!
 //! Options say how a file departs from that: see [`tidemill_plan::CsvReading`].
 //!
-//! [`structure`] finds where fields end, [`record`] is the careful way through one record, [`lines`] are those that
+//! [`structure`] finds where fields end, [`stops`] lists that, [`record`] is the careful way through one record, [`lines`] are those that
 //! are no records, [`nulls`] are fields without a value, [`header`] matches names, [`decode`] and [`encode`] put it
 //! together, and [`infer`] makes columns of what nobody declared, by the delimiter that [`sniff`] finds.
 
@@ -23,6 +23,7 @@ mod lines;
 mod nulls;
 pub(crate) mod record;
 pub(crate) mod sniff;
+mod stops;
 pub(crate) mod structure;
 
 use tidemill_plan::CsvOptions;

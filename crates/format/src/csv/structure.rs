@@ -15,15 +15,11 @@ use crate::text::lanes::Avx2;
 use crate::text::lanes::{Baseline, Lanes, Level};
 use crate::text::slot::narrow;
 
-/// How far is looked ahead at a time: lists and the text then take a part of L1 only.
-const AHEAD_BYTES: usize = 8 << 10;
-const BLOCK_BYTES: usize = 64;
-/// Positions of one block that are listed without asking whether there are so many.
-const LISTED_FIRST: usize = 8;
+use super::stops::{BLOCK_BYTES, FieldEnd, HAS_DOUBLED, Positions, list};
 
-/// Set in a stop that ends a field within which quotes stand twice. No frame is so long.
-const HAS_DOUBLED: u32 = 1 << 31;
-
+/// How far is looked ahead at a time, if the list of stops does not come to its end before: records are converted
+/// so many at a time that what is done once for them all does not count.
+const AHEAD_BYTES: usize = 32 << 10;
 /// The structure of a frame, as far as it has been looked through.
 pub(crate) struct Structure {
     // Fixed at construction.
@@ -42,7 +38,7 @@ pub(crate) struct Structure {
     doubled: Vec<usize>,
     /// No byte at or behind this one is anything but ASCII, as far as has been looked.
     ascii_from: usize,
-    /// Whether there were quotes, in this look ahead or the one before.
+    /// Whether there were quotes, or it ended within some or behind one, in this look ahead and the one before.
     has_quotes: [bool; 2],
     // Changes with every run.
     /// Newlines among the stops that no record has taken.
@@ -78,81 +74,6 @@ pub(crate) struct Run<'a> {
     pub(crate) ends: &'a [u32],
     /// Whether they are known to be ASCII.
     pub(crate) is_ascii: bool,
-}
-
-/// Where a field ends.
-#[derive(Clone, Copy)]
-pub(crate) struct FieldEnd(u32);
-
-impl FieldEnd {
-    #[inline(always)]
-    pub(crate) fn new(listed: u32) -> Self {
-        Self(listed)
-    }
-
-    /// The delimiter or newline behind it; `u32::MAX >> 1` before the very first field of a frame.
-    #[inline(always)]
-    pub(crate) fn position(self) -> u32 {
-        self.0 & !HAS_DOUBLED
-    }
-
-    /// Where what stands behind it begins.
-    #[inline(always)]
-    pub(crate) fn next(self) -> usize {
-        ((self.0.wrapping_add(1)) & !HAS_DOUBLED) as usize
-    }
-
-    /// Whether quotes stand twice within it.
-    #[inline(always)]
-    pub(crate) fn has_doubled(self) -> bool {
-        self.0 & HAS_DOUBLED != 0
-    }
-}
-
-/// Positions that were found, front to back, the foremost of which are taken.
-struct Positions {
-    /// Those found are the first `count`; what is behind them is room.
-    list: Vec<u32>,
-    count: usize,
-    /// Index of the first that no record has taken, at least 1: there is always one in front of it.
-    cursor: usize,
-}
-
-impl Positions {
-    fn new() -> Self {
-        Self { list: vec![0], count: 1, cursor: 1 }
-    }
-
-    fn clear(&mut self) {
-        (self.count, self.cursor) = (1, 1);
-    }
-
-    /// Those that no record has taken.
-    fn left(&self) -> &[u32] {
-        &self.list[self.cursor..self.count]
-    }
-
-    /// Forgets what is taken, how many that is, and makes room for all bytes of a look ahead.
-    fn make_room(&mut self) -> usize {
-        let taken = self.cursor - 1;
-        self.list.copy_within(self.cursor..self.count, 1);
-        self.count -= taken;
-        self.cursor = 1;
-        let room = self.count + AHEAD_BYTES + BLOCK_BYTES;
-        if self.list.len() < room {
-            self.list.resize(room, 0);
-        }
-        taken
-    }
-
-    /// Steps over all before `position`, and gives them.
-    fn skip_to(&mut self, position: u32) -> &[u32] {
-        let from = self.cursor;
-        while self.cursor < self.count && self.list[self.cursor] & !HAS_DOUBLED < position {
-            self.cursor += 1;
-        }
-        &self.list[from..self.cursor]
-    }
 }
 
 impl Structure {
@@ -219,13 +140,13 @@ impl Structure {
         let before = self.stops.cursor - 1;
         self.stops.list[before] = narrow(start).wrapping_sub(1);
         let ends = &self.stops.list[before..self.regular_end];
-        let end_of = |row: usize| FieldEnd(ends[(row + 1) * field_count]).position() as usize;
+        let end_of = |row: usize| FieldEnd::new(ends[(row + 1) * field_count]).position() as usize;
         let mut row_count = rows_max.min((ends.len() - 1) / field_count);
         if row_count > 0 && end_of(row_count - 1) >= limit {
             row_count = 1 + rows_until(row_count - 1, |row| end_of(row) + 1 >= limit);
         }
         if let Some(mark) = comment {
-            let start_of = |row: usize| FieldEnd(ends[row * field_count]).next();
+            let start_of = |row: usize| FieldEnd::new(ends[row * field_count]).next();
             let is_comment = |row: &usize| begins_comment(&bytes[start_of(*row)..], mark);
             row_count = (0..row_count).find(is_comment).unwrap_or(row_count);
         }
@@ -242,7 +163,7 @@ impl Structure {
             return;
         }
         let skipped = self.stops.skip_to(narrow(position)).iter();
-        let is_newline = |stop: &&u32| bytes[FieldEnd(**stop).position() as usize] == b'\n';
+        let is_newline = |stop: &&u32| bytes[FieldEnd::new(**stop).position() as usize] == b'\n';
         self.newline_count -= skipped.filter(is_newline).count();
         self.regular_end = self.regular_end.max(self.stops.cursor);
     }
@@ -251,7 +172,7 @@ impl Structure {
     #[inline(never)]
     fn find_regular(&mut self, bytes: &[u8], field_count: usize) {
         let left = self.stops.left();
-        let is_newline = |stop: &u32| bytes[FieldEnd(*stop).position() as usize] == b'\n';
+        let is_newline = |stop: &u32| bytes[FieldEnd::new(*stop).position() as usize] == b'\n';
         let (mut row_count, mut has_returns) = (0, false);
         let mut first = 0;
         while let Some(&end) = left.get(first + field_count - 1) {
@@ -260,7 +181,7 @@ impl Structure {
             {
                 break;
             }
-            has_returns |= has_return(bytes, FieldEnd(end).position() as usize);
+            has_returns |= has_return(bytes, FieldEnd::new(end).position() as usize);
             row_count += 1;
             first += field_count;
         }
@@ -285,24 +206,22 @@ impl Structure {
             self.has_quotes = [false, self.has_quotes[0]];
             let end = bytes.len().min(self.seen + AHEAD_BYTES);
             let (blocks, rest) = bytes[self.seen..end].as_chunks::<BLOCK_BYTES>();
+            let blocks_end = self.seen + blocks.len() * BLOCK_BYTES;
             let mut is_ascii = match lanes.level() {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: there is such a value only where the host was found to have all that it takes.
                 Level::Avx2(lanes) => unsafe { self.note_avx2(lanes, bytes, blocks) },
                 Level::Baseline => self.note(Baseline, bytes, blocks, u64::MAX),
             };
-            if !rest.is_empty() && self.before.is_some() {
+            if !rest.is_empty() && self.seen == blocks_end && self.before.is_some() {
                 // What is behind the end is masked off, whatever it would be taken for.
                 let mut padded = [0; BLOCK_BYTES];
                 padded[..rest.len()].copy_from_slice(rest);
                 is_ascii &= self.note(lanes, bytes, &[padded], (1 << rest.len()) - 1);
-                // Nothing comes behind it but another frame.
-            }
-            if self.before.is_some() {
-                self.seen = end;
+                self.seen = self.seen.min(end);
             }
             if !is_ascii {
-                self.ascii_from = end;
+                self.ascii_from = self.seen;
             }
             self.mark_doubled();
         }
@@ -336,18 +255,18 @@ impl Structure {
         blocks: &[[u8; BLOCK_BYTES]],
         valid: u64,
     ) -> bool {
-        let (plain_count, mut is_ascii) = match self.has_quotes {
-            [false, false] => self.note_plain(lanes, blocks, valid),
-            _ => (0, true),
-        };
-        if plain_count < blocks.len() && self.before.is_some() {
-            self.has_quotes[0] = true;
-            is_ascii &= self.note_quoted(lanes, bytes, &blocks[plain_count..], valid);
+        if self.has_quotes != [false; 2] {
+            return self.note_quoted(lanes, bytes, blocks, valid);
         }
-        is_ascii
+        let (plain_count, is_ascii) = self.note_plain(lanes, blocks, valid);
+        if !self.has_quotes[0] {
+            return is_ascii;
+        }
+        self.note_quoted(lanes, bytes, &blocks[plain_count..], valid) && is_ascii
     }
 
-    /// Takes in blocks up to one with a quote, how many that are, and whether they are all ASCII.
+    /// Takes in blocks up to one with a quote, of which it takes note, or as long as there is room; how many that are,
+    /// and whether they are all ASCII.
     #[inline(always)]
     fn note_plain(
         &mut self,
@@ -363,13 +282,14 @@ impl Structure {
         for block in blocks {
             if lanes.contains_or_beyond(block, quote) {
                 if lanes.equal_to(block, quote) & valid != 0 {
+                    self.has_quotes[0] = true;
                     break;
                 }
                 is_ascii &= lanes.is_ascii(block);
             }
+            let Some(room) = found[stop_count..].first_chunk_mut() else { break };
             let newlines = lanes.equal_to(block, b'\n') & valid;
             let stops = newlines | (lanes.equal_to(block, delimiter) & valid);
-            let room = found[stop_count..].first_chunk_mut().expect(ROOM);
             stop_count += list(room, base, stops);
             newline_count += newlines.count_ones() as usize;
             base += narrow(BLOCK_BYTES);
@@ -385,7 +305,7 @@ impl Structure {
         (block_count, is_ascii)
     }
 
-    /// Takes in blocks, up to a quote that ends the look ahead. Whether they are all ASCII.
+    /// Takes in blocks, up to a quote that ends the look ahead or as long as there is room. Whether they are all ASCII.
     #[inline(always)]
     fn note_quoted(
         &mut self,
@@ -399,10 +319,12 @@ impl Structure {
         let found = &mut self.stops.list[self.stops.count..];
         let (mut stop_count, mut newline_count, mut is_ascii) = (0, 0, true);
         let mut base = narrow(self.seen);
-        let mut is_unsure = false;
+        let (mut is_unsure, mut all_quotes) = (false, 0);
         for block in blocks {
+            let Some(room) = found[stop_count..].first_chunk_mut() else { break };
             is_ascii &= lanes.is_ascii(block);
             let quotes = lanes.equal_to(block, quote) & valid;
+            all_quotes |= quotes;
             let newlines = lanes.equal_to(block, b'\n') & valid;
             let delimiters = lanes.equal_to(block, delimiter) & valid;
             let within = lanes.parities(quotes) ^ inside;
@@ -427,7 +349,6 @@ impl Structure {
                 stops &= (1 << known) - 1;
                 base += known;
                 let at = base - known;
-                let room = found[stop_count..].first_chunk_mut().expect(ROOM);
                 let before = stop_count;
                 stop_count += list(room, at, stops);
                 newline_count += (newlines & stops).count_ones() as usize;
@@ -437,13 +358,13 @@ impl Structure {
             if doubled != 0 {
                 note_doubled(doubled, stops, self.stops.count + stop_count, &mut self.doubled);
             }
-            let room = found[stop_count..].first_chunk_mut().expect(ROOM);
             stop_count += list(room, base, stops);
             newline_count += (newlines & stops).count_ones() as usize;
             base += narrow(BLOCK_BYTES);
             inside = (within.cast_signed() >> 63).cast_unsigned();
             (begins, closes) = (stops >> 63, closing >> 63);
         }
+        self.has_quotes[0] |= all_quotes | inside | closes != 0;
         self.before = (!is_unsure).then_some(Before { inside, begins, closes });
         self.stops.count += stop_count;
         self.newline_count += newline_count;
@@ -451,8 +372,6 @@ impl Structure {
         is_ascii
     }
 }
-
-const ROOM: &str = "made before every look ahead";
 
 /// Which of these bytes are carriage returns with a newline behind them.
 #[cold]
@@ -481,34 +400,6 @@ fn note_doubled(mut these: u64, stops: u64, first: usize, places: &mut Vec<usize
         }
         these ^= bit;
     }
-}
-
-/// Lists `base` plus the place of each bit, and says how many there are.
-///
-/// What is written where there are fewer bits than [`LISTED_FIRST`] counts for nothing: a branch for every
-/// bit would be one that cannot be foreseen.
-#[inline(always)]
-fn list(room: &mut [u32; BLOCK_BYTES], base: u32, bits: u64) -> usize {
-    let found = bits.count_ones() as usize;
-    let (first, others) = room.split_at_mut(LISTED_FIRST);
-    let left = write(first, base, bits);
-    if found > LISTED_FIRST {
-        write(&mut others[..found - LISTED_FIRST], base, left);
-    }
-    found
-}
-
-/// Fills `room` with `base` plus the place of each bit, lowest first, and gives the bits that are left.
-#[inline(always)]
-fn write(room: &mut [u32], base: u32, bits: u64) -> u64 {
-    let mut left = bits;
-    for position in room {
-        // SAFETY: a reference can be written to. Volatile, because the compiler would put eight into a
-        // vector first, which takes longer than to store them.
-        unsafe { (&raw mut *position).write_volatile(base + left.trailing_zeros()) };
-        left &= left.wrapping_sub(1);
-    }
-    left
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 
-use arrow_buffer::{ArrowNativeType, NullBufferBuilder};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, NullBufferBuilder};
 use tidemill_plan::TimestampUnit;
 use tidemill_record::Field;
 use tidemill_record::recycled::Room;
@@ -14,6 +14,7 @@ use super::fields::Fields;
 use super::lanes::{Baseline, Lanes};
 use super::misfit::{Misfit, misfit, misfit_of_format, null};
 use super::number::Fault;
+use super::rows::CHUNK_ROWS;
 use super::slot::{Slot, Tag};
 use super::view::{INLINE_BYTES_MAX, inline_view, long_view, view_inside};
 use super::{digits, kinds, literal, time, usual_time};
@@ -92,13 +93,15 @@ impl<'a, F: Fields> Cells<'a, F> {
                 let slot = chunk.fields.slot(row);
                 if slot.is_null() {
                     room.write(T::default());
-                    nulls.append_null(self.nulls, row);
-                    null(self.field, self.misfits, row);
+                    nulls.note(row);
+                    if !self.field.is_nullable {
+                        null(self.field, self.misfits, row);
+                    }
                     continue;
                 }
                 let text = chunk.text(slot);
                 room.write(parse(text, slot.tag()).unwrap_or_else(|fault| {
-                    nulls.append_null(self.nulls, row);
+                    nulls.note(row);
                     let found = (text, fault);
                     misfit_of_format(self.field, self.format, self.misfits, row, found);
                     T::default()
@@ -154,7 +157,7 @@ impl<'a, F: Fields> Cells<'a, F> {
         let slot = self.chunk.fields.slot(row);
         if slot.is_null() {
             room.write(0);
-            nulls.append_null(self.nulls, row);
+            nulls.note(row);
             null(self.field, self.misfits, row);
             return true;
         }
@@ -177,7 +180,7 @@ impl<'a, F: Fields> Cells<'a, F> {
         for row in 0..chunk.fields.row_count() {
             let slot = chunk.fields.slot(row);
             if slot.is_null() {
-                nulls.append_null(self.nulls, row);
+                nulls.note(row);
                 null(self.field, self.misfits, row);
                 views.push(0);
                 continue;
@@ -196,7 +199,7 @@ impl<'a, F: Fields> Cells<'a, F> {
                 }
                 Err(fault) => {
                     out.truncate(start);
-                    nulls.append_null(self.nulls, row);
+                    nulls.note(row);
                     misfit(self.field, self.misfits, row, text, fault);
                     views.push(0);
                 }
@@ -247,22 +250,26 @@ impl<T> Wide<T> for OneByOne {
     }
 }
 
-/// Rows without a value, noted where they are met; those between them cost nothing.
+/// Rows of a chunk without a value, a bit for each that is set.
 #[derive(Default)]
 struct Gaps {
-    /// Rows of the chunk that are noted.
-    noted: usize,
+    words: [u64; CHUNK_ROWS / 64],
 }
 
 impl Gaps {
-    fn append_null(&mut self, nulls: &mut NullBufferBuilder, row: usize) {
-        nulls.append_n_non_nulls(row - self.noted);
-        nulls.append_null();
-        self.noted = row + 1;
+    #[inline(always)]
+    fn note(&mut self, row: usize) {
+        self.words[row / 64] |= 1 << (row % 64);
     }
 
     fn finish(self, nulls: &mut NullBufferBuilder, row_count: usize) {
-        nulls.append_n_non_nulls(row_count - self.noted);
+        if self.words == [0; CHUNK_ROWS / 64] {
+            nulls.append_n_non_nulls(row_count);
+            return;
+        }
+        let valid = self.words.map(|word| !word);
+        let valid = BooleanBuffer::new(Buffer::from_slice_ref(valid), 0, row_count);
+        nulls.append_buffer(&NullBuffer::new(valid));
     }
 }
 

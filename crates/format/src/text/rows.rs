@@ -22,7 +22,7 @@ use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
 use crate::{DecoderSpec, Filtered, FormatError, LeftOut, RowFilter};
 
 /// Records are converted so many at a time, so that their slots stay in L1.
-const CHUNK_ROWS: usize = 256;
+pub(super) const CHUNK_ROWS: usize = 512;
 
 /// The sequential bytes a text decoder works on.
 pub(crate) struct TextFrame {
