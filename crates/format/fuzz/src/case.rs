@@ -94,6 +94,13 @@ impl Case {
         Format::Json(JsonOptions { timestamp_unit: self.unit, layout, ..JsonOptions::default() })
     }
 
+    /// Every second of the needed columns, from the second on or, where there is one alone, that.
+    #[must_use]
+    pub fn filtered_by(&self) -> Vec<usize> {
+        let first = usize::from(self.columns.len() > 1);
+        self.columns.iter().copied().skip(first).step_by(2).collect()
+    }
+
     /// The needed columns.
     pub fn needed(&self) -> impl Iterator<Item = &Field> {
         self.columns.iter().map(|&column| &self.schema.fields[column])

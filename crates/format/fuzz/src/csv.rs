@@ -28,18 +28,23 @@ pub fn check_text(case: &Case, text: &[u8]) {
     let header = match (case.has_header, &records[..]) {
         (true, [first, others @ ..]) => {
             rest = others;
-            names(first).map(Some)
+            names(first, case.reading.escape).map(Some)
         }
         _ => Ok(None),
     };
     let trusted = header.clone().and_then(|header| outcome(case, text, rest, header.as_deref()));
     let header = header.ok().flatten();
     drive::check(case, &case.csv(), text, &trusted, header.as_deref());
+    let read = Case { columns: case.filtered_by(), ..case.clone() };
+    if let (Ok(trusted), Ok(read)) = (trusted, outcome(&read, text, rest, header.as_deref())) {
+        let trusted = drive::wanted(trusted, read);
+        drive::check_filtered(case, &case.csv(), text, &trusted, header.as_deref());
+    }
 }
 
 /// The names that a header spells.
-fn names(header: &Record) -> Result<Vec<String>, String> {
-    if header.is_faulty {
+fn names(header: &Record, escape: Option<u8>) -> Result<Vec<String>, String> {
+    if header.is_faulty || has_bare_return(header, escape) {
         return Err("a faulty header".to_owned());
     }
     let names: Vec<String> = header
@@ -75,7 +80,12 @@ fn outcome(
             Some(header) => {
                 let name = &case.schema.fields[column].name;
                 let exact = header.iter().position(|found| found == name);
-                let folded = || header.iter().position(|found| found.eq_ignore_ascii_case(name));
+                // What is the name of another column in its own right is that.
+                let is_free = |found: &String| {
+                    found.eq_ignore_ascii_case(name)
+                        && !case.schema.fields.iter().any(|field| field.name == *found)
+                };
+                let folded = || header.iter().position(is_free);
                 exact.or_else(folded).ok_or_else(|| format!("no {name}"))
             }
         })
@@ -88,7 +98,10 @@ fn outcome(
         }
         let offset = record.start as u64;
         let count = record.fields.len();
+        // At the end of a text that no newline ends, a carriage return is likely to be meant as one.
+        let is_cut = !text[record.end..].contains(&b'\n') && has_bare_return(record, case.reading.escape);
         let is_whole = !record.is_faulty
+            && !is_cut
             && match case.reading.fields {
                 CsvFields::Strict => count == field_count,
                 CsvFields::Pad => count <= field_count,
@@ -122,6 +135,14 @@ fn values(case: &Case, record: &Record, places: &[usize]) -> Result<Vec<Value>, 
         read.ok_or_else(|| Some(column.name.clone()))
     };
     case.needed().zip(places).map(of_column).collect()
+}
+
+/// Whether a carriage return stands outside of quotes, in a field without an escape.
+fn has_bare_return(record: &Record, escape: Option<u8>) -> bool {
+    let mut bare = record.fields.iter().filter_map(|field| field.bare.as_ref());
+    bare.any(|bare| {
+        bare.contains(&b'\r') && !escape.is_some_and(|escape| bare.contains(&escape))
+    })
 }
 
 fn is_null(field: &Field, data_type: &DataType, reading: &CsvReading) -> bool {

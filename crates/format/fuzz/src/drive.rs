@@ -1,9 +1,12 @@
 //! Plays the reader: lends a text to decoders in frames, and gathers what they make of it.
 
-use arrow_buffer::Buffer;
-use tidemill_format::{Decoder, DecoderSpec, FormatError};
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow_array::ArrayRef;
+use arrow_buffer::{BooleanBuffer, Buffer};
+use tidemill_format::{Decoder, DecoderSpec, FormatError, Judgement, RowFilter};
 use tidemill_plan::Format;
-use tidemill_record::{BadRecord, FrameBytes, Frames, Offset, PartitionId};
+use tidemill_record::{BadRecord, DataType, FrameBytes, Frames, Offset, PartitionId};
 
 use crate::case::Case;
 use crate::value::{self, Value};
@@ -26,6 +29,53 @@ pub struct Outcome {
     pub rows: Vec<(u64, Vec<Value>)>,
     /// The others.
     pub bad: Vec<Bad>,
+    /// Offsets of those that a filter left out.
+    pub rejected: BTreeSet<u64>,
+}
+
+/// Keeps rows by what their values look like; of some it cannot say whether they are wanted.
+struct ByLooks(Vec<DataType>);
+
+/// Whether a row of these values is kept, and whether that is a guess.
+fn looks_wanted(values: &[Value]) -> (bool, bool) {
+    let looks = format!("{values:?}").bytes().fold(7_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    let is_in_doubt = looks % 11 == 0;
+    (looks % 3 == 0 || is_in_doubt, is_in_doubt)
+}
+
+impl RowFilter for ByLooks {
+    fn judge(&mut self, columns: &[ArrayRef], row_count: usize) -> Judgement {
+        let columns: Vec<Vec<Value>> =
+            columns.iter().zip(&self.0).map(|(c, t)| value::decoded(c, t)).collect();
+        assert!(columns.iter().all(|column| column.len() == row_count), "values of each row");
+        let judged: Vec<(bool, bool)> = (0..row_count)
+            .map(|row| columns.iter().map(|column| column[row].clone()).collect::<Vec<_>>())
+            .map(|values| looks_wanted(&values))
+            .collect();
+        Judgement {
+            kept: judged.iter().map(|judged| judged.0).collect::<BooleanBuffer>(),
+            is_in_doubt: judged.iter().any(|judged| judged.1),
+        }
+    }
+}
+
+/// What all records come to where those are left out that are not wanted: `read` is what they come to of the columns
+/// that the filter reads.
+#[must_use]
+pub fn wanted(all: Outcome, read: Outcome) -> Outcome {
+    let kept: BTreeMap<u64, bool> =
+        read.rows.iter().map(|(offset, values)| (*offset, looks_wanted(values).0)).collect();
+    let is_kept = |offset: &u64| kept.get(offset) == Some(&true);
+    let bad = all.bad.into_iter().filter(|bad| is_kept(&bad.offset));
+    let mut bad: Vec<Bad> = bad.chain(read.bad).collect();
+    bad.sort_by_key(|bad| bad.offset);
+    Outcome {
+        rows: all.rows.into_iter().filter(|(offset, _)| is_kept(offset)).collect(),
+        bad,
+        rejected: kept.iter().filter(|(_, kept)| !**kept).map(|(offset, _)| *offset).collect(),
+    }
 }
 
 /// One way to lend a text.
@@ -39,6 +89,7 @@ struct Way {
     batch_rows: usize,
     /// Where a second partition begins; none for 0.
     split: usize,
+    is_filtered: bool,
 }
 
 /// Decodes the text in every way the case names, and holds each against what is trusted.
@@ -54,6 +105,31 @@ pub fn check(
     trusted: &Result<Outcome, String>,
     header: Option<&[String]>,
 ) {
+    check_ways(case, format, text, trusted, header, false);
+}
+
+/// The same with a filter that reads [`Case::filtered_by`], held against what [`wanted`] gives.
+///
+/// # Panics
+/// If one of them differs.
+pub fn check_filtered(
+    case: &Case,
+    format: &Format,
+    text: &[u8],
+    trusted: &Outcome,
+    header: Option<&[String]>,
+) {
+    check_ways(case, format, text, &Ok(trusted.clone()), header, true);
+}
+
+fn check_ways(
+    case: &Case,
+    format: &Format,
+    text: &[u8],
+    trusted: &Result<Outcome, String>,
+    header: Option<&[String]>,
+    is_filtered: bool,
+) {
     let at = |share: &usize| text.len() * share / 0x1_0000;
     let whole = Way {
         is_baseline: false,
@@ -61,6 +137,7 @@ pub fn check(
         is_end_late: false,
         batch_rows: 8192,
         split: 0,
+        is_filtered,
     };
     let pieces = Way {
         cuts: case.cuts.iter().map(at).collect(),
@@ -98,6 +175,7 @@ fn compare(found: &Outcome, trusted: &Outcome, text: &[u8], case: &Case, way: &W
     for (index, (found, trusted)) in found.rows.iter().zip(&trusted.rows).enumerate() {
         assert_eq!(found, trusted, "row {index} (left: found, right: trusted)\n{context}");
     }
+    assert_eq!(found.rejected, trusted.rejected, "left out\n{context}");
     for (found, trusted) in found.bad.iter().zip(&trusted.bad) {
         assert_eq!(found, trusted, "a bad record (left: found, right: trusted)\n{context}");
     }
@@ -130,16 +208,17 @@ fn decode(
     };
     let (mut outcome, mut reasons) = (Outcome::default(), Vec::new());
     let end = if way.split == 0 { u64::MAX } else { way.split as u64 };
-    let next = partition(&spec, text, (0, end), way, &mut outcome, &mut reasons)?;
+    let next = partition(case, &spec, text, (0, end), way, &mut outcome, &mut reasons)?;
     if way.split > 0 && next > 0 {
         let spec = DecoderSpec { csv_header: header, ..spec };
-        partition(&spec, text, (next, u64::MAX), way, &mut outcome, &mut reasons)?;
+        partition(case, &spec, text, (next, u64::MAX), way, &mut outcome, &mut reasons)?;
     }
     Ok((outcome, reasons))
 }
 
 /// Decodes the records that begin in `[start, end)`: where the next one does.
 fn partition(
+    case: &Case,
     spec: &DecoderSpec<'_>,
     text: &[u8],
     (start, end): (usize, u64),
@@ -148,6 +227,14 @@ fn partition(
     reasons: &mut Vec<String>,
 ) -> Result<usize, FormatError> {
     let mut decoder = Decoder::new(spec)?;
+    if way.is_filtered {
+        let columns = case.filtered_by();
+        let types = columns.iter().map(|&column| spec.schema.fields[column].data_type.clone());
+        let filter = Box::new(ByLooks(types.collect()));
+        let place = |column| spec.columns.binary_search(column).expect("it is needed");
+        let places: Vec<usize> = columns.iter().map(place).collect();
+        assert!(decoder.filter_rows(&places, filter), "it can");
+    }
     let mut position = start;
     let late = way.is_end_late.then_some(text.len());
     let ends = way.cuts.iter().copied().chain(late).filter(|&cut| cut >= start);
@@ -166,7 +253,13 @@ fn partition(
             },
         })?;
         let mut bad = Vec::new();
-        while let Some(batch) = decoder.decode(&mut bad)? {
+        loop {
+            let batch = decoder.decode(&mut bad)?;
+            if let Some(filtered) = decoder.take_filtered() {
+                let mut rejected = filtered.rejected.values().iter();
+                assert!(rejected.all(|offset| outcome.rejected.insert(*offset)), "each once");
+            }
+            let Some(batch) = batch else { break };
             assert!((1..=spec.batch_rows).contains(&batch.row_count()), "rows of a batch");
             let types = spec.columns.iter().map(|&column| &spec.schema.fields[column].data_type);
             let columns: Vec<Vec<Value>> =

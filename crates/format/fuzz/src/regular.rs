@@ -192,7 +192,13 @@ pub fn csv(case: &Case, mut dice: Dice<'_>) -> Vec<u8> {
             out.extend((index > 0).then_some(delimiter));
             let mut text = Vec::new();
             style.write(row, &mut sequence, &mut text);
-            if text.iter().any(|byte| [delimiter, quote, b'\n'].contains(byte)) {
+            // Some writers quote everything, some what they like.
+            let is_quoted = match shape.flags & 6 {
+                0 => true,
+                2 => !text.is_empty() && sequence.below(3) == 0,
+                _ => false,
+            };
+            if is_quoted || text.iter().any(|byte| [delimiter, quote, b'\n'].contains(byte)) {
                 out.push(quote);
                 for byte in text {
                     out.extend((byte == quote).then_some(quote));
