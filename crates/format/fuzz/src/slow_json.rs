@@ -55,9 +55,8 @@ fn value_len(tokens: &[Token<'_>]) -> Option<usize> {
                 }
             }
             "}" | "]" => {
-                if open.pop()? != (if token == "}" { "{" } else { "[" }) {
-                    return None;
-                }
+                let counterpart = if token == "}" { "{" } else { "[" };
+                open.pop().filter(|open| *open == counterpart)?;
             }
             ":" | "," if open.is_empty() => return None,
             _ => {}
