@@ -36,7 +36,7 @@ fn update_some(
     results: &mut Vec<Batch>,
 ) -> Result<(), AggregateError> {
     let Some(batch) = rest.pop_front() else { return Ok(()) };
-    let row_count = batch.row_count().min(table.rows_at_once(LEAVING_ROWS));
+    let row_count = batch.row_count().min(table.rows_at_once(CHANGES_AT_ONCE));
     if row_count == batch.row_count() {
         return table.update(&batch, late, results);
     }
@@ -44,6 +44,8 @@ fn update_some(
     table.update(&batch.slice(0, row_count), late, results)
 }
 
+/// Changes that rows given to windows at once cause, about. Each may be of a window of its own, which has a table.
+const CHANGES_AT_ONCE: usize = 1 << 13;
 /// Rows that leave a step while event time passes, before they are written and it goes on.
 const LEAVING_ROWS: usize = 1 << 16;
 /// And batches: windows of few rows have one each.
