@@ -19,6 +19,7 @@ mod gzip_members;
 mod left_out;
 mod lz4_walk;
 mod pace;
+mod part_memory;
 mod path_keys;
 mod pipe;
 mod rotation;

@@ -5,10 +5,10 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use arrow_buffer::Buffer;
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, File, FileIdentity, RtError};
 
+use crate::part_memory::PartMemory;
 use crate::{InputFile, SourceError};
 
 /// What to read of one row group.
@@ -32,6 +32,7 @@ pub struct RowGroupReader {
     groups: std::vec::IntoIter<RowGroupPlan>,
     /// Groups lent so far, and the row number of the next.
     position: u64,
+    memory: PartMemory,
 }
 
 impl RowGroupReader {
@@ -63,7 +64,8 @@ impl RowGroupReader {
             return Err(SourceError::OutOfFile { path, range_end, file_bytes });
         }
         let groups = groups.into_iter();
-        Ok(Self { file: opened, path, identity, partition, groups, position: 0 })
+        let memory = PartMemory::default();
+        Ok(Self { file: opened, path, identity, partition, groups, position: 0, memory })
     }
 
     /// The file.
@@ -91,7 +93,8 @@ impl RowGroupReader {
     /// What reading says; [`RtError::FileChanged`] if somebody changed the file meanwhile.
     ///
     /// # Cost
-    /// Awaits what is not cached, with several reads in flight. Allocates the ranges.
+    /// Awaits what is not cached, with several reads in flight. Bytes are read into the memory of earlier groups,
+    /// where nobody holds that any more.
     pub async fn next_frames(&mut self) -> Result<Polled<Frames>, SourceError> {
         let Some(group) = self.groups.next() else {
             self.check_unchanged()?;
@@ -100,12 +103,13 @@ impl RowGroupReader {
         let mut ranges = Vec::with_capacity(group.ranges.len());
         for range in group.ranges {
             let byte_count = usize::try_from(range.end.saturating_sub(range.start));
-            let mut bytes = vec![0; byte_count.expect("a file that fits memory, on 64 bits")];
+            let byte_count = byte_count.expect("a file that fits memory, on 64 bits");
+            let mut bytes = self.memory.take(byte_count);
             if let Err(source) = self.file.read_exact_at(&mut bytes, range.start).await {
                 self.check_unchanged()?;
                 return Err(self.failure("read", source));
             }
-            ranges.push((range.start, Buffer::from_vec(bytes)));
+            ranges.push((range.start, self.memory.lend(bytes)));
         }
         self.position = group.start_row;
         let start = Offset(group.start_row);

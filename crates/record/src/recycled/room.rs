@@ -128,6 +128,11 @@ impl<T: ArrowNativeType> Room<T> {
         self.len += count;
     }
 
+    /// Forgets all values; their memory stays.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Makes it as long as this. What it gains has any value: that of earlier use, or zero.
     pub fn resize(&mut self, len: usize) {
         if len > self.capacity() {
