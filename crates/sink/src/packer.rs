@@ -22,7 +22,7 @@ const ROOM_BYTES: usize = 32 * 1024;
 /// A gzip header without a name or a time (RFC 1952, section 2.3), made by an unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// About what miniz_oxide takes for a stream.
+/// About what zlib-rs takes for a stream.
 const DEFLATE_BYTES: usize = 400 * 1024;
 
 /// Compresses one member or frame after the other.
@@ -214,7 +214,7 @@ mod tests {
                     out
                 };
                 let whole = pack(text.len());
-                assert!(whole.len() < text.len() / 3);
+                assert!(whole.len() < text.len() / 2, "{codec:?} {level:?} {}", whole.len());
                 assert!(unpacked(codec, &whole) == text, "{codec:?} {level:?}");
                 for piece_bytes in [1_000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1] {
                     assert!(pack(piece_bytes) == whole, "{codec:?} {level:?} {piece_bytes}");
