@@ -219,7 +219,95 @@ def events(rng: Random) -> Kind:
     return Kind(1_000_000, [Column("line", line)])
 
 
+def flows(rng: Random) -> Kind:
+    """Flows of a network: addresses, ports, whole numbers, a time in milliseconds since 1970."""
+    c = Columns(rng)
+    address = lambda: f"'192.168.' || {c.skewed(rng.choice([4, 200]), 2)} || '.' || {c.skewed(255, 1.5)}"
+    columns = [
+        Column("started_ms", f"(1717200000000 + i * {rng.randint(1, 40)} + {c.whole(0, 900)})"),
+        Column("source", address()),
+        Column("target", address()),
+        Column("source_port", c.whole(1_024, 65_535)),
+        Column("target_port", c.skewed(65_535, rng.uniform(3, 8))),
+        Column("protocol", c.one_of(["6", "17", "1"], 3) + "::INT"),
+        Column("packets", c.skewed(10_000, 5)),
+        Column("bytes", c.skewed(90_000_000, 7)),
+        Column("flags", c.null_in(rng.uniform(0, 0.4), c.one_of(["SYN", "ACK", "SYN|ACK", "FIN|ACK", "RST"], 2))),
+    ]
+    for number in range(rng.randint(0, 8)):
+        columns.append(Column(f"counter_{number}", c.whole(0, rng.choice([1, 9, 70_000]))))
+    return Kind(4_000_000, shuffled(rng, columns))
+
+
+def shipments(rng: Random) -> Kind:
+    """Parcels: many columns of few texts each, days, truth values, NULLs for what has not happened yet."""
+    c = Columns(rng)
+    columns = [
+        Column("parcel", "'PX' || printf('%011d', i * 7919 % 99999999977)"),
+        Column("carrier", c.one_of(["DHL", "UPS", "FedEx", "Österreichische Post", "La Poste, Colissimo", "PostNL"], 1.5)),
+        Column("status", c.one_of(["delivered", "in transit", "held at customs", "returned to sender", "lost"], 3)),
+        Column("country", c.one_of("DE FR AT NL PL IT ES SE DK CZ".split(), 2)),
+        Column("city", c.null_in(rng.uniform(0, 0.1), c.one_of([f"{word.title()}{end}" for word in WORDS[:28] for end in ("stadt", "ville", " an der Donau")], 1.5))),
+        Column("shipped_on", f"(DATE '2023-01-01' + {c.skewed(rng.choice([60, 700]), 1)}::INT)"),
+        Column("delivered_on", c.null_in(rng.uniform(0.1, 0.5), f"(DATE '2023-02-01' + {c.skewed(700, 1)}::INT)")),
+        Column("weight", c.decimal(40, 3)),
+        Column("is_insured", f"({c.bits()} % 5 = 0)"),
+        Column("price", c.null_in(rng.uniform(0, 0.2), c.decimal(300, 2))),
+    ]
+    for number in range(rng.randint(3, 9)):
+        columns.append(Column(f"remark_{number}", c.null_in(rng.uniform(0.2, 0.95), c.one_of(WORDS, 2))))
+    return Kind(2_500_000, shuffled(rng, columns))
+
+
+def variants(rng: Random) -> Kind:
+    """Variants of genomes: positions, short and long strings of letters, qualities, a text of `key=value;`."""
+    c = Columns(rng)
+    letters = lambda: c.one_of(["A", "C", "G", "T", "AT", "GCC", "TTAGGG" * rng.randint(1, 9)], 2)
+    columns = [
+        Column("chromosome", "'chr' || (1 + i * 22 // 4000000)"),
+        Column("position", f"(10000 + i * {rng.randint(5, 60)} % 240000000 + {c.whole(0, 4)})"),
+        Column("reference", letters()),
+        Column("alternative", letters()),
+        Column("quality", c.null_in(rng.uniform(0, 0.1), f"({c.unit()} * 3000)::DECIMAL(9, 2)")),
+        Column("filter", c.one_of(["PASS", "LowQual", "q10;s50", "."], 2)),
+        Column("info", f"'AC=' || {c.skewed(5_000, 4)} || ';AF=' || ({c.unit()})::DECIMAL(9, 5) || ';TYPE=' || {c.one_of(['snp', 'ins', 'del', 'complex'], 2)} || ';DP=' || {c.whole(1, 900)}"),
+    ]
+    return Kind(2_500_000, shuffled(rng, columns), is_one_file=True)
+
+
+def chats(rng: Random) -> Kind:
+    """Messages of chats as JSON: Unicode, escapes, lists, members that come and go."""
+    c = Columns(rng)
+    said = c.words([*WORDS, "\U0001f600", "\U0001f680\U0001f680", "ありがとう", "path\\to", "<b>"], 1, 18)
+    line = (
+        f"'{{\"room\":\"' || {c.one_of([f'room-{word}' for word in WORDS[:30]], 2)} || '\",\"sender\":' || {c.skewed(rng.choice([20_000, 300_000]), 1.6)}"
+        f" || ',\"sent\":' || (1717200000 + i // {rng.randint(5, 90)}) || ',\"text\":' || to_json({said})"
+        f" || CASE WHEN {c.unit()} < {rng.uniform(0.1, 0.6):.2f} THEN ',\"mentions\":[' || {c.skewed(900, 2)} || ', ' || {c.skewed(900, 2)} || ']' ELSE '' END"
+        f" || CASE WHEN {c.unit()} < {rng.uniform(0.1, 0.6):.2f} THEN ',\"edited\":' || {c.one_of(['true', 'false'])} ELSE '' END"
+        f" || ',\"score\":' || {c.short_number(50)} || '}}'"
+    )
+    return Kind(1_500_000, [Column("line", line)])
+
+
+def bids(rng: Random) -> Kind:
+    """Bids of an auction house: many auctions and bidders, prices, channels, times in order."""
+    c = Columns(rng)
+    columns = [
+        Column("auction", c.skewed(rng.choice([50_000, 600_000]), rng.uniform(1, 2))),
+        Column("bidder", c.skewed(rng.choice([10_000, 400_000]), rng.uniform(1, 3))),
+        Column("price", c.decimal(100_000, 2)),
+        Column("channel", c.one_of(["Google", "Facebook", "Baidu", "Apple", "channel-" + str(rng.randint(1, 9_999))], 1.3)),
+        Column("url", f"'https://auctions.example/' || {c.one_of(WORDS)} || '/item.htm?query=' || {c.whole(1, 9_999)}"),
+        Column("placed", c.time("2024-07-01 00:00:00", rng.choice([100, 10_000]), 0)),
+        Column("extra", c.words(WORDS, 1, 6)),
+    ]
+    return Kind(4_000_000, shuffled(rng, columns), is_one_file=True)
+
+
 KINDS = {
     function.__name__: function
-    for function in (rides, web, sensors, notes, customers, keys, ticks, doubles, messages, services, events)
+    for function in (
+        *(rides, web, sensors, notes, customers, keys, ticks, doubles, messages, services, events),
+        *(flows, shipments, variants, chats, bids),
+    )
 }
