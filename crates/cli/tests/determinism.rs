@@ -503,3 +503,41 @@ fn small_files_that_follow_each_other_are_read_as_files_of_their_own() {
         "{letters}"
     );
 }
+
+/// Rows of many small files share the files that are written, and stand there in the order of their files.
+#[test]
+fn what_small_files_have_is_written_together() {
+    const FILES: usize = 600;
+    let host = Host::new();
+    let lines = |file: usize| format!("{file},first\n{file},second\n");
+    for file in 0..FILES {
+        host.write(&format!("data/{file:03}.csv"), format!("n,t\n{}", lines(file)));
+    }
+    let write = |to: &str, flags: &[&str]| {
+        let script =
+            format!("COPY (SELECT n, t FROM 'data/*.csv' WHERE n <> 5) TO '{to}' (FORMAT csv);");
+        let arguments = ["run", "--quiet", "-e", script.as_str()];
+        host.tidemill(&[&arguments[..], flags].concat()).succeeds();
+    };
+    let expected: String = (0..FILES).filter(|&file| file != 5).map(lines).collect();
+    for (to, flags) in [
+        ("one", &["--cores", "1"][..]),
+        ("two", &["--cores", "2", "--batch-rows", "1"]),
+        ("std", &["--runtime", "std", "--batch-rows", "7"]),
+    ] {
+        write(&format!("{to}/"), flags);
+        let mut files: Vec<_> =
+            fs::read_dir(host.path(to)).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert!(files.len() < 10, "{files:?}");
+        let written: String = files
+            .iter()
+            .map(|file| fs::read_to_string(file).unwrap())
+            .map(|text| text.strip_prefix("n,t\n").unwrap().to_owned())
+            .collect();
+        assert_eq!(written, expected, "{to}");
+        write(&format!("{to}.csv"), flags);
+        let one = fs::read_to_string(host.path(&format!("{to}.csv"))).unwrap();
+        assert_eq!(one, format!("n,t\n{expected}"), "{to}");
+    }
+}

@@ -22,6 +22,9 @@ use crate::inputs::ScanInputs;
 use crate::printed::{PrintedQuery, PrintingWriter};
 use crate::register::{BatchSink, RegisteredWriter};
 
+/// Files that are read each by a pipeline of its own where rows go to files; of more, small ones are read together.
+const SERIES_MAX: usize = 512;
+
 /// What all pipelines of a fragment have in common.
 pub(crate) struct Alike {
     pub(crate) query: String,
@@ -163,18 +166,23 @@ impl Alike {
             }
             Ok(input)
         };
-        let are_whole_files = of_files && self.are_alike_throughout();
+        let are_whole_files = of_files && self.are_alike_throughout(of.partitions.len());
         let planned = self.planned(weights, idle_timeout, false, input);
         Ok(Planned { is_chained: are_whole_files, ..planned })
     }
 
     /// Whether nothing that a pipeline does or holds asks where one partition ends and the next begins.
-    fn are_alike_throughout(&self) -> bool {
+    fn are_alike_throughout(&self, partition_count: usize) -> bool {
         let is_of_rows = |stage: &Stage| {
             matches!(stage, Stage::Filter(_) | Stage::Compute(_) | Stage::Project(_))
         };
-        matches!(&self.outputs, Outputs::Seal(merge) if !merge.is_by_event_time())
-            && self.stages.iter().all(is_of_rows)
+        let is_alike = match &self.outputs {
+            Outputs::Seal(merge) => !merge.is_by_event_time(),
+            // Few files leave one each; of a row group of Parquet or a batch of Arrow for each of very many nobody has any use.
+            Outputs::File { .. } => partition_count > SERIES_MAX,
+            _ => false,
+        };
+        is_alike && self.stages.iter().all(is_of_rows)
     }
 
     /// The one pipeline that gathers what others have sealed.
