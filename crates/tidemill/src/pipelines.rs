@@ -151,7 +151,9 @@ impl Alike {
             }
         }
         drop(inputs);
-        let of_files = of.claims.is_none() && of.partitions.iter().all(Partition::is_of_file);
+        let are_whole_files = of.claims.is_none()
+            && of.partitions.iter().all(Partition::is_of_file)
+            && self.are_alike_throughout(of.partitions.len());
         let ready = Mutex::new(ready);
         let input = move |alike: &Self, place: usize| {
             let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +168,6 @@ impl Alike {
             }
             Ok(input)
         };
-        let are_whole_files = of_files && self.are_alike_throughout(of.partitions.len());
         let planned = self.planned(weights, idle_timeout, false, input);
         Ok(Planned { is_chained: are_whole_files, ..planned })
     }
