@@ -1,5 +1,6 @@
 //! The decoder of whichever format.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tidemill_plan::Format;
@@ -43,6 +44,25 @@ pub struct Decoder {
     kind: Kind,
 }
 
+/// A part of the input that a decoder has begun with, and of which it needs some bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedPart {
+    /// File position of its first byte.
+    pub start: u64,
+    /// All of its bytes: so long a buffer is to be lent. What is not wanted of it may have any value.
+    pub byte_count: usize,
+    /// File positions of the bytes that are wanted, ascending and disjoint.
+    pub ranges: Vec<Range<u64>>,
+}
+
+impl WantedPart {
+    /// How many bytes are wanted.
+    #[must_use]
+    pub fn read_bytes(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
+}
+
 /// One per format.
 enum Kind {
     Csv(Box<CsvDecoder>),
@@ -79,11 +99,26 @@ impl Decoder {
         Ok(Self { kind: Kind::Parquet(Box::new(ParquetDecoder::new(spec, footer)?)) })
     }
 
-    /// Makes a decoder for the messages of the Arrow file with this footer, each lent as
-    /// `FrameBytes::RowGroup` of one range, in the order of [`ArrowFooter::messages`].
+    /// Makes a decoder for messages of the Arrow file with this footer ([`ArrowFooter::messages_of`]); the first
+    /// record batch begins with row `start_row` of the file. Of each message its head is lent, as
+    /// `FrameBytes::RowGroup` of one range and with the message's place as its index, and then, in the same shape, what
+    /// [`Self::wanted`] says.
     #[must_use]
-    pub fn for_arrow_file(spec: &DecoderSpec<'_>, footer: &ArrowFooter) -> Self {
-        Self { kind: Kind::Arrow(Box::new(ArrowDecoder::of_messages(spec, footer))) }
+    pub fn for_arrow_file(
+        spec: &DecoderSpec<'_>,
+        footer: Arc<ArrowFooter>,
+        start_row: u64,
+    ) -> Self {
+        Self { kind: Kind::Arrow(Box::new(ArrowDecoder::of_messages(spec, footer, start_row))) }
+    }
+
+    /// What is to be lent next, where what has been lent says so: the body of an Arrow message.
+    #[must_use]
+    pub fn wanted(&mut self) -> Option<WantedPart> {
+        match &mut self.kind {
+            Kind::Arrow(decoder) => decoder.wanted(),
+            Kind::Csv(_) | Kind::Json(_) | Kind::Parquet(_) | Kind::Lines(_) => None,
+        }
     }
 
     /// Leaves out rows from now on that the filter does not keep, before the rest of their columns is decoded.

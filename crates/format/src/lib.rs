@@ -25,11 +25,11 @@ mod row_filter;
 mod shown;
 mod text;
 
-pub use arrow::footer::{ArrowFooter, ParsedArrowFooter};
+pub use arrow::footer::{ArrowFooter, MessagePlace, ParsedArrowFooter};
 pub use arrow::to_sql_type;
 pub use csv::cut::record_start_within;
 pub use csv::header::CsvHead;
-pub use decoder::{Decoder, DecoderSpec};
+pub use decoder::{Decoder, DecoderSpec, WantedPart};
 pub use encoder::Encoder;
 pub use error::FormatError;
 pub use folders::Folders;

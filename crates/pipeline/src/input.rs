@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tidemill_aggregate::Gathering;
-use tidemill_format::{Decoder, DecoderSpec, Filtered, LeftOut};
+use tidemill_format::{Decoder, DecoderSpec, Filtered, LeftOut, MessagePlace};
 use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_rt::{Waiting, Wake};
@@ -120,12 +120,16 @@ impl Input {
                 let added = added_to(&groups.file)?;
                 Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
             }
-            InputSpec::Messages(MessageInput { file, footer }) => {
-                let decoder = Decoder::for_arrow_file(&file.decoder_spec(spec.batch_rows), &footer);
-                let messages = footer.messages().enumerate();
-                let plan =
-                    |(index, place)| RowGroupPlan { index, start_row: 0, ranges: vec![place] };
-                let plans = messages.map(plan).collect();
+            InputSpec::Messages(MessageInput { file, footer, batches, start_row }) => {
+                // Their heads; what of their bodies is wanted these say.
+                let plan = |(index, place): (usize, MessagePlace)| RowGroupPlan {
+                    index,
+                    start_row: 0,
+                    ranges: vec![place.start..place.head_end],
+                };
+                let plans = footer.messages_of(batches).map(plan).collect();
+                let decoder_spec = file.decoder_spec(spec.batch_rows);
+                let decoder = Decoder::for_arrow_file(&decoder_spec, footer, start_row);
                 let reader =
                     RowGroupReader::open(spec.backend, &file.file, spec.partition, plans).await?;
                 let reader = FileReader::RowGroups(reader);
@@ -449,11 +453,31 @@ impl ByteInput {
                         self.row_groups += 1;
                     }
                     self.decoder.begin(frames)?;
+                    self.take_wanted().await?;
                     self.is_decoding = true;
                 }
                 Polled::NotReady => return Ok(Polled::NotReady),
                 Polled::Ended => return Ok(Polled::Ended),
             }
         }
+    }
+
+    /// Reads what the decoder needs of the part that it has begun with.
+    async fn take_wanted(&mut self) -> Result<(), PipelineError> {
+        let (Some(part), FileReader::RowGroups(reader)) = (self.decoder.wanted(), &mut self.reader)
+        else {
+            return Ok(());
+        };
+        let (bytes, bytes_max) = (part.read_bytes(), self.group_bytes_max);
+        if bytes > bytes_max {
+            return Err(PipelineError::InputTooLarge { bytes, bytes_max });
+        }
+        let begun = self.read_time.map(|_| Instant::now());
+        let frames = reader.next_part(part.start, part.byte_count, &part.ranges).await?;
+        if let (Some(read_time), Some(begun)) = (&mut self.read_time, begun) {
+            *read_time += begun.elapsed();
+        }
+        self.bytes_in += bytes;
+        Ok(self.decoder.begin(frames)?)
     }
 }

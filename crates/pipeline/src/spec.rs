@@ -116,12 +116,16 @@ pub struct RowGroupInput {
     pub footer: Arc<Footer>,
 }
 
-/// All messages of one Arrow file.
+/// Record batches of one Arrow file, with the dictionaries that they need.
 pub struct MessageInput {
     /// The file, and how its records decode.
     pub file: FileInput,
     /// The file's footer, which says where they stand.
     pub footer: Arc<ArrowFooter>,
+    /// Which of them.
+    pub batches: Range<usize>,
+    /// Row number of the first row of the first of them within the file.
+    pub start_row: u64,
 }
 
 /// A file and how its records decode.

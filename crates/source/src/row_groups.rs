@@ -1,10 +1,12 @@
-//! The needed byte ranges of a Parquet file, one row group at a time.
+//! The needed byte ranges of a Parquet file, one row group at a time, or of an Arrow file, message by message.
 //!
-//! Knows nothing of Parquet: the ranges come from the footer, which `format` reads.
+//! Knows nothing of either: the ranges come from the footer, which `format` reads, and of the body of a message from
+//! its head.
 
 use std::ops::Range;
 use std::path::PathBuf;
 
+use arrow_buffer::Buffer;
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, File, FileIdentity, RtError};
 
@@ -30,8 +32,10 @@ pub struct RowGroupReader {
     identity: FileIdentity,
     partition: PartitionId,
     groups: std::vec::IntoIter<RowGroupPlan>,
-    /// Groups lent so far, and the row number of the next.
+    /// Row number of the first row of the group lent last.
     position: u64,
+    /// The group lent last, by its index.
+    index: usize,
     memory: PartMemory,
 }
 
@@ -65,7 +69,7 @@ impl RowGroupReader {
         }
         let groups = groups.into_iter();
         let memory = PartMemory::default();
-        Ok(Self { file: opened, path, identity, partition, groups, position: 0, memory })
+        Ok(Self { file: opened, path, identity, partition, groups, position: 0, index: 0, memory })
     }
 
     /// The file.
@@ -102,19 +106,53 @@ impl RowGroupReader {
         };
         let mut ranges = Vec::with_capacity(group.ranges.len());
         for range in group.ranges {
-            let byte_count = usize::try_from(range.end.saturating_sub(range.start));
-            let byte_count = byte_count.expect("a file that fits memory, on 64 bits");
-            let mut bytes = self.memory.take(byte_count);
-            if let Err(source) = self.file.read_exact_at(&mut bytes, range.start).await {
+            let bytes = self.read(range.start, bytes_in(&range), &[range.clone()]).await?;
+            ranges.push((range.start, bytes));
+        }
+        (self.position, self.index) = (group.start_row, group.index);
+        Ok(Polled::Ready(self.frames(ranges)))
+    }
+
+    /// Lends `byte_count` bytes from `start` on, of which only some ranges of the file are read: what belongs to the
+    /// group lent last, and was not known before.
+    ///
+    /// # Errors
+    /// As [`Self::next_frames`].
+    ///
+    /// # Panics
+    /// If a range lies outside.
+    pub async fn next_part(
+        &mut self,
+        start: u64,
+        byte_count: usize,
+        ranges: &[Range<u64>],
+    ) -> Result<Frames, SourceError> {
+        let bytes = self.read(start, byte_count, ranges).await?;
+        Ok(self.frames(vec![(start, bytes)]))
+    }
+
+    fn frames(&self, ranges: Vec<(u64, Buffer)>) -> Frames {
+        let (index, start) = (self.index, Offset(self.position));
+        let bytes = FrameBytes::RowGroup { index, start, ranges };
+        Frames { partition: self.partition, bytes }
+    }
+
+    async fn read(
+        &mut self,
+        start: u64,
+        byte_count: usize,
+        ranges: &[Range<u64>],
+    ) -> Result<Buffer, SourceError> {
+        let mut room = self.memory.take(byte_count);
+        for range in ranges {
+            let first = usize::try_from(range.start - start).expect("a byte of the part");
+            let bytes = &mut room[first..first + bytes_in(range)];
+            if let Err(source) = self.file.read_exact_at(bytes, range.start).await {
                 self.check_unchanged()?;
                 return Err(self.failure("read", source));
             }
-            ranges.push((range.start, self.memory.lend(bytes)));
         }
-        self.position = group.start_row;
-        let start = Offset(group.start_row);
-        let bytes = FrameBytes::RowGroup { index: group.index, start, ranges };
-        Ok(Polled::Ready(Frames { partition: self.partition, bytes }))
+        Ok(self.memory.lend(room))
     }
 
     fn check_unchanged(&self) -> Result<(), SourceError> {
@@ -128,4 +166,9 @@ impl RowGroupReader {
     fn failure(&self, operation: &'static str, source: std::io::Error) -> SourceError {
         SourceError::Io { path: self.path.clone(), operation, source }
     }
+}
+
+fn bytes_in(range: &Range<u64>) -> usize {
+    let byte_count = usize::try_from(range.end.saturating_sub(range.start));
+    byte_count.expect("a file that fits memory, on 64 bits")
 }

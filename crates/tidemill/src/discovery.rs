@@ -23,7 +23,7 @@ use tidemill_source::{
 
 use crate::Error;
 use crate::file_columns::{FileTerms, fixed_columns};
-use crate::footers::{arrow_footer, at, read_footer};
+use crate::footers::{arrow_footer, arrow_starts, at, read_footer};
 use crate::register::RegisteredSource;
 use crate::splits::{cut_between_records, cut_evenly, keep_together};
 
@@ -80,7 +80,7 @@ pub(crate) enum Partition {
     TextRange(Box<TextRange>),
     /// Consecutive row groups of a Parquet file.
     RowGroups(Box<RowGroups>),
-    /// An Arrow file that cannot be read from front to back.
+    /// Record batches of an Arrow file that is read by its footer.
     Messages(Box<Messages>),
     /// In the place of files of which the query keeps nothing.
     Nothing,
@@ -107,13 +107,17 @@ pub(crate) struct RowGroups {
     footer: Option<Arc<Footer>>,
 }
 
-/// An Arrow file, and where its messages stand.
+/// Consecutive record batches of an Arrow file.
 pub(crate) struct Messages {
     pub(crate) file: InputFile,
-    pub(crate) footer: Arc<ArrowFooter>,
+    /// Which of them, and the number of their first row; `None` of all.
+    pub(crate) batches: Option<(Range<usize>, u64)>,
+    footer: Option<Arc<ArrowFooter>>,
+    /// Bytes that they take.
+    byte_count: u64,
 }
 
-/// Of more Parquet files than this footers are read again when their turn comes, and not kept.
+/// Of more Parquet or Arrow files than this footers are read again when their turn comes, and not kept.
 const FOOTERS_KEPT_MAX: usize = 64;
 
 impl RowGroups {
@@ -129,6 +133,24 @@ impl RowGroups {
     }
 }
 
+impl Messages {
+    /// The file's footer.
+    ///
+    /// # Errors
+    /// As [`arrow_footer`], where it is not kept; and where the file is not what it was.
+    pub(crate) fn footer(&self) -> Result<Arc<ArrowFooter>, Error> {
+        if let Some(footer) = &self.footer {
+            return Ok(Arc::clone(footer));
+        }
+        let changed = || {
+            let reason = "it has another footer than when it was found".to_owned();
+            let (what, position) = ("Arrow file".to_owned(), self.file.byte_count);
+            at(&self.file, FormatError::Corrupt { what, position, reason })
+        };
+        arrow_footer(&self.file)?.map(Arc::new).ok_or_else(changed)
+    }
+}
+
 impl Partition {
     /// Bytes to read, or rows to make: only ratios within a job matter.
     pub(crate) fn weight(&self) -> u64 {
@@ -139,7 +161,7 @@ impl Partition {
             }
             // What its columns take is known only by who has chosen them.
             Self::RowGroups(part) => part.file.byte_count,
-            Self::Messages(part) => part.file.byte_count,
+            Self::Messages(part) => part.byte_count,
             Self::Generator(source) => {
                 source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
             }
@@ -332,12 +354,29 @@ fn discover_files(
                 };
                 Ok(ranges.into_iter().map(part).collect())
             }
-            Format::Arrow(_) => Ok(vec![match arrow_footer(&file)? {
-                Some(footer) => {
-                    Partition::Messages(Box::new(Messages { file, footer: Arc::new(footer) }))
-                }
-                None => Partition::Text(file),
-            }]),
+            Format::Arrow(_) => {
+                let Some(footer) = arrow_footer(&file)? else {
+                    return Ok(vec![Partition::Text(file)]);
+                };
+                let wanted =
+                    if may_split { splits(file.byte_count, options.splits).len() } else { 1 };
+                // Rows are numbered by who knows how many stand before.
+                let starts = if wanted > 1 { arrow_starts(&file, &footer)? } else { None };
+                let footer = Arc::new(footer);
+                let cut =
+                    cut_evenly(footer.batch_count(), if starts.is_some() { wanted } else { 1 });
+                let part = |batches: Range<usize>| {
+                    let places = &footer.batches()[batches.clone()];
+                    let byte_count = places.iter().map(|place| place.end - place.start).sum();
+                    let start = |starts: &Vec<u64>| {
+                        (batches.clone(), starts.get(batches.start).copied().unwrap_or(0))
+                    };
+                    let batches = starts.as_ref().map(start);
+                    let (file, footer) = (file.clone(), keeps_footers.then(|| Arc::clone(&footer)));
+                    Partition::Messages(Box::new(Messages { file, batches, footer, byte_count }))
+                };
+                Ok(cut.into_iter().map(part).collect())
+            }
             _ => Ok(vec![Partition::Text(file)]),
         }
     };

@@ -65,8 +65,13 @@ pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
     }
 }
 
-/// The footer of an Arrow file that cannot be read from front to back; `None` of one that can, of streams, and of
-/// what is damaged, which says so when it is read.
+/// Record batches of an Arrow file whose rows are counted to cut it, at most.
+const COUNTED_BATCHES_MAX: usize = 4096;
+/// Bytes of the head of a message that is looked at for that, at most.
+const HEAD_BYTES_MAX: u64 = 1 << 20;
+
+/// The footer of an Arrow file that is read by it: where it lists all there is, or where the file cannot be read from
+/// front to back. `None` of others, of streams, and of what is damaged, which say so when they are read.
 pub(crate) fn arrow_footer(input: &InputFile) -> Result<Option<ArrowFooter>, Error> {
     if input.pipe().is_some() || input.compression != Compression::None {
         return Ok(None);
@@ -81,12 +86,37 @@ pub(crate) fn arrow_footer(input: &InputFile) -> Result<Option<ArrowFooter>, Err
         let tail = ends.tail(wanted)?;
         match ArrowFooter::parse(&tail, input.byte_count) {
             Ok(ParsedArrowFooter::Whole(footer)) => {
-                return Ok((!footer.is_a_stream(&head)).then_some(footer));
+                let reads_by_it = footer.lists_all(&head) || !footer.is_a_stream(&head);
+                return Ok(reads_by_it.then_some(footer));
             }
             Ok(ParsedArrowFooter::NeedsTail { byte_count }) => wanted = byte_count,
             Err(_) => return Ok(None),
         }
     }
+}
+
+/// The number of the first row of each record batch; `None` where there are very many of them, or a message is not what
+/// the footer says, which is found as it is read.
+pub(crate) fn arrow_starts(
+    input: &InputFile,
+    footer: &ArrowFooter,
+) -> Result<Option<Vec<u64>>, Error> {
+    if footer.batch_count() > COUNTED_BATCHES_MAX {
+        return Ok(None);
+    }
+    let mut ends = Ends::open(input)?;
+    let (mut starts, mut row) = (Vec::with_capacity(footer.batch_count()), 0_u64);
+    for place in footer.batches() {
+        let head_bytes = place.head_end - place.start;
+        if head_bytes > HEAD_BYTES_MAX {
+            return Ok(None);
+        }
+        let head = ends.read(place.start, head_bytes)?;
+        let Some(row_count) = ArrowFooter::row_count(&head) else { return Ok(None) };
+        starts.push(row);
+        row = row.saturating_add(row_count);
+    }
+    Ok(Some(starts))
 }
 
 /// Refuses a head that is of something else than the format, by name.

@@ -1,7 +1,6 @@
 //! What each partition of a scan reads.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use tidemill_format::parquet::Footer;
 use tidemill_pipeline::{
@@ -60,8 +59,13 @@ impl ScanInputs<'_> {
                 (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
             }
             Partition::Messages(part) => {
-                let (file, footer) = (self.file_input(&part.file)?, Arc::clone(&part.footer));
-                (InputSpec::Messages(MessageInput { file, footer }), partition.weight())
+                let (file, footer) = (self.file_input(&part.file)?, part.footer()?);
+                let (batches, start_row) = match &part.batches {
+                    Some((batches, start_row)) => (batches.clone(), *start_row),
+                    None => (0..footer.batch_count(), 0),
+                };
+                let input = MessageInput { file, footer, batches, start_row };
+                (InputSpec::Messages(input), partition.weight())
             }
             Partition::Generator(options) => {
                 let options = (**options).clone();

@@ -3,7 +3,10 @@
 //! Everything is consumed as it comes, at whatever byte frames are cut, or message by message where a file is read
 //! by its footer; offsets are row numbers.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Schema};
 
 use super::convert::Conversion;
@@ -11,7 +14,7 @@ use super::footer::ArrowFooter;
 use super::members::{flattened, member};
 use super::messages::Messages;
 use super::values::Found;
-use crate::{DecoderSpec, FormatError, LeftOut, lost};
+use crate::{DecoderSpec, FormatError, LeftOut, WantedPart, lost};
 
 /// Of wider results whole messages are decoded: `arrow-ipc` looks for each column among all that are
 /// wanted.
@@ -27,8 +30,15 @@ pub(crate) struct ArrowDecoder {
     is_union: bool,
     // Changes with the stream.
     messages: Messages,
-    /// Frames are messages, each whole; otherwise bytes of a stream, cut anywhere.
-    are_messages: bool,
+    /// Of a file that is read by it: frames are heads and bodies of messages in turn, and else bytes of a stream, cut
+    /// anywhere.
+    footer: Option<Arc<ArrowFooter>>,
+    /// What is wanted of the body of the message at hand.
+    wanted: Option<WantedPart>,
+    /// Its head has come.
+    is_begun: bool,
+    /// Its body.
+    body: Option<Buffer>,
     conversion: Option<Conversion>,
     /// For each needed column, its place in the record batches, and the way on from there.
     places: Vec<(usize, Vec<usize>)>,
@@ -47,7 +57,10 @@ impl ArrowDecoder {
             is_inferred: spec.is_inferred,
             is_union: spec.is_union,
             messages: Messages::new(usize::MAX),
-            are_messages: false,
+            footer: None,
+            wanted: None,
+            is_begun: false,
+            body: None,
             conversion: None,
             places: Vec::new(),
             left_out: Vec::new(),
@@ -56,10 +69,15 @@ impl ArrowDecoder {
         }
     }
 
-    /// Of a file that is read by its footer, message after message.
-    pub(crate) fn of_messages(spec: &DecoderSpec<'_>, footer: &ArrowFooter) -> Self {
+    /// Of a file that is read by its footer, message after message; the first record batch begins with this row of
+    /// the file.
+    pub(crate) fn of_messages(
+        spec: &DecoderSpec<'_>,
+        footer: Arc<ArrowFooter>,
+        start_row: u64,
+    ) -> Self {
         let messages = Messages::behind(footer.arrow_schema().clone());
-        Self { messages, are_messages: true, ..Self::new(spec) }
+        Self { messages, footer: Some(footer), row_count: start_row, ..Self::new(spec) }
     }
 
     pub(crate) fn limit_parts(&mut self, bytes_max: usize) {
@@ -67,15 +85,23 @@ impl ArrowDecoder {
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
-        match frames.bytes {
-            FrameBytes::Sequential { bytes, start, is_last, .. } if !self.are_messages => {
+        match (frames.bytes, &self.footer) {
+            (FrameBytes::Sequential { bytes, start, is_last, .. }, None) => {
                 self.messages.begin(bytes, start.0, is_last);
                 Ok(())
             }
-            FrameBytes::RowGroup { mut ranges, .. } if self.are_messages && ranges.len() == 1 => {
+            (FrameBytes::RowGroup { index, mut ranges, .. }, Some(footer)) if ranges.len() == 1 => {
                 let (start, bytes) = ranges.remove(0);
-                // Nothing of a message stands elsewhere.
-                self.messages.begin(bytes, start, true);
+                if std::mem::take(&mut self.is_begun) {
+                    self.body = Some(bytes);
+                    return Ok(());
+                }
+                let end = footer.message(index).map_or(0, |place| place.end);
+                if self.conversion.is_none() {
+                    self.match_columns()?;
+                }
+                self.wanted = Some(self.messages.begin_message(&bytes, start, end)?);
+                self.is_begun = true;
                 Ok(())
             }
             _ => Err(FormatError::Frames {
@@ -85,12 +111,17 @@ impl ArrowDecoder {
         }
     }
 
+    /// What is to be lent next, of a message whose head has come.
+    pub(crate) fn wanted(&mut self) -> Option<WantedPart> {
+        self.wanted.take()
+    }
+
     pub(crate) fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
     pub(crate) fn consumed(&self) -> u64 {
-        if self.are_messages { 0 } else { self.messages.consumed() as u64 }
+        if self.footer.is_some() { 0 } else { self.messages.consumed() as u64 }
     }
 
     pub(crate) fn decode(
@@ -106,7 +137,12 @@ impl ArrowDecoder {
                     return Ok(Some(batch));
                 }
             }
-            match self.messages.next_batch()? {
+            let next = match (&self.footer, self.body.take()) {
+                (None, _) => self.messages.next_batch()?,
+                (Some(_), Some(body)) => self.messages.end_body(body)?,
+                (Some(_), None) => None,
+            };
+            match next {
                 Some(rows) => self.rows = Some((rows, 0)),
                 None => return Ok(None),
             }

@@ -1,9 +1,11 @@
-//! The footer of an Arrow file, for files that cannot be read from front to back.
+//! The footer of an Arrow file, by which messages are read one by one.
 //!
 //! Spec: Apache Arrow columnar format, "IPC File Format". A file is a stream between a magic and a footer, but
 //! its dictionaries may stand behind the record batches that use them, and polars writes its schema without the
 //! frame of a message. Such a file is read as the stream that its footer describes: the schema, every
-//! dictionary, every record batch.
+//! dictionary, every record batch. So is one whose footer lists all that stands between its schema and itself,
+//! because then only the bytes of needed columns are read, and several partitions read ranges of its record batches;
+//! what a footer leaves out is found by who reads from front to back.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,8 +41,21 @@ pub enum ParsedArrowFooter {
 pub struct ArrowFooter {
     schema: SchemaRef,
     /// Where its messages stand, in the order of the footer.
-    dictionaries: Vec<Range<u64>>,
-    batches: Vec<Range<u64>>,
+    dictionaries: Vec<MessagePlace>,
+    batches: Vec<MessagePlace>,
+    /// Where itself begins.
+    start: u64,
+}
+
+/// Where a message of an Arrow file stands, in bytes of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessagePlace {
+    /// Its first byte.
+    pub start: u64,
+    /// Where its head, the metadata, ends and its body begins.
+    pub head_end: u64,
+    /// Behind its last byte.
+    pub end: u64,
 }
 
 impl ArrowFooter {
@@ -85,17 +100,60 @@ impl ArrowFooter {
         }
         let schema = try_fb_to_schema(schema).map_err(|error| format!("its footer: {error}"))?;
         let place = |block: &Block| {
-            let length = i64::from(block.metaDataLength()).checked_add(block.bodyLength())?;
             let start = u64::try_from(block.offset()).ok()?;
-            let end = start.checked_add(u64::try_from(length).ok()?)?;
-            (start < end && end <= footer_start).then_some(start..end)
+            let head_end = start.checked_add(u64::try_from(block.metaDataLength()).ok()?)?;
+            let end = head_end.checked_add(u64::try_from(block.bodyLength()).ok()?)?;
+            let is_within = start < head_end && end <= footer_start;
+            is_within.then_some(MessagePlace { start, head_end, end })
         };
         let nowhere = "its footer lists messages where none can be";
         let dictionaries = footer.dictionaries().into_iter().flatten().map(place);
         let dictionaries = dictionaries.collect::<Option<_>>().ok_or(nowhere)?;
         let batches = footer.recordBatches().into_iter().flatten().map(place);
         let batches = batches.collect::<Option<_>>().ok_or(nowhere)?;
-        Ok(Self { schema: Arc::new(schema), dictionaries, batches })
+        Ok(Self { schema: Arc::new(schema), dictionaries, batches, start: footer_start })
+    }
+
+    /// Whether its messages are all that stands between the schema and itself, so that reading by it leaves nothing
+    /// out. `head` is the head of the file; where it is shorter than the schema's message, that cannot be told.
+    #[must_use]
+    pub fn lists_all(&self, head: &[u8]) -> bool {
+        let Some(mut end) = schema_end(head) else { return false };
+        let mut places: Vec<MessagePlace> = self.messages().collect();
+        places.sort_unstable_by_key(|place| place.start);
+        for place in places {
+            if place.start != end {
+                return false;
+            }
+            end = place.end;
+        }
+        // What ends a stream, of either length, or nothing.
+        matches!(self.start.checked_sub(end), Some(0 | 4 | 8))
+    }
+
+    /// How many record batches there are.
+    #[must_use]
+    pub fn batch_count(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Where the record batches stand.
+    #[must_use]
+    pub fn batches(&self) -> &[MessagePlace] {
+        &self.batches
+    }
+
+    /// The rows of a record batch, by the head of its message; `None` where that is none.
+    #[must_use]
+    pub fn row_count(head: &[u8]) -> Option<u64> {
+        let (prefix, rest) = head.split_first_chunk::<4>()?;
+        let (length, rest) = match prefix {
+            [0xff, 0xff, 0xff, 0xff] => rest.split_first_chunk::<4>()?,
+            length => (length, rest),
+        };
+        let metadata = rest.get(..u32::from_le_bytes(*length) as usize)?;
+        let message = arrow_ipc::root_as_message(metadata).ok()?;
+        u64::try_from(message.header_as_record_batch()?.length()).ok()
     }
 
     /// Whether the file with this head can be read from front to back: its schema is a message, and its
@@ -109,9 +167,30 @@ impl ArrowFooter {
         is_in_order && begins_with_message(head)
     }
 
-    /// Where the messages stand in the order in which they are to be read.
-    pub fn messages(&self) -> impl Iterator<Item = Range<u64>> {
-        self.dictionaries.iter().chain(&self.batches).cloned()
+    /// Where the messages stand in the order in which they are to be read: all dictionaries, then the record
+    /// batches.
+    pub fn messages(&self) -> impl Iterator<Item = MessagePlace> {
+        self.dictionaries.iter().chain(&self.batches).copied()
+    }
+
+    /// Where the message of this place among all stands.
+    pub(crate) fn message(&self, index: usize) -> Option<MessagePlace> {
+        let of_batches = || self.batches.get(index - self.dictionaries.len());
+        self.dictionaries.get(index).or_else(of_batches).copied()
+    }
+
+    /// The messages that some of the record batches need, those included, each with its place among all.
+    ///
+    /// # Panics
+    /// If there are not so many batches.
+    pub fn messages_of(
+        &self,
+        batches: Range<usize>,
+    ) -> impl Iterator<Item = (usize, MessagePlace)> {
+        let first = self.dictionaries.len();
+        assert!(batches.end <= self.batches.len(), "batches of this file");
+        let wanted = first + batches.start..first + batches.end;
+        self.messages().enumerate().filter(move |(at, _)| *at < first || wanted.contains(at))
     }
 
     /// The SQL schema of its columns; those that no SQL type holds are left out.
@@ -137,6 +216,21 @@ impl ArrowFooter {
     pub(crate) fn arrow_schema(&self) -> &SchemaRef {
         &self.schema
     }
+}
+
+/// Where the message of the schema ends, by the head of a file.
+fn schema_end(head: &[u8]) -> Option<u64> {
+    let mut rest = head.strip_prefix(FILE_MAGIC)?;
+    while let Some(behind) = rest.strip_prefix(&[0; FILE_MAGIC.len()]) {
+        rest = behind;
+    }
+    let start = head.len() - rest.len();
+    let (prefix, rest) = rest.split_first_chunk::<4>()?;
+    let (length, prefix_bytes) = match prefix {
+        [0xff, 0xff, 0xff, 0xff] => (rest.first_chunk::<4>()?, 8),
+        length => (length, 4),
+    };
+    Some((start + prefix_bytes) as u64 + u64::from(u32::from_le_bytes(*length)))
 }
 
 /// Whether a message stands behind the magic and what pads it, as far as that can be told from so many bytes.

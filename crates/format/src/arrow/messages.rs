@@ -11,9 +11,10 @@ use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader, MetadataVer
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::framing::{Framing, Part};
+use super::needed::Needed;
 use super::trailer::Trailer;
-use crate::FormatError;
 use crate::caught::caught;
+use crate::{FormatError, WantedPart};
 
 /// What a file begins with, padded to 8 bytes; a stream does not.
 pub(super) const FILE_MAGIC: &[u8] = b"ARROW1\0\0";
@@ -53,6 +54,8 @@ pub(crate) struct Messages {
     dictionary_bytes: usize,
     /// Bytes of the record batch given out last, decompressed.
     batch_bytes: usize,
+    /// Of the message at hand, what of its body is wanted; `None` of all.
+    needed: Option<Needed>,
     framing: Framing,
     /// Where the message at hand starts.
     message_start: u64,
@@ -81,6 +84,7 @@ impl Messages {
             dictionaries: HashMap::new(),
             dictionary_bytes: 0,
             batch_bytes: 0,
+            needed: None,
             framing: Framing::START,
             message_start: 0,
             metadata: Vec::new(),
@@ -97,6 +101,73 @@ impl Messages {
     /// The messages of a file whose schema its footer has given, without whatever stands before them.
     pub(crate) fn behind(schema: SchemaRef) -> Self {
         Self { schema: Some(schema), head: Head::Past, ..Self::new(usize::MAX) }
+    }
+
+    /// Takes the head of a message of a file that is read by its footer, and says what of its body is wanted: of a
+    /// record batch the needed columns. The message ends at byte `end` of the file.
+    ///
+    /// # Errors
+    /// [`FormatError::Corrupt`] where that is no message of so many bytes, [`FormatError::TooLarge`].
+    pub(crate) fn begin_message(
+        &mut self,
+        head: &Buffer,
+        start: u64,
+        end: u64,
+    ) -> Result<WantedPart, FormatError> {
+        (self.start, self.position, self.message_start) = (start, 0, start);
+        let (prefix, rest) = head.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+        let (length, rest) = match prefix {
+            [0xff, 0xff, 0xff, 0xff] => rest.split_first_chunk::<4>().unwrap_or((&[0; 4], &[])),
+            // Before version 5 of the format a message began with its length.
+            length => (length, rest),
+        };
+        let metadata = usize::try_from(u32::from_le_bytes(*length)).ok();
+        let metadata = metadata.filter(|&length| length > 0).and_then(|length| rest.get(..length));
+        let Some(metadata) = metadata else {
+            return Err(self.corrupt("its footer lists a message where none is".to_owned()));
+        };
+        self.metadata.clear();
+        self.metadata.extend_from_slice(metadata);
+        let outcome = caught(|| self.wanted_of(start + head.len() as u64, end));
+        outcome.unwrap_or_else(|| Err(self.corrupt("a message contradicts itself".to_owned())))
+    }
+
+    /// What is wanted of the body that starts at this byte of the file.
+    fn wanted_of(&mut self, start: u64, end: u64) -> Result<WantedPart, FormatError> {
+        let message = self.message()?;
+        let body_bytes = u64::try_from(message.bodyLength()).ok();
+        let Some(body_bytes) = body_bytes.filter(|bytes| *bytes <= end.saturating_sub(start))
+        else {
+            return Err(self.corrupt("a message is longer than its footer says".to_owned()));
+        };
+        let needed = match (message.header_as_record_batch(), &self.schema, &self.projection) {
+            (Some(batch), Some(schema), Some(columns)) => {
+                Needed::of(batch, schema, message.version(), columns, body_bytes)
+            }
+            _ => None,
+        };
+        // Where buffers are not as they should be, the whole message is looked at, and says why.
+        let whole = vec![0..body_bytes];
+        let ranges = needed.as_ref().map_or(&whole, |needed| &needed.ranges);
+        let ranges = ranges.iter().filter(|range| !range.is_empty());
+        let ranges = ranges.map(|range| start + range.start..start + range.end).collect();
+        let byte_count = usize::try_from(body_bytes)
+            .map_err(|_| self.corrupt("a message longer than memory".to_owned()))?;
+        let part = WantedPart { start, byte_count, ranges };
+        self.needed = needed;
+        self.refuse_large(usize::try_from(part.read_bytes()).unwrap_or(usize::MAX))?;
+        Ok(part)
+    }
+
+    /// Takes the body of that message, of which the wanted bytes are there; a record batch, if it is one.
+    ///
+    /// # Errors
+    /// As [`Self::next_batch`].
+    pub(crate) fn end_body(&mut self, body: Buffer) -> Result<Option<RecordBatch>, FormatError> {
+        match self.end_message(body)? {
+            Step::Batch(rows) => Ok(Some(rows)),
+            Step::Part => Ok(None),
+        }
     }
 
     /// From now on a message may take so many bytes.
@@ -386,7 +457,13 @@ impl Messages {
             return Err(self.corrupt("a compression that is not known".to_owned()));
         }
         let mut whole: usize = 0;
-        for buffer in batch.buffers().into_iter().flatten() {
+        let all = batch.buffers().into_iter().flatten().enumerate();
+        let needed = self.needed.as_ref();
+        // Of the others nothing is there.
+        let is_needed = |at: &usize| {
+            needed.is_none_or(|needed| needed.buffers.iter().any(|place| place.contains(at)))
+        };
+        for (_, buffer) in all.filter(|(at, _)| is_needed(at)) {
             let Some(bytes) = within(body, buffer) else {
                 return Err(self.corrupt("a buffer lies outside of its message".to_owned()));
             };
@@ -400,7 +477,10 @@ impl Messages {
             whole = whole.saturating_add(declared);
         }
         self.refuse_large(whole)?;
-        Ok(if compression.is_some() { whole } else { body.len() })
+        let read = needed.map_or(body.len() as u64, |needed| {
+            needed.ranges.iter().map(|range| range.end - range.start).sum()
+        });
+        Ok(if compression.is_some() { whole } else { usize::try_from(read).unwrap_or(usize::MAX) })
     }
 
     /// If nothing follows, holds the end to what has to stand there.

@@ -74,13 +74,24 @@ fn by_footer(bytes: &[u8]) -> Result<Decoded, FormatError> {
         is_inferred: false,
         is_union: false,
     };
-    let mut decoder = Decoder::for_arrow_file(&spec, &footer);
+    let mut decoder = Decoder::for_arrow_file(&spec, Arc::new(footer.clone()), 0);
     let (mut batches, mut bad) = (Vec::new(), Vec::new());
     for (index, place) in footer.messages().enumerate() {
-        let message = &bytes[place.start as usize..place.end as usize];
-        let ranges = vec![(place.start, Buffer::from(message))];
-        let bytes = FrameBytes::RowGroup { index, start: Offset(0), ranges };
-        decoder.begin(Frames { partition: PartitionId(0), bytes })?;
+        let frames = |start: u64, bytes: Buffer| {
+            let ranges = vec![(start, bytes)];
+            let bytes = FrameBytes::RowGroup { index, start: Offset(0), ranges };
+            Frames { partition: PartitionId(0), bytes }
+        };
+        let head = &bytes[place.start as usize..place.head_end as usize];
+        decoder.begin(frames(place.start, Buffer::from(head)))?;
+        let part = decoder.wanted().expect("a message has a body");
+        // Nothing else is there.
+        let mut body = vec![0xa5; part.byte_count];
+        for range in part.ranges {
+            let of_body = (range.start - part.start) as usize..(range.end - part.start) as usize;
+            body[of_body].copy_from_slice(&bytes[range.start as usize..range.end as usize]);
+        }
+        decoder.begin(frames(part.start, Buffer::from_vec(body)))?;
         while let Some(batch) = decoder.decode(&mut bad)? {
             batches.push(batch);
         }
