@@ -8,7 +8,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{read_dictionary, read_record_batch};
 use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader, MetadataVersion};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 
 use super::framing::{Framing, Part};
 use super::needed::Needed;
@@ -49,6 +49,8 @@ pub(crate) struct Messages {
     schema: Option<SchemaRef>,
     /// The columns that are wanted, once the schema is known; `None` wants all.
     projection: Option<Vec<usize>>,
+    /// The schema of those alone.
+    projected: Option<Schema>,
     /// The values of dictionaries met so far, by their number.
     dictionaries: HashMap<i64, ArrayRef>,
     dictionary_bytes: usize,
@@ -56,6 +58,10 @@ pub(crate) struct Messages {
     batch_bytes: usize,
     /// Of the message at hand, what of its body is wanted; `None` of all.
     needed: Option<Needed>,
+    /// It is a dictionary that no wanted column has.
+    is_unneeded: bool,
+    /// Messages are read by the footer of a file, which says where they are.
+    is_by_footer: bool,
     framing: Framing,
     /// Where the message at hand starts.
     message_start: u64,
@@ -81,10 +87,13 @@ impl Messages {
             message_bytes_max,
             schema: None,
             projection: None,
+            projected: None,
             dictionaries: HashMap::new(),
             dictionary_bytes: 0,
             batch_bytes: 0,
             needed: None,
+            is_unneeded: false,
+            is_by_footer: false,
             framing: Framing::START,
             message_start: 0,
             metadata: Vec::new(),
@@ -100,7 +109,8 @@ impl Messages {
 
     /// The messages of a file whose schema its footer has given, without whatever stands before them.
     pub(crate) fn behind(schema: SchemaRef) -> Self {
-        Self { schema: Some(schema), head: Head::Past, ..Self::new(usize::MAX) }
+        let is_by_footer = true;
+        Self { schema: Some(schema), head: Head::Past, is_by_footer, ..Self::new(usize::MAX) }
     }
 
     /// Takes the head of a message of a file that is read by its footer, and says what of its body is wanted: of a
@@ -140,6 +150,16 @@ impl Messages {
         else {
             return Err(self.corrupt("a message is longer than its footer says".to_owned()));
         };
+        let dictionary = message.header_as_dictionary_batch().zip(self.projected.as_ref());
+        let is_unneeded = dictionary.is_some_and(|(dictionary, schema)| {
+            #[expect(deprecated, reason = "arrow-ipc itself finds dictionaries by it")]
+            let fields = schema.fields_with_dict_id(dictionary.id());
+            fields.is_empty()
+        });
+        if is_unneeded {
+            self.is_unneeded = true;
+            return Ok(WantedPart { start, byte_count: 0, ranges: Vec::new() });
+        }
         let needed = match (message.header_as_record_batch(), &self.schema, &self.projection) {
             (Some(batch), Some(schema), Some(columns)) => {
                 Needed::of(batch, schema, message.version(), columns, body_bytes)
@@ -164,6 +184,9 @@ impl Messages {
     /// # Errors
     /// As [`Self::next_batch`].
     pub(crate) fn end_body(&mut self, body: Buffer) -> Result<Option<RecordBatch>, FormatError> {
+        if std::mem::take(&mut self.is_unneeded) {
+            return Ok(None);
+        }
         match self.end_message(body)? {
             Step::Batch(rows) => Ok(Some(rows)),
             Step::Part => Ok(None),
@@ -191,6 +214,7 @@ impl Messages {
 
     /// Wants only these columns of the record batches from now on, in this order.
     pub(crate) fn project(&mut self, columns: Vec<usize>) {
+        self.projected = self.schema.as_ref().and_then(|schema| schema.project(&columns).ok());
         self.projection = Some(columns);
     }
 
@@ -385,9 +409,18 @@ impl Messages {
                 let schema = self.known_schema()?;
                 let data = batch.data().ok_or_else(no_header)?;
                 self.check_batch(data, body)?;
+                let before = self.dictionaries.get(&batch.id()).cloned();
                 let dictionaries = &mut self.dictionaries;
                 let outcome = read_dictionary(body, batch, &schema, dictionaries, &version);
                 outcome.map_err(|source| self.refused(source))?;
+                // All dictionaries of a file are read before its record batches.
+                let is_another = |before| Some(&before) != self.dictionaries.get(&batch.id());
+                if self.is_by_footer && !batch.isDelta() && before.is_some_and(is_another) {
+                    return Err(self.corrupt(
+                        "a dictionary is replaced, which only a stream may do; write it as a stream"
+                            .to_owned(),
+                    ));
+                }
                 let sizes = self.dictionaries.values().map(|values| values.get_array_memory_size());
                 self.dictionary_bytes = sizes.sum();
                 if let Some(trailer) = &mut self.trailer {
