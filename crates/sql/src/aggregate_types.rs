@@ -102,7 +102,9 @@ impl ExprBinder<'_, '_, '_> {
         };
         let argument = match &to {
             // Exact sums and averages work on the numbers as they are.
-            Some(_) if found.is_numeric() && matches!(function, F::Sum | F::Avg) => argument.expr,
+            Some(_) if is_summed_as_it_is(&found) && matches!(function, F::Sum | F::Avg) => {
+                argument.expr
+            }
             Some(DataType::Double) => self.double(argument, upper)?,
             Some(to) => self.adapt(argument, to, upper)?,
             None => argument.expr,
@@ -117,6 +119,7 @@ impl ExprBinder<'_, '_, '_> {
                 self.check_ordered(&argument, upper)?;
                 found
             }
+            F::Sum | F::Avg if found == DataType::Interval => found,
             F::BitAnd | F::BitOr | F::BitXor if !found.is_integer() => {
                 let message = format!("{upper} takes integers, but this is {found}");
                 return self.session.fail(argument.span, message);
@@ -158,7 +161,7 @@ impl ExprBinder<'_, '_, '_> {
 
     fn check_ordered(&mut self, argument: &Expr, upper: &str) -> Bind<()> {
         let found = &argument.data_type;
-        if is_ordered(found) && *found != DataType::Interval {
+        if is_ordered(found) {
             return Ok(());
         }
         let message = format!("{upper}: values of {found} have no order");
@@ -282,6 +285,11 @@ impl ExprBinder<'_, '_, '_> {
 }
 
 /// The type of a sum; see [`AggregateFunction::Sum`].
+/// Whether sums and averages take the values of a type without a cast.
+fn is_summed_as_it_is(argument: &DataType) -> bool {
+    argument.is_numeric() || *argument == DataType::Interval
+}
+
 fn sum_type(argument: &DataType) -> DataType {
     match argument {
         DataType::Decimal { scale, .. } => DataType::Decimal { precision: 38, scale: *scale },

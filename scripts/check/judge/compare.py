@@ -9,7 +9,7 @@ multisets.
 import json
 import math
 import struct
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -99,12 +99,19 @@ def json_value(value, kind):
     if kind.endswith("[]"):
         return [json_value(item, kind[:-2]) for item in value]
     is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-    wanted = bool if kind == "BOOLEAN" else str if kind in ("VARCHAR", "DATE", "TIMESTAMP") else None
+    wanted = bool if kind == "BOOLEAN" else str if kind in ("VARCHAR", "DATE", "TIMESTAMP", "INTERVAL") else None
     if wanted and not isinstance(value, wanted) or (wanted is None and not is_number and not kind.startswith("DECIMAL")):
         raise Mismatch(f"JSON {value!r} stands for a {kind}")
     if isinstance(value, bool):
         return value
     return value_of(str(value), kind)
+
+
+def span_of(text):
+    """A span of hours and less, `-00:16:40.5`."""
+    hours, minutes, seconds = text.removeprefix("-").split(":")
+    span = timedelta(hours=int(hours), minutes=int(minutes), microseconds=int(Decimal(seconds) * 1_000_000))
+    return -span if text.startswith("-") else span
 
 
 def value_of(text, kind):
@@ -122,6 +129,8 @@ def value_of(text, kind):
             return date.fromisoformat(text)
         if kind.startswith("TIMESTAMP"):
             return datetime.fromisoformat(text)
+        if kind == "INTERVAL":
+            return span_of(text)
         return int(text)
     except (ValueError, KeyError, ArithmeticError):
         raise Mismatch(f"{text!r} is no {kind}") from None

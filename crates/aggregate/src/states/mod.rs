@@ -23,6 +23,7 @@ pub(crate) mod rank;
 pub(crate) mod seen_values;
 pub(crate) mod shape;
 pub(crate) mod sketch;
+pub(crate) mod spans;
 pub(crate) mod string_agg;
 pub(crate) mod sum;
 pub(crate) mod texts;

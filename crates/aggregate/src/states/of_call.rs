@@ -7,7 +7,7 @@ use super::ordered::OrderKey;
 use super::texts::{Texts, Which};
 use super::{
     array_agg, avg, best, bits, count, distinct, first_last, hyper_log_log, min_max, mode, ordered,
-    pairs, percentile, product, shape, sketch, string_agg, sum, variance,
+    pairs, percentile, product, shape, sketch, spans, string_agg, sum, variance,
 };
 use crate::state::{Accumulator, Build, Cells, State};
 
@@ -161,6 +161,8 @@ pub(crate) fn accumulator_of<B: Build>(
     use AggregateFunction as F;
     match (function, arguments) {
         (F::Count, _) => Some(build.build(count::Count, result)),
+        (F::Sum, [DataType::Interval]) => Some(spans::state::<false, _>(build, result)),
+        (F::Avg, [DataType::Interval]) => Some(spans::state::<true, _>(build, result)),
         (F::Sum, [argument]) => sum::state(build, argument, result),
         (F::Avg, [argument]) => avg::state(build, argument, result),
         (F::Min | F::BoolAnd, [argument]) => min_max::state::<false, _>(build, argument, result),

@@ -35,7 +35,6 @@ pub(crate) fn one_of(
 ) -> Option<Box<dyn State>> {
     let place = OneOf { fraction: Fraction::of(fraction), is_descending };
     Some(match argument {
-        DataType::Interval => return None,
         DataType::Boolean => Cells::boxed(Quantile::<Truth>(place, PhantomData), result),
         DataType::Varchar | DataType::Varbinary => {
             Cells::boxed(Quantile::<Bytes>(place, PhantomData), result)

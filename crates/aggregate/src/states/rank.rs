@@ -41,6 +41,12 @@ impl Ranked for IntervalMonthDayNano {
     fn rank(&self, other: &Self) -> Ordering {
         span_nanos(*self).cmp(&span_nanos(*other))
     }
+
+    #[inline]
+    fn bits_rank(&self, other: &Self) -> Ordering {
+        let parts = |span: &Self| (span.months, span.days, span.nanoseconds);
+        parts(self).cmp(&parts(other))
+    }
 }
 
 macro_rules! ranked_float {
