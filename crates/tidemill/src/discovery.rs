@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use tidemill_expr::Context;
-use tidemill_format::parquet::Footer;
-use tidemill_format::{ArrowFooter, CsvHead, FormatError, json_layout};
+use tidemill_format::{CsvHead, FormatError, json_layout};
 use tidemill_plan::{
     Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, JsonLayout, Metadata,
     Partitioning, Scan, SequenceSource, SourceConnector, SourceDef,
@@ -22,10 +21,11 @@ use tidemill_source::{
 };
 
 use crate::Error;
+use crate::columnar::{Cutting, Messages, RowGroups};
 use crate::file_columns::{FileTerms, fixed_columns};
-use crate::footers::{arrow_footer, arrow_starts, at, read_footer};
+use crate::footers::at;
 use crate::register::RegisteredSource;
-use crate::splits::{cut_between_records, cut_evenly, keep_together};
+use crate::splits::{cut_between_records, keep_together};
 
 /// Of more files than these none is cut into splits: there are partitions enough.
 const FILES_SPLIT_MAX: usize = 16;
@@ -61,6 +61,17 @@ impl Looking<'_> {
     /// The conditions of each scan that are the same for all records of a file.
     fn file_terms(&self) -> Vec<FileTerms<'_>> {
         self.scans.iter().map(|scan| FileTerms::of(scan, self.context)).collect()
+    }
+
+    /// For each scan the columns that it needs of the records.
+    fn needed(&self) -> Vec<Vec<&str>> {
+        let scans = self.scans.iter().copied();
+        let of_scan = |scan| {
+            let (columns, _) = Scan::recorded_and_metadata(scan);
+            let fields = &scan.source.schema.fields;
+            columns.iter().map(|&column| fields[column].name.as_str()).collect()
+        };
+        scans.map(of_scan).collect()
     }
 
     /// Whether some scan numbers the rows of a file, which only who reads all of it can.
@@ -100,56 +111,8 @@ pub(crate) struct TextRange {
     pub(crate) csv_header: Option<Vec<String>>,
 }
 
-/// Consecutive row groups of a Parquet file.
-pub(crate) struct RowGroups {
-    pub(crate) file: InputFile,
-    pub(crate) groups: Range<usize>,
-    footer: Option<Arc<Footer>>,
-}
-
-/// Consecutive record batches of an Arrow file.
-pub(crate) struct Messages {
-    pub(crate) file: InputFile,
-    /// Which of them, and the number of their first row; `None` of all.
-    pub(crate) batches: Option<(Range<usize>, u64)>,
-    footer: Option<Arc<ArrowFooter>>,
-    /// Bytes that they take.
-    byte_count: u64,
-}
-
 /// Of more Parquet or Arrow files than this footers are read again when their turn comes, and not kept.
 const FOOTERS_KEPT_MAX: usize = 64;
-
-impl RowGroups {
-    /// The file's footer.
-    ///
-    /// # Errors
-    /// As [`read_footer`], where it is not kept.
-    pub(crate) fn footer(&self) -> Result<Arc<Footer>, Error> {
-        match &self.footer {
-            Some(footer) => Ok(Arc::clone(footer)),
-            None => read_footer(&self.file).map(Arc::new),
-        }
-    }
-}
-
-impl Messages {
-    /// The file's footer.
-    ///
-    /// # Errors
-    /// As [`arrow_footer`], where it is not kept; and where the file is not what it was.
-    pub(crate) fn footer(&self) -> Result<Arc<ArrowFooter>, Error> {
-        if let Some(footer) = &self.footer {
-            return Ok(Arc::clone(footer));
-        }
-        let changed = || {
-            let reason = "it has another footer than when it was found".to_owned();
-            let (what, position) = ("Arrow file".to_owned(), self.file.byte_count);
-            at(&self.file, FormatError::Corrupt { what, position, reason })
-        };
-        arrow_footer(&self.file)?.map(Arc::new).ok_or_else(changed)
-    }
-}
 
 impl Partition {
     /// Bytes to read, or rows to make: only ratios within a job matter.
@@ -295,7 +258,12 @@ fn discover_files(
     let may_split =
         looking.may_split && (is_one_file || (files.len() <= FILES_SPLIT_MAX && !is_declared));
     let file_count = files.len();
-    let keeps_footers = files.len() <= FOOTERS_KEPT_MAX;
+    let cutting = Cutting {
+        may_split,
+        requested: options.splits,
+        needed: looking.needed(),
+        keeps_footers: files.len() <= FOOTERS_KEPT_MAX,
+    };
     let has_guessed_cuts = Cell::new(false);
     let as_partitions = |file: InputFile| -> Result<Vec<Partition>, Error> {
         if options.follow && file.compression != Compression::None {
@@ -309,17 +277,7 @@ fn discover_files(
             return Ok(vec![from_latest(&file, &options.format)?]);
         }
         match &options.format {
-            Format::Parquet => {
-                let footer = Arc::new(read_footer(&file)?);
-                let wanted =
-                    if may_split { splits(file.byte_count, options.splits).len() } else { 1 };
-                let cut = cut_evenly(footer.row_groups().len(), wanted).into_iter();
-                let part = |groups| {
-                    let (file, footer) = (file.clone(), keeps_footers.then(|| Arc::clone(&footer)));
-                    Partition::RowGroups(Box::new(RowGroups { file, groups, footer }))
-                };
-                Ok(cut.map(part).collect())
-            }
+            Format::Parquet => cutting.parquet(&file),
             format
                 if format.is_text()
                     && may_split
@@ -355,27 +313,8 @@ fn discover_files(
                 Ok(ranges.into_iter().map(part).collect())
             }
             Format::Arrow(_) => {
-                let Some(footer) = arrow_footer(&file)? else {
-                    return Ok(vec![Partition::Text(file)]);
-                };
-                let wanted =
-                    if may_split { splits(file.byte_count, options.splits).len() } else { 1 };
-                // Rows are numbered by who knows how many stand before.
-                let starts = if wanted > 1 { arrow_starts(&file, &footer)? } else { None };
-                let footer = Arc::new(footer);
-                let cut =
-                    cut_evenly(footer.batch_count(), if starts.is_some() { wanted } else { 1 });
-                let part = |batches: Range<usize>| {
-                    let places = &footer.batches()[batches.clone()];
-                    let byte_count = places.iter().map(|place| place.end - place.start).sum();
-                    let start = |starts: &Vec<u64>| {
-                        (batches.clone(), starts.get(batches.start).copied().unwrap_or(0))
-                    };
-                    let batches = starts.as_ref().map(start);
-                    let (file, footer) = (file.clone(), keeps_footers.then(|| Arc::clone(&footer)));
-                    Partition::Messages(Box::new(Messages { file, batches, footer, byte_count }))
-                };
-                Ok(cut.into_iter().map(part).collect())
+                let by_footer = cutting.arrow(&file)?;
+                Ok(by_footer.unwrap_or_else(|| vec![Partition::Text(file)]))
             }
             _ => Ok(vec![Partition::Text(file)]),
         }
@@ -535,7 +474,7 @@ pub(crate) fn read_head(
 
 #[cfg(test)]
 mod tests {
-    use super::{cut_evenly, keep_together};
+    use super::keep_together;
 
     #[test]
     fn what_stands_before_the_records_is_not_cut() {
@@ -545,12 +484,5 @@ mod tests {
             assert_eq!((ranges.len(), ranges[0].start), (expected, 0), "{end}");
             assert!(ranges.is_sorted_by(|before, after| before.end == after.start));
         }
-    }
-
-    #[test]
-    fn row_groups_are_cut_into_consecutive_ranges() {
-        assert_eq!(cut_evenly(5, 2), [0..2, 2..5]);
-        assert_eq!(cut_evenly(1, 8).first(), Some(&(0..1)));
-        assert_eq!(cut_evenly(0, 4).first(), Some(&(0..0)));
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use tidemill_format::parquet::{Footer, ParsedFooter};
-use tidemill_format::{ArrowFooter, FormatError, ParsedArrowFooter};
+use tidemill_format::{ArrowFooter, FormatError, MessagePlace, ParsedArrowFooter};
 use tidemill_plan::{Compression, Format};
 use tidemill_source::{Content, ContentPlace, InputFile, PipeRefusal, SourceError};
 
@@ -37,11 +37,22 @@ impl<'a> Ends<'a> {
         self.read(self.input.byte_count - byte_count, byte_count)
     }
 
+    /// The head of a message of an Arrow file; `None` of one that is too long to be looked at.
+    fn message_head(&mut self, place: MessagePlace) -> Result<Option<Vec<u8>>, Error> {
+        let head_bytes = place.head_end - place.start;
+        if head_bytes > HEAD_BYTES_MAX {
+            return Ok(None);
+        }
+        self.read(place.start, head_bytes).map(Some)
+    }
+
     fn read(&mut self, start: u64, byte_count: u64) -> Result<Vec<u8>, Error> {
         let input = self.input;
         let fail = |operation| move |source| failure(input, operation, source);
         self.file.seek(SeekFrom::Start(start)).map_err(fail("seek in"))?;
-        let mut bytes = Vec::new();
+        // A length may not be true.
+        let likely = usize::try_from(byte_count.min(TAIL_BYTES)).expect("64 KiB fit");
+        let mut bytes = Vec::with_capacity(likely);
         self.file.by_ref().take(byte_count).read_to_end(&mut bytes).map_err(fail("read"))?;
         Ok(bytes)
     }
@@ -95,6 +106,17 @@ pub(crate) fn arrow_footer(input: &InputFile) -> Result<Option<ArrowFooter>, Err
     }
 }
 
+/// The longest record batch and the head of its message; `None` where that cannot be told.
+pub(crate) fn longest_batch(
+    input: &InputFile,
+    footer: &ArrowFooter,
+) -> Result<Option<(MessagePlace, Vec<u8>)>, Error> {
+    let longest = footer.batches().iter().copied().max_by_key(MessagePlace::byte_count);
+    let Some(longest) = longest else { return Ok(None) };
+    let head = Ends::open(input)?.message_head(longest)?;
+    Ok(head.map(|head| (longest, head)))
+}
+
 /// The number of the first row of each record batch; `None` where there are very many of them, or a message is not what
 /// the footer says, which is found as it is read.
 pub(crate) fn arrow_starts(
@@ -107,11 +129,7 @@ pub(crate) fn arrow_starts(
     let mut ends = Ends::open(input)?;
     let (mut starts, mut row) = (Vec::with_capacity(footer.batch_count()), 0_u64);
     for place in footer.batches() {
-        let head_bytes = place.head_end - place.start;
-        if head_bytes > HEAD_BYTES_MAX {
-            return Ok(None);
-        }
-        let head = ends.read(place.start, head_bytes)?;
+        let Some(head) = ends.message_head(*place)? else { return Ok(None) };
         let Some(row_count) = ArrowFooter::row_count(&head) else { return Ok(None) };
         starts.push(row);
         row = row.saturating_add(row_count);

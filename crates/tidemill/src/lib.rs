@@ -21,6 +21,7 @@
 
 mod analyze;
 mod budget;
+mod columnar;
 mod declarations;
 mod directories;
 mod discovery;

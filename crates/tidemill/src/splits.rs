@@ -85,12 +85,6 @@ pub(crate) fn keep_together(ranges: &mut Vec<Range<u64>>, end: u64) {
     }
 }
 
-/// `[0, count)` as at most `pieces` ranges of about equal length, at least one.
-pub(crate) fn cut_evenly(count: usize, pieces: usize) -> Vec<Range<usize>> {
-    let pieces = pieces.clamp(1, count.max(1));
-    (0..pieces).map(|i| count * i / pieces..count * (i + 1) / pieces).collect()
-}
-
 /// Whether queries that failed so may succeed where no file is read as several splits, all of them can be run once
 /// more, and nobody has seen what they gave.
 pub(crate) fn may_do_without_splits(error: &ControlError, planned: &[PlannedQuery]) -> bool {

@@ -11,11 +11,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_ipc::convert::try_fb_to_schema;
-use arrow_ipc::{Block, Endianness, MessageHeader};
+use arrow_ipc::{Block, Endianness, Message, MessageHeader};
 use arrow_schema::SchemaRef;
 use tidemill_record::Schema;
 
+use super::members::flattened;
 use super::messages::FILE_MAGIC;
+use super::needed::Needed;
 use super::trailer::TRAILER_MAGIC;
 use super::{found_columns, left_out, sql_schema, untyped};
 use crate::FormatError;
@@ -56,6 +58,14 @@ pub struct MessagePlace {
     pub head_end: u64,
     /// Behind its last byte.
     pub end: u64,
+}
+
+impl MessagePlace {
+    /// Bytes that it takes.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
 }
 
 impl ArrowFooter {
@@ -146,14 +156,29 @@ impl ArrowFooter {
     /// The rows of a record batch, by the head of its message; `None` where that is none.
     #[must_use]
     pub fn row_count(head: &[u8]) -> Option<u64> {
-        let (prefix, rest) = head.split_first_chunk::<4>()?;
-        let (length, rest) = match prefix {
-            [0xff, 0xff, 0xff, 0xff] => rest.split_first_chunk::<4>()?,
-            length => (length, rest),
-        };
-        let metadata = rest.get(..u32::from_le_bytes(*length) as usize)?;
-        let message = arrow_ipc::root_as_message(metadata).ok()?;
-        u64::try_from(message.header_as_record_batch()?.length()).ok()
+        u64::try_from(message_in(head)?.header_as_record_batch()?.length()).ok()
+    }
+
+    /// What the columns of these names weigh in the record batch whose message has this head: the bytes that they
+    /// take, or 8 a value if that is more. 0 where it is no such head.
+    #[must_use]
+    pub fn weight(&self, head: &[u8], names: &[&str]) -> u64 {
+        self.weight_of(head, names).unwrap_or(0)
+    }
+
+    fn weight_of(&self, head: &[u8], names: &[&str]) -> Option<u64> {
+        const VALUE_BYTES_MIN: u64 = 8;
+        let message = message_in(head)?;
+        let batch = message.header_as_record_batch()?;
+        let (found, ways) = flattened(&self.schema);
+        let is_needed = |at: &usize| names.contains(&found[*at].name.as_str());
+        let needed: Vec<usize> = (0..found.len()).filter(is_needed).collect();
+        let tops: Vec<usize> = needed.iter().filter_map(|&at| ways[at].first().copied()).collect();
+        let body_bytes = u64::try_from(message.bodyLength()).ok()?;
+        let taken = Needed::of(batch, &self.schema, message.version(), &tops, body_bytes);
+        let taken = taken.map_or(0, |needed| needed.read_bytes());
+        let value_count = u64::try_from(batch.length()).ok()?.saturating_mul(needed.len() as u64);
+        Some(taken.max(value_count.saturating_mul(VALUE_BYTES_MIN)))
     }
 
     /// Whether the file with this head can be read from front to back: its schema is a message, and its
@@ -216,6 +241,17 @@ impl ArrowFooter {
     pub(crate) fn arrow_schema(&self) -> &SchemaRef {
         &self.schema
     }
+}
+
+/// The message with this head.
+fn message_in(head: &[u8]) -> Option<Message<'_>> {
+    let (prefix, rest) = head.split_first_chunk::<4>()?;
+    let (length, rest) = match prefix {
+        [0xff, 0xff, 0xff, 0xff] => rest.split_first_chunk::<4>()?,
+        length => (length, rest),
+    };
+    let metadata = rest.get(..u32::from_le_bytes(*length) as usize)?;
+    arrow_ipc::root_as_message(metadata).ok()
 }
 
 /// Where the message of the schema ends, by the head of a file.

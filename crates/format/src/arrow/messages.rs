@@ -510,9 +510,7 @@ impl Messages {
             whole = whole.saturating_add(declared);
         }
         self.refuse_large(whole)?;
-        let read = needed.map_or(body.len() as u64, |needed| {
-            needed.ranges.iter().map(|range| range.end - range.start).sum()
-        });
+        let read = needed.map_or(body.len() as u64, Needed::read_bytes);
         Ok(if compression.is_some() { whole } else { usize::try_from(read).unwrap_or(usize::MAX) })
     }
 

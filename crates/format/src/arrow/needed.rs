@@ -60,6 +60,11 @@ impl Needed {
         }
         Some(Self { buffers, ranges: joined(ranges) })
     }
+
+    /// How many bytes they take.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
 }
 
 /// Sorts ranges, and joins those that overlap or nearly touch; empty ones go.

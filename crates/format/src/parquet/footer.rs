@@ -233,6 +233,28 @@ impl Footer {
         Ok(coalesced(ranges))
     }
 
+    /// What the columns of these names weigh in each row group: their bytes without compression, or 8 a value if that is
+    /// more, since codes of few bits are unpacked as numbers are.
+    #[must_use]
+    pub fn weights(&self, names: &[&str]) -> Vec<u64> {
+        const VALUE_BYTES_MIN: u64 = 8;
+        let is_needed = |(at, _): &(usize, &Column)| names.contains(&self.found[*at].name.as_str());
+        let needed: Vec<&Column> =
+            self.columns.iter().enumerate().filter(is_needed).map(|(_, column)| column).collect();
+        let of_group = |group: &RowGroup| {
+            let chunks = self.metadata.row_group(group.index).columns();
+            let of_column = |column: &&Column| {
+                let chunks = chunks.get(column.leaves.clone()).unwrap_or(&[]);
+                let bytes = chunks.iter().map(|chunk| chunk.uncompressed_size());
+                let bytes = bytes.map(|bytes| u64::try_from(bytes).unwrap_or(0));
+                let bytes = bytes.fold(0, u64::saturating_add);
+                bytes.max(group.row_count.saturating_mul(VALUE_BYTES_MIN))
+            };
+            needed.iter().map(of_column).fold(0, u64::saturating_add)
+        };
+        self.row_groups.iter().map(of_group).collect()
+    }
+
     /// Whether a row group may hold a row for which `filter` is TRUE, or a bad record.
     ///
     /// `false` is a proof, from the statistics of the columns that `filter` compares with
