@@ -6,11 +6,9 @@
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type,
-};
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_array::types::{Decimal128Type, Float32Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 use tidemill_plan::{CsvOptions, TimeForm};
 use tidemill_record::DataType;
 
@@ -228,29 +226,79 @@ impl<'a> Fill<'a> {
         &mut self,
         mut write: impl FnMut(&mut [u8; CELL_BYTES], usize) -> Option<usize>,
     ) {
-        let Source { array, dialect, end, .. } = self.source;
-        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
-        let (end, end_len) = end.map_or((0, 0), |end| (end, 1));
-        let (null, null_len) = if dialect.is_json() { (*b"null", 4) } else { ([0; 4], 0) };
+        let nulls = self.nulls();
         for (index, row) in self.rows.clone().enumerate() {
-            let cell = &mut self.block.cells[index];
-            let written = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                cell[..4].copy_from_slice(&null);
-                Some(null_len)
-            } else {
-                write(cell, row)
-            };
-            let Some(written) = written else {
-                self.write_long(index, row);
-                continue;
-            };
-            debug_assert!(written < CELL_BYTES);
-            // Every cell has room for what stands behind it.
-            cell[written % CELL_BYTES] = end;
-            #[expect(clippy::cast_possible_truncation, reason = "at most CELL_BYTES")]
-            let len = written as u8 + end_len;
-            self.block.lens[index] = len;
+            self.one(index, row, nulls, &mut write);
         }
+    }
+
+    /// Where the values are NULL, if any is.
+    fn nulls(&self) -> Option<&'a NullBuffer> {
+        self.source.array.nulls().filter(|nulls| nulls.null_count() > 0)
+    }
+
+    /// As [`Self::each`], by `four` where that writes the cells of four rows in a row, none of them NULL, and gives
+    /// their lengths.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn each_four(
+        &mut self,
+        mut four: impl FnMut(&mut [[u8; CELL_BYTES]; 4], usize) -> Option<[usize; 4]>,
+        mut write: impl FnMut(&mut [u8; CELL_BYTES], usize) -> Option<usize>,
+    ) {
+        let nulls = self.nulls();
+        let (first, row_count) = (self.rows.start, self.rows.len());
+        for start in (0..row_count).step_by(4) {
+            let rows = start..row_count.min(start + 4);
+            if let Some(cells) = self.block.cells[rows.clone()].first_chunk_mut()
+                && nulls.is_none_or(|nulls| rows.clone().all(|row| nulls.is_valid(first + row)))
+                && let Some(lens) = four(cells, first + start)
+            {
+                for (index, len) in rows.zip(lens) {
+                    self.end(index, len);
+                }
+                continue;
+            }
+            for index in rows {
+                self.one(index, first + index, nulls, &mut write);
+            }
+        }
+    }
+
+    /// Writes one cell.
+    #[inline(always)]
+    fn one(
+        &mut self,
+        index: usize,
+        row: usize,
+        nulls: Option<&NullBuffer>,
+        write: &mut impl FnMut(&mut [u8; CELL_BYTES], usize) -> Option<usize>,
+    ) {
+        let cell = &mut self.block.cells[index];
+        let written = if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            let (null, len) =
+                if self.source.dialect.is_json() { (*b"null", 4) } else { ([0; 4], 0) };
+            cell[..4].copy_from_slice(&null);
+            Some(len)
+        } else {
+            write(cell, row)
+        };
+        match written {
+            Some(len) => self.end(index, len),
+            None => self.write_long(index, row),
+        }
+    }
+
+    /// Ends a cell whose text has so many bytes.
+    #[inline(always)]
+    fn end(&mut self, index: usize, text_len: usize) {
+        debug_assert!(text_len < CELL_BYTES);
+        let (end, end_len) = self.source.end.map_or((0, 0), |end| (end, 1));
+        // Every cell has room for what stands behind it.
+        self.block.cells[index][text_len % CELL_BYTES] = end;
+        #[expect(clippy::cast_possible_truncation, reason = "at most CELL_BYTES")]
+        let len = text_len as u8 + end_len;
+        self.block.lens[index] = len;
     }
 
     /// Writes a cell of whatever length.
@@ -268,30 +316,6 @@ impl<'a> Fill<'a> {
                 Dialect::Json => cells.write_json(row, out),
             }
             out.extend(end);
-        });
-    }
-
-    fn integers<T: ArrowPrimitiveType<Native: Into<i64>>>(&mut self) {
-        let array: &PrimitiveArray<T> = self.source.array.as_primitive();
-        let values = array.values();
-        self.each(|cell, row| Some(digits::write_integer(values[row].into(), cell)));
-    }
-
-    fn doubles(&mut self) {
-        let values = self.source.array.as_primitive::<Float64Type>().values();
-        let is_json = self.source.dialect.is_json();
-        self.each(|cell, row| {
-            let value = values[row];
-            if let Some(len) = digits::write_cents(value, cell) {
-                return Some(len);
-            }
-            if !value.is_finite() {
-                return Some(write_word(not_finite(value), is_json, cell));
-            }
-            let mut buffer = zmij::Buffer::new();
-            let text = buffer.format_finite(value).as_bytes();
-            copy_short(text, cell);
-            Some(text.len())
         });
     }
 
@@ -322,7 +346,7 @@ pub(super) fn in_quotes(len: usize, quotes: usize, cell: &mut [u8; CELL_BYTES]) 
 
 /// Writes a short word, in JSON in quotes.
 #[cold]
-fn write_word(word: &[u8], is_json: bool, cell: &mut [u8; CELL_BYTES]) -> usize {
+pub(super) fn write_word(word: &[u8], is_json: bool, cell: &mut [u8; CELL_BYTES]) -> usize {
     let quotes = usize::from(is_json);
     cell[quotes..quotes + word.len()].copy_from_slice(word);
     in_quotes(word.len(), quotes, cell)

@@ -28,6 +28,21 @@ fn integer(random: &mut impl Rng) -> i64 {
     }
 }
 
+/// A number of a column of such numbers: any, or none of more than eight digits, as are written four at a time.
+fn integer_like(random: &mut impl Rng, unit: i32) -> i64 {
+    let number = integer(random);
+    if unit == 1 { number % 100_000_000 } else { number }
+}
+
+/// The same: any, hundredths, or of so many places.
+fn double_like(random: &mut impl Rng, unit: i32) -> f64 {
+    match unit {
+        1 => f64::from(random.random_range(-99_999_999..=99_999_999)) / 100.0,
+        2 => f64::from(random.random::<i32>()) / 10_f64.powi(random.random_range(0..10)),
+        _ => double(random),
+    }
+}
+
 fn double(random: &mut impl Rng) -> f64 {
     match random.random_range(0..5) {
         0 => f64::from_bits(random.random()),
@@ -63,7 +78,7 @@ fn text(random: &mut impl Rng) -> String {
     text
 }
 
-fn column(random: &mut impl Rng, rows: usize, data_type: &DataType) -> ArrayRef {
+fn column(random: &mut Pcg64, rows: usize, data_type: &DataType) -> ArrayRef {
     let null_share = [0.0, 0.0, 0.3][random.random_range(0..3)];
     macro_rules! of {
         ($array:ty, $value:expr) => {
@@ -74,15 +89,15 @@ fn column(random: &mut impl Rng, rows: usize, data_type: &DataType) -> ArrayRef 
             )
         };
     }
-    let unit = random.random_range(0..4);
+    let unit = random.random_range(0..5);
     match data_type {
         DataType::Boolean => of!(BooleanArray, |random: &mut _| integer(random) & 1 == 1),
-        DataType::TinyInt => of!(Int8Array, |random: &mut _| integer(random) as i8),
-        DataType::SmallInt => of!(Int16Array, |random: &mut _| integer(random) as i16),
-        DataType::Integer => of!(Int32Array, |random: &mut _| integer(random) as i32),
-        DataType::BigInt => of!(Int64Array, |random: &mut _| integer(random)),
+        DataType::TinyInt => of!(Int8Array, |random: &mut _| integer_like(random, unit) as i8),
+        DataType::SmallInt => of!(Int16Array, |random: &mut _| integer_like(random, unit) as i16),
+        DataType::Integer => of!(Int32Array, |random: &mut _| integer_like(random, unit) as i32),
+        DataType::BigInt => of!(Int64Array, |random: &mut _| integer_like(random, unit)),
         DataType::Real => of!(Float32Array, |random: &mut _| double(random) as f32),
-        DataType::Double => of!(Float64Array, |random: &mut _| double(random)),
+        DataType::Double => of!(Float64Array, |random: &mut _| double_like(random, unit)),
         DataType::Decimal { precision, scale } => {
             let max = 10_i128.pow(u32::from(*precision));
             let value = |random: &mut _| {
@@ -99,12 +114,13 @@ fn column(random: &mut impl Rng, rows: usize, data_type: &DataType) -> ArrayRef 
             let day = integer(random) as i32;
             if unit == 0 { day } else { day % 40_000 }
         }),
-        DataType::Timestamp => of!(TimestampMicrosecondArray, |random: &mut _| {
+        DataType::Timestamp => of!(TimestampMicrosecondArray, |random: &mut Pcg64| {
             let base = 1_704_067_200_000_000;
             match unit {
                 0 => integer(random),
                 1 => base + integer(random) % 86_400_000_000,
                 2 => base + integer(random) % 100_000 * 1000,
+                3 => base + random.random_range(0..60_000_000),
                 _ => base + integer(random) % 60 * 1_000_000,
             }
         }),

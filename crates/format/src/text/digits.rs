@@ -393,17 +393,43 @@ fn write_few_cents(cents: u64, cell: &mut [u8; 32], at: usize) -> usize {
     whole as usize + 2 + usize::from(!cents.is_multiple_of(10))
 }
 
-/// Writes the two digits of a number below 100.
+/// Writes a double that is a whole number of hundred-millionths, as one with up to eight digits behind the point, at
+/// the start of a cell: its length; `None` for any other, and for those below a thousandth, of which some are written with
+/// an exponent.
+///
+/// It has at most 15 digits, as in [`write_cents`].
 #[inline(always)]
-pub(crate) fn two(value: u64) -> [u8; 2] {
-    let [.., tens, ones] = (eight_digits(value) | ZEROS).to_le_bytes();
-    [tens, ones]
-}
-
-/// Six digits of a number below a million, and two bytes of no meaning behind them.
-#[inline(always)]
-pub(crate) fn six(value: u64) -> [u8; 8] {
-    ((eight_digits(value) | ZEROS) >> 16).to_le_bytes()
+pub(crate) fn write_fraction(value: f64, cell: &mut [u8; 32]) -> Option<usize> {
+    const ONE: f64 = 1e8;
+    const EIGHT: u64 = 100_000_000;
+    let magnitude = value.abs();
+    if !(1e-3..1e7).contains(&magnitude) {
+        return None;
+    }
+    let multiple = magnitude * ONE;
+    // SAFETY: from 0 to 1e15.
+    let parts: i64 = unsafe { (multiple + 0.5).to_int_unchecked() };
+    #[expect(clippy::cast_precision_loss, reason = "at most 1e15")]
+    let rounded = parts as f64;
+    // Of a quotient, a product is off by less than a fifth. No division for nothing.
+    if (multiple - rounded).abs() > 0.2 {
+        return None;
+    }
+    #[expect(clippy::float_cmp, reason = "the very same double is wanted")]
+    let is_whole = rounded / ONE == magnitude;
+    if !is_whole {
+        return None;
+    }
+    let parts = parts.cast_unsigned();
+    cell[0] = b'-';
+    let minus = usize::from(value.is_sign_negative());
+    let point = write_up_to_sixteen(parts / EIGHT, cell, minus);
+    cell[point] = b'.';
+    let fraction = eight_digits(parts % EIGHT);
+    cell[point + 1..point + 9].copy_from_slice(&(fraction | ZEROS).to_le_bytes());
+    // One digit behind the point stays, even if it is zero.
+    let zeros = ((fraction | 1).leading_zeros() / 8) as usize;
+    Some(point + 9 - zeros)
 }
 
 #[cfg(test)]
@@ -552,9 +578,9 @@ mod tests {
     }
 
     #[test]
-    fn whole_cents_are_written_as_the_shortest_text() {
+    fn short_doubles_are_written_as_the_shortest_text() {
         let mut state = 9_u64;
-        let mut whole = 0;
+        let (mut whole, mut fractions) = (0, 0);
         for round in 0..400_000_u32 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             #[expect(clippy::cast_precision_loss, reason = "any double will do")]
@@ -566,16 +592,26 @@ mod tests {
                     whole += 1;
                 }
             }
+            for places in 0..9 {
+                let value = cents / 10_f64.powi(places);
+                if let Some(text) = written(|cell| write_fraction(value, cell)) {
+                    assert_eq!(text, zmij::Buffer::new().format_finite(value), "{value:?}");
+                    fractions += 1;
+                }
+            }
         }
-        assert!(whole > 300_000, "{whole}");
+        assert!(whole > 300_000 && fractions > 600_000, "{whole} {fractions}");
         for value in [0.0, -0.0, 0.01, -0.01, 0.1, 99.99, 1e13, 1e13 - 0.01, 0.005, 1e-9] {
             if let Some(text) = written(|cell| write_cents(value, cell)) {
                 assert_eq!(text, zmij::Buffer::new().format_finite(value), "{value:?}");
             }
+            if let Some(text) = written(|cell| write_fraction(value, cell)) {
+                assert_eq!(text, zmij::Buffer::new().format_finite(value), "{value:?}");
+            }
         }
-        assert_eq!(written(|cell| write_cents(f64::NAN, cell)), None);
-        assert_eq!(written(|cell| write_cents(f64::INFINITY, cell)), None);
-        assert_eq!(two(7), *b"07");
-        assert_eq!(six(1234)[..6], *b"001234");
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(written(|cell| write_cents(value, cell)), None);
+            assert_eq!(written(|cell| write_fraction(value, cell)), None);
+        }
     }
 }

@@ -68,7 +68,14 @@ pub(crate) struct WrittenMinute {
 
 impl WrittenMinute {
     const LEN: usize = 17;
-    const MICROS: i64 = 60 * MICROS_PER_SECOND;
+    /// Microseconds of a minute.
+    pub(crate) const MICROS: i64 = 60 * MICROS_PER_SECOND;
+
+    /// The text before the seconds, and the microseconds since the epoch at which the minute starts.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> Option<(&[u8; Self::LEN], i64)> {
+        self.text.as_ref().map(|text| (text, self.start_micros))
+    }
 
     /// Writes what [`write_timestamp`] appends, at most 26 bytes, to the start of at least 28: its
     /// length; `None` for a year that has not four digits.
@@ -79,23 +86,28 @@ impl WrittenMinute {
             within = self.turn_to(micros);
         }
         let text = self.text?;
-        let (seconds, fraction) = (within / 1_000_000, within % 1_000_000);
         cell[..17].copy_from_slice(&text);
-        cell[17..19].copy_from_slice(&digits::two(seconds));
-        if fraction == 0 {
+        let [seconds @ .., a, b, c, d, e, f] = digits::eight_text(within);
+        cell[17..19].copy_from_slice(&seconds);
+        if within.is_multiple_of(1_000_000) {
             return Some(19);
         }
-        cell[19] = b'.';
-        cell[20..28].copy_from_slice(&digits::six(fraction));
-        Some(if fraction.is_multiple_of(1000) { 23 } else { 26 })
+        cell[19..26].copy_from_slice(&[b'.', a, b, c, d, e, f]);
+        Some(if within.is_multiple_of(1000) { 23 } else { 26 })
     }
 
     /// Turns to the minute of a timestamp: how far that is into it, in microseconds.
     #[inline(never)]
     fn turn_to(&mut self, micros: i64) -> u64 {
+        let day = micros.div_euclid(MICROS_PER_DAY);
+        let is_same_day = self.start_micros.div_euclid(MICROS_PER_DAY) == day;
         let within = micros.rem_euclid(Self::MICROS);
         self.start_micros = micros.saturating_sub(within);
-        self.text = short_date(micros.div_euclid(MICROS_PER_DAY)).map(|date| {
+        let date = match self.text {
+            Some(text) if is_same_day => text.first_chunk().copied(),
+            _ => short_date(day),
+        };
+        self.text = date.map(|date: [u8; 10]| {
             let minutes = micros.rem_euclid(MICROS_PER_DAY).cast_unsigned() / 60_000_000;
             let [.., h0, h1, m0, m1] = digits::eight_text(minutes / 60 * 100 + minutes % 60);
             let mut text = *b"YYYY-MM-DD HH:MM:";
