@@ -319,12 +319,22 @@ impl<'a> Near<'a> {
     pub(super) fn double(self, is_inferred: bool) -> Option<f64> {
         /// A shorter text has so few digits that a double holds it.
         const SHORT_LEN: usize = 16;
-        let value = self.mantissa()?.double();
-        if is_inferred && self.len >= SHORT_LEN {
-            let text = &self.bytes[self.start..self.start + self.len];
-            return kinds::may_be_double(text).then_some(value);
+        let number = self.mantissa()?;
+        if is_inferred && self.len >= SHORT_LEN && !self.may_be_double(number.places()) {
+            return None;
         }
-        Some(value)
+        Some(number.double())
+    }
+
+    /// As [`kinds::may_be_double`], of a number with so many digits behind a point.
+    #[inline(always)]
+    fn may_be_double(self, places: usize) -> bool {
+        let text = &self.bytes[self.start..self.start + self.len];
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        let zero_count = usize::from(digits.starts_with(b"0."));
+        // One character is the point.
+        places > 0 && digits.len() - 1 - zero_count <= kinds::DOUBLE_DIGITS_MAX
+            || kinds::may_be_double(text)
     }
 
     pub(super) fn float(self) -> Option<f32> {
@@ -342,10 +352,15 @@ impl<'a> Near<'a> {
 
     /// In writing, or as a count of units. Counts that have digits below a microsecond are added to `cut_count`.
     #[inline(always)]
-    pub(super) fn timestamp(self, unit: TimestampUnit, cut_count: &Cell<u64>) -> Option<i64> {
+    pub(super) fn timestamp(
+        self,
+        lanes: impl Lanes,
+        unit: TimestampUnit,
+        cut_count: &Cell<u64>,
+    ) -> Option<i64> {
         let is_written = self.len > 4 && self.bytes.get(self.start + 4) == Some(&b'-');
         if is_written {
-            return usual_time::timestamp(self.words()?, self.len);
+            return lanes.timestamp(self.bytes()?, self.len);
         }
         let count = self.integer()?;
         let micros = time::from_unit(count, unit).ok()?;

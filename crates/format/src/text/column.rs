@@ -179,7 +179,7 @@ impl TextColumn {
                 cells.parse::<Baseline, OneByOne, _>(
                     Baseline,
                     values,
-                    |near| near.timestamp(unit, &cut_count),
+                    |near| near.timestamp(lanes, unit, &cut_count),
                     |text, tag| {
                         let value = numeric(tag).and_then(|()| time::timestamp(text, unit));
                         let is_cut = value.is_ok() && is_cut(text, unit);

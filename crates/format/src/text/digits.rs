@@ -81,7 +81,7 @@ pub(crate) fn integer(word: u128, len: usize) -> Option<i64> {
 pub(crate) struct Mantissa {
     is_negative: bool,
     digits: u64,
-    /// At most 18.
+    /// At most 19.
     places: usize,
 }
 
@@ -109,35 +109,42 @@ impl Mantissa {
         Some(Self { is_negative, digits, places })
     }
 
-    /// The same in 17 to 21 characters and with at most 19 digits, up to six of them before the point; these
-    /// bytes begin with them.
+    /// The same in 17 to 22 characters with a point within the first sixteen, and at most 19 digits or a zero and 19
+    /// more; these bytes begin with them.
+    #[inline(always)]
     pub(crate) fn long(bytes: &[u8; 32], len: usize) -> Option<Self> {
         let is_negative = bytes[0] == b'-';
-        let text = &bytes[usize::from(is_negative)..];
-        let count = len - usize::from(is_negative);
-        let point = text[..7].iter().position(|&byte| byte == b'.')?;
-        let places = count.checked_sub(point + 1)?;
-        if len > 21 || places > 18 || point + places > 19 {
+        let text: &[u8; 24] = bytes[usize::from(is_negative)..].first_chunk()?;
+        let (head, tail) = text.split_first_chunk::<16>()?;
+        let head = u128::from_le_bytes(*head);
+        let tail = u64::from_le_bytes(*tail.first_chunk()?);
+        let point = point_of(head);
+        // Digits of the number, one less than characters without the minus.
+        let count = len - usize::from(is_negative) - 1;
+        let is_long = count == 20 && text[0] == b'0';
+        if point >= 16 || count > 19 + usize::from(is_long) {
             return None;
         }
-        let whole = match point {
-            0 => 0,
-            _ => up_to_eight(u64::from_le_bytes(*text.first_chunk()?), point)?,
+        let joined = without_byte(head, point, tail);
+        let places = count - point;
+        // Of seventeen characters one may be a minus.
+        let Some(rest) = count.checked_sub(16) else {
+            return Some(Self { is_negative, digits: up_to_sixteen(joined, count)?, places });
         };
-        let behind = &text[point + 1..];
-        let first = u128::from_le_bytes(*behind.first_chunk()?);
-        let fraction = match places {
-            0 => return None,
-            1..=8 => up_to_eight(halves(first).0, places)?,
-            9..=16 => up_to_sixteen(first, places)?,
-            _ => {
-                let rest = places - 16;
-                let last = up_to_eight(u64::from_le_bytes(*behind[16..].first_chunk()?), rest)?;
-                up_to_sixteen(first, 16)? * power_of_ten(rest) + last
-            }
-        };
-        let digits = whole * power_of_ten(places) + fraction;
+        let first = up_to_sixteen(joined, 16)?;
+        // What is behind them is shifted out; of none a zero is left.
+        let last = ((tail >> 8) ^ ZEROS) << (56 - 8 * rest) << 8;
+        if beyond_nine(last) != 0 {
+            return None;
+        }
+        let digits = first * power_of_ten(rest) + eight(last);
         Some(Self { is_negative, digits, places })
+    }
+
+    /// How many of its digits stand behind the point.
+    #[inline(always)]
+    pub(crate) fn places(self) -> usize {
+        self.places
     }
 
     /// The double nearest to it.
@@ -225,19 +232,31 @@ fn short_mantissa(word: u64, count: usize) -> Option<(u64, usize)> {
     Some((up_to_eight(joined, count - 1)?, count - 1 - point))
 }
 
-/// As [`short_mantissa`], of nine to sixteen characters.
+/// Where the first point of sixteen characters is; 16 where there is none.
 #[inline(always)]
-fn long_mantissa(word: u128, count: usize) -> Option<(u64, usize)> {
+fn point_of(word: u128) -> usize {
     const POINTS: u128 = 0x2e2e_2e2e_2e2e_2e2e_2e2e_2e2e_2e2e_2e2e;
     const ONES: u128 = 0x0101_0101_0101_0101_0101_0101_0101_0101;
     let unlike = word ^ POINTS;
     let found = unlike.wrapping_sub(ONES) & !unlike & (ONES << 7);
-    let point = found.trailing_zeros() as usize / 8;
+    found.trailing_zeros() as usize / 8
+}
+
+/// Sixteen characters without the one at `at`, the first of `behind` as the last.
+#[inline(always)]
+fn without_byte(word: u128, at: usize, behind: u64) -> u128 {
+    let before = (1_u128 << (8 * at)) - 1;
+    (word & before) | (((word >> 8) | (u128::from(behind) << 120)) & !before)
+}
+
+/// As [`short_mantissa`], of nine to sixteen characters.
+#[inline(always)]
+fn long_mantissa(word: u128, count: usize) -> Option<(u64, usize)> {
+    let point = point_of(word);
     if point >= count {
         return Some((up_to_sixteen(word, count)?, 0));
     }
-    let before = (1_u128 << (8 * point)) - 1;
-    let joined = (word & before) | ((word >> 8) & !before);
+    let joined = without_byte(word, point, 0);
     let digits = match count - 1 {
         8 => up_to_eight(halves(joined).0, 8)?,
         more => up_to_sixteen(joined, more)?,

@@ -14,6 +14,9 @@ use super::{literal, number, time};
 /// Digits that a decimal has room for.
 const DECIMAL_DIGITS_MAX: i64 = 38;
 
+/// Digits that doubles are written with, and no more. Whether so many are those of a double is another question.
+pub(super) const DOUBLE_DIGITS_MAX: usize = 17;
+
 /// The types that all texts seen so far can be read as.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextKinds<'a> {
@@ -97,14 +100,12 @@ fn fits(form: &Option<TimeForm>, text: &[u8], usual: impl Fn(&[u8]) -> bool) -> 
 pub(crate) fn may_be_double(text: &[u8]) -> bool {
     /// A shorter text has so few digits that a double holds it.
     const SHORT_LEN: usize = 16;
-    /// Digits that doubles are written with. Whether so many are those of a double is not asked here.
-    const DIGITS_MAX: usize = 17;
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let fraction = digits.strip_prefix(b"0.");
     let digit_count =
         fraction.map_or(digits.len() - usize::from(digits.contains(&b'.')), <[u8]>::len);
     text.len() < SHORT_LEN
-        || digit_count <= DIGITS_MAX && digit_count < digits.len()
+        || digit_count <= DOUBLE_DIGITS_MAX && digit_count < digits.len()
         || is_double_apart(number::trimmed(text))
 }
 

@@ -4,7 +4,7 @@
 //! found together and make a [`grid`]; any other is looked at by itself and noted in a [`slot`] for each
 //! field. Either way they are [`fields`] to [`rows`], which gathers them and has [`mod@column`] convert the
 //! [`cells`] of a few hundred records at a time, one column after the other, with the leaf parsers of [`number`], [`time`] and [`literal`], of which [`digits`] has the
-//! short way for short numbers, `nearest` the rounding of long ones, `usual_time` the short way for times, and `fours` that for four numbers. [`lanes`] is where SIMD
+//! short way for short numbers, `nearest` the rounding of long ones, `usual_time` the short way for times, which `wide_time` goes in one register, and `fours` that for four numbers. [`lanes`] is where SIMD
 //! is. [`kinds`] says which types hold texts that were not declared, [`mod@cut`] counts what a type that was loses. [`cell`] is the way back for one cell (`crate::encode` has that for many); [`time_text`] writes times, and [`time_form`] those whose form was asked for.
 
 pub(crate) mod cell;
@@ -32,6 +32,8 @@ pub(crate) mod time_form;
 pub(crate) mod time_text;
 mod usual_time;
 pub(crate) mod view;
+#[cfg(target_arch = "x86_64")]
+mod wide_time;
 
 pub(crate) use grid::Grid;
 pub(crate) use rows::{NextRecord, RecordParser, Rows, TextFrame};

@@ -54,8 +54,6 @@ const MONTH_DAYS: [u8; 16] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31,
 /// The day of a date, counted from the epoch; `None` if there is no such day.
 #[inline(always)]
 fn day_of(century: u8, year_of_century: u8, month: u8, day: u8) -> Option<i32> {
-    /// From the first day of year 0 to the epoch.
-    const TO_EPOCH: i32 = 719_528;
     let year = 100 * i32::from(century) + i32::from(year_of_century);
     let is_fourth = year_of_century.is_multiple_of(4);
     let is_leap = if year_of_century == 0 { century.is_multiple_of(4) } else { is_fourth };
@@ -67,11 +65,16 @@ fn day_of(century: u8, year_of_century: u8, month: u8, day: u8) -> Option<i32> {
     if day.wrapping_sub(1) >= most {
         return None;
     }
-    // Leap days of the years before this one.
-    let before = year - 1;
-    let leap_days = (before >> 2) - before.div_euclid(100) + before.div_euclid(400) + 1;
     let of_year = i32::from(DAYS_BEFORE[month]) + i32::from(is_leap && month > 2);
-    Some(year * 365 + leap_days + of_year + i32::from(day) - 1 - TO_EPOCH)
+    Some(year * 365 + leap_days_before(year) + of_year + i32::from(day) - 1)
+}
+
+/// Leap days before a year, less the days from the first of year 0 to the epoch.
+#[inline(always)]
+pub(super) fn leap_days_before(year: i32) -> i32 {
+    const TO_EPOCH: i32 = 719_528;
+    let before = year - 1;
+    (before >> 2) - before.div_euclid(100) + before.div_euclid(400) + 1 - TO_EPOCH
 }
 
 #[inline(always)]

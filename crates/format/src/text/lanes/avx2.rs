@@ -8,6 +8,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Avx2, Baseline, Bounds, JsonBytes, Lanes, Level};
+use crate::text::wide_time;
 
 // SAFETY of every block below: there is a value of this type only where AVX2 was detected; loads are of
 // references to as many bytes and need no alignment.
@@ -29,6 +30,11 @@ impl Lanes for Avx2 {
             u64::from(found.cast_unsigned())
         };
         half(low) | (half(high) << 32)
+    }
+
+    #[inline(always)]
+    fn timestamp(self, bytes: &[u8; 32], len: usize) -> Option<i64> {
+        wide_time::timestamp(self, bytes, len)
     }
 
     #[inline(always)]

@@ -22,6 +22,7 @@ pub(crate) use level::Avx2;
 pub(crate) use level::Level;
 
 use crate::text::slot::{Row, Slot};
+use crate::text::usual_time;
 
 /// What the decoders ask of a block of bytes. Bit `i` of a mask belongs to byte `i`.
 ///
@@ -66,6 +67,13 @@ pub(crate) trait Lanes: Fours + Copy {
 
     /// Where an ASCII digit is, and where a point.
     fn digits_and_points(self, lane: &[u8; 16]) -> (u32, u32);
+
+    /// The timestamp that the first `len` (at least 1) of these bytes are in its usual form.
+    #[inline(always)]
+    fn timestamp(self, bytes: &[u8; 32], len: usize) -> Option<i64> {
+        let (words, _) = bytes.as_chunks::<16>();
+        usual_time::timestamp(words.first_chunk::<2>()?.map(u128::from_le_bytes), len)
+    }
 }
 
 /// Four short texts at a time, and the numbers they are.
