@@ -97,10 +97,8 @@ fn found<'a>(
 ) -> Result<Option<Option<&'a str>>, Failure> {
     let Some(text) = text_lane(&values[0]).get(row) else { return Ok(None) };
     let Some(steps) = paths.of(values.get(1), row)? else { return Ok(None) };
-    if !Scanner::new(text).holds_document() {
-        return Err(Failure::row("invalid JSON"));
-    }
-    Ok(Some(Scanner::new(text).find(&steps)))
+    let found = Scanner::new(text).find_checked(&steps);
+    Ok(Some(found.ok_or_else(|| Failure::row("invalid JSON"))?))
 }
 
 /// Texts made of values; NULL where `write` says so, and where there is no value.

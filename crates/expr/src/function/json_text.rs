@@ -20,6 +20,24 @@ pub(super) fn unescape(quoted: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a key in quotes is this name.
+fn is_key(quoted: &str, name: &str) -> bool {
+    let inner = &quoted.as_bytes()[1..quoted.len() - 1];
+    inner == name.as_bytes() || (inner.contains(&b'\\') && unescape(quoted) == name)
+}
+
+/// Zero unless one of eight bytes ends a JSON string or needs care: a quote, a backslash, a control character. The first
+/// such byte has its highest bit set, and none before it.
+fn string_stops(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES << 7;
+    let lacks = |unlike: u64| unlike.wrapping_sub(ONES) & !unlike;
+    let quotes = lacks(word ^ (ONES * u64::from(b'"')));
+    let backslashes = lacks(word ^ (ONES * u64::from(b'\\')));
+    let controls = word.wrapping_sub(ONES * 0x20) & !word;
+    (quotes | backslashes | controls) & HIGH
+}
+
 /// A place in a JSON text.
 pub(super) struct Scanner<'a> {
     text: &'a str,
@@ -30,6 +48,62 @@ impl<'a> Scanner<'a> {
     /// Stands at the start of the text.
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
+    }
+
+    /// The text of the value that these steps lead to, `Some(None)` where they lead nowhere; `None` unless exactly one
+    /// value follows, and nothing after it.
+    pub(super) fn find_checked(mut self, steps: &[Step]) -> Option<Option<&'a str>> {
+        /// What recurses is bounded by this.
+        const STEPS_MAX: usize = 16;
+        let text = self.text;
+        let are_names = steps.iter().all(|step| matches!(step, Step::Member(_)));
+        if !are_names || steps.len() > STEPS_MAX {
+            return Self::new(text).holds_document().then(|| self.find(steps));
+        }
+        let found = self.find_members(steps)?;
+        self.skip_space();
+        (self.at == text.len()).then(|| found.map(|(start, end)| &text[start..end]))
+    }
+
+    /// Skips one value, and says where in it the first member of the first member and so on of these names stands;
+    /// `None` if no value follows.
+    fn find_members(&mut self, names: &[Step]) -> Option<Option<(usize, usize)>> {
+        self.skip_space();
+        let start = self.at;
+        let Some((Step::Member(name), inner)) = names.split_first() else {
+            return self.skip_value().then_some(Some((start, self.at)));
+        };
+        if self.peek() != Some(b'{') {
+            return self.skip_value().then_some(None);
+        }
+        self.at += 1;
+        if self.peek_past_space() == Some(b'}') {
+            self.at += 1;
+            return Some(None);
+        }
+        let mut found = None;
+        let mut is_met = false;
+        loop {
+            self.skip_space();
+            let key_start = self.at;
+            if !self.skip_string() {
+                return None;
+            }
+            let key = &self.text[key_start..self.at];
+            self.skip_space();
+            if !self.skip(b':') {
+                return None;
+            }
+            if !is_met && is_key(key, name) {
+                is_met = true;
+                found = self.find_members(inner)?;
+            } else if !self.skip_value() {
+                return None;
+            }
+            if !self.skip_comma() {
+                return self.skip(b'}').then_some(found);
+            }
+        }
     }
 
     /// Whether exactly one value follows, and nothing after it.
@@ -109,7 +183,7 @@ impl<'a> Scanner<'a> {
             if !self.skip_string() {
                 return false;
             }
-            let is_it = unescape(&self.text[start..self.at]) == name;
+            let is_it = is_key(&self.text[start..self.at], name);
             self.skip_space();
             self.skip(b':');
             if is_it {
@@ -259,7 +333,15 @@ impl<'a> Scanner<'a> {
         if !self.skip(b'"') {
             return false;
         }
-        while let Some(byte) = self.peek() {
+        loop {
+            while let Some(word) = self.text.as_bytes()[self.at..].first_chunk() {
+                let stops = string_stops(u64::from_le_bytes(*word));
+                self.at += stops.trailing_zeros() as usize / 8;
+                if stops != 0 {
+                    break;
+                }
+            }
+            let Some(byte) = self.peek() else { return false };
             self.at += 1;
             match byte {
                 b'"' => return true,
@@ -276,7 +358,6 @@ impl<'a> Scanner<'a> {
                 _ => {}
             }
         }
-        false
     }
 
     fn skip_hex(&mut self) -> bool {
@@ -307,5 +388,60 @@ impl<'a> Scanner<'a> {
             return self.skip_digits() > 0;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One look at a text finds and refuses what a look for each does.
+    #[test]
+    fn what_is_found_while_checking_is_what_is_found_afterwards() {
+        let pieces = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"a\"",
+            "\"b\"",
+            "\"\\u0061\"",
+            "1",
+            " ",
+            "{\"a\":",
+            "{\"b\":2,\"a\":{\"b\":",
+            "{\"a\":[1,{\"b\":3}],\"b\" : {\"a\":\"a long text, and a \\\" in it\"}}",
+            "}}",
+            "\"a text that is never closed",
+            "\"a tab \t in a text\"",
+            "\"é, as in UTF-8\"",
+        ];
+        let member = |name: &str| Step::Member(name.to_owned());
+        let paths = [
+            vec![],
+            vec![member("a")],
+            vec![member("a"), member("b")],
+            vec![member("b"), member("a")],
+            vec![member("a"), Step::Element(1), member("b")],
+        ];
+        let mut state = 11_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).expect("32 bits") % below
+        };
+        let (mut found, mut bad) = (0, 0);
+        for _ in 0..60_000 {
+            let text: String = (0..random(7)).map(|_| pieces[random(pieces.len())]).collect();
+            for steps in &paths {
+                let is_json = Scanner::new(&text).holds_document();
+                let expected = is_json.then(|| Scanner::new(&text).find(steps));
+                assert_eq!(Scanner::new(&text).find_checked(steps), expected, "{text} {steps:?}");
+                found += usize::from(matches!(expected, Some(Some(_))));
+                bad += usize::from(expected.is_none());
+            }
+        }
+        assert!(found > 3000 && bad > 100_000, "{found} {bad}");
     }
 }
