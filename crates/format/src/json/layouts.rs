@@ -26,12 +26,15 @@ pub(super) const REACH: usize = RECORD_BYTES_MAX + LENGTHS_MAX;
 /// After so many all are forgotten, for the sake of what they take.
 const LEARNT_MAX: u32 = 1024;
 /// What a miss adds to the strain, and how much of it is too much: records are too different then, for good.
-const MISS_STRAIN: u32 = 32;
-const STRAIN_MAX: u32 = 64 * MISS_STRAIN;
+const MISS_STRAIN: i64 = 32;
+const STRAIN_MAX: i64 = 64 * MISS_STRAIN;
+/// How far below nothing hits may take it: records that have been alike for long may all become others at once, as
+/// those do whose number becomes a digit longer.
+const STRAIN_MIN: i64 = -256 * MISS_STRAIN;
 /// What a hit takes from it, while most layouts are still to be met, and later: a layout that is learnt then pays
 /// only where it is for many.
-const EARLY_RELIEF: u32 = 8;
-const LATE_RELIEF: u32 = 1;
+const EARLY_RELIEF: i64 = 8;
+const LATE_RELIEF: i64 = 1;
 /// Records that have fitted for each layout that was learnt, where it goes on.
 const RECORDS_A_LAYOUT: u32 = 64;
 /// So many records after the start are early.
@@ -46,7 +49,8 @@ pub(crate) struct Layouts {
     len_min: usize,
     /// How many there were since all were forgotten.
     learnt: u32,
-    strain: u32,
+    /// From [`STRAIN_MIN`] to [`STRAIN_MAX`].
+    strain: i64,
     /// Records that fitted since then.
     hits: u32,
     state: State,
@@ -168,7 +172,7 @@ impl Layouts {
         }
         let hits = u32::try_from(fitted.row_count).unwrap_or(u32::MAX);
         let relief = if self.hits < EARLY_RECORDS { EARLY_RELIEF } else { LATE_RELIEF };
-        self.strain = self.strain.saturating_sub(hits.saturating_mul(relief));
+        self.strain = (self.strain - i64::from(hits) * relief).max(STRAIN_MIN);
         self.hits = self.hits.saturating_add(hits);
         fitted
     }

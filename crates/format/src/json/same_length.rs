@@ -115,7 +115,9 @@ impl Layout {
 
     #[inline(always)]
     fn fits_near(&self, lanes: impl Lanes, bytes: &[u8; REACH]) -> bool {
-        bytes.as_chunks().0.first_chunk().is_some_and(|near| lanes.keep_to(near, &self.near))
+        // No closure, which is not sure to be inlined into what is compiled for the lanes.
+        let Some(near) = bytes.as_chunks().0.first_chunk() else { return false };
+        lanes.keep_to(near, &self.near)
     }
 
     #[inline(always)]
