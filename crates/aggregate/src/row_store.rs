@@ -225,12 +225,7 @@ impl RowStore {
     }
 
     fn places(&self) -> Places {
-        let mut end = 0;
-        let ends = self.batches.iter().map(|batch| {
-            end += batch.row_count();
-            end
-        });
-        Places { ends: ends.collect() }
+        Places::new(self.batches.iter().map(Batch::row_count))
     }
 
     /// Whether the rows are too many, or what is held with them is too large.
@@ -268,15 +263,34 @@ pub(crate) fn key_columns(
 /// Finds the batch of a row.
 struct Places {
     /// Number of the first row after each batch, ascending.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
+    /// For each so many rows, the batch of the first of them.
+    starts: Vec<u32>,
 }
 
 impl Places {
+    /// Rows that have an entry in `starts`, as bits of their numbers. Most batches have more.
+    const STRETCH_BITS: u32 = 12;
+
+    /// Of batches of so many rows, less than 2^32 together.
+    fn new(row_counts: impl Iterator<Item = usize>) -> Self {
+        let (mut places, mut end) = (Self { ends: Vec::new(), starts: Vec::new() }, 0);
+        for (batch, row_count) in (0..).zip(row_counts) {
+            end += row_count;
+            places.ends.push(u32::try_from(end).expect("rows are fewer"));
+            places.starts.resize(end.div_ceil(1 << Self::STRETCH_BITS), batch);
+        }
+        places
+    }
+
+    #[inline]
     fn locate(&self, row: u32) -> (usize, usize) {
-        let row = row as usize;
-        let batch = self.ends.partition_point(|&end| end <= row);
+        let mut batch = self.starts[(row >> Self::STRETCH_BITS) as usize] as usize;
+        while self.ends[batch] <= row {
+            batch += 1;
+        }
         let start = if batch == 0 { 0 } else { self.ends[batch - 1] };
-        (batch, row - start)
+        (batch, (row - start) as usize)
     }
 }
 
@@ -305,5 +319,17 @@ mod tests {
         };
         let (few, many) = (copied(10_000), copied(100_000));
         assert!(few > 0 && many <= 13 * few, "{few}, then {many}");
+    }
+
+    #[test]
+    fn rows_are_found_in_batches_of_any_size() {
+        let counts = [0, 1, 4095, 4096, 4097, 1, 1, 0, 20_000, 3, 0, 8192, 0];
+        let places = Places::new(counts.into_iter());
+        let expected = counts
+            .iter()
+            .enumerate()
+            .flat_map(|(batch, &count)| (0..count).map(move |row| (batch, row)));
+        let found = (0..).take(counts.iter().sum()).map(|row| places.locate(row));
+        assert!(found.eq(expected));
     }
 }

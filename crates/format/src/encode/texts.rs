@@ -1,7 +1,12 @@
 //! Cells of texts: which of them stand in the output as they are.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, StringViewArray};
+#[cfg(target_arch = "x86_64")]
+use arrow_data::ByteView;
 use arrow_data::MAX_INLINE_VIEW_LEN;
 
 use super::block::{COPIED, Dialect, Fill, QUOTED, in_quotes};
@@ -34,42 +39,15 @@ impl Fill<'_> {
                 let special = [delimiter, quote, b'\n', b'\r'];
                 // Above the line breaks, the space and both others every byte is bare.
                 let floor = delimiter.max(quote).max(b' ') + 1;
-                let is_bare = |text: u128, len: usize| {
-                    len > 0
-                        && (!holds_below(text, len, floor)
-                            || (!holds_any(text, special)
-                                && byte_of(text, 0) != b' '
-                                && byte_of(text, len - 1) != b' '))
-                };
-                self.each_text(is_bare, |text| {
-                    let spaces = [text.first(), text.last()].map(|end| end == Some(&b' '));
-                    let found = count(text, |lane| lanes.any_of(lane, special));
-                    // Quotes around it, and one more for each within.
-                    let is_bare = found == 0 && spaces == [false; 2] && !text.is_empty();
-                    if is_bare { None } else { Some(2 + found) }
-                })
+                self.each_text(lanes, CsvText { special, floor })
             }
-            Dialect::Json => {
-                let is_bare = |text: u128, len: usize| {
-                    !holds_any(text, [b'"', b'\\']) && !holds_below(text, len, b' ')
-                };
-                self.each_text(is_bare, |text| {
-                    let found = count(text, |lane| lanes.string_stops(lane));
-                    // An escape has six bytes at most.
-                    if found == 0 { None } else { Some(2 + 5 * found) }
-                })
-            }
+            Dialect::Json => self.each_text(lanes, JsonText),
         }
     }
 
-    /// Writes texts of at most 12 bytes that `is_bare` lets pass; of any other, `growth` says by how many bytes
-    /// it grows, if it does.
+    /// Writes texts of at most 12 bytes that are bare; of any other, how it is to be copied.
     #[inline(always)]
-    fn each_text(
-        &mut self,
-        is_bare: impl Fn(u128, usize) -> bool,
-        growth: impl Fn(&[u8]) -> Option<usize>,
-    ) -> usize {
+    fn each_text<L: Lanes>(&mut self, lanes: L, quoting: impl Quoting) -> usize {
         let array: &StringViewArray = self.source.array.as_string_view();
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         let (end, end_len) = self.source.end.map_or((0, 0), |end| (end, 1));
@@ -82,13 +60,14 @@ impl Fill<'_> {
                 cell[..4].copy_from_slice(b"null");
                 4 * quotes
             } else if let Some((text, len)) = short_text(array.views()[row])
-                && is_bare(text, len)
+                && quoting.is_bare(text, len)
             {
                 cell[quotes..quotes + 16].copy_from_slice(&text.to_le_bytes());
                 in_quotes(len, quotes, cell)
             } else {
+                fetch_ahead(array, row + AHEAD_ROWS);
                 let text = array.value(row).as_bytes();
-                let growth = growth(text);
+                let growth = quoting.growth(lanes, text);
                 // With quotes in JSON and what stands behind.
                 byte_count += text.len() + growth.unwrap_or(2) + 1;
                 self.block.lens[index] = if growth.is_some() { QUOTED } else { COPIED };
@@ -103,18 +82,118 @@ impl Fill<'_> {
     }
 }
 
-/// How many bytes of a text `find` finds in 32 at a time, or up to three times as many where its length is no
-/// multiple of that.
+/// A text is asked for so many rows before it is looked at, for the sake of rows that were put in order: their texts
+/// stand anywhere in memory.
+const AHEAD_ROWS: usize = 16;
+
+/// Asks for the text of a row, if it is there and no view holds it.
 #[inline(always)]
-fn count(text: &[u8], find: impl Fn(&[u8; 32]) -> u32) -> usize {
-    let (lanes, rest) = text.as_chunks::<32>();
-    let whole: u32 = lanes.iter().map(|lane| find(lane).count_ones()).sum();
-    let last = match text.last_chunk() {
-        _ if rest.is_empty() => 0,
-        Some(last) => find(last).count_ones(),
-        None => find(&repeated(text)).count_ones(),
-    };
-    (whole + last) as usize
+fn fetch_ahead(array: &StringViewArray, row: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(&view) = array.views().get(row) {
+        let view = ByteView::from(view);
+        if view.length > MAX_INLINE_VIEW_LEN
+            && let Some(buffer) = array.data_buffers().get(view.buffer_index as usize)
+        {
+            let text = buffer.as_ptr().wrapping_add(view.offset as usize);
+            let last = text.wrapping_add(view.length as usize - 1);
+            // SAFETY: a prefetch does nothing but that, whatever is there.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(text.cast());
+                _mm_prefetch::<_MM_HINT_T0>(last.cast());
+            }
+        }
+    }
+}
+
+/// Which texts stand in the output as they are. A trait and no closures, since what takes vectors has to be inlined
+/// into a function that is compiled for them.
+trait Quoting: Copy {
+    /// Whether a text of at most 12 bytes does, zeros behind.
+    fn is_bare(self, text: u128, len: usize) -> bool;
+
+    /// What is to be quoted or escaped in 32 bytes.
+    fn found<L: Lanes>(self, lanes: L, lane: &[u8; 32]) -> u32;
+
+    /// By how many bytes a text grows where so many are to be quoted or escaped, if it does not stay as it is.
+    fn growth_by(self, text: &[u8], found: usize) -> Option<usize>;
+
+    /// By how many bytes a text grows, if it does.
+    #[inline(always)]
+    fn growth<L: Lanes>(self, lanes: L, text: &[u8]) -> Option<usize> {
+        self.growth_by(text, count(lanes, self, text))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct CsvText {
+    /// What makes quotes necessary.
+    special: [u8; 4],
+    /// From this byte on every one is bare.
+    floor: u8,
+}
+
+impl Quoting for CsvText {
+    #[inline(always)]
+    fn is_bare(self, text: u128, len: usize) -> bool {
+        len > 0
+            && (!holds_below(text, len, self.floor)
+                || (!holds_any(text, self.special)
+                    && byte_of(text, 0) != b' '
+                    && byte_of(text, len - 1) != b' '))
+    }
+
+    #[inline(always)]
+    fn found<L: Lanes>(self, lanes: L, lane: &[u8; 32]) -> u32 {
+        lanes.any_of(lane, self.special)
+    }
+
+    #[inline(always)]
+    fn growth_by(self, text: &[u8], found: usize) -> Option<usize> {
+        let (Some(first), Some(last)) = (text.first(), text.last()) else { return Some(2) };
+        let is_bare = found == 0 && *first != b' ' && *last != b' ';
+        // Quotes around it, and one more for each within.
+        if is_bare { None } else { Some(2 + found) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct JsonText;
+
+impl Quoting for JsonText {
+    #[inline(always)]
+    fn is_bare(self, text: u128, len: usize) -> bool {
+        !holds_any(text, [b'"', b'\\']) && !holds_below(text, len, b' ')
+    }
+
+    #[inline(always)]
+    fn found<L: Lanes>(self, lanes: L, lane: &[u8; 32]) -> u32 {
+        lanes.string_stops(lane)
+    }
+
+    #[inline(always)]
+    fn growth_by(self, _: &[u8], found: usize) -> Option<usize> {
+        // An escape has six bytes at most.
+        if found == 0 { None } else { Some(2 + 5 * found) }
+    }
+}
+
+/// How many bytes of a text are to be quoted or escaped, or up to three times as many where its length is no multiple
+/// of 32.
+#[inline(always)]
+fn count<L: Lanes>(lanes: L, quoting: impl Quoting, text: &[u8]) -> usize {
+    let (whole, rest) = text.as_chunks::<32>();
+    let mut found = 0;
+    for lane in whole {
+        found += quoting.found(lanes, lane).count_ones();
+    }
+    if !rest.is_empty() {
+        found += match text.last_chunk() {
+            Some(last) => quoting.found(lanes, last).count_ones(),
+            None => quoting.found(lanes, &repeated(text)).count_ones(),
+        };
+    }
+    found as usize
 }
 
 /// A lane that holds each byte of a text of less than 32 and nothing else.
