@@ -13,10 +13,11 @@ use tidemill_record::Field;
 pub(super) fn refuse<F: Fields>(chunk: &Chunk<'_, F>, field: &Field, misfits: &mut Vec<Misfit>) {
     for row in 0..chunk.fields.row_count() {
         // Blanks, signs and the zero come before the other digits.
-        if let Some((start, _)) = chunk.fields.plain(row)
-            && chunk.frame[start] > b'0'
-        {
-            continue;
+        if let Some((start, len)) = chunk.fields.plain(row) {
+            match &chunk.frame[start..start + len] {
+                [b'0'] | [b'1'..=u8::MAX, ..] | [b'-', b'1'..=u8::MAX, ..] => continue,
+                _ => {}
+            }
         }
         let slot = chunk.fields.slot(row);
         if slot.is_null() {
