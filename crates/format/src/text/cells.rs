@@ -319,10 +319,28 @@ impl<'a> Near<'a> {
     pub(super) fn double(self, is_inferred: bool) -> Option<f64> {
         /// A shorter text has so few digits that a double holds it.
         const SHORT_LEN: usize = 16;
-        let number = self.mantissa()?;
+        let Some(number) = self.mantissa() else { return self.exponential() };
         if is_inferred && self.len >= SHORT_LEN && !self.may_be_double(number.places()) {
             return None;
         }
+        Some(number.double())
+    }
+
+    /// A double with a negative exponent of one digit or two. None is refused for its digits.
+    #[inline(never)]
+    fn exponential(self) -> Option<f64> {
+        let digit = |byte: u8| usize::from(byte - b'0');
+        let (len, exponent) = match &self.bytes[self.start..self.start + self.len] {
+            [text @ .., b'e' | b'E', b'-', one @ b'0'..=b'9'] => (text.len(), digit(*one)),
+            [text @ .., b'e' | b'E', b'-', ten @ b'0'..=b'9', one @ b'0'..=b'9'] => {
+                (text.len(), 10 * digit(*ten) + digit(*one))
+            }
+            _ => return None,
+        };
+        if len == 0 {
+            return None;
+        }
+        let number = Near { len, ..self }.mantissa()?.over_ten_to(exponent)?;
         Some(number.double())
     }
 
@@ -375,5 +393,47 @@ impl<'a, F> Chunk<'a, F> {
     pub(super) fn text(&self, slot: Slot) -> &'a [u8] {
         let bytes = if slot.tag() == Tag::Unescaped { self.side } else { self.frame };
         &bytes[slot.start()..slot.start() + slot.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn doubles_are_those_of_the_standard_library() {
+        let mut state = 31_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let (mut plain, mut exponential) = (0, 0);
+        for round in 0..400_000 {
+            let len = 1 + random(22);
+            let alphabet = if round % 8 == 0 { &b"0123456789.-eE+"[..] } else { b"0123456789" };
+            let mut text: Vec<u8> = (0..len).map(|_| alphabet[random(alphabet.len())]).collect();
+            if random(4) > 0 {
+                text[random(len.min(4))] = b'.';
+            }
+            if random(4) == 0 {
+                text.insert(0, b'-');
+            }
+            let has_exponent = random(2) == 0;
+            if has_exponent {
+                text.extend([b"e-", b"E-", b"e+", b"e0"][random(4) / 3 * random(4)]);
+                text.extend((0..random(4)).map(|_| alphabet[random(10)]));
+            }
+            let text_len = text.len();
+            text.extend([b'7'; 32]);
+            let read = Near { bytes: &text, start: 0, len: text_len }.double(false);
+            let expected = str::from_utf8(&text[..text_len]).unwrap().parse::<f64>().ok();
+            if let Some(read) = read {
+                let shown = String::from_utf8_lossy(&text[..text_len]);
+                assert_eq!(Some(read.to_bits()), expected.map(f64::to_bits), "{shown}");
+                *(if has_exponent { &mut exponential } else { &mut plain }) += 1;
+            }
+        }
+        assert!(plain > 80_000 && exponential > 30_000, "{plain} {exponential}");
     }
 }

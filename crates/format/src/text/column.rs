@@ -493,7 +493,9 @@ pub(super) fn string(tag: Tag) -> Result<(), Fault> {
 #[inline]
 pub(super) fn double(text: &[u8], is_inferred: bool) -> Result<f64, Fault> {
     let value = number::float(text)?;
-    if is_inferred && !kinds::may_be_double(text) {
+    // With an exponent, it has any digits.
+    let has_exponent = || text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'e'));
+    if is_inferred && !has_exponent() && !kinds::may_be_double(text) {
         return Err(Fault::Digits);
     }
     Ok(value)

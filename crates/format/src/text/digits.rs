@@ -81,7 +81,7 @@ pub(crate) fn integer(word: u128, len: usize) -> Option<i64> {
 pub(crate) struct Mantissa {
     is_negative: bool,
     digits: u64,
-    /// At most 19.
+    /// At most [`nearest::PLACES_MAX`].
     places: usize,
 }
 
@@ -139,6 +139,13 @@ impl Mantissa {
         }
         let digits = first * power_of_ten(rest) + eight(last);
         Some(Self { is_negative, digits, places })
+    }
+
+    /// The number divided by a power of ten, where it has no more places than there may be.
+    #[inline(always)]
+    pub(crate) fn over_ten_to(self, power: usize) -> Option<Self> {
+        let places = self.places + power;
+        (places <= nearest::PLACES_MAX).then_some(Self { places, ..self })
     }
 
     /// How many of its digits stand behind the point.
