@@ -16,7 +16,7 @@ use super::rows::copy_short;
 use crate::text::cell::{Cells, not_finite};
 use crate::text::lanes::Level;
 use crate::text::quoting::{is_quoted, quote_field};
-use crate::text::time_text::WrittenMinute;
+use crate::text::time_text::WrittenDay;
 use crate::text::{digits, literal};
 
 /// Rows put into text at a time, so that their cells stay in cache.
@@ -80,7 +80,7 @@ pub(crate) struct Block {
     /// Texts of any length, one behind the other.
     long: Vec<u8>,
     /// Of the timestamp before.
-    pub(super) minute: WrittenMinute,
+    pub(super) day: WrittenDay,
     level: Level,
 }
 
@@ -90,7 +90,7 @@ impl Block {
             cells: Box::new([[0; CELL_BYTES]; BLOCK_ROWS]),
             lens: Box::new([0; BLOCK_ROWS]),
             long: Vec::new(),
-            minute: WrittenMinute::default(),
+            day: WrittenDay::default(),
             level: Level::detect(),
         }
     }

@@ -120,7 +120,7 @@ fn column(random: &mut Pcg64, rows: usize, data_type: &DataType) -> ArrayRef {
                 0 => integer(random),
                 1 => base + integer(random) % 86_400_000_000,
                 2 => base + integer(random) % 100_000 * 1000,
-                3 => base + random.random_range(0..60_000_000),
+                3 => base + random.random_range(0..86_400_000_000),
                 _ => base + integer(random) % 60 * 1_000_000,
             }
         }),

@@ -14,7 +14,7 @@ use super::fours;
 use crate::text::lanes::Avx2;
 use crate::text::lanes::Level;
 use crate::text::time::MICROS_PER_SECOND;
-use crate::text::time_text::WrittenMinute;
+use crate::text::time_text::WrittenDay;
 use crate::text::{digits, time_text};
 
 /// Bytes of `YYYY-MM-DD`.
@@ -44,18 +44,18 @@ impl Fill<'_> {
         match self.source.form {
             None | Some(TimeForm::Iso { .. }) => {
                 let form = Written { quotes, is_iso, zone };
-                let mut minute = self.block.minute;
+                let mut day = self.block.day;
                 match self.level() {
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: there is such a value only where the host was found to have all that it takes.
                     Level::Avx2(lanes) => unsafe {
-                        self.timestamps_avx2(lanes, values, &mut minute, form);
+                        self.timestamps_avx2(lanes, values, &mut day, form);
                     },
                     Level::Baseline => {
-                        self.each(|cell, row| form.write(&mut minute, values[row], cell));
+                        self.each(|cell, row| form.write(&mut day, values[row], cell));
                     }
                 }
-                self.block.minute = minute;
+                self.block.day = day;
             }
             Some(TimeForm::Count(unit)) => {
                 self.each(|cell, row| {
@@ -79,11 +79,11 @@ impl Fill<'_> {
         &mut self,
         lanes: Avx2,
         values: &[i64],
-        minute: &mut WrittenMinute,
+        day: &mut WrittenDay,
         form: Written,
     ) {
         // A cell, because both ways look at it.
-        let known = Cell::new(*minute);
+        let known = Cell::new(*day);
         self.each_four(
             |cells, row| {
                 let four = values[row..].first_chunk()?;
@@ -97,13 +97,13 @@ impl Fill<'_> {
                 ])
             },
             |cell, row| {
-                let mut minute = known.get();
-                let len = form.write(&mut minute, values[row], cell);
-                known.set(minute);
+                let mut day = known.get();
+                let len = form.write(&mut day, values[row], cell);
+                known.set(day);
                 len
             },
         );
-        *minute = known.get();
+        *day = known.get();
     }
 }
 
@@ -121,13 +121,8 @@ struct Written {
 impl Written {
     /// Writes one at the start of a cell: its length; `None` for a year that has not four digits.
     #[inline(always)]
-    fn write(
-        self,
-        minute: &mut WrittenMinute,
-        value: i64,
-        cell: &mut [u8; CELL_BYTES],
-    ) -> Option<usize> {
-        let len = minute.write(value, &mut cell[self.quotes..])?;
+    fn write(self, day: &mut WrittenDay, value: i64, cell: &mut [u8; CELL_BYTES]) -> Option<usize> {
+        let len = day.write(value, &mut cell[self.quotes..])?;
         Some(self.finish(len, cell))
     }
 

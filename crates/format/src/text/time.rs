@@ -13,7 +13,7 @@ use tidemill_record::time_with_named_month;
 use super::number::{self, Fault};
 
 pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
-pub(super) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// A timestamp in microseconds since the epoch.
 #[inline]

@@ -3,7 +3,7 @@
 use tidemill_record::civil::{Civil, civil_of};
 
 use super::digits;
-use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND};
+use super::time::MICROS_PER_DAY;
 
 /// Appends `YYYY-MM-DD`.
 pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
@@ -57,23 +57,22 @@ pub(crate) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// The minute of the timestamp written before: most have the same, of which only seconds change.
+/// The day of the timestamp written before: most have the same, and dates take longer than the rest.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct WrittenMinute {
-    /// `YYYY-MM-DD HH:MM:`; nothing where the year has not four digits, or before the first minute.
-    text: Option<[u8; Self::LEN]>,
+pub(crate) struct WrittenDay {
+    /// `YYYY-MM-DD `, and zeros; nothing where the year has not four digits, or before the first day.
+    text: Option<[u8; 16]>,
     /// Microseconds since the epoch at which it starts.
     start_micros: i64,
 }
 
-impl WrittenMinute {
-    const LEN: usize = 17;
-    /// Microseconds of a minute.
-    pub(crate) const MICROS: i64 = 60 * MICROS_PER_SECOND;
+impl WrittenDay {
+    /// Characters up to the time.
+    pub(crate) const TIME_AT: usize = 11;
 
-    /// The text before the seconds, and the microseconds since the epoch at which the minute starts.
+    /// The characters up to the time and some more bytes, and the microseconds since the epoch at which the day starts.
     #[inline(always)]
-    pub(crate) fn known(&self) -> Option<(&[u8; Self::LEN], i64)> {
+    pub(crate) fn known(&self) -> Option<(&[u8; 16], i64)> {
         self.text.as_ref().map(|text| (text, self.start_micros))
     }
 
@@ -82,41 +81,42 @@ impl WrittenMinute {
     #[inline(always)]
     pub(crate) fn write(&mut self, micros: i64, cell: &mut [u8]) -> Option<usize> {
         let mut within = micros.wrapping_sub(self.start_micros).cast_unsigned();
-        if within >= Self::MICROS.unsigned_abs() || self.text.is_none() {
+        if within >= MICROS_PER_DAY.unsigned_abs() || self.text.is_none() {
             within = self.turn_to(micros);
         }
-        let text = self.text?;
-        cell[..17].copy_from_slice(&text);
-        let [seconds @ .., a, b, c, d, e, f] = digits::eight_text(within);
-        cell[17..19].copy_from_slice(&seconds);
-        if within.is_multiple_of(1_000_000) {
+        cell[..16].copy_from_slice(&self.text?);
+        let (seconds, fraction) = (within / 1_000_000, within % 1_000_000);
+        let (minutes, second) = (seconds / 60, seconds % 60);
+        cell[11..19].copy_from_slice(&time_of_day(minutes / 60, minutes % 60, second));
+        if fraction == 0 {
             return Some(19);
         }
+        let [.., a, b, c, d, e, f] = digits::eight_text(fraction);
         cell[19..26].copy_from_slice(&[b'.', a, b, c, d, e, f]);
-        Some(if within.is_multiple_of(1000) { 23 } else { 26 })
+        Some(if fraction.is_multiple_of(1000) { 23 } else { 26 })
     }
 
-    /// Turns to the minute of a timestamp: how far that is into it, in microseconds.
+    /// Turns to the day of a timestamp: how far that is into it, in microseconds.
     #[inline(never)]
     fn turn_to(&mut self, micros: i64) -> u64 {
-        let day = micros.div_euclid(MICROS_PER_DAY);
-        let is_same_day = self.start_micros.div_euclid(MICROS_PER_DAY) == day;
-        let within = micros.rem_euclid(Self::MICROS);
+        let within = micros.rem_euclid(MICROS_PER_DAY);
         self.start_micros = micros.saturating_sub(within);
-        let date = match self.text {
-            Some(text) if is_same_day => text.first_chunk().copied(),
-            _ => short_date(day),
-        };
-        self.text = date.map(|date: [u8; 10]| {
-            let minutes = micros.rem_euclid(MICROS_PER_DAY).cast_unsigned() / 60_000_000;
-            let [.., h0, h1, m0, m1] = digits::eight_text(minutes / 60 * 100 + minutes % 60);
-            let mut text = *b"YYYY-MM-DD HH:MM:";
+        self.text = short_date(micros.div_euclid(MICROS_PER_DAY)).map(|date| {
+            let mut text = [0; 16];
             text[..date.len()].copy_from_slice(&date);
-            text[11..16].copy_from_slice(&[h0, h1, b':', m0, m1]);
+            text[date.len()] = b' ';
             text
         });
         within.unsigned_abs()
     }
+}
+
+/// `HH:MM:SS`: a number has all of them, with a digit between each two that becomes a colon.
+#[inline(always)]
+fn time_of_day(hour: u64, minute: u64, second: u64) -> [u8; 8] {
+    let mut text = digits::eight_text(hour * 1_000_000 + minute * 1000 + second);
+    (text[2], text[5]) = (b':', b':');
+    text
 }
 
 /// Appends what [`interval`](super::time::interval) reads: the parts that are not zero, and at least `00:00:00`.
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn timestamps_are_written_into_cells_as_they_are_appended() {
-        let mut minute = WrittenMinute::default();
+        let mut day = WrittenDay::default();
         let mut state = 1_u64;
         let mut micros = NEW_YEAR;
         for round in 0..20_000 {
@@ -221,7 +221,7 @@ mod tests {
             let mut appended = Vec::new();
             write_timestamp(micros, &mut appended);
             let mut cell = [b'#'; 28];
-            if let Some(len) = minute.write(micros, &mut cell) {
+            if let Some(len) = day.write(micros, &mut cell) {
                 assert_eq!(cell[..len], appended, "{micros}");
             } else {
                 assert!(!matches!(appended[..], [_, _, _, _, b'-', ..]), "{micros}");
