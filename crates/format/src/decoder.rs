@@ -47,19 +47,18 @@ pub struct Decoder {
 /// A part of the input that a decoder has begun with, and of which it needs some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedPart {
-    /// File position of its first byte.
-    pub start: u64,
-    /// All of its bytes: so long a buffer is to be lent. What is not wanted of it may have any value.
+    /// So long a buffer is to be lent. What is not wanted of it may have any value.
     pub byte_count: usize,
-    /// File positions of the bytes that are wanted, ascending and disjoint.
-    pub ranges: Vec<Range<u64>>,
+    /// The bytes that are wanted, by their positions in the file, and where in the buffer the first of them is to stand;
+    /// both ascending and disjoint.
+    pub ranges: Vec<(Range<u64>, usize)>,
 }
 
 impl WantedPart {
     /// How many bytes are wanted.
     #[must_use]
     pub fn read_bytes(&self) -> u64 {
-        self.ranges.iter().map(|range| range.end - range.start).sum()
+        self.ranges.iter().map(|(range, _)| range.end - range.start).sum()
     }
 }
 

@@ -473,7 +473,7 @@ impl ByteInput {
             return Err(PipelineError::InputTooLarge { bytes, bytes_max });
         }
         let begun = self.read_time.map(|_| Instant::now());
-        let frames = reader.next_part(part.start, part.byte_count, &part.ranges).await?;
+        let frames = reader.next_part(part.byte_count, &part.ranges).await?;
         if let (Some(read_time), Some(begun)) = (&mut self.read_time, begun) {
             *read_time += begun.elapsed();
         }

@@ -106,28 +106,28 @@ impl RowGroupReader {
         };
         let mut ranges = Vec::with_capacity(group.ranges.len());
         for range in group.ranges {
-            let bytes = self.read(range.start, bytes_in(&range), &[range.clone()]).await?;
+            let bytes = self.read(bytes_in(&range), &[(range.clone(), 0)]).await?;
             ranges.push((range.start, bytes));
         }
         (self.position, self.index) = (group.start_row, group.index);
         Ok(Polled::Ready(self.frames(ranges)))
     }
 
-    /// Lends `byte_count` bytes from `start` on, of which only some ranges of the file are read: what belongs to the
-    /// group lent last, and was not known before.
+    /// Lends a buffer of `byte_count` bytes to which some ranges of the file are read, each from its place on: what belongs
+    /// to the group lent last, and was not known before.
     ///
     /// # Errors
     /// As [`Self::next_frames`].
     ///
     /// # Panics
-    /// If a range lies outside.
+    /// If a range goes beyond the buffer.
     pub async fn next_part(
         &mut self,
-        start: u64,
         byte_count: usize,
-        ranges: &[Range<u64>],
+        ranges: &[(Range<u64>, usize)],
     ) -> Result<Frames, SourceError> {
-        let bytes = self.read(start, byte_count, ranges).await?;
+        let bytes = self.read(byte_count, ranges).await?;
+        let start = ranges.first().map_or(0, |(range, _)| range.start);
         Ok(self.frames(vec![(start, bytes)]))
     }
 
@@ -139,14 +139,12 @@ impl RowGroupReader {
 
     async fn read(
         &mut self,
-        start: u64,
         byte_count: usize,
-        ranges: &[Range<u64>],
+        ranges: &[(Range<u64>, usize)],
     ) -> Result<Buffer, SourceError> {
         let mut room = self.memory.take(byte_count);
-        for range in ranges {
-            let first = usize::try_from(range.start - start).expect("a byte of the part");
-            let bytes = &mut room[first..first + bytes_in(range)];
+        for (range, place) in ranges {
+            let bytes = &mut room[*place..place + bytes_in(range)];
             if let Err(source) = self.file.read_exact_at(bytes, range.start).await {
                 self.check_unchanged()?;
                 return Err(self.failure("read", source));

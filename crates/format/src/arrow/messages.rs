@@ -158,7 +158,7 @@ impl Messages {
         });
         if is_unneeded {
             self.is_unneeded = true;
-            return Ok(WantedPart { start, byte_count: 0, ranges: Vec::new() });
+            return Ok(WantedPart { byte_count: 0, ranges: Vec::new() });
         }
         let needed = match (message.header_as_record_batch(), &self.schema, &self.projection) {
             (Some(batch), Some(schema), Some(columns)) => {
@@ -166,17 +166,51 @@ impl Messages {
             }
             _ => None,
         };
-        // Where buffers are not as they should be, the whole message is looked at, and says why.
-        let whole = vec![0..body_bytes];
-        let ranges = needed.as_ref().map_or(&whole, |needed| &needed.ranges);
-        let ranges = ranges.iter().filter(|range| !range.is_empty());
-        let ranges = ranges.map(|range| start + range.start..start + range.end).collect();
-        let byte_count = usize::try_from(body_bytes)
-            .map_err(|_| self.corrupt("a message longer than memory".to_owned()))?;
-        let part = WantedPart { start, byte_count, ranges };
+        let part = match &needed {
+            Some(needed) => {
+                let (places, byte_count) = needed.places();
+                let moved = self.moved_buffers(message, needed, &places);
+                let ranges = needed.ranges.iter().zip(&places);
+                let ranges = ranges
+                    .map(|(range, place)| (start + range.start..start + range.end, *place))
+                    .collect();
+                for (at, place) in moved {
+                    self.metadata[at..at + 8].copy_from_slice(&place.to_le_bytes());
+                }
+                WantedPart { byte_count, ranges }
+            }
+            // Where buffers are not as they should be, the whole message is looked at, and says why.
+            None => {
+                let byte_count = usize::try_from(body_bytes)
+                    .map_err(|_| self.corrupt("a message longer than memory".to_owned()))?;
+                let whole = (start..start + body_bytes, 0);
+                WantedPart { byte_count, ranges: Vec::from_iter((byte_count > 0).then_some(whole)) }
+            }
+        };
         self.needed = needed;
         self.refuse_large(usize::try_from(part.read_bytes()).unwrap_or(usize::MAX))?;
         Ok(part)
+    }
+
+    /// For each needed buffer of the record batch at hand where in its metadata the place of that buffer stands, and its
+    /// place in what is lent of the body.
+    fn moved_buffers(
+        &self,
+        message: Message<'_>,
+        needed: &Needed,
+        places: &[usize],
+    ) -> Vec<(usize, u64)> {
+        let all = message.header_as_record_batch().and_then(|batch| batch.buffers());
+        let Some(all) = all else { return Vec::new() };
+        let moved = needed.buffers.iter().cloned().flatten().map(|index| {
+            let buffer = all.get(index);
+            // A buffer's place is the first of the two numbers that it is.
+            let at = std::ptr::from_ref(buffer).addr() - self.metadata.as_ptr().addr();
+            let byte = u64::try_from(buffer.offset()).ok().filter(|_| buffer.length() > 0);
+            let place = byte.and_then(|byte| needed.place(places, byte));
+            (at, place.unwrap_or(0) as u64)
+        });
+        moved.collect()
     }
 
     /// Takes the body of that message, of which the wanted bytes are there; a record batch, if it is one.

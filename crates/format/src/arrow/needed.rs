@@ -61,6 +61,29 @@ impl Needed {
         Some(Self { buffers, ranges: joined(ranges) })
     }
 
+    /// Where in a buffer the first byte of each range is to stand, so that they are close together and aligned as they are
+    /// in the body, and how long that buffer is.
+    pub(super) fn places(&self) -> (Vec<usize>, usize) {
+        const ALIGNMENT: usize = 64;
+        let mut end = 0_usize;
+        let place = |range: &Range<u64>| {
+            let bytes_in = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let beyond = usize::try_from(range.start % ALIGNMENT as u64).unwrap_or(0);
+            let start = end.next_multiple_of(ALIGNMENT) + beyond;
+            end = start.saturating_add(bytes_in);
+            start
+        };
+        let places = self.ranges.iter().map(place).collect();
+        (places, end)
+    }
+
+    /// Where in that buffer a byte of the body stands; `None` of one in no range.
+    pub(super) fn place(&self, places: &[usize], byte: u64) -> Option<usize> {
+        let at = self.ranges.partition_point(|range| range.start <= byte).checked_sub(1)?;
+        let beyond = usize::try_from(byte - self.ranges[at].start).ok()?;
+        (byte < self.ranges[at].end).then(|| places[at] + beyond)
+    }
+
     /// How many bytes they take.
     pub(super) fn read_bytes(&self) -> u64 {
         self.ranges.iter().map(|range| range.end - range.start).sum()
@@ -129,6 +152,20 @@ impl<I: Iterator<Item = i64>> Walk<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_stand_close_together_and_as_aligned_as_before() {
+        let ranges = vec![70..100, 100_008..100_024, 200_000..200_001];
+        let needed = Needed { buffers: Vec::new(), ranges };
+        let (places, byte_count) = needed.places();
+        assert_eq!((&places[..], byte_count), (&[6, 64 + 40, 128][..], 129));
+        let place = |byte| needed.place(&places, byte);
+        assert_eq!(
+            [70, 99, 100_023, 200_000].map(place),
+            [Some(6), Some(35), Some(119), Some(128)]
+        );
+        assert_eq!([0, 100, 100_007, 200_001].map(place), [None; 4]);
+    }
 
     #[test]
     fn near_ranges_become_one() {

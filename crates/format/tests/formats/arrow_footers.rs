@@ -119,11 +119,11 @@ fn lend_message(
     let part = decoder.wanted().expect("a message has a body");
     // Nothing else is there.
     let mut body = vec![0xa5; part.byte_count];
-    for range in part.ranges {
-        let of_body = (range.start - part.start) as usize..(range.end - part.start) as usize;
-        body[of_body].copy_from_slice(&bytes[range.start as usize..range.end as usize]);
+    for (range, at) in part.ranges {
+        let range = range.start as usize..range.end as usize;
+        body[at..at + range.len()].copy_from_slice(&bytes[range]);
     }
-    decoder.begin(frames(part.start, Buffer::from_vec(body)))
+    decoder.begin(frames(0, Buffer::from_vec(body)))
 }
 
 /// A column of every layout, some with NULLs.
