@@ -143,11 +143,23 @@ impl Slots {
     pub(super) fn grow(&mut self) {
         let grown = vec![0; self.next_count()];
         let before = std::mem::replace(&mut self.slots, grown);
-        for slot in before.into_iter().filter(|&slot| slot != 0) {
+        // Those that went past the end and stand at the start come last: all others are in about the order of their
+        // hashes.
+        let first_free = before.iter().position(|&slot| slot == 0).unwrap_or(0);
+        let (past_end, in_order) = before.split_at(first_free);
+        // From here on all is free. What is known to be is written and not read first, which of fresh memory takes the
+        // system's time twice.
+        let mut all_free = 0;
+        for &slot in in_order.iter().chain(past_end).filter(|&&slot| slot != 0) {
             let (hash, _) = halves(slot);
-            if let Found::Free(place) = self.find(hash, |_| false) {
-                self.slots[place] = slot;
+            let mut place = home(hash, self.slots.len());
+            if place < all_free
+                && let Found::Free(found) = self.find(hash, |_| false)
+            {
+                place = found;
             }
+            self.slots[place] = slot;
+            all_free = all_free.max(place + 1);
         }
     }
 
