@@ -30,6 +30,9 @@ const NUMBERED_GROUPS_MAX: usize = 1 << 16;
 /// So many rows whose keys were not met lately are looked up one by one; more, with all others.
 const FEW_UNKNOWN: usize = 512;
 
+/// Groups that are hashed at a time.
+const HASHED_GROUPS: usize = 4096;
+
 /// Numbers distinct keys from zero in order of first appearance.
 pub(crate) struct Interner {
     columns: Vec<KeyColumn>,
@@ -340,6 +343,19 @@ impl Interner {
         Ok(())
     }
 
+    /// Hash of each group's key, in order.
+    pub(crate) fn each_hash(&self, seed: &Seed, each: &mut dyn FnMut(u64)) {
+        let mut hashes = Vec::with_capacity(HASHED_GROUPS);
+        for start in (0..self.group_count).step_by(HASHED_GROUPS) {
+            let groups = start..self.group_count.min(start + HASHED_GROUPS);
+            let columns = self.columns.iter();
+            let keys: KeyInputs<'_> =
+                columns.map(|column| column.own_input(groups.clone())).collect();
+            hash_all(&keys, seed, groups.len(), &mut hashes);
+            hashes.iter().for_each(|&hash| each(hash));
+        }
+    }
+
     /// Hash of a group's key, or of some of its columns: the same in every table.
     pub(crate) fn fingerprint(&self, group: usize, columns: &[usize]) -> u64 {
         let hashes =
@@ -373,6 +389,12 @@ impl Interner {
             + self.places.capacity() * size_of::<u32>()
             + self.numbers.as_ref().map_or(0, |numbers| numbers.scratch_bytes())
             + self.recent.scratch_bytes()
+    }
+
+    /// Frees what groups are found by: none is looked for any more.
+    pub(crate) fn free_index(&mut self) {
+        (self.slots, self.ranges, self.numbers) = (Slots::default(), None, None);
+        self.recent = Recent::default();
     }
 
     /// Frees it.
@@ -411,7 +433,12 @@ impl KeyStore for Vec<KeyColumn> {
 }
 
 /// Replaces `hashes` by those of the rows' keys.
-fn hash_all(inputs: &KeyInputs<'_>, seed: &Seed, row_count: usize, hashes: &mut Vec<u64>) {
+pub(crate) fn hash_all(
+    inputs: &KeyInputs<'_>,
+    seed: &Seed,
+    row_count: usize,
+    hashes: &mut Vec<u64>,
+) {
     hashes.clear();
     inputs[0].hash_rows(seed, row_count, hashes);
     for input in &inputs[1..] {

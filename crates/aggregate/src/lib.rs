@@ -3,8 +3,8 @@
 //! Read in this order: `keys` (how key values are stored and compared), `intern` (keys to
 //! dense group indices), `state` (columns of states behind those indices), `states` (the
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
-//! leave), then [`sort`], [`limit`], [`top_n`], [`sealed`] (what a gather is given) and
-//! [`gathering`] (how it waits for it).
+//! leave), then [`sort`], [`limit`], [`top_n`], [`sealed`] (what a gather is given), `parts` (how
+//! tables of many groups are merged) and [`gathering`] (how it waits for it).
 //!
 //! What depends on event time: [`event_time`] (the watermark; `far_ahead` guards it), [`windows`], [`over`], and
 //! [`late`] (records that came after it). `predict` says beforehand what all these hold, `seen_keys` afterwards which
@@ -26,6 +26,7 @@ mod keys;
 pub mod late;
 pub mod limit;
 pub mod over;
+mod parts;
 mod predict;
 mod recent;
 mod row_store;
@@ -48,8 +49,9 @@ pub use groups::GroupBatches;
 pub use late::Late;
 pub use limit::{Limit, LimitTable};
 pub use over::OverTable;
+pub use parts::{Cut, DoAll, Piece};
 pub use predict::{predicted_seal, predicted_state};
-pub use sealed::{Sealed, TableBatches};
+pub use sealed::{MergedRows, Sealed, TableBatches};
 pub use seen_keys::SeenKeys;
 pub use sort::SortTable;
 pub use split_times::SplitTimes;

@@ -3,12 +3,23 @@
 use tidemill_plan::Merge;
 use tidemill_record::{Batch, EventTime};
 
+use crate::parts::{self, Cut, DoAll, Way};
 use crate::{
     AggTable, AggregateError, LimitTable, SealedSessions, SealedWindows, SortTable, TopNTable,
 };
 
 /// The rows of a table, batch by batch.
 pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
+
+/// The rows of tables that have been merged.
+pub struct MergedRows {
+    /// How many groups they are.
+    pub group_count: usize,
+    /// Bytes that they hold.
+    pub state_bytes: u64,
+    /// The rows, batch by batch.
+    pub batches: TableBatches,
+}
 
 /// A finished partial table of one partition, on its way to the pipeline that gathers it.
 ///
@@ -86,6 +97,63 @@ impl Sealed {
             (Self::Windows(windows), Self::Windows(later)) => windows.merge(later),
             (Self::Sessions(sessions), Self::Sessions(later)) => sessions.merge(&later),
             _ => panic!("a gather is given tables of one kind"),
+        }
+    }
+
+    /// Whether these tables of many groups are better merged by [`Self::merge_in_parts`], and there are `room_bytes`
+    /// for it.
+    pub fn are_many<'a>(
+        tables: impl Iterator<Item = &'a Self> + Clone,
+        cut: Cut,
+        room_bytes: u64,
+    ) -> bool {
+        let groups = tables.clone().filter_map(|table| match table {
+            Self::Groups(table) => Some(table),
+            _ => None,
+        });
+        groups.clone().count() == tables.count() && cut.way(groups, room_bytes).is_some()
+    }
+
+    /// Merges tables in their order, and ends them: the same rows as [`Self::merge`] and then
+    /// [`Self::into_batches`] give, made on several cores. They hold `room_bytes` at most beside what the tables do.
+    ///
+    /// # Errors
+    /// As the table's own `merge`.
+    ///
+    /// # Panics
+    /// Unless [`Self::are_many`].
+    pub fn merge_in_parts(
+        tables: Vec<Self>,
+        cut: Cut,
+        room_bytes: u64,
+        batch_rows: usize,
+        do_all: &DoAll,
+    ) -> Result<MergedRows, AggregateError> {
+        let tables = tables.into_iter().map(|table| match table {
+            Self::Groups(table) => table,
+            _ => panic!("only groups are merged in parts"),
+        });
+        let tables: Vec<AggTable> = tables.collect();
+        match cut.way(tables.iter(), u64::MAX).expect("it pays to merge them so") {
+            Way::Groups(part_count) => {
+                let rows = parts::merge(part_count, tables, room_bytes, batch_rows, do_all)?;
+                Ok(MergedRows {
+                    group_count: rows.group_count(),
+                    state_bytes: rows.state_bytes(),
+                    batches: Box::new(rows),
+                })
+            }
+            Way::Values(part_count) => {
+                let mut tables = tables.into_iter();
+                let mut merged = tables.next().expect("there are several");
+                merged.set_budget(merged.state_bytes().saturating_add(room_bytes));
+                merged.unite(tables.as_slice(), part_count, do_all)?;
+                Ok(MergedRows {
+                    group_count: merged.group_count(),
+                    state_bytes: merged.state_bytes(),
+                    batches: Box::new(merged.into_batches(batch_rows)?),
+                })
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use tidemill_record::{Columns, DataType};
 
 use crate::AggregateError;
 use crate::argument::{Column, Groups, Rows};
+use crate::parts::DoAll;
 
 /// A group's result does not fit the result type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,26 @@ pub(crate) fn until_overflow(
     (columns.collect(), first)
 }
 
+/// What a column of states keeps of the values that groups have had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptValues {
+    /// No set of them.
+    None,
+    /// So many, each once a group, to be counted.
+    Counted(usize),
+    /// A set whose values are looked at.
+    Looked,
+}
+
+/// The same column of a later table.
+pub(crate) struct Later<'a> {
+    pub(crate) state: &'a dyn State,
+    /// For each of its groups, the group here.
+    pub(crate) here: &'a [u32],
+}
+
 /// A column of states.
-pub(crate) trait State: Send {
+pub(crate) trait State: Send + Sync {
     /// Makes room for groups up to `group_count`; never shrinks.
     fn grow(&mut self, group_count: usize);
 
@@ -97,6 +116,23 @@ pub(crate) trait State: Send {
     /// As [`Self::update`].
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError>;
 
+    /// What it keeps of the values that groups have had.
+    fn kept_values(&self) -> KeptValues {
+        KeptValues::None
+    }
+
+    /// Adds all groups of later tables at once, in their order, cut into so many parts, a power of two. Only
+    /// [`Self::finish`] may follow.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    ///
+    /// # Panics
+    /// Unless [`Self::kept_values`] are [`KeptValues::Counted`], and `later` are of the same call.
+    fn unite(&mut self, _: &[Later<'_>], _: usize, _: &DoAll) -> Result<(), AggregateError> {
+        panic!("only counted values are united")
+    }
+
     /// Groups are going to join, and few of many to be merged elsewhere.
     fn list_by_group(&mut self) {}
 
@@ -121,7 +157,7 @@ pub(crate) trait State: Send {
 }
 
 /// How one aggregate function treats one group: what [`Cells`] needs to know.
-pub(crate) trait Accumulator: Send + Sized + 'static {
+pub(crate) trait Accumulator: Send + Sync + Sized + 'static {
     /// Whether NULL arguments are left out.
     const SKIPS_NULLS: bool = true;
     /// Whether a group without any counted row must be told apart; costs a byte a group.
@@ -129,7 +165,7 @@ pub(crate) trait Accumulator: Send + Sized + 'static {
     /// Whether a state is kept otherwise once it is asked for after every row.
     const PREPARES_RUNNING: bool = false;
     /// What is kept per group; the default is that of a group without rows.
-    type State: Clone + Default + Send;
+    type State: Clone + Default + Send + Sync;
     /// The argument of a batch, ready to be read by row.
     type Column<'a>: Column;
     /// Where results are collected.

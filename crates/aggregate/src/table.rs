@@ -16,9 +16,10 @@ use crate::changes::Pending;
 use crate::compact::repeated;
 use crate::groups::GroupBatches;
 use crate::intern::Interner;
-use crate::keys::{KeyColumn, KeyInputs};
+use crate::keys::{KeyColumn, KeyInputs, Picked};
+use crate::parts::DoAll;
 use crate::seen_keys::SeenKeys;
-use crate::state::{Overflow, State, until_overflow};
+use crate::state::{KeptValues, Later, Overflow, State, until_overflow};
 use crate::states::state_of;
 
 /// Groups that are handed on at a time in a merge.
@@ -192,12 +193,27 @@ impl AggTable {
 
     /// All its groups.
     pub(crate) fn as_run(&self) -> GroupRun<'_> {
+        GroupRun { groups: (0..).take(self.group_count()).collect(), ..self.as_empty_run() }
+    }
+
+    /// The same, of none of its groups.
+    pub(crate) fn as_empty_run(&self) -> GroupRun<'_> {
         GroupRun {
             keys: self.interner.columns(),
             states: &self.states,
-            groups: (0..).take(self.group_count()).collect(),
+            groups: Vec::new(),
             last_offset: self.last_offset,
         }
+    }
+
+    /// Whether groups have keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.spec.keys.is_empty()
+    }
+
+    /// Whether no batch can be taken.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 
     /// The same table with its groups in another order, each of them once.
@@ -224,6 +240,23 @@ impl AggTable {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
+        let here = self.groups_of_run(later, first_key)?;
+        // What states hold elsewhere (text, lists) is copied, at most all of it.
+        let copied = later.states.iter().map(|state| state.outside_bytes() as u64).sum();
+        self.check_budget_with(copied)?;
+        for (state, later_state) in self.states.iter_mut().zip(later.states) {
+            state.merge(&**later_state, &later.groups, &here)?;
+        }
+        self.check_budget()?;
+        Ok(here)
+    }
+
+    /// For each of some groups of a later table the group here, found or made, with room for its states.
+    fn groups_of_run(
+        &mut self,
+        later: &GroupRun<'_>,
+        first_key: Option<i64>,
+    ) -> Result<Vec<u32>, AggregateError> {
         let key_count = later.keys.len() + usize::from(first_key.is_some());
         assert_eq!(self.spec.keys.len(), key_count, "both tables are of one query");
         assert_eq!(self.states.len(), later.states.len(), "both tables are of one query");
@@ -233,14 +266,14 @@ impl AggTable {
             let first = first_key.map(|first| repeated::<Int64Type>(first, groups.len()));
             let start = groups[0] as usize;
             let are_run = groups.iter().zip(start..).all(|(&group, at)| group as usize == at);
-            let gathered: SmallVec<[ArrayRef; 8]> = match are_run {
+            let picked: SmallVec<[Picked; 4]> = match are_run {
                 true => SmallVec::new(),
-                false => later.keys.iter().map(|column| column.gather(groups)).collect(),
+                false => later.keys.iter().map(|column| column.pick(groups)).collect(),
             };
             let mut keys = KeyInputs::new();
             keys.extend(first.iter().map(|first| self.interner.columns()[0].input(first)));
-            keys.extend(later.keys.iter().enumerate().map(|(at, column)| match gathered.get(at) {
-                Some(values) => column.input(values),
+            keys.extend(later.keys.iter().enumerate().map(|(at, column)| match picked.get(at) {
+                Some(picked) => column.picked_input(picked),
                 None => column.own_input(start..start + groups.len()),
             }));
             let elsewhere = self.state_bytes() - self.interner.heap_bytes() as u64;
@@ -251,15 +284,48 @@ impl AggTable {
         }
         let group_count = self.interner.group_count();
         self.states.iter_mut().for_each(|state| state.grow(group_count));
-        // What states hold elsewhere (text, lists) is copied, at most all of it.
-        let copied = later.states.iter().map(|state| state.outside_bytes() as u64).sum();
-        self.check_budget_with(copied)?;
-        for (state, later) in self.states.iter_mut().zip(later.states) {
-            state.merge(&**later, there, &here)?;
-        }
         self.last_offset = self.last_offset.max(later.last_offset);
-        self.check_budget()?;
         Ok(here)
+    }
+
+    /// How many values there are in sets that are only counted; `None` if values in sets are looked at.
+    pub(crate) fn counted_values(&self) -> Option<usize> {
+        self.states.iter().try_fold(0, |sum, state| match state.kept_values() {
+            KeptValues::None => Some(sum),
+            KeptValues::Counted(count) => Some(sum + count),
+            KeptValues::Looked => None,
+        })
+    }
+
+    /// Adds all groups of later partitions, with sets of values united in so many parts. Only [`Self::into_batches`]
+    /// may follow.
+    ///
+    /// # Errors
+    /// As [`Self::merge`].
+    ///
+    /// # Panics
+    /// Unless there are [`Self::counted_values`], and all are of one query.
+    pub(crate) fn unite(
+        &mut self,
+        later: &[Self],
+        part_count: usize,
+        do_all: &DoAll,
+    ) -> Result<(), AggregateError> {
+        let runs: Vec<GroupRun<'_>> = later.iter().map(Self::as_run).collect();
+        let here = runs.iter().map(|run| self.groups_of_run(run, None));
+        let here: Vec<Vec<u32>> = here.collect::<Result<_, _>>()?;
+        for (at, state) in self.states.iter_mut().enumerate() {
+            if let KeptValues::Counted(_) = state.kept_values() {
+                let later = runs.iter().zip(&here);
+                let later = later.map(|(run, here)| Later { state: &*run.states[at], here });
+                state.unite(&later.collect::<Vec<_>>(), part_count, do_all)?;
+                continue;
+            }
+            for (run, here) in runs.iter().zip(&here) {
+                state.merge(&*run.states[at], &run.groups, here)?;
+            }
+        }
+        self.check_budget()
     }
 
     /// Ends the table: its final rows, in batches of at most `batch_rows` (at least one), in order of each group's
@@ -300,14 +366,32 @@ impl AggTable {
 
     /// Keys and results of these groups, in this order, up to the first that does not fit.
     pub(crate) fn rows_of(&self, groups: &[u32]) -> Leaving {
+        let Leaving { rows, overflow } = self.results_of(groups);
+        Leaving { rows: self.with_keys(&groups[..rows.row_count()], &rows), overflow }
+    }
+
+    /// Results of these groups without their keys, up to the first that does not fit.
+    pub(crate) fn results_of(&self, groups: &[u32]) -> Leaving {
         let results = self.states.iter().map(|state| state.finish(groups)).collect();
         let (calls, overflow) = until_overflow(results);
-        let groups = &groups[..overflow.map_or(groups.len(), |(_, overflow)| overflow.row)];
-        let keys = self.interner.columns().iter().map(|column| column.gather(groups));
-        let columns: Columns = keys.chain(calls).collect();
-        let offsets = repeated::<UInt64Type>(self.last_offset, groups.len());
+        let row_count = overflow.map_or(groups.len(), |(_, overflow)| overflow.row);
+        let offsets = repeated::<UInt64Type>(self.last_offset, row_count);
         let overflow = overflow.map(|(call, overflow)| self.sum_overflow(call, overflow));
-        Leaving { rows: Batch::new(columns, offsets.as_primitive().clone()), overflow }
+        Leaving { rows: Batch::new(calls, offsets.as_primitive().clone()), overflow }
+    }
+
+    /// The keys of these groups, and results beside them.
+    pub(crate) fn with_keys(&self, groups: &[u32], results: &Batch) -> Batch {
+        let keys = self.interner.columns().iter().map(|column| column.gather(groups));
+        let columns: Columns = keys.chain(results.columns().iter().cloned()).collect();
+        Batch::new(columns, results.offsets().clone())
+    }
+
+    /// Frees all but the keys of the groups. Only [`Self::with_keys`] may follow.
+    pub(crate) fn keep_keys(&mut self) {
+        self.states = Vec::new();
+        self.free_scratch();
+        self.interner.free_index();
     }
 
     /// How many groups may leave at a time, so that what is copied of text and lists is little: those of

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
-    Delivery, Held, InputSpec, Outcome, Pipeline, PipelineError, Progress, Sealed, Seen,
+    Delivery, DoAll, Held, InputSpec, Outcome, Pipeline, PipelineError, Progress, Sealed, Seen,
 };
 use tidemill_record::{EventTime, Offset, PartitionId, Position};
 use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
@@ -28,6 +28,8 @@ pub(crate) struct CoreLoop {
     pub(crate) waiting: Waiting,
     /// Which pipelines are not worth their time any more.
     pub(crate) abandon: Abandon,
+    /// Has the job's other cores help with what a gather merges: those whose scans it waited for are idle.
+    pub(crate) help: Arc<DoAll>,
     /// Takes files that are to be published while their pipeline runs; must not block.
     pub(crate) deliver: Box<dyn Fn(Delivery)>,
     /// Of the pipelines that are done, for the meter.
@@ -284,8 +286,8 @@ impl CoreLoop {
         let position = Position { partition, offset: Offset(0) };
         let opened = AssertUnwindSafe(async {
             let mut spec = (planned.make)(places.start)?;
-            if let InputSpec::Sealed(tables, _) = &mut spec.input {
-                *tables = sealed;
+            if let InputSpec::Sealed(tables, _, help) = &mut spec.input {
+                (*tables, *help) = (sealed, Some(Arc::clone(&self.help)));
             }
             Pipeline::open(spec, Some(&self.waiting)).await
         });

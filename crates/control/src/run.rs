@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Statistics};
-use tidemill_rt::{Backend, Bell, Core, RtError, Waiting, begin_launch, thread_cpu_time};
+use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Piece, Statistics};
+use tidemill_rt::{
+    Backend, Bell, Core, RtError, Waiting, begin_launch, side_by_side, thread_cpu_time,
+};
 
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease};
@@ -379,6 +381,8 @@ impl Fleet {
             let done = done.clone();
             let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
             let notices = cores.notices.clone();
+            let others: Vec<usize> =
+                cores.cpus.iter().copied().filter(|&other| other != cpu).collect();
             let body = move || async move {
                 // The meter goes on from what earlier waves of the job have read.
                 let seen = meter.seen();
@@ -388,8 +392,12 @@ impl Fleet {
                     let _ = publisher.send(Answer::Whole(delivery));
                 });
                 let waiting = Waiting::new(bell, stop.latches().to_vec());
+                let helped = Arc::clone(&meter);
+                let help = Arc::new(move |pieces: Vec<Piece<'_>>| {
+                    helped.add_cpu_time(side_by_side(&others, pieces));
+                });
                 let mut core_loop =
-                    CoreLoop { meter, notices, stop, waiting, abandon, deliver, seen };
+                    CoreLoop { meter, notices, stop, waiting, abandon, help, deliver, seen };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
                     let mut answer = |task, result| {

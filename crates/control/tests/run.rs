@@ -200,7 +200,7 @@ fn wave_of(
     let node = if is_gathered {
         let input = move |_| match has_no_end {
             true => InputSpec::Closing(count, merge()),
-            false => InputSpec::Sealed(Vec::new(), merge()),
+            false => InputSpec::Sealed(Vec::new(), merge(), None),
         };
         let pipelines = Running::planned(1, true, input, running.writer());
         Node { pipelines, children: vec![scan], are_splits: false, declared: None }

@@ -1,8 +1,9 @@
 //! What a gather reads once its partitions have ended: their tables, merged in their order.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tidemill_aggregate::{Sealed, TableBatches};
+use tidemill_aggregate::{Cut, DoAll, MergedRows, Sealed, TableBatches};
 use tidemill_plan::Merge;
 use tidemill_record::{Batch, Polled};
 
@@ -13,7 +14,7 @@ use crate::held::{Held, count};
 /// whether there is memory for what they have become.
 const MERGED_BYTES: u64 = 1 << 20;
 
-/// Merges tables, some a turn, and then gives the rows out.
+/// Merges tables, some a turn or all at once with the help of other cores, and then gives the rows out.
 pub(crate) struct GatheredInput {
     batch_rows: usize,
     /// In merge order.
@@ -25,13 +26,20 @@ pub(crate) struct GatheredInput {
     /// What has been merged so far; absent once it leaves.
     merged: Option<Sealed>,
     leaving: Option<TableBatches>,
+    /// Who may help to merge; asked once.
+    help: Option<Arc<DoAll>>,
     /// Groups and bytes of the merged table, once it leaves.
     group_count: u64,
     state_bytes: u64,
 }
 
 impl GatheredInput {
-    pub(crate) fn new(tables: Vec<Sealed>, merge: &Merge, batch_rows: usize) -> Self {
+    pub(crate) fn new(
+        tables: Vec<Sealed>,
+        merge: &Merge,
+        batch_rows: usize,
+        help: Option<Arc<DoAll>>,
+    ) -> Self {
         let mut waiting = VecDeque::from(tables);
         let merged = waiting.pop_front().unwrap_or_else(|| Sealed::new(merge, u64::MAX));
         Self {
@@ -41,6 +49,7 @@ impl GatheredInput {
             budget_bytes: u64::MAX,
             merged: Some(merged),
             leaving: None,
+            help,
             group_count: 0,
             state_bytes: 0,
         }
@@ -50,6 +59,11 @@ impl GatheredInput {
     pub(crate) fn next_batch(&mut self) -> Result<Polled<Batch>, PipelineError> {
         if let Some(leaving) = &mut self.leaving {
             return Ok(leaving.next().transpose()?.map_or(Polled::Ended, Polled::Ready));
+        }
+        if let Some(help) = self.help.take()
+            && self.merge_with(&*help)?
+        {
+            return Ok(Polled::NotReady);
         }
         let merged = self.merged.as_mut().expect("it leaves once");
         let mut merged_bytes = 0;
@@ -72,6 +86,22 @@ impl GatheredInput {
             self.leaving = Some(merged.into_batches(self.batch_rows)?);
         }
         Ok(Polled::NotReady)
+    }
+
+    /// Merges all tables at once, if they are such that several cores can.
+    fn merge_with(&mut self, help: &DoAll) -> Result<bool, PipelineError> {
+        let room_bytes = self.budget_bytes.saturating_sub(self.held_bytes());
+        if !Sealed::are_many(self.merged.iter().chain(&self.waiting), Cut::default(), room_bytes) {
+            return Ok(false);
+        }
+        let tables: Vec<Sealed> =
+            self.merged.take().into_iter().chain(self.waiting.drain(..)).collect();
+        self.waiting_bytes = 0;
+        let MergedRows { group_count, state_bytes, batches } =
+            Sealed::merge_in_parts(tables, Cut::default(), room_bytes, self.batch_rows, help)?;
+        (self.group_count, self.state_bytes) = (count(group_count), state_bytes);
+        self.leaving = Some(batches);
+        Ok(true)
     }
 
     /// Bytes held; while rows leave, those that the table held before.

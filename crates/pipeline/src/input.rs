@@ -82,7 +82,7 @@ impl Input {
         spec: &mut PipelineSpec,
         waiting: Option<&Waiting>,
     ) -> Result<Self, PipelineError> {
-        let placeholder = InputSpec::Sealed(Vec::new(), NOTHING);
+        let placeholder = InputSpec::Sealed(Vec::new(), NOTHING, None);
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
                 let csv_header = text.csv_header.as_deref();
@@ -144,15 +144,15 @@ impl Input {
                 let gathering = Gathering::new(&merge, giver_count, u64::MAX);
                 Ok(Self::Closing(ClosingInput::new(gathering, spec.batch_rows)))
             }
-            InputSpec::Sealed(tables, merge) => {
-                Ok(Self::Gathered(GatheredInput::new(tables, &merge, spec.batch_rows)))
+            InputSpec::Sealed(tables, merge, help) => {
+                Ok(Self::Gathered(GatheredInput::new(tables, &merge, spec.batch_rows, help)))
             }
         }
     }
 
     /// In the place of an input that has ended.
     pub(crate) fn nothing() -> Self {
-        Self::Gathered(GatheredInput::new(Vec::new(), &NOTHING, 1))
+        Self::Gathered(GatheredInput::new(Vec::new(), &NOTHING, 1, None))
     }
 
     /// The next batch; bad records met on the way go to `bad`.

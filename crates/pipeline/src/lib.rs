@@ -42,4 +42,4 @@ pub use spec::{
     TextInput,
 };
 pub use statistics::{LateCounts, Seen, Statistics};
-pub use tidemill_aggregate::{Sealed, SeenKeys};
+pub use tidemill_aggregate::{DoAll, Piece, Sealed, SeenKeys};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill_aggregate::Sealed;
+use tidemill_aggregate::{DoAll, Sealed};
 use tidemill_expr::Context;
 use tidemill_format::ArrowFooter;
 use tidemill_format::parquet::Footer;
@@ -61,8 +61,8 @@ pub enum InputSpec {
         /// Which of its columns, ascending.
         columns: Vec<usize>,
     },
-    /// Sealed tables of other pipelines, in merge order.
-    Sealed(Vec<Sealed>, Merge),
+    /// Sealed tables of other pipelines, in merge order, and who may help to merge them.
+    Sealed(Vec<Sealed>, Merge, Option<Arc<DoAll>>),
     /// Sealed tables of so many pipelines that run meanwhile: windows as they close, other tables when
     /// their input ends. See [`crate::Pipeline::add_sealed`].
     Closing(usize, Merge),
@@ -72,7 +72,7 @@ impl InputSpec {
     /// How many tables a gather is given at the start, and groups and rows in them.
     pub(crate) fn given(&self) -> (u64, u64) {
         match self {
-            Self::Sealed(tables, _) => {
+            Self::Sealed(tables, ..) => {
                 (count(tables.len()), count(tables.iter().map(Sealed::group_count).sum()))
             }
             _ => (0, 0),

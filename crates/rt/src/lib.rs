@@ -19,6 +19,7 @@ mod memory;
 mod pipe;
 mod ring;
 mod sequential;
+mod side_by_side;
 mod waiting;
 mod yielding;
 
@@ -36,5 +37,6 @@ pub use memory::keep_freed_memory;
 pub use pipe::{Pipe, descriptor_of};
 pub use ring::has_ring;
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
+pub use side_by_side::side_by_side;
 pub use waiting::{Waiting, Wake, Wakes};
 pub use yielding::yield_if_needed;

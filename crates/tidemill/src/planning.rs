@@ -418,7 +418,7 @@ impl QueryBuilder<'_, '_> {
                 let (merge, has_no_end) = (merge.clone(), self.wave.has_no_end);
                 let pipelines = alike.gathering(move || match has_no_end {
                     true => InputSpec::Closing(giver_count, merge.clone()),
-                    false => InputSpec::Sealed(Vec::new(), merge.clone()),
+                    false => InputSpec::Sealed(Vec::new(), merge.clone(), None),
                 });
                 Ok(Node { pipelines, children, are_splits: false, declared: None })
             }

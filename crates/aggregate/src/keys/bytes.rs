@@ -128,6 +128,20 @@ impl BytesColumn {
         }
     }
 
+    /// The views of these values, in this order.
+    pub(crate) fn pick(&self, groups: &[u32]) -> Vec<u128> {
+        groups.iter().map(|&group| self.views[group as usize]).collect()
+    }
+
+    /// Some of its views, as a batch's.
+    pub(crate) fn picked_input<'a>(
+        &'a self,
+        views: &'a [u128],
+        nulls: Option<NullBuffer>,
+    ) -> BytesInput<'a> {
+        BytesInput { views, long: LongBytes::Interned(self.arena.chunks()), nulls }
+    }
+
     /// Forgets all values; memory of long ones goes.
     pub(crate) fn clear(&mut self) {
         self.views.clear();

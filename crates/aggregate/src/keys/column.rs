@@ -43,6 +43,13 @@ pub(crate) enum KeyInput<'a> {
     Bytes(BytesInput<'a>),
 }
 
+/// Some of a column's own values, in an order of their own.
+pub(crate) enum Picked {
+    Array(ArrayRef),
+    /// Of text or bytes, which stay where they are.
+    Views(Vec<u128>, Option<NullBuffer>),
+}
+
 /// Those of several columns; a few of them are no allocation.
 pub(crate) type KeyInputs<'a> = SmallVec<[KeyInput<'a>; 4]>;
 
@@ -193,6 +200,27 @@ impl KeyColumn {
             Store::Fixed(store) => KeyInput::Fixed(store.own_input(range)),
             Store::Wide(store) => KeyInput::Wide(store.own_input(range)),
             Store::Bytes(store) => KeyInput::Bytes(store.own_input(range)),
+        }
+    }
+
+    /// The values of these groups, in this order, for [`Self::picked_input`].
+    pub(crate) fn pick(&self, groups: &[u32]) -> Picked {
+        match &self.store {
+            Store::Bytes(store) => {
+                Picked::Views(store.pick(groups), gather_nulls(&store.nulls, groups))
+            }
+            Store::Fixed(_) | Store::Wide(_) => Picked::Array(self.gather(groups)),
+        }
+    }
+
+    /// What [`Self::pick`] gave, as a batch's.
+    pub(crate) fn picked_input<'a>(&'a self, picked: &'a Picked) -> KeyInput<'a> {
+        match (picked, &self.store) {
+            (Picked::Array(values), _) => self.input(values),
+            (Picked::Views(views, nulls), Store::Bytes(store)) => {
+                KeyInput::Bytes(store.picked_input(views, nulls.clone()))
+            }
+            (Picked::Views(..), _) => unreachable!("views are of text or bytes"),
         }
     }
 

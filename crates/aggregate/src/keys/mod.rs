@@ -10,7 +10,7 @@ pub(crate) mod fixed;
 pub(crate) mod hash;
 pub(crate) mod nulls;
 
-pub(crate) use column::{KeyColumn, KeyInput, KeyInputs};
+pub(crate) use column::{KeyColumn, KeyInput, KeyInputs, Picked};
 pub(crate) use nulls::NullBits;
 
 /// A store of interned values, one per group, and its view of a batch.

@@ -46,7 +46,7 @@ pub(crate) fn state(inner: Box<dyn State>, rule: Rule, key: &DataType) -> Option
 
 /// A type of keys.
 trait Key: 'static {
-    type Owned: Clone + Send + AsRef<Self::Borrowed>;
+    type Owned: Clone + Send + Sync + AsRef<Self::Borrowed>;
     type Borrowed: ?Sized;
     type Column<'a>;
 

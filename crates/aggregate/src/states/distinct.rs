@@ -7,10 +7,12 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::seen_values::{MERGE_ROWS, SeenValues, borrowed};
+use super::united::{Set, groups_of_new};
 use super::value_pairs::Values;
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
-use crate::state::{Results, State, downcast};
+use crate::parts::DoAll;
+use crate::state::{KeptValues, Later, Results, State, downcast};
 
 /// Wraps the state of a call; `None` for arguments of type `ARRAY`.
 pub(crate) fn state(
@@ -125,6 +127,33 @@ impl State for Distinct {
         }
         self.indices = indices;
         Ok(())
+    }
+
+    fn kept_values(&self) -> KeptValues {
+        match self.is_count {
+            true => KeptValues::Counted(self.values.pair_count()),
+            false => KeptValues::Looked,
+        }
+    }
+
+    fn unite(
+        &mut self,
+        later: &[Later<'_>],
+        part_count: usize,
+        do_all: &DoAll,
+    ) -> Result<(), AggregateError> {
+        assert!(self.is_count, "only counts are united");
+        let mut sets = vec![Set { pairs: self.values.pairs(), here: None }];
+        sets.extend(later.iter().map(|later| {
+            let Self { values, .. } = downcast(later.state);
+            Set { pairs: values.pairs(), here: Some(later.here) }
+        }));
+        let new = groups_of_new(&sets, part_count, do_all)?;
+        // The set lacks what the others have, and nobody asks for it any more.
+        self.values.clear();
+        new.iter().try_for_each(|groups| {
+            self.inner.update(&Rows { groups: Groups::new(groups), arguments: &[], selected: None })
+        })
     }
 
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {

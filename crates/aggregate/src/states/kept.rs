@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use crate::state::{allocated, reserve_outside};
 
 /// A value that is kept: no two that compare equal differ in anything.
-pub(crate) trait Value: Ord + Clone + Send + 'static {
+pub(crate) trait Value: Ord + Clone + Send + Sync + 'static {
     /// Bytes that it holds outside of itself.
     fn outside_bytes(&self) -> usize {
         0

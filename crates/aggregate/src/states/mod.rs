@@ -27,6 +27,7 @@ pub(crate) mod spans;
 pub(crate) mod string_agg;
 pub(crate) mod sum;
 pub(crate) mod texts;
+mod united;
 mod value_pairs;
 pub(crate) mod variance;
 

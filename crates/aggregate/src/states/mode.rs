@@ -10,7 +10,7 @@ use tidemill_record::DataType;
 use super::seen_values::{MERGE_ROWS, SeenValues};
 use crate::AggregateError;
 use crate::argument::Rows;
-use crate::state::{Results, State, allocated, downcast};
+use crate::state::{KeptValues, Results, State, allocated, downcast};
 
 /// Which of equally frequent values it is.
 #[derive(Clone, Copy)]
@@ -126,6 +126,10 @@ impl State for Mode {
         self.values.clear();
         self.counts = Vec::new();
         self.best.clear();
+    }
+
+    fn kept_values(&self) -> KeptValues {
+        KeptValues::Looked
     }
 
     fn list_by_group(&mut self) {

@@ -38,7 +38,7 @@ pub(crate) enum Taken {
 }
 
 /// Makes the state that is given rows in order.
-pub(crate) type Make = Box<dyn Fn() -> Option<Box<dyn State>> + Send>;
+pub(crate) type Make = Box<dyn Fn() -> Option<Box<dyn State>> + Send + Sync>;
 
 /// What an ordered call is made of.
 pub(crate) struct Call {

@@ -6,7 +6,7 @@ use arrow_buffer::IntervalMonthDayNano;
 use tidemill_record::span_nanos;
 
 /// A total order in which NaN is greatest and equal to itself, and -0.0 equals 0.0.
-pub(crate) trait Ranked: Copy + Default + Send + 'static {
+pub(crate) trait Ranked: Copy + Default + Send + Sync + 'static {
     /// Compares two values.
     fn rank(&self, other: &Self) -> Ordering;
 

@@ -129,6 +129,11 @@ impl SeenValues {
         Ok(())
     }
 
+    /// The pairs as they are kept.
+    pub(super) fn pairs(&self) -> &Pairs {
+        &self.pairs
+    }
+
     /// The values of these pairs, column by column.
     pub(crate) fn gather(&self, pairs: &[u32]) -> Values {
         self.pairs.gather(pairs)

@@ -11,9 +11,13 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_record::DataType;
 
 use crate::AggregateError;
-use crate::intern::Interner;
+use crate::intern::{Interner, hash_all};
 use crate::keys::fixed::{FixedInput, Word};
+use crate::keys::hash::{self, Seed};
 use crate::keys::{KeyColumn, KeyInput, KeyInputs};
+
+/// Pairs that are hashed at a time.
+const HASHED_PAIRS: usize = 4096;
 
 /// Columns of values.
 pub(super) type Values = SmallVec<[ArrayRef; 2]>;
@@ -286,6 +290,31 @@ impl Pairs {
             }
             Kept::Columns(all) => {
                 all.columns()[1..].iter().map(|column| column.gather(pairs)).collect()
+            }
+        }
+    }
+
+    /// Hash of each pair, in order: equal pairs have equal hashes, however they are kept. `here` says which group counts
+    /// for each of theirs, if that is another.
+    pub(super) fn each_hash(&self, here: Option<&[u32]>, seed: &Seed, each: &mut dyn FnMut(u64)) {
+        let group_of = |group: u32| u64::from(here.map_or(group, |here| here[group as usize]));
+        if let Kept::OfOne(values) = &self.kept {
+            if values.group_count() > 0 {
+                let group = group_of(0);
+                values.each_hash(seed, &mut |hash| each(hash::combine(seed, hash, group)));
+            }
+            return;
+        }
+        let types = self.types.iter();
+        let columns: SmallVec<[KeyColumn; 2]> = types.filter_map(KeyColumn::new).collect();
+        let all: Vec<u32> = (0..).take(self.len()).collect();
+        let mut hashes = Vec::new();
+        for pairs in all.chunks(HASHED_PAIRS) {
+            let values = self.gather(pairs);
+            let inputs = columns.iter().zip(&values).map(|(column, values)| column.input(values));
+            hash_all(&inputs.collect(), seed, pairs.len(), &mut hashes);
+            for (&hash, group) in hashes.iter().zip(self.groups_of(pairs)) {
+                each(hash::combine(seed, hash, group_of(group)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Groupings that speak once, at the end: keys of every type, every aggregate, cuts and merges.
 
-use tidemill_aggregate::AggTable;
+use tidemill_aggregate::{AggTable, AggregateError, Cut, Piece, Sealed};
 use tidemill_plan::{
     AggregateCall, AggregateFunction as F, AggregateSpec, Emit, Scalar, SortKey, Span,
 };
@@ -120,8 +120,23 @@ pub(crate) fn final_rows(table: AggTable, batch_rows: usize) -> Option<Batch> {
     joined(&batches)
 }
 
+/// Rows of tables that are merged in parts, the last part first.
+pub(crate) fn rows_in_parts(
+    tables: Vec<Sealed>,
+    cut: Cut,
+    batch_rows: usize,
+) -> Result<Vec<Batch>, AggregateError> {
+    let do_all = |pieces: Vec<Piece<'_>>| pieces.into_iter().rev().for_each(|piece| piece());
+    let merged = Sealed::merge_in_parts(tables, cut, u64::MAX, batch_rows, &do_all)?;
+    let batches: Vec<Batch> = merged.batches.collect::<Result<_, _>>()?;
+    assert!(batches.iter().all(|batch| (1..=batch_rows).contains(&batch.row_count())));
+    let row_count: usize = batches.iter().map(Batch::row_count).sum();
+    assert_eq!(merged.group_count, row_count, "every group is a row");
+    Ok(batches)
+}
+
 /// Holds every way to the same final rows against the model.
-fn check(spec: &AggregateSpec, seed: u64, row_count: usize) {
+pub(crate) fn check(spec: &AggregateSpec, seed: u64, row_count: usize) {
     let mut random = Random(seed);
     let types = spec.output_types();
     let rows = random_rows(&mut random, &spec.input_types, row_count);
@@ -165,16 +180,29 @@ fn check(spec: &AggregateSpec, seed: u64, row_count: usize) {
     assert_eq!(cut.as_ref().map(Batch::columns), at_once.as_ref().map(Batch::columns), "{at}");
 
     // Partitions merged in order are one partition, with its groups in the same order.
-    let mut partitions = random_cuts(&mut random, &whole).into_iter().map(|batch| {
-        let mut table = AggTable::new(spec.clone(), u64::MAX);
-        table.update(&batch).unwrap();
-        table
-    });
-    let mut merged = partitions.next().unwrap_or_else(|| AggTable::new(spec.clone(), u64::MAX));
-    partitions.for_each(|table| merged.merge(table).unwrap());
+    let batches = random_cuts(&mut random, &whole);
+    let partitions = || {
+        batches.iter().map(|batch| {
+            let mut table = AggTable::new(spec.clone(), u64::MAX);
+            table.update(batch).unwrap();
+            table
+        })
+    };
+    let mut merged = partitions().next().unwrap_or_else(|| AggTable::new(spec.clone(), u64::MAX));
+    partitions().skip(1).for_each(|table| merged.merge(table).unwrap());
     assert_eq!(merged.group_count(), expected.len(), "{at}");
     let merged = final_rows(merged, 7);
     assert_model(&lines_of(&merged), &expected);
+
+    // In however many parts.
+    for part_groups in [1, 5, usize::MAX] {
+        let cut = Cut { groups_min: 0, values_min: 0, part_groups };
+        let tables: Vec<Sealed> = partitions().map(Sealed::Groups).collect();
+        if Sealed::are_many(tables.iter(), cut, u64::MAX) {
+            let in_parts = rows_in_parts(tables, cut, 1 + random.below(9)).unwrap();
+            assert_eq!(lines_of(&joined(&in_parts)), lines_of(&merged), "{at}");
+        }
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod groups;
 mod limit;
 mod memory;
 mod over;
+mod parts;
 mod reference;
 mod sealed_windows;
 mod sessions;

@@ -89,7 +89,7 @@ pub(crate) fn run(
         }
     }
     if let (Some(mut spec), None) = (gather, &ran.error) {
-        if let InputSpec::Sealed(tables, _) = &mut spec.input {
+        if let InputSpec::Sealed(tables, ..) = &mut spec.input {
             *tables = sealed;
         }
         let outcome = ran.note(block_on(run_one(spec, usize::MAX, policy.budget_bytes)));
