@@ -132,7 +132,8 @@ impl Decoder {
             Kind::Csv(decoder) => decoder.rows_mut().filter_by(columns, filter),
             Kind::Json(decoder) => decoder.rows_mut().filter_by(columns, filter),
             Kind::Lines(decoder) => decoder.rows_mut().filter_by(columns, filter),
-            Kind::Arrow(_) | Kind::Parquet(_) => return false,
+            Kind::Parquet(decoder) => decoder.filter_by(columns, filter),
+            Kind::Arrow(_) => return false,
         }
         true
     }
@@ -144,7 +145,8 @@ impl Decoder {
             Kind::Csv(decoder) => decoder.rows_mut().take_filtered(),
             Kind::Json(decoder) => decoder.rows_mut().take_filtered(),
             Kind::Lines(decoder) => decoder.rows_mut().take_filtered(),
-            Kind::Arrow(_) | Kind::Parquet(_) => None,
+            Kind::Parquet(decoder) => decoder.take_filtered(),
+            Kind::Arrow(_) => None,
         }
     }
 

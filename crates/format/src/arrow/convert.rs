@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{Array, BooleanArray, UInt64Array, cast::AsArray, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array, cast::AsArray, new_null_array};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 use arrow_select::filter::filter;
-use tidemill_record::{BadRecord, Batch, DataType, Field, Offset, Schema};
+use tidemill_record::{BadRecord, Batch, Columns, DataType, Field, Offset, Schema};
 
 use super::FoundColumn;
 use super::values::{Converted, Found, convert};
@@ -105,52 +105,50 @@ impl Conversion {
     ) -> Result<Batch, FormatError> {
         assert_eq!(found.len(), self.positions().count(), "the needed columns are given");
         let mut found = found.iter();
-        let mut faults: Vec<(usize, String, String)> = Vec::new();
-        let mut columns = Vec::with_capacity(self.columns.len());
-        for needed in &mut self.columns {
-            let field = &needed.field;
-            let converted = match needed.at.and_then(|_| found.next()) {
-                None => Converted {
-                    array: new_null_array(&field.data_type.arrow(), row_count),
-                    misfits: Vec::new(),
-                    floored_count: 0,
-                },
-                Some(found) => {
-                    convert(*found, &field.data_type).map_err(|source| FormatError::Arrow {
-                        what: format!("converting column {} to {}", field.name, field.data_type),
-                        position: start,
-                        source,
-                    })?
-                }
-            };
-            needed.floored_count += u64::try_from(converted.floored_count).unwrap_or(u64::MAX);
-            note_faults(&converted, field, &mut faults);
-            columns.push(converted.array);
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut columns = Columns::with_capacity(self.columns.len());
+        for place in 0..self.columns.len() {
+            let found = self.columns[place].at.and_then(|_| found.next().copied());
+            let converted = self.convert(place, found, row_count, start)?;
+            columns.push(self.noted(place, converted, &mut faults));
         }
-        let mut offsets = UInt64Array::from_iter_values((start..).take(row_count));
-        if !faults.is_empty() {
-            // Of several faults of a row, that of the first column counts.
-            faults.sort_by_key(|(row, ..)| *row);
-            faults.dedup_by_key(|(row, ..)| *row);
-            let mut keep = vec![true; row_count];
-            for (row, column, reason) in faults {
-                keep[row] = false;
-                bad.push(BadRecord {
-                    offset: Offset(start + row as u64),
-                    field: Some(column),
-                    reason,
-                    raw: None,
-                    place: None,
-                });
-            }
-            let keep = BooleanArray::from(keep);
-            for column in &mut columns {
-                *column = filter(column, &keep).expect("as many rows as the filter");
-            }
-            let kept = filter(&offsets, &keep).expect("as many rows as the filter");
-            offsets = kept.as_primitive().clone();
-        }
-        Ok(Batch::new(columns, offsets))
+        let offsets = UInt64Array::from_iter_values((start..).take(row_count));
+        Ok(without_faults(columns, offsets, faults, bad))
+    }
+
+    /// Brings one of the needed columns to its type, from what the input has of it; of what it has not, NULL.
+    ///
+    /// # Errors
+    /// [`FormatError::Arrow`] where it cannot be cast as a whole.
+    pub(crate) fn convert(
+        &self,
+        place: usize,
+        found: Option<Found<'_>>,
+        row_count: usize,
+        start: u64,
+    ) -> Result<Converted, FormatError> {
+        let field = &self.columns[place].field;
+        let Some(found) = found else {
+            return Ok(Converted::whole(new_null_array(&field.data_type.arrow(), row_count)));
+        };
+        convert(found, &field.data_type).map_err(|source| FormatError::Arrow {
+            what: format!("converting column {} to {}", field.name, field.data_type),
+            position: start,
+            source,
+        })
+    }
+
+    /// Takes in what one of the needed columns has become; each row whose value does not fit it is a fault.
+    pub(crate) fn noted(
+        &mut self,
+        place: usize,
+        converted: Converted,
+        faults: &mut Vec<Fault>,
+    ) -> ArrayRef {
+        let needed = &mut self.columns[place];
+        needed.floored_count += u64::try_from(converted.floored_count).unwrap_or(u64::MAX);
+        note_faults(&converted, &needed.field, faults);
+        converted.array
     }
 
     /// What a person should know of values that were not kept whole.
@@ -167,8 +165,42 @@ impl Conversion {
     }
 }
 
+/// A row that is bad, with the column that makes it so and why.
+pub(crate) type Fault = (usize, String, String);
+
+/// A batch of the rows at these offsets but those that are at fault; these are pushed to `bad`, in order. Of several
+/// faults of a row, that of the first column counts.
+pub(crate) fn without_faults(
+    mut columns: Columns,
+    offsets: UInt64Array,
+    mut faults: Vec<Fault>,
+    bad: &mut Vec<BadRecord>,
+) -> Batch {
+    if faults.is_empty() {
+        return Batch::new(columns, offsets);
+    }
+    faults.sort_by_key(|(row, ..)| *row);
+    faults.dedup_by_key(|(row, ..)| *row);
+    let mut keep = vec![true; offsets.len()];
+    for (row, column, reason) in faults {
+        keep[row] = false;
+        bad.push(bad_record(offsets.value(row), column, reason));
+    }
+    let keep = BooleanArray::from(keep);
+    for column in &mut columns {
+        *column = filter(column, &keep).expect("as many rows as the filter");
+    }
+    let kept = filter(&offsets, &keep).expect("as many rows as the filter");
+    Batch::new(columns, kept.as_primitive().clone())
+}
+
+/// A record that is bad for a column of its own.
+pub(crate) fn bad_record(offset: u64, column: String, reason: String) -> BadRecord {
+    BadRecord { offset: Offset(offset), field: Some(column), reason, raw: None, place: None }
+}
+
 /// Notes each row whose value does not fit, or is NULL where that is not allowed.
-fn note_faults(converted: &Converted, field: &Field, faults: &mut Vec<(usize, String, String)>) {
+fn note_faults(converted: &Converted, field: &Field, faults: &mut Vec<Fault>) {
     let name = || field.name.clone();
     for &row in &converted.misfits {
         let reason = format!("a value is out of range for {}", field.data_type);

@@ -62,7 +62,7 @@ pub(super) fn convert_decimals(array: &ArrayRef, to: &DataType) -> Result<Conver
 }
 
 /// Rows whose decimal has more digits than the precision allows, which Arrow files may hold.
-pub(super) fn beyond_precision(
+pub(crate) fn beyond_precision(
     array: &PrimitiveArray<Decimal128Type>,
     precision: u8,
 ) -> Vec<usize> {

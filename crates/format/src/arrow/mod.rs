@@ -7,7 +7,7 @@
 //! [`members`] of structs are columns of their own.
 
 pub(crate) mod convert;
-mod decimals;
+pub(crate) mod decimals;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod footer;

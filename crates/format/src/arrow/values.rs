@@ -63,7 +63,7 @@ pub(crate) struct Converted {
 }
 
 impl Converted {
-    pub(super) fn whole(array: ArrayRef) -> Self {
+    pub(crate) fn whole(array: ArrayRef) -> Self {
         Self { array, misfits: Vec::new(), floored_count: 0 }
     }
 }

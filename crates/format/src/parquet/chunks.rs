@@ -21,25 +21,33 @@ pub(super) struct LentGroup<'a> {
     pub(super) leaves: &'a [usize],
 }
 
+impl LentGroup<'_> {
+    /// The pages of a leaf of the file.
+    ///
+    /// # Errors
+    /// There is no such leaf, or `parquet` does not know its compression.
+    pub(super) fn pages(&self, leaf: usize) -> Result<SerializedPageReader<Chunks>, ParquetError> {
+        let chunk = self.group.columns().get(leaf).ok_or_else(|| {
+            ParquetError::General("the row group has fewer columns than the schema".to_owned())
+        })?;
+        let chunks = Arc::clone(&self.chunks);
+        if chunk.dictionary_page_offset() == Some(0) {
+            // Some writers say so where there is no dictionary: nothing starts at the magic.
+            let chunk = chunk.clone().into_builder().set_dictionary_page_offset(None).build()?;
+            return SerializedPageReader::new(chunks, &chunk, self.num_rows(), None);
+        }
+        SerializedPageReader::new(chunks, chunk, self.num_rows(), None)
+    }
+}
+
 impl RowGroups for LentGroup<'_> {
     fn num_rows(&self) -> usize {
         usize::try_from(self.group.num_rows()).unwrap_or(0)
     }
 
     fn column_chunks(&self, leaf: usize) -> Result<Box<dyn PageIterator>, ParquetError> {
-        let chunk = self.leaves.get(leaf).and_then(|leaf| self.group.columns().get(*leaf));
-        let chunk = chunk.ok_or_else(|| {
-            ParquetError::General("the row group has fewer columns than the schema".to_owned())
-        })?;
-        let chunks = Arc::clone(&self.chunks);
-        let pages = if chunk.dictionary_page_offset() == Some(0) {
-            // Some writers say so where there is no dictionary: nothing starts at the magic.
-            let chunk = chunk.clone().into_builder().set_dictionary_page_offset(None).build()?;
-            SerializedPageReader::new(chunks, &chunk, self.num_rows(), None)?
-        } else {
-            SerializedPageReader::new(chunks, chunk, self.num_rows(), None)?
-        };
-        Ok(Box::new(OneChunk(Some(pages))))
+        let leaf = self.leaves.get(leaf).copied().unwrap_or(usize::MAX);
+        Ok(Box::new(OneChunk(Some(self.pages(leaf)?))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {

@@ -1,42 +1,45 @@
-//! Row groups to batches, through `parquet`'s Arrow reader over the ranges that were read.
+//! Row groups to batches: some thousand rows of all columns at a time.
+//!
+//! With a filter its columns come first, and of the others only the rows that it keeps. Where those are few, the
+//! rows of several such steps make one batch.
 
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
-use tidemill_record::{BadRecord, Batch, FrameBytes, Frames};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, UInt64Array};
+use arrow_select::concat::concat;
+use arrow_select::filter::filter;
+use tidemill_record::{BadRecord, Batch, Columns, FrameBytes, Frames};
 
 use super::chunks::{Chunks, LentGroup};
-use super::projection::Projection;
+use super::group::{Group, Needed, Rows, contradicts};
+use super::sieve::Sieve;
 use super::{Footer, Selection};
+use crate::arrow::convert::{Fault, bad_record, without_faults};
 use crate::caught::caught;
+use crate::row_filter::{Filtered, RowFilter};
 use crate::{DecoderSpec, FormatError, LeftOut, lost};
+
+/// Steps whose rows make one batch at most: as long, what they are views of is held.
+const STEPS_MAX: usize = 16;
 
 /// Decodes the row groups of one file.
 pub(crate) struct ParquetDecoder {
     // Fixed at construction.
     footer: Arc<Footer>,
-    projection: Projection,
+    needed: Needed,
     batch_rows: usize,
     /// Bytes that a row group may take.
     group_bytes_max: usize,
     left_out: Vec<LeftOut>,
     // Changes with every row group.
     selection: Selection,
+    sieve: Option<Sieve>,
     group: Option<Group>,
-}
-
-/// The row group at hand.
-struct Group {
-    index: usize,
-    reader: ParquetRecordBatchReader,
-    /// Row number of the next row within the file.
-    row: u64,
-    /// Row number behind the last one.
-    end_row: u64,
-    /// Bytes lent of it.
-    byte_count: usize,
+    /// What makes the next batch.
+    pieces: Vec<Batch>,
+    /// Rows of a step that are kept; reused.
+    kept: Vec<u32>,
 }
 
 impl ParquetDecoder {
@@ -45,14 +48,23 @@ impl ParquetDecoder {
             true => footer.selection_of_union(spec.schema, spec.columns)?,
             false => footer.selection(spec.schema, spec.columns)?,
         };
-        let projection = footer.projection(&selection)?;
+        let needed = footer.needed(&selection)?;
         let left_out = match spec.is_inferred {
             true => lost::found_beside(footer.found(), spec.schema),
             false => Vec::new(),
         };
-        let (batch_rows, group_bytes_max) = (spec.batch_rows.max(1), usize::MAX);
-        let group = None;
-        Ok(Self { footer, projection, batch_rows, group_bytes_max, left_out, selection, group })
+        Ok(Self {
+            footer,
+            needed,
+            batch_rows: spec.batch_rows.max(1),
+            group_bytes_max: usize::MAX,
+            left_out,
+            selection,
+            sieve: None,
+            group: None,
+            pieces: Vec::new(),
+            kept: Vec::new(),
+        })
     }
 
     pub(crate) fn left_out(&self) -> &[LeftOut] {
@@ -61,6 +73,16 @@ impl ParquetDecoder {
 
     pub(crate) fn limit_parts(&mut self, bytes_max: usize) {
         self.group_bytes_max = bytes_max;
+    }
+
+    /// As [`crate::Decoder::filter_rows`].
+    pub(crate) fn filter_by(&mut self, columns: &[usize], filter: Box<dyn RowFilter>) {
+        self.sieve = Some(Sieve::new(filter, columns, self.needed.columns.len()));
+    }
+
+    /// As [`crate::Decoder::take_filtered`].
+    pub(crate) fn take_filtered(&mut self) -> Option<Filtered> {
+        self.sieve.as_mut().map(Sieve::take_filtered)
     }
 
     pub(crate) fn begin(&mut self, frames: Frames) -> Result<(), FormatError> {
@@ -89,23 +111,18 @@ impl ParquetDecoder {
             metadata,
             group: metadata.row_group(index),
             chunks: Arc::new(Chunks::new(ranges, self.footer.file_bytes())),
-            leaves: &self.projection.leaves,
+            leaves: &[],
         };
         // Buffers are reserved for as many rows as a batch may have.
         let batch_rows =
             self.batch_rows.min(usize::try_from(row_count).unwrap_or(usize::MAX)).max(1);
-        let levels = &self.projection.levels;
-        let reader = caught(|| {
-            ParquetRecordBatchReader::try_new_with_row_groups(levels, &lent, batch_rows, None)
-        })
-        .ok_or_else(|| corrupt(index, start.0))?
-        .map_err(|source| FormatError::Parquet {
-            what: format!("Parquet row group {index}"),
-            position: start.0,
-            source,
-        })?;
-        let end_row = start.0.saturating_add(row_count);
-        self.group = Some(Group { index, reader, row: start.0, end_row, byte_count });
+        let rows = (index, start.0, row_count);
+        let (needed, columns) = (&self.needed, self.footer.columns());
+        let group = caught(|| Group::new(&lent, rows, needed, columns, batch_rows))
+            .ok_or_else(|| contradicts(index, start.0))?;
+        let mut group = group?;
+        group.lent_bytes = byte_count;
+        self.group = Some(group);
         Ok(())
     }
 
@@ -113,59 +130,142 @@ impl ParquetDecoder {
         &mut self,
         bad: &mut Vec<BadRecord>,
     ) -> Result<Option<Batch>, FormatError> {
-        let Some(group) = &mut self.group else { return Ok(None) };
-        while let Some(rows) = group.next_rows()? {
-            let read = self.projection.members(&rows);
-            let read = read.map_err(|source| refused(source, group.index, group.row))?;
-            let found = self.projection.found(&read);
-            let conversion = self.selection.conversion_mut();
-            let batch = conversion.apply(&found, rows.num_rows(), group.row, bad)?;
-            group.row += rows.num_rows() as u64;
-            if batch.row_count() > 0 {
-                return Ok(Some(batch));
+        while let Some(group) = &mut self.group {
+            let piece_rows: usize = self.pieces.iter().map(Batch::row_count).sum();
+            let is_whole = group.is_whole_batches() || self.sieve.is_none();
+            let is_enough = piece_rows > 0
+                && (is_whole || piece_rows > self.batch_rows / 2 || self.pieces.len() == STEPS_MAX);
+            if is_enough {
+                break;
+            }
+            let left = usize::try_from(group.end_row - group.row).unwrap_or(usize::MAX);
+            let row_count = left.min(self.batch_rows - piece_rows);
+            if row_count == 0 {
+                group.end()?;
+                self.group = None;
+                break;
+            }
+            group.advance(row_count)?;
+            let batch = match self.sieve {
+                Some(_) => self.step_filtered(row_count, bad)?,
+                None => self.step(row_count, bad)?,
+            };
+            self.pieces.push(batch);
+            if let Some(group) = &mut self.group {
+                group.row += row_count as u64;
             }
         }
-        if group.row == group.end_row {
-            self.group = None;
-            return Ok(None);
+        Ok(self.take_batch())
+    }
+
+    /// The rows at hand, of all columns.
+    fn step(&mut self, row_count: usize, bad: &mut Vec<BadRecord>) -> Result<Batch, FormatError> {
+        let group = self.group.as_mut().expect("rows are of a row group");
+        let conversion = self.selection.conversion_mut();
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut columns = Columns::with_capacity(self.needed.columns.len());
+        let rows = Rows { count: row_count, kept: None };
+        for place in 0..self.needed.columns.len() {
+            let converted = group.column(place, rows, conversion)?;
+            columns.push(conversion.noted(place, converted, &mut faults));
         }
-        Err(FormatError::Corrupt {
-            what: format!("Parquet row group {}", group.index),
-            position: group.row,
-            reason: "it holds another number of rows than the footer says".to_owned(),
-        })
+        let offsets = UInt64Array::from_iter_values((group.row..).take(row_count));
+        Ok(without_faults(columns, offsets, faults, bad))
+    }
+
+    /// Those of the rows at hand that the filter keeps.
+    fn step_filtered(
+        &mut self,
+        row_count: usize,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Batch, FormatError> {
+        let group = self.group.as_mut().expect("rows are of a row group");
+        let sieve = self.sieve.as_mut().expect("there is a filter");
+        let conversion = self.selection.conversion_mut();
+        let start = group.row;
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut values = Columns::new();
+        let rows = Rows { count: row_count, kept: None };
+        for &place in sieve.columns() {
+            let converted = group.column(place, rows, conversion)?;
+            values.push(conversion.noted(place, converted, &mut faults));
+        }
+        let kept = BooleanArray::from(sieve.judge(&values, &faults, row_count, start));
+        let kept_count = kept.true_count();
+        let mut bad_here: Vec<BadRecord> = Vec::new();
+        // Of several faults of a row, that of the first column counts.
+        faults.sort_by_key(|(row, ..)| *row);
+        faults.dedup_by_key(|(row, ..)| *row);
+        bad_here.extend(
+            faults
+                .drain(..)
+                .map(|(row, column, reason)| bad_record(start + row as u64, column, reason)),
+        );
+        let is_all = kept_count == row_count;
+        if !is_all {
+            for value in &mut values {
+                *value = filter(value, &kept).expect("as many rows as the filter");
+            }
+        }
+        self.kept.clear();
+        let offsets = if is_all {
+            UInt64Array::from_iter_values((start..).take(row_count))
+        } else {
+            let rows = kept.values().set_indices();
+            self.kept.extend(rows.map(|row| u32::try_from(row).expect("at most 65,536 rows")));
+            UInt64Array::from_iter_values(self.kept.iter().map(|row| start + u64::from(*row)))
+        };
+        let kept = (!is_all).then_some((self.kept.as_slice(), &kept));
+        let rows = Rows { count: row_count, kept };
+        let mut others = Columns::new();
+        for &place in sieve.others() {
+            if kept_count == 0 {
+                group.skip(place, row_count);
+                let nothing = conversion.convert(place, None, 0, start)?;
+                others.push(nothing.array);
+                continue;
+            }
+            let converted = group.column(place, rows, conversion)?;
+            others.push(conversion.noted(place, converted, &mut faults));
+        }
+        // Both are ascending lists of places.
+        let (mut values, mut others) = (values.into_iter(), others.into_iter());
+        let columns: Columns = (0..self.needed.columns.len())
+            .filter_map(|place| match sieve.columns().contains(&place) {
+                true => values.next(),
+                false => others.next(),
+            })
+            .collect();
+        let batch = without_faults(columns, offsets, faults, &mut bad_here);
+        bad_here.sort_by_key(|bad| bad.offset);
+        bad.append(&mut bad_here);
+        Ok(batch)
+    }
+
+    /// The rows of all pieces; `None` where there are none.
+    fn take_batch(&mut self) -> Option<Batch> {
+        self.pieces.retain(|piece| piece.row_count() > 0);
+        if self.pieces.len() <= 1 {
+            return self.pieces.pop();
+        }
+        let joined = |of: &dyn Fn(&Batch) -> &dyn Array| {
+            let arrays: Vec<&dyn Array> = self.pieces.iter().map(of).collect();
+            concat(&arrays).expect("arrays of one type, of few rows")
+        };
+        let columns: Columns = (0..self.needed.columns.len())
+            .map(|place| joined(&|piece| piece.column(place).as_ref()))
+            .collect();
+        let offsets = joined(&|piece| piece.offsets()).as_primitive().clone();
+        self.pieces.clear();
+        Some(Batch::new(columns, offsets))
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {
         self.selection.notices()
     }
 
-    /// Bytes of the row group at hand, as they were lent.
+    /// Bytes held of the row group at hand.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.group.as_ref().map_or(0, |group| group.byte_count)
-    }
-}
-impl Group {
-    fn next_rows(&mut self) -> Result<Option<RecordBatch>, FormatError> {
-        let reader = &mut self.reader;
-        // The reader is not used again after a panic, for the error ends this partition.
-        match caught(|| reader.next()) {
-            Some(None) => Ok(None),
-            Some(Some(Ok(rows))) => Ok(Some(rows)),
-            Some(Some(Err(source))) => Err(refused(source, self.index, self.row)),
-            None => Err(corrupt(self.index, self.row)),
-        }
-    }
-}
-
-fn refused(source: ArrowError, index: usize, row: u64) -> FormatError {
-    FormatError::Arrow { what: format!("Parquet row group {index}"), position: row, source }
-}
-
-fn corrupt(index: usize, row: u64) -> FormatError {
-    FormatError::Corrupt {
-        what: format!("Parquet row group {index}"),
-        position: row,
-        reason: "a page contradicts itself".to_owned(),
+        self.group.as_ref().map_or(0, Group::held_bytes)
     }
 }

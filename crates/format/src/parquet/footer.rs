@@ -15,6 +15,8 @@ use tidemill_plan::Expr;
 use tidemill_record::Schema;
 
 use super::columns::{Column, columns};
+use super::flat::Shape;
+use super::group::Needed;
 use super::projection::Projection;
 use super::{Selection, guard, prune};
 use crate::FormatError;
@@ -272,9 +274,31 @@ impl Footer {
     }
 
     /// How the needed columns are read.
-    pub(super) fn projection(&self, selection: &Selection) -> Result<Projection, FormatError> {
-        let needed: Vec<&Column> = selection.positions().map(|at| &self.columns[at]).collect();
-        Projection::new(&needed).map_err(|source| refused(source, self.file_bytes))
+    ///
+    /// # Errors
+    /// What `parquet` says of those that it is to read.
+    pub(super) fn needed(&self, selection: &Selection) -> Result<Needed, FormatError> {
+        let descriptor = self.metadata.file_metadata().schema_descr();
+        let mut rest: Vec<&Column> = Vec::new();
+        let columns = selection.needed().map(|(at, field)| {
+            let column = &self.columns[at?];
+            let shape =
+                Shape::of(column, &descriptor.column(column.leaves.start), &field.data_type);
+            if shape.is_none() {
+                rest.push(column);
+            }
+            shape
+        });
+        let shapes: Vec<Option<Shape>> = columns.collect();
+        // Types that `parquet` does not read are refused before anything is.
+        Projection::new(&rest).map_err(|source| refused(source, self.file_bytes))?;
+        let columns = selection.needed().map(|(at, _)| at).zip(shapes).collect();
+        Ok(Needed { columns })
+    }
+
+    /// The columns of the file that have leaves.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     pub(super) fn file_bytes(&self) -> u64 {

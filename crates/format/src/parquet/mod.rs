@@ -9,12 +9,15 @@ mod chunks;
 mod columns;
 mod decode;
 mod encode;
+mod flat;
 mod footer;
+mod group;
 mod guard;
 mod part;
 mod projection;
 mod prune;
 mod selection;
+mod sieve;
 
 pub use footer::{FOOTER_TAIL_BYTES, Footer, ParsedFooter, RowGroup};
 pub use selection::Selection;

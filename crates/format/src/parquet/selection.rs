@@ -2,7 +2,7 @@
 
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_schema::FieldRef;
-use tidemill_record::DataType;
+use tidemill_record::{DataType, Field};
 
 use super::columns::{Column, Trait};
 use crate::arrow::convert::{Conversion, Doubt};
@@ -36,7 +36,7 @@ impl Selection {
         columns: &[Column],
         descriptor: &SchemaDescriptor,
     ) -> Self {
-        let select = |(at, field, doubt): (Option<usize>, &tidemill_record::Field, Doubt)| {
+        let select = |(at, field, doubt): (Option<usize>, &Field, Doubt)| {
             let Some(column) = at.map(|at| &columns[at]) else {
                 // Nothing but NULL, of which there are no statistics.
                 let (data_type, may_be_null) = (field.data_type.clone(), field.is_nullable);
@@ -61,6 +61,11 @@ impl Selection {
     /// Positions of the columns among those of the file.
     pub(super) fn positions(&self) -> impl Iterator<Item = usize> {
         self.conversion.positions()
+    }
+
+    /// For each needed column its position among those of the file, and what it becomes.
+    pub(super) fn needed(&self) -> impl Iterator<Item = (Option<usize>, &Field)> {
+        self.conversion.needed().map(|(at, field, _)| (at, field))
     }
 
     pub(super) fn columns(&self) -> impl Iterator<Item = &SelectedColumn> {

@@ -9,6 +9,7 @@ mod csv_departures;
 mod csv_records;
 mod decoding;
 mod filtered;
+mod flat_parquet;
 mod foreign;
 mod inference;
 mod json_records;

@@ -1,0 +1,78 @@
+//! The filter of a decoder, and what it has made of rows.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{ArrayRef, UInt64Array};
+use arrow_buffer::BooleanBuffer;
+use tidemill_record::recycled::Room;
+
+use crate::arrow::convert::Fault;
+use crate::row_filter::{Filtered, Judgement, RowFilter};
+
+/// A filter of rows.
+pub(super) struct Sieve {
+    // Fixed at construction.
+    filter: Box<dyn RowFilter>,
+    /// Which of the needed columns it reads, ascending.
+    columns: Vec<usize>,
+    /// The other ones.
+    others: Vec<usize>,
+    // Changes with every batch.
+    /// Offsets of rows that do not stay.
+    rejected: Room<u64>,
+    is_in_doubt: bool,
+}
+
+impl Sieve {
+    pub(super) fn new(filter: Box<dyn RowFilter>, columns: &[usize], column_count: usize) -> Self {
+        let others = (0..column_count).filter(|column| !columns.contains(column)).collect();
+        let (rejected, is_in_doubt) = (Room::default(), false);
+        Self { filter, columns: columns.to_vec(), others, rejected, is_in_doubt }
+    }
+
+    /// The columns that the filter reads.
+    pub(super) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// The columns that it does not read.
+    pub(super) fn others(&self) -> &[usize] {
+        &self.others
+    }
+
+    /// Which rows stay, of `row_count` that begin at this offset: all that are not at fault, and that the filter
+    /// keeps by its columns' values.
+    pub(super) fn judge(
+        &mut self,
+        values: &[ArrayRef],
+        faults: &[Fault],
+        row_count: usize,
+        start: u64,
+    ) -> BooleanBuffer {
+        let Judgement { mut kept, is_in_doubt } = self.filter.judge(values, row_count);
+        assert_eq!(kept.len(), row_count, "one bit a row");
+        self.is_in_doubt |= is_in_doubt;
+        let reject = |kept: &BooleanBuffer, is_bad: &dyn Fn(usize) -> bool, to: &mut Room<u64>| {
+            to.reserve(row_count - kept.count_set_bits());
+            for row in (!kept).set_indices().filter(|row| !is_bad(*row)) {
+                to.push(start + row as u64);
+            }
+        };
+        if faults.is_empty() {
+            reject(&kept, &|_| false, &mut self.rejected);
+            return kept;
+        }
+        // They are neither kept nor left out.
+        let mut is_bad = vec![false; row_count];
+        faults.iter().for_each(|(row, ..)| is_bad[*row] = true);
+        reject(&kept, &|row| is_bad[row], &mut self.rejected);
+        kept = (0..row_count).map(|row| kept.value(row) && !is_bad[row]).collect();
+        kept
+    }
+
+    /// As [`crate::Decoder::take_filtered`].
+    pub(super) fn take_filtered(&mut self) -> Filtered {
+        let rejected: UInt64Array = self.rejected.finish::<UInt64Type>(None).as_primitive().clone();
+        Filtered { rejected, is_in_doubt: std::mem::take(&mut self.is_in_doubt) }
+    }
+}
