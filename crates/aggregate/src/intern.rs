@@ -3,7 +3,7 @@
 //! Whole numbers that lie close together are places in a list ([`ranges`]), and so are they together with few texts
 //! ([`numbers`]). Other keys are hashed, all of a batch first,
 //! and looked up by hash ([`slots`], [`probe`]). A single key of text or of up to eight bytes has loops of its own;
-//! everything else compares column by column. Before that, rows with a key of one short text are looked for among those
+//! everything else compares column by column. Before that, rows with a key of one text are looked for among those
 //! met lately.
 
 use arrow_array::ArrayRef;
@@ -176,7 +176,8 @@ impl Interner {
         }
         if let [KeyInput::Bytes(input)] = inputs.as_slice()
             && input.nulls.is_none()
-            && let Some(unknown_count) = self.recent.look_up(input.views, group_indices)
+            && let Some(store) = self.columns[0].as_bytes_mut()
+            && let Some(unknown_count) = self.recent.look_up(input, store, group_indices)
         {
             if unknown_count <= FEW_UNKNOWN {
                 return self.intern_unknown(unknown_count, input, group_indices);

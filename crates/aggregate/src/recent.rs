@@ -1,10 +1,15 @@
 //! Groups of text keys met lately: nearly all rows find theirs here, by one comparison.
 //!
 //! A key of one short text is its Arrow view, 16 bytes, so that equal views are equal keys and need neither
-//! a hash of quality nor a look at the table. Absent on purpose: NULLs, longer texts and keys of several
-//! columns, which take the long way; of two columns there were too many for this to pay.
+//! a hash of quality nor a look at the table. The view of a longer text says where it stands: within one batch
+//! equal views are equal keys, too, and mostly so are those of two batches with the same dictionary, as Parquet and
+//! Arrow files have it. So the texts themselves are compared the first time that a view comes in a batch. Absent
+//! on purpose: NULLs and keys of several columns, which take the long way; of two columns there were too many
+//! for this to pay.
 
 use arrow_data::MAX_INLINE_VIEW_LEN;
+
+use crate::keys::bytes::{BytesColumn, BytesInput};
 
 /// Entries; those that are in use stay in L1.
 const ENTRIES: usize = 1024;
@@ -28,6 +33,11 @@ const NO_ENTRY: (u128, u32) = (u128::MAX, UNKNOWN);
 pub(crate) struct Recent {
     /// Absent until enough rows have come.
     entries: Option<Box<[(u128, u32); ENTRIES]>>,
+    /// For each entry of a longer text the last batch in which it was compared; as many as entries, or none
+    /// while all texts are short.
+    compared: Vec<u64>,
+    /// Batches that were looked up.
+    batch: u64,
     /// Rows of the last batch whose keys were not known, and room behind them; reused.
     unknown: Vec<u32>,
     row_count: usize,
@@ -57,7 +67,14 @@ fn is_short(view: u128) -> bool {
 impl Recent {
     /// Fills `groups` with one a row, [`UNKNOWN`] where it is not known, and says how many those are, of
     /// which [`Self::unknown`] knows which; `None` if it is not worth a try, and nothing has been filled.
-    pub(crate) fn look_up(&mut self, views: &[u128], groups: &mut Vec<u32>) -> Option<usize> {
+    /// `store` has the groups' keys.
+    pub(crate) fn look_up(
+        &mut self,
+        input: &BytesInput<'_>,
+        store: &BytesColumn,
+        groups: &mut Vec<u32>,
+    ) -> Option<usize> {
+        let views = input.views;
         let row_count = views.len();
         if self.entries.is_none() {
             self.row_count += row_count;
@@ -75,10 +92,20 @@ impl Recent {
         if self.unknown.len() < row_count {
             self.unknown.resize(row_count, 0);
         }
+        self.batch += 1;
+        let has_long = input.may_be_long();
+        if has_long && self.compared.is_empty() {
+            self.compared = vec![0; ENTRIES];
+        }
         let mut unknown_count = 0;
         groups.extend((0_u32..).zip(views).map(|(row, &view)| {
-            let (known, group) = entries[entry_of(view)];
-            let is_unknown = known != view;
+            let entry = entry_of(view);
+            let (known, group) = entries[entry];
+            let mut is_unknown = known != view;
+            if has_long && !is_unknown && !is_short(view) && self.compared[entry] != self.batch {
+                is_unknown = input.long_bytes(view) != store.value(group as usize);
+                self.compared[entry] = if is_unknown { 0 } else { self.batch };
+            }
             // Written whether it is or not, because a branch may be one that cannot be foreseen.
             self.unknown[unknown_count] = row;
             unknown_count += usize::from(is_unknown);
@@ -101,13 +128,15 @@ impl Recent {
         &self.unknown
     }
 
-    /// Remembers the group of a key, if it is short.
+    /// Remembers the group of a key of the batch that was looked up last.
     #[inline(always)]
     pub(crate) fn note(&mut self, view: u128, group: u32) {
-        if let Some(entries) = &mut self.entries
-            && is_short(view)
-        {
-            entries[entry_of(view)] = (view, group);
+        if let Some(entries) = &mut self.entries {
+            let entry = entry_of(view);
+            entries[entry] = (view, group);
+            if !is_short(view) {
+                self.compared[entry] = self.batch;
+            }
         }
     }
 
@@ -128,7 +157,7 @@ impl Recent {
 
     /// Bytes held, without the scratch memory of one batch.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.entries.as_deref().map_or(0, size_of_val)
+        self.entries.as_deref().map_or(0, size_of_val) + size_of_val(&self.compared[..])
     }
 
     /// Bytes of the scratch memory of one batch.
@@ -138,6 +167,7 @@ impl Recent {
 
     /// Frees it, and forgets all keys.
     pub(crate) fn free_scratch(&mut self) {
-        (self.unknown, self.entries, self.row_count) = (Vec::new(), None, 0);
+        (self.unknown, self.compared) = (Vec::new(), Vec::new());
+        (self.entries, self.row_count) = (None, 0);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::cast::AsArray;
 use arrow_array::{
     BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int8Array,
     Int64Array, StringViewArray,
@@ -315,4 +316,47 @@ fn few_texts_beside_whole_numbers_are_places_until_there_are_many() {
     }
     assert_eq!(were_places, [true, true, false]);
     assert_eq!(interner.group_count(), known.len());
+}
+
+#[test]
+fn equal_views_of_other_memory_are_other_keys() {
+    // Dictionaries of texts of one length and one beginning: their views are equal, and the texts are not.
+    let dictionary = |number: usize| {
+        let texts =
+            (0..40).map(move |at| format!("text of {:04} in some dictionary", at * number % 97));
+        StringViewArray::from_iter_values(texts)
+    };
+    let mut interner = Interner::new([&DataType::Varchar]).unwrap();
+    let mut expected: BTreeMap<String, u32> = BTreeMap::new();
+    let mut random = 1_u32;
+    for batch in 0..40 {
+        // Three batches of each, one of them of short texts beside the long ones.
+        let texts = dictionary(batch / 3 % 5 + 1);
+        let rows: Vec<u32> = (0..4000)
+            .map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 16) % 40
+            })
+            .collect();
+        let rows = arrow_array::UInt32Array::from(rows);
+        let array = arrow_select::take::take(&texts, &rows, None).unwrap();
+        let array: ArrayRef = match batch % 3 {
+            2 => Arc::new(
+                array
+                    .as_string_view()
+                    .iter()
+                    .flatten()
+                    .map(|text| Some(if text.contains('7') { &text[..9] } else { text }))
+                    .collect::<StringViewArray>(),
+            ),
+            _ => array,
+        };
+        let mut groups = Vec::new();
+        interner.intern(&[&array], array.len(), &mut groups).unwrap();
+        for (text, group) in array.as_string_view().iter().flatten().zip(groups) {
+            let next = u32::try_from(expected.len()).unwrap();
+            assert_eq!(*expected.entry(text.to_owned()).or_insert(next), group, "batch {batch}");
+        }
+    }
+    assert_eq!(interner.group_count(), expected.len());
 }

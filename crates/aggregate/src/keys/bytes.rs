@@ -43,6 +43,19 @@ impl LongBytes<'_> {
 }
 
 impl BytesInput<'_> {
+    /// Whether there is memory that views point into.
+    pub(crate) fn may_be_long(&self) -> bool {
+        match self.long {
+            LongBytes::Array(buffers) => !buffers.is_empty(),
+            LongBytes::Interned(chunks) => !chunks.is_empty(),
+        }
+    }
+
+    /// The bytes of a view that does not hold them itself.
+    pub(crate) fn long_bytes(&self, view: u128) -> &[u8] {
+        self.long.at(view)
+    }
+
     #[inline]
     fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
