@@ -52,20 +52,21 @@ impl Sieve {
         let Judgement { mut kept, is_in_doubt } = self.filter.judge(values, row_count);
         assert_eq!(kept.len(), row_count, "one bit a row");
         self.is_in_doubt |= is_in_doubt;
-        let reject = |kept: &BooleanBuffer, is_bad: &dyn Fn(usize) -> bool, to: &mut Room<u64>| {
-            to.reserve(row_count - kept.count_set_bits());
-            for row in (!kept).set_indices().filter(|row| !is_bad(*row)) {
-                to.push(start + row as u64);
-            }
-        };
+        self.rejected.reserve(row_count);
         if faults.is_empty() {
-            reject(&kept, &|_| false, &mut self.rejected);
+            match kept.count_set_bits() {
+                0 => self.rejected.extend((0..row_count).map(|row| start + row as u64)),
+                count if count == row_count => {}
+                _ => (!&kept).set_indices().for_each(|row| self.rejected.push(start + row as u64)),
+            }
             return kept;
         }
         // They are neither kept nor left out.
         let mut is_bad = vec![false; row_count];
         faults.iter().for_each(|(row, ..)| is_bad[*row] = true);
-        reject(&kept, &|row| is_bad[row], &mut self.rejected);
+        let not_kept = !&kept;
+        let rejected = not_kept.set_indices().filter(|row| !is_bad[*row]);
+        rejected.for_each(|row| self.rejected.push(start + row as u64));
         kept = (0..row_count).map(|row| kept.value(row) && !is_bad[row]).collect();
         kept
     }

@@ -7,6 +7,7 @@ use ::parquet::errors::ParquetError;
 use arrow_array::builder::make_view;
 use arrow_array::{ArrayRef, BinaryViewArray};
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, ScalarBuffer};
+use arrow_data::MAX_INLINE_VIEW_LEN;
 use bytes::Bytes;
 use tidemill_record::recycled::{Room, Sources};
 
@@ -17,7 +18,8 @@ use super::pages::{NULL, Run, Values, broken, cut, text_at};
 pub(super) struct Texts {
     /// They are text, and not any bytes.
     are_utf8: bool,
-    /// The dictionary's values, whose buffer is the first, and that buffer alone.
+    has_dictionary: bool,
+    /// The dictionary's values; and the buffer that they point into, which is the first, where one does.
     dictionary: Vec<u128>,
     dictionary_buffers: Arc<[Buffer]>,
     /// What the next array is made of.
@@ -30,6 +32,7 @@ impl Texts {
     pub(super) fn new(are_utf8: bool) -> Self {
         Self {
             are_utf8,
+            has_dictionary: false,
             dictionary: Vec::new(),
             dictionary_buffers: Arc::new([]),
             views: Room::default(),
@@ -44,7 +47,7 @@ impl Texts {
         bytes: &Bytes,
         count: usize,
     ) -> Result<(), ParquetError> {
-        if !self.dictionary_buffers.is_empty() || !self.views.is_empty() {
+        if self.has_dictionary || !self.views.is_empty() {
             return Err(broken("its dictionary is not its first page"));
         }
         let mut at = 0;
@@ -57,8 +60,17 @@ impl Texts {
             self.dictionary.push(view(bytes, place, 0));
         }
         utf8.end(are_utf8, bytes, at)?;
-        self.dictionary_buffers = Arc::new([Buffer::from(bytes.clone())]);
+        self.has_dictionary = true;
+        // Short texts stand in their views, and whoever sees no memory beside those may rely on it.
+        if self.dictionary.iter().any(|view| !is_inline(*view)) {
+            self.dictionary_buffers = Arc::new([Buffer::from(bytes.clone())]);
+        }
         Ok(())
+    }
+
+    /// Makes room for so many rows.
+    pub(super) fn reserve(&mut self, row_count: usize) {
+        self.views.reserve_exact(row_count);
     }
 
     /// Appends the values of a run. `codes` is reused.
@@ -97,8 +109,6 @@ impl Texts {
         let buffer = self.buffer_number(bytes)?;
         let mut at = 0;
         let mut utf8 = Utf8Check::default();
-        // No more than there are lengths for.
-        self.views.reserve(value_count.min(bytes.len() / 4));
         for _ in 0..value_count {
             let place = text_at(bytes, at).ok_or_else(cut)?;
             at = place.end;
@@ -181,6 +191,11 @@ impl Texts {
 fn view(bytes: &[u8], place: Range<usize>, buffer: u32) -> u128 {
     let start = u32::try_from(place.start).expect("a page of at most 4 GiB");
     make_view(&bytes[place], buffer, start)
+}
+
+/// Whether a view holds its text itself.
+fn is_inline(view: u128) -> bool {
+    view & u128::from(u32::MAX) <= u128::from(MAX_INLINE_VIEW_LEN)
 }
 
 /// Looks whether texts behind one another are UTF-8: together with the lengths between them, where those are
