@@ -154,8 +154,12 @@ impl Layouts {
             // SAFETY: so many bytes are left where a record starts before the limit.
             let near = unsafe { &*bytes.as_ptr().add(start).cast::<[u8; REACH]>() };
             let len = length(lanes, near, len_min);
-            let Some(found) = by_len.get_mut(len).and_then(|layouts| layouts.find(lanes, near))
-            else {
+            // No closure, which is not sure to be inlined into what is compiled for the lanes.
+            let found = match by_len.get_mut(len) {
+                Some(layouts) => layouts.find(lanes, near),
+                None => None,
+            };
+            let Some(found) = found else {
                 is_missed = true;
                 break;
             };
