@@ -133,7 +133,7 @@ impl Decoder {
             Kind::Json(decoder) => decoder.rows_mut().filter_by(columns, filter),
             Kind::Lines(decoder) => decoder.rows_mut().filter_by(columns, filter),
             Kind::Parquet(decoder) => decoder.filter_by(columns, filter),
-            Kind::Arrow(_) => return false,
+            Kind::Arrow(decoder) => decoder.filter_by(columns, filter),
         }
         true
     }
@@ -146,7 +146,7 @@ impl Decoder {
             Kind::Json(decoder) => decoder.rows_mut().take_filtered(),
             Kind::Lines(decoder) => decoder.rows_mut().take_filtered(),
             Kind::Parquet(decoder) => decoder.take_filtered(),
-            Kind::Arrow(_) => None,
+            Kind::Arrow(decoder) => decoder.take_filtered(),
         }
     }
 

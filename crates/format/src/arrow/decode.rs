@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Schema};
 
@@ -14,6 +14,7 @@ use super::footer::ArrowFooter;
 use super::members::{flattened, member};
 use super::messages::Messages;
 use super::values::Found;
+use crate::parquet::sieve::Sieve;
 use crate::{DecoderSpec, FormatError, LeftOut, WantedPart, lost};
 
 /// Of wider results whole messages are decoded: `arrow-ipc` looks for each column among all that are
@@ -24,8 +25,8 @@ const PROJECTED_COLUMNS_MAX: usize = 64;
 pub(crate) struct ArrowDecoder {
     // Fixed at construction.
     schema: Schema,
-    columns: Vec<usize>,
-    batch_rows: usize,
+    pub(super) columns: Vec<usize>,
+    pub(super) batch_rows: usize,
     is_inferred: bool,
     is_union: bool,
     // Changes with the stream.
@@ -39,13 +40,17 @@ pub(crate) struct ArrowDecoder {
     is_begun: bool,
     /// Its body.
     body: Option<Buffer>,
-    conversion: Option<Conversion>,
-    /// For each needed column, its place in the record batches, and the way on from there.
+    pub(super) conversion: Option<Conversion>,
+    /// Which rows are wanted; `None` of all.
+    pub(super) sieve: Option<Sieve>,
+    /// For each needed column that the input has, its place in the record batches, and the way on from there.
     places: Vec<(usize, Vec<usize>)>,
+    /// For each needed column which of these it is.
+    present: Vec<Option<usize>>,
     left_out: Vec<LeftOut>,
-    row_count: u64,
+    pub(super) row_count: u64,
     /// The record batch at hand, and how many of its rows were handed out.
-    rows: Option<(RecordBatch, usize)>,
+    pub(super) rows: Option<(RecordBatch, usize)>,
 }
 
 impl ArrowDecoder {
@@ -62,7 +67,9 @@ impl ArrowDecoder {
             is_begun: false,
             body: None,
             conversion: None,
+            sieve: None,
             places: Vec::new(),
+            present: Vec::new(),
             left_out: Vec::new(),
             row_count: 0,
             rows: None,
@@ -132,7 +139,10 @@ impl ArrowDecoder {
             return Ok(None);
         }
         loop {
-            while let Some(batch) = self.next_slice(bad)? {
+            while let Some(batch) = match self.sieve {
+                Some(_) => self.next_kept(bad)?,
+                None => self.next_slice(bad)?,
+            } {
                 if batch.row_count() > 0 {
                     return Ok(Some(batch));
                 }
@@ -160,6 +170,12 @@ impl ArrowDecoder {
         let needed = conversion.positions().map(|at| ways[at].split_first());
         let needed = needed.map(|way| way.map_or((0, Vec::new()), |(&top, on)| (top, on.to_vec())));
         self.places = needed.collect();
+        let present = conversion.needed().scan(0, |count, (at, ..)| {
+            let index = at.map(|_| *count);
+            *count += usize::from(at.is_some());
+            Some(index)
+        });
+        self.present = present.collect();
         let mut tops: Vec<usize> = self.places.iter().map(|(top, _)| *top).collect();
         tops.sort_unstable();
         tops.dedup();
@@ -182,19 +198,24 @@ impl ArrowDecoder {
             self.rows = None;
             return Ok(None);
         }
-        let slice = |(top, way): &(usize, Vec<usize>)| {
-            member(&rows.column(*top).slice(*given, row_count), way)
-        };
-        let arrays = self.places.iter().map(slice).collect::<Result<Vec<_>, _>>();
-        let arrays = arrays.map_err(|source| {
-            let what = "a member of a struct in Arrow".to_owned();
-            FormatError::Arrow { what, position: self.row_count, source }
-        })?;
+        let slice = |place| slice(rows, *given, row_count, place, self.row_count);
+        let arrays = self.places.iter().map(slice).collect::<Result<Vec<_>, _>>()?;
         let found: Vec<Found<'_>> = arrays.iter().map(Found::plain).collect();
         let batch = conversion.apply(&found, row_count, self.row_count, bad)?;
         *given += row_count;
         self.row_count += row_count as u64;
         Ok(Some(batch))
+    }
+
+    /// The next rows of one of the needed columns as they came; `None` of one that the input has not.
+    pub(super) fn found(
+        &self,
+        place: usize,
+        row_count: usize,
+    ) -> Result<Option<ArrayRef>, FormatError> {
+        let Some((rows, given)) = &self.rows else { return Ok(None) };
+        let of = |at: usize| slice(rows, *given, row_count, &self.places[at], self.row_count);
+        self.present[place].map(of).transpose()
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {
@@ -205,4 +226,19 @@ impl ArrowDecoder {
     pub(crate) fn held_bytes(&self) -> usize {
         self.messages.held_bytes() + self.messages.batch_bytes()
     }
+}
+
+/// Some rows of a column of a record batch, or of a member of it.
+fn slice(
+    rows: &RecordBatch,
+    given: usize,
+    row_count: usize,
+    (top, way): &(usize, Vec<usize>),
+    position: u64,
+) -> Result<ArrayRef, FormatError> {
+    member(&rows.column(*top).slice(given, row_count), way).map_err(|source| FormatError::Arrow {
+        what: "a member of a struct in Arrow".to_owned(),
+        position,
+        source,
+    })
 }

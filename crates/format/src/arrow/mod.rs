@@ -1,7 +1,7 @@
 //! Arrow IPC, the stream format and the file format, which is a stream between a magic and a footer.
 //!
 //! [`framing`] follows the messages, [`messages`] makes record batches of them and [`trailer`] holds a
-//! file's footer against them, [`footer`] reads files by it, and [`needed`] says which bytes of a message that takes; [`decode`] makes batches, [`convert`] and [`values`] bring columns that
+//! file's footer against them, [`footer`] reads files by it, and [`needed`] says which bytes of a message that takes; [`decode`] makes batches, [`filtered`] of the rows that stay, [`convert`] and [`values`] bring columns that
 //! come with a type of their own to the declared one (Parquet's too), [`encode`] writes streams. What
 //! becomes of values is said by kind: [`numbers`], [`decimals`], [`views`] of text and bytes, [`lists`];
 //! [`members`] of structs are columns of their own.
@@ -10,6 +10,7 @@ pub(crate) mod convert;
 pub(crate) mod decimals;
 pub(crate) mod decode;
 pub(crate) mod encode;
+mod filtered;
 pub(crate) mod footer;
 pub(crate) mod framing;
 mod lists;

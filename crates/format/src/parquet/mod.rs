@@ -17,7 +17,7 @@ mod part;
 mod projection;
 mod prune;
 mod selection;
-mod sieve;
+pub(crate) mod sieve;
 
 pub use footer::{FOOTER_TAIL_BYTES, Footer, ParsedFooter, RowGroup};
 pub use selection::Selection;

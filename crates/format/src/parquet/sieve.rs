@@ -10,7 +10,7 @@ use crate::arrow::convert::Fault;
 use crate::row_filter::{Filtered, Judgement, RowFilter};
 
 /// A filter of rows.
-pub(super) struct Sieve {
+pub(crate) struct Sieve {
     // Fixed at construction.
     filter: Box<dyn RowFilter>,
     /// Which of the needed columns it reads, ascending.
@@ -24,25 +24,25 @@ pub(super) struct Sieve {
 }
 
 impl Sieve {
-    pub(super) fn new(filter: Box<dyn RowFilter>, columns: &[usize], column_count: usize) -> Self {
+    pub(crate) fn new(filter: Box<dyn RowFilter>, columns: &[usize], column_count: usize) -> Self {
         let others = (0..column_count).filter(|column| !columns.contains(column)).collect();
         let (rejected, is_in_doubt) = (Room::default(), false);
         Self { filter, columns: columns.to_vec(), others, rejected, is_in_doubt }
     }
 
     /// The columns that the filter reads.
-    pub(super) fn columns(&self) -> &[usize] {
+    pub(crate) fn columns(&self) -> &[usize] {
         &self.columns
     }
 
     /// The columns that it does not read.
-    pub(super) fn others(&self) -> &[usize] {
+    pub(crate) fn others(&self) -> &[usize] {
         &self.others
     }
 
     /// Which rows stay, of `row_count` that begin at this offset: all that are not at fault, and that the filter
     /// keeps by its columns' values.
-    pub(super) fn judge(
+    pub(crate) fn judge(
         &mut self,
         values: &[ArrayRef],
         faults: &[Fault],
@@ -72,7 +72,7 @@ impl Sieve {
     }
 
     /// As [`crate::Decoder::take_filtered`].
-    pub(super) fn take_filtered(&mut self) -> Filtered {
+    pub(crate) fn take_filtered(&mut self) -> Filtered {
         let rejected: UInt64Array = self.rejected.finish::<UInt64Type>(None).as_primitive().clone();
         Filtered { rejected, is_in_doubt: std::mem::take(&mut self.is_in_doubt) }
     }

@@ -51,7 +51,7 @@ fn backwards() -> Vec<u8> {
     bytes
 }
 
-fn footer(bytes: &[u8]) -> Result<ArrowFooter, FormatError> {
+pub(crate) fn footer(bytes: &[u8]) -> Result<ArrowFooter, FormatError> {
     match ArrowFooter::parse(bytes, bytes.len() as u64)? {
         ParsedArrowFooter::Whole(footer) => Ok(footer),
         ParsedArrowFooter::NeedsTail { .. } => panic!("the whole file is its tail"),
@@ -103,7 +103,7 @@ fn columns_by_footer(
 }
 
 /// Lends a message's head and what the decoder wants of its body.
-fn lend_message(
+pub(crate) fn lend_message(
     decoder: &mut Decoder,
     bytes: &[u8],
     index: usize,
@@ -127,7 +127,7 @@ fn lend_message(
 }
 
 /// A column of every layout, some with NULLs.
-fn every_layout(row_count: usize) -> RecordBatch {
+pub(crate) fn every_layout(row_count: usize) -> RecordBatch {
     let long = |row: usize| format!("a text of more than twelve bytes, number {row}");
     let texts = || (0..row_count).map(|row| (row % 5 != 3).then(|| long(row)));
     let numbers = || (0..row_count as i64).map(|row| (row % 7 != 2).then_some(row * 1000));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod arrow_files;
+mod arrow_filtered;
 mod arrow_footers;
 mod columnar;
 mod csv_departures;
