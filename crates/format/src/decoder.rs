@@ -98,6 +98,15 @@ impl Decoder {
         Ok(Self { kind: Kind::Parquet(Box::new(ParquetDecoder::new(spec, footer)?)) })
     }
 
+    /// Reads of a Parquet file only these rows from now on, by their numbers in it: where several partitions share a
+    /// row group. Without it all rows of the row groups that are lent. Does nothing for other formats.
+    pub fn limit_rows(&mut self, rows: Range<u64>) {
+        match &mut self.kind {
+            Kind::Parquet(decoder) => decoder.limit_rows(rows),
+            Kind::Csv(_) | Kind::Json(_) | Kind::Arrow(_) | Kind::Lines(_) => {}
+        }
+    }
+
     /// Makes a decoder for messages of the Arrow file with this footer ([`ArrowFooter::messages_of`]); the first
     /// record batch begins with row `start_row` of the file. Of each message its head is lent, as
     /// `FrameBytes::RowGroup` of one range and with the message's place as its index, and then, in the same shape, what

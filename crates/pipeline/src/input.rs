@@ -108,7 +108,8 @@ impl Input {
             }
             InputSpec::RowGroups(groups) => {
                 let decoder_spec = groups.file.decoder_spec(spec.batch_rows);
-                let decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
+                let mut decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
+                decoder.limit_rows(groups.rows);
                 let reader = RowGroupReader::open(
                     spec.backend,
                     &groups.file.file,

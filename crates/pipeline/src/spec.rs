@@ -112,6 +112,8 @@ pub struct RowGroupInput {
     pub file: FileInput,
     /// Which row groups, ascending, with the byte ranges that the needed columns take.
     pub row_groups: Vec<RowGroupPlan>,
+    /// Which of their rows, by number in the file: the first and the last row group may be shared with other partitions.
+    pub rows: Range<u64>,
     /// The file's footer, which says how its row groups decode.
     pub footer: Arc<Footer>,
 }

@@ -1,4 +1,5 @@
-//! Parquet and Arrow files as partitions: cut between row groups or record batches, by what these hold.
+//! Parquet and Arrow files as partitions: cut between row groups or record batches, by what these hold. Where a Parquet
+//! file has few row groups, two partitions share one: each reads its bytes, and unpacks the pages that have rows of its own.
 //!
 //! How long a file of columns takes to read its length does not say: a few MiB may be millions of rows. So its row groups are
 //! weighed by what the query needs of them. The weights follow from the file and the query, and from nothing else, and
@@ -7,7 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use tidemill_format::parquet::Footer;
+use tidemill_format::parquet::{Footer, RowGroup};
 use tidemill_format::{ArrowFooter, FormatError, MessagePlace};
 use tidemill_source::{InputFile, SPLIT_COUNT_MAX};
 
@@ -22,10 +23,15 @@ const HALVED_WEIGHT_MIN: u64 = 4 << 20;
 /// What each of more than two parts weighs at least.
 const PART_WEIGHT_MIN: u64 = 16 << 20;
 
+/// For each row group partitions that share row groups, at most: all read its bytes.
+const SHARED_BY_MAX: usize = 2;
+
 /// Consecutive row groups of a Parquet file.
 pub(crate) struct RowGroups {
     pub(crate) file: InputFile,
     pub(crate) groups: Range<usize>,
+    /// Which of their rows, by number in the file.
+    pub(crate) rows: Range<u64>,
     footer: Option<Arc<Footer>>,
 }
 
@@ -90,11 +96,18 @@ impl Cutting<'_> {
     pub(crate) fn parquet(&self, file: &InputFile) -> Result<Vec<Partition>, Error> {
         let footer = Arc::new(read_footer(file)?);
         let weights = self.heaviest(footer.row_groups().len(), |names| footer.weights(names));
-        let part = |groups| {
-            let footer = self.keeps_footers.then(|| Arc::clone(&footer));
-            Partition::RowGroups(Box::new(RowGroups { file: file.clone(), groups, footer }))
+        let part = |(groups, rows)| {
+            let (file, footer) = (file.clone(), self.keeps_footers.then(|| Arc::clone(&footer)));
+            Partition::RowGroups(Box::new(RowGroups { file, groups, rows, footer }))
         };
-        Ok(self.cut(&weights).into_iter().map(part).collect())
+        let groups = footer.row_groups();
+        let pieces = self.pieces(&weights).min(groups.len() * SHARED_BY_MAX);
+        let is_shared = pieces > groups.len() && weights.iter().any(|&weight| weight > 0);
+        if is_shared {
+            return Ok(cut_by_rows(groups, &weights, pieces).into_iter().map(part).collect());
+        }
+        let cut = cut_by_weight(&weights, pieces).into_iter();
+        Ok(cut.map(|groups| part((groups, 0..u64::MAX))).collect())
     }
 
     /// The partitions of an Arrow file that is read by its footer; `None` of others.
@@ -106,7 +119,8 @@ impl Cutting<'_> {
         let whole = 0..footer.batch_count();
         let mut cut = vec![whole.clone()];
         if self.may_split && footer.batch_count() > 1 {
-            cut = self.cut(&self.batch_weights(file, &footer)?);
+            let weights = self.batch_weights(file, &footer)?;
+            cut = cut_by_weight(&weights, self.pieces(&weights));
         }
         // Rows are numbered by who knows how many stand before.
         let starts = if cut.len() > 1 { arrow_starts(file, &footer)? } else { None };
@@ -149,14 +163,14 @@ impl Cutting<'_> {
         heaviest
     }
 
-    /// `[0, weights.len())` as ranges of about equal weight, at least one.
-    fn cut(&self, weights: &[u64]) -> Vec<Range<usize>> {
+    /// How many partitions are wanted of what weighs so much.
+    fn pieces(&self, weights: &[u64]) -> usize {
         if !self.may_split {
-            return vec![0..weights.len()];
+            return 1;
         }
         let weight = weights.iter().copied().fold(0, u64::saturating_add);
         let pieces = self.requested.map_or_else(|| part_count(weight), u64::from);
-        cut_by_weight(weights, usize::try_from(pieces).unwrap_or(usize::MAX))
+        usize::try_from(pieces).unwrap_or(usize::MAX)
     }
 }
 
@@ -193,9 +207,82 @@ fn cut_by_weight(weights: &[u64], pieces: usize) -> Vec<Range<usize>> {
     ranges
 }
 
+/// The rows of a file as `pieces` ranges of about equal weight, fewer where rows weigh much, each with the row groups that
+/// they are in.
+fn cut_by_rows(
+    groups: &[RowGroup],
+    weights: &[u64],
+    pieces: usize,
+) -> Vec<(Range<usize>, Range<u64>)> {
+    let total: u128 = weights.iter().map(|&weight| u128::from(weight)).sum();
+    let end_of = |group: &RowGroup| group.start_row.saturating_add(group.row_count);
+    let end = groups.last().map_or(0, end_of);
+    let mut cuts = vec![0];
+    let mut before = 0;
+    for (group, &weight) in groups.iter().zip(weights) {
+        let (weight, rows) = (u128::from(weight), u128::from(group.row_count));
+        let aims = (1..pieces).map(|piece| total * (piece as u128) / (pieces as u128));
+        for aim in aims.filter(|aim| (before..before + weight).contains(aim)) {
+            let row = u64::try_from(rows * (aim - before) / weight).expect("a row of the group");
+            cuts.push(group.start_row.saturating_add(row));
+        }
+        before += weight;
+    }
+    cuts.push(end);
+    cuts.dedup();
+    let parts = cuts.array_windows().map(|&[first, behind]| {
+        let start = groups.partition_point(|group| end_of(group) <= first);
+        let end = groups.partition_point(|group| group.start_row < behind);
+        (start..end, first..behind)
+    });
+    parts.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_row_groups_are_shared_by_rows() {
+        let groups = |counts: &[u64]| {
+            let mut start_row = 0;
+            let group = |(index, &row_count): (usize, &u64)| {
+                let group = RowGroup { index, start_row, row_count };
+                start_row += row_count;
+                group
+            };
+            counts.iter().enumerate().map(group).collect::<Vec<_>>()
+        };
+        let one = groups(&[1001]);
+        assert_eq!(cut_by_rows(&one, &[8000], 2), [(0..1, 0..500), (0..1, 500..1001)]);
+        let two = groups(&[100, 300]);
+        assert_eq!(
+            cut_by_rows(&two, &[800, 2400], 4),
+            [(0..1, 0..100), (1..2, 100..200), (1..2, 200..300), (1..2, 300..400)]
+        );
+        assert_eq!(
+            cut_by_rows(&two, &[800, 2400], 3),
+            [(0..2, 0..133), (1..2, 133..266), (1..2, 266..400)]
+        );
+        // Whatever the counts are, every row is read once, and by who reads its row group.
+        for counts in [&[0, 5, 0, 1][..], &[1], &[3, 1, 0, 9, 2]] {
+            let groups = groups(counts);
+            let weights: Vec<u64> = counts.iter().map(|count| count * 8).collect();
+            for pieces in 1..12 {
+                let parts = cut_by_rows(&groups, &weights, pieces);
+                assert!((1..=pieces).contains(&parts.len()));
+                let mut row = 0;
+                for (of, rows) in parts {
+                    assert_eq!(rows.start, row);
+                    assert!(groups[of.start].start_row <= rows.start && !rows.is_empty());
+                    let last = &groups[of.end - 1];
+                    assert!(last.start_row + last.row_count >= rows.end);
+                    row = rows.end;
+                }
+                assert_eq!(row, counts.iter().sum::<u64>());
+            }
+        }
+    }
 
     #[test]
     fn parts_are_consecutive_and_of_about_equal_weight() {

@@ -56,7 +56,8 @@ impl ScanInputs<'_> {
                 let ranges = row_groups.iter().flat_map(|group| &group.ranges);
                 let weight = ranges.map(|range| range.end - range.start).sum();
                 let file = self.file_input(&part.file)?;
-                (InputSpec::RowGroups(RowGroupInput { file, row_groups, footer }), weight)
+                let rows = part.rows.clone();
+                (InputSpec::RowGroups(RowGroupInput { file, row_groups, rows, footer }), weight)
             }
             Partition::Messages(part) => {
                 let (file, footer) = (self.file_input(&part.file)?, part.footer()?);

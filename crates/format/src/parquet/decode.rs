@@ -3,6 +3,7 @@
 //! With a filter its columns come first, and of the others only the rows that it keeps. Where those are few, the
 //! rows of several such steps make one batch.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -32,6 +33,8 @@ pub(crate) struct ParquetDecoder {
     /// Bytes that a row group may take.
     group_bytes_max: usize,
     left_out: Vec<LeftOut>,
+    /// Rows of the file that are read of its row groups.
+    rows: Range<u64>,
     // Changes with every row group.
     selection: Selection,
     sieve: Option<Sieve>,
@@ -59,6 +62,7 @@ impl ParquetDecoder {
             batch_rows: spec.batch_rows.max(1),
             group_bytes_max: usize::MAX,
             left_out,
+            rows: 0..u64::MAX,
             selection,
             sieve: None,
             group: None,
@@ -73,6 +77,11 @@ impl ParquetDecoder {
 
     pub(crate) fn limit_parts(&mut self, bytes_max: usize) {
         self.group_bytes_max = bytes_max;
+    }
+
+    /// As [`crate::Decoder::limit_rows`].
+    pub(crate) fn limit_rows(&mut self, rows: Range<u64>) {
+        self.rows = rows;
     }
 
     /// As [`crate::Decoder::filter_rows`].
@@ -116,10 +125,13 @@ impl ParquetDecoder {
         // Buffers are reserved for as many rows as a batch may have.
         let batch_rows =
             self.batch_rows.min(usize::try_from(row_count).unwrap_or(usize::MAX)).max(1);
-        let rows = (index, start.0, row_count);
+        let of_group = start.0..start.0.saturating_add(row_count);
+        let first = self.rows.start.clamp(of_group.start, of_group.end);
+        let rows = first..self.rows.end.clamp(first, of_group.end);
         let (needed, columns) = (&self.needed, self.footer.columns());
-        let group = caught(|| Group::new(&lent, rows, needed, columns, batch_rows))
-            .ok_or_else(|| contradicts(index, start.0))?;
+        let group =
+            caught(|| Group::new(&lent, index, of_group, rows, needed, columns, batch_rows))
+                .ok_or_else(|| contradicts(index, start.0))?;
         let mut group = group?;
         group.lent_bytes = byte_count;
         self.group = Some(group);

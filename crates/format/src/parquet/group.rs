@@ -1,8 +1,9 @@
 //! The row group at hand: the next rows of its columns.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
 use ::parquet::errors::ParquetError;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_schema::ArrowError;
@@ -28,8 +29,10 @@ pub(super) struct Group {
     pub(super) index: usize,
     /// Row number of the next row within the file.
     pub(super) row: u64,
-    /// Row number behind the last one.
+    /// Row number behind the last one that is read.
     pub(super) end_row: u64,
+    /// More rows follow, which are not read.
+    is_part: bool,
     /// Bytes lent of it.
     pub(super) lent_bytes: usize,
     /// For each needed column how it is read.
@@ -63,16 +66,23 @@ pub(super) struct Rows<'a> {
 }
 
 impl Group {
+    /// Of the rows of a group, by their numbers in the file, some are read.
+    ///
     /// # Errors
     /// What `parquet` says of the columns.
     pub(super) fn new(
         lent: &LentGroup<'_>,
-        (index, start_row, row_count): (usize, u64, u64),
+        index: usize,
+        of_group: Range<u64>,
+        rows: Range<u64>,
         needed: &Needed,
         file_columns: &[Column],
         batch_rows: usize,
     ) -> Result<Self, FormatError> {
-        let refused = |source| refused(source, index, start_row);
+        let refused = |source| refused(source, index, of_group.start);
+        let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
+        let skipped = count(rows.start - of_group.start);
+        let is_part = rows.end < of_group.end;
         let descriptor = lent.metadata.file_metadata().schema_descr();
         let mut rest: Vec<&Column> = Vec::new();
         let mut columns = Vec::with_capacity(needed.columns.len());
@@ -86,7 +96,8 @@ impl Group {
             let shape = shape.filter(|shape| chunk.is_some_and(|chunk| shape.reads(chunk)));
             columns.push(if let Some(shape) = shape {
                 let pages = lent.pages(leaf).map_err(refused)?;
-                let column = FlatColumn::new(shape, pages, &descriptor.column(leaf));
+                let mut column = FlatColumn::new(shape, pages, &descriptor.column(leaf));
+                column.skip(skipped);
                 Source::Flat(Box::new(column))
             } else {
                 rest.push(column);
@@ -95,10 +106,16 @@ impl Group {
         }
         let rest = match rest.is_empty() {
             true => None,
-            false => Some(Rest::new(lent, &rest, batch_rows).map_err(refused)?),
+            false => {
+                let is_some = skipped > 0 || is_part;
+                let picked =
+                    [RowSelector::skip(skipped), RowSelector::select(count(rows.end - rows.start))];
+                let picked = is_some.then(|| RowSelection::from(picked.to_vec()));
+                Some(Rest::new(lent, &rest, batch_rows, picked).map_err(refused)?)
+            }
         };
-        let end_row = start_row.saturating_add(row_count);
-        Ok(Self { index, row: start_row, end_row, lent_bytes: 0, columns, rest })
+        let Range { start: row, end: end_row } = rows;
+        Ok(Self { index, row, end_row, is_part, lent_bytes: 0, columns, rest })
     }
 
     /// Bytes held: those that were lent, and pages of them that are unpacked.
@@ -190,6 +207,9 @@ impl Group {
     /// # Errors
     /// There is.
     pub(super) fn end(&mut self) -> Result<(), FormatError> {
+        if self.is_part {
+            return Ok(());
+        }
         let mut is_at_end = true;
         for column in &mut self.columns {
             if let Source::Flat(column) = column {
@@ -213,6 +233,7 @@ impl Rest {
         lent: &LentGroup<'_>,
         columns: &[&Column],
         batch_rows: usize,
+        picked: Option<RowSelection>,
     ) -> Result<Self, ParquetError> {
         let projection = Projection::new(columns)?;
         let lent = LentGroup {
@@ -223,7 +244,7 @@ impl Rest {
         };
         let levels = &projection.levels;
         let reader =
-            ParquetRecordBatchReader::try_new_with_row_groups(levels, &lent, batch_rows, None)?;
+            ParquetRecordBatchReader::try_new_with_row_groups(levels, &lent, batch_rows, picked)?;
         Ok(Self { projection, reader, read: Vec::new() })
     }
 }

@@ -18,6 +18,7 @@ mod json_values;
 mod left_out;
 mod lines;
 mod members;
+mod parquet_rows;
 mod parts;
 mod round_trip;
 mod time_forms;
