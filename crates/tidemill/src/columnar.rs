@@ -1,5 +1,5 @@
-//! Parquet and Arrow files as partitions: cut between row groups or record batches, by what these hold. Where a Parquet
-//! file has few row groups, two partitions share one: each reads its bytes, and unpacks the pages that have rows of its own.
+//! Parquet and Arrow files as partitions: cut between row groups or record batches, by what these hold. Where there is a
+//! single Parquet file of few row groups, two partitions share one: each reads its bytes, and unpacks the pages that have rows of its own.
 //!
 //! How long a file of columns takes to read its length does not say: a few MiB may be millions of rows. So its row groups are
 //! weighed by what the query needs of them. The weights follow from the file and the query, and from nothing else, and
@@ -80,6 +80,9 @@ impl Messages {
 pub(crate) struct Cutting<'a> {
     /// One file may become several partitions.
     pub(crate) may_split: bool,
+    /// There is no other file: partitions may share row groups. That costs a third more CPU time, and several files keep
+    /// cores busy without it.
+    pub(crate) is_one_file: bool,
     /// As many as this, if it can.
     pub(crate) requested: Option<u32>,
     /// For each scan the columns that it needs of the records.
@@ -102,7 +105,8 @@ impl Cutting<'_> {
         };
         let groups = footer.row_groups();
         let pieces = self.pieces(&weights).min(groups.len() * SHARED_BY_MAX);
-        let is_shared = pieces > groups.len() && weights.iter().any(|&weight| weight > 0);
+        let is_shared =
+            self.is_one_file && pieces > groups.len() && weights.iter().any(|&weight| weight > 0);
         if is_shared {
             return Ok(cut_by_rows(groups, &weights, pieces).into_iter().map(part).collect());
         }

@@ -260,6 +260,7 @@ fn discover_files(
     let file_count = files.len();
     let cutting = Cutting {
         may_split,
+        is_one_file,
         requested: options.splits,
         needed: looking.needed(),
         keeps_footers: files.len() <= FOOTERS_KEPT_MAX,
