@@ -400,9 +400,13 @@ impl AggTable {
         RESULT_BYTES / self.average_outside_bytes().max(1)
     }
 
+    /// Bytes that groups hold beyond their entries in the columns of states: text and lists.
+    pub(crate) fn outside_bytes(&self) -> usize {
+        self.states.iter().map(|state| state.outside_bytes()).sum()
+    }
+
     fn average_outside_bytes(&self) -> usize {
-        let outside: usize = self.states.iter().map(|state| state.outside_bytes()).sum();
-        outside / self.group_count().max(1)
+        self.outside_bytes() / self.group_count().max(1)
     }
 
     /// Whether there is room for the results of so many groups, where they are large.

@@ -126,7 +126,7 @@ impl Input {
                 let plan = |(index, place): (usize, MessagePlace)| RowGroupPlan {
                     index,
                     start_row: 0,
-                    ranges: vec![place.start..place.head_end],
+                    ranges: std::iter::once(place.start..place.head_end).collect(),
                 };
                 let plans = footer.messages_of(batches).map(plan).collect();
                 let decoder_spec = file.decoder_spec(spec.batch_rows);

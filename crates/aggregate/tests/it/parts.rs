@@ -58,7 +58,8 @@ fn signed(key: u64) -> i64 {
 
 #[test]
 fn rows_are_those_of_a_map_in_order_of_first_appearance() {
-    let texts: [Option<fn(u64) -> String>; 3] = [
+    type AsText = fn(u64) -> String;
+    let texts: [Option<AsText>; 3] = [
         None,
         Some(|key| format!("k{key}")),
         Some(|key| format!("{key:08x}-ceb2-4bd6-a78f-1572ff256abf")),
