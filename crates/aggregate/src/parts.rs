@@ -72,8 +72,11 @@ impl Cut {
             let are_many = value_count >= self.values_min;
             return are_many.then(|| Way::Values(self.part_count(value_count)));
         }
-        // Texts and lists would be copied into the parts, and again into results, which costs more than one core saves.
-        let is_whole = |table: &AggTable| table.has_keys() && table.outside_bytes() == 0;
+        // Texts and lists would be copied into the parts, and again into results, which costs more than one core saves; so
+        // does it to hash and compare several columns of texts once more.
+        let is_whole = |table: &AggTable| {
+            table.has_keys() && table.outside_bytes() == 0 && table.text_key_count() < 2
+        };
         let are_many = group_count >= self.groups_min && tables.clone().all(is_whole);
         are_many.then(|| Way::Groups(self.part_count(group_count)))
     }

@@ -400,6 +400,11 @@ impl AggTable {
         RESULT_BYTES / self.average_outside_bytes().max(1)
     }
 
+    /// How many columns of its keys are text or bytes.
+    pub(crate) fn text_key_count(&self) -> usize {
+        self.interner.columns().iter().filter(|column| column.is_bytes()).count()
+    }
+
     /// Bytes that groups hold beyond their entries in the columns of states: text and lists.
     pub(crate) fn outside_bytes(&self) -> usize {
         self.states.iter().map(|state| state.outside_bytes()).sum()
