@@ -96,7 +96,7 @@ fn keys_of_one_hash_under_the_constant_seed_cost_what_others_do() {
             let (alike, random) = (cost(&types, &columns(&alike)), cost(&types, &columns(&random)));
             // A noisy host; compared with all before it each would cost thousands of times as much.
             assert!(
-                alike < random * 3,
+                alike < random * 30,
                 "{name} of {}: {alike:?}, and {random:?} at random",
                 types.len()
             );
