@@ -130,13 +130,12 @@ impl Decoder {
     }
 
     /// Leaves out rows from now on that the filter does not keep, before the rest of their columns is decoded.
-    /// `columns` are those it reads, as places in [`DecoderSpec::columns`], ascending. `false` where this
-    /// decoder decodes all there is: whoever asked filters its batches.
+    /// `columns` are those it reads, as places in [`DecoderSpec::columns`], ascending.
     ///
     /// A record that is left out is held to its structure, its UTF-8 and these columns, and to nothing else. Where
     /// several columns of a record do not fit, the one that makes it bad is the first of these, or else the first
     /// of the others.
-    pub fn filter_rows(&mut self, columns: &[usize], filter: Box<dyn RowFilter>) -> bool {
+    pub fn filter_rows(&mut self, columns: &[usize], filter: Box<dyn RowFilter>) {
         match &mut self.kind {
             Kind::Csv(decoder) => decoder.rows_mut().filter_by(columns, filter),
             Kind::Json(decoder) => decoder.rows_mut().filter_by(columns, filter),
@@ -144,7 +143,6 @@ impl Decoder {
             Kind::Parquet(decoder) => decoder.filter_by(columns, filter),
             Kind::Arrow(decoder) => decoder.filter_by(columns, filter),
         }
-        true
     }
 
     /// What the filter has made of the records that were decoded since this was last asked, those of the last

@@ -19,6 +19,7 @@ mod infer;
 mod json;
 mod lines;
 mod lost;
+mod near_ranges;
 pub mod parquet;
 mod part;
 mod row_filter;

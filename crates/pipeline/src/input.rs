@@ -66,10 +66,13 @@ impl Input {
         }
     }
 
-    /// Has the decoder leave out what the conditions do; `false` where there is none that can.
+    /// Has the decoder leave out what the conditions do; `false` where there is none.
     pub(crate) fn filter_rows(&mut self, filter: ScanFilter) -> bool {
         match self {
-            Self::Bytes(bytes) => bytes.decoder.filter_rows(&filter.columns, filter.conditions),
+            Self::Bytes(bytes) => {
+                bytes.decoder.filter_rows(&filter.columns, filter.conditions);
+                true
+            }
             Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => false,
         }
     }

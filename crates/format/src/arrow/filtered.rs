@@ -110,15 +110,8 @@ impl ArrowDecoder {
         }
         let offsets = kept.values().set_indices().map(|row| start + row as u64);
         let offsets: UInt64Array = offsets.collect::<Vec<_>>().into();
-        // Both are ascending lists of places.
         let values: Vec<ArrayRef> = values.iter().map(|value| picked.rows(value)).collect();
-        let (mut values, mut others) = (values.into_iter(), others.into_iter());
-        let columns: Columns = (0..column_count)
-            .filter_map(|place| match sieve.columns().contains(&place) {
-                true => values.next(),
-                false => others.next(),
-            })
-            .collect();
+        let columns = sieve.in_order(values, others);
         let batch = without_faults(columns, offsets, faults, &mut bad_here);
         bad_here.sort_by_key(|bad| bad.offset);
         bad.append(&mut bad_here);

@@ -9,6 +9,8 @@ use std::ops::Range;
 use arrow_ipc::{MetadataVersion, RecordBatch};
 use arrow_schema::{DataType, Schema, UnionMode};
 
+use crate::near_ranges::joined;
+
 /// Ranges closer together than this are read as one.
 const GAP_BYTES_MAX: u64 = 16 << 10;
 
@@ -56,9 +58,11 @@ impl Needed {
             if end > body_bytes {
                 return None;
             }
-            ranges.push(start..end);
+            if start < end {
+                ranges.push(start..end);
+            }
         }
-        Some(Self { buffers, ranges: joined(ranges) })
+        Some(Self { buffers, ranges: joined(ranges, GAP_BYTES_MAX) })
     }
 
     /// Where in a buffer the first byte of each range is to stand, so that they are close together and aligned as they are
@@ -88,22 +92,6 @@ impl Needed {
     pub(super) fn read_bytes(&self) -> u64 {
         self.ranges.iter().map(|range| range.end - range.start).sum()
     }
-}
-
-/// Sorts ranges, and joins those that overlap or nearly touch; empty ones go.
-fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.retain(|range| !range.is_empty());
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match joined.last_mut() {
-            Some(last) if range.start <= last.end.saturating_add(GAP_BYTES_MAX) => {
-                last.end = last.end.max(range.end);
-            }
-            _ => joined.push(range),
-        }
-    }
-    joined
 }
 
 /// Steps over the buffers of a batch.
@@ -165,12 +153,5 @@ mod tests {
             [Some(6), Some(35), Some(119), Some(128)]
         );
         assert_eq!([0, 100, 100_007, 200_001].map(place), [None; 4]);
-    }
-
-    #[test]
-    fn near_ranges_become_one() {
-        let far = 300 + GAP_BYTES_MAX + 1;
-        assert_eq!(joined(vec![far..far + 8, 0..8, 8..8, 200..300, 8..90]), [0..300, far..far + 8]);
-        assert_eq!(joined(vec![5..5, 9..9]), []);
     }
 }

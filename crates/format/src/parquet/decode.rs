@@ -240,14 +240,7 @@ impl ParquetDecoder {
             let converted = group.column(place, rows, conversion)?;
             others.push(conversion.noted(place, converted, &mut faults));
         }
-        // Both are ascending lists of places.
-        let (mut values, mut others) = (values.into_iter(), others.into_iter());
-        let columns: Columns = (0..self.needed.columns.len())
-            .filter_map(|place| match sieve.columns().contains(&place) {
-                true => values.next(),
-                false => others.next(),
-            })
-            .collect();
+        let columns = sieve.in_order(values, others);
         let batch = without_faults(columns, offsets, faults, &mut bad_here);
         bad_here.sort_by_key(|bad| bad.offset);
         bad.append(&mut bad_here);

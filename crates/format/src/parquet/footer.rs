@@ -23,6 +23,7 @@ use crate::FormatError;
 use crate::arrow::convert::Conversion;
 use crate::arrow::{FoundColumn, left_out, sql_schema, untyped};
 use crate::caught::caught;
+use crate::near_ranges::joined;
 
 /// How many bytes at the end of a file say how long its footer is.
 pub const FOOTER_TAIL_BYTES: u64 = 8;
@@ -232,7 +233,7 @@ impl Footer {
             let end = start.checked_add(length).filter(|end| *end <= self.file_bytes);
             ranges.push(start..end.ok_or_else(corrupt)?);
         }
-        Ok(coalesced(ranges))
+        Ok(joined(ranges, GAP_BYTES_MAX))
     }
 
     /// What the columns of these names weigh in each row group: their bytes without compression, or 8 a value if that is
@@ -326,21 +327,6 @@ fn row_count(group: &RowGroupMetaData) -> Result<u64, String> {
     Ok(row_count)
 }
 
-/// Sorts ranges and joins those that overlap or nearly touch.
-fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match joined.last_mut() {
-            Some(last) if range.start <= last.end.saturating_add(GAP_BYTES_MAX) => {
-                last.end = last.end.max(range.end);
-            }
-            _ => joined.push(range),
-        }
-    }
-    joined
-}
-
 fn refused(source: ParquetError, file_bytes: u64) -> FormatError {
     FormatError::Parquet {
         what: "reading the Parquet footer".to_owned(),
@@ -355,10 +341,10 @@ mod tests {
 
     #[test]
     fn near_ranges_become_one() {
-        let near = coalesced(vec![100..200, 0..10, 150..160]);
+        let near = joined(vec![100..200, 0..10, 150..160], GAP_BYTES_MAX);
         assert_eq!((near.len(), near.first()), (1, Some(&(0..200))));
         let far = 200 + GAP_BYTES_MAX + 1;
-        assert_eq!(coalesced(vec![far..far + 1, 0..200]), [0..200, far..far + 1]);
-        assert_eq!(coalesced(Vec::new()), []);
+        assert_eq!(joined(vec![far..far + 1, 0..200], GAP_BYTES_MAX), [0..200, far..far + 1]);
+        assert_eq!(joined(Vec::new(), GAP_BYTES_MAX), []);
     }
 }

@@ -4,6 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, UInt64Array};
 use arrow_buffer::BooleanBuffer;
+use tidemill_record::Columns;
 use tidemill_record::recycled::Room;
 
 use crate::arrow::convert::Fault;
@@ -33,6 +34,22 @@ impl Sieve {
     /// The columns that the filter reads.
     pub(crate) fn columns(&self) -> &[usize] {
         &self.columns
+    }
+
+    /// All columns by place, of those that the filter reads and of the others, each in their order.
+    pub(crate) fn in_order(
+        &self,
+        values: impl IntoIterator<Item = ArrayRef>,
+        others: impl IntoIterator<Item = ArrayRef>,
+    ) -> Columns {
+        let column_count = self.columns.len() + self.others.len();
+        let (mut values, mut others) = (values.into_iter(), others.into_iter());
+        (0..column_count)
+            .filter_map(|place| match self.columns.contains(&place) {
+                true => values.next(),
+                false => others.next(),
+            })
+            .collect()
     }
 
     /// The columns that it does not read.
