@@ -1,0 +1,97 @@
+//! Why a checkpoint cannot be written or read.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tidemill_record::ImageError;
+
+/// A failure of the file system, or a file that is no checkpoint that can be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file system refused.
+    Io {
+        /// What was to be done: "write", "rename", ….
+        what: &'static str,
+        /// With which file or directory.
+        path: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+    /// The file is not a checkpoint, or was changed since it was written.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It was written by a release whose format this one does not know.
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format.
+        found: u32,
+    },
+    /// The file is whole, but what stands in it cannot be.
+    Meaning {
+        /// The file.
+        path: PathBuf,
+        /// Which entry, and why.
+        error: ImageError,
+    },
+    /// Another process works with the directory.
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The process, as far as it could be read.
+        pid: Option<u32>,
+    },
+}
+
+impl CheckpointError {
+    pub(crate) fn io(what: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
+        Self::Io { what, path: path.to_owned(), error: error.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { what, path, error } => {
+                write!(f, "cannot {what} {}: {error}", path.display())
+            }
+            Self::Damaged { path, reason } => {
+                write!(f, "the checkpoint {} is damaged: {reason}", path.display())
+            }
+            Self::Version { path, found } => write!(
+                f,
+                "the checkpoint {} has version {found} of the format, which this release does not know",
+                path.display()
+            ),
+            Self::Meaning { path, error } => {
+                write!(f, "the checkpoint {} cannot be restored: {error}", path.display())
+            }
+            Self::Locked { path, pid: Some(pid) } => {
+                write!(f, "{} is in use by process {pid}", path.display())
+            }
+            Self::Locked { path, pid: None } => {
+                write!(f, "{} is in use by another process", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for CheckpointError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { error, .. } => Some(error),
+            Self::Meaning { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
