@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tidemill_plan::Emit;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{Batch, Cause, Columns, DataType, Moment, Offset};
 
 use crate::argument::{Groups, Rows, arguments_of};
@@ -33,6 +34,45 @@ impl Pending {
     /// Bytes held.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.groups.capacity() * size_of::<u32>() + self.is_changed.capacity()
+    }
+
+    /// The block so far, to be made again by [`Self::import`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("row_count", self.row_count);
+        image.put("groups", self.groups.iter().copied());
+        image
+    }
+
+    /// Takes over what has been exported of a table of so many groups.
+    ///
+    /// # Errors
+    /// [`ImageError`]
+    pub(crate) fn import(
+        &mut self,
+        mut image: Image,
+        group_count: usize,
+        emit: Emit,
+    ) -> Result<(), ImageError> {
+        let row_count: u64 = image.take_one("row_count")?;
+        let groups: Vec<u32> = image.take("groups")?;
+        image.end()?;
+        let is_possible = match emit {
+            Emit::ChangesEvery(n) if n > 1 => row_count < n,
+            _ => row_count == 0 && groups.is_empty(),
+        };
+        if !is_possible {
+            return Err(ImageError::new("row_count", "is that of a longer block"));
+        }
+        if groups.iter().any(|&group| group as usize >= group_count) {
+            return Err(ImageError::new("groups", "names a group that is not there"));
+        }
+        self.add(&groups, group_count);
+        if self.groups.len() != groups.len() {
+            return Err(ImageError::new("groups", "names a group twice"));
+        }
+        self.row_count = row_count;
+        Ok(())
     }
 
     fn add(&mut self, groups: &[u32], group_count: usize) {

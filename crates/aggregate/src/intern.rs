@@ -19,6 +19,7 @@ use probe::{Index, next_group, probe};
 use ranges::{Places, Ranges};
 use slots::Slots;
 
+mod image;
 mod numbers;
 mod probe;
 mod ranges;

@@ -12,6 +12,7 @@ use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_buffer::NullBufferBuilder;
 use arrow_schema::DataType as ArrowType;
 use smallvec::SmallVec;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::recycled::Room;
 use tidemill_record::{Columns, DataType};
 
@@ -20,8 +21,12 @@ use crate::argument::{Column, Rows};
 use crate::parts::DoAll;
 
 mod cells;
+mod columns;
 
 pub(crate) use cells::Cells;
+pub(crate) use columns::{
+    AsColumns, Field, columns_of_fields, put_counts, take_counts, take_field, take_texts,
+};
 
 /// A group's result does not fit the result type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +161,21 @@ pub(crate) trait State: Send + Sync {
     /// Bytes that each group takes, whatever it holds elsewhere.
     fn group_bytes(&self) -> usize;
 
+    /// What these groups hold, in this order, each at most once, to be made again by [`Self::import`].
+    ///
+    /// # Cost
+    /// O(groups), and what they hold.
+    fn export(&self, groups: &[u32]) -> Image;
+
+    /// Takes over what a state of the same call has exported of so many groups, which are the first here.
+    ///
+    /// # Errors
+    /// [`ImageError`]; it is of no use then.
+    ///
+    /// # Panics
+    /// Where it has been given rows.
+    fn import(&mut self, image: Image, group_count: usize) -> Result<(), ImageError>;
+
     /// For [`Self::merge`].
     fn as_any(&self) -> &dyn Any;
 }
@@ -169,7 +189,7 @@ pub(crate) trait Accumulator: Send + Sync + Sized + 'static {
     /// Whether a state is kept otherwise once it is asked for after every row.
     const PREPARES_RUNNING: bool = false;
     /// What is kept per group; the default is that of a group without rows.
-    type State: Clone + Default + Send + Sync;
+    type State: AsColumns + Clone + Default;
     /// The argument of a batch, ready to be read by row.
     type Column<'a>: Column;
     /// Where results are collected.

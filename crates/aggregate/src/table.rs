@@ -22,6 +22,8 @@ use crate::seen_keys::SeenKeys;
 use crate::state::{KeptValues, Later, Overflow, State, until_overflow};
 use crate::states::state_of;
 
+mod image;
+
 /// Groups that are handed on at a time in a merge.
 const MERGE_GROUPS: usize = 8192;
 

@@ -55,10 +55,30 @@ fn home(hash: u32, slot_count: usize) -> usize {
     usize::try_from(place).expect("it is less than the number of slots")
 }
 
+/// Entries that there is room for among so many slots.
+fn capacity(slot_count: usize) -> usize {
+    slot_count / 16 * TAKEN_SIXTEENTHS
+}
+
+/// How many slots there are next, once these are too few.
+fn grown(slot_count: usize) -> usize {
+    let more = if slot_count < TIGHT_SLOTS { slot_count } else { slot_count / 4 };
+    (slot_count + more).next_multiple_of(SLOTS_MIN).max(SLOTS_MIN)
+}
+
 impl Slots {
+    /// None, with the room that there is once so many have come.
+    pub(super) fn with_room(entry_count: usize) -> Self {
+        let mut slot_count = 0;
+        while capacity(slot_count) < entry_count {
+            slot_count = grown(slot_count);
+        }
+        Self { slots: vec![0; slot_count], len: 0 }
+    }
+
     /// Room for so many entries in all before it has to grow.
     pub(super) fn capacity(&self) -> usize {
-        self.slots.len() / 16 * TAKEN_SIXTEENTHS
+        capacity(self.slots.len())
     }
 
     /// Whether the next entry makes it grow.
@@ -74,13 +94,7 @@ impl Slots {
 
     /// Bytes that are held in addition while [`Self::grow`] runs.
     pub(super) fn growing_bytes(&self) -> usize {
-        self.next_count() * size_of::<u64>()
-    }
-
-    fn next_count(&self) -> usize {
-        let count = self.slots.len();
-        let more = if count < TIGHT_SLOTS { count } else { count / 4 };
-        (count + more).next_multiple_of(SLOTS_MIN).max(SLOTS_MIN)
+        grown(self.slots.len()) * size_of::<u64>()
     }
 
     /// For each hash the group that most likely has it, or 0 where there is none, and whether there is one. That it has
@@ -141,7 +155,7 @@ impl Slots {
     /// Makes room for more entries. O(slots).
     #[cold]
     pub(super) fn grow(&mut self) {
-        let grown = vec![0; self.next_count()];
+        let grown = vec![0; grown(self.slots.len())];
         let before = std::mem::replace(&mut self.slots, grown);
         // Those that went past the end and stand at the start come last: all others are in about the order of their
         // hashes.

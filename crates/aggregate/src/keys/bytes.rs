@@ -184,6 +184,15 @@ impl BytesColumn {
     }
 }
 
+/// One value a row.
+impl From<BytesInput<'_>> for BytesColumn {
+    fn from(input: BytesInput<'_>) -> Self {
+        let mut column = Self { views: Vec::with_capacity(input.views.len()), ..Self::default() };
+        (0..input.views.len()).for_each(|row| column.push(&input, row));
+        column
+    }
+}
+
 impl KeyStore for BytesColumn {
     type Input<'a> = BytesInput<'a>;
 

@@ -30,7 +30,7 @@ pub(crate) struct KeyColumn {
     store: Store,
 }
 
-enum Store {
+pub(super) enum Store {
     Fixed(FixedColumn<u64>),
     Wide(FixedColumn<i128>),
     Bytes(BytesColumn),
@@ -95,6 +95,14 @@ impl KeyColumn {
             _ => Store::Fixed(FixedColumn::default()),
         };
         Some(Self { data_type: data_type.clone(), store })
+    }
+
+    pub(super) fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
+
+    pub(super) fn set_store(&mut self, store: Store) {
+        self.store = store;
     }
 
     /// The single store of text or bytes, if that is what this is.

@@ -115,6 +115,28 @@ impl<W: Word> FixedColumn<W> {
     }
 }
 
+/// One value a row.
+impl<W: Word> From<FixedInput<'_, W>> for FixedColumn<W> {
+    fn from(input: FixedInput<'_, W>) -> Self {
+        let FixedInput { canonical, original, nulls: input_nulls } = input;
+        let (mut canonical, mut nulls) = (canonical.into_owned(), NullBits::default());
+        let mut differing = Vec::new();
+        if let Some(values) = &original {
+            let rows = values.iter().zip(&canonical).enumerate();
+            differing
+                .extend(rows.filter(|(_, (a, b))| a != b).map(|(row, (value, _))| (row, *value)));
+        }
+        if let Some(input_nulls) = &input_nulls {
+            for row in (0..canonical.len()).filter(|&row| input_nulls.is_null(row)) {
+                canonical[row] = W::default();
+                nulls.set(row);
+            }
+            differing.retain(|(row, _)| input_nulls.is_valid(*row));
+        }
+        Self { canonical, original: differing, nulls }
+    }
+}
+
 impl<W: Word> KeyStore for FixedColumn<W> {
     type Input<'a> = FixedInput<'a, W>;
 

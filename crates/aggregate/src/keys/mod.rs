@@ -8,9 +8,11 @@ pub(crate) mod bytes;
 pub(crate) mod column;
 pub(crate) mod fixed;
 pub(crate) mod hash;
+mod image;
 pub(crate) mod nulls;
 
 pub(crate) use column::{KeyColumn, KeyInput, KeyInputs, Picked};
+pub(crate) use image::take_column;
 pub(crate) use nulls::NullBits;
 
 /// A store of interned values, one per group, and its view of a batch.

@@ -3,10 +3,14 @@
 use std::any::Any;
 
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
-use super::{Accumulator, Output, Overflow, Results, State, downcast, resize_tight};
+use super::{Accumulator, AsColumns, Output, Overflow, Results, State, downcast, resize_tight};
 use crate::AggregateError;
 use crate::argument::{Column, Groups, Rows};
+
+/// In an image, whether each group has counted rows.
+const SEEN: &str = "seen";
 
 /// One state per group of one accumulator.
 pub(crate) struct Cells<A: Accumulator> {
@@ -201,6 +205,26 @@ impl<A: Accumulator> State for Cells<A> {
 
     fn group_bytes(&self) -> usize {
         size_of::<A::State>() + usize::from(A::TRACKS_SEEN)
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        let places = groups.iter().map(|&group| group as usize);
+        let mut image = Image::new();
+        if A::TRACKS_SEEN {
+            image.put_flags(SEEN, places.clone().map(|group| self.seen[group]));
+        }
+        A::State::put(places.map(|group| &self.states[group]), &mut image);
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        if A::TRACKS_SEEN {
+            self.seen = image.take_flags(SEEN, group_count)?;
+            self.unseen_count = self.seen.iter().filter(|is_seen| !**is_seen).count();
+        }
+        self.states = A::State::take(&mut image, group_count, &self.data_type)?;
+        self.outside_bytes = self.states.iter().map(A::outside_bytes).sum();
+        image.end()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -10,11 +10,12 @@ use arrow_array::{Array, ArrayRef, ListArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::Field;
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use crate::AggregateError;
 use crate::argument::Rows;
 use crate::keys::{KeyColumn, KeyInput, KeyStore};
-use crate::state::{Results, State, allocated, downcast, reserve_outside};
+use crate::state::{Results, State, allocated, downcast, put_counts, reserve_outside, take_counts};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state(argument: &DataType) -> Option<Box<dyn State>> {
@@ -36,6 +37,12 @@ struct ArrayAgg {
     /// Per group, the indices of its values, in its own order.
     places: Vec<Vec<u32>>,
     places_bytes: usize,
+}
+
+/// For each group so many places, those of the groups before it first.
+pub(super) fn consecutive(counts: Vec<usize>) -> Vec<Vec<u32>> {
+    let mut places = 0_u32..;
+    counts.into_iter().map(|count| places.by_ref().take(count).collect()).collect()
 }
 
 /// Bytes of room for so many places.
@@ -139,6 +146,25 @@ impl State for ArrayAgg {
 
     fn group_bytes(&self) -> usize {
         size_of::<Vec<u32>>()
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        let places = groups.iter().map(|&group| &self.places[group as usize]);
+        let mut image = Image::new();
+        put_counts(&mut image, places.clone().map(Vec::len));
+        let all: Vec<u32> = places.flatten().copied().collect();
+        self.values.export("values", &all, &mut image);
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        let (counts, value_count) = take_counts(&mut image, group_count)?;
+        self.values.import("values", &mut image, Some(value_count))?;
+        image.end()?;
+        self.value_count = u32::try_from(value_count).expect("values can be numbered");
+        self.places = consecutive(counts);
+        self.places_bytes = self.places.iter().map(|places| places_bytes(places.capacity())).sum();
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

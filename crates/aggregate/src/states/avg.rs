@@ -8,10 +8,11 @@ use arrow_array::types::{
     Int64Type,
 };
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::exact::ExactSum;
 use super::sum::values;
-use crate::state::{Accumulator, Build, Numbers};
+use crate::state::{Accumulator, AsColumns, Build, Numbers, columns_of_fields, take_field};
 
 /// The state for an argument type; `None` if it has no average.
 pub(crate) fn state<B: Build>(
@@ -39,6 +40,8 @@ struct IntegerMean {
     sum: i128,
     count: u64,
 }
+
+columns_of_fields!(IntegerMean { sum, count });
 
 struct AvgIntegers<T>(PhantomData<fn() -> T>);
 
@@ -88,6 +91,8 @@ struct FloatMean {
     count: u64,
 }
 
+columns_of_fields!(FloatMean { sum, count });
+
 struct AvgFloats<T>(PhantomData<fn() -> T>);
 
 impl<T: ArrowPrimitiveType> Accumulator for AvgFloats<T>
@@ -133,9 +138,33 @@ struct AvgDecimals {
     scale: u8,
 }
 
+/// A sum of decimals and how many there were.
+#[derive(Clone, Copy, Default)]
+struct DecimalMean {
+    sum: ExactSum,
+    count: u64,
+}
+
+impl AsColumns for DecimalMean {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        ExactSum::put(states.clone().map(|state| &state.sum), image);
+        image.put("count", states.map(|state| state.count));
+    }
+
+    fn take(
+        image: &mut Image,
+        count: usize,
+        data_type: &DataType,
+    ) -> Result<Vec<Self>, ImageError> {
+        let sums = ExactSum::take(image, count, data_type)?;
+        let counts = take_field(image, "count", count)?;
+        Ok(sums.into_iter().zip(counts).map(|(sum, count)| Self { sum, count }).collect())
+    }
+}
+
 impl Accumulator for AvgDecimals {
     const TRACKS_SEEN: bool = false;
-    type State = (ExactSum, u64);
+    type State = DecimalMean;
     type Column<'a> = &'a [i128];
     type Output = Numbers<Float64Type>;
 
@@ -144,21 +173,15 @@ impl Accumulator for AvgDecimals {
     }
 
     #[inline]
-    fn add(
-        &self,
-        (sum, count): &mut (ExactSum, u64),
-        _: bool,
-        column: &&[i128],
-        row: usize,
-    ) -> usize {
-        sum.add(column[row]);
-        *count += 1;
+    fn add(&self, state: &mut DecimalMean, _: bool, column: &&[i128], row: usize) -> usize {
+        state.sum.add(column[row]);
+        state.count += 1;
         0
     }
 
-    fn merge(&self, (sum, count): &mut (ExactSum, u64), _: bool, later: (ExactSum, u64)) -> usize {
-        sum.add_sum(later.0);
-        *count += later.1;
+    fn merge(&self, state: &mut DecimalMean, _: bool, later: DecimalMean) -> usize {
+        state.sum.add_sum(later.sum);
+        state.count += later.count;
         0
     }
 
@@ -167,13 +190,9 @@ impl Accumulator for AvgDecimals {
     }
 
     #[inline(always)]
-    fn append(
-        &self,
-        output: &mut Numbers<Float64Type>,
-        (sum, count): &(ExactSum, u64),
-        _: bool,
-    ) -> bool {
-        output.append((*count > 0).then(|| sum.mean(*count, self.scale)));
+    fn append(&self, output: &mut Numbers<Float64Type>, state: &DecimalMean, _: bool) -> bool {
+        let DecimalMean { sum, count } = *state;
+        output.append((count > 0).then(|| sum.mean(count, self.scale)));
         true
     }
 }

@@ -12,6 +12,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::for_primitive;
 use super::min_max::bytes_of;
@@ -19,7 +20,7 @@ use super::rank::Ranked;
 use super::sum::values;
 use crate::AggregateError;
 use crate::argument::Rows;
-use crate::state::{Results, State, allocated, downcast};
+use crate::state::{AsColumns, Results, State, allocated, downcast};
 
 /// Which key is best.
 #[derive(Clone, Copy)]
@@ -38,15 +39,15 @@ pub(crate) struct Rule {
 /// Wraps the state of a `LAST_VALUE`; `None` if keys of this type have no order.
 pub(crate) fn state(inner: Box<dyn State>, rule: Rule, key: &DataType) -> Option<Box<dyn State>> {
     Some(match key {
-        DataType::Boolean => Best::<Truth>::boxed(inner, rule),
-        DataType::Varchar | DataType::Varbinary => Best::<Bytes>::boxed(inner, rule),
-        _ => for_primitive!(key, T => Best::<Fixed<T>>::boxed(inner, rule), _ => return None),
+        DataType::Boolean => Best::<Truth>::boxed(inner, rule, key),
+        DataType::Varchar | DataType::Varbinary => Best::<Bytes>::boxed(inner, rule, key),
+        _ => for_primitive!(key, T => Best::<Fixed<T>>::boxed(inner, rule, key), _ => return None),
     })
 }
 
 /// A type of keys.
 trait Key: 'static {
-    type Owned: Clone + Send + Sync + AsRef<Self::Borrowed>;
+    type Owned: AsColumns + Clone + Default + AsRef<Self::Borrowed>;
     type Borrowed: ?Sized;
     type Column<'a>;
 
@@ -64,8 +65,22 @@ trait Key: 'static {
 }
 
 /// A number or a time, as what it is borrowed from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Number<T>(T);
+
+impl<T: AsColumns> AsColumns for Number<T> {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        T::put(states.map(AsRef::as_ref), image);
+    }
+
+    fn take(
+        image: &mut Image,
+        count: usize,
+        data_type: &DataType,
+    ) -> Result<Vec<Self>, ImageError> {
+        Ok(T::take(image, count, data_type)?.into_iter().map(Self).collect())
+    }
+}
 
 impl<T> AsRef<T> for Number<T> {
     #[inline]
@@ -159,6 +174,7 @@ impl Key for Bytes {
 struct Best<K: Key> {
     inner: Box<dyn State>,
     rule: Rule,
+    key_type: DataType,
     /// The best key of each group, NULL as `Some(None)`; `None` before its first record.
     kept: Vec<Option<Option<K::Owned>>>,
     /// What keys hold outside of themselves.
@@ -166,8 +182,9 @@ struct Best<K: Key> {
 }
 
 impl<K: Key> Best<K> {
-    fn boxed(inner: Box<dyn State>, rule: Rule) -> Box<dyn State> {
-        Box::new(Self { inner, rule, kept: Vec::new(), outside_bytes: 0 })
+    fn boxed(inner: Box<dyn State>, rule: Rule, key: &DataType) -> Box<dyn State> {
+        let (key_type, kept) = (key.clone(), Vec::new());
+        Box::new(Self { inner, rule, key_type, kept, outside_bytes: 0 })
     }
 
     /// Whether a key that comes now takes the place of what a group has.
@@ -291,6 +308,35 @@ impl<K: Key> State for Best<K> {
 
     fn group_bytes(&self) -> usize {
         self.inner.group_bytes() + size_of::<Option<Option<K::Owned>>>()
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        let kept = groups.iter().map(|&group| &self.kept[group as usize]);
+        let mut image = Image::new();
+        image.put_image("inner", self.inner.export(groups));
+        image.put_flags("has_record", kept.clone().map(Option::is_some));
+        image.put_flags("has_key", kept.clone().map(|kept| matches!(kept, Some(Some(_)))));
+        let none = K::Owned::default();
+        K::Owned::put(
+            kept.map(|kept| kept.as_ref().and_then(Option::as_ref).unwrap_or(&none)),
+            &mut image,
+        );
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        let inner = image.take_image("inner")?;
+        self.inner.import(inner, group_count).map_err(|error| error.within("inner"))?;
+        let have_record = image.take_flags("has_record", group_count)?;
+        let have_key = image.take_flags("has_key", group_count)?;
+        let keys = K::Owned::take(&mut image, group_count, &self.key_type)?;
+        image.end()?;
+        let kept = keys.into_iter().zip(have_key).map(|(key, has_key)| has_key.then_some(key));
+        let kept = kept.zip(have_record).map(|(key, has_record)| has_record.then_some(key));
+        self.kept = kept.collect();
+        let keys = self.kept.iter().flatten().flatten();
+        self.outside_bytes = keys.map(K::outside_bytes).sum();
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -9,7 +9,7 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Build, Numbers};
+use crate::state::{Accumulator, AsColumns, Build, Numbers};
 
 /// The state for one of the three functions; `None` unless the argument is of integers.
 pub(crate) fn state<B: Build>(
@@ -43,7 +43,10 @@ struct Bits<T>(Join, PhantomData<fn() -> T>);
 
 impl<T: ArrowPrimitiveType> Accumulator for Bits<T>
 where
-    T::Native: BitAnd<Output = T::Native> + BitOr<Output = T::Native> + BitXor<Output = T::Native>,
+    T::Native: AsColumns
+        + BitAnd<Output = T::Native>
+        + BitOr<Output = T::Native>
+        + BitXor<Output = T::Native>,
 {
     type State = T::Native;
     type Column<'a> = &'a [T::Native];

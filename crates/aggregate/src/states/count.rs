@@ -4,27 +4,35 @@ use arrow_array::ArrayRef;
 use arrow_array::types::Int64Type;
 use tidemill_record::DataType;
 
-use crate::state::{Accumulator, Numbers};
+use crate::state::{Accumulator, Numbers, columns_of_fields};
 
 /// Counts the rows that count; which those are is [`crate::argument::Rows::counted`]'s business.
 pub(crate) struct Count;
 
+/// How many there were.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counted {
+    count: i64,
+}
+
+columns_of_fields!(Counted { count });
+
 impl Accumulator for Count {
     const TRACKS_SEEN: bool = false;
-    type State = i64;
+    type State = Counted;
     type Column<'a> = ();
     type Output = Numbers<Int64Type>;
 
     fn open(&self, _: &[&ArrayRef]) {}
 
     #[inline]
-    fn add(&self, state: &mut i64, _: bool, (): &(), _: usize) -> usize {
-        *state += 1;
+    fn add(&self, state: &mut Counted, _: bool, (): &(), _: usize) -> usize {
+        state.count += 1;
         0
     }
 
-    fn merge(&self, state: &mut i64, _: bool, later: i64) -> usize {
-        *state += later;
+    fn merge(&self, state: &mut Counted, _: bool, later: Counted) -> usize {
+        state.count += later.count;
         0
     }
 
@@ -33,8 +41,8 @@ impl Accumulator for Count {
     }
 
     #[inline(always)]
-    fn append(&self, output: &mut Numbers<Int64Type>, state: &i64, _: bool) -> bool {
-        output.append(Some(*state));
+    fn append(&self, output: &mut Numbers<Int64Type>, state: &Counted, _: bool) -> bool {
+        output.append(Some(state.count));
         true
     }
 }

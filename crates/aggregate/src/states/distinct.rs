@@ -5,6 +5,7 @@ use std::any::Any;
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::seen_values::{MERGE_ROWS, SeenValues, borrowed};
 use super::united::{Set, groups_of_new};
@@ -187,6 +188,24 @@ impl State for Distinct {
 
     fn group_bytes(&self) -> usize {
         self.inner.group_bytes()
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        let mut seen = Image::new();
+        self.values.export(groups, &mut seen);
+        let mut image = Image::new();
+        image.put_image("seen", seen);
+        image.put_image("inner", self.inner.export(groups));
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        let mut seen = image.take_image("seen")?;
+        let values = self.values.import(&mut seen, group_count).and_then(|_| seen.end());
+        values.map_err(|error| error.within("seen"))?;
+        let inner = image.take_image("inner")?;
+        self.inner.import(inner, group_count).map_err(|error| error.within("inner"))?;
+        image.end()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,10 +1,28 @@
 //! A sum of decimals that cannot overflow: whether the total fits is asked when it leaves.
 
+use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
+
+use crate::state::{AsColumns, take_field};
+
 /// `low + wraps * 2^128`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ExactSum {
     low: i128,
     wraps: i64,
+}
+
+impl AsColumns for ExactSum {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        image.put("low", states.clone().map(|sum| sum.low));
+        image.put("wraps", states.map(|sum| sum.wraps));
+    }
+
+    fn take(image: &mut Image, count: usize, _: &DataType) -> Result<Vec<Self>, ImageError> {
+        let lows = image.take_exactly("low", count)?;
+        let wraps = take_field(image, "wraps", count)?;
+        Ok(lows.into_iter().zip(wraps).map(|(low, wraps)| Self { low, wraps }).collect())
+    }
 }
 
 impl ExactSum {

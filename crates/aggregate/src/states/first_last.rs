@@ -8,11 +8,12 @@ use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray,
 };
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::for_primitive;
 use super::min_max::{bytes_of, overwrite};
 use super::rank::Ranked;
-use crate::state::{Accumulator, Build, BytesOutput, Numbers, allocated};
+use crate::state::{Accumulator, AsColumns, Build, BytesOutput, Numbers, allocated};
 
 /// The state for an argument type; `None` for `ARRAY`.
 pub(crate) fn state<const IS_LAST: bool, B: Build>(
@@ -140,6 +141,24 @@ impl<const IS_LAST: bool> EdgeBytes<IS_LAST> {
 struct BytesEdge {
     bytes: Vec<u8>,
     is_null: bool,
+}
+
+impl AsColumns for BytesEdge {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        image.put_flags("null", states.clone().map(|state| state.is_null));
+        // What a NULL has taken the place of is no part of it.
+        image.put_texts("value", states.map(|state| state.value().unwrap_or_default()));
+    }
+
+    fn take(
+        image: &mut Image,
+        count: usize,
+        data_type: &DataType,
+    ) -> Result<Vec<Self>, ImageError> {
+        let nulls = image.take_flags("null", count)?;
+        let values = Vec::<u8>::take(image, count, data_type)?;
+        Ok(values.into_iter().zip(nulls).map(|(bytes, is_null)| Self { bytes, is_null }).collect())
+    }
 }
 
 impl BytesEdge {

@@ -12,9 +12,10 @@
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef};
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use crate::keys::{KeyColumn, hash};
-use crate::state::{Accumulator, Cells, Numbers, State};
+use crate::state::{Accumulator, AsColumns, Cells, Numbers, State, put_counts, take_counts};
 
 /// Bits of the hash that choose the register.
 const INDEX_BITS: u32 = 12;
@@ -47,6 +48,62 @@ enum Registers {
 impl Default for Registers {
     fn default() -> Self {
         Self::Listed(Vec::new())
+    }
+}
+
+/// Of a list its entries; of all registers their ranks, the lists left out.
+impl AsColumns for Registers {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        let listed = |state: &'a Self| match state {
+            Self::Listed(list) => &list[..],
+            Self::All(_) => &[],
+        };
+        let all = |state: &'a Self| match state {
+            Self::Listed(_) => &[],
+            Self::All(ranks) => &ranks[..],
+        };
+        image.put_flags("is_all", states.clone().map(|state| matches!(state, Self::All(_))));
+        put_counts(image, states.clone().map(|state| listed(state).len()));
+        image.put("listed", states.clone().flat_map(listed).copied());
+        image.put("ranks", states.flat_map(all).copied());
+    }
+
+    fn take(image: &mut Image, count: usize, _: &DataType) -> Result<Vec<Self>, ImageError> {
+        let are_all = image.take_flags("is_all", count)?;
+        let (counts, listed_count) = take_counts(image, count)?;
+        let listed: Vec<u32> = image.take_exactly("listed", listed_count)?;
+        let all_count = are_all.iter().filter(|is_all| **is_all).count();
+        let ranks: Vec<u8> = image.take_exactly("ranks", all_count * REGISTER_COUNT)?;
+        let rank_max = VALUE_BITS + 1;
+        if ranks.iter().any(|&rank| u32::from(rank) > rank_max) {
+            return Err(ImageError::new("ranks", "holds one that no hash has"));
+        }
+        let mut all = ranks.chunks_exact(REGISTER_COUNT);
+        let mut states = Vec::with_capacity(count);
+        let mut start = 0;
+        for (is_all, count) in are_all.into_iter().zip(counts) {
+            let list = &listed[start..start + count];
+            start += count;
+            let is_right = list.is_sorted_by(|a, b| a >> 8 < b >> 8)
+                && list.iter().all(|entry| (1..=rank_max).contains(&(entry & 0xff)))
+                && list.last().is_none_or(|entry| (entry >> 8) < 1 << INDEX_BITS)
+                && list.len() <= if is_all { 0 } else { LISTED_MAX };
+            if !is_right {
+                return Err(ImageError::new("listed", "is no list of registers"));
+            }
+            let ranks = if is_all { all.next() } else { None };
+            states.push(match ranks {
+                Some(ranks) => Self::All(ranks.into()),
+                None => {
+                    // As much room as a list has that has grown by doubling: it never has more than all registers.
+                    let room = if count == 0 { 0 } else { count.next_power_of_two().max(4) };
+                    let mut kept = Vec::with_capacity(room);
+                    kept.extend_from_slice(list);
+                    Self::Listed(kept)
+                }
+            });
+        }
+        Ok(states)
     }
 }
 
@@ -192,6 +249,13 @@ impl Accumulator for ApproxCountDistinct {
     fn append(&self, output: &mut Numbers<Int64Type>, state: &Registers, _: bool) -> bool {
         output.append(Some(state.estimate()));
         true
+    }
+
+    fn outside_bytes(state: &Registers) -> usize {
+        match state {
+            Registers::Listed(list) => list.capacity() * size_of::<u32>(),
+            Registers::All(ranks) => ranks.len(),
+        }
     }
 }
 

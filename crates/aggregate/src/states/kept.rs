@@ -8,10 +8,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::state::{allocated, reserve_outside};
+use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
+
+use crate::state::{AsColumns, allocated, put_counts, reserve_outside, take_counts};
 
 /// A value that is kept: no two that compare equal differ in anything.
-pub(crate) trait Value: Ord + Clone + Send + Sync + 'static {
+pub(crate) trait Value: AsColumns + Ord + Clone {
     /// Bytes that it holds outside of itself.
     fn outside_bytes(&self) -> usize {
         0
@@ -77,6 +80,42 @@ impl<V: Value> Halves<V> {
         while low.len() > wanted {
             high.extend(low.pop().map(Reverse));
         }
+    }
+}
+
+/// How many values there are, and all of them in order: neither how they are kept nor the order in which they came
+/// changes what is found among them.
+impl<V: Value> AsColumns for Kept<V> {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        put_counts(image, states.clone().map(Self::len));
+        let mut all: Vec<&V> = Vec::with_capacity(states.clone().map(Self::len).sum());
+        for state in states {
+            let start = all.len();
+            match &state.values {
+                Values::Arrived(values) => all.extend(values),
+                Values::Halves(halves) => {
+                    all.extend(&halves.low);
+                    all.extend(halves.high.iter().map(|Reverse(value)| value));
+                }
+            }
+            all[start..].sort_unstable();
+        }
+        V::put(all.into_iter(), image);
+    }
+
+    fn take(
+        image: &mut Image,
+        count: usize,
+        data_type: &DataType,
+    ) -> Result<Vec<Self>, ImageError> {
+        let (counts, value_count) = take_counts(image, count)?;
+        let mut all = V::take(image, value_count, data_type)?.into_iter();
+        let states = counts.into_iter().map(|count| {
+            let values: Vec<V> = all.by_ref().take(count).collect();
+            let outside_bytes = values.iter().map(V::outside_bytes).sum();
+            Self { values: Values::Arrived(values), outside_bytes }
+        });
+        Ok(states.collect())
     }
 }
 

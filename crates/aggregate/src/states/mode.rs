@@ -6,11 +6,12 @@
 use std::any::Any;
 
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::seen_values::{MERGE_ROWS, SeenValues};
 use crate::AggregateError;
 use crate::argument::Rows;
-use crate::state::{KeptValues, Results, State, allocated, downcast};
+use crate::state::{KeptValues, Results, State, allocated, downcast, take_field};
 
 /// Which of equally frequent values it is.
 #[derive(Clone, Copy)]
@@ -193,6 +194,32 @@ impl State for Mode {
 
     fn group_bytes(&self) -> usize {
         size_of::<u32>()
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        let mut seen = Image::new();
+        let pairs = self.values.export(groups, &mut seen);
+        let mut image = Image::new();
+        image.put_image("seen", seen);
+        image.put("times", pairs.iter().map(|&pair| self.counts[pair as usize]));
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        let mut seen = image.take_image("seen")?;
+        let groups = self.values.import(&mut seen, group_count);
+        let groups = groups.and_then(|groups| seen.end().map(|()| groups));
+        let groups = groups.map_err(|error| error.within("seen"))?;
+        let times: Vec<u64> = take_field(&mut image, "times", groups.len())?;
+        image.end()?;
+        if times.contains(&0) {
+            return Err(ImageError::new("times", "holds a value that has not come"));
+        }
+        self.grow(group_count);
+        for (pair, (group, times)) in (0..).zip(groups.into_iter().zip(times)) {
+            self.count(group, pair, times);
+        }
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -10,12 +10,14 @@ use std::cmp::Ordering;
 use arrow_array::ArrayRef;
 use smallvec::SmallVec;
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
+use super::array_agg::consecutive;
 use super::seen_values::borrowed;
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
 use crate::keys::{KeyColumn, KeyInputs, KeyStore};
-use crate::state::{Results, State, allocated, downcast, reserve_outside};
+use crate::state::{Results, State, allocated, downcast, put_counts, reserve_outside, take_counts};
 
 /// Rows that are handed to the inner state at a time.
 const FEED_ROWS: usize = 8192;
@@ -83,6 +85,11 @@ impl Group {
     fn is_sorted(&self) -> bool {
         self.sorted_count == self.places.len()
     }
+}
+
+/// What an input of the call is called in an image.
+fn input_name(at: usize) -> String {
+    format!("input {at}")
 }
 
 /// Bytes of room for so many places.
@@ -298,6 +305,33 @@ impl State for Ordered {
 
     fn group_bytes(&self) -> usize {
         size_of::<Group>()
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        // In the order in which they are kept: where that is no order of keys yet, rows that compare equal are in order
+        // of arrival, and so they are where it is.
+        let places = groups.iter().map(|&group| &self.groups[group as usize].places);
+        let mut image = Image::new();
+        put_counts(&mut image, places.clone().map(Vec::len));
+        let all: Vec<u32> = places.flatten().copied().collect();
+        for (at, column) in self.columns.iter().enumerate() {
+            column.export(&input_name(at), &all, &mut image);
+        }
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        let (counts, row_count) = take_counts(&mut image, group_count)?;
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            column.import(&input_name(at), &mut image, Some(row_count))?;
+        }
+        image.end()?;
+        self.row_count = u32::try_from(row_count).expect("rows can be numbered");
+        let groups = consecutive(counts).into_iter();
+        self.groups = groups.map(|places| Group { places, sorted_count: 0 }).collect();
+        let places = self.groups.iter().map(|group| group.places.capacity());
+        self.places_bytes = places.map(places_bytes).sum();
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -9,7 +9,7 @@ use tidemill_record::DataType;
 
 use super::sum::values;
 use crate::argument::Column;
-use crate::state::{Accumulator, Build, Numbers};
+use crate::state::{Accumulator, Build, Numbers, columns_of_fields};
 
 /// The state for a statistic; `None` unless both arguments are `DOUBLE`.
 pub(crate) fn state<B: Build>(
@@ -36,6 +36,8 @@ struct Moments {
     /// Sum of the products of both distances.
     products: f64,
 }
+
+columns_of_fields!(Moments { count, mean_x, mean_y, squares_x, squares_y, products });
 
 /// Both arguments of a batch.
 struct Columns<'a> {

@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray};
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::for_primitive;
 use super::kept::{Kept, Place, Value};
@@ -15,7 +16,7 @@ use super::min_max::bytes_of;
 use super::rank::Ranked;
 use super::sum::values;
 use crate::argument::Column;
-use crate::state::{Accumulator, BytesOutput, Cells, Numbers, Output, State, allocated};
+use crate::state::{Accumulator, AsColumns, BytesOutput, Cells, Numbers, Output, State, allocated};
 
 /// The state of `PERCENTILE_CONT` for a fraction in `0.0..=1.0`; `None` unless the argument is `DOUBLE`.
 pub(crate) fn between(
@@ -74,6 +75,20 @@ impl<T: Ranked> PartialEq for InOrder<T> {
 impl<T: Ranked> Eq for InOrder<T> {}
 
 impl<T: Ranked> Value for InOrder<T> {}
+
+impl<T: Ranked> AsColumns for InOrder<T> {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        T::put(states.map(|state| &state.0), image);
+    }
+
+    fn take(
+        image: &mut Image,
+        count: usize,
+        data_type: &DataType,
+    ) -> Result<Vec<Self>, ImageError> {
+        Ok(T::take(image, count, data_type)?.into_iter().map(Self).collect())
+    }
+}
 
 impl Value for Box<[u8]> {
     fn outside_bytes(&self) -> usize {

@@ -5,8 +5,10 @@ use std::cmp::Ordering;
 use arrow_buffer::IntervalMonthDayNano;
 use tidemill_record::span_nanos;
 
+use crate::state::AsColumns;
+
 /// A total order in which NaN is greatest and equal to itself, and -0.0 equals 0.0.
-pub(crate) trait Ranked: Copy + Default + Send + Sync + 'static {
+pub(crate) trait Ranked: AsColumns + Copy + Default {
     /// Compares two values.
     fn rank(&self, other: &Self) -> Ordering;
 

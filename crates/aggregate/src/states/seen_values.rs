@@ -6,10 +6,12 @@ use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter;
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::value_pairs::{Pairs, Values};
 use crate::AggregateError;
 use crate::argument::Arguments;
+use crate::state::{put_counts, take_counts};
 
 /// Values that are handed on at a time in a merge.
 pub(crate) const MERGE_ROWS: usize = 8192;
@@ -200,6 +202,56 @@ impl SeenValues {
     pub(crate) fn clear(&mut self) {
         self.pairs = self.pairs.emptied();
         self.by_group = self.by_group.take().map(|_| PairsByGroup::default());
+    }
+
+    /// Puts the values of some groups, those of each in order of arrival; gives their pairs in that order.
+    ///
+    /// # Cost
+    /// O(pairs of these groups) where pairs are listed, else O(all pairs).
+    pub(crate) fn export(&self, groups: &[u32], image: &mut Image) -> Vec<u32> {
+        let here: Vec<u32> = (0..).take(groups.len()).collect();
+        let (pairs, places) = self.pairs_for(groups, &here);
+        let mut starts = vec![0; groups.len() + 1];
+        places.iter().for_each(|&place| starts[place as usize + 1] += 1);
+        put_counts(image, starts[1..].iter().copied());
+        for place in 1..starts.len() {
+            starts[place] += starts[place - 1];
+        }
+        let mut by_group = vec![0; pairs.len()];
+        for (pair, place) in pairs.into_iter().zip(places) {
+            let at = &mut starts[place as usize];
+            by_group[*at] = pair;
+            *at += 1;
+        }
+        self.pairs.export(&by_group, image);
+        by_group
+    }
+
+    /// Takes what was put of so many groups; gives the group of each pair. Pairs are numbered in that order.
+    ///
+    /// # Errors
+    /// [`ImageError`]
+    pub(crate) fn import(
+        &mut self,
+        image: &mut Image,
+        group_count: usize,
+    ) -> Result<Vec<u32>, ImageError> {
+        let (counts, pair_count) = take_counts(image, group_count)?;
+        let values = self.pairs.take_values(image, pair_count)?;
+        let mut groups = Vec::with_capacity(pair_count);
+        for (group, count) in (0..).zip(counts) {
+            groups.resize(groups.len() + count, group);
+        }
+        let mut indices = Vec::new();
+        for (start, groups) in (0..).step_by(MERGE_ROWS).zip(groups.chunks(MERGE_ROWS)) {
+            let values: Values = values.iter().map(|v| v.slice(start, groups.len())).collect();
+            let interned = self.intern(groups, &borrowed(&values), None, &mut indices);
+            interned.map_err(|error| ImageError::new("", error.to_string()))?;
+        }
+        match self.pair_count() == pair_count {
+            true => Ok(groups),
+            false => Err(ImageError::new("", "holds a value of a group twice")),
+        }
     }
 
     /// Bytes of the pairs, and of the lists.

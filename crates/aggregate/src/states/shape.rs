@@ -10,7 +10,7 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Build, Numbers};
+use crate::state::{Accumulator, Build, Numbers, columns_of_fields};
 
 /// The state for one of the three functions; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state<B: Build>(
@@ -44,6 +44,8 @@ struct Moments {
     third: f64,
     fourth: f64,
 }
+
+columns_of_fields!(Moments { count, mean, second, third, fourth });
 
 impl Moments {
     /// Adds values that are all behind those here.

@@ -13,10 +13,17 @@
 use arrow_array::ArrayRef;
 use arrow_array::types::Float64Type;
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::sum::values;
 use crate::keys::column::canonical_f64;
-use crate::state::{Accumulator, Cells, Numbers, State, allocated, reserve_outside};
+use crate::state::{
+    Accumulator, AsColumns, Cells, Field, Numbers, State, allocated, put_counts, reserve_outside,
+    take_counts, take_field,
+};
+
+/// Doubles are in at most so many buckets once heads leave out so many bits.
+const SHIFT_MAX: u32 = 53;
 
 /// Most buckets of a group.
 const BUCKETS_MAX: usize = 2048;
@@ -52,6 +59,48 @@ struct Sketch {
     /// Ordered bits of the least and the greatest value, where there are any.
     least: i64,
     greatest: i64,
+}
+
+impl AsColumns for Sketch {
+    fn put<'a>(states: impl ExactSizeIterator<Item = &'a Self> + Clone, image: &mut Image) {
+        image.put("shift", states.clone().map(|state| state.shift));
+        image.put("least", states.clone().map(|state| state.least));
+        image.put("greatest", states.clone().map(|state| state.greatest));
+        put_counts(image, states.clone().map(|state| state.buckets.len()));
+        let buckets = states.flat_map(|state| &state.buckets);
+        image.put("head", buckets.clone().map(|bucket| bucket.head));
+        image.put("count", buckets.map(|bucket| bucket.count));
+    }
+
+    fn take(image: &mut Image, count: usize, _: &DataType) -> Result<Vec<Self>, ImageError> {
+        let shifts: Vec<u32> = image.take_exactly("shift", count)?;
+        let least: Vec<i64> = image.take_exactly("least", count)?;
+        let greatest: Vec<i64> = image.take_exactly("greatest", count)?;
+        let (bucket_counts, bucket_count) = take_counts(image, count)?;
+        let heads: Vec<i64> = image.take_exactly("head", bucket_count)?;
+        let counts: Vec<u64> = take_field(image, "count", bucket_count)?;
+        if shifts.iter().any(|&shift| shift > SHIFT_MAX) {
+            return Err(ImageError::new("shift", "is more than leaves any bits"));
+        }
+        let mut states = Vec::with_capacity(count);
+        let mut start = 0;
+        for (at, bucket_count) in bucket_counts.into_iter().enumerate() {
+            let range = start..start + bucket_count;
+            start = range.end;
+            let pairs = heads[range.clone()].iter().zip(&counts[range]);
+            let buckets: Vec<Bucket> =
+                pairs.map(|(&head, &count)| Bucket { head, count }).collect();
+            if buckets.len() > BUCKETS_MAX || !buckets.is_sorted_by(|a, b| a.head < b.head) {
+                return Err(ImageError::new("head", "does not ascend, or is of too many buckets"));
+            }
+            let sum = buckets.iter().try_fold(0_u64, |sum, bucket| sum.checked_add(bucket.count));
+            let sum = sum.filter(|sum| sum.is_possible());
+            let count = sum.ok_or_else(|| ImageError::new("count", "comes to too many values"))?;
+            let (shift, least, greatest) = (shifts[at], least[at], greatest[at]);
+            states.push(Self { shift, buckets, count, least, greatest });
+        }
+        Ok(states)
+    }
 }
 
 /// Bits as an integer in the order of values: NaN is greatest, both zeros are one.

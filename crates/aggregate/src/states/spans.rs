@@ -6,7 +6,7 @@ use arrow_buffer::IntervalMonthDayNano;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Build, Numbers};
+use crate::state::{Accumulator, Build, Numbers, columns_of_fields};
 
 /// Days that a rest of a month is shared out as, as everywhere between spans.
 const MONTH_DAYS: i128 = 30;
@@ -52,6 +52,8 @@ impl Total {
         ))
     }
 }
+
+columns_of_fields!(Total { months, days, nanos, count });
 
 impl From<IntervalMonthDayNano> for Total {
     fn from(span: IntervalMonthDayNano) -> Self {

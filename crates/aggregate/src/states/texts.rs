@@ -7,15 +7,16 @@
 use std::any::Any;
 use std::cmp::Ordering;
 
-use arrow_array::builder::BinaryViewBuilder;
+use arrow_array::builder::{BinaryViewBuilder, make_view};
 use arrow_array::{Array, BinaryViewArray};
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use super::min_max::bytes_of;
 use crate::AggregateError;
 use crate::arena::{Arena, inside, is_inline, outside, view_head, view_len};
 use crate::argument::Rows;
-use crate::state::{BytesOutput, Output, Results, State, downcast, resize_tight};
+use crate::state::{BytesOutput, Output, Results, State, downcast, resize_tight, take_texts};
 
 /// Which value of a group is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,9 @@ const LEFT_OVER_MIN: usize = 1 << 16;
 enum Held {
     /// No counted row.
     #[default]
-    Nothing,
-    Null,
-    Value,
+    Nothing = 0,
+    Null = 1,
+    Value = 2,
 }
 
 /// One value a group.
@@ -291,6 +292,34 @@ impl State for Texts {
 
     fn group_bytes(&self) -> usize {
         size_of::<u128>() + size_of::<Held>()
+    }
+
+    fn export(&self, groups: &[u32]) -> Image {
+        let places = groups.iter().map(|&group| group as usize);
+        let mut image = Image::new();
+        image.put("held", places.clone().map(|group| self.held[group] as u8));
+        // The view of a group that has no value is that of an empty one.
+        image.put_texts("value", places.map(|group| self.arena.bytes(&self.views[group])));
+        image
+    }
+
+    fn import(&mut self, mut image: Image, group_count: usize) -> Result<(), ImageError> {
+        let held: Vec<u8> = image.take_exactly("held", group_count)?;
+        let texts = take_texts(&mut image, "value", group_count, &self.data_type)?;
+        image.end()?;
+        self.grow(group_count);
+        for (group, (held, text)) in held.into_iter().zip(texts.iter()).enumerate() {
+            self.held[group] = match held {
+                0 => Held::Nothing,
+                1 => Held::Null,
+                2 => {
+                    self.put(Value { view: &make_view(text, 0, 0), long: text }, group);
+                    Held::Value
+                }
+                _ => return Err(ImageError::new("held", "is none of nothing, NULL and a value")),
+            };
+        }
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -9,12 +9,13 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
 use smallvec::{SmallVec, smallvec};
 use tidemill_record::DataType;
+use tidemill_record::image::{Image, ImageError};
 
 use crate::AggregateError;
 use crate::intern::{Interner, hash_all};
 use crate::keys::fixed::{FixedInput, Word};
 use crate::keys::hash::{self, Seed};
-use crate::keys::{KeyColumn, KeyInput, KeyInputs};
+use crate::keys::{KeyColumn, KeyInput, KeyInputs, take_column};
 
 /// Pairs that are hashed at a time.
 const HASHED_PAIRS: usize = 4096;
@@ -45,6 +46,11 @@ enum Kept {
 
 /// What takes the value's place in a packed pair where that is NULL.
 const NULL: i128 = 1 << 96;
+
+/// What a column of values is called in an image.
+fn value_name(at: usize) -> String {
+    format!("value {at}")
+}
 
 fn packed(group: u32, value: Option<u64>) -> i128 {
     i128::from(group) << 64 | value.map_or(NULL, i128::from)
@@ -317,6 +323,28 @@ impl Pairs {
                 each(hash::combine(seed, hash, group_of(group)));
             }
         }
+    }
+
+    /// Puts the values of these pairs, in this order.
+    pub(super) fn export(&self, pairs: &[u32], image: &mut Image) {
+        for (at, (values, data_type)) in self.gather(pairs).iter().zip(&self.types).enumerate() {
+            image.put_array(&value_name(at), values, data_type);
+        }
+    }
+
+    /// Takes the values of so many pairs that were put.
+    ///
+    /// # Errors
+    /// [`ImageError`]
+    pub(super) fn take_values(
+        &self,
+        image: &mut Image,
+        pair_count: usize,
+    ) -> Result<Values, ImageError> {
+        let types = self.types.iter().enumerate();
+        types
+            .map(|(at, data_type)| take_column(image, &value_name(at), data_type, pair_count))
+            .collect()
     }
 
     /// The groups of these pairs.

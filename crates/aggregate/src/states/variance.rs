@@ -12,7 +12,7 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::DataType;
 
 use super::sum::values;
-use crate::state::{Accumulator, Build, Numbers};
+use crate::state::{Accumulator, Build, Numbers, columns_of_fields};
 
 /// The state for one of the five functions; `None` unless the argument is `DOUBLE`.
 pub(crate) fn state<B: Build>(
@@ -46,6 +46,8 @@ struct Moments {
     /// Sum of the squared distances to the mean.
     squares: f64,
 }
+
+columns_of_fields!(Moments { count, mean, squares });
 
 impl Accumulator for Variance {
     const TRACKS_SEEN: bool = false;

@@ -10,6 +10,7 @@ mod changes;
 mod duckdb;
 mod event_time;
 mod groups;
+mod images;
 mod limit;
 mod memory;
 mod over;
