@@ -24,6 +24,7 @@ pub fn predicted_state(stage: &Stage) -> Option<String> {
         | Stage::EventTime(_)
         | Stage::Filter(_)
         | Stage::Project(_)
+        | Stage::Transpose(_)
         | Stage::Limit(_) => None,
     }
 }

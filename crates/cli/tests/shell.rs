@@ -48,6 +48,9 @@ fn statements_of_several_lines_run_and_what_they_declare_and_set_stays() {
     shell.expect("batch.rows        7");
     shell.line(".tables");
     shell.expect("\nt  source\n");
+    // Also what this statement does not name.
+    shell.line("SHOW TABLES LIKE 't';");
+    shell.expect("│ t    │ source │");
     shell.line(".schema t");
     shell.expect("price   DOUBLE\n");
     shell.line(".quit");

@@ -70,9 +70,11 @@ fn order_of(steps: &[Step], are_records: bool) -> Order {
     let mut gives: Vec<Gives> = Vec::with_capacity(steps.len() + 1);
     for step in steps {
         gives.push(match step {
-            Step::EventTime(_) | Step::Filter(_) | Step::Project(..) | Step::Limit(_) => {
-                Gives::Same
-            }
+            Step::EventTime(_)
+            | Step::Filter(_)
+            | Step::Project(..)
+            | Step::Transpose(_)
+            | Step::Limit(_) => Gives::Same,
             Step::Aggregate { emit: Emit::Changes | Emit::ChangesEvery(0 | 1), .. } => Gives::Same,
             Step::Over(table) if !table.waits() => Gives::Same,
             Step::Over(_) if are_records && !gives.contains(&Gives::Own) => Gives::Reordered,
@@ -482,7 +484,11 @@ impl Processor {
     fn empty_step(&mut self, place: usize) -> Result<(), AggregateError> {
         let step = &mut self.steps[place];
         match step {
-            Step::EventTime(_) | Step::Filter(_) | Step::Project(..) | Step::Limit(_) => {
+            Step::EventTime(_)
+            | Step::Filter(_)
+            | Step::Project(..)
+            | Step::Transpose(_)
+            | Step::Limit(_) => {
                 return Ok(());
             }
             Step::Windows(table, _) => {

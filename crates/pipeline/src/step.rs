@@ -58,6 +58,8 @@ pub(crate) enum Step {
     /// With the batches that are left of those that it was given: where texts are made that take much memory,
     /// some rows leave at a time.
     Project(Project, VecDeque<Batch>),
+    /// A projection for each row that the only row becomes.
+    Transpose(Vec<Project>),
     Aggregate {
         table: AggTable,
         emit: Emit,
@@ -86,6 +88,10 @@ impl Step {
             Stage::Filter(predicate) => Self::Filter(Filter::new(predicate, context)?),
             Stage::Compute(columns) | Stage::Project(columns) => {
                 Self::Project(Project::new(columns, context)?, VecDeque::new())
+            }
+            Stage::Transpose(rows) => {
+                let rows = rows.iter().map(|columns| Project::new(columns, context));
+                Self::Transpose(rows.collect::<Result<_, _>>()?)
             }
             Stage::Aggregate { spec, audited_keys } if spec.window.is_some() => {
                 let table = WindowTable::new(spec.clone(), audited_keys, budget_bytes);
@@ -121,6 +127,9 @@ impl Step {
                 if rest.len() == 1 {
                     results.extend(compute_some(project, rest, bad));
                 }
+            }
+            Self::Transpose(rows) => {
+                results.extend(rows.iter_mut().map(|row| row.apply(batch.clone(), bad)));
             }
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
             Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
@@ -209,6 +218,7 @@ impl Step {
             Self::EventTime(_)
             | Self::Filter(_)
             | Self::Project(..)
+            | Self::Transpose(_)
             | Self::Limit(_)
             | Self::Drained => return None,
         };
@@ -225,6 +235,7 @@ impl Step {
             Self::EventTime(_)
             | Self::Filter(_)
             | Self::Project(..)
+            | Self::Transpose(_)
             | Self::Limit(_)
             | Self::Drained => 0,
         }
@@ -242,6 +253,7 @@ impl Step {
             Self::EventTime(_)
             | Self::Filter(_)
             | Self::Project(..)
+            | Self::Transpose(_)
             | Self::Limit(_)
             | Self::Drained => {}
         }

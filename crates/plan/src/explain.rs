@@ -177,6 +177,10 @@ fn write_stage(f: &mut fmt::Formatter<'_>, stage: &Stage) -> fmt::Result {
         Stage::TopN(spec) => format!("number {}", top_n(spec)),
         Stage::Filter(predicate) => format!("filter {predicate}"),
         Stage::Project(columns) => format!("project {}", projection(columns)),
+        Stage::Transpose(rows) => {
+            let names = rows.first().into_iter().flatten().map(|column| column.name.as_str());
+            format!("transpose to {} rows of {}", rows.len(), names.collect::<Vec<_>>().join(", "))
+        }
         Stage::Aggregate { spec, .. } => format!("aggregate {}", grouping(spec)),
         Stage::Sort(spec) => format!("sort {}", order(spec)),
         Stage::Limit(spec) => format!("limit {}", limit(spec)),

@@ -199,6 +199,8 @@ pub enum Stage {
     Filter(Expr),
     /// Compute these.
     Project(Vec<NamedExpr>),
+    /// Of the only row that comes, compute several.
+    Transpose(Vec<Vec<NamedExpr>>),
     /// Analytic functions of the rows before.
     Over {
         /// Partition, order and functions.
@@ -285,6 +287,9 @@ impl Cutter<'_> {
             }
             Relation::Project { input, columns } => {
                 with_stage(self.cut(input)?, &Stage::Project(columns.clone()))
+            }
+            Relation::Transpose { input, rows } => {
+                with_stage(self.cut(input)?, &Stage::Transpose(rows.clone()))
             }
             Relation::Union { inputs } => {
                 let mut fragments = Vec::new();

@@ -22,7 +22,7 @@ pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
         Relation::Aggregate { input, spec, .. } => {
             spec.keys.get(column).and_then(|&key| source_column(input, key))
         }
-        Relation::Union { .. } => None,
+        Relation::Transpose { .. } | Relation::Union { .. } => None,
     }
 }
 
@@ -48,6 +48,7 @@ pub fn event_time_columns(relation: &Relation, column: usize) -> Option<Vec<usiz
         }
         Relation::Aggregate { .. }
         | Relation::TopN { .. }
+        | Relation::Transpose { .. }
         | Relation::Sort { .. }
         | Relation::Limit { .. } => None,
     }
@@ -58,7 +59,10 @@ pub fn event_time_columns(relation: &Relation, column: usize) -> Option<Vec<usiz
 #[must_use]
 pub fn is_window_end(relation: &Relation, column: usize) -> bool {
     match relation {
-        Relation::Scan(_) | Relation::Sort { .. } | Relation::Limit { .. } => false,
+        Relation::Scan(_)
+        | Relation::Transpose { .. }
+        | Relation::Sort { .. }
+        | Relation::Limit { .. } => false,
         Relation::Filter { input, .. } => is_window_end(input, column),
         Relation::Over { input, spec, .. } => {
             spec.order == OverOrder::Arrival

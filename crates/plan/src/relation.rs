@@ -91,6 +91,13 @@ pub enum Relation {
         /// Name of the row number's column.
         name: String,
     },
+    /// Several rows of expressions for the only row of the input.
+    Transpose {
+        /// One row.
+        input: Box<Self>,
+        /// One or more, of the same names and types.
+        rows: Vec<Vec<NamedExpr>>,
+    },
     /// All rows in order. Bounded input only.
     Sort {
         /// Rows to order.
@@ -232,6 +239,9 @@ impl Relation {
                 input.schema()
             }
             Self::Project { columns, .. } => projected(columns),
+            Self::Transpose { rows, .. } => {
+                rows.first().map_or_else(Schema::default, |row| projected(row))
+            }
             Self::Aggregate { spec, names, .. } => {
                 let fields = names.iter().zip(spec.output_types());
                 Schema::new(fields.map(|(name, t)| Field::nullable(name, t)).collect())
@@ -267,6 +277,7 @@ impl Relation {
             Self::Scan(_) => Vec::new(),
             Self::Filter { input, .. }
             | Self::Project { input, .. }
+            | Self::Transpose { input, .. }
             | Self::Aggregate { input, .. }
             | Self::Over { input, .. }
             | Self::TopN { input, .. }

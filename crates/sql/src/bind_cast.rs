@@ -43,7 +43,7 @@ impl ExprBinder<'_, '_, '_> {
     }
 
     /// A type by its name, which stands behind `operand`.
-    fn named_type(&mut self, name: &ast::DataType, operand: Span) -> Bind<NamedType> {
+    pub(crate) fn named_type(&mut self, name: &ast::DataType, operand: Span) -> Bind<NamedType> {
         named_type(name).map_err(|(message, hint)| {
             let text = name.to_string().to_uppercase();
             let first = text.split(|c: char| !c.is_alphanumeric() && c != '_').next();

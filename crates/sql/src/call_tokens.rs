@@ -4,26 +4,15 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::scan::{is_token, is_word};
 
-/// The tokens with our way to say it; `None` where that is the way already:
-///
-/// - `GROUP_CONCAT(x ORDER BY y SEPARATOR ', ')` is `GROUP_CONCAT(x, ', ' ORDER BY y)`,
-/// - `NULL ON EMPTY` and `ERROR ON ERROR` of `JSON_VALUE` and `JSON_QUERY` say what happens anyway.
+/// The tokens with our way to say it; `None` where that is the way already: `GROUP_CONCAT(x ORDER BY y SEPARATOR ', ')`
+/// is `GROUP_CONCAT(x, ', ' ORDER BY y)`.
 pub(crate) fn with_our_clauses(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
-    const USUAL: [[&str; 3]; 2] = [["NULL", "ON", "EMPTY"], ["ERROR", "ON", "ERROR"]];
-    let may_be =
-        |at: usize| ["SEPARATOR", "EMPTY", "ERROR"].iter().any(|word| is_word(tokens, at, word));
-    if !(0..tokens.len()).any(may_be) {
+    if !(0..tokens.len()).any(|at| is_word(tokens, at, "SEPARATOR")) {
         return None;
     }
     let mut ours: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 1);
     let mut at = 0;
     while at < tokens.len() {
-        let is_usual =
-            |words: &[&str; 3]| (0..3).all(|word| is_word(tokens, at + word, words[word]));
-        if USUAL.iter().any(is_usual) && is_call(&ours, &["JSON_VALUE", "JSON_QUERY"]) {
-            at += 3;
-            continue;
-        }
         if is_word(tokens, at, "SEPARATOR")
             && matches!(
                 tokens.get(at + 1).map(|next| &next.token),
@@ -107,21 +96,13 @@ mod tests {
                 "SELECT group_concat(DISTINCT f(a, b) ORDER BY g(c ORDER BY d), e SEPARATOR ', ') FROM t",
                 "SELECT group_concat(DISTINCT f(a, b), ', ' ORDER BY g(c ORDER BY d), e) FROM t",
             ),
-            (
-                "JSON_VALUE(j, '$.a' RETURNING INT NULL ON EMPTY ERROR ON ERROR)",
-                "JSON_VALUE(j, '$.a' RETURNING INT)",
-            ),
         ] {
             let found = with_our_clauses(&tokens(written));
             assert_eq!(found.map(|found| text(&found)), Some(text(&tokens(ours))), "{written}");
         }
-        for written in [
-            "SELECT separator, x FROM t",
-            "COUNT(x SEPARATOR ';')",
-            "GROUP_CONCAT(x SEPARATOR y)",
-            "f(NULL ON EMPTY)",
-            "JSON_VALUE(j, '$.a' NULL ON ERROR)",
-        ] {
+        for written in
+            ["SELECT separator, x FROM t", "COUNT(x SEPARATOR ';')", "GROUP_CONCAT(x SEPARATOR y)"]
+        {
             assert!(with_our_clauses(&tokens(written)).is_none(), "{written}");
         }
     }

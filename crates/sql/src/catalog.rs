@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, UserFunction};
 use tidemill_record::{Field, Schema};
 
-use crate::FilePath;
+use crate::{Declared, FilePath};
 
 /// Files whose columns nobody declared, as their first bytes tell them.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Catalog {
     pub registered_sinks: HashSet<String>,
     /// Columns of what earlier scripts have written to sinks that this one declares, by name.
     pub written: HashMap<String, Schema>,
+    /// What earlier scripts of the session have declared, also what this one does not name, in order.
+    pub declared: Vec<Declared>,
     /// Functions that the embedding program registered, by lower-case name.
     pub functions: HashMap<String, Arc<UserFunction>>,
     /// Evaluates an expression of constants only. `Err` says why it would make a record bad.

@@ -44,7 +44,10 @@ pub(crate) fn declared(text: &str, statements: &[Statement]) -> Vec<Declared> {
             StatementKind::View { name, .. } => {
                 Some(Declared { name: name.text.clone(), kind: "view", text: whole })
             }
-            StatementKind::Table(_) | StatementKind::Set { .. } | StatementKind::Broken(_) => None,
+            StatementKind::Table(_)
+            | StatementKind::Show(_)
+            | StatementKind::Set { .. }
+            | StatementKind::Broken(_) => None,
         }
     };
     statements.iter().filter_map(declare).collect()

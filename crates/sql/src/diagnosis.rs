@@ -57,6 +57,10 @@ const SAMPLE: &str = "TABLESAMPLE";
 const LIMIT: Option<&str> = Some("LIMIT n does the same without it");
 const STRING_AGG: Option<&str> = Some("write STRING_AGG(text, separator)");
 
+const ON_EMPTY: Option<&str> = Some(
+    "JSON_VALUE(…), JSON_QUERY(…) and JSON_EXISTS(…) have NULL, ERROR or DEFAULT value ON EMPTY and ON ERROR",
+);
+
 const CONSTRUCTS: &[Construct] = &[
     // FROM
     clear(&["FOR", "SYSTEM_TIME"], SYSTEM_TIME, Some("a source has no versions")),
@@ -114,16 +118,8 @@ const CONSTRUCTS: &[Construct] = &[
     led(1, &[")", "("], "a second list of arguments", None),
     word(&["SEPARATOR"], "SEPARATOR", STRING_AGG),
     clear(&["ON", "OVERFLOW"], "ON OVERFLOW", STRING_AGG),
-    clear(
-        &["NULL", "ON", "EMPTY"],
-        "NULL ON EMPTY",
-        Some("JSON_VALUE gives NULL for what is missing"),
-    ),
-    clear(&["NULL", "ON", "ERROR"], "NULL ON ERROR", None),
-    clear(&["ERROR", "ON", "EMPTY"], "ERROR ON EMPTY", None),
-    clear(&["ERROR", "ON", "ERROR"], "ERROR ON ERROR", None),
-    clear(&["ON", "EMPTY"], "DEFAULT … ON EMPTY", Some("write COALESCE(JSON_VALUE(…), value)")),
-    clear(&["ON", "ERROR"], "DEFAULT … ON ERROR", None),
+    clear(&["ON", "EMPTY"], "ON EMPTY", ON_EMPTY),
+    clear(&["ON", "ERROR"], "ON ERROR", ON_EMPTY),
     word(&["DEFAULT"], "DEFAULT", None),
     word(&["RETURNING"], "RETURNING", None),
     clear(&["HAVING", "MAX"], "HAVING MAX in a call", None),

@@ -212,6 +212,9 @@ impl ExprBinder<'_, '_, '_> {
                 return self.session.fail(span, "not supported: a function name of several parts");
             }
         };
+        if let Some(bound) = self.bind_json_clauses(call, &name, span) {
+            return bound;
+        }
         if let Some(cast) = returning_cast(call, &name) {
             return self.bind(&cast);
         }

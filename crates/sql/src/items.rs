@@ -3,6 +3,7 @@
 use sqlparser::ast::{self, Spanned};
 use tidemill_plan::Span;
 
+use crate::json_tokens::as_written;
 use crate::parse::fold_name;
 use crate::query::QueryBinder;
 use crate::report::Bind;
@@ -203,7 +204,7 @@ impl QueryBinder<'_, '_> {
                 Some(last) => own_name(last),
                 None => String::new(),
             },
-            other => other.to_string().chars().take(NAME_CHARS_MAX).collect(),
+            other => as_written(&other.to_string()).chars().take(NAME_CHARS_MAX).collect(),
         }
     }
 }

@@ -81,6 +81,7 @@ pub(crate) fn map_inputs(relation: Relation, map: &dyn Fn(Relation) -> Relation)
             Relation::Over { input: boxed(input), spec, names }
         }
         Relation::TopN { input, spec, name } => Relation::TopN { input: boxed(input), spec, name },
+        Relation::Transpose { input, rows } => Relation::Transpose { input: boxed(input), rows },
         Relation::Sort { input, spec } => Relation::Sort { input: boxed(input), spec },
         Relation::Limit { input, spec } => Relation::Limit { input: boxed(input), spec },
         Relation::Union { inputs } => {

@@ -23,8 +23,8 @@ use crate::report::{Bind, Report};
 use crate::scan::{Chunk, EmitClause, scan};
 use crate::script::bind_script;
 use crate::syntax::{
-    ColumnKind, ColumnSyntax, CreateSource, Name, QueryStatement, Statement, StatementKind, Target,
-    TypeSyntax, WatermarkSyntax, Words,
+    ColumnKind, ColumnSyntax, CreateSource, Name, QueryStatement, Shown, Statement, StatementKind,
+    Target, TypeSyntax, WatermarkSyntax, Words,
 };
 use crate::tables_of_others::settle_tables;
 use crate::tokens::shown;
@@ -133,8 +133,13 @@ impl Parsed {
         deep_stack::run(&self.text, || {
             let mut report = Report::default();
             let statements = statements(&self.text, &mut report);
-            let script =
-                bind_script(&statements, &Positions::new(&self.text), catalog, &mut report);
+            let script = bind_script(
+                &self.text,
+                &statements,
+                &Positions::new(&self.text),
+                catalog,
+                &mut report,
+            );
             report.finish(script)
         })
     }
@@ -222,7 +227,11 @@ impl Parsing<'_> {
         } else if self.take_word("COPY") {
             self.copy(explain)?
         } else if explain == Explain::No && self.take_word("DESCRIBE") {
-            self.describe()?
+            self.shown(Shown::Columns, explain)?
+        } else if self.take_word("SUMMARIZE") {
+            self.shown(Shown::Summary, explain)?
+        } else if explain == Explain::No && (self.take_word("SHOW") || self.take_word("LIST")) {
+            self.show()?
         } else if self.take_word("SET") {
             self.set()?
         } else if self.starts_query() {
@@ -322,7 +331,7 @@ impl Parsing<'_> {
     }
 
     /// Whether a word without quotes is the one so many behind the next.
-    fn is_next(&self, at: usize, word: &str) -> bool {
+    pub(crate) fn is_next(&self, at: usize, word: &str) -> bool {
         matches!(&self.parser.peek_nth_token(at).token, Token::Word(found)
             if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
     }
@@ -607,7 +616,7 @@ impl Parsing<'_> {
             query,
             emit,
             explain,
-            is_described: false,
+            shown: Shown::Rows,
         }))
     }
 }

@@ -84,6 +84,19 @@ fn prune(relation: Relation, needed: &[bool]) -> Pruned {
             Pruned { relation: Relation::Filter { input, predicate }, map: pruned.map }
         }
         Relation::Project { input, columns } => prune_project(*input, columns, needed),
+        Relation::Transpose { input, mut rows } => {
+            let mut below = vec![false; input.schema().fields.len()];
+            for column in rows.iter().flatten() {
+                column.expr.for_each_column(&mut |index| below[index] = true);
+            }
+            let pruned = prune(*input, &below);
+            for column in rows.iter_mut().flatten() {
+                column.expr.remap_columns(&|index| pruned.at(index));
+            }
+            let input = Box::new(pruned.relation);
+            let map = (0..needed.len()).map(Some).collect();
+            Pruned { relation: Relation::Transpose { input, rows }, map }
+        }
         Relation::Aggregate { input, spec, names } => prune_aggregate(*input, spec, names, needed),
         Relation::Over { input, spec, names } => prune_over(*input, spec, names, needed),
         Relation::TopN { input, spec, name } => prune_top_n(*input, spec, name, needed),

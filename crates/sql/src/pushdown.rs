@@ -100,6 +100,10 @@ pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fol
             let input = Box::new(push_down(*input, below, fold));
             filtered(Relation::Sort { input, spec }, above)
         }
+        Relation::Transpose { input, rows } => {
+            let input = Box::new(push_down(*input, Vec::new(), fold));
+            filtered(Relation::Transpose { input, rows }, predicates)
+        }
         Relation::Limit { input, spec } => {
             let input = Box::new(push_down(*input, Vec::new(), fold));
             filtered(Relation::Limit { input, spec }, predicates)

@@ -62,6 +62,7 @@ fn emit_changes_by_default(relation: &mut Relation) {
         Relation::Scan(_) => {}
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
+        | Relation::Transpose { input, .. }
         | Relation::Over { input, .. }
         | Relation::TopN { input, .. }
         | Relation::Sort { input, .. }
@@ -87,6 +88,7 @@ fn apply_emit(
         Relation::Scan(_) | Relation::Over { .. } | Relation::TopN { .. } => Ok(false),
         Relation::Filter { input, .. }
         | Relation::Project { input, .. }
+        | Relation::Transpose { input, .. }
         | Relation::Limit { input, .. } => apply_emit(session, input, clause),
         Relation::Sort { input, .. } => {
             if clause.emit != Emit::Final {
@@ -423,6 +425,9 @@ pub(crate) fn relation_nodes(relation: &Relation) -> usize {
         Relation::Filter { predicate, .. } => node_count(predicate),
         Relation::Project { columns, .. } => {
             columns.iter().map(|column| node_count(&column.expr)).sum()
+        }
+        Relation::Transpose { rows, .. } => {
+            rows.iter().flatten().map(|column| node_count(&column.expr)).sum()
         }
         Relation::Aggregate { spec, .. } => spec.keys.len() + spec.calls.len(),
         Relation::Over { spec, .. } => spec.partition_by.len() + spec.calls.len(),

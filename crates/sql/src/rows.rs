@@ -1,5 +1,5 @@
 //! Rows that a query makes by itself: `SELECT` without `FROM`, `VALUES`, `generate_series`, `range`, and what
-//! `DESCRIBE` shows. All of them are computed of a sequence of numbers.
+//! `DESCRIBE` and `SHOW` show. All of them are computed of a sequence of numbers.
 
 use std::sync::Arc;
 
@@ -64,20 +64,39 @@ fn chosen_by_number(values: Vec<Expr>, span: Span) -> Expr {
     Expr { kind: ExprKind::Case { branches: branches.collect(), otherwise: None }, data_type, span }
 }
 
+/// Rows of text, perhaps none, each of as many columns as there are names.
+pub(crate) fn text_rows(
+    name: &str,
+    columns: &[&str],
+    rows: Vec<Vec<String>>,
+    span: Span,
+) -> Relation {
+    if rows.is_empty() {
+        let source = SequenceSource { rows: Some(0), ..SequenceSource::ONE_ROW };
+        let input = Box::new(sequence(&format!("{name} of 0"), source, false, span));
+        let null = || Expr::literal(Scalar::Null(DataType::Varchar));
+        let columns =
+            columns.iter().map(|name| NamedExpr { name: (*name).to_owned(), expr: null() });
+        return Relation::Project { columns: columns.collect(), input };
+    }
+    let row_count = rows.len();
+    // Sources of one name are one source.
+    let name = &format!("{name} of {row_count}");
+    let columns = columns.iter().enumerate().map(|(at, name)| {
+        let values = rows.iter().map(|row| Expr::literal(Scalar::Varchar(row[at].clone())));
+        ((*name).to_owned(), values.collect())
+    });
+    literal_rows(name, columns.collect(), row_count, span)
+}
+
 /// What `DESCRIBE` shows of a query: a row for each of its columns.
 pub(crate) fn described(schema: &Schema, span: Span) -> Relation {
-    let text = |text: String| Expr::literal(Scalar::Varchar(text));
-    let fields = &schema.fields;
-    let nullable = |field: &Field| if field.is_nullable { "YES" } else { "NO" }.to_owned();
-    let columns = vec![
-        ("column_name".to_owned(), fields.iter().map(|field| text(field.name.clone())).collect()),
-        (
-            "column_type".to_owned(),
-            fields.iter().map(|field| text(field.data_type.to_string())).collect(),
-        ),
-        ("null".to_owned(), fields.iter().map(|field| text(nullable(field))).collect()),
-    ];
-    literal_rows("DESCRIBE", columns, fields.len(), span)
+    let row = |field: &Field| {
+        let nullable = if field.is_nullable { "YES" } else { "NO" };
+        vec![field.name.clone(), field.data_type.to_string(), nullable.to_owned()]
+    };
+    let rows = schema.fields.iter().map(row).collect();
+    text_rows("DESCRIBE", &["column_name", "column_type", "null"], rows, span)
 }
 
 impl QueryBinder<'_, '_> {

@@ -14,6 +14,7 @@ use tidemill_plan::{Emit, Span};
 use crate::call_tokens::with_our_clauses;
 use crate::dialect::TidemillDialect;
 use crate::from_first::select_first;
+use crate::json_tokens::with_clauses_as_arguments;
 use crate::position::Positions;
 use crate::report::Report;
 use crate::spelling;
@@ -149,6 +150,7 @@ fn finish(
     let span = Span { start, end };
     let tokens = in_our_order(&tokens).unwrap_or(tokens);
     let tokens = with_our_clauses(&tokens).unwrap_or(tokens);
+    let tokens = with_clauses_as_arguments(&tokens).unwrap_or(tokens);
     let tokens = select_first(&tokens).unwrap_or(tokens);
     let tokens = windows_last(&tokens).unwrap_or(tokens);
     if !spelling::check(&tokens, positions, report) {

@@ -19,17 +19,20 @@ use crate::report::{Bind, Report};
 use crate::rows::described;
 use crate::runnable::check_relation;
 use crate::scope::Session;
+use crate::show::{bind_show, declared_names};
 use crate::sink_columns::{as_declared, declared};
 use crate::sources::bind_source;
-use crate::syntax::{Name, QueryStatement, Statement, StatementKind, Target};
+use crate::summarize::bind_summary;
+use crate::syntax::{Name, QueryStatement, Shown, Statement, StatementKind, Target};
 use crate::tables::{Sink, Tables};
 
 /// Binds a script. What it returns counts only if nothing was reported.
-pub(crate) fn bind_script(
-    statements: &[Statement],
-    positions: &Positions,
-    catalog: &Catalog,
-    report: &mut Report,
+pub(crate) fn bind_script<'a>(
+    text: &'a str,
+    statements: &'a [Statement],
+    positions: &'a Positions,
+    catalog: &'a Catalog,
+    report: &'a mut Report,
 ) -> Script {
     let session = Session::new(catalog, positions, report);
     let mut binder = ScriptBinder {
@@ -37,8 +40,11 @@ pub(crate) fn bind_script(
         tables: Tables::default(),
         settings: catalog.settings.clone(),
         queries: Vec::new(),
+        text,
+        before: &[],
     };
-    for statement in statements {
+    for (at, statement) in statements.iter().enumerate() {
+        binder.before = &statements[..at];
         // What was found is reported; the next statement may have findings of its own.
         binder.session.report.fallback = first_word(statement.span);
         binder.session.words = statement.words.clone();
@@ -50,6 +56,9 @@ pub(crate) fn bind_script(
 }
 
 struct ScriptBinder<'a> {
+    text: &'a str,
+    /// The statements in front of the one that is bound.
+    before: &'a [Statement],
     session: Session<'a>,
     tables: Tables,
     settings: Settings,
@@ -95,6 +104,16 @@ impl ScriptBinder<'_> {
                     };
                     keep_forms(&mut self.session, columns, forms, format)?;
                 }
+                Ok(())
+            }
+            StatementKind::Show(show) => {
+                let span = first_word(statement.span);
+                let declared = declared_names(self.text, self.before, self.session.catalog);
+                let relation = bind_show(&mut self.session, show, &declared, span)?;
+                let connector = SinkConnector::Stdout(None);
+                let sink = SinkDef { name: "stdout".to_owned(), connector, span: statement.span };
+                let (explain, runs_after) = (Explain::No, Vec::new());
+                self.queries.push(Query { sink, relation, explain, runs_after, order_span: span });
                 Ok(())
             }
             // Settled as the script was parsed.
@@ -158,9 +177,17 @@ impl ScriptBinder<'_> {
         if statement.is_refused {
             return Err(crate::report::Reported);
         }
-        let bound = bind_root(&mut self.session, &self.tables, &syntax.query, syntax.emit);
+        let (session, tables) = (&mut self.session, &self.tables);
+        let bound = match (syntax.shown, syntax.emit) {
+            (Shown::Summary, None) => bind_summary(session, tables, &syntax.query, statement.span),
+            (Shown::Summary, Some(clause)) => {
+                let message = "EMIT does not go with SUMMARIZE, which gives its rows at the end";
+                session.fail(clause.span, message)
+            }
+            _ => bind_root(session, tables, &syntax.query, syntax.emit),
+        };
         let (sink, (mut relation, mut runs_after)) = (sink?, bound?);
-        if syntax.is_described {
+        if syntax.shown == Shown::Columns {
             relation = described(&relation.schema(), first_word(statement.span));
             runs_after.clear();
         }

@@ -4,15 +4,18 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use crate::scan::{is_token, is_word};
+use crate::show::lists;
 
 /// The tokens in our order; `None` where they are in it already:
 ///
-/// - `DESCRIBE t` is `DESCRIBE FROM t`,
+/// - `DESCRIBE t` is `DESCRIBE FROM t`, as are `SHOW COLUMNS FROM t` and, of a name that lists nothing, `SHOW t`,
+/// - `SUMMARIZE t` is `SUMMARIZE FROM t`,
 /// - `COPY t TO …` is `COPY (FROM t) TO …`,
 /// - `CREATE SINK s AS query WITH (…)` is `CREATE STREAM s WITH (…) AS query`,
 /// - `CREATE SINK s FROM t WITH (…)` is `CREATE STREAM s WITH (…) AS FROM t`.
 pub(crate) fn in_our_order(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
-    described_table(tokens).or_else(|| copied_table(tokens)).or_else(|| sink_of_query(tokens))
+    let described = described_table(tokens).or_else(|| table_of_columns(tokens));
+    described.or_else(|| copied_table(tokens)).or_else(|| sink_of_query(tokens))
 }
 
 /// A word in the place of a token.
@@ -22,17 +25,39 @@ fn word(keyword: Keyword, text: &str, place: &TokenWithSpan) -> TokenWithSpan {
 }
 
 fn described_table(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
-    if !is_word(tokens, 0, "DESCRIBE") && !is_word(tokens, 0, "DESC") {
-        return None;
-    }
+    let (keyword, name) = match () {
+        () if is_word(tokens, 0, "SUMMARIZE") => (Keyword::NoKeyword, "SUMMARIZE"),
+        () if is_word(tokens, 0, "DESCRIBE") || is_word(tokens, 0, "DESC") => {
+            (Keyword::DESCRIBE, "DESCRIBE")
+        }
+        () => return None,
+    };
     let table = if is_word(tokens, 1, "TABLE") { 2 } else { 1 };
     let is_query = ["SELECT", "WITH", "VALUES", "FROM"].iter().any(|at| is_word(tokens, 1, at));
     if is_query || is_token(tokens, 1, &Token::LParen) || tokens.len() <= table {
         return None;
     }
+    let first = word(keyword, name, &tokens[0]);
+    let mut query = vec![first, word(Keyword::FROM, "FROM", &tokens[0])];
+    query.extend_from_slice(&tokens[table..]);
+    Some(query)
+}
+
+/// `SHOW COLUMNS FROM t` and `SHOW t` as `DESCRIBE FROM t`.
+fn table_of_columns(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
+    if !is_word(tokens, 0, "SHOW") {
+        return None;
+    }
+    let is_from = is_word(tokens, 2, "FROM") || is_word(tokens, 2, "IN");
+    let table = match &tokens.get(1)?.token {
+        Token::Word(first) if first.value.eq_ignore_ascii_case("COLUMNS") && is_from => 3,
+        Token::Word(first) if tokens.len() == 2 && !lists(&first.value) => 1,
+        Token::SingleQuotedString(_) if tokens.len() == 2 => 1,
+        _ => return None,
+    };
     let describe = word(Keyword::DESCRIBE, "DESCRIBE", &tokens[0]);
     let mut query = vec![describe, word(Keyword::FROM, "FROM", &tokens[0])];
-    query.extend_from_slice(&tokens[table..]);
+    query.extend_from_slice(tokens.get(table..)?);
     Some(query)
 }
 

@@ -34,13 +34,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("START", NO_TRANSACTION),
     ("END", NO_TRANSACTION),
     ("EXECUTE", NO_TRANSACTION),
-    ("SHOW", "DESCRIBE name shows the columns of a table; a script has those that it declares"),
-    ("SUMMARIZE", "write the aggregates: SELECT MIN(a), MAX(a), COUNT(a) FROM …"),
     (
         "ADD",
         "leave it out: there are no packages to load; functions are registered by the program that embeds the engine",
     ),
-    ("LIST", "DESCRIBE name shows the columns of a table; a script has those that it declares"),
     ("PRINT", "SELECT * FROM the source shows its records"),
     ("TERMINATE", "leave it out: a script runs until its queries end, or it is stopped"),
     ("STOP", "leave it out: a script runs until its queries end, or it is stopped"),

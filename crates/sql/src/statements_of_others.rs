@@ -8,7 +8,7 @@ use tidemill_plan::relation::Explain;
 use crate::parse::Parsing;
 use crate::report::Bind;
 use crate::scan::PATH_QUOTE;
-use crate::syntax::{Name, OptionEntry, StatementKind, Target};
+use crate::syntax::{Name, OptionEntry, Shown, StatementKind, Target};
 use crate::tokens::shown;
 
 const COPY_FORM: &str = "write COPY (SELECT …) TO 'path' (FORMAT csv, HEADER)";
@@ -30,11 +30,11 @@ const COPY_OPTIONS: [(&str, &str); 12] = [
 ];
 
 impl Parsing<'_> {
-    /// What stands behind `DESCRIBE`, where a table has become the query of its rows.
-    pub(crate) fn describe(&mut self) -> Bind<StatementKind> {
-        match self.query(Target::Stdout, Explain::No)? {
+    /// What stands behind `DESCRIBE` and `SUMMARIZE`, where a table has become the query of its rows.
+    pub(crate) fn shown(&mut self, shown: Shown, explain: Explain) -> Bind<StatementKind> {
+        match self.query(Target::Stdout, explain)? {
             StatementKind::Query(mut query) => {
-                query.is_described = true;
+                query.shown = shown;
                 Ok(StatementKind::Query(query))
             }
             other => Ok(other),

@@ -94,12 +94,22 @@ pub(crate) enum StatementKind {
         options: Vec<OptionEntry>,
     },
     Query(QueryStatement),
+    /// `SHOW TABLES` and its kin.
+    Show(Show),
     Set {
         key: Name,
         value: Name,
     },
     /// A declaration that does not parse: its name is taken all the same.
     Broken(Name),
+}
+
+/// What a script has declared, as rows.
+pub(crate) enum Show {
+    /// Names, of one kind or of all, that a pattern of `LIKE` fits, or does not.
+    Names { kind: Option<&'static str>, like: Option<(Name, bool)> },
+    /// The statement that declares a name.
+    Statement(Name),
 }
 
 /// `CREATE SOURCE`.
@@ -176,8 +186,17 @@ pub(crate) struct QueryStatement {
     pub(crate) query: Box<ast::Query>,
     pub(crate) emit: Option<EmitClause>,
     pub(crate) explain: Explain,
-    /// The columns of its result are asked for, and not its rows.
-    pub(crate) is_described: bool,
+    pub(crate) shown: Shown,
+}
+
+/// What is asked for of a query's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Rows,
+    /// `DESCRIBE`
+    Columns,
+    /// `SUMMARIZE`
+    Summary,
 }
 
 /// Where results go.

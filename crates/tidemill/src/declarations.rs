@@ -24,6 +24,12 @@ pub struct Declaration {
     pub written: Option<Schema>,
 }
 
+impl Declaration {
+    pub(crate) fn declared(&self) -> Declared {
+        Declared { name: self.name.clone(), kind: self.kind, text: self.text.clone() }
+    }
+}
+
 impl Declarations {
     /// Nothing is declared.
     #[must_use]

@@ -10,7 +10,7 @@ use tidemill_record::{DataType, EventTime};
 use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, SqlErrors};
 
-use crate::declarations::Declarations;
+use crate::declarations::{Declaration, Declarations};
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::printed::Printed;
@@ -207,6 +207,7 @@ impl Session {
                 .iter()
                 .filter_map(|one| Some((one.name.clone(), one.written.clone()?)))
                 .collect(),
+            declared: declarations.iter().map(Declaration::declared).collect(),
             functions: self.functions.clone(),
             fold: fold_constant,
             prepare: prepare_expr,

@@ -19,12 +19,18 @@ use crate::value::{Failure, Value, text_lane};
 
 /// Compiles a function of this file.
 pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
-    let is_standard =
-        matches!(function, Function::JsonValue | Function::JsonQuery | Function::JsonExists);
+    let is_standard = matches!(
+        function,
+        Function::JsonValue
+            | Function::JsonQuery
+            | Function::JsonExists
+            | Function::JsonFound
+            | Function::JsonAt
+    );
     let paths = Paths::new(arguments.get(1), is_standard)?;
     match function {
         Function::JsonValue => texts(paths, scalar),
-        Function::JsonExtract => texts(paths, |value, out| {
+        Function::JsonExtract | Function::JsonAt => texts(paths, |value, out| {
             compact(value, out);
             true
         }),
@@ -36,6 +42,7 @@ pub(super) fn kernel(function: Function, arguments: &[Node]) -> Compiled {
             }
             is_there
         }),
+        Function::JsonFound => Ok((what_is_found(paths), DataType::Varchar)),
         Function::JsonQuery => texts(paths, |value, out| {
             compact(value, out);
             value.starts_with(['{', '['])
@@ -110,6 +117,45 @@ fn texts(paths: Paths, write: fn(&str, &mut Line) -> bool) -> Compiled {
         })
     });
     Ok((kernel, DataType::Varchar))
+}
+
+/// What is at the path, in a word, and whether a third argument says that it makes the record bad.
+fn what_is_found(paths: Paths) -> Kernel {
+    const FAILURES: [(&str, &str); 5] = [
+        ("INVALID", "invalid JSON"),
+        ("EMPTY", "nothing is at the path"),
+        ("NULL", "null is at the path, neither an object nor an array"),
+        ("SCALAR", "a scalar is at the path, neither an object nor an array"),
+        ("ITEMS", "an object or array is at the path, and no scalar"),
+    ];
+    Kernel::partial(move |v, rows| {
+        let fails = text_lane(&v[2]);
+        written(v, rows, |row, out| {
+            let word = match found(&paths, v, row) {
+                // The path may be what is wrong, and that is no matter of the text.
+                Err(failure) => {
+                    let is_path = |text: &&str| Scanner::new(text).holds_document();
+                    if text_lane(&v[0]).get(row).is_none_or(|text| is_path(&text)) {
+                        return Err(failure);
+                    }
+                    "INVALID"
+                }
+                Ok(None) => return Ok(false),
+                Ok(Some(None)) => "EMPTY",
+                Ok(Some(Some(value))) => match value.as_bytes().first() {
+                    Some(b'{' | b'[') => "ITEMS",
+                    Some(b'n') => "NULL",
+                    _ => "SCALAR",
+                },
+            };
+            if fails.get(row).is_some_and(|fails| fails.split(' ').any(|fail| fail == word)) {
+                let failure = FAILURES.iter().find(|(name, _)| *name == word);
+                return Err(Failure::row(failure.map_or("", |(_, why)| why)));
+            }
+            out.push_str(word);
+            Ok(true)
+        })
+    })
 }
 
 /// Whether the value is a scalar other than `null`, which is then appended.

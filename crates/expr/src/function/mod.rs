@@ -136,6 +136,7 @@ fn internal(expr: &Expr, function: Function, arguments: &[Node]) -> Compiled {
         | Function::ShiftLeft
         | Function::ShiftRight => bits::kernel(function, arguments),
         Function::IsJson => Ok((json::is_json(), DataType::Boolean)),
+        Function::JsonFound | Function::JsonAt => json::kernel(function, arguments),
         Function::SpanTimes => time_between::kernel(function, arguments),
         Function::AddDays | Function::SubtractDays | Function::DaysBetween => {
             time_made::kernel(function, arguments)

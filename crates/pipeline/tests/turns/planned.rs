@@ -69,6 +69,7 @@ impl Planned {
             registered_sources: HashMap::new(),
             written: HashMap::new(),
             registered_sinks: HashSet::new(),
+            declared: Vec::new(),
             functions: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
             prepare: |_| Ok(()),

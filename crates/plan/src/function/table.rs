@@ -272,6 +272,10 @@ functions! {
         ShiftRight = ">>": (Integer, Integer) -> Integer;
         // `s IS JSON kind`
         IsJson = "IS JSON": (Text, Text) -> Boolean;
+        // What is at a path: `INVALID`, `EMPTY`, `NULL`, `SCALAR`, `ITEMS`; those in the third text make the record bad.
+        JsonFound = "JSON_FOUND": (Text, Text, Text) -> Text;
+        // The value at a path of the standard, as JSON.
+        JsonAt = "JSON_AT": (Text, Text) -> Text;
         // `i * n`
         SpanTimes = "*": (Span, Integer) -> Span;
         // `d + n`, `d - n` and `d - d`

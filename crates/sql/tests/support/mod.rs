@@ -71,6 +71,7 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         registered_sources: HashMap::new(),
         registered_sinks: HashSet::from(["taps".to_owned()]),
         written: HashMap::new(),
+        declared: Vec::new(),
         functions: HashMap::from([("twice".to_owned(), Arc::new(twice))]),
         fold,
         prepare: |_| Ok(()),
