@@ -170,6 +170,7 @@ impl Query {
             registered_sources: HashMap::new(),
             registered_sinks: HashSet::new(),
             written: HashMap::new(),
+            declared: Vec::new(),
             functions: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
             prepare: |_| Ok(()),
