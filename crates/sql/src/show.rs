@@ -58,7 +58,7 @@ const FORMS: &str = "write SHOW TABLES | SOURCES | SINKS | VIEWS [LIKE 'pattern'
 /// Whether `SHOW` and this word mean anything but the columns of a table.
 pub(crate) fn lists(word: &str) -> bool {
     let is = |name: &&str| word.eq_ignore_ascii_case(name);
-    ["CREATE", "COLUMNS", "MATERIALIZED"].iter().any(|name| is(name))
+    ["CREATE", "COLUMNS", "MATERIALIZED"].iter().any(&is)
         || LISTS.iter().any(|(name, _)| is(name))
         || OTHERS.iter().any(|(name, _)| is(name))
 }

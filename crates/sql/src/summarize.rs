@@ -50,7 +50,7 @@ fn aggregates(schema: &Schema, query: &ast::Query) -> Result<Box<ast::Query>, Re
     );
     let tokens = Tokenizer::new(&TidemillDialect, &text).tokenize().map_err(|_| Reported)?;
     // They stand nowhere in the script.
-    let placed = tokens.into_iter().map(|token| TokenWithSpan::wrap(token)).collect();
+    let placed = tokens.into_iter().map(TokenWithSpan::wrap).collect();
     let parser = Parser::new(&TidemillDialect).with_tokens_with_locations(placed);
     let mut outer = { parser }.parse_query().map_err(|_| Reported)?;
     if let ast::SetExpr::Select(select) = &mut *outer.body
