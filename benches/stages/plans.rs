@@ -32,6 +32,7 @@ pub(crate) fn stages_of(sql: &str, keys: u64) -> (Vec<Batch>, Vec<Stage>) {
         registered_sources: HashMap::new(),
         registered_sinks: HashSet::new(),
         written: HashMap::new(),
+        declared: Vec::new(),
         functions: HashMap::new(),
         fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
         prepare: |_| Ok(()),
