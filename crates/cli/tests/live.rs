@@ -46,6 +46,54 @@ fn windows_close_while_a_file_grows() {
     assert!(stderr.contains("7 records"), "what was not whole is no record: {stderr}");
 }
 
+/// Each line says whose it is, and without that the lines of each are those that it prints alone.
+#[test]
+fn queries_that_print_together_name_their_sinks() {
+    let host = Host::new();
+    host.write("clicks.csv", "k,t\na,1\nb,2\n\"x\ny\",3\na,12\n");
+    let source = clicks("clicks.csv", "");
+    let sink = "CREATE SINK counts WITH ('connector' = 'stdout', 'format' = 'json'); ";
+    let rows = "SELECT k, t FROM clicks";
+    let counts = "SELECT k, COUNT(*) AS n FROM clicks GROUP BY k EMIT CHANGES";
+    let windows = "SELECT window_end, COUNT(*) AS n FROM clicks WINDOW TUMBLING (t, 10s)";
+    let sql = format!("{source}{sink}{rows}; INSERT INTO counts {counts}; {windows};");
+    let live = Live::start(&host, &sql);
+    let mut lines: Vec<String> = (0..12).map(|_| live.line()).collect();
+    append(&host, "clicks.csv", "c,31\n");
+    lines.extend((0..3).map(|_| live.line()));
+    lines.extend(live.stop().0);
+    let of = |head: &str| -> Vec<String> {
+        lines.iter().filter_map(|line| line.strip_prefix(head)).map(str::to_owned).collect()
+    };
+    let at = "1970-01-01 00:00:";
+    let rows = ["k,t".into(), format!("a,{at}01"), format!("b,{at}02"), "\"x".into()];
+    let rows: Vec<String> = rows
+        .into_iter()
+        .chain([format!("y\",{at}03"), format!("a,{at}12"), format!("c,{at}31")])
+        .collect();
+    assert_eq!(of("query 1 | "), rows, "{lines:#?}");
+    let counts = ["a\",\"n\":1", "b\",\"n\":1", "x\\ny\",\"n\":1", "a\",\"n\":2", "c\",\"n\":1"];
+    let counts = counts.map(|change| format!("\"k\":\"{change}}}"));
+    assert_eq!(of("{\"_sink\":\"counts\","), counts, "{lines:#?}");
+    let windows =
+        ["window_end,n".into(), format!("{at}10,3"), format!("{at}20,1"), format!("{at}40,1")];
+    assert_eq!(of("query 3 | "), windows, "{lines:#?}");
+    assert_eq!(lines.len(), 7 + 5 + 4, "{lines:#?}");
+}
+
+#[test]
+fn what_is_no_line_does_not_print_beside_others() {
+    let host = Host::new();
+    host.write("clicks.csv", "k,t\na,1\n");
+    let sql = "CREATE SINK s WITH ('connector' = 'stdout', 'format' = 'arrows'); \
+               INSERT INTO s SELECT k FROM clicks; SELECT t FROM clicks";
+    let said = host.sql(&(clicks("clicks.csv", "") + sql)).fails(2);
+    assert!(
+        said.contains("several queries print at the same time, and one of them no lines"),
+        "{said}"
+    );
+}
+
 /// What stands there as the job begins is passed over, but for a record that is not whole, and the header counts.
 #[test]
 fn a_file_is_followed_from_its_latest_record_on() {
@@ -428,7 +476,8 @@ fn what_cannot_be_followed_is_refused() {
     let found = host.sql(&(clicks("d", "") + "SELECT k FROM clicks")).fails(2);
     assert!(found.contains("b.csv.gz cannot be followed"), "{found}");
     host.write("e.csv", "k,t\n");
-    let two = "SELECT k FROM clicks; SELECT 1 AS one FROM 'e.csv'";
+    let two = "CREATE STREAM o WITH ('connector' = 'file', 'path' = 'o', 'format' = 'csv') AS SELECT k FROM clicks; \
+               SELECT COUNT(*) AS n FROM o";
     let behind = host.sql(&(clicks("e.csv", "") + two)).fails(2);
     assert!(behind.contains("queries behind it would never begin"), "{behind}");
     let never = "CREATE SOURCE e (k VARCHAR, t TIMESTAMP) WITH ('connector' = 'file', \

@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tidemill_record::harmless;
 
-use crate::SinkError;
+use crate::{LineLabel, SinkError};
 
 /// Bytes that all spools hold together before later partitions wait.
 pub const SPOOL_BYTES_MAX: usize = 64 << 20;
@@ -33,6 +33,8 @@ pub struct StdoutOrder {
     spool_bytes_max: usize,
     /// Pieces of all partitions are written as they come.
     is_interleaved: bool,
+    /// Other queries print at the same time.
+    label: Option<LineLabel>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -77,16 +79,18 @@ impl StdoutOrder {
     pub fn with(fd: RawFd, spool_bytes_max: usize) -> Arc<Self> {
         let (state, changed) = (Mutex::default(), Condvar::new());
         let (is_interleaved, is_terminal) = (false, is_terminal(fd));
-        Arc::new(Self { fd, is_terminal, spool_bytes_max, is_interleaved, state, changed })
+        let label = None;
+        Arc::new(Self { fd, is_terminal, spool_bytes_max, is_interleaved, label, state, changed })
     }
 
-    /// Writes the pieces of all partitions to a descriptor as they come, `preface` before the first.
+    /// Writes the pieces of all partitions to a descriptor as they come, `preface` before the first; each line with
+    /// the label, if there is one.
     #[must_use]
-    pub fn interleaved(fd: RawFd, preface: Vec<u8>) -> Arc<Self> {
+    pub fn interleaved(fd: RawFd, preface: Vec<u8>, label: Option<LineLabel>) -> Arc<Self> {
         let state = Mutex::new(State { preface, ..State::default() });
         let (spool_bytes_max, changed) = (0, Condvar::new());
         let (is_interleaved, is_terminal) = (true, is_terminal(fd));
-        Arc::new(Self { fd, is_terminal, spool_bytes_max, is_interleaved, state, changed })
+        Arc::new(Self { fd, is_terminal, spool_bytes_max, is_interleaved, label, state, changed })
     }
 
     /// The lock is held meanwhile: rows of two partitions must not mix.
@@ -95,7 +99,14 @@ impl StdoutOrder {
         state.check(0)?;
         let mut all = std::mem::take(&mut state.preface);
         all.extend_from_slice(bytes);
-        let outcome = self.put(&all);
+        let outcome = match &self.label {
+            None => self.put(&all),
+            Some(label) => {
+                let labelled = label.put_on(&all);
+                let _turn = label.wait_for_turn();
+                self.put(&labelled)
+            }
+        };
         if let Err(error) = &outcome {
             let stop = if error.is_closed() { Stop::Closed } else { Stop::Aborted };
             state.stop.get_or_insert(stop);

@@ -14,7 +14,9 @@ use tidemill_control::{
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Seen, Statistics};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{CoreSet, RuntimeChoice, Script, Settings, SinkConnector, SourceConnector};
+use tidemill_plan::{
+    CoreSet, Query, RuntimeChoice, Script, Settings, SinkConnector, SourceConnector,
+};
 use tidemill_record::{EventTime, PartitionId, Schema};
 use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpus};
 use tidemill_source::{meant, pipe_key};
@@ -24,6 +26,7 @@ use crate::analyze::{Analysis, Totals};
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
 use crate::left_out;
+use crate::line_labels::LineLabels;
 use crate::locate::line_of;
 use crate::planning::{Look, PlannedQuery, Surroundings, WaveBuilder};
 use crate::splits::may_do_without_splits;
@@ -286,14 +289,14 @@ impl Job {
     /// The queries that run, in the order in which they may.
     fn waves(&self) -> Result<Vec<Vec<usize>>, Error> {
         let queries = &self.script.queries;
-        let waves = waves(queries, |query| query.explain != Explain::Plan);
+        let runs = |query: &Query| query.explain != Explain::Plan;
+        let waves = waves(queries, runs, |index| self.is_endless(index));
         let before_last = &waves[..waves.len().saturating_sub(1)];
         if let Some(&index) = before_last.iter().flatten().find(|index| self.is_endless(**index)) {
             let name = &queries[index].sink.name;
             return Err(Error::Usage(format!(
                 "the input of the query into {name} has no end, and queries behind it would never begin: \
-                 those that read its files, and those that print after one that prints; run them as a \
-                 script of their own, or give them sinks"
+                 those that read its files; run them as a script of their own"
             )));
         }
         Ok(waves)
@@ -345,12 +348,14 @@ impl Job {
             let pipelines: usize = planned.iter().map(PlannedQuery::pipeline_count).sum();
             allow_descriptors(3 * u64::try_from(pipelines).unwrap_or(u64::MAX / 3))?;
         }
+        let sinks = wave.iter().copied().zip(planned.iter().map(PlannedQuery::sink));
         let mut builder = WaveBuilder {
             around: &self.around,
             settings,
             backend: cores.backend,
             context: *context,
             has_no_end,
+            labels: LineLabels::of(sinks).filter(|_| has_no_end),
             directories,
         };
         let mut roots = Vec::new();

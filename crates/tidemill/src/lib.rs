@@ -35,6 +35,7 @@ mod inference;
 mod inputs;
 mod job;
 mod left_out;
+mod line_labels;
 mod locate;
 mod pipelines;
 mod planning;

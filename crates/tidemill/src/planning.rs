@@ -11,7 +11,7 @@ use tidemill_pipeline::{BadRecordSpec, InputSpec};
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
     LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
-    Settings, SinkConnector, SourceConnector, SourceDef, Stage, changelog_key, fragment,
+    Settings, SinkConnector, SinkDef, SourceConnector, SourceDef, Stage, changelog_key, fragment,
 };
 use tidemill_record::Schema;
 use tidemill_rt::Backend;
@@ -21,6 +21,7 @@ use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
 use crate::discovery::{Discovered, Looking, Partition};
+use crate::line_labels::LineLabels;
 use crate::pipelines::{Alike, Outputs, ScanPartitions};
 use crate::printed::PrintedQuery;
 use crate::register::{BatchSink, RegisteredSource};
@@ -174,6 +175,11 @@ impl PlannedQuery {
     /// Whether its results are printed, one partition's after another's.
     pub(crate) fn is_on_stdout(&self) -> bool {
         matches!(self.physical.sink.connector, SinkConnector::Stdout(_))
+    }
+
+    /// Where its results go.
+    pub(crate) fn sink(&self) -> &SinkDef {
+        &self.physical.sink
     }
 
     /// Whether its input has no end.
@@ -330,6 +336,8 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) context: Context,
     /// Some query of the wave reads input without end: everything runs at once.
     pub(crate) has_no_end: bool,
+    /// What tells the lines of those that print from each other, where there are several.
+    pub(crate) labels: Option<LineLabels>,
     pub(crate) directories: &'a mut Directories,
 }
 
@@ -346,7 +354,7 @@ impl<'a> WaveBuilder<'a> {
         refuse_footers(query, self.around)?;
         let roots = &query.physical.fragments;
         let mut building = QueryBuilder {
-            stdout: stdout_order(query, self.has_no_end)?,
+            stdout: stdout_order(query, self)?,
             printed: None,
             writer_count: 0,
             query,
@@ -373,11 +381,14 @@ fn refuse_footers(query: &PlannedQuery, around: &Surroundings) -> Result<(), Err
 }
 
 /// Partition after partition, or all as they come where there is no end.
-fn stdout_order(query: &PlannedQuery, has_no_end: bool) -> Result<Arc<StdoutOrder>, Error> {
+fn stdout_order(
+    query: &PlannedQuery,
+    wave: &mut WaveBuilder<'_>,
+) -> Result<Arc<StdoutOrder>, Error> {
     let physical = &query.physical;
     let mut header = Vec::new();
     match &physical.sink.connector {
-        SinkConnector::Stdout(Some(format)) if has_no_end => {
+        SinkConnector::Stdout(Some(format)) if wave.has_no_end => {
             if matches!(format, Format::Csv(_) | Format::Arrow(_)) {
                 let path = || "standard output".into();
                 let at = |error| Error::Format { path: path(), error };
@@ -386,7 +397,11 @@ fn stdout_order(query: &PlannedQuery, has_no_end: bool) -> Result<Arc<StdoutOrde
                 // Of a segment without rows there is the header, or the schema.
                 encoder.finish(&mut header).map_err(at)?;
             }
-            Ok(StdoutOrder::interleaved(libc::STDOUT_FILENO, header))
+            let label = match &mut wave.labels {
+                None => None,
+                Some(labels) => Some(labels.next(&physical.sink, format, &wave.around.text)?),
+            };
+            Ok(StdoutOrder::interleaved(libc::STDOUT_FILENO, header, label))
         }
         _ => Ok(StdoutOrder::new()),
     }
