@@ -1,10 +1,13 @@
 //! `LIMIT` and `OFFSET`: as rows stream by, and as a table that a gather merges.
 
+use arrow_array::Array;
 use tidemill_plan::LimitSpec;
-use tidemill_record::Batch;
+use tidemill_record::{Batch, DataType};
 
 use crate::AggregateError;
 use crate::compact::{batch_bytes, copy_first};
+
+mod image;
 
 /// Leaves out the first rows of one stream and passes so many after them.
 #[derive(Clone, Debug)]
@@ -54,6 +57,8 @@ impl Limit {
 /// which is `skip + keep`.
 pub struct LimitTable {
     spec: LimitSpec,
+    /// Of all columns.
+    input_types: Vec<DataType>,
     budget_bytes: u64,
     /// Copies that hold no input buffers.
     batches: Vec<Batch>,
@@ -62,11 +67,11 @@ pub struct LimitTable {
 }
 
 impl LimitTable {
-    /// Without rows; may hold `budget_bytes` of them.
+    /// Without rows, which are of these types; may hold `budget_bytes` of them.
     #[must_use]
-    pub fn new(spec: LimitSpec, budget_bytes: u64) -> Self {
+    pub fn new(spec: LimitSpec, input_types: Vec<DataType>, budget_bytes: u64) -> Self {
         let (batches, row_count, state_bytes) = (Vec::new(), 0, 0);
-        Self { spec, budget_bytes, batches, row_count, state_bytes }
+        Self { spec, input_types, budget_bytes, batches, row_count, state_bytes }
     }
 
     /// Lets it hold so many bytes of rows.
@@ -140,6 +145,14 @@ impl LimitTable {
     }
 
     fn push(&mut self, batch: Batch) {
+        debug_assert!(
+            batch
+                .columns()
+                .iter()
+                .map(|column| column.data_type().clone())
+                .eq(self.input_types.iter().map(DataType::arrow)),
+            "rows are of the types of the query"
+        );
         self.row_count += batch.row_count() as u64;
         self.state_bytes += batch_bytes(&batch);
         self.batches.push(batch);

@@ -36,7 +36,7 @@ pub fn predicted_seal(merge: &Merge) -> Option<String> {
         Merge::Groups(spec) | Merge::Windows(spec) => Some(groups(spec)),
         Merge::TopN(spec) => Some(first_rows(spec)),
         Merge::Sorted(spec) => Some(rows(&spec.input_types, spec.limit.needed())),
-        Merge::Limited(_) => None,
+        Merge::Limited { .. } => None,
     }
 }
 

@@ -9,6 +9,10 @@ use crate::AggregateError;
 use crate::compact::{batch_bytes, copy_rows, join_copies, own_views};
 use crate::sort_order::{Code, KeyColumns, refine, stand_in_codes};
 
+mod image;
+
+pub(crate) use image::{PART_ROWS, put_parts, take_parts};
+
 /// Small batches are joined until they have this many rows.
 pub(crate) const JOIN_ROWS: usize = 1 << 16;
 /// Or this many bytes: while they are joined, they are there twice.

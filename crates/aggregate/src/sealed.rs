@@ -8,6 +8,8 @@ use crate::{
     AggTable, AggregateError, LimitTable, SealedSessions, SealedWindows, SortTable, TopNTable,
 };
 
+mod image;
+
 /// The rows of a table, batch by batch.
 pub type TableBatches = Box<dyn Iterator<Item = Result<Batch, AggregateError>>>;
 
@@ -51,7 +53,9 @@ impl Sealed {
                 Self::Sessions(SealedSessions::new(spec, budget_bytes))
             }
             Merge::Windows(spec) => Self::Windows(SealedWindows::new(spec, budget_bytes)),
-            Merge::Limited(spec) => Self::Limited(LimitTable::new(*spec, budget_bytes)),
+            Merge::Limited { spec, input_types } => {
+                Self::Limited(LimitTable::new(*spec, input_types.clone(), budget_bytes))
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use tidemill_record::image::{Image, ImageError};
+
 use crate::intern::Interner;
 
 /// Most keys of groups that are gone: the audit of a stream that never ends must not grow with it.
@@ -54,6 +56,39 @@ impl SeenKeys {
             }
         }
         self
+    }
+
+    /// All of them, to be made again by [`Self::import`].
+    #[must_use]
+    pub fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put("fingerprints", self.fingerprints.iter().copied());
+        image.put("named_fingerprints", self.named.keys().copied());
+        image.put_texts("names", self.named.values().map(String::as_bytes));
+        image
+    }
+
+    /// Those that were exported.
+    ///
+    /// # Errors
+    /// [`ImageError`], also where they are not in order.
+    pub fn import(mut image: Image) -> Result<Self, ImageError> {
+        let fingerprints: Vec<u64> = image.take("fingerprints")?;
+        let named: Vec<u64> = image.take("named_fingerprints")?;
+        let names = image.take_texts("names")?;
+        image.end()?;
+        for (name, hashes) in [("fingerprints", &fingerprints), ("named_fingerprints", &named)] {
+            if !hashes.is_sorted_by(|before, next| before < next) {
+                return Err(ImageError::new(name, "does not ascend"));
+            }
+        }
+        if names.len() != named.len() || named.len() > NAMED_MAX {
+            return Err(ImageError::new("names", "has not one for each that is named"));
+        }
+        let name = |name: &[u8]| str::from_utf8(name).map(str::to_owned);
+        let names: Result<Vec<String>, _> = names.iter().map(name).collect();
+        let names = names.map_err(|_| ImageError::new("names", "is not UTF-8"))?;
+        Ok(Self { fingerprints, named: named.into_iter().zip(names).collect() })
     }
 
     /// Bytes held, about.

@@ -7,6 +7,8 @@ use crate::AggregateError;
 use crate::row_store::{JOIN_ROWS, RowStore, key_columns};
 use crate::sort_order::{Code, bytes_of, row_of};
 
+mod image;
+
 /// The rows of one partition, to be put in order at its end.
 ///
 /// Rows equal in all keys keep their order; those of an earlier partition come first. With a
@@ -156,24 +158,29 @@ impl SortTable {
     fn take_order(&mut self) -> Result<Vec<Code>, AggregateError> {
         self.arrange()?;
         self.check_order()?;
-        let keys = &self.spec.keys;
-        let mut codes = match self.needed {
-            None => std::mem::take(&mut self.codes),
-            Some(_) => self.rows.codes(keys, None, 0)?,
-        };
-        match self.needed {
-            Some(needed) if needed < codes.len() => {
-                // Rows that are equal to the last one in their first bytes may come before it.
-                let last = needed.checked_sub(1).map(|last| *codes.select_nth_unstable(last).1);
-                let bytes_max = last.map_or(0, bytes_of);
-                codes.retain(|&code| bytes_of(code) <= bytes_max);
-                codes.sort_unstable();
-            }
-            // Finds the runs that there are.
-            _ => codes.sort(),
+        if let Some(needed) = self.needed {
+            return self.first_rows(needed);
         }
+        let mut codes = std::mem::take(&mut self.codes);
+        // Finds the runs that there are.
+        codes.sort();
+        self.rows.refine(&self.spec.keys, &mut codes, 0)?;
+        Ok(codes)
+    }
+
+    /// So many rows that are first in order.
+    fn first_rows(&self, needed: usize) -> Result<Vec<Code>, AggregateError> {
+        let keys = &self.spec.keys;
+        let mut codes = self.rows.codes(keys, None, 0)?;
+        if needed < codes.len() {
+            // Rows that are equal to the last one in their first bytes may come before it.
+            let last = needed.checked_sub(1).map(|last| *codes.select_nth_unstable(last).1);
+            let bytes_max = last.map_or(0, bytes_of);
+            codes.retain(|&code| bytes_of(code) <= bytes_max);
+        }
+        codes.sort_unstable();
         self.rows.refine(keys, &mut codes, 0)?;
-        codes.truncate(self.needed.unwrap_or(usize::MAX));
+        codes.truncate(needed);
         Ok(codes)
     }
 

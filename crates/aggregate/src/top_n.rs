@@ -14,6 +14,8 @@ use crate::row_store::{JOIN_ROWS, RowStore, key_columns};
 use crate::sort_order::{bytes_of, row_of};
 use crate::{AggregateError, TableBatches};
 
+mod image;
+
 /// Rows that leave at a time while event time passes.
 const BATCH_ROWS: usize = 8192;
 
@@ -240,6 +242,11 @@ impl TopNTable {
         let numbered_bytes = self.rows.row_count() * size_of::<(u32, usize)>();
         let bytes = self.rows.order_bytes() + numbered_bytes as u64;
         self.rows.check_budget(self.budget_bytes, self.state_bytes() + bytes)?;
+        self.numbers()
+    }
+
+    /// The same whether there is room for it or not.
+    fn numbers(&self) -> Result<Vec<(u32, usize)>, AggregateError> {
         let order = self.rows.order(&self.spec.order, &self.groups)?;
         let mut numbered = Vec::with_capacity(order.len());
         let mut last = None;

@@ -190,7 +190,7 @@ fn wave_of(
     stop: &StopFlag,
 ) -> Ran {
     let running = Running { finished: Arc::default(), turns: Arc::default(), stop: stop.clone() };
-    let merge = || Merge::Limited(LimitSpec::default());
+    let merge = || Merge::Limited { spec: LimitSpec::default(), input_types: Vec::new() };
     let (count, input) = (does.len(), running.scan(does));
     let pipelines = match is_gathered {
         true => Running::planned(count, false, input, move || OutputSpec::Seal(merge())),

@@ -53,7 +53,8 @@ pub(crate) struct ByteInput {
 }
 
 /// What merges nothing.
-const NOTHING: Merge = Merge::Limited(LimitSpec { skip: 0, keep: None });
+const NOTHING: Merge =
+    Merge::Limited { spec: LimitSpec { skip: 0, keep: None }, input_types: Vec::new() };
 
 impl Input {
     /// How many columns the records of a file have that are read, where there is a decoder.

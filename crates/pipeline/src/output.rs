@@ -57,7 +57,10 @@ pub(crate) struct StdoutOutput {
 
 impl Output {
     pub(crate) async fn open(spec: &mut PipelineSpec) -> Result<Self, PipelineError> {
-        let placeholder = OutputSpec::Seal(Merge::Limited(LimitSpec::default()));
+        let placeholder = OutputSpec::Seal(Merge::Limited {
+            spec: LimitSpec::default(),
+            input_types: Vec::new(),
+        });
         Ok(match std::mem::replace(&mut spec.output, placeholder) {
             OutputSpec::Seal(_) => Self::Sealed,
             OutputSpec::File { sink, schema, directory, file_number, .. }

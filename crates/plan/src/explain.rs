@@ -195,7 +195,7 @@ fn gathering(merge: &Merge) -> (&'static str, String) {
         Merge::Windows(spec) => ("windows", format!("aggregate {}", grouping(spec))),
         Merge::TopN(spec) => ("numbered rows", format!("number {}", top_n(spec))),
         Merge::Sorted(spec) => ("sorted rows", format!("sort {}", order(spec))),
-        Merge::Limited(spec) => ("first rows", format!("limit {}", limit(spec))),
+        Merge::Limited { spec, .. } => ("first rows", format!("limit {}", limit(spec))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tidemill_record::Schema;
+use tidemill_record::{DataType, Schema};
 
 use crate::computing;
 use crate::lineage::event_time_columns;
@@ -157,7 +157,12 @@ pub enum Merge {
     /// Rows in order.
     Sorted(SortSpec),
     /// The first rows, in partition order.
-    Limited(LimitSpec),
+    Limited {
+        /// Which of them.
+        spec: LimitSpec,
+        /// Types of all input columns.
+        input_types: Vec<DataType>,
+    },
 }
 
 impl Merge {
@@ -167,7 +172,7 @@ impl Merge {
         match self {
             Self::Windows(_) => true,
             Self::TopN(spec) => spec.window_end.is_some(),
-            Self::Groups(_) | Self::Sorted(_) | Self::Limited(_) => false,
+            Self::Groups(_) | Self::Sorted(_) | Self::Limited { .. } => false,
         }
     }
 }
@@ -308,7 +313,8 @@ impl Cutter<'_> {
             }
             Relation::Limit { input, spec } => {
                 let children = self.cut(input)?;
-                self.cut_ordered(children, Stage::Limit(*spec), Merge::Limited(*spec), "LIMIT")?
+                let gathered = limited(input, *spec);
+                self.cut_ordered(children, Stage::Limit(*spec), gathered, "LIMIT")?
             }
         })
     }
@@ -345,7 +351,7 @@ impl Cutter<'_> {
                     "{what} is gathered: {reason}; each partition keeps its rows, and one pipeline looks at them \
                      in partition order {AT_THE_END}"
                 ));
-                let gathered = vec![gather(children, Merge::Limited(LimitSpec::default()))];
+                let gathered = vec![gather(children, limited(input, LimitSpec::default()))];
                 let audited_keys = Vec::new();
                 Ok(with_stage(gathered, &Stage::Over { spec: spec.clone(), audited_keys }))
             }
@@ -527,6 +533,12 @@ impl Cutter<'_> {
 fn gather(children: Vec<Fragment>, merge: Merge) -> Fragment {
     let input = FragmentInput::Gather { children, merge };
     Fragment { input, stages: Vec::new() }
+}
+
+/// The first rows of a relation.
+fn limited(input: &Relation, spec: LimitSpec) -> Merge {
+    let fields = input.schema().fields.into_iter();
+    Merge::Limited { spec, input_types: fields.map(|field| field.data_type).collect() }
 }
 
 fn with_stage(mut fragments: Vec<Fragment>, stage: &Stage) -> Vec<Fragment> {

@@ -26,8 +26,8 @@ use crate::states::rank::Ranked;
 
 /// Interned values of one SQL type.
 pub(crate) struct KeyColumn {
-    data_type: DataType,
-    store: Store,
+    pub(super) data_type: DataType,
+    pub(super) store: Store,
 }
 
 pub(super) enum Store {
@@ -95,14 +95,6 @@ impl KeyColumn {
             _ => Store::Fixed(FixedColumn::default()),
         };
         Some(Self { data_type: data_type.clone(), store })
-    }
-
-    pub(super) fn data_type(&self) -> &DataType {
-        &self.data_type
-    }
-
-    pub(super) fn set_store(&mut self, store: Store) {
-        self.store = store;
     }
 
     /// The single store of text or bytes, if that is what this is.

@@ -28,7 +28,7 @@ pub(crate) fn take_column(
 impl KeyColumn {
     /// Puts the values of these groups, in this order.
     pub(crate) fn export(&self, name: &str, groups: &[u32], image: &mut Image) {
-        image.put_array(name, &self.gather(groups), self.data_type());
+        image.put_array(name, &self.gather(groups), &self.data_type);
     }
 
     /// Takes values as those of the groups from 0 on, of which there is none yet: so many, or all that there are; how
@@ -43,20 +43,19 @@ impl KeyColumn {
         count: Option<usize>,
     ) -> Result<usize, ImageError> {
         let values = match count {
-            Some(count) => take_column(image, name, self.data_type(), count)?,
-            None => image.take_array(name, self.data_type())?,
+            Some(count) => take_column(image, name, &self.data_type, count)?,
+            None => image.take_array(name, &self.data_type)?,
         };
         // The last number is none of a group.
         if u32::try_from(values.len()).ok().is_none_or(|count| count == u32::MAX) {
             return Err(ImageError::new(name, "has more values than can be numbered"));
         }
         let input = self.input(&values);
-        let store = match input {
+        self.store = match input {
             KeyInput::Fixed(input) => Store::Fixed(input.into()),
             KeyInput::Wide(input) => Store::Wide(input.into()),
             KeyInput::Bytes(input) => Store::Bytes(input.into()),
         };
-        self.set_store(store);
         Ok(values.len())
     }
 }

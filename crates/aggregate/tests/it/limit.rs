@@ -43,9 +43,9 @@ fn rows_after_skip_up_to_keep_however_cut() {
         }
         assert_eq!(lines_of(&passed), expected, "seed {seed}, {spec:?}");
 
-        let mut merged = Sealed::Limited(LimitTable::new(spec, u64::MAX));
+        let mut merged = Sealed::Limited(LimitTable::new(spec, vec![DataType::BigInt], u64::MAX));
         for batch in random_cuts(&mut random, &whole) {
-            let mut partition = LimitTable::new(spec, u64::MAX);
+            let mut partition = LimitTable::new(spec, vec![DataType::BigInt], u64::MAX);
             for batch in random_cuts(&mut random, &batch) {
                 partition.update(&batch).unwrap();
             }
@@ -63,7 +63,8 @@ fn rows_after_skip_up_to_keep_however_cut() {
 
 #[test]
 fn a_limit_table_has_a_budget() {
-    let mut table = LimitTable::new(LimitSpec { skip: 0, keep: None }, 1000);
+    let mut table =
+        LimitTable::new(LimitSpec { skip: 0, keep: None }, vec![DataType::BigInt], 1000);
     let error = table.update(&numbers(1000)).unwrap_err();
     assert!(error.to_string().starts_with("the 1000 rows kept take "), "{error}");
 }

@@ -3,6 +3,7 @@
 //! Outputs are compared as images, which hold every bit of them. [`damage`] has images that nothing exported.
 
 mod damage;
+mod rows;
 mod tables;
 
 use tidemill_record::image::Image;

@@ -1,12 +1,13 @@
 //! Groups: every aggregate of every type, every type of key, and every way to speak.
 
-use tidemill_aggregate::{AggTable, Cut, Sealed};
+use tidemill_aggregate::{AggTable, Cut, Sealed, SeenKeys};
 use tidemill_plan::{
     AggregateCall, AggregateFunction as F, AggregateSpec, Emit, PairStatistic as P, Scalar, SortKey,
 };
 use tidemill_record::image::Image;
 use tidemill_record::{Batch, DataType};
 
+use super::damage::damaged;
 use super::{cut_by, image_of, with_cuts};
 use crate::groups::{call, calls_for, distinct, final_rows, random_rows, rows_in_parts, spec};
 use crate::values::{Random, all_types, batch, joined, random_cuts};
@@ -302,4 +303,25 @@ fn large_states_go_on_where_they_were() {
         assert_eq!(found.rows, expected.rows);
         assert_eq!(found.at_end, expected.at_end);
     }
+}
+
+#[test]
+fn seen_keys_come_back_and_damaged_ones_are_refused_or_are_some() {
+    let types = vec![DataType::Varchar, DataType::Double];
+    let spec = spec(types.clone(), vec![0, 1], Vec::new());
+    let mut random = Random(2);
+    let rows = random_rows(&mut random, &types, 200);
+    let table = table_of(&spec, &[batch(&types, &rows, 0)]);
+    assert_eq!(again(&table, &spec).seen_keys(&[1, 0]), table.seen_keys(&[1, 0]));
+    let seen = table.seen_keys(&[0]);
+    assert!(!seen.fingerprints.is_empty() && !seen.named.is_empty());
+    assert_eq!(SeenKeys::import(seen.export()).as_ref(), Ok(&seen));
+    let mut refused = 0;
+    for _ in 0..500 {
+        match SeenKeys::import(damaged(&mut random, seen.export())) {
+            Ok(some) => assert!(some.fingerprints.is_sorted()),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!((50..500).contains(&refused), "{refused}");
 }
