@@ -44,6 +44,41 @@ fn a_text_in_any_layout_is_the_same_table() {
     assert_eq!(all, "n,s\n12,24\n");
 }
 
+/// Columns are inferred of a first record however long it is, as long as records may be.
+#[test]
+fn a_long_first_record_says_the_columns() {
+    let host = Host::new();
+    let long = "x".repeat(700_000);
+    let first = format!("{{\"id\": 1, \"text\": \"{long}\", \"more\": 2}}");
+    let second = "{\"id\": 2, \"text\": \"y\", \"more\": 3}";
+    let pretty = first.replace(", ", ",\n  ");
+    let query = |path: &str| format!("SELECT id, length(text) AS n, more FROM '{path}'");
+    let rows = "id,n,more\n1,700000,2\n2,1,3\n";
+    for (name, text) in [
+        ("lines.json", format!("{first}\n{second}\n")),
+        ("array.json", format!("[{pretty},\n{second}]")),
+        ("values.json", format!("{pretty}{second}")),
+        ("touching.json", format!("{first}{second}")),
+        ("a.csv", format!("id,text,more\n1,{long},2\n2,y,3\n")),
+    ] {
+        host.write(name, &text);
+        assert_eq!(host.sql(&query(name)).succeeds(), rows, "{name}");
+        let gzip = Command::new("gzip").arg("-c").arg(host.path(name)).output().unwrap();
+        let packed = format!("{name}.gz");
+        host.write(&packed, gzip.stdout);
+        assert_eq!(host.sql(&query(&packed)).succeeds(), rows, "{packed}");
+    }
+    let limited = |limit: &str| {
+        host.sql(&format!("SET 'record.max_bytes' = '{limit}'; {}", query("lines.json")))
+    };
+    assert_eq!(limited("1MiB").succeeds(), rows);
+    let said = limited("300KiB").fails(1);
+    assert!(
+        said.contains("the first record is longer than what is looked at; SET 'record.max_bytes'"),
+        "{said}"
+    );
+}
+
 #[test]
 fn duckdbs_names_of_layouts_are_taken() {
     let host = Host::new();

@@ -7,6 +7,10 @@ use crate::arrow::messages::Messages;
 use crate::parquet::{Footer, ParsedFooter};
 use crate::{FormatError, arrow, csv, json, lines};
 
+/// Why the columns of text cannot be inferred of a head that ends within its first record.
+pub(crate) const LONG_RECORD: &str = "the first record is longer than what is looked at; SET 'record.max_bytes' allows longer \
+    ones, or CREATE SOURCE declares the columns";
+
 /// What the head of an input says of its format where nobody else has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recognized {

@@ -35,7 +35,7 @@ pub use encoder::Encoder;
 pub use error::FormatError;
 pub use folders::Folders;
 pub use infer::{Recognized, infer_schema, infer_untyped, left_out};
-pub use json::recognize::json_layout;
+pub use json::recognize::{holds_json, json_layout};
 pub use lines::recognize::{access_log, key_value_pairs};
 pub use lost::{LeftOut, Lost};
 pub use part::{Joint, Part};

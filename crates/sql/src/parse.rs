@@ -8,7 +8,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{Encoding, FileSource, Format, Script, Span, Unsaid};
+use tidemill_plan::{Encoding, FileSource, Format, Script, Settings, Span, Unsaid};
 
 use crate::catalog::Catalog;
 use crate::declared::{Declared, declared};
@@ -40,6 +40,7 @@ pub struct Parsed {
     text: String,
     file_paths: Vec<FilePath>,
     declared: Vec<Declared>,
+    sets: Vec<(Name, Name)>,
 }
 
 /// Files whose schema the caller has to infer before binding.
@@ -103,13 +104,17 @@ impl FilePath {
 /// # Cost
 /// O(text), on a thread of its own whose stack fits what the text can nest.
 pub fn parse(text: &str) -> Result<Parsed, SqlErrors> {
-    let (file_paths, declared) = deep_stack::run(text, || {
+    let (file_paths, declared, sets) = deep_stack::run(text, || {
         let mut report = Report::default();
         let statements = statements(text, &mut report);
         let file_paths = file_paths(&statements, &Positions::new(text));
-        report.finish((file_paths, declared(text, &statements)))
+        let sets = statements.iter().filter_map(|statement| match &statement.kind {
+            StatementKind::Set { key, value } => Some((key.clone(), value.clone())),
+            _ => None,
+        });
+        report.finish((file_paths, declared(text, &statements), sets.collect()))
     })?;
-    Ok(Parsed { text: text.to_owned(), file_paths, declared })
+    Ok(Parsed { text: text.to_owned(), file_paths, declared, sets })
 }
 
 impl Parsed {
@@ -123,6 +128,17 @@ impl Parsed {
     #[must_use]
     pub fn declared(&self) -> Vec<Declared> {
         self.declared.clone()
+    }
+
+    /// Settings as its `SET` statements leave them, as far as these are right.
+    #[must_use]
+    pub fn settings(&self, before: &Settings) -> Settings {
+        let mut settings = before.clone();
+        for (key, value) in &self.sets {
+            // What is wrong with them is said when the script is bound.
+            let _ = options::set(key, value, &mut settings, &mut Report::default());
+        }
+        settings
     }
 
     /// Checks names and types, and plans every query.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use tidemill_expr::Context;
-use tidemill_format::{CsvHead, FormatError, json_layout};
+use tidemill_format::{CsvHead, FormatError, holds_json, json_layout};
 use tidemill_plan::{
     Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, JsonLayout, Metadata,
     Partitioning, Scan, SequenceSource, SourceConnector, SourceDef,
@@ -373,7 +373,7 @@ fn has_lines(file: &InputFile, format: &Format) -> Result<bool, Error> {
         JsonLayout::Lines => Ok(true),
         JsonLayout::Array | JsonLayout::Values => Ok(false),
         JsonLayout::Auto => {
-            let (head, is_whole) = read_head(file, Some(format))?;
+            let (head, is_whole) = read_head(file, Some(format), HEAD_BYTES_MAX)?;
             Ok(json_layout(&head, is_whole) == Some(JsonLayout::Lines))
         }
     }
@@ -419,21 +419,39 @@ fn from_latest(file: &InputFile, format: &Format) -> Result<Partition, Error> {
 }
 
 fn csv_head(file: &InputFile, options: &CsvOptions) -> Result<CsvHead, Error> {
-    let (head, _) = read_head(file, Some(&Format::Csv(options.clone())))?;
+    let (head, _) = read_head(file, Some(&Format::Csv(options.clone())), HEAD_BYTES_MAX)?;
     CsvHead::of(options, &head).map_err(|error| at(file, error))
 }
 
+/// What is read of a file at most to look at its head, unless it is asked for more.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 << 20;
+
 /// The first piece of a file, decompressed, and whether that is all of it. Of Arrow as much as its schema
-/// takes, which grows with the columns. Of a pipe it is kept for who reads that.
+/// takes, which grows with the columns, and of text as much as its first record does; about so many bytes at most. Of a
+/// pipe it is kept for who reads that.
 pub(crate) fn read_head(
     file: &InputFile,
     format: Option<&Format>,
+    head_bytes_max: usize,
 ) -> Result<(Vec<u8>, bool), Error> {
-    const RECORD_BYTES_MAX: usize = 16 << 20;
-    let is_enough = |head: &[u8]| {
-        let Some(arrow @ Format::Arrow(_)) = format else { return true };
-        let schema = tidemill_format::infer_schema(arrow, head, false);
-        head.len() >= RECORD_BYTES_MAX || !matches!(schema, Err(FormatError::Sample { .. }))
+    // It is looked at again when there is twice as much of it.
+    let mut looked_at = 0;
+    let mut is_enough = |head: &[u8]| {
+        if head.len() >= head_bytes_max {
+            return true;
+        }
+        if head.len() < 2 * looked_at {
+            return false;
+        }
+        looked_at = head.len();
+        match format {
+            None | Some(Format::Parquet) => true,
+            Some(Format::Json(json)) => holds_json(json, head),
+            Some(format) => {
+                let schema = tidemill_format::infer_schema(format, head, false);
+                !matches!(schema, Err(FormatError::Sample { .. }))
+            }
+        }
     };
     if let Some(pipe) = file.pipe() {
         let mut byte_count = PIECE_BYTES;
@@ -454,7 +472,7 @@ pub(crate) fn read_head(
             format,
             range: None,
             partition: PartitionId(0),
-            record_bytes_max: RECORD_BYTES_MAX,
+            record_bytes_max: head_bytes_max,
             follow: None,
         })
         .await?;

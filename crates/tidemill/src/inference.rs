@@ -14,7 +14,7 @@ use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, 
 use tidemill_sql::{FilePath, InferredFiles, unify};
 
 use crate::Error;
-use crate::discovery::read_head;
+use crate::discovery::{HEAD_BYTES_MAX, read_head};
 use crate::file_columns::path_columns;
 use crate::footers::{arrow_footer, at, read_footer, refuse_content};
 
@@ -25,13 +25,19 @@ pub(crate) struct Inferred {
 }
 
 /// Infers how files are laid out, and their columns, from the head (or footer) of the first that has a
-/// record. `None` where their names do not say the format, and there is no pipe to be looked at.
-pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, Error> {
+/// record, be that as long as records may be. `None` where their names do not say the format, and there is no pipe to be looked at.
+pub(crate) fn infer(
+    asked: FilePath,
+    pipes: &Pipes,
+    record_bytes_max: usize,
+) -> Result<Option<Inferred>, Error> {
     let is_union = asked.union_by_name;
-    let Some((mut inferred, files)) = infer_of_first(asked, pipes)? else { return Ok(None) };
+    let Some((mut inferred, files)) = infer_of_first(asked, pipes, record_bytes_max)? else {
+        return Ok(None);
+    };
     if is_union {
         let InferredFiles { format, schema, .. } = &mut inferred.files;
-        *schema = united(std::mem::take(schema), format, &files)?;
+        *schema = united(std::mem::take(schema), format, &files, record_bytes_max)?;
     }
     Ok(Some(inferred))
 }
@@ -40,6 +46,7 @@ pub(crate) fn infer(asked: FilePath, pipes: &Pipes) -> Result<Option<Inferred>, 
 fn infer_of_first(
     asked: FilePath,
     pipes: &Pipes,
+    record_bytes_max: usize,
 ) -> Result<Option<(Inferred, Vec<InputFile>)>, Error> {
     let format = match &asked.format {
         Some(format) => Some(format.clone()),
@@ -75,7 +82,7 @@ fn infer_of_first(
     {
         return Ok(Some((by_footer(schema, None), files)));
     }
-    let (file, head) = representative(&files, first, &format)?;
+    let (file, head) = representative(&files, first, &format, record_bytes_max)?;
     let mut inferred = by_head(asked, &format, file, &head)?;
     inferred.files.path_columns = path_columns;
     if matches!(format, Format::Arrow(_)) && first.pipe().is_none() {
@@ -123,21 +130,26 @@ fn columnar_schema(file: &InputFile, format: &Format) -> Result<(Schema, Vec<Str
     if let Some(footer) = arrow_footer(file)? {
         return Ok((footer.schema().map_err(fail)?, footer.untyped()));
     }
-    let Head { bytes, is_whole } = Head::of(file, format)?;
+    let Head { bytes, is_whole } = Head::of(file, format, HEAD_BYTES_MAX)?;
     let schema = infer_schema(format, &bytes, is_whole).map_err(fail)?;
     Ok((schema, infer_untyped(format, &bytes, is_whole).map_err(fail)?))
 }
 
 /// The columns of all files, in order of first appearance, each of a type that holds what each file has:
 /// `VARCHAR` where texts have no other in common. `of_first` is what is known of a pipe, which is not looked at.
-fn united(of_first: Schema, format: &Format, files: &[InputFile]) -> Result<Schema, Error> {
+fn united(
+    of_first: Schema,
+    format: &Format,
+    files: &[InputFile],
+    record_bytes_max: usize,
+) -> Result<Schema, Error> {
     if files.iter().any(|file| file.pipe().is_some()) {
         return Ok(of_first);
     }
     let mut columns: Vec<(String, Option<DataType>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for file in files.iter().filter(|file| file.byte_count > 0) {
-        let (schema, untyped) = schema_of(file, format)?;
+        let (schema, untyped) = schema_of(file, format, record_bytes_max)?;
         for Field { name, data_type, .. } in schema.fields {
             let place = *places.entry(name.clone()).or_insert_with(|| {
                 columns.push((name.clone(), None));
@@ -169,11 +181,15 @@ fn united(of_first: Schema, format: &Format, files: &[InputFile]) -> Result<Sche
 }
 
 /// The columns of one file, and those whose type it does not say: of a text without a record all.
-fn schema_of(file: &InputFile, format: &Format) -> Result<(Schema, Vec<String>), Error> {
+fn schema_of(
+    file: &InputFile,
+    format: &Format,
+    record_bytes_max: usize,
+) -> Result<(Schema, Vec<String>), Error> {
     if matches!(format, Format::Parquet | Format::Arrow(_)) {
         return columnar_schema(file, format);
     }
-    let Head { bytes, is_whole } = Head::of(file, format)?;
+    let Head { bytes, is_whole } = Head::of(file, format, record_bytes_max)?;
     let schema = infer_schema(format, &bytes, is_whole).map_err(|error| at(file, error))?;
     let names = || schema.fields.iter().map(|field| field.name.clone()).collect();
     let untyped = if has_record(format, &bytes) { Vec::new() } else { names() };
@@ -192,8 +208,8 @@ struct Head {
 }
 
 impl Head {
-    fn of(file: &InputFile, format: &Format) -> Result<Self, Error> {
-        let (bytes, is_whole) = read_head(file, Some(format))?;
+    fn of(file: &InputFile, format: &Format, bytes_max: usize) -> Result<Self, Error> {
+        let (bytes, is_whole) = read_head(file, Some(format), bytes_max)?;
         Ok(Self { bytes, is_whole })
     }
 }
@@ -203,20 +219,21 @@ fn representative<'a>(
     files: &'a [InputFile],
     first: &'a InputFile,
     format: &Format,
+    record_bytes_max: usize,
 ) -> Result<(&'a InputFile, Head), Error> {
     if first.pipe().is_some() {
-        let head = Head::of(first, format)?;
+        let head = Head::of(first, format, record_bytes_max)?;
         refuse_content(first, &head.bytes, format, ContentPlace::Pipe)?;
         return Ok((first, head));
     }
     // A file of a header alone says nothing of types: another one may.
     for file in files.iter().filter(|file| file.byte_count > 0) {
-        let head = Head::of(file, format)?;
+        let head = Head::of(file, format, record_bytes_max)?;
         if has_record(format, &head.bytes) {
             return Ok((file, head));
         }
     }
-    Ok((first, Head::of(first, format)?))
+    Ok((first, Head::of(first, format, record_bytes_max)?))
 }
 
 fn by_head(
@@ -283,7 +300,7 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
         return Ok(None);
     }
     let file = files.swap_remove(filled);
-    let (head, is_whole) = read_head(&file, None)?;
+    let (head, is_whole) = read_head(&file, None, HEAD_BYTES_MAX)?;
     match Content::of(&head[..head.len().min(Content::HEAD_BYTES)]) {
         Some(Content::ArrowFile | Content::ArrowStream) => {
             return Ok(Some(Format::Arrow(ArrowOptions::default())));

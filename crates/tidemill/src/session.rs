@@ -185,11 +185,12 @@ impl Session {
         } else {
             tidemill_sql::parse(text.whole()).map_err(|errors| text.error(errors, &[]))?
         };
+        let record_bytes_max = parsed.settings(&self.settings).record_bytes_max;
         let (mut inferred, mut notes) = (Vec::new(), Vec::new());
         for asked in parsed.file_paths() {
             let span = asked.span;
             let named = |error: Error| error.named_at(|| text.place(span));
-            let found = infer(asked, &self.pipes).map_err(named)?;
+            let found = infer(asked, &self.pipes, record_bytes_max).map_err(named)?;
             let Some(Inferred { files, left_out }) = found else { continue };
             notes.extend(left_out.into_iter().chain(files.notices.iter().cloned()));
             inferred.push(files);

@@ -9,6 +9,7 @@ use super::nulls::says_nothing;
 use super::record::{self, Ending, RawField, Style};
 use super::{check_options, header};
 use crate::FormatError;
+use crate::infer::LONG_RECORD;
 use crate::text::kinds::TextKinds;
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -53,7 +54,7 @@ impl<'a> Sample<'a> {
         check_options(options)?;
         let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
         let too_long = || {
-            let reason = "the first record is longer than the sample".to_owned();
+            let reason = LONG_RECORD.to_owned();
             Err(FormatError::Sample { reason })
         };
         let mut start = 0;

@@ -229,7 +229,7 @@ impl<L: Lanes> Parser<'_, L> {
         // The last one alone has such keys.
         if self.keys.is_any_unknown() {
             let is_bad = rejected.iter().any(|bad| bad.row + 1 == rows.end);
-            let start = places.last().map(|place| Offset(frame.start + u64::from(place.0)));
+            let start = places.last().map(|place| Offset(frame.offset_at(place.0 as usize)));
             self.keys.count_unknown(start.filter(|_| !is_bad));
         }
         self.index.advance(row_count);

@@ -196,14 +196,15 @@ impl Values {
                 bad[before..].sort_by_key(|bad| bad.offset);
                 return batch;
             }
-            let piece = self.framed.pieces[self.begun].clone();
+            let piece = std::mem::take(&mut self.framed.pieces[self.begun]);
             self.begun += 1;
             lines.take_over(TextFrame {
-                start: self.frame.offset() + piece.start as u64,
-                bytes: self.lines.slice_with_length(piece.start, piece.len()),
+                start: self.frame.offset() + piece.lent.start as u64,
+                bytes: self.lines.slice_with_length(piece.lines.start, piece.lines.len()),
                 end: u64::MAX,
                 is_last: true,
                 position: 0,
+                put_in: piece.put_in,
             });
         }
     }
@@ -253,7 +254,7 @@ pub(crate) fn lines_of(asked: JsonLayout, head: &[u8], is_whole: bool) -> Option
     framing.frame(head, 0, is_whole, &mut framed);
     let mut lines = Vec::with_capacity(head.len());
     for piece in framed.pieces {
-        lines.extend_from_slice(&framed.lines[piece]);
+        lines.extend_from_slice(&framed.lines[piece.lines]);
         lines.push(b'\n');
     }
     Some(lines)

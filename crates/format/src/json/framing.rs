@@ -2,12 +2,14 @@
 //!
 //! What stands between two values becomes blanks and, before the second, one newline; newlines within a value
 //! become blanks. So every byte stays where it was, a line begins where its value does, and who reads lines
-//! reads these. Two values with nothing between them come in two pieces.
+//! reads these. Between two values with nothing between them a newline is put in.
 
 use std::ops::Range;
 
 use memchr::memchr;
 use tidemill_record::recycled::Room;
+
+use crate::text::slot::{FRAME_BYTES_MAX, narrow};
 
 /// Stands for a newline within a string, which no string of JSON may hold, as this byte.
 const NO_NEWLINE: u8 = 0x01;
@@ -61,13 +63,24 @@ pub(crate) struct Misplaced {
     pub(crate) place: Range<usize>,
 }
 
+/// Lines behind one another.
+#[derive(Default)]
+pub(crate) struct Piece {
+    /// Where they are in [`Framed::lines`].
+    pub(crate) lines: Range<usize>,
+    /// Where they are in the bytes that were lent.
+    pub(crate) lent: Range<usize>,
+    /// Newlines that are not of those bytes, by their place within the lines.
+    pub(crate) put_in: Vec<u32>,
+}
+
 /// What was found in the bytes that were lent.
 #[derive(Default)]
 pub(crate) struct Framed {
-    /// As many bytes as were lent; what is not in a piece has any value.
+    /// What is not in a piece has any value.
     pub(crate) lines: Room<u8>,
-    /// Lines, the last of each without a newline.
-    pub(crate) pieces: Vec<Range<usize>>,
+    /// Lines, the last of each without a newline; one piece, but for texts that are too long for that.
+    pub(crate) pieces: Vec<Piece>,
     /// In order of offset.
     pub(crate) misplaced: Vec<Misplaced>,
     /// Bytes that are done with.
@@ -92,7 +105,7 @@ impl Framing {
         framed.lines.resize(bytes.len());
         framed.pieces.clear();
         framed.misplaced.clear();
-        let mut piece: Option<Range<usize>> = None;
+        let mut piece: Option<Piece> = None;
         let mut at = 0;
         loop {
             at += bytes[at..].iter().take_while(|byte| b" \t\r\n".contains(byte)).count();
@@ -182,18 +195,33 @@ fn place(
     bytes: &[u8],
     value: Range<usize>,
     open: &Open,
-    piece: &mut Option<Range<usize>>,
+    piece: &mut Option<Piece>,
     framed: &mut Framed,
 ) {
-    match piece {
-        Some(piece) if piece.end < value.start => {
-            framed.lines[piece.end..value.start].fill(b' ');
-            framed.lines[value.start - 1] = b'\n';
-            piece.end = value.end;
-        }
-        _ => framed.pieces.extend(piece.replace(value.clone())),
+    let fits = |piece: &Piece| piece.lines.len() + value.end - piece.lent.end < FRAME_BYTES_MAX;
+    if !piece.as_ref().is_some_and(fits) {
+        // Nothing stands before the first value, so that its line is where it was.
+        let to = piece.as_ref().map_or(value.start, |piece| piece.lines.end);
+        let begun = Piece { lines: to..to, lent: value.start..value.start, put_in: Vec::new() };
+        framed.pieces.extend(piece.replace(begun));
     }
-    let line = &mut framed.lines[value.clone()];
+    let Some(piece) = piece else { return };
+    let blank_count = value.start - piece.lent.end;
+    let is_put_in = blank_count == 0 && !piece.lines.is_empty();
+    let to = piece.lines.end + blank_count + usize::from(is_put_in);
+    let end = to + value.len();
+    if end > framed.lines.len() {
+        framed.lines.resize(end.max(framed.lines.len() + framed.lines.len() / 2));
+    }
+    framed.lines[piece.lines.end..to].fill(b' ');
+    if to > piece.lines.end {
+        framed.lines[to - 1] = b'\n';
+    }
+    if is_put_in {
+        piece.put_in.push(narrow(piece.lines.len()));
+    }
+    (piece.lines.end, piece.lent.end) = (end, value.end);
+    let line = &mut framed.lines[to..end];
     line.copy_from_slice(&bytes[value]);
     if open.has_newline {
         let mut looked = Open::default();

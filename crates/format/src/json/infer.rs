@@ -11,6 +11,7 @@ use super::framed::lines_of;
 use super::recognize::BYTE_ORDER_MARK;
 use super::scan::{Fault, Scanner};
 use crate::FormatError;
+use crate::infer::LONG_RECORD;
 use crate::text::Slot;
 use crate::text::kinds::{NumberKinds, TextKinds};
 use crate::text::slot::{FRAME_BYTES_MAX, Tag};
@@ -69,7 +70,7 @@ pub(crate) fn infer(
         _ if !columns.is_empty() => {}
         Some(reason) => return Err(FormatError::Sample { reason }),
         None if record_count == 0 && !is_whole => {
-            let reason = "the first record is longer than the sample".to_owned();
+            let reason = LONG_RECORD.to_owned();
             return Err(FormatError::Sample { reason });
         }
         None => return Err(FormatError::EmptySample),

@@ -1,8 +1,9 @@
 //! How the records of a text follow each other, where nobody said so: by its head.
 
 use memchr::{memchr, memrchr};
-use tidemill_plan::JsonLayout;
+use tidemill_plan::{JsonLayout, JsonOptions};
 
+use super::framed::lines_of;
 use super::scan::{Fault, Scanner};
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -19,7 +20,28 @@ pub fn json_layout(head: &[u8], is_whole: bool) -> Option<JsonLayout> {
     layout_of(head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head), is_whole)
 }
 
-/// The same, behind a byte order mark.
+/// Whether the head of a text holds a whole record, or something in its place that is none, so that its columns can be
+/// inferred; of one that goes on.
+///
+/// # Cost
+/// O(bytes up to the end of the first value), or where they are no lines, O(bytes).
+#[must_use]
+pub fn holds_json(options: &JsonOptions, head: &[u8]) -> bool {
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    let layout = match options.layout {
+        JsonLayout::Auto => layout_of(text, false),
+        asked => Some(asked),
+    };
+    match layout {
+        None => false,
+        Some(JsonLayout::Array | JsonLayout::Values) => {
+            lines_of(options.layout, text, false).is_none_or(|lines| !lines.is_empty())
+        }
+        Some(_) => memchr(b'\n', text.trim_ascii_start()).is_some(),
+    }
+}
+
+/// The layout of a text without a byte order mark.
 ///
 /// An array is one of objects, so that a line `[1,2]` stays what it is among lines: a bad record. Values
 /// over several lines are what begins with a whole one that holds a line end, or has another behind it in its

@@ -7,6 +7,7 @@ use tidemill_record::Schema;
 use super::decode::Line;
 use super::logfmt::{Value, pairs};
 use crate::FormatError;
+use crate::infer::LONG_RECORD;
 use crate::json::infer::Columns;
 use crate::text::kinds::NumberKinds;
 use crate::text::slot::{FRAME_BYTES_MAX, Tag};
@@ -45,7 +46,7 @@ pub(crate) fn infer(
         _ if !columns.is_empty() => Ok(columns.into_schema()),
         Some(reason) => Err(FormatError::Sample { reason }),
         None if position < bytes.len() => {
-            let reason = "the first record is longer than the sample".to_owned();
+            let reason = LONG_RECORD.to_owned();
             Err(FormatError::Sample { reason })
         }
         None => Err(FormatError::EmptySample),

@@ -36,10 +36,10 @@ impl Cuts {
         }
     }
 
-    /// Before the frame is let go, which begins at `frame_start` of the file.
-    pub(super) fn locate(&mut self, frame_start: u64) {
+    /// Before the frame is let go, which says at which offset of the file a place in it is.
+    pub(super) fn locate(&mut self, offset_at: impl Fn(usize) -> u64) {
         if let (Some(place), None) = (self.place, self.first) {
-            self.first = Some(Offset(frame_start + u64::from(place)));
+            self.first = Some(Offset(offset_at(place as usize)));
         }
     }
 

@@ -36,12 +36,14 @@ pub(crate) struct TextFrame {
     pub(crate) is_last: bool,
     /// Where the next record begins, within the bytes.
     pub(crate) position: usize,
+    /// In ascending order the bytes that are not of the text, but were put into it.
+    pub(crate) put_in: Vec<u32>,
 }
 
 impl Default for TextFrame {
     fn default() -> Self {
         let bytes = Buffer::from_vec(Vec::<u8>::new());
-        Self { bytes, start: 0, end: u64::MAX, is_last: false, position: 0 }
+        Self { bytes, start: 0, end: u64::MAX, is_last: false, position: 0, put_in: Vec::new() }
     }
 }
 
@@ -59,7 +61,7 @@ impl TextFrame {
                 reason: format!("a frame of {} bytes is longer than 256 MiB", bytes.len()),
             });
         }
-        Ok(Self { bytes, start: start.0, end: end.0, is_last, position: 0 })
+        Ok(Self { bytes, start: start.0, end: end.0, is_last, position: 0, put_in: Vec::new() })
     }
 
     /// Lets the bytes go, of which nothing is needed any more.
@@ -75,12 +77,27 @@ impl TextFrame {
 
     /// Offset of the next record.
     pub(crate) fn offset(&self) -> u64 {
-        self.start.saturating_add(self.position as u64)
+        self.offset_at(self.position)
+    }
+
+    /// Offset of a byte. O(1), or O(log of the bytes that were put in).
+    #[inline]
+    pub(crate) fn offset_at(&self, position: usize) -> u64 {
+        let mut before = 0;
+        if !self.put_in.is_empty() {
+            before = self.put_in.partition_point(|&put_in| (put_in as usize) < position);
+        }
+        self.start.saturating_add((position - before) as u64)
     }
 
     /// The bytes from an offset on, if it lies within the frame.
     pub(crate) fn position_of(&self, offset: Offset) -> Option<usize> {
-        let position = usize::try_from(offset.0.checked_sub(self.start)?).ok()?;
+        let in_text = usize::try_from(offset.0.checked_sub(self.start)?).ok()?;
+        let mut before = 0;
+        while self.put_in.get(before).is_some_and(|&put_in| put_in as usize <= in_text + before) {
+            before += 1;
+        }
+        let position = in_text + before;
         (position < self.bytes.len()).then_some(position)
     }
 
@@ -430,7 +447,7 @@ impl Rows {
             bad.push(Bad { place: places[misfit.row], field: Some(field), reason });
         });
         sieve.values_mut().for_each(|(_, column)| column.cuts_mut().settle(|row| places[row].0));
-        let offsets = places.iter().map(|place| frame.start + u64::from(place.0));
+        let offsets = places.iter().map(|place| frame.offset_at(place.0 as usize));
         let are_all = sieve.judge(&frame.bytes, &self.side, offsets);
         if are_all {
             sieve.others().iter().for_each(|&column| self.convert_column(column, frame, records));
@@ -484,7 +501,7 @@ impl Rows {
         self.bad.sort_by_key(|bad| (bad.place.0, bad.field.map_or(0, |field| field + 1)));
         self.bad.dedup_by_key(|bad| bad.place.0);
         bad.extend(self.bad.drain(..).map(|bad| BadRecord {
-            offset: Offset(frame.start + u64::from(bad.place.0)),
+            offset: Offset(frame.offset_at(bad.place.0 as usize)),
             field: bad.field.map(|field| self.fields[field].clone()),
             reason: bad.reason,
             raw: Some(frame.bytes[bad.place.0 as usize..bad.place.1 as usize].to_vec()),
@@ -492,13 +509,13 @@ impl Rows {
         }));
         let of_filter = self.sieve.iter_mut().flat_map(Sieve::values_mut);
         let columns = self.columns.iter_mut().chain(of_filter.map(|(_, column)| column));
-        columns.for_each(|column| column.cuts_mut().locate(frame.start));
+        columns.for_each(|column| column.cuts_mut().locate(|at| frame.offset_at(at)));
         let row_count = self.places.len();
         if row_count == 0 {
             self.side.clear();
             return None;
         }
-        self.offsets.extend(self.places.iter().map(|place| frame.start + u64::from(place.0)));
+        self.offsets.extend(self.places.iter().map(|place| frame.offset_at(place.0 as usize)));
         let mut offsets = self.offsets.finish::<UInt64Type>(None).as_primitive().clone();
         let side = buffer_of(&mut self.side);
         let columns = self.columns.iter_mut().map(|column| column.finish(&frame.bytes, &side));

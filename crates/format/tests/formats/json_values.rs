@@ -174,6 +174,38 @@ fn bad_values_stand_among_good_ones_in_their_order() {
     assert_eq!(found.bad[0].raw.as_deref(), Some(&b"{\"n\":\"x\"}"[..]));
 }
 
+/// Of values that touch one another each is where it is in the text, be it good or bad.
+#[test]
+fn values_without_anything_between_them_keep_their_places() {
+    let schema = Schema::new(vec![Field::nullable("n", DataType::BigInt)]);
+    let values = [
+        "{\"n\":1}",
+        "{\"n\":\"x\"}",
+        "{\"n\":\n4}",
+        "{\"n\":y}",
+        "{}",
+        " {\"n\":6}",
+        "{\"m\":[{}]}",
+        "\n",
+        "{\"n\":8}",
+    ];
+    let mut text = "{}".to_owned();
+    let mut starts = vec![0];
+    for value in values {
+        starts.push((text.len() + value.len() - value.trim_start().len()) as u64);
+        text += value;
+    }
+    let found = check_every_cut(&json(JsonLayout::Values), &schema, text.as_bytes());
+    let good: Vec<u64> = [0, 1, 3, 5, 6, 7, 9].map(|at| starts[at]).into();
+    assert_eq!(found.offsets, good, "{:?}", found.bad);
+    let bad: Vec<(u64, &[u8])> = found
+        .bad
+        .iter()
+        .map(|bad| (bad.offset.0, bad.raw.as_deref().unwrap_or_default()))
+        .collect();
+    assert_eq!(bad, [(starts[2], values[1].as_bytes()), (starts[4], values[3].as_bytes())]);
+}
+
 #[test]
 fn a_value_longer_than_a_batch_of_frames_is_read() {
     let schema = texts_schema(&["a"]);
