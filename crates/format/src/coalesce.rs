@@ -64,6 +64,11 @@ impl Coalescer {
         &self.schema
     }
 
+    /// Whether no row waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.row_count == 0
+    }
+
     /// Takes in a batch and gives out every record batch that is full.
     pub(crate) fn push(&mut self, batch: &Batch) -> Result<Vec<RecordBatch>, ArrowError> {
         let mut full = Vec::new();

@@ -1,13 +1,13 @@
 //! The encoder of whichever format.
 
 use tidemill_plan::{Format, Packing};
-use tidemill_record::{Batch, Schema};
+use tidemill_record::{Batch, Image, ImageError, Schema};
 
 use crate::FormatError;
 use crate::arrow::encode::ArrowEncoder;
 use crate::csv::encode::CsvEncoder;
 use crate::json::encode::JsonEncoder;
-use crate::parquet::ParquetEncoder;
+use crate::parquet::{ParquetEncoder, ParquetPart};
 use crate::part::{self, Part};
 
 /// Turns batches into bytes, a segment at a time.
@@ -88,6 +88,38 @@ impl Encoder {
         Ok(())
     }
 
+    /// Whether another encoder can go on where this one is: `Some` of text, whose rows have all been appended, with whether the
+    /// head of the segment has, too ([`Self::go_on`]); of Arrow and Parquet only where the segment has no row yet.
+    #[must_use]
+    pub fn cut(&self) -> Option<bool> {
+        match &self.kind {
+            Kind::Csv(encoder) => Some(encoder.has_begun()),
+            Kind::Json(_) => Some(false),
+            Kind::Arrow(encoder) => (!encoder.has_begun()).then_some(false),
+            Kind::Parquet(encoder) => (!encoder.has_begun()).then_some(false),
+        }
+    }
+
+    /// Goes on in a segment whose head has been written. What is no text has no such segment.
+    pub fn go_on(&mut self) {
+        if let Kind::Csv(encoder) = &mut self.kind {
+            encoder.go_on();
+        }
+    }
+
+    /// Appends all rows that it has been given, in the middle of a segment; whether it holds none then. Of Parquet they wait
+    /// for their row group. Of Arrow it depends on when this is called how rows are cut into record batches.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn flush(&mut self, out: &mut Vec<u8>) -> Result<bool, FormatError> {
+        match &mut self.kind {
+            Kind::Csv(_) | Kind::Json(_) => Ok(true),
+            Kind::Arrow(encoder) => encoder.flush(out).map(|()| true),
+            Kind::Parquet(encoder) => Ok(!encoder.has_begun()),
+        }
+    }
+
     /// Bytes that the encoder holds of the segment, about: nothing of text; of Arrow what waits for a
     /// record batch to be full; of Parquet that and the row group that is being encoded.
     #[must_use]
@@ -123,6 +155,22 @@ impl Encoder {
             }
         };
         Part { kind }
+    }
+
+    /// A part that an encoder of the same format and schema has written, from what [`Part::export`] gave.
+    ///
+    /// # Errors
+    /// What is missing or cannot be.
+    pub fn part_of(&self, image: Image) -> Result<Part, ImageError> {
+        let kind = match &self.kind {
+            Kind::Csv(_) | Kind::Json(_) => {
+                image.end()?;
+                part::Kind::Text
+            }
+            Kind::Arrow(encoder) => part::Kind::Arrow(encoder.part_of(image)?),
+            Kind::Parquet(_) => part::Kind::Parquet(Box::new(ParquetPart::import(image)?)),
+        };
+        Ok(Part { kind })
     }
 
     /// Appends the rest of the segment. A segment without rows is still a readable file: a CSV

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, UInt32Array};
 use arrow_select::take::take;
-use tidemill_record::{Batch, Columns, DataType, Schema};
+use tidemill_record::{Batch, Columns, DataType, Image, ImageError, Schema};
 
 use crate::FormatError;
 use crate::text::cell::Cells;
@@ -84,6 +84,55 @@ impl Folders {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.names.iter().map(|name| 2 * name.len() + 96).sum()
+    }
+
+    /// Their names, in order of their numbers.
+    #[must_use]
+    pub fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_texts("names", self.names.iter().map(String::as_bytes));
+        image
+    }
+
+    /// Takes over the folders of another of the same schema and columns.
+    ///
+    /// # Errors
+    /// [`ImageError`] where a name is no path of such folders, or is there twice.
+    pub fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let names = image.take_texts("names")?;
+        image.end()?;
+        if names.len() > FOLDERS_MAX {
+            return Err(ImageError::new("names", "has more folders than there may be"));
+        }
+        for (number, name) in (0_u32..).zip(names.iter()) {
+            let text = std::str::from_utf8(name).ok().filter(|text| self.is_name(text));
+            let text = text.ok_or_else(|| ImageError::new("names", "has a name of no folder"))?;
+            if self.numbers.insert(name.into(), number).is_some() {
+                return Err(ImageError::new("names", "has a folder twice"));
+            }
+            self.names.push(text.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether a path is that of a folder for each column.
+    fn is_name(&self, path: &str) -> bool {
+        let mut rest = path;
+        for (index, by) in self.by.iter().enumerate() {
+            let Some(value) = rest.strip_prefix(by.key.as_str()) else { return false };
+            // Values have no slash, names of columns may.
+            let end = value.find('/').unwrap_or(value.len());
+            let is_last = index + 1 == self.by.len();
+            if is_last != (end == value.len()) {
+                return false;
+            }
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte);
+            if !value[..end].bytes().all(is_plain) {
+                return false;
+            }
+            rest = value.get(end + 1..).unwrap_or_default();
+        }
+        true
     }
 
     /// Puts the folder of each row of a batch into `folders`.

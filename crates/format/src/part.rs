@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use tidemill_record::Image;
+
 use crate::FormatError;
 use crate::arrow::part::ArrowPart;
 use crate::parquet::ParquetPart;
@@ -35,6 +37,18 @@ pub struct Joint {
 }
 
 impl Part {
+    /// What it knows, for [`crate::Encoder::part_of`].
+    ///
+    /// # Errors
+    /// What the writer of a footer says.
+    pub fn export(&self) -> Result<Image, FormatError> {
+        match &self.kind {
+            Kind::Text => Ok(Image::new()),
+            Kind::Arrow(part) => Ok(part.export()),
+            Kind::Parquet(part) => part.export(),
+        }
+    }
+
     /// Says how parts become one file, each with its length in bytes; all are of one format and schema. Of text only
     /// the first has a header.
     ///

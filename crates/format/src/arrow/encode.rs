@@ -5,7 +5,7 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow_schema::ArrowError;
 use tidemill_plan::{ArrowForm, Codec, Packing};
-use tidemill_record::{Batch, Schema};
+use tidemill_record::{Batch, Image, ImageError, Schema};
 
 use super::part::ArrowPart;
 use crate::FormatError;
@@ -69,9 +69,7 @@ impl ArrowEncoder {
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
-        for rows in self.coalescer.take().map_err(refused)? {
-            self.write(&rows, out)?;
-        }
+        self.flush(out)?;
         let mut writer = self.begun(out)?;
         writer.finish().map_err(refused)?;
         if !self.leaves_out.end {
@@ -80,8 +78,27 @@ impl ArrowEncoder {
         Ok(())
     }
 
+    /// Appends the rows that wait for a record batch to be full.
+    pub(crate) fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), FormatError> {
+        for rows in self.coalescer.take().map_err(refused)? {
+            self.write(&rows, out)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the segment has a head, or a row.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.writer.is_some() || !self.coalescer.is_empty()
+    }
+
     pub(crate) fn held_bytes(&self) -> usize {
         self.coalescer.held_bytes()
+    }
+
+    /// A part that an encoder like this one has written, from its image.
+    pub(crate) fn part_of(&self, image: Image) -> Result<ArrowPart, ImageError> {
+        let schema = self.coalescer.schema();
+        ArrowPart::import(image, (self.form == ArrowForm::File).then(|| schema.clone()))
     }
 
     /// What there is to know of the segment that was finished last.

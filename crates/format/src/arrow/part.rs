@@ -7,6 +7,7 @@ use arrow_ipc::convert::IpcSchemaEncoder;
 use arrow_ipc::{Block, FooterBuilder, MetadataVersion};
 use arrow_schema::SchemaRef;
 use flatbuffers::FlatBufferBuilder;
+use tidemill_record::{Image, ImageError};
 
 use super::trailer::TRAILER_MAGIC;
 use crate::part::{Joint, placed};
@@ -49,6 +50,43 @@ impl ArrowPart {
             let body = message.len() as i64 - i64::from(metadata);
             listed.batches.push(Block::new(start as i64, metadata, body));
         }
+    }
+
+    /// Where its record batches stand. The schema is known to who goes on.
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put("body", [self.body.start, self.body.end]);
+        if let Some(Listed { batches, .. }) = &self.listed {
+            image.put("offsets", batches.iter().map(Block::offset));
+            image.put("heads", batches.iter().map(Block::metaDataLength));
+            image.put("lengths", batches.iter().map(Block::bodyLength));
+        }
+        image
+    }
+
+    /// Of what [`Self::export`] gave; `listed` is the schema of a file.
+    pub(crate) fn import(mut image: Image, listed: Option<SchemaRef>) -> Result<Self, ImageError> {
+        let body: Vec<u64> = image.take_exactly("body", 2)?;
+        let mut part = Self::behind(0, listed);
+        part.body = body[0]..body[1];
+        // So that no sum of them passes what there can be.
+        let is_small = |&number: &i64| (0..1 << 62).contains(&number);
+        if body[0] > body[1] || body[1] >> 62 != 0 {
+            return Err(ImageError::new("body", "is no range of a file"));
+        }
+        if let Some(listed) = &mut part.listed {
+            let offsets: Vec<i64> = image.take("offsets")?;
+            let heads: Vec<i32> = image.take_exactly("heads", offsets.len())?;
+            let lengths: Vec<i64> = image.take_exactly("lengths", offsets.len())?;
+            if !offsets.iter().chain(&lengths).all(is_small) {
+                return Err(ImageError::new("offsets", "is no range of a file"));
+            }
+            let blocks = offsets.into_iter().zip(heads).zip(lengths);
+            let block = |((offset, head), length)| Block::new(offset, head, length);
+            listed.batches = blocks.map(block).collect();
+        }
+        image.end()?;
+        Ok(part)
     }
 
     pub(crate) fn join(parts: Vec<Self>) -> Joint {

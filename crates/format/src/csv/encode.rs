@@ -108,6 +108,16 @@ impl CsvEncoder {
         self.is_header_due = self.options.has_header;
     }
 
+    /// Whether the segment has its header, where there is to be one.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.options.has_header && !self.is_header_due
+    }
+
+    /// Goes on in a segment that has its header.
+    pub(crate) fn go_on(&mut self) {
+        self.is_header_due = false;
+    }
+
     fn write_header(&mut self, out: &mut Vec<u8>) {
         if !std::mem::take(&mut self.is_header_due) {
             return;

@@ -87,6 +87,11 @@ impl ParquetEncoder {
         self.part.take()
     }
 
+    /// Whether the segment has a row.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.writer.is_some() || !self.coalescer.is_empty()
+    }
+
     pub(crate) fn held_bytes(&self) -> usize {
         self.coalescer.held_bytes() + self.writer.as_ref().map_or(0, ArrowWriter::memory_size)
     }

@@ -10,11 +10,16 @@ use std::sync::Arc;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::page_index::PageIndexBuilder;
 use ::parquet::file::metadata::{
-    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData,
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
+    ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
 };
 use ::parquet::file::writer::TrackedWrite;
+use tidemill_record::{Image, ImageError};
 
+use super::chunks::Chunks;
+use super::guard;
 use crate::FormatError;
+use crate::caught::caught;
 use crate::part::{Joint, placed};
 
 /// A part that has been written.
@@ -39,6 +44,46 @@ impl ParquetPart {
             source,
         })?;
         Ok(Joint { kept: places.into_iter().map(|(kept, _)| kept).collect(), tail })
+    }
+
+    /// Its footer, as it stands in the file.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub(crate) fn export(&self) -> Result<Image, FormatError> {
+        let part = Self { body: self.body.clone(), metadata: self.metadata.clone() };
+        let footer = footer(vec![part], &[0], self.body.end).map_err(|source| {
+            FormatError::Parquet { what: "writing Parquet".to_owned(), position: 0, source }
+        })?;
+        let mut image = Image::new();
+        image.put("body", [self.body.start, self.body.end]);
+        image.put("footer", footer);
+        Ok(image)
+    }
+
+    /// Of what [`Self::export`] gave.
+    pub(crate) fn import(mut image: Image) -> Result<Self, ImageError> {
+        let body: Vec<u64> = image.take_exactly("body", 2)?;
+        let footer: Vec<u8> = image.take("footer")?;
+        image.end()?;
+        let wrong = || ImageError::new("footer", "is none of a Parquet file");
+        let (start, end) = (body[0], body[1]);
+        let file_bytes = end.checked_add(footer.len() as u64).filter(|bytes| bytes >> 62 == 0);
+        let file_bytes = file_bytes.filter(|_| start <= end).ok_or_else(wrong)?;
+        let (metadata, length) =
+            footer.split_at_checked(footer.len().wrapping_sub(8)).ok_or_else(wrong)?;
+        let length = length[..4].try_into().map(u32::from_le_bytes).map_err(|_| wrong())?;
+        let first =
+            usize::try_from(length).ok().and_then(|length| metadata.len().checked_sub(length));
+        guard::check(&metadata[first.ok_or_else(wrong)?..]).map_err(|_| wrong())?;
+        let chunks = Chunks::new(vec![(end, footer.into())], file_bytes);
+        // All that was written is to be written again.
+        let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
+        let reader = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .with_metadata_options(Some(options));
+        let metadata = caught(|| reader.parse_and_finish(&chunks)).ok_or_else(wrong)?;
+        Ok(Self { body: start..end, metadata: metadata.map_err(|_| wrong())? })
     }
 }
 

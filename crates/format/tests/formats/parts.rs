@@ -17,15 +17,20 @@ use crate::columnar::{decode_parquet, footer};
 use crate::decoding::{Decoded, decode, gathered};
 use crate::round_trip::{all_types, all_values};
 
-/// One file of parts, each with the rows of these batches.
-fn joined(formats: [&Format; 2], schema: &Schema, parts: &[&[Batch]]) -> Vec<u8> {
+/// One file of parts, each with the rows of these batches; what is known of a part may have been kept elsewhere meanwhile.
+fn joined(formats: [&Format; 2], schema: &Schema, parts: &[&[Batch]], is_kept: bool) -> Vec<u8> {
     let mut written = Vec::new();
     for (number, batches) in parts.iter().enumerate() {
         let mut encoder = Encoder::new(formats[number.min(1)], schema).unwrap();
         let mut bytes = Vec::new();
         batches.iter().for_each(|batch| encoder.encode(batch, &mut bytes).unwrap());
         encoder.finish(&mut bytes).unwrap();
-        written.push((encoder.take_part(), bytes));
+        let mut part = encoder.take_part();
+        if is_kept {
+            let encoder = Encoder::new(formats[number.min(1)], schema).unwrap();
+            part = encoder.part_of(part.export().unwrap()).unwrap();
+        }
+        written.push((part, bytes));
     }
     let (parts, bytes): (Vec<_>, Vec<_>) =
         written.into_iter().map(|(part, bytes)| ((part, bytes.len() as u64), bytes)).unzip();
@@ -50,16 +55,24 @@ fn parts() -> Vec<Vec<Batch>> {
 
 fn check(formats: [&Format; 2], schema: &Schema, parts: &[Vec<Batch>]) -> (Vec<u8>, Decoded) {
     let parts: Vec<&[Batch]> = parts.iter().map(Vec::as_slice).collect();
-    let bytes = joined(formats, schema, &parts);
+    let bytes = joined(formats, schema, &parts, false);
     let expected = gathered(schema, &parts.concat(), Vec::new());
-    let decoded = match formats[0] {
-        Format::Parquet => decode_parquet(&bytes, &footer(&bytes), schema, 8192).unwrap(),
-        format => decode(format, schema, &bytes).unwrap(),
+    let decoded = |bytes: &[u8]| match formats[0] {
+        Format::Parquet => decode_parquet(bytes, &footer(bytes), schema, 8192).unwrap(),
+        format => decode(format, schema, bytes).unwrap(),
     };
+    let kept = joined(formats, schema, &parts, true);
+    if *formats[0] == Format::Parquet {
+        // Statistics that the format has twice, for old readers, are there once then.
+        assert_eq!(decoded(&kept).columns, expected.columns);
+    } else {
+        assert!(kept == bytes);
+    }
+    let decoded = decoded(&bytes);
     assert_eq!(decoded.columns, expected.columns);
     assert_eq!(decoded.bad, []);
     // One part is the file that it is.
-    let alone = joined(formats, schema, &parts[..1]);
+    let alone = joined(formats, schema, &parts[..1], false);
     let mut encoder = Encoder::new(formats[0], schema).unwrap();
     let mut out = Vec::new();
     parts[0].iter().for_each(|batch| encoder.encode(batch, &mut out).unwrap());
