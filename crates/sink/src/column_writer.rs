@@ -1,6 +1,6 @@
 //! Sinks that take columns, so that nothing is encoded.
 
-use tidemill_record::Batch;
+use tidemill_record::{Batch, Image, ImageError};
 
 use crate::{Discard, SinkError};
 
@@ -22,6 +22,20 @@ pub trait ColumnWriter {
     /// An order-independent checksum of all rows, where one is kept; those of all partitions add up,
     /// modulo 2^64, to that of the job.
     fn checksum(&self) -> Option<u64>;
+
+    /// Where it is, so that [`Self::resume`] of another may go on from there: rows that were taken after it are given again
+    /// then. `None` where that cannot be, so that no job with state can write to it.
+    fn cut(&self) -> Option<Image> {
+        None
+    }
+
+    /// Goes on from where another was; nothing has been written to this one.
+    ///
+    /// # Errors
+    /// What does not fit.
+    fn resume(&mut self, image: Image) -> Result<(), ImageError> {
+        image.end()
+    }
 }
 
 impl ColumnWriter for Discard {
@@ -36,5 +50,17 @@ impl ColumnWriter for Discard {
 
     fn checksum(&self) -> Option<u64> {
         self.has_checksum.then(|| Discard::checksum(self))
+    }
+
+    fn cut(&self) -> Option<Image> {
+        let mut image = Image::new();
+        image.put_option("checksum", ColumnWriter::checksum(self));
+        Some(image)
+    }
+
+    fn resume(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let checksum = image.take_option("checksum")?;
+        image.end()?;
+        self.go_on_from(checksum)
     }
 }

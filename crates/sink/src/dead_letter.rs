@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use tidemill_record::BadRecord;
+use tidemill_record::{BadRecord, Image};
 use tidemill_rt::Backend;
 
+use crate::cut::take_count;
 use crate::text::{push_base64, push_json_string};
-use crate::{FileWriter, Finished, OutputDirectory, SinkError};
+use crate::{FileWriter, Finished, OutputDirectory, SinkError, WriterCut};
+
+/// Of the names of files of dead letters.
+const EXTENSION: &str = "jsonl";
 
 /// One line of a dead letter file.
 ///
@@ -107,7 +111,7 @@ impl DeadLetterWriter {
             empty @ None => {
                 let directory = Arc::clone(&self.directory);
                 let (backend, number) = (self.backend, self.file_number);
-                let made = FileWriter::create(backend, directory, number, "jsonl", None).await?;
+                let made = FileWriter::create(backend, directory, number, EXTENSION, None).await?;
                 empty.insert(made)
             }
         };
@@ -132,6 +136,62 @@ impl DeadLetterWriter {
         self.writer.as_mut()?.take_finished()
     }
 
+    /// As [`FileWriter::cut`]; `None` as long as there was no bad record.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn cut(&mut self) -> Result<Option<WriterCut>, SinkError> {
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        let mut cut = writer.cut().await?;
+        cut.image = self.image(cut.image);
+        Ok(Some(cut))
+    }
+
+    fn image(&self, of_files: Image) -> Image {
+        let mut image = Image::new();
+        image.put_one("letters", self.letter_count);
+        image.put_image("files", of_files);
+        image
+    }
+
+    /// Goes on where a cut was; of one that has written nothing.
+    ///
+    /// # Errors
+    /// As [`FileWriter::resume`].
+    pub fn resume(&mut self, mut image: Image) -> Result<(), SinkError> {
+        let wrong = |source| SinkError::Image { path: self.directory.path().to_owned(), source };
+        self.letter_count = take_count(&mut image, "letters").map_err(wrong)?;
+        let of_files = image.take_image("files").map_err(wrong)?;
+        image.end().map_err(wrong)?;
+        let (directory, number) = (Arc::clone(&self.directory), self.file_number);
+        let writer =
+            FileWriter::resume(self.backend, directory, number, EXTENSION, None, of_files)?;
+        self.writer = Some(writer);
+        Ok(())
+    }
+
+    /// As [`FileWriter::take_again`].
+    pub fn take_again(&mut self) -> Option<Finished> {
+        self.writer.as_mut()?.take_again()
+    }
+
+    /// As [`FileWriter::end`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn end(&mut self) -> Result<Finished, SinkError> {
+        match &mut self.writer {
+            Some(writer) => writer.end().await,
+            None => Ok(Finished::default()),
+        }
+    }
+
+    /// As [`FileWriter::end_image`].
+    pub fn end_image(&mut self) -> Option<Image> {
+        let of_files = self.writer.as_mut()?.end_image()?;
+        Some(self.image(of_files))
+    }
+
     /// Bad records set aside so far.
     #[must_use]
     pub fn letter_count(&self) -> u64 {
@@ -142,10 +202,7 @@ impl DeadLetterWriter {
     ///
     /// # Errors
     /// As [`FileWriter::finish`].
-    pub async fn finish(self) -> Result<Finished, SinkError> {
-        match self.writer {
-            Some(writer) => writer.finish().await,
-            None => Ok(Finished::default()),
-        }
+    pub async fn finish(mut self) -> Result<Finished, SinkError> {
+        self.end().await
     }
 }

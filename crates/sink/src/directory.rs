@@ -12,18 +12,14 @@ use tidemill_plan::OnExisting;
 use tidemill_rt::FileIdentity;
 
 use crate::intent::roll_forward;
+use crate::job::Job;
 use crate::names::{
-    OPEN_SUFFIX, SegmentName, is_folder_name, parse, parse_open_part, part_numbers, segment_name,
+    DEAD_LETTER_PREFIX, OPEN_SUFFIX, RESULT_PREFIX, SegmentName, is_folder_name, parse,
+    parse_open_part, part_numbers, segment_name,
 };
 use crate::place::{Lock, Place, parent, with_suffix};
 use crate::publish::publish;
 use crate::{Finished, Published, SinkError};
-
-/// What names of result files begin with.
-const RESULT_PREFIX: &str = "part-";
-
-/// What names of dead letter files begin with.
-const DEAD_LETTER_PREFIX: &str = "dead-";
 
 /// Segments of a directory that wait to be flushed by whoever publishes them, at most; more are flushed where
 /// they are written, which holds up those who write faster than the device.
@@ -47,6 +43,8 @@ pub struct OutputDirectory {
     first_segment: u64,
     /// Files that an earlier job left open, in order of name.
     left_open: Vec<PathBuf>,
+    /// Whose it is, of a job with state.
+    job: Option<Job>,
     // Changes as segments are published.
     state: Mutex<State>,
     /// One for each segment that waits to be flushed, and one more.
@@ -148,7 +146,7 @@ impl OutputDirectory {
         Self::new(place, "", found.highest, found.left_open, state, lock)
     }
 
-    fn new(
+    pub(crate) fn new(
         place: Place,
         prefix: &str,
         highest: Option<u64>,
@@ -171,6 +169,7 @@ impl OutputDirectory {
             is_live: false,
             first_segment: highest.map_or(0, |highest| highest + 1),
             left_open,
+            job: None,
             state: Mutex::new(state),
             unsynced: Arc::new(()),
             made: Mutex::default(),
@@ -198,6 +197,17 @@ impl OutputDirectory {
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.is_durable
+    }
+
+    /// Whether a job with state writes here: what it has written stays when it ends, and it goes on with that.
+    #[must_use]
+    pub fn has_state(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Whether files stay that are not published when this process ends.
+    pub(crate) fn keeps_files(&self) -> bool {
+        self.is_live || self.has_state()
     }
 
     /// Whether segments are published one by one.
@@ -299,6 +309,14 @@ impl OutputDirectory {
         Ok(())
     }
 
+    pub(crate) fn job(&self) -> Option<&Job> {
+        self.job.as_ref()
+    }
+
+    pub(crate) fn set_job(&mut self, job: Job) {
+        self.job = Some(job);
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
@@ -325,6 +343,9 @@ impl OutputDirectory {
 
 impl Drop for OutputDirectory {
     fn drop(&mut self) {
+        if self.has_state() {
+            return;
+        }
         let made = self.made.get_mut().unwrap_or_else(PoisonError::into_inner);
         for folder in made.iter().rev() {
             // One that is not empty stays.
@@ -334,18 +355,18 @@ impl Drop for OutputDirectory {
 }
 
 /// Files in a directory that have names of ours.
-struct Found {
+pub(crate) struct Found {
     /// Regular files that are visible, in order of name.
     results: Vec<PathBuf>,
     /// Regular files that end in `.open`, in order of name.
-    left_open: Vec<PathBuf>,
+    pub(crate) left_open: Vec<PathBuf>,
     /// The highest segment number, whatever has it.
     highest: Option<u64>,
 }
 
 impl Found {
     /// Files of the directory and, of results, those in its folders by value.
-    fn list_all(path: &Path, prefix: &str) -> Result<Self, SinkError> {
+    pub(crate) fn list_all(path: &Path, prefix: &str) -> Result<Self, SinkError> {
         let mut found = Self::list(path, |name| parse(prefix, name))?;
         if prefix != RESULT_PREFIX {
             return Ok(found);
@@ -364,7 +385,10 @@ impl Found {
         Ok(found)
     }
 
-    fn list(path: &Path, parse: impl Fn(&str) -> Option<SegmentName>) -> Result<Self, SinkError> {
+    pub(crate) fn list(
+        path: &Path,
+        parse: impl Fn(&str) -> Option<SegmentName>,
+    ) -> Result<Self, SinkError> {
         let fail = |error| SinkError::of(path, "list", error);
         let mut found = Self { results: Vec::new(), left_open: Vec::new(), highest: None };
         for entry in fs::read_dir(path).map_err(fail)? {
@@ -403,7 +427,7 @@ fn folders(path: &Path) -> Result<Vec<PathBuf>, SinkError> {
     Ok(folders)
 }
 
-fn take_lock(place: &Place) -> Result<Lock, SinkError> {
+pub(crate) fn take_lock(place: &Place) -> Result<Lock, SinkError> {
     place.lock()?.ok_or_else(|| SinkError::Locked { path: place.path().to_owned() })
 }
 

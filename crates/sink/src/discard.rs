@@ -7,7 +7,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
-use tidemill_record::Batch;
+use tidemill_record::{Batch, ImageError};
 
 /// Hashes rows and forgets them; the pipeline counts them.
 #[derive(Debug)]
@@ -46,6 +46,18 @@ impl Discard {
         for &hash in &self.hashes {
             self.checksum = self.checksum.wrapping_add(mix(hash));
         }
+    }
+
+    /// Takes over the checksum of rows before.
+    pub(crate) fn go_on_from(&mut self, checksum: Option<u64>) -> Result<(), ImageError> {
+        if checksum.is_some() != self.has_checksum {
+            return Err(ImageError::new(
+                "checksum",
+                "is there, or not, against what the sink says",
+            ));
+        }
+        self.checksum = checksum.unwrap_or(0);
+        Ok(())
     }
 
     /// The checksum of all rows so far, 0 where none is kept; those of several pipelines add up, modulo 2^64.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use tidemill_record::ImageError;
+
 /// An error of a sink.
 #[derive(Debug)]
 pub enum SinkError {
@@ -41,6 +43,77 @@ pub enum SinkError {
         directory: PathBuf,
         /// The file that says what.
         intent: PathBuf,
+    },
+    /// A checkpoint goes on in a file that is not there.
+    SegmentMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is shorter than a checkpoint says.
+    SegmentShort {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        byte_count: u64,
+        /// Those that the checkpoint says.
+        expected: u64,
+    },
+    /// The bytes of a file are not those that a checkpoint says.
+    SegmentChanged {
+        /// The file.
+        path: PathBuf,
+        /// How many of them are meant.
+        byte_count: u64,
+    },
+    /// More has been published than the state knows of: it is an old copy.
+    StateBehind {
+        /// What has been published, or the directory of that.
+        path: PathBuf,
+    },
+    /// There is state of a job, and its output is not there.
+    StateWithoutOutput {
+        /// The output.
+        path: PathBuf,
+    },
+    /// There is output of a job with state, and the state is not there.
+    OutputWithoutState {
+        /// The output.
+        path: PathBuf,
+        /// The file that says so.
+        marker: PathBuf,
+    },
+    /// The output is that of another job than the state.
+    OtherJob {
+        /// The output.
+        path: PathBuf,
+        /// The file that says so.
+        marker: PathBuf,
+    },
+    /// The file that says whose an output is cannot be read.
+    Marker {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The file system cannot make names durable.
+    Unflushable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What a checkpoint says of an output cannot be.
+    Image {
+        /// The output.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ImageError,
+    },
+    /// A sink that no checkpoint can be made of.
+    Stateless {
+        /// The sink.
+        sink: String,
     },
     /// Something that is no regular file has the name of the one file.
     NotAFile {
@@ -159,6 +232,72 @@ impl fmt::Display for SinkError {
                 directory.display(),
                 intent.display()
             ),
+            Self::SegmentMissing { path } => write!(
+                f,
+                "{} is not there, and the state of the job goes on in it; put it back, or start over with --fresh",
+                path.display()
+            ),
+            Self::SegmentShort { path, byte_count, expected } => write!(
+                f,
+                "{} has {byte_count} bytes, and the state of the job goes on behind {expected} of it; put the file \
+                 back as it was, or start over with --fresh",
+                path.display()
+            ),
+            Self::SegmentChanged { path, byte_count } => write!(
+                f,
+                "the first {byte_count} bytes of {} are not those that the job wrote, so it cannot go on behind them; \
+                 put the file back as it was, or start over with --fresh",
+                path.display()
+            ),
+            Self::StateBehind { path } => write!(
+                f,
+                "{} has been published since the state of the job was written, which is an old copy; put the newest \
+                 state back, or start over with --fresh and another path",
+                path.display()
+            ),
+            Self::StateWithoutOutput { path } => write!(
+                f,
+                "the job has state, and its output {} is not there, or does not say that it is the job's; mount it, or \
+                 put it back with its hidden files, or start over with --fresh",
+                path.display()
+            ),
+            Self::OutputWithoutState { path, marker } => write!(
+                f,
+                "{} is the output of a job whose state is not in 'state.dir'; put that state back; if it is gone, choose \
+                 another path, say 'on.existing' = 'replace', or remove {} to keep what is there beside what is to come",
+                path.display(),
+                marker.display()
+            ),
+            Self::OtherJob { path, marker } => write!(
+                f,
+                "{} is the output of another job than the one in 'state.dir', says {}; put back what belongs together, or \
+                 start over with --fresh and another path",
+                path.display(),
+                marker.display()
+            ),
+            Self::Marker { path, reason } => write!(
+                f,
+                "{} says which job's output stands beside it, but {reason}; put it back as it was, or remove it and \
+                 start over with --fresh",
+                path.display()
+            ),
+            Self::Unflushable { path, source } => write!(
+                f,
+                "the file system of {} cannot make the names of files durable{}, which a job with 'state.dir' needs; \
+                 choose a path on another one",
+                path.display(),
+                errno(source)
+            ),
+            Self::Image { path, .. } => write!(
+                f,
+                "what the state of the job says of {} cannot be; start over with --fresh",
+                path.display()
+            ),
+            Self::Stateless { sink } => write!(
+                f,
+                "sink {sink} takes rows that cannot be taken back, so a job with 'state.dir' cannot write to it; write \
+                 to files, to standard output or to discard, or leave 'state.dir' out"
+            ),
             Self::Registered { sink, message } => {
                 write!(f, "the registered sink {sink} refused a batch: {message}")
             }
@@ -212,7 +351,9 @@ impl std::error::Error for SinkError {
             | Self::Device { source, .. }
             | Self::Denied { source, .. }
             | Self::Io { source, .. } => Some(source),
+            Self::Unflushable { source, .. } => Some(source),
             Self::Unsettled { source } => Some(source),
+            Self::Image { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use tidemill_plan::Packing;
 use tidemill_rt::{Backend, File};
 
+use crate::cut::{Ledger, Named};
 use crate::finished::open_name;
 use crate::packer::Packer;
+use crate::sum::Sum;
 use crate::{Finished, OutputDirectory, SinkError};
+
+mod cut;
 
 /// Bytes collected before they are written: one call to the kernel each.
 pub const WRITE_BYTES: usize = 256 * 1024;
@@ -22,7 +26,7 @@ const WRITEBACK_BYTES: u64 = 16 << 20;
 /// The first segment is made at once, so that a directory that cannot be written stops the job before
 /// it has read anything, and so that a partition without results is visible as an empty file. Later
 /// ones are made when there is something to write. Dropping an unfinished writer removes its files, but for those of
-/// a [live](OutputDirectory::live) directory.
+/// a [live](OutputDirectory::live) directory, and those of a job with [state](OutputDirectory::has_state).
 #[derive(Debug)]
 pub struct FileWriter {
     // Fixed at construction.
@@ -45,6 +49,22 @@ pub struct FileWriter {
     packed: Vec<u8>,
     /// Not yet written; shorter than [`WRITE_BYTES`] between calls.
     pending: Vec<u8>,
+    /// Of a job with state.
+    kept: Option<Box<Kept>>,
+}
+
+/// What a writer of a job with state has to know.
+#[derive(Debug, Default)]
+struct Kept {
+    ledger: Ledger,
+    /// Of all bytes of the open segment.
+    sum: Option<Sum>,
+    /// Something of that has been written since the last cut.
+    is_changed: bool,
+    /// The file has been made since then.
+    is_new: bool,
+    /// Segments that an earlier process was given, and may not have published.
+    again: Option<Finished>,
 }
 
 #[derive(Debug)]
@@ -73,11 +93,25 @@ impl FileWriter {
         extension: &str,
         rolling_bytes: Option<u64>,
     ) -> Result<Self, SinkError> {
-        let mut writer = Self {
+        let mut writer = Self::closed(backend, directory, partition, extension, rolling_bytes);
+        writer.open_segment().await?;
+        Ok(writer)
+    }
+
+    /// One without an open segment.
+    fn closed(
+        backend: Backend,
+        directory: Arc<OutputDirectory>,
+        partition: u32,
+        extension: &str,
+        rolling_bytes: Option<u64>,
+    ) -> Self {
+        Self {
             backend,
             next_segment: directory.first_segment(),
-            finished: Finished::new(directory.is_live()),
+            finished: Finished::new(directory.keeps_files()),
             finished_bytes: 0,
+            kept: directory.has_state().then(Box::default),
             directory,
             partition,
             extension: extension.to_owned(),
@@ -86,9 +120,7 @@ impl FileWriter {
             packer: None,
             packed: Vec::new(),
             pending: Vec::with_capacity(WRITE_BYTES),
-        };
-        writer.open_segment().await?;
-        Ok(writer)
+        }
     }
 
     /// The same, which compresses what is written from now on: each segment is a member or frame of its own.
@@ -158,29 +190,50 @@ impl FileWriter {
     /// # Errors
     /// As [`Self::write`], and what fsync said.
     pub async fn roll(&mut self) -> Result<(), SinkError> {
-        if let (Some(packer), Some(_)) = (&mut self.packer, &self.open) {
-            let outcome = packer.finish(&mut self.packed);
-            self.write_packed(outcome).await?;
-        }
+        self.roll_leaving(true).await
+    }
+
+    /// The same; whether its flush may be left to somebody else.
+    async fn roll_leaving(&mut self, may_leave: bool) -> Result<(), SinkError> {
+        self.end_member().await?;
         self.write_pending().await?;
-        // One file is flushed when its parts have been joined.
-        let is_part = self.directory.is_one_file();
-        let must_sync = self.directory.is_durable() && !is_part && !self.leave_unsynced();
+        // One file is flushed when its parts have been joined; of a job with state its checkpoint speaks of each.
+        let is_part = self.directory.is_one_file() && self.kept.is_none();
+        let must_sync =
+            self.directory.is_durable() && !is_part && !(may_leave && self.leave_unsynced());
         let Some(open) = &self.open else { return Ok(()) };
         if must_sync {
             open.file.fsync().await.map_err(|error| SinkError::of(&open.path, "sync", error))?;
         }
         let Open { file, segment, path, byte_count, .. } = self.open.take().expect("it is open");
+        if let Some(kept) = &mut self.kept {
+            let sum = kept.sum.take().expect("there is one of an open segment").value();
+            let name = self.directory.name_of(&segment);
+            kept.ledger.closed.push(Named { name, byte_count, sum });
+        }
         // From here on it belongs to the segments that are whole.
         self.finished.add(segment, byte_count);
         self.finished_bytes += byte_count;
         file.close().await.map_err(|error| SinkError::of(&path, "close", error))
     }
 
+    /// Ends what is compressed of the open segment, which has a member at least.
+    async fn end_member(&mut self) -> Result<(), SinkError> {
+        let (Some(packer), Some(open)) = (&mut self.packer, &self.open) else { return Ok(()) };
+        // At a cut a member has ended before.
+        if !packer.has_begun() && (open.byte_count > 0 || !self.pending.is_empty()) {
+            return Ok(());
+        }
+        let outcome = packer.finish(&mut self.packed);
+        self.write_packed(outcome).await
+    }
+
     /// The segments that have become whole since this was last asked, to be published while the job runs; only
     /// of a [live](OutputDirectory::live) directory, whose files nobody can make again.
     pub fn take_finished(&mut self) -> Option<Finished> {
-        let is_kept_back = !self.directory.is_live() || self.directory.is_one_file();
+        // Those of a job with state wait for its checkpoint.
+        let is_kept_back =
+            !self.directory.is_live() || self.directory.is_one_file() || self.kept.is_some();
         if is_kept_back || self.finished.segment_count() == 0 {
             return None;
         }
@@ -190,7 +243,7 @@ impl FileWriter {
     /// Writes what is pending, and these bytes behind it, of a job that has failed, into a file that is going to
     /// be left open; as far as the disk lets us.
     pub fn salvage(&mut self, bytes: &[u8]) {
-        if !self.directory.is_live() {
+        if !self.directory.is_live() || self.kept.is_some() {
             return;
         }
         match &mut self.packer {
@@ -211,7 +264,7 @@ impl FileWriter {
     /// Leaves the flush of the current segment to whoever publishes it, if that is another thread and does not
     /// have too many to do.
     fn leave_unsynced(&mut self) -> bool {
-        let Some(open) = self.open.as_ref().filter(|_| self.directory.is_live()) else {
+        let Some(open) = self.open.as_ref().filter(|_| self.directory.keeps_files()) else {
             return false;
         };
         match (self.directory.unsynced(), open.file.share()) {
@@ -229,9 +282,7 @@ impl FileWriter {
     /// # Errors
     /// As [`Self::roll`].
     pub async fn finish(mut self) -> Result<Finished, SinkError> {
-        self.roll().await?;
-        let nothing = Finished::new(self.directory.is_live());
-        Ok(std::mem::replace(&mut self.finished, nothing))
+        self.end().await
     }
 
     /// Bytes that are held to compress what is written, about.
@@ -250,11 +301,15 @@ impl FileWriter {
     async fn open_segment(&mut self) -> Result<(), SinkError> {
         let segment = self.directory.segment(self.partition, self.next_segment, &self.extension);
         let path = open_name(&segment);
+        self.directory.begin_segment(&segment)?;
         let file = File::create(self.backend, &path).await;
         let file = file.map_err(|error| SinkError::of(&path, "create", error))?;
         self.next_segment += 1;
         // From here on it is removed when this writer is dropped.
         self.open = Some(Open { file, segment, path, byte_count: 0, writeback_end: 0 });
+        if let Some(kept) = &mut self.kept {
+            (kept.sum, kept.is_changed, kept.is_new) = (Some(Sum::new()), true, true);
+        }
         Ok(())
     }
 
@@ -274,6 +329,10 @@ impl FileWriter {
         let written = open.file.write_all_at(bytes, open.byte_count);
         written.map_err(|error| SinkError::of(&open.path, "write", error))?;
         open.byte_count += u64::try_from(bytes.len()).expect("a usize fits u64");
+        if let Some(Kept { sum: Some(sum), is_changed, .. }) = self.kept.as_deref_mut() {
+            sum.add(bytes);
+            *is_changed = true;
+        }
         let unwritten = open.byte_count - open.writeback_end;
         if unwritten >= WRITEBACK_BYTES && self.directory.is_durable() {
             open.file.start_writeback(open.writeback_end, unwritten);
@@ -287,6 +346,10 @@ impl Drop for FileWriter {
     fn drop(&mut self) {
         self.salvage(&[]);
         let Some(open) = self.open.take() else { return };
+        if self.kept.is_some() {
+            // It is for whoever goes on.
+            return;
+        }
         let is_empty = open.file.byte_count().is_ok_and(|byte_count| byte_count == 0);
         if is_empty || !self.directory.is_live() {
             // Nothing can be done about it here, and the next job leaves it alone.

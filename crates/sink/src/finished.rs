@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::SinkError;
+use crate::cut::CutFiles;
+use crate::intent::remove;
 use crate::names::OPEN_SUFFIX;
 
 /// Segments of one partition, whole under names that nobody reads yet. Dropping it removes them, but for those
@@ -19,6 +22,21 @@ pub struct Finished {
     unsynced: Vec<Unsynced>,
     /// They stay when this is dropped.
     is_kept: bool,
+    /// What a job with state has to know of its being published.
+    given: Vec<Given>,
+    /// Parts whose bytes are in the file that is published; they go then.
+    copied: Vec<PathBuf>,
+}
+
+/// Of a job with state: whose segments these are.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// The number of the writer in their names.
+    pub(crate) writer: u32,
+    /// How many segments of this writer have been given, these included.
+    pub(crate) count: u64,
+    /// They have been published: the next checkpoint need not name them.
+    pub(crate) is_published: Arc<AtomicBool>,
 }
 
 /// An open file to flush.
@@ -33,7 +51,9 @@ struct Unsynced {
 impl Finished {
     /// None so far.
     pub(crate) fn new(is_kept: bool) -> Self {
-        Self { segments: Vec::new(), byte_count: 0, unsynced: Vec::new(), is_kept }
+        let mut none = Self::default();
+        none.is_kept = is_kept;
+        none
     }
 
     /// Bytes in all segments.
@@ -66,6 +86,44 @@ impl Finished {
     /// Remembers that a file is to be flushed by whoever publishes. `count` is counted meanwhile.
     pub(crate) fn add_unsynced(&mut self, file: fs::File, path: PathBuf, count: Arc<()>) {
         self.unsynced.push(Unsynced { file, path, _count: count });
+    }
+
+    pub(crate) fn add_given(&mut self, given: Given) {
+        self.given.push(given);
+    }
+
+    /// Which writers' they are, of a job with state, and how many each has given.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.given.iter().map(|given| (given.writer, given.count))
+    }
+
+    /// Adds those of another.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.segments.append(&mut other.segments);
+        self.byte_count += other.byte_count;
+        self.unsynced.append(&mut other.unsynced);
+        self.given.append(&mut other.given);
+        self.copied.append(&mut other.copied);
+    }
+
+    /// Remembers a part that goes once these are published.
+    pub(crate) fn add_copied(&mut self, part: PathBuf) {
+        self.copied.push(part);
+    }
+
+    /// They have been published, durably.
+    pub(crate) fn note_published(&mut self) -> Result<(), SinkError> {
+        for given in &self.given {
+            given.is_published.store(true, Ordering::Release);
+        }
+        self.copied.drain(..).try_for_each(|part| remove(&part))
+    }
+
+    /// Gives the files that are to be flushed to somebody else.
+    pub(crate) fn take_unsynced(&mut self, files: &mut CutFiles) {
+        for Unsynced { file, path, .. } in self.unsynced.drain(..) {
+            files.add(path, Some(file));
+        }
     }
 
     /// Flushes what was left to be flushed. Blocks for as long as the device takes.

@@ -4,16 +4,21 @@
 //! files are open at once: the one that was written longest ago is closed, and opened again for its next block. Which are
 //! open changes no byte of a file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::Packing;
 
+use crate::cut::{Ledger, Named};
 use crate::finished::open_name;
 use crate::packer::{BLOCK_BYTES, Packer};
+use crate::sum::Sum;
 use crate::{Finished, OutputDirectory, SinkError};
+
+mod cut;
 
 /// Files that are open at once.
 const OPEN_MAX: usize = 64;
@@ -40,6 +45,18 @@ pub struct FolderWriter {
     write_count: u64,
     finished: Finished,
     byte_count: u64,
+    /// Of a job with state.
+    kept: Option<Box<Kept>>,
+}
+
+/// What a writer of a job with state has to know.
+#[derive(Debug, Default)]
+struct Kept {
+    ledger: Ledger,
+    /// Folders in which files or folders have been made since the last cut, below the directory.
+    changed: BTreeSet<PathBuf>,
+    /// Segments that an earlier process was given, and may not have published.
+    again: Option<Finished>,
 }
 
 #[derive(Debug)]
@@ -59,6 +76,10 @@ struct Segment {
     file: Option<fs::File>,
     byte_count: u64,
     last_write: u64,
+    /// Of all its bytes, of a job with state.
+    sum: Option<Box<Sum>>,
+    /// Something of it has been written since the last cut.
+    is_changed: bool,
 }
 
 impl FolderWriter {
@@ -72,7 +93,8 @@ impl FolderWriter {
         packing: Option<Packing>,
     ) -> Self {
         Self {
-            finished: Finished::new(directory.is_live()),
+            finished: Finished::new(directory.keeps_files()),
+            kept: directory.has_state().then(Box::default),
             directory,
             partition,
             extension,
@@ -113,8 +135,15 @@ impl FolderWriter {
             let name = (self.partition, at.next_segment, self.extension.as_str());
             let path = self.directory.segment_in(&at.path, name);
             at.next_segment += 1;
-            let (is_made, file, byte_count, last_write) = (false, None, 0, 0);
-            at.segment = Some(Segment { path, is_made, file, byte_count, last_write });
+            at.segment = Some(Segment {
+                path,
+                is_made: false,
+                file: None,
+                byte_count: 0,
+                last_write: 0,
+                sum: self.kept.is_some().then(|| Box::new(Sum::new())),
+                is_changed: false,
+            });
         }
         at.waiting.extend_from_slice(bytes);
         self.waiting_bytes += bytes.len();
@@ -159,6 +188,11 @@ impl FolderWriter {
         }
         self.open.retain(|&open| open != folder);
         let segment = self.folders[folder].segment.take().expect("it was there");
+        if let (Some(kept), Some(sum)) = (&mut self.kept, &segment.sum) {
+            let name = self.directory.name_of(&segment.path);
+            let (byte_count, sum) = (segment.byte_count, sum.value());
+            kept.ledger.closed.push(Named { name, byte_count, sum });
+        }
         self.finished.add(segment.path, segment.byte_count);
         Ok(())
     }
@@ -173,7 +207,9 @@ impl FolderWriter {
 
     /// As [`crate::FileWriter::take_finished`].
     pub fn take_finished(&mut self) -> Option<Finished> {
-        if !self.directory.is_live() || self.finished.segment_count() == 0 {
+        // Those of a job with state wait for its checkpoint.
+        let is_kept_back = !self.directory.is_live() || self.kept.is_some();
+        if is_kept_back || self.finished.segment_count() == 0 {
             return None;
         }
         Some(std::mem::replace(&mut self.finished, Finished::new(true)))
@@ -184,9 +220,7 @@ impl FolderWriter {
     /// # Errors
     /// As [`Self::roll`].
     pub fn finish(mut self) -> Result<Finished, SinkError> {
-        self.roll_all()?;
-        let nothing = Finished::new(self.directory.is_live());
-        Ok(std::mem::replace(&mut self.finished, nothing))
+        self.end()
     }
 
     /// Bytes written, in all segments of all folders, and those that wait.
@@ -237,6 +271,10 @@ impl FolderWriter {
         written.map_err(|error| self.failed(folder, "write", error))?;
         let segment = self.folders[folder].segment.as_mut().expect("it has been begun");
         segment.last_write = now;
+        if let Some(sum) = &mut segment.sum {
+            sum.add(bytes);
+            segment.is_changed = true;
+        }
         let count = u64::try_from(bytes.len()).expect("a usize fits u64");
         segment.byte_count += count;
         self.byte_count += count;
@@ -249,13 +287,17 @@ impl FolderWriter {
         if !is_open && self.open.len() == OPEN_MAX {
             self.close_oldest();
         }
-        let Self { directory, folders, open, .. } = self;
+        let Self { directory, folders, open, kept, .. } = self;
         let at = &mut folders[folder];
         let segment = at.segment.as_mut().expect("it has been begun");
         let path = open_name(&segment.path);
         if !is_open {
             if !segment.is_made {
                 directory.make_folder(&at.path)?;
+                directory.begin_segment(&segment.path)?;
+                if let Some(kept) = kept {
+                    kept.changed.extend(at.path.ancestors().map(Path::to_owned));
+                }
             }
             let mut options = fs::OpenOptions::new();
             options.write(true).create_new(!segment.is_made).custom_flags(libc::O_NOFOLLOW);
@@ -286,6 +328,10 @@ impl FolderWriter {
 
 impl Drop for FolderWriter {
     fn drop(&mut self) {
+        if self.kept.is_some() {
+            // Files are for whoever goes on.
+            return;
+        }
         let is_live = self.directory.is_live();
         for folder in 0..self.folders.len() {
             if is_live {

@@ -382,7 +382,7 @@ fn path(text: &str) -> Option<PathBuf> {
 }
 
 /// FNV-1a of 64 bits (Fowler, Noll and Vo).
-fn fnv(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

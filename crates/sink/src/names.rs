@@ -4,6 +4,12 @@
 //! Only names that are exactly so are ours: what else lies in the directory is neither counted nor touched,
 //! however it begins.
 
+/// What names of result files begin with.
+pub(crate) const RESULT_PREFIX: &str = "part-";
+
+/// What names of dead letter files begin with.
+pub(crate) const DEAD_LETTER_PREFIX: &str = "dead-";
+
 /// Ending of a segment while it is written.
 pub(crate) const OPEN_SUFFIX: &str = ".open";
 

@@ -30,6 +30,8 @@ pub(crate) struct Packer {
     stream: Stream,
     /// Not yet compressed; shorter than [`BLOCK_BYTES`] between calls.
     block: Vec<u8>,
+    /// The member at hand has a byte.
+    has_begun: bool,
 }
 
 enum Stream {
@@ -68,11 +70,17 @@ impl Packer {
             }
             Codec::Snappy | Codec::Lz4 => unreachable!("the binder refuses it for text"),
         };
-        Some(Self { stream, block: Vec::with_capacity(BLOCK_BYTES) })
+        Some(Self { stream, block: Vec::with_capacity(BLOCK_BYTES), has_begun: false })
+    }
+
+    /// Whether the member at hand has a byte.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Adds bytes to the member at hand, and appends what is ready of it.
     pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.has_begun |= !bytes.is_empty();
         while !bytes.is_empty() {
             let count = bytes.len().min(BLOCK_BYTES - self.block.len());
             self.block.extend_from_slice(&bytes[..count]);
@@ -89,6 +97,7 @@ impl Packer {
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.stream.compress(&self.block, true, out)?;
         self.block.clear();
+        self.has_begun = false;
         Ok(())
     }
 

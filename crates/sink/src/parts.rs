@@ -2,7 +2,8 @@
 //!
 //! The first part becomes the file; the others are copied behind it, by the kernel where it can, and go as they have
 //! been copied. A single writer's file is not copied. Parts of bounded input are copied beside each other, a few at a
-//! time; so the disk holds at most the file and as many of its largest parts.
+//! time; so the disk holds at most the file and as many of its largest parts. Those of a job with state stay until the file is
+//! published, so that a process that ends meanwhile does all of it again; the disk holds everything twice then.
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -39,10 +40,16 @@ impl OutputDirectory {
         let (mut whole, kept) = parts.next().expect("a file has a part");
         assert!(kept.start == 0, "the head of the first part is that of the file");
         let path = open_name(whole.segment());
+        let stays = self.has_state();
+        if stays && fs::symlink_metadata(&path).is_err() {
+            // The whole has been published by a process that ended before the parts had gone.
+            parts.for_each(|(part, _)| whole.add_copied(open_name(part.segment())));
+            return Ok(whole);
+        }
         let path = path.as_path();
         let failed = |operation| move |error| SinkError::of(path, operation, error);
         let mut file = fs::File::options().write(true).open(path).map_err(failed("open"))?;
-        if kept.end < whole.byte_count {
+        if kept.end < whole.byte_count || stays {
             file.set_len(kept.end).map_err(failed("cut"))?;
         }
         whole.byte_count = kept.end;
@@ -50,7 +57,14 @@ impl OutputDirectory {
         for (part, kept) in parts {
             let (from, at) = (open_name(part.segment()), whole.byte_count);
             whole.byte_count += kept.end - kept.start;
-            copies.push(Copied { part, from, kept, at });
+            if stays {
+                // So that all can be done again, from the start.
+                if fs::symlink_metadata(&from).is_err() {
+                    return Err(SinkError::SegmentMissing { path: from });
+                }
+                whole.add_copied(from.clone());
+            }
+            copies.push(Copied { part, from, kept, at, stays });
         }
         // Input without end loses no bytes: each part goes only after those before it are in the file.
         let workers = if self.is_live() { NonZeroUsize::MIN } else { workers };
@@ -73,6 +87,8 @@ struct Copied {
     kept: Range<u64>,
     /// Where in the file.
     at: u64,
+    /// It is not removed.
+    stays: bool,
 }
 
 /// Copies parts to their places, and removes each that is there; the first failure counts.
@@ -103,6 +119,9 @@ impl Copied {
         let mut file = fs::File::options().write(true).open(path).map_err(failed("open"))?;
         append(&mut file, self.at, &self.from, &self.kept).map_err(failed("write"))?;
         self.part.release();
+        if self.stays {
+            return Ok(());
+        }
         fs::remove_file(&self.from).map_err(|error| SinkError::of(&self.from, "remove", error))
     }
 }

@@ -12,12 +12,16 @@ use std::path::{Path, PathBuf};
 
 use crate::SinkError;
 use crate::finished::open_name;
+use crate::names::DEAD_LETTER_PREFIX;
 
 /// What names of files end in that say what is about to be published.
 pub(crate) const INTENT: &str = ".tidemill-publish";
 
 /// What is behind that while it is being written; then it says nothing.
 pub(crate) const UNFINISHED: &str = ".tmp";
+
+/// What names of files end in that say which job with state writes there.
+const MARKER: &str = ".tidemill-job";
 
 /// What the name of a file's lock ends in.
 const LOCK: &str = ".tidemill-lock";
@@ -67,6 +71,15 @@ impl Place {
     /// The same while it is being written.
     pub(crate) fn unfinished_intent(&self) -> PathBuf {
         self.hidden(&format!("{INTENT}{UNFINISHED}"))
+    }
+
+    /// The file that says which job with state writes files of this prefix there: dead letters may lie beside
+    /// another job's results.
+    pub(crate) fn marker(&self, prefix: &str) -> PathBuf {
+        match prefix {
+            DEAD_LETTER_PREFIX => self.hidden(&format!("{MARKER}-dead")),
+            _ => self.hidden(MARKER),
+        }
     }
 
     /// A hidden file that belongs to the place.

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidemill_rt::{FileIdentity, rename_to_free};
 
 use crate::directory::State;
+use crate::finished::open_name;
 use crate::intent::{INTENT_BYTES_MAX, Intent, Section, remove, remove_if_empty, sync};
 use crate::place::Place;
 use crate::{Finished, OutputDirectory, SinkError};
@@ -116,9 +117,13 @@ fn publish_wave(
     let (mut parts, mut all) = (Vec::new(), Vec::new());
     for (directory, mut finished) in wave {
         finished.iter_mut().try_for_each(Finished::sync)?;
+        directory.note_given(finished.iter().flat_map(Finished::given))?;
         published.byte_count += finished.iter().map(Finished::byte_count).sum::<u64>();
         let segments = finished.iter().flat_map(|finished| finished.segments.iter().cloned());
-        let segments: Vec<PathBuf> = segments.collect();
+        let mut segments: Vec<PathBuf> = segments.collect();
+        if directory.has_state() {
+            segments = still_open(segments)?;
+        }
         let section = match directory.absolute() {
             Place::Directory(_) => section_of_directory(directory, &segments),
             Place::File(_) => section_of_file(directory, &segments)?,
@@ -148,7 +153,33 @@ fn publish_wave(
             }
         }
     }
-    outcome.map(|()| published).map_err(|failure| failure.error)
+    outcome.map_err(|failure| failure.error)?;
+    for (directory, finished, _) in &mut all {
+        directory.note_replaced()?;
+        finished.iter_mut().try_for_each(Finished::note_published)?;
+    }
+    Ok(published)
+}
+
+/// Those that have not been published yet by a process that ended meanwhile. Who is neither open nor published was taken
+/// by whom it was for.
+fn still_open(mut segments: Vec<PathBuf>) -> Result<Vec<PathBuf>, SinkError> {
+    let mut failed = None;
+    segments.retain(|segment| {
+        let open = open_name(segment);
+        if fs::symlink_metadata(&open).is_err() {
+            return false;
+        }
+        if fs::symlink_metadata(segment).is_err() {
+            return true;
+        }
+        // Where a rename is a link and a removal, both are there in between; else this says that the name is taken.
+        if let Err(error) = rename_to_free(&open, segment) {
+            failed.get_or_insert_with(|| SinkError::of(segment, "publish", error));
+        }
+        false
+    });
+    failed.map_or(Ok(segments), Err)
 }
 
 /// Segments become visible, and what is left of earlier ones goes.

@@ -196,6 +196,25 @@ impl StdoutOrder {
         self.write_out(bytes)
     }
 
+    /// Writes what has been spooled of a partition, if it is its turn; whether nothing is left.
+    fn settle(&self, partition: u32) -> Result<bool, SinkError> {
+        let mut state = self.lock();
+        state.check(partition)?;
+        if self.is_interleaved {
+            return Ok(true);
+        }
+        if state.head != partition {
+            return Ok(state.spools.get(&partition).is_none_or(|spool| spool.bytes.is_empty()));
+        }
+        let earlier = state.take_spool(partition);
+        drop(state);
+        if !earlier.is_empty() {
+            self.write_out(&earlier)?;
+            self.changed.notify_all();
+        }
+        Ok(true)
+    }
+
     fn finish(&self, partition: u32) -> Result<(), SinkError> {
         if self.is_interleaved {
             return self.lock().check(partition);
@@ -279,6 +298,15 @@ impl StdoutWriter {
     /// Blocks the core while the reader is slow, or the spools are full.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
         if bytes.is_empty() { Ok(()) } else { self.order.write(self.partition, bytes) }
+    }
+
+    /// Whether all that was given to it is written out, after a try to write what is not: pieces of later partitions
+    /// wait in memory for those before.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn is_written(&mut self) -> Result<bool, SinkError> {
+        self.order.settle(self.partition)
     }
 
     /// Says that this partition ends early, and that this is no failure: where pieces are written as they

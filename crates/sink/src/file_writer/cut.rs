@@ -1,0 +1,171 @@
+//! Cuts of a [`FileWriter`] of a job with state, and its going on from one.
+
+use std::sync::Arc;
+
+use tidemill_record::{Image, ImageError};
+use tidemill_rt::{Backend, File};
+
+use super::{FileWriter, Open};
+use crate::cut::{CutFiles, Named, Waiting, WriterCut, not_ours, take_count};
+use crate::finished::open_name;
+use crate::{Finished, OutputDirectory, SinkError};
+
+/// A number below this is one of a segment: there is always a next one.
+const NUMBER_END: u64 = 1_000_000_000_000_000_000;
+
+impl FileWriter {
+    /// Writes everything down, and says where that ends: of what is compressed a member ends here. Segments that have been
+    /// closed since the last cut are given to be published where the directory is [live](OutputDirectory::live);
+    /// others wait for the end.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; what fcntl said where no descriptor is left.
+    ///
+    /// # Panics
+    /// If the directory is of no job with state.
+    ///
+    /// # Cost
+    /// One write of what is pending, no flush.
+    pub async fn cut(&mut self) -> Result<WriterCut, SinkError> {
+        assert!(self.directory.has_state(), "a job without state is not cut");
+        if self.packer.as_ref().is_some_and(crate::packer::Packer::has_begun) {
+            self.end_member().await?;
+        }
+        self.write_pending().await?;
+        let mut files = CutFiles::default();
+        self.finished.take_unsynced(&mut files);
+        let is_durable = self.directory.is_durable();
+        let kept = self.kept.as_mut().expect("it is of a job with state");
+        if let Some(open) = self.open.as_ref().filter(|_| is_durable && kept.is_changed) {
+            let shared = open.file.share();
+            let shared = shared.map_err(|error| SinkError::of(&open.path, "share", error))?;
+            files.add(open.path.clone(), Some(shared));
+        }
+        if kept.is_new && is_durable {
+            files.add_directory(self.directory.place().directory().to_owned());
+        }
+        (kept.is_changed, kept.is_new) = (false, false);
+        let is_published_now = self.directory.is_live() && !self.directory.is_one_file();
+        let finished =
+            (is_published_now && self.finished.segment_count() > 0).then(|| self.hand_over());
+        Ok(WriterCut { image: self.image(), files, finished })
+    }
+
+    /// Gives the segments that have been closed, to be published once a checkpoint names them.
+    fn hand_over(&mut self) -> Finished {
+        let kept = self.kept.as_mut().expect("it is of a job with state");
+        let given = kept.ledger.hand_over(self.partition);
+        let mut finished = std::mem::replace(&mut self.finished, Finished::new(true));
+        finished.add_given(given);
+        finished
+    }
+
+    /// Where it is, everything being written.
+    fn image(&mut self) -> Image {
+        debug_assert!(self.pending.is_empty(), "it has been written");
+        let kept = self.kept.as_mut().expect("it is of a job with state");
+        let open = self.open.as_ref().zip(kept.sum.as_ref()).map(|(open, sum)| Named {
+            name: self.directory.name_of(&open.segment),
+            byte_count: open.byte_count,
+            sum: sum.value(),
+        });
+        let mut image = Image::new();
+        Named::put_all(&mut image, "open", open.iter());
+        image.put_one("next_segment", self.next_segment);
+        image.put_one("finished_bytes", self.finished_bytes);
+        kept.ledger.put(&mut image);
+        image
+    }
+
+    /// Closes the last segment and gives all that nobody has been given: to be published. Where the directory is of a job with
+    /// state they are durable then, whatever becomes of this writer.
+    ///
+    /// # Errors
+    /// As [`Self::roll`].
+    pub async fn end(&mut self) -> Result<Finished, SinkError> {
+        if self.kept.is_none() {
+            self.roll().await?;
+            let nothing = Finished::new(self.directory.is_live());
+            return Ok(std::mem::replace(&mut self.finished, nothing));
+        }
+        self.roll_leaving(false).await?;
+        let mut finished = match self.take_again() {
+            Some(again) if self.finished.segment_count() == 0 => again,
+            again => {
+                let mut finished = self.hand_over();
+                again.into_iter().for_each(|again| finished.absorb(again));
+                finished
+            }
+        };
+        let mut files = CutFiles::default();
+        finished.take_unsynced(&mut files);
+        if self.directory.is_durable() {
+            files.add_directory(self.directory.place().directory().to_owned());
+        }
+        files.sync()?;
+        Ok(finished)
+    }
+
+    /// Where it is after [`Self::end`]; `None` where the directory is of no job with state.
+    pub fn end_image(&mut self) -> Option<Image> {
+        debug_assert!(self.open.is_none(), "it has ended");
+        self.kept.is_some().then(|| self.image())
+    }
+
+    /// Segments that an earlier process was given, and may not have published: to be published again, once.
+    pub fn take_again(&mut self) -> Option<Finished> {
+        self.kept.as_mut()?.again.take()
+    }
+
+    /// Goes on where a cut was: opens the file that was open, and cuts off what was written behind it.
+    ///
+    /// # Errors
+    /// [`SinkError::SegmentMissing`], [`SinkError::SegmentShort`] and [`SinkError::SegmentChanged`] where a file is
+    /// not what the image says; [`SinkError::StateBehind`] where more has been published; [`SinkError::Image`];
+    /// what the system said otherwise.
+    ///
+    /// # Cost
+    /// Blocks. Every segment that has not been published is read.
+    pub fn resume(
+        backend: Backend,
+        directory: Arc<OutputDirectory>,
+        partition: u32,
+        extension: &str,
+        rolling_bytes: Option<u64>,
+        mut image: Image,
+    ) -> Result<Self, SinkError> {
+        let path = directory.path().to_owned();
+        let wrong = |source| SinkError::Image { path: path.clone(), source };
+        let mut writer = Self::closed(backend, directory, partition, extension, rolling_bytes);
+        let directory = &writer.directory;
+        let waiting = Waiting::take(&mut image, directory, (partition, extension))?;
+        let open = Named::take_all(&mut image, "open").map_err(wrong)?;
+        writer.next_segment = image.take_one("next_segment").map_err(wrong)?;
+        writer.finished_bytes = take_count(&mut image, "finished_bytes").map_err(wrong)?;
+        image.end().map_err(wrong)?;
+        let next = writer.next_segment;
+        let is_number =
+            (directory.first_segment().max(waiting.number_end)..NUMBER_END).contains(&next);
+        if !is_number || open.len() > 1 {
+            return Err(wrong(ImageError::new("next_segment", "does not follow the others")));
+        }
+        let kept = writer.kept.as_mut().expect("the caller has a directory of a job with state");
+        kept.ledger = waiting.ledger;
+        kept.again = (waiting.handed.segment_count() > 0).then_some(waiting.handed);
+        writer.finished = waiting.closed;
+        for named in open {
+            let found = directory.segment_named(partition, extension, &named.name);
+            let (number, segment) = found.ok_or_else(|| wrong(not_ours("open")))?;
+            if number + 1 != next {
+                return Err(wrong(ImageError::new("open", "is not the last segment")));
+            }
+            let (file, sum) = named.reopen(&segment)?;
+            directory.note_opened(&segment);
+            kept.sum = Some(sum);
+            let file = File::from_std(backend, file);
+            let (path, byte_count) = (open_name(&segment), named.byte_count);
+            writer.open = Some(Open { file, segment, path, byte_count, writeback_end: byte_count });
+        }
+        Ok(writer)
+    }
+}

@@ -1,0 +1,332 @@
+//! Outputs of a job with state: they stay the job's when its process ends, and it goes on in them.
+//!
+//! Nothing is removed there by opening or by dropping. Numbers of segments come from the checkpoint, never from a listing;
+//! what no checkpoint names goes when all who write there have said what theirs does ([`OutputDirectory::remove_unknown`]).
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tidemill_plan::OnExisting;
+use tidemill_rt::{FileIdentity, sync_directory};
+
+use crate::directory::{Found, State, take_lock};
+use crate::finished::open_name;
+use crate::intent::{remove, roll_forward, sync};
+use crate::marker::{Earlier, Marker};
+use crate::names::{
+    DEAD_LETTER_PREFIX, RESULT_PREFIX, SegmentName, is_result, parse, parse_open_part,
+    parse_part_numbers, part_numbers, segment_name,
+};
+use crate::place::{Place, parent};
+use crate::{OutputDirectory, SinkError};
+
+/// What a job writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// Results, in a directory of segments.
+    Directory(&'a Path),
+    /// Results, in one file.
+    File(&'a Path),
+    /// Dead letters, in a directory of segments.
+    DeadLetters(&'a Path),
+}
+
+impl Target<'_> {
+    fn place(self) -> Place {
+        match self {
+            Self::Directory(path) | Self::DeadLetters(path) => Place::Directory(path.to_owned()),
+            Self::File(path) => Place::File(path.to_owned()),
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Directory(_) => RESULT_PREFIX,
+            Self::File(_) => "",
+            Self::DeadLetters(_) => DEAD_LETTER_PREFIX,
+        }
+    }
+}
+
+/// The job with state that writes to an output.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// It goes on with what an earlier process has written.
+    is_resumed: bool,
+    /// As it is on the disk.
+    marker: Mutex<Marker>,
+    /// Segments that this process has begun or gone on with, until what is unknown has gone.
+    opened: Mutex<Option<HashSet<PathBuf>>>,
+}
+
+impl Job {
+    fn new(marker: Marker, is_resumed: bool) -> Self {
+        let opened = Mutex::new(is_resumed.then(HashSet::new));
+        Self { is_resumed, marker: Mutex::new(marker), opened }
+    }
+
+    /// It is whole between any two statements that could panic, so poison means nothing.
+    fn marker(&self) -> MutexGuard<'_, Marker> {
+        self.marker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutputDirectory {
+    /// Opens an output for a job with state that begins, as `on.existing` says, and writes down that it is the job's.
+    /// `job` is its name among all jobs: letters and digits. An output that says already that it is this job's, which
+    /// was killed before its first checkpoint, is opened as [`Self::open_resumed`] does.
+    ///
+    /// `replaced` is the job whose state has been given up, if there was one: its output may be written to.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Self::open_file`]; [`SinkError::OutputWithoutState`] where another job with state has
+    /// written, unless that is `replaced` or its results are; [`SinkError::Unflushable`]; [`SinkError::Marker`].
+    pub fn open_fresh(
+        target: Target<'_>,
+        on_existing: OnExisting,
+        job: &str,
+        replaced: Option<&str>,
+    ) -> Result<Self, SinkError> {
+        debug_assert!(job.bytes().all(|byte| byte.is_ascii_alphanumeric()), "it is one word");
+        let (place, prefix) = (target.place(), target.prefix());
+        let known = Marker::read(&place, prefix)?;
+        match &known {
+            Some(known) if known.job == job => return Self::open_resumed(target, job),
+            Some(known) if on_existing != OnExisting::Replace && Some(&*known.job) != replaced => {
+                return Err(SinkError::OutputWithoutState {
+                    path: place.path().to_owned(),
+                    marker: place.marker(prefix),
+                });
+            }
+            _ => {}
+        }
+        let mut directory = match target {
+            Target::Directory(path) => Self::open(path, on_existing)?,
+            Target::File(path) => Self::open_file(path, on_existing)?,
+            Target::DeadLetters(path) => Self::open_dead_letters(path)?,
+        };
+        if Marker::read(&place, prefix)? != known {
+            // Whoever wrote it had the lock at this moment.
+            return Err(SinkError::Locked { path: place.path().to_owned() });
+        }
+        let marker = {
+            let state = directory.state();
+            for made_in in &state.made_in {
+                flush(made_in)?;
+            }
+            let names = state.earlier.iter().map(|path| directory.name_of(path));
+            Marker {
+                job: job.to_owned(),
+                first_segment: directory.first_segment(),
+                earlier: names.collect(),
+                earlier_file: state.earlier_file.as_ref().map(Earlier::of),
+                given: std::collections::BTreeMap::new(),
+            }
+        };
+        flush(place.directory())?;
+        marker.write(&place, prefix, true)?;
+        sync(place.directory())?;
+        directory.set_job(Job::new(marker, false));
+        Ok(directory)
+    }
+
+    /// Opens an output for a job with state that goes on, and completes what it was about to publish there when it
+    /// ended. Nothing that is there is refused or removed.
+    ///
+    /// # Errors
+    /// [`SinkError::StateWithoutOutput`], [`SinkError::OtherJob`], [`SinkError::Locked`],
+    /// [`SinkError::Unflushable`], [`SinkError::Marker`], [`SinkError::Intent`]; what the system said otherwise.
+    pub fn open_resumed(target: Target<'_>, job: &str) -> Result<Self, SinkError> {
+        let (place, prefix) = (target.place(), target.prefix());
+        let lost = || SinkError::StateWithoutOutput { path: place.path().to_owned() };
+        if !place.directory().is_dir() {
+            return Err(lost());
+        }
+        let lock = take_lock(&place)?;
+        let marker = Marker::read(&place, prefix)?.ok_or_else(lost)?;
+        if marker.job != job {
+            let marker = place.marker(prefix);
+            return Err(SinkError::OtherJob { path: place.path().to_owned(), marker });
+        }
+        flush(place.directory())?;
+        roll_forward(&place)?;
+        let earlier = marker.earlier.iter().map(|name| place.directory().join(name)).collect();
+        let there = fs::symlink_metadata(place.path()).ok().map(|there| FileIdentity::of(&there));
+        // What has its place meanwhile is the job's own, or somebody else's.
+        let earlier_file = there.filter(|there| marker.earlier_file == Some(Earlier::of(there)));
+        let state = State { earlier, earlier_file, made_in: Vec::new() };
+        let highest = marker.first_segment.checked_sub(1);
+        let mut directory = Self::new(place, prefix, highest, Vec::new(), state, lock)?;
+        directory.set_job(Job::new(marker, true));
+        Ok(directory)
+    }
+
+    /// Removes files that the job was writing and that no checkpoint names: call it when all that have one have been
+    /// restored. `named` are the names in the checkpoints of those that are not open yet, as [`crate::named_in`] gives them.
+    /// Gives the files that it has removed, in order of name. Only names of this job's segments are removed.
+    ///
+    /// # Errors
+    /// What listing, removing or flushing said.
+    pub fn remove_unknown(&self, named: &[String]) -> Result<Vec<PathBuf>, SinkError> {
+        let Some(job) = self.job().filter(|job| job.is_resumed) else { return Ok(Vec::new()) };
+        let first = self.first_segment();
+        let (mut unknown, own) = match self.place() {
+            Place::Directory(path) => {
+                let number = |path: &Path| Some(parse(self.prefix(), file_name(path)?)?.segment);
+                let found = Found::list_all(path, self.prefix())?.left_open;
+                (found, Box::new(number) as Box<dyn Fn(&Path) -> Option<u64>>)
+            }
+            Place::File(path) => {
+                let name = file_name(path).unwrap_or_default().to_owned();
+                let found = Found::list(parent(path), |other| {
+                    let segment = parse_open_part(&name, other)?;
+                    Some(SegmentName { segment, is_open: true })
+                })?;
+                let number = move |path: &Path| parse_open_part(&name, file_name(path)?);
+                (found.left_open, Box::new(number) as Box<dyn Fn(&Path) -> Option<u64>>)
+            }
+        };
+        let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = opened.take().unwrap_or_default();
+        drop(opened);
+        known.extend(named.iter().map(|name| self.place().names(name).0));
+        unknown.retain(|path| {
+            own(path).is_some_and(|number| number >= first) && !known.contains(path)
+        });
+        let mut changed = BTreeSet::new();
+        for path in &unknown {
+            remove(path)?;
+            changed.insert(parent(path));
+        }
+        if self.is_durable() {
+            changed.into_iter().try_for_each(sync)?;
+        }
+        Ok(unknown)
+    }
+
+    /// Forgets the job, which has ended for good: what is there is a result like any other.
+    ///
+    /// # Errors
+    /// What removing or flushing said.
+    pub fn end_job(&self) -> Result<(), SinkError> {
+        if self.job().is_some() {
+            remove(&self.place().marker(self.prefix()))?;
+            if self.is_durable() {
+                sync(self.place().directory())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a segment that is begun. Where an earlier process has begun it, too, and no checkpoint knows of that, the
+    /// earlier file goes.
+    pub(crate) fn begin_segment(&self, segment: &Path) -> Result<(), SinkError> {
+        let Some(job) = self.job().filter(|job| job.is_resumed) else { return Ok(()) };
+        if !self.is_one_file() && fs::symlink_metadata(segment).is_ok() {
+            return Err(SinkError::StateBehind { path: segment.to_owned() });
+        }
+        let path = open_name(segment);
+        let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_unknown = opened.as_mut().is_some_and(|opened| opened.insert(path.clone()));
+        if is_unknown { remove(&path) } else { Ok(()) }
+    }
+
+    /// Notes a segment that is gone on with: it stays when what is unknown goes.
+    pub(crate) fn note_opened(&self, segment: &Path) {
+        let Some(job) = self.job() else { return };
+        let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = &mut *opened {
+            opened.insert(open_name(segment));
+        }
+    }
+
+    /// Refuses state that is older than what has been published since: of this writer that many segments have been given.
+    pub(crate) fn check_given(&self, writer: u32, count: u64) -> Result<(), SinkError> {
+        let given = self.job().and_then(|job| job.marker().given.get(&writer).copied());
+        if given.is_some_and(|given| given > count) {
+            return Err(SinkError::StateBehind { path: self.path().to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Writes down how many segments of writers have been given, before they are published.
+    pub(crate) fn note_given(
+        &self,
+        given: impl Iterator<Item = (u32, u64)>,
+    ) -> Result<(), SinkError> {
+        let Some(job) = self.job() else { return Ok(()) };
+        let mut marker = job.marker();
+        let mut is_new = false;
+        for (writer, count) in given {
+            let known = marker.given.entry(writer).or_default();
+            is_new |= count > *known;
+            *known = count.max(*known);
+        }
+        if is_new { marker.write(self.place(), self.prefix(), self.is_durable()) } else { Ok(()) }
+    }
+
+    /// Writes down that earlier results have been replaced.
+    pub(crate) fn note_replaced(&self) -> Result<(), SinkError> {
+        let Some(job) = self.job() else { return Ok(()) };
+        let mut marker = job.marker();
+        if marker.earlier.is_empty() && marker.earlier_file.is_none() {
+            return Ok(());
+        }
+        (marker.earlier, marker.earlier_file) = (Vec::new(), None);
+        marker.write(self.place(), self.prefix(), self.is_durable())
+    }
+
+    /// The name of a segment as checkpoints have it: below the directory, or the numbers of a file's part.
+    pub(crate) fn name_of(&self, segment: &Path) -> String {
+        let name = match self.place() {
+            Place::Directory(root) => segment.strip_prefix(root).ok().and_then(Path::to_str),
+            Place::File(_) => file_name(segment)
+                .and_then(|name| name.rsplit_once('.'))
+                .map(|(_, numbers)| numbers),
+        };
+        name.expect("a segment has a name of ours").to_owned()
+    }
+
+    /// The number and final name of a writer's segment, from its name in a checkpoint; `None` of any other name.
+    pub(crate) fn segment_named(
+        &self,
+        partition: u32,
+        extension: &str,
+        name: &str,
+    ) -> Option<(u64, PathBuf)> {
+        let (number, own) = match self.place() {
+            Place::Directory(_) => {
+                let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
+                let number =
+                    parse(self.prefix(), last).filter(|_| is_result(self.prefix(), name))?;
+                let own = segment_name(self.prefix(), partition, number.segment, extension);
+                (number.segment, own == last)
+            }
+            Place::File(_) => {
+                let number = parse_part_numbers(name)?;
+                (number, part_numbers(partition, number) == name)
+            }
+        };
+        own.then(|| match self.place() {
+            Place::Directory(root) => (number, root.join(name)),
+            Place::File(_) => (number, self.segment(partition, number, extension)),
+        })
+    }
+}
+
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str())
+}
+
+/// Makes the names of a directory durable, for the first time: there are file systems that cannot.
+fn flush(directory: &Path) -> Result<(), SinkError> {
+    sync_directory(directory).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            SinkError::of(directory, "sync", source)
+        }
+        _ => SinkError::Unflushable { path: directory.to_owned(), source },
+    })
+}
