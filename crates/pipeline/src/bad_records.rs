@@ -1,12 +1,14 @@
 //! What becomes of bad records.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tidemill_plan::{BadRecords, LateRecords};
-use tidemill_record::{BadRecord, Offset, PartitionId};
+use tidemill_record::{BadRecord, Image, ImageError, Offset, PartitionId};
 use tidemill_sink::{DeadLetterWriter, OutputDirectory};
 
+use crate::output::{OutputCut, wrong};
 use crate::segment_clock::SegmentClock;
 use crate::{BadRecordSpec, Delivery, PipelineError, PipelineSpec};
 
@@ -19,10 +21,14 @@ pub(crate) struct BadRecordPolicy {
     dead_letters: Option<(Arc<OutputDirectory>, DeadLetterWriter)>,
     clock: SegmentClock,
     bad_count: u64,
+    /// Of a job with state, where the dead letters are once they have been completed.
+    ended: Option<Image>,
 }
 
 impl BadRecordPolicy {
-    pub(crate) fn new(spec: &PipelineSpec) -> Self {
+    /// Applies what the spec says. With an image that [`Self::cut`] has given it goes on from there; the directory is then one
+    /// that was opened for that.
+    pub(crate) fn new(spec: &PipelineSpec, resume: Option<Image>) -> Result<Self, PipelineError> {
         let BadRecordSpec { policy, late_records, dead_letters, rolling_interval } =
             &spec.bad_records;
         let dead_letters = dead_letters.as_ref().map(|(directory, file_number)| {
@@ -35,7 +41,7 @@ impl BadRecordPolicy {
             );
             (Arc::clone(directory), writer)
         });
-        Self {
+        let mut new = Self {
             policy: *policy,
             late_records: *late_records,
             source: spec.source.clone(),
@@ -46,7 +52,64 @@ impl BadRecordPolicy {
             ),
             dead_letters,
             bad_count: 0,
+            ended: None,
+        };
+        if let Some(image) = resume {
+            new.import(image)?;
         }
+        Ok(new)
+    }
+
+    /// As [`crate::output::Output::cut`]; it can always be.
+    ///
+    /// # Errors
+    /// As [`Self::set_aside`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "the cut of a pipeline calls it"))]
+    pub(crate) async fn cut(&mut self) -> Result<OutputCut, PipelineError> {
+        let mut image = Image::new();
+        image.put_one("bad", self.bad_count);
+        image.put_option("closes_in_ms", self.clock.export());
+        match (&mut self.dead_letters, &self.ended) {
+            (Some((directory, writer)), _) => {
+                if let Some(cut) = writer.cut().await? {
+                    return Ok(OutputCut::with(image, cut, directory));
+                }
+            }
+            (None, Some(ended)) => image.put_image("writer", ended.clone()),
+            (None, None) => {}
+        }
+        Ok(OutputCut::of(image))
+    }
+
+    fn import(&mut self, mut image: Image) -> Result<(), PipelineError> {
+        let path = self.dead_letters.as_ref().map(|(directory, _)| directory.path().to_owned());
+        let path = path.unwrap_or_else(|| PathBuf::from(&self.source));
+        let fail = |source| wrong(&path, source);
+        self.bad_count = image.take_one("bad").map_err(fail)?;
+        self.clock.import(image.take_option("closes_in_ms").map_err(fail)?);
+        let letters = image.has("writer").then(|| image.take_image("writer"));
+        let letters = letters.transpose().map_err(fail)?;
+        image.end().map_err(fail)?;
+        if self.bad_count >> 62 != 0 {
+            return Err(fail(ImageError::new("bad", "is more than there can be")));
+        }
+        match (letters, &mut self.dead_letters) {
+            (None, _) => Ok(()),
+            (Some(image), Some((_, writer))) => Ok(writer.resume(image)?),
+            (Some(_), None) => Err(fail(ImageError::new(
+                "writer",
+                "has dead letters, and now they have no place to go; set 'bad.records' or 'late.records' to \
+                 'dead_letter' again",
+            ))),
+        }
+    }
+
+    /// As [`crate::output::Output::take_again`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "the cut of a pipeline calls it"))]
+    pub(crate) fn take_again(&mut self) -> Option<Delivery> {
+        let (directory, writer) = self.dead_letters.as_mut()?;
+        let finished = directory.is_live().then(|| writer.take_again()).flatten()?;
+        Some(Delivery { directory: Arc::clone(directory), finished, part: None })
     }
 
     /// Whether a bad record stops the job.
@@ -119,8 +182,9 @@ impl BadRecordPolicy {
     /// Completes the dead letters; the files to publish, if there are any.
     pub(crate) async fn finish(&mut self) -> Result<Option<Delivery>, PipelineError> {
         match self.dead_letters.take() {
-            Some((directory, writer)) => {
-                let finished = writer.finish().await?;
+            Some((directory, mut writer)) => {
+                let finished = writer.end().await?;
+                self.ended = writer.end_image();
                 Ok(Some(Delivery { directory, finished, part: None }))
             }
             None => Ok(None),
@@ -131,3 +195,6 @@ impl BadRecordPolicy {
         self.bad_count
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ impl Delivery {
 }
 
 /// Makes one of the parts of a file.
-fn join(
+pub(crate) fn join(
     directory: &OutputDirectory,
     files: Vec<(Finished, Option<Part>)>,
     workers: NonZeroUsize,

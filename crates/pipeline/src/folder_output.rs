@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidemill_format::{Encoder, Folders};
-use tidemill_plan::{CsvOptions, FileSink, Format};
-use tidemill_record::{Batch, Schema};
+use tidemill_plan::{CsvOptions, FileSink, Format, Packing};
+use tidemill_record::{Batch, Image, Schema};
 use tidemill_sink::{FolderWriter, OutputDirectory};
 
 use crate::held::count;
 use crate::output::ROLL_ROWS;
 use crate::segment_clock::SegmentClock;
 use crate::{Delivery, PipelineError};
+
+mod cut;
 
 /// Files of Arrow or Parquet that are being encoded at once. What they hold is in the budget.
 const ENCODERS_MAX: usize = 1024;
@@ -39,6 +41,8 @@ pub(crate) struct FolderOutput {
     /// The folder of each row of the batch at hand, and its rows by folder.
     assigned: Vec<u32>,
     order: Vec<u32>,
+    /// Of a job with state, once the output has been finished.
+    ended: Option<Image>,
 }
 
 /// What makes bytes of rows.
@@ -64,15 +68,24 @@ impl FolderOutput {
     ) -> Result<Self, PipelineError> {
         let folders = Folders::new(schema, &sink.folder_columns(schema));
         let encoders = Encoders::new(&sink.format, folders.schema())?;
-        let packing = matches!(encoders, Encoders::Text { .. }).then_some(sink.packing);
         let writer = FolderWriter::new(
             Arc::clone(&directory),
             file_number,
             sink.extension(),
             sink.rolling_bytes,
-            packing,
+            encoders.packing(&sink),
         );
-        Ok(Self {
+        Ok(Self::with(sink, directory, folders, encoders, writer))
+    }
+
+    fn with(
+        sink: FileSink,
+        directory: Arc<OutputDirectory>,
+        folders: Folders,
+        encoders: Encoders,
+        writer: FolderWriter,
+    ) -> Self {
+        Self {
             clock: SegmentClock::new(Some(&directory), sink.rolling_interval),
             sink,
             directory,
@@ -84,7 +97,8 @@ impl FolderOutput {
             bytes_out: 0,
             assigned: Vec::new(),
             order: Vec::new(),
-        })
+            ended: None,
+        }
     }
 
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
@@ -213,9 +227,10 @@ impl FolderOutput {
 
     pub(crate) fn finish(&mut self) -> Result<Delivery, PipelineError> {
         self.roll_all()?;
-        let writer = self.writer.take().expect("an output is finished once");
+        let mut writer = self.writer.take().expect("an output is finished once");
         self.bytes_out = writer.byte_count();
-        let finished = writer.finish()?;
+        let finished = writer.end()?;
+        self.ended = writer.end_image().map(|image| self.image(image));
         Ok(Delivery { directory: Arc::clone(&self.directory), finished, part: None })
     }
 
@@ -242,6 +257,11 @@ impl Encoders {
         // Of a segment without rows there is the header.
         Encoder::new(format, schema)?.finish(&mut head)?;
         Ok(Self::Text { encoder: Box::new(Encoder::new(&of_rows, schema)?), head })
+    }
+
+    /// How text is compressed, as a whole.
+    fn packing(&self, sink: &FileSink) -> Option<Packing> {
+        matches!(self, Self::Text { .. }).then_some(sink.packing)
     }
 
     /// Opens what rows from `start` on need, as far as there is room; up to which row.

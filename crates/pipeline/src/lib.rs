@@ -35,6 +35,7 @@ pub use error::PipelineError;
 pub use held::Held;
 pub use latencies::Latencies;
 pub use measures::{Measures, StepMeasure};
+pub use output::OutputCut;
 pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
 pub use processor::KeyAudit;
 pub use spec::{

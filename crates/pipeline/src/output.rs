@@ -3,14 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tidemill_format::Encoder;
-use tidemill_plan::{LimitSpec, Merge};
-use tidemill_record::Batch;
+use tidemill_format::{Encoder, Part};
+use tidemill_plan::{FileSink, LimitSpec, Merge};
+use tidemill_record::{Batch, Image, Schema};
 use tidemill_sink::{ColumnWriter, FileWriter, OutputDirectory, StdoutWriter, WRITE_BYTES};
 
 use crate::folder_output::FolderOutput;
 use crate::segment_clock::SegmentClock;
 use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the cut of a pipeline calls it"))]
+mod cut;
+#[cfg(test)]
+mod tests;
+
+pub use cut::OutputCut;
+pub(crate) use cut::wrong;
 
 /// Rows of a segment after which its length is looked at, again and again.
 pub(crate) const ROLL_ROWS: usize = 256;
@@ -26,8 +34,8 @@ pub(crate) enum Output {
     Folders(Box<FolderOutput>),
     /// Encoded, to standard output.
     Stdout(StdoutOutput),
-    /// As columns.
-    Columns(Box<dyn ColumnWriter>),
+    /// As columns; with the name of the sink.
+    Columns(Box<dyn ColumnWriter>, String),
 }
 
 /// Encodes into a buffer that goes to the files of one partition.
@@ -44,6 +52,15 @@ pub(crate) struct FileOutput {
     writer: Option<FileWriter>,
     bytes: Vec<u8>,
     bytes_out: u64,
+    /// Of a job with state, once the output has been finished.
+    ended: Option<Ended>,
+}
+
+/// An output of a job with state that has been finished, before its files have become visible.
+struct Ended {
+    image: Image,
+    /// It was so before this process began: what is to be delivered has been written.
+    part: Option<Part>,
 }
 
 /// Encodes into a buffer that goes to standard output.
@@ -56,12 +73,21 @@ pub(crate) struct StdoutOutput {
 }
 
 impl Output {
-    pub(crate) async fn open(spec: &mut PipelineSpec) -> Result<Self, PipelineError> {
+    /// Opens what the spec says. With an image that [`Self::cut`] has given it goes on from there; the directory is then one
+    /// that was opened for that.
+    pub(crate) async fn open(
+        spec: &mut PipelineSpec,
+        resume: Option<Image>,
+    ) -> Result<Self, PipelineError> {
         let placeholder = OutputSpec::Seal(Merge::Limited {
             spec: LimitSpec::default(),
             input_types: Vec::new(),
         });
-        Ok(match std::mem::replace(&mut spec.output, placeholder) {
+        let output = std::mem::replace(&mut spec.output, placeholder);
+        if let Some(image) = resume {
+            return Self::resume(spec, output, image);
+        }
+        Ok(match output {
             OutputSpec::Seal(_) => Self::Sealed,
             OutputSpec::File { sink, schema, directory, file_number, .. }
                 if !sink.partition_by.is_empty() =>
@@ -78,20 +104,7 @@ impl Output {
                     sink.rolling_bytes,
                 )
                 .await?;
-                let mut encoder = Encoder::new(&sink.format, &schema)?;
-                let writer =
-                    if encoder.pack(sink.packing) { writer } else { writer.packed(sink.packing) };
-                Self::File(FileOutput {
-                    encoder,
-                    clock: SegmentClock::new(Some(&directory), sink.rolling_interval),
-                    directory,
-                    is_rolling: sink.rolling_bytes.is_some(),
-                    segment_rows: 0,
-                    has_rolled: false,
-                    writer: Some(writer),
-                    bytes: Vec::with_capacity(WRITE_BYTES * 2),
-                    bytes_out: 0,
-                })
+                Self::File(FileOutput::new(&sink, &schema, directory, writer)?)
             }
             OutputSpec::Stdout { format, schema, writer, is_first, is_last } => {
                 writer.begin()?;
@@ -104,7 +117,7 @@ impl Output {
                     bytes_out: 0,
                 })
             }
-            OutputSpec::Columns(writer) => Self::Columns(writer),
+            OutputSpec::Columns(writer) => Self::Columns(writer, spec.query.clone()),
         })
     }
 
@@ -116,7 +129,7 @@ impl Output {
             Self::File(file) => file.write(batch).await?,
             Self::Folders(folders) => folders.write(batch)?,
             Self::Stdout(stdout) => stdout.write(batch)?,
-            Self::Columns(writer) => return Ok(writer.write(batch)?),
+            Self::Columns(writer, _) => return Ok(writer.write(batch)?),
         }
         Ok(row_count)
     }
@@ -131,7 +144,7 @@ impl Output {
                 stdout.finish()?;
                 Ok(None)
             }
-            Self::Columns(writer) => {
+            Self::Columns(writer, _) => {
                 writer.finish()?;
                 Ok(None)
             }
@@ -143,7 +156,7 @@ impl Output {
         match self {
             Self::File(file) => file.clock.closes_at(),
             Self::Folders(folders) => folders.closes_at(),
-            Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
+            Self::Sealed | Self::Stdout(_) | Self::Columns(..) => None,
         }
     }
 
@@ -152,7 +165,7 @@ impl Output {
         match self {
             Self::File(file) => file.roll_if_due(now).await,
             Self::Folders(folders) => folders.roll_if_due(now),
-            Self::Sealed | Self::Stdout(_) | Self::Columns(_) => Ok(()),
+            Self::Sealed | Self::Stdout(_) | Self::Columns(..) => Ok(()),
         }
     }
 
@@ -169,7 +182,7 @@ impl Output {
         match self {
             Self::File(file) => file.take_finished(),
             Self::Folders(folders) => folders.take_finished(),
-            Self::Sealed | Self::Stdout(_) | Self::Columns(_) => None,
+            Self::Sealed | Self::Stdout(_) | Self::Columns(..) => None,
         }
     }
 
@@ -182,7 +195,7 @@ impl Output {
             }
             Self::Folders(folders) => folders.held_bytes(),
             Self::Stdout(stdout) => count(stdout.encoder.held_bytes()),
-            Self::Sealed | Self::Columns(_) => 0,
+            Self::Sealed | Self::Columns(..) => 0,
         }
     }
 
@@ -197,7 +210,7 @@ impl Output {
 
     pub(crate) fn checksum(&self) -> Option<u64> {
         match self {
-            Self::Columns(writer) => writer.checksum(),
+            Self::Columns(writer, _) => writer.checksum(),
             Self::Sealed | Self::File(_) | Self::Folders(_) | Self::Stdout(_) => None,
         }
     }
@@ -207,12 +220,34 @@ impl Output {
             Self::File(file) => file.bytes_out,
             Self::Folders(folders) => folders.bytes_out(),
             Self::Stdout(stdout) => stdout.bytes_out,
-            Self::Sealed | Self::Columns(_) => 0,
+            Self::Sealed | Self::Columns(..) => 0,
         }
     }
 }
 
 impl FileOutput {
+    fn new(
+        sink: &FileSink,
+        schema: &Schema,
+        directory: Arc<OutputDirectory>,
+        writer: FileWriter,
+    ) -> Result<Self, PipelineError> {
+        let mut encoder = Encoder::new(&sink.format, schema)?;
+        let writer = if encoder.pack(sink.packing) { writer } else { writer.packed(sink.packing) };
+        Ok(Self {
+            encoder,
+            clock: SegmentClock::new(Some(&directory), sink.rolling_interval),
+            directory,
+            is_rolling: sink.rolling_bytes.is_some(),
+            segment_rows: 0,
+            has_rolled: false,
+            writer: Some(writer),
+            bytes: Vec::with_capacity(WRITE_BYTES * 2),
+            bytes_out: 0,
+            ended: None,
+        })
+    }
+
     async fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
         if self.is_rolling {
             return self.write_rolling(batch).await;
@@ -283,16 +318,23 @@ impl FileOutput {
     }
 
     async fn finish(&mut self) -> Result<Delivery, PipelineError> {
+        let restored = self.ended.take();
         // An output without rows is one file without rows; behind others there is none.
-        if self.segment_rows > 0 || !self.has_rolled {
+        if restored.is_none() && (self.segment_rows > 0 || !self.has_rolled) {
             self.encoder.finish(&mut self.bytes)?;
             self.flush().await?;
         }
         let mut writer = self.writer.take().expect("an output is finished once");
-        writer.roll().await?;
+        let finished = writer.end().await?;
         self.bytes_out = writer.byte_count();
-        let finished = writer.finish().await?;
-        let part = self.directory.is_one_file().then(|| self.encoder.take_part());
+        let part = match restored {
+            Some(restored) => restored.part,
+            None => self.directory.is_one_file().then(|| self.encoder.take_part()),
+        };
+        if let Some(image) = writer.end_image() {
+            let image = self.ended_image(image, part.as_ref())?;
+            self.ended = Some(Ended { image, part: None });
+        }
         Ok(Delivery { directory: Arc::clone(&self.directory), finished, part })
     }
 }

@@ -213,8 +213,8 @@ impl Pipeline {
             processor.be_piece_of_file(is_first);
         }
         let (input, filter_step_count) = open_input(&mut spec, waiting).await?;
-        let bad_records = BadRecordPolicy::new(&spec);
-        let output = Output::open(&mut spec).await?;
+        let bad_records = BadRecordPolicy::new(&spec, None)?;
+        let output = Output::open(&mut spec, None).await?;
         Ok(Self {
             input,
             processor,
@@ -267,7 +267,7 @@ impl Pipeline {
         self.has_ended = false;
         self.processor.begin_input();
         self.position = Position { partition: spec.partition, offset: Offset(0) };
-        self.bad_records = BadRecordPolicy::new(&spec);
+        self.bad_records = BadRecordPolicy::new(&spec, None)?;
         // Its memory serves the next.
         self.input = Input::nothing();
         (self.input, self.filter_step_count) = open_input(&mut spec, waiting).await?;

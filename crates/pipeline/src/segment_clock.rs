@@ -38,6 +38,21 @@ impl SegmentClock {
         self.closes_at
     }
 
+    /// Milliseconds until the current segment is to be closed; `None` as long as it has no row.
+    pub(crate) fn export(&self) -> Option<u64> {
+        let left = self.closes_at?.saturating_duration_since(Instant::now());
+        Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Goes on with a segment that is to be closed so much later. Time in which nobody ran does not count, and what is waited
+    /// for is never longer than the interval.
+    pub(crate) fn import(&mut self, left_ms: Option<u64>) {
+        if let (Some(interval), Some(left_ms)) = (self.interval, left_ms) {
+            let left = Duration::from_millis(left_ms).min(interval);
+            self.closes_at = Instant::now().checked_add(left);
+        }
+    }
+
     /// Whether it is time, once a segment.
     pub(crate) fn take_due(&mut self, now: Instant) -> bool {
         self.closes_at.take_if(|closes_at| *closes_at <= now).is_some()

@@ -12,7 +12,7 @@ use tidemill_plan::fragment::Merge;
 use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, Stage};
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
-use tidemill_sink::{ColumnWriter, OutputDirectory, StdoutWriter};
+use tidemill_sink::{ColumnWriter, OutputDirectory, SinkError, StdoutWriter};
 use tidemill_source::{Claims, ColumnReader, InputFile, RowGroupPlan};
 
 use crate::AddedColumn;
@@ -179,6 +179,21 @@ pub enum OutputSpec {
     },
     /// To something that takes columns: the discard sink, or a sink of the embedding program.
     Columns(Box<dyn ColumnWriter + Send>),
+}
+
+impl PipelineSpec {
+    /// Refuses what no job with state can write to.
+    ///
+    /// # Errors
+    /// [`SinkError::Stateless`] of a sink of the embedding program that knows no cuts.
+    pub fn check_state(&self) -> Result<(), SinkError> {
+        match &self.output {
+            OutputSpec::Columns(writer) if writer.cut().is_none() => {
+                Err(SinkError::Stateless { sink: self.query.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What becomes of this pipeline's bad records.
