@@ -9,6 +9,8 @@ use tidemill_record::Position;
 
 use crate::Latencies;
 
+mod image;
+
 /// Counts of one pipeline since it was opened; plain numbers that its owner adds up.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {

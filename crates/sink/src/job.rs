@@ -20,7 +20,7 @@ use crate::names::{
     DEAD_LETTER_PREFIX, RESULT_PREFIX, SegmentName, is_result, parse, parse_open_part,
     parse_part_numbers, part_numbers, segment_name,
 };
-use crate::place::{Place, parent};
+use crate::place::{Place, UNFINISHED, parent, with_suffix};
 use crate::{OutputDirectory, SinkError};
 
 /// What a job writes to.
@@ -213,7 +213,9 @@ impl OutputDirectory {
     /// What removing or flushing said.
     pub fn end_job(&self) -> Result<(), SinkError> {
         if self.job().is_some() {
-            remove(&self.place().marker(self.prefix()))?;
+            let marker = self.place().marker(self.prefix());
+            remove(&with_suffix(&marker, UNFINISHED.trim_start_matches('.')))?;
+            remove(&marker)?;
             if self.is_durable() {
                 sync(self.place().directory())?;
             }
