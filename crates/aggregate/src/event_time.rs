@@ -6,7 +6,7 @@ use arrow_array::{Array, BooleanArray};
 use arrow_select::filter::FilterBuilder;
 use tidemill_plan::EventTimeSpec;
 use tidemill_record::recycled::Room;
-use tidemill_record::{BadRecord, Batch, Columns, EventTime, Offset};
+use tidemill_record::{BadRecord, Batch, Columns, EventTime, Image, ImageError, Offset};
 
 use crate::far_ahead::{FarAhead, FarAheadCount, LastTimes, is_beyond};
 use crate::split_times::SplitTimes;
@@ -93,6 +93,44 @@ impl EventTimes {
     /// Where event times began to be too far ahead of the watermark, once for each time that they did.
     pub fn take_far_ahead(&mut self) -> Option<FarAhead> {
         self.far_ahead.take_begun()
+    }
+
+    /// What it has seen, to be made again by [`Self::import`].
+    #[must_use]
+    pub fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("watermark", self.watermark.0);
+        image.put_image("last", self.last.export());
+        image.put_image("far_ahead", self.far_ahead.export());
+        if let Some(piece) = &self.piece {
+            image.put_flags("piece_is_first", [piece.is_first]);
+            let times = piece.first_and_least.map(|(first, least)| [first, least]);
+            image.put("piece_first_and_least", times.into_iter().flatten());
+        }
+        image
+    }
+
+    /// Takes over what one of the same spec has exported; only of one that has seen nothing yet. One that follows a
+    /// piece is told so before ([`Self::be_piece`]).
+    ///
+    /// # Errors
+    /// [`ImageError`], also where one of the two follows a piece and the other does not, or not the same.
+    pub fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        self.watermark = EventTime(image.take_one("watermark")?);
+        self.last.import(image.take_image("last")?).map_err(|error| error.within("last"))?;
+        let far_ahead = image.take_image("far_ahead")?;
+        self.far_ahead.import(far_ahead).map_err(|error| error.within("far_ahead"))?;
+        if let Some(piece) = &mut self.piece {
+            if image.take_flag("piece_is_first")? != piece.is_first {
+                return Err(ImageError::new("piece_is_first", "is that of another piece"));
+            }
+            piece.first_and_least = match image.take::<i64>("piece_first_and_least")?[..] {
+                [] => None,
+                [first, least] => Some((first, least)),
+                _ => return Err(ImageError::new("piece_first_and_least", "is not two times")),
+            };
+        }
+        image.end()
     }
 
     /// Notes beside every row the watermark that the records before it made. Rows without an event

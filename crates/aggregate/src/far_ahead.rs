@@ -3,12 +3,14 @@
 //! One wrong clock must not close every window, and a gap in the input must not hold windows open for
 //! ever. So a time that is too far ahead is believed only as far as others confirm it.
 
-use tidemill_record::{EventTime, Offset};
+use tidemill_record::{EventTime, Image, ImageError, Offset};
 
 /// Event times that are remembered.
 const LAST_TIMES: usize = 8;
 /// Which of them, from the greatest, a time too far ahead moves the watermark to.
 const CONFIRMED: usize = 3;
+/// No partition has more records.
+const COUNT_MAX: u64 = u64::MAX / 2;
 
 /// The last event times of a partition, in order of arrival.
 #[derive(Default)]
@@ -26,6 +28,27 @@ impl LastTimes {
         self.times.copy_within(self.count - kept..self.count, 0);
         self.times[kept..kept + newest.len()].copy_from_slice(newest);
         self.count = kept + newest.len();
+    }
+
+    /// What it remembers, to be made again by [`Self::import`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put("times", self.times[..self.count].iter().copied());
+        image
+    }
+
+    /// Takes over what another has exported.
+    ///
+    /// # Errors
+    /// [`ImageError`], also where there are more times than are remembered.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let times: Vec<i64> = image.take("times")?;
+        if times.len() > LAST_TIMES {
+            return Err(ImageError::new("times", format!("has more than {LAST_TIMES} values")));
+        }
+        self.times[..times.len()].copy_from_slice(&times);
+        self.count = times.len();
+        image.end()
     }
 
     /// The third greatest of the last eight once `times` follow; `None` while there are fewer than three.
@@ -105,9 +128,62 @@ impl FarAheadCount {
         }
     }
 
+    /// What it has counted, to be made again by [`Self::import`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("count", self.count);
+        put_far_ahead(&mut image, "first", self.first);
+        put_far_ahead(&mut image, "begun", self.begun);
+        image.put("unjudged_offsets", self.unjudged.iter().map(|(offset, _)| offset.0));
+        image.put("unjudged_times", self.unjudged.iter().map(|&(_, time)| time));
+        image.put_option("episode_least", self.episode_least);
+        image
+    }
+
+    /// Takes over what another has exported.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        self.count = image.take_one("count")?;
+        if self.count > COUNT_MAX {
+            return Err(ImageError::new("count", "is more than there can be"));
+        }
+        self.first = take_far_ahead(&mut image, "first")?;
+        self.begun = take_far_ahead(&mut image, "begun")?;
+        let offsets: Vec<u64> = image.take("unjudged_offsets")?;
+        if offsets.len() > LAST_TIMES {
+            let reason = format!("has more than {LAST_TIMES} values");
+            return Err(ImageError::new("unjudged_offsets", reason));
+        }
+        let times = image.take_exactly("unjudged_times", offsets.len())?;
+        self.unjudged = offsets.into_iter().map(Offset).zip(times).collect();
+        self.episode_least = image.take_option("episode_least")?;
+        image.end()
+    }
+
     /// Where the first episode began since this was last asked.
     pub(crate) fn take_begun(&mut self) -> Option<FarAhead> {
         self.begun.take()
+    }
+}
+
+/// Puts a place, three numbers or none.
+fn put_far_ahead(image: &mut Image, name: &str, far: Option<FarAhead>) {
+    let numbers = far.map(|far| [far.offset.0.cast_signed(), far.time.0, far.watermark.0]);
+    image.put(name, numbers.into_iter().flatten());
+}
+
+/// Takes what [`put_far_ahead`] has put.
+fn take_far_ahead(image: &mut Image, name: &str) -> Result<Option<FarAhead>, ImageError> {
+    match image.take::<i64>(name)?[..] {
+        [] => Ok(None),
+        [offset, time, watermark] => Ok(Some(FarAhead {
+            offset: Offset(offset.cast_unsigned()),
+            time: EventTime(time),
+            watermark: EventTime(watermark),
+        })),
+        _ => Err(ImageError::new(name, "is not offset, time and watermark")),
     }
 }
 

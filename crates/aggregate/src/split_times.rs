@@ -4,7 +4,7 @@
 //! every event time of the piece is at or beyond it: a window that a record lies in ends behind the record, so that
 //! none is late by it, and the watermark of the piece alone decides as it does.
 
-use tidemill_record::EventTime;
+use tidemill_record::{EventTime, Image, ImageError};
 
 use crate::far_ahead::is_beyond;
 
@@ -24,6 +24,39 @@ pub struct SplitTimes {
 }
 
 impl SplitTimes {
+    /// All of it, to be made again by [`Self::import`].
+    #[must_use]
+    pub fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_flags("is_first", [self.is_first]);
+        let times = self.first_and_least.map(|(first, least)| [first.0, least.0]);
+        image.put("first_and_least", times.into_iter().flatten());
+        image.put_one("watermark", self.watermark.0);
+        image.put_flags("has_far_ahead", [self.has_far_ahead]);
+        image.put_option("max_ahead_us", self.max_ahead_us);
+        image
+    }
+
+    /// What another was that has exported this.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn import(mut image: Image) -> Result<Self, ImageError> {
+        let first_and_least = match image.take::<i64>("first_and_least")?[..] {
+            [] => None,
+            [first, least] => Some((EventTime(first), EventTime(least))),
+            _ => return Err(ImageError::new("first_and_least", "is not two times")),
+        };
+        let times = Self {
+            is_first: image.take_flag("is_first")?,
+            first_and_least,
+            watermark: EventTime(image.take_one("watermark")?),
+            has_far_ahead: image.take_flag("has_far_ahead")?,
+            max_ahead_us: image.take_option("max_ahead_us")?,
+        };
+        image.end().map(|()| times)
+    }
+
     /// Whether the piece was read as it would have been behind others that leave this watermark.
     #[must_use]
     pub fn follow(&self, incoming: EventTime) -> bool {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, TimestampMicrosecondArray, UInt64Array};
-use tidemill_aggregate::EventTimes;
+use tidemill_aggregate::{EventTimes, SplitTimes};
 use tidemill_plan::EventTimeSpec;
-use tidemill_record::{Batch, EventTime, Offset};
+use tidemill_record::{Batch, EventTime, Image, ImageError, Offset};
 
+use crate::images::stages::{Stage, check, text};
 use crate::values::Random;
 
 /// What the rule says, in its own words.
@@ -157,4 +158,65 @@ fn none_of_the_first_two_records_is_late_whatever_their_times() {
         assert_eq!(first, place.map(|place| Offset(place as u64)), "{times:?}");
         assert_eq!(following.far_ahead().0, u64::from(is_far));
     }
+}
+
+/// Says the watermark before each record, and what is told of those too far ahead.
+struct Following(EventTimes);
+
+impl Stage for Following {
+    fn take(&mut self, batch: Batch, said: &mut Vec<String>) -> Result<(), String> {
+        let mut bad = Vec::new();
+        let noted = self.0.apply(batch, &mut bad);
+        said.extend(noted.watermarks().into_iter().flat_map(|all| all.iter().map(text)));
+        Ok(())
+    }
+
+    fn end(mut self, said: &mut Vec<String>) -> Result<(), String> {
+        said.push(text((self.0.far_ahead(), self.0.take_far_ahead(), self.0.split_times())));
+        Ok(())
+    }
+
+    fn export(&self) -> Image {
+        self.0.export()
+    }
+
+    fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        self.0.import(image)
+    }
+}
+
+#[test]
+fn a_partition_is_followed_on_from_an_image() {
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let times = random_times(&mut random, 400);
+        let spec = EventTimeSpec {
+            column: 0,
+            name: "t".to_owned(),
+            delay_us: (seed % 7 > 0).then_some(5 * i64::try_from(seed % 5).unwrap()),
+            max_ahead_us: (seed % 4 > 0).then_some(100),
+        };
+        let piece = [None, Some(true), Some(false)][random.below(3)];
+        let fresh = || {
+            let mut times = EventTimes::new(spec.clone());
+            piece.into_iter().for_each(|is_first| times.be_piece(is_first));
+            Following(times)
+        };
+        check(fresh, &batch(&times, 0), seed, &format!("{spec:?}, {piece:?}"));
+    }
+}
+
+#[test]
+fn what_a_piece_noted_comes_back() {
+    for (first_and_least, max_ahead_us) in [(None, Some(7)), (Some((5, -3)), None)] {
+        let noted = SplitTimes {
+            is_first: max_ahead_us.is_none(),
+            first_and_least: first_and_least.map(|(a, b)| (EventTime(a), EventTime(b))),
+            watermark: EventTime(9),
+            has_far_ahead: first_and_least.is_none(),
+            max_ahead_us,
+        };
+        assert_eq!(SplitTimes::import(noted.export()), Ok(noted));
+    }
+    assert!(SplitTimes::import(Image::new()).is_err());
 }

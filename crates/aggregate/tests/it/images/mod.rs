@@ -4,6 +4,7 @@
 
 mod damage;
 mod rows;
+pub(crate) mod stages;
 mod tables;
 
 use tidemill_record::image::Image;
