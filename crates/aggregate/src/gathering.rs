@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tidemill_plan::Merge;
-use tidemill_record::EventTime;
+use tidemill_record::{EventTime, Image, ImageError};
 
 use crate::{AggregateError, Sealed, SealedSessions};
 
@@ -131,6 +131,49 @@ impl Gathering {
                 Ok(merged)
             }
         }
+    }
+
+    /// What it has been given and has not given out, to be made again by [`Self::import`].
+    ///
+    /// # Cost
+    /// O(windows and groups), and what they hold.
+    #[must_use]
+    pub fn export(&self) -> Image {
+        let mut image = Image::new();
+        match &self.held {
+            Held::Sessions(sessions) => image.put_image("sessions", sessions.export()),
+            Held::Tables(tables) => {
+                image.put_images("tables", tables.by_partition.iter().map(Sealed::export));
+            }
+        }
+        image
+    }
+
+    /// Takes over what one of the same query and of so many partitions has exported; only of one that has been given
+    /// nothing yet.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        match &mut self.held {
+            Held::Sessions(sessions) => {
+                let held = image.take_image("sessions")?;
+                sessions.import(held).map_err(|error| error.within("sessions"))?;
+            }
+            Held::Tables(Tables { by_partition, ends, state_bytes }) => {
+                let tables = image.take_images("tables")?;
+                if tables.len() != by_partition.len() {
+                    return Err(ImageError::new("tables", "are not as many as partitions"));
+                }
+                for (at, (table, image)) in by_partition.iter_mut().zip(tables).enumerate() {
+                    let imported = table.import(image);
+                    imported.map_err(|error| error.within(&at.to_string()).within("tables"))?;
+                    ends.extend(table.next_end().map(|end| (end, at)));
+                }
+                *state_bytes = by_partition.iter().map(Sealed::state_bytes).sum();
+            }
+        }
+        image.end()
     }
 
     /// Groups held.

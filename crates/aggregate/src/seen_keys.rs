@@ -112,6 +112,31 @@ impl GoneKeys {
         Self { columns: columns.to_vec(), gone: HashSet::new(), named: BTreeMap::new() }
     }
 
+    /// All keys there have been, as those that are gone, to be made again by [`Self::import`]; see [`Self::seen`].
+    ///
+    /// When a table lets go of a group may depend on how the input was cut into batches. Such a table gives the keys of
+    /// its groups, too.
+    ///
+    /// # Cost
+    /// O(keys log keys); nothing where no column is audited.
+    pub(crate) fn export<'a>(&self, held: impl Iterator<Item = &'a Interner> + Clone) -> Image {
+        self.seen(held).export()
+    }
+
+    /// Takes over what another of the same columns has exported; only of one without keys.
+    ///
+    /// # Errors
+    /// As [`SeenKeys::import`], and where there are keys and no column is audited.
+    pub(crate) fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        let SeenKeys { fingerprints, named } = SeenKeys::import(image)?;
+        if self.columns.is_empty() && !(fingerprints.is_empty() && named.is_empty()) {
+            return Err(ImageError::new("fingerprints", "are those of no column"));
+        }
+        self.gone = fingerprints.into_iter().collect();
+        self.named = named;
+        Ok(())
+    }
+
     /// Keeps the keys of all groups, which go.
     pub(crate) fn add(&mut self, groups: &Interner) {
         (0..groups.group_count()).for_each(|group| self.add_group(groups, group));

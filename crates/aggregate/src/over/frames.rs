@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use arrow_array::ArrayRef;
 use arrow_buffer::NullBuffer;
 use tidemill_plan::{Frame, OverCall, OverFunction};
-use tidemill_record::DataType;
+use tidemill_record::{DataType, Image, ImageError};
 
+use super::columns::{put_ends, sum, take_counts};
 use super::held::{Function, Held, Queue, Ring, Running};
 use super::present::{Before, Present};
 use super::ranks::Ranks;
@@ -33,6 +34,18 @@ pub(crate) trait OverState: Send {
 
     /// Keeps these slots, numbered from zero in this order.
     fn retain(&mut self, slots: &[u32]);
+
+    /// Slots there are.
+    fn slot_count(&self) -> usize;
+
+    /// What these slots hold, to be made again by [`Self::import`] as slots from zero in this order.
+    fn export(&self, slots: &[u32]) -> Image;
+
+    /// Takes over what another of the same call has exported of so many slots; only of one without any.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    fn import(&mut self, image: Image, slot_count: usize) -> Result<(), ImageError>;
 
     /// Bytes held. O(keys).
     fn heap_bytes(&self) -> usize;
@@ -262,6 +275,59 @@ impl<A: Accumulator, H: Held<A> + 'static> OverState for Frames<A, H> {
     fn retain(&mut self, slots: &[u32]) {
         let kept = slots.iter().map(|&slot| std::mem::take(&mut self.slots[slot as usize]));
         self.slots = kept.collect();
+    }
+
+    fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn export(&self, slots: &[u32]) -> Image {
+        let mut image = Image::new();
+        let slots = slots.iter().map(|&slot| &self.slots[slot as usize]);
+        H::export(slots.clone().map(|slot| &slot.held), &mut image);
+        match self.frame {
+            Frame::Rows(Some(_)) => {
+                image.put("row_count", slots.map(|slot| slot.row_count as u64));
+            }
+            Frame::Range(Some(_)) => {
+                put_ends(&mut image, "time_ends", slots.clone().map(|slot| slot.times.len()));
+                image.put("times", slots.flat_map(|slot| slot.times.iter().copied()));
+            }
+            Frame::Rows(None) | Frame::Range(None) => {}
+        }
+        image
+    }
+
+    fn import(&mut self, mut image: Image, slot_count: usize) -> Result<(), ImageError> {
+        let held = H::import(&self.function, &self.data_type, &mut image, slot_count)?;
+        let row_counts = held.iter().map(H::row_count);
+        let row_counts: Vec<Option<usize>> = row_counts.collect();
+        self.slots = held.into_iter().map(|held| Slot { held, ..Slot::default() }).collect();
+        match self.frame {
+            Frame::Rows(Some(before)) => {
+                let counts: Vec<u64> = image.take_exactly("row_count", slot_count)?;
+                for ((slot, held), count) in self.slots.iter_mut().zip(row_counts).zip(counts) {
+                    let is_within = count <= before.saturating_add(1);
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    if !is_within || held.is_some_and(|held| held != count) {
+                        return Err(ImageError::new("row_count", "is not that of the frame"));
+                    }
+                    (slot.row_count, slot.room) = (count, count);
+                }
+            }
+            Frame::Range(Some(_)) => {
+                let counts = take_counts(&mut image, "time_ends", slot_count)?;
+                let mut times = image.take_exactly("times", sum(&counts))?.into_iter();
+                for ((slot, held), count) in self.slots.iter_mut().zip(row_counts).zip(counts) {
+                    slot.times = times.by_ref().take(count).collect();
+                    if held.is_some_and(|held| held != count) || !slot.times.iter().is_sorted() {
+                        return Err(ImageError::new("times", "are not those of the frame"));
+                    }
+                }
+            }
+            Frame::Rows(None) | Frame::Range(None) => {}
+        }
+        image.end()
     }
 
     fn heap_bytes(&self) -> usize {

@@ -5,6 +5,9 @@
 
 use std::collections::VecDeque;
 
+use tidemill_record::{DataType, Image, ImageError};
+
+use super::columns::{put_ends, put_states, sum, take_counts, take_states};
 use crate::state::Accumulator;
 
 /// A function, as the frames of all keys share it.
@@ -39,6 +42,52 @@ pub(crate) trait Held<A: Accumulator>: Default + Send {
 
     /// Bytes held outside of itself. O(rows) for text, else O(1).
     fn heap_bytes(&self) -> usize;
+
+    /// How many rows have a place in it; `None` where that does not say how many are in the frame.
+    fn row_count(&self) -> Option<usize>;
+
+    /// Puts what those of some keys hold.
+    fn export<'a>(held: impl Iterator<Item = &'a Self> + Clone, image: &mut Image)
+    where
+        Self: 'a;
+
+    /// Takes those of so many keys, as [`Self::export`] has put them. `data_type` is that of the results.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    fn import(
+        function: &Function<A>,
+        data_type: &DataType,
+        image: &mut Image,
+        key_count: usize,
+    ) -> Result<Vec<Self>, ImageError>;
+}
+
+/// Puts the values that each of some keys holds.
+pub(super) fn put_values<'a, A: Accumulator>(
+    image: &mut Image,
+    values: impl Iterator<Item = &'a VecDeque<A::State>> + Clone,
+) {
+    put_ends(image, "ends", values.clone().map(VecDeque::len));
+    put_states(image, "values", values.flatten());
+}
+
+/// Takes the values of so many keys, as [`put_values`] has put them. `data_type` is that of the results.
+///
+/// # Errors
+/// [`ImageError`], also where a key has more than the function keeps.
+pub(super) fn take_values<A: Accumulator>(
+    function: &Function<A>,
+    data_type: &DataType,
+    image: &mut Image,
+    key_count: usize,
+) -> Result<Vec<VecDeque<A::State>>, ImageError> {
+    let counts = take_counts(image, "ends", key_count)?;
+    if counts.iter().any(|&count| count > function.rows_max) {
+        return Err(ImageError::new("ends", "has more rows than are kept"));
+    }
+    let mut values = take_states(image, "values", sum(&counts), data_type)?.into_iter();
+    Ok(counts.into_iter().map(|count| values.by_ref().take(count).collect()).collect())
 }
 
 /// One aggregate and whether a row counted.
@@ -115,6 +164,30 @@ impl<A: Accumulator> Held<A> for Running<A> {
 
     fn heap_bytes(&self) -> usize {
         A::outside_bytes(&self.0.state)
+    }
+
+    fn row_count(&self) -> Option<usize> {
+        None
+    }
+
+    fn export<'a>(held: impl Iterator<Item = &'a Self> + Clone, image: &mut Image)
+    where
+        Self: 'a,
+    {
+        image.put_flags("seen", held.clone().map(|held| held.0.is_seen));
+        put_states(image, "states", held.map(|held| &held.0.state));
+    }
+
+    fn import(
+        _: &Function<A>,
+        data_type: &DataType,
+        image: &mut Image,
+        key_count: usize,
+    ) -> Result<Vec<Self>, ImageError> {
+        let seen = image.take_flags("seen", key_count)?;
+        let states = take_states(image, "states", key_count, data_type)?;
+        let held = states.into_iter().zip(seen);
+        Ok(held.map(|(state, is_seen)| Self(Partial { state, is_seen })).collect())
     }
 }
 
@@ -202,6 +275,51 @@ impl<A: Accumulator> Held<A> for Queue<A> {
         let outside: usize = self.states.iter().map(A::outside_bytes).sum();
         ring + outside + A::outside_bytes(&self.newer.state)
     }
+
+    fn row_count(&self) -> Option<usize> {
+        Some(self.states.len())
+    }
+
+    /// Where the older part ends is kept too: it decides in which order floats are added.
+    fn export<'a>(held: impl Iterator<Item = &'a Self> + Clone, image: &mut Image)
+    where
+        Self: 'a,
+    {
+        put_ends(image, "ends", held.clone().map(|held| held.states.len()));
+        put_states(image, "states", held.clone().flat_map(|held| &held.states));
+        image.put_flags("seen", held.clone().flat_map(|held| held.seen.iter().copied()));
+        image.put("older_count", held.clone().map(|held| held.older_count as u64));
+        put_states(image, "newer_states", held.clone().map(|held| &held.newer.state));
+        image.put_flags("newer_seen", held.map(|held| held.newer.is_seen));
+    }
+
+    fn import(
+        _: &Function<A>,
+        data_type: &DataType,
+        image: &mut Image,
+        key_count: usize,
+    ) -> Result<Vec<Self>, ImageError> {
+        let counts = take_counts(image, "ends", key_count)?;
+        let row_count = sum(&counts);
+        let mut seen = image.take_flags("seen", row_count)?.into_iter();
+        let mut states = take_states(image, "states", row_count, data_type)?.into_iter();
+        let older_counts: Vec<u64> = image.take_exactly("older_count", key_count)?;
+        let newer_states = take_states(image, "newer_states", key_count, data_type)?;
+        let newer_seen = image.take_flags("newer_seen", key_count)?;
+        let newer = newer_states.into_iter().zip(newer_seen);
+        let all = counts.into_iter().zip(older_counts).zip(newer);
+        let held = all.map(|((count, older_count), (state, is_seen))| {
+            let older_count = usize::try_from(older_count).ok().filter(|&older| older <= count);
+            let reason = "is more than there are rows";
+            Ok(Self {
+                states: states.by_ref().take(count).collect(),
+                seen: seen.by_ref().take(count).collect(),
+                older_count: older_count.ok_or_else(|| ImageError::new("older_count", reason))?,
+                newer: Partial { state, is_seen },
+            })
+        });
+        held.collect()
+    }
 }
 
 /// The rows themselves, of which one is the result.
@@ -247,5 +365,26 @@ impl<A: Accumulator> Held<A> for Ring<A> {
     fn heap_bytes(&self) -> usize {
         let outside: usize = self.rows.iter().map(A::outside_bytes).sum();
         self.rows.capacity() * size_of::<A::State>() + outside
+    }
+
+    fn row_count(&self) -> Option<usize> {
+        Some(self.rows.len())
+    }
+
+    fn export<'a>(held: impl Iterator<Item = &'a Self> + Clone, image: &mut Image)
+    where
+        Self: 'a,
+    {
+        put_values::<A>(image, held.map(|held| &held.rows));
+    }
+
+    fn import(
+        function: &Function<A>,
+        data_type: &DataType,
+        image: &mut Image,
+        key_count: usize,
+    ) -> Result<Vec<Self>, ImageError> {
+        let rows = take_values(function, data_type, image, key_count)?;
+        Ok(rows.into_iter().map(|rows| Self { rows }).collect())
     }
 }

@@ -7,6 +7,8 @@ pub(super) struct IdleKeys {
     pub(super) last_times: Vec<i64>,
     pub(super) slot_count: u32,
     pub(super) next_sweep: i64,
+    /// How far event time has come.
+    pub(super) watermark: i64,
 }
 
 impl IdleKeys {
@@ -18,7 +20,13 @@ impl IdleKeys {
             last_times: Vec::new(),
             slot_count: 0,
             next_sweep: i64::MIN,
+            watermark: i64::MIN,
         }
+    }
+
+    /// Whether a row that comes now would find rows before it, of a key that was seen last then.
+    pub(super) fn is_alive(&self, last_time: i64) -> bool {
+        self.watermark.saturating_sub(last_time) <= self.ttl_us
     }
 
     /// Bytes held.

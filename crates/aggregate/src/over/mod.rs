@@ -1,8 +1,10 @@
 //! Analytic functions: rows wait for the watermark, then meet the rows of their key before them.
 //!
 //! Start with `table`. `waiting` puts rows in order, `frames` slides over them (what one key keeps
-//! is in `held`), `ranks` counts them, `peers` numbers rows that come sorted, `idle` forgets silent keys.
+//! is in `held`), `ranks` counts them, `peers` numbers rows that come sorted, `idle` forgets silent keys; `columns` is
+//! for what of it is kept outside of the process.
 
+mod columns;
 mod frames;
 mod held;
 mod idle;

@@ -8,7 +8,10 @@ use arrow_array::{Array, ArrayRef, Float32Array, Float64Array, TimestampMicrosec
 use arrow_ord::partition::partition;
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::concat::concat;
-use tidemill_record::{Batch, Columns};
+use tidemill_record::{Batch, Columns, Image, ImageError};
+
+/// No partition has more rows.
+const NUMBER_MAX: i64 = i64::MAX / 2;
 
 /// Counts groups of peers along rows that are sorted.
 pub(crate) struct Peers {
@@ -51,6 +54,48 @@ impl Peers {
         let numbers: ArrayRef = Arc::new(TimestampMicrosecondArray::from(numbers));
         let columns: Columns = batch.columns().iter().cloned().chain([numbers]).collect();
         Ok(Batch::new(columns, batch.offsets().clone()))
+    }
+
+    /// What is known of the last row, to be made again by [`Self::import`]. `input_types` are those of all columns.
+    pub(crate) fn export(&self, input_types: &[tidemill_record::DataType]) -> Image {
+        let mut image = Image::new();
+        image.put_one("number", self.number);
+        let mut values = Image::new();
+        for (at, (value, &key)) in self.last.iter().zip(&self.keys).enumerate() {
+            values.put_array(&format!("{at:010}"), value, &input_types[key]);
+        }
+        image.put_image("last", values);
+        image
+    }
+
+    /// Takes over what another has exported.
+    ///
+    /// # Errors
+    /// [`ImageError`], also where a column has not one value.
+    pub(crate) fn import(
+        &mut self,
+        mut image: Image,
+        input_types: &[tidemill_record::DataType],
+    ) -> Result<(), ImageError> {
+        self.number = image.take_one("number")?;
+        if !(0..=NUMBER_MAX).contains(&self.number) {
+            return Err(ImageError::new("number", "is no number of rows"));
+        }
+        let mut values = image.take_image("last")?;
+        let of_column = |(at, &key): (usize, &usize)| {
+            let name = format!("{at:010}");
+            let value = values.take_array(&name, &input_types[key])?;
+            match value.len() {
+                1 => Ok(without_signed_zero(&value)),
+                _ => Err(ImageError::new(name, "is not one value")),
+            }
+        };
+        if self.number > 0 {
+            let last: Result<_, _> = self.keys.iter().enumerate().map(of_column).collect();
+            self.last = last.map_err(|error: ImageError| error.within("last"))?;
+        }
+        values.end().map_err(|error| error.within("last"))?;
+        image.end()
     }
 
     fn is_peer_of_last(&self, values: &[ArrayRef]) -> Result<bool, ArrowError> {

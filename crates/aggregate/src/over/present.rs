@@ -3,7 +3,10 @@
 
 use std::collections::VecDeque;
 
-use super::held::{Function, Held, of_row};
+use tidemill_record::{DataType, Image, ImageError};
+
+use super::columns::{put_ends, sum, take_counts};
+use super::held::{Function, Held, of_row, put_values, take_values};
 use crate::state::Accumulator;
 
 /// The values of a frame that are not NULL, and which of its rows have one.
@@ -52,6 +55,38 @@ impl<A: Accumulator> Held<A> for Present<A> {
         let outside: usize = self.values.iter().map(A::outside_bytes).sum();
         self.values.capacity() * size_of::<A::State>() + self.has_value.capacity() + outside
     }
+
+    fn row_count(&self) -> Option<usize> {
+        Some(self.has_value.len())
+    }
+
+    fn export<'a>(held: impl Iterator<Item = &'a Self> + Clone, image: &mut Image)
+    where
+        Self: 'a,
+    {
+        put_values::<A>(image, held.clone().map(|held| &held.values));
+        put_ends(image, "row_ends", held.clone().map(|held| held.has_value.len()));
+        image.put_flags("has_value", held.flat_map(|held| held.has_value.iter().copied()));
+    }
+
+    fn import(
+        function: &Function<A>,
+        data_type: &DataType,
+        image: &mut Image,
+        key_count: usize,
+    ) -> Result<Vec<Self>, ImageError> {
+        let values = take_values(function, data_type, image, key_count)?;
+        let counts = take_counts(image, "row_ends", key_count)?;
+        let mut has_value = image.take_flags("has_value", sum(&counts))?.into_iter();
+        let held = values.into_iter().zip(counts).map(|(values, count)| {
+            let has_value: VecDeque<bool> = has_value.by_ref().take(count).collect();
+            if has_value.iter().filter(|&&has_value| has_value).count() != values.len() {
+                return Err(ImageError::new("has_value", "does not say how many values there are"));
+            }
+            Ok(Self { values, has_value })
+        });
+        held.collect()
+    }
 }
 
 /// The last values that are not NULL, of which one before the newest row is asked for.
@@ -96,6 +131,35 @@ impl<A: Accumulator> Held<A> for Before<A> {
     fn heap_bytes(&self) -> usize {
         let outside: usize = self.values.iter().map(A::outside_bytes).sum();
         self.values.capacity() * size_of::<A::State>() + outside
+    }
+
+    fn row_count(&self) -> Option<usize> {
+        None
+    }
+
+    fn export<'a>(held: impl Iterator<Item = &'a Self> + Clone, image: &mut Image)
+    where
+        Self: 'a,
+    {
+        put_values::<A>(image, held.clone().map(|held| &held.values));
+        image.put_flags("is_newest_last", held.map(|held| held.is_newest_last));
+    }
+
+    fn import(
+        function: &Function<A>,
+        data_type: &DataType,
+        image: &mut Image,
+        key_count: usize,
+    ) -> Result<Vec<Self>, ImageError> {
+        let values = take_values(function, data_type, image, key_count)?;
+        let are_newest_last = image.take_flags("is_newest_last", key_count)?;
+        let held = values.into_iter().zip(are_newest_last).map(|(values, is_newest_last)| {
+            if is_newest_last && values.is_empty() {
+                return Err(ImageError::new("is_newest_last", "names a value that is not there"));
+            }
+            Ok(Self { values, is_newest_last })
+        });
+        held.collect()
     }
 }
 

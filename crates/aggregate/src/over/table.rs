@@ -19,6 +19,8 @@ use crate::state::{Overflow, until_overflow};
 use crate::table::Leaving;
 use crate::{AggregateError, Late};
 
+mod image;
+
 /// Keys that are looked at for each row, to know what functions hold of them.
 const KEYS_A_ROW: usize = 8;
 
@@ -278,13 +280,16 @@ impl OverTable {
     /// result: a row that comes after such a silence starts afresh anyway.
     fn sweep(&mut self, watermark: EventTime) -> Result<(), AggregateError> {
         let Some(idle) = &mut self.idle else { return Ok(()) };
-        if watermark.0 < idle.next_sweep || watermark == EventTime::MAX {
+        if watermark == EventTime::MAX {
             return Ok(());
         }
-        idle.next_sweep = watermark.0.saturating_add(idle.ttl_us);
-        let is_alive = |time: i64| watermark.0.saturating_sub(time) <= idle.ttl_us;
+        idle.watermark = idle.watermark.max(watermark.0);
+        if watermark.0 < idle.next_sweep {
+            return Ok(());
+        }
+        idle.next_sweep = idle.watermark.saturating_add(idle.ttl_us);
         let keys = (0..).zip(&idle.last_times);
-        let (alive, silent): (Vec<_>, Vec<_>) = keys.partition(|(_, time)| is_alive(**time));
+        let (alive, silent): (Vec<_>, Vec<_>) = keys.partition(|(_, time)| idle.is_alive(**time));
         for (key, _) in silent {
             self.audit.add_group(&self.interner, key as usize);
         }

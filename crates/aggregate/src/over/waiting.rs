@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use tidemill_record::{Batch, EventTime, Places};
+use tidemill_record::{Batch, DataType, EventTime, Image, ImageError, Places};
 
 use crate::compact::{batch_bytes, copy_rows, join_copies, rows_in, woven};
 
@@ -236,6 +237,54 @@ impl Waiting {
             }
             self.runs.push_back(Run { batch, order, next: 0, state_bytes });
         }
+    }
+
+    /// The rows that wait, in the order in which they will leave, to be made again by [`Self::import`]. `types` are
+    /// those of all columns.
+    ///
+    /// # Cost
+    /// A sort of the rows, and a copy.
+    pub(crate) fn export(&self, types: &[DataType]) -> Image {
+        let mut image = Image::new();
+        let runs = (0_u32..).zip(&self.runs);
+        let waiting = runs.flat_map(|(at, run)| {
+            run.order[run.next..].iter().map(move |&(time, row)| (time, at, row))
+        });
+        let mut waiting: Vec<(i64, u32, u32)> = waiting.collect();
+        waiting.sort_unstable();
+        if waiting.is_empty() {
+            return image;
+        }
+        let place = |&(_, run, row): &(i64, u32, u32)| (run as usize, row as usize);
+        let places: Vec<(usize, usize)> = waiting.iter().map(place).collect();
+        let batches: Vec<Batch> = self.runs.iter().map(|run| run.batch.clone()).collect();
+        image.put_batch("rows", &woven(&batches, &places), types);
+        image
+    }
+
+    /// Takes over what another has exported; only of one without rows.
+    ///
+    /// # Errors
+    /// [`ImageError`], also where a row has no event time.
+    pub(crate) fn import(
+        &mut self,
+        mut image: Image,
+        types: &[DataType],
+    ) -> Result<(), ImageError> {
+        if image.has("rows") {
+            let batch = image.take_batch("rows", types)?;
+            if batch.column(self.time).null_count() > 0 {
+                return Err(ImageError::new("rows", "has a row without event time"));
+            }
+            self.push(batch);
+            // They are copies, and counted.
+            for run in &mut self.runs {
+                let order_bytes = run.order.capacity() * size_of::<(i64, u32)>();
+                run.state_bytes = batch_bytes(&run.batch) + order_bytes as u64;
+                self.state_bytes += run.state_bytes;
+            }
+        }
+        image.end()
     }
 
     /// Rows that wait.

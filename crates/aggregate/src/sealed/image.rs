@@ -16,7 +16,8 @@ impl Sealed {
             Self::Numbered(table) => table.export(),
             Self::Sorted(table) => table.export(),
             Self::Limited(table) => table.export(),
-            Self::Windows(_) | Self::Sessions(_) => Image::new(),
+            Self::Windows(windows) => windows.export(),
+            Self::Sessions(sessions) => sessions.export(),
         }
     }
 
@@ -34,9 +35,8 @@ impl Sealed {
             Self::Numbered(table) => table.import(image),
             Self::Sorted(table) => table.import(image),
             Self::Limited(table) => table.import(image),
-            Self::Windows(_) | Self::Sessions(_) => {
-                Err(ImageError::new("", "is of windows, which are not made again"))
-            }
+            Self::Windows(windows) => windows.import(image),
+            Self::Sessions(sessions) => sessions.import(image),
         }
     }
 }

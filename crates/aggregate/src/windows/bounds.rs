@@ -1,6 +1,7 @@
 //! Which windows of fixed size an event time lies in.
 
 use tidemill_plan::WindowKind;
+use tidemill_record::{Image, ImageError};
 
 const NO_SIZE: &str = "sessions have a table of their own";
 
@@ -10,6 +11,28 @@ pub(crate) struct Bounds {
     /// Exclusive.
     pub(crate) end: i64,
     pub(crate) start: i64,
+}
+
+/// Puts windows as two columns.
+pub(crate) fn put_bounds(image: &mut Image, windows: impl Iterator<Item = Bounds> + Clone) {
+    image.put("starts", windows.clone().map(|window| window.start));
+    image.put("ends", windows.map(|window| window.end));
+}
+
+/// Takes what [`put_bounds`] has put.
+///
+/// # Errors
+/// [`ImageError`], also where a window ends before it begins.
+pub(crate) fn take_bounds(image: &mut Image) -> Result<Vec<Bounds>, ImageError> {
+    let starts: Vec<i64> = image.take("starts")?;
+    let ends: Vec<i64> = image.take_exactly("ends", starts.len())?;
+    let windows = starts.into_iter().zip(ends).map(|(start, end)| Bounds { start, end });
+    let windows: Vec<Bounds> = windows.collect();
+    // At the end of time one may be cut off to nothing.
+    if windows.iter().any(|window| window.end < window.start) {
+        return Err(ImageError::new("ends", "has a window that ends before it begins"));
+    }
+    Ok(windows)
 }
 
 /// The largest multiple of `step` that is not above `time`; `i64::MIN` where there is none.

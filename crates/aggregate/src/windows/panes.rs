@@ -27,6 +27,8 @@ use crate::windows::pending::PendingChanges;
 use crate::windows::rows::{chosen, close, leave_with, rows_of, weave, with_bounds};
 use crate::{AggTable, AggregateError, Late};
 
+mod image;
+
 /// Open windows of fixed size.
 ///
 /// Invariant: no pane is empty, and every pane is needed by a window that is open, allowed to be late,
@@ -75,6 +77,14 @@ pub(super) struct Pane {
     state_bytes: u64,
     /// Its window's result has left; it stays for corrections.
     is_closed: bool,
+}
+
+impl Pane {
+    /// Bytes held.
+    fn bytes(&self) -> u64 {
+        let appeared = (self.appeared.capacity() * size_of::<u64>()) as u64;
+        self.table.state_bytes() + self.table.fixed_bytes() + appeared
+    }
 }
 
 impl PaneTable {
@@ -349,9 +359,7 @@ impl PaneTable {
                 }
             }
         }
-        let state_bytes = pane.table.state_bytes()
-            + pane.table.fixed_bytes()
-            + (pane.appeared.capacity() * size_of::<u64>()) as u64;
+        let state_bytes = pane.bytes();
         // A table may have come to hold less: what it kept of few groups goes when there are many.
         self.state_bytes = self.state_bytes - pane.state_bytes + state_bytes;
         pane.state_bytes = state_bytes;

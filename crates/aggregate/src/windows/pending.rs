@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use tidemill_plan::Emit;
+use tidemill_record::{Image, ImageError};
 
-use crate::windows::bounds::Bounds;
+use crate::windows::bounds::{Bounds, put_bounds, take_bounds};
 
 /// The groups of windows that changed among the records of one block, in order of first change.
 pub(crate) struct PendingChanges {
@@ -80,6 +81,49 @@ impl PendingChanges {
     /// Whether a window has changes that have not left.
     pub(crate) fn needs(&self, window: Bounds) -> bool {
         self.windows.contains(&window)
+    }
+
+    /// What the block holds, to be made again by [`Self::import`].
+    pub(crate) fn export(&self) -> Image {
+        debug_assert!(self.noted.is_empty(), "what is noted is put in order at once");
+        let mut image = Image::new();
+        image.put_one("row_count", self.row_count);
+        put_bounds(&mut image, self.changed.iter().map(|&(window, _)| window));
+        image.put("groups", self.changed.iter().map(|&(_, group)| group));
+        image
+    }
+
+    /// Takes over what another has exported; `group_count` says how many groups a window has, `None` of one that
+    /// is not there.
+    ///
+    /// # Errors
+    /// [`ImageError`], also where more records are in the block than one has, or a group is not there or is named
+    /// twice.
+    pub(crate) fn import(
+        &mut self,
+        mut image: Image,
+        group_count: impl Fn(Bounds) -> Option<usize>,
+    ) -> Result<(), ImageError> {
+        self.row_count = image.take_one("row_count")?;
+        if self.row_count >= self.block_rows.max(1) {
+            return Err(ImageError::new("row_count", "is not within a block"));
+        }
+        let windows = take_bounds(&mut image)?;
+        let groups: Vec<u32> = image.take_exactly("groups", windows.len())?;
+        if self.row_count == 0 && !groups.is_empty() {
+            return Err(ImageError::new("groups", "have changed in a block without records"));
+        }
+        for (window, group) in windows.into_iter().zip(groups) {
+            if group_count(window).is_none_or(|count| group as usize >= count) {
+                return Err(ImageError::new("groups", "names a group that is not there"));
+            }
+            if !self.known.insert((window, group)) {
+                return Err(ImageError::new("groups", "names a group twice"));
+            }
+            self.changed.push((window, group));
+            self.windows.insert(window);
+        }
+        image.end()
     }
 
     /// All changes of the block.

@@ -12,6 +12,8 @@ use crate::windows::merged::MergedWindows;
 use crate::windows::packed::{Packed, WINDOW_GROUPS_MAX};
 use crate::{AggTable, AggregateError, TableBatches};
 
+mod image;
+
 /// Closed windows, on their way to the pipeline that gathers them. Rows leave in order of window end and
 /// start, then of each group's first record, those of earlier partitions first.
 ///

@@ -1,7 +1,7 @@
 //! The windows of one partition, of whichever kind.
 
 use tidemill_plan::{AggregateSpec, WindowKind};
-use tidemill_record::{Batch, EventTime};
+use tidemill_record::{Batch, EventTime, Image, ImageError};
 
 use crate::windows::{PaneTable, SessionTable};
 use crate::{AggregateError, Late, Sealed, SeenKeys};
@@ -127,6 +127,20 @@ impl WindowTable {
                 (Sealed::Sessions(table.take_sealed()), table.sealed_until(watermark))
             }
         }
+    }
+
+    /// What it holds, to be made again by [`Self::import`]; see [`PaneTable::export`].
+    #[must_use]
+    pub fn export(&self) -> Image {
+        either!(self, table => table.export())
+    }
+
+    /// Takes over what one of the same spec has exported; only of one that has seen nothing yet.
+    ///
+    /// # Errors
+    /// [`ImageError`]; the table is of no use then.
+    pub fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        either!(self, table => table.import(image))
     }
 
     /// Groups held.

@@ -7,7 +7,7 @@ use tidemill_aggregate::{EventTimes, SplitTimes};
 use tidemill_plan::EventTimeSpec;
 use tidemill_record::{Batch, EventTime, Image, ImageError, Offset};
 
-use crate::images::stages::{Stage, check, text};
+use crate::images::stages::{Said, Stage, check, text};
 use crate::values::Random;
 
 /// What the rule says, in its own words.
@@ -164,15 +164,17 @@ fn none_of_the_first_two_records_is_late_whatever_their_times() {
 struct Following(EventTimes);
 
 impl Stage for Following {
-    fn take(&mut self, batch: Batch, said: &mut Vec<String>) -> Result<(), String> {
+    fn take(&mut self, batch: Batch, said: &mut Said) -> Result<(), String> {
         let mut bad = Vec::new();
         let noted = self.0.apply(batch, &mut bad);
-        said.extend(noted.watermarks().into_iter().flat_map(|all| all.iter().map(text)));
+        for watermark in noted.watermarks().into_iter().flat_map(|all| all.iter()) {
+            said.one(|| text(watermark));
+        }
         Ok(())
     }
 
-    fn end(mut self, said: &mut Vec<String>) -> Result<(), String> {
-        said.push(text((self.0.far_ahead(), self.0.take_far_ahead(), self.0.split_times())));
+    fn end(mut self, said: &mut Said) -> Result<(), String> {
+        said.one(|| text((self.0.far_ahead(), self.0.take_far_ahead(), self.0.split_times())));
         Ok(())
     }
 

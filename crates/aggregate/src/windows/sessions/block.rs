@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use tidemill_plan::Emit;
+use tidemill_record::{Image, ImageError};
 
 use super::store::SessionStore;
 
@@ -51,6 +52,50 @@ impl Block {
         changed.iter_mut().for_each(|session| *session = store.resolve(*session));
         changed.retain(|&session| known.insert(session));
         changed
+    }
+
+    /// The sessions that [`Self::take`] would give.
+    pub(super) fn changed(&self, store: &SessionStore) -> Vec<u32> {
+        let mut known = HashSet::with_capacity(self.changed.len());
+        let changed = self.changed.iter().map(|&session| store.resolved(session));
+        changed.filter(|&session| known.insert(session)).collect()
+    }
+
+    /// Where in its block it is, and the sessions that have changed, to be made again by [`Self::import`]. `changed` are
+    /// those that [`Self::changed`] gave, as they are numbered then.
+    pub(super) fn export(&self, changed: impl Iterator<Item = u32>) -> Image {
+        let mut image = Image::new();
+        image.put_one("row_count", self.row_count);
+        image.put("changed", changed);
+        image
+    }
+
+    /// Takes over what another has exported, of so many sessions.
+    ///
+    /// # Errors
+    /// [`ImageError`], also where more records are in the block than one has, or a session is not there or is named
+    /// twice.
+    pub(super) fn import(
+        &mut self,
+        mut image: Image,
+        session_count: usize,
+    ) -> Result<(), ImageError> {
+        self.row_count = image.take_one("row_count")?;
+        if self.row_count >= self.row_count_max.max(1) {
+            return Err(ImageError::new("row_count", "is not within a block"));
+        }
+        let changed: Vec<u32> = image.take("changed")?;
+        if self.row_count == 0 && !changed.is_empty() {
+            return Err(ImageError::new("changed", "is of a block without records"));
+        }
+        if changed.iter().any(|&session| session as usize >= session_count) {
+            return Err(ImageError::new("changed", "names a session that is not there"));
+        }
+        self.put_back(changed);
+        if self.known.len() != self.changed.len() {
+            return Err(ImageError::new("changed", "names a session twice"));
+        }
+        image.end()
     }
 
     /// Goes on with these sessions, which [`Self::take`] gave and which are numbered anew.

@@ -71,7 +71,7 @@ impl Cells {
         // An end that was cut off does not say when the last record was.
         let last = (session.end < i64::MAX).then(|| session.end.saturating_sub(self.gap_us))?;
         let (first, last) = (self.cell_of(session.start), self.cell_of(last));
-        (last - first < SPAN_MAX).then_some(first..=last)
+        (last.saturating_sub(first) < SPAN_MAX).then_some(first..=last)
     }
 
     /// Makes these the cells of a session.

@@ -1,7 +1,7 @@
 //! Closed sessions of one partition, and of several merged.
 
 use tidemill_plan::AggregateSpec;
-use tidemill_record::EventTime;
+use tidemill_record::{EventTime, Image, ImageError};
 
 use super::chains::Chains;
 use super::store::SessionStore;
@@ -93,6 +93,31 @@ impl SealedSessions {
             session.partition = partition;
         }
         self.check_budget()
+    }
+
+    /// What it holds, to be made again by [`Self::import`]. Sessions stand by partition, in the order in which each
+    /// sealed its own: when a partition gives them depends on how its input was cut into batches.
+    ///
+    /// # Cost
+    /// O(sessions), and what they hold.
+    #[must_use]
+    pub fn export(&self) -> Image {
+        let live = self.store.sessions.iter().zip(0..).filter(|(session, _)| !session.is_gone);
+        let mut live: Vec<u32> = live.map(|(_, number)| number).collect();
+        live.sort_by_key(|&number| self.store.sessions[number as usize].partition);
+        self.store.export(&live)
+    }
+
+    /// Takes over what another of the same grouping has exported; only of one without sessions.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        self.store.import(image)?;
+        match self.store.gone_count {
+            0 => Ok(()),
+            _ => Err(ImageError::new("is_gone", "names a session that was taken out")),
+        }
     }
 
     /// Takes out the sessions that end at or before a time, with all they touch.

@@ -15,6 +15,8 @@ use crate::state::{Results, State, until_overflow};
 use crate::table::{Leaving, Parts, selected};
 use crate::windows::bounds::Bounds;
 
+mod image;
+
 /// No session, no key.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -137,6 +139,14 @@ impl SessionStore {
             if let Some(beyond) = self.joined_into(into) {
                 self.sessions[number as usize].next = beyond;
             }
+            number = into;
+        }
+        number
+    }
+
+    /// As [`Self::resolve`], which leaves the way as it is.
+    pub(crate) fn resolved(&self, mut number: u32) -> u32 {
+        while let Some(into) = self.joined_into(number) {
             number = into;
         }
         number

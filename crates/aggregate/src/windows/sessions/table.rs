@@ -20,6 +20,8 @@ use crate::windows::bounds::Bounds;
 use crate::windows::rows::{BATCH_ROWS, chosen, leave_with};
 use crate::{AggregateError, Late};
 
+mod image;
+
 /// Sessions that may be gone before their memory is given back.
 const GONE_MIN: usize = 1024;
 

@@ -3,9 +3,12 @@
 //! Outputs are compared as images, which hold every bit of them. [`damage`] has images that nothing exported.
 
 mod damage;
+mod gathering;
+mod over;
 mod rows;
 pub(crate) mod stages;
 mod tables;
+mod windows;
 
 use tidemill_record::image::Image;
 use tidemill_record::{Batch, DataType};
