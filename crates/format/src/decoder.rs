@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use tidemill_plan::Format;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{BadRecord, Batch, Frames, Offset, Schema};
 
 use crate::arrow::decode::ArrowDecoder;
@@ -60,6 +61,18 @@ impl WantedPart {
     pub fn read_bytes(&self) -> u64 {
         self.ranges.iter().map(|(range, _)| range.end - range.start).sum()
     }
+}
+
+/// Where reading goes on for a decoder that takes over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// So many bytes behind the start of the frame at hand, of text.
+    Bytes(u64),
+    /// At this row group, or message of an Arrow file, by its place among all. Dictionaries are lent once more, all of
+    /// them.
+    Part(usize),
+    /// At the start of the stream, of Arrow: the decoder passes over the rows that it has given.
+    Start,
 }
 
 /// One per format.
@@ -264,6 +277,58 @@ impl Decoder {
             Kind::Lines(decoder) => decoder.left_out(),
             Kind::Arrow(decoder) => decoder.left_out().to_vec(),
             Kind::Parquet(decoder) => decoder.left_out().to_vec(),
+        }
+    }
+
+    /// Where reading goes on for a decoder that takes over what [`Self::export`] gives now. Between two calls of
+    /// [`Self::decode`], at any time: behind the last record that was given, bad or left out.
+    #[must_use]
+    pub fn reads_from(&self) -> ReadFrom {
+        match &self.kind {
+            Kind::Csv(decoder) => ReadFrom::Bytes(decoder.frame().position as u64),
+            Kind::Json(decoder) => ReadFrom::Bytes(decoder.passed()),
+            Kind::Lines(decoder) => ReadFrom::Bytes(decoder.frame().position as u64),
+            Kind::Arrow(decoder) => decoder.reads_from(),
+            Kind::Parquet(decoder) => ReadFrom::Part(decoder.next_group()),
+        }
+    }
+
+    /// Whether it is within the row group or message that was lent last: what [`Self::reads_from`] says is there. Of what comes from
+    /// front to back it never is.
+    #[must_use]
+    pub fn is_within_part(&self) -> bool {
+        match &self.kind {
+            Kind::Csv(_) | Kind::Json(_) | Kind::Lines(_) => false,
+            Kind::Arrow(decoder) => decoder.is_within_message(),
+            Kind::Parquet(decoder) => decoder.is_within_group(),
+        }
+    }
+
+    /// What it has learned of the input that changes results, or what is said of them: headers, where the nesting of JSON
+    /// stands, counts of what was left out. What only makes it fast is learned anew.
+    #[must_use]
+    pub fn export(&self) -> Image {
+        match &self.kind {
+            Kind::Csv(decoder) => decoder.export(),
+            Kind::Json(decoder) => decoder.export(),
+            Kind::Lines(decoder) => decoder.export(),
+            Kind::Arrow(decoder) => decoder.export(),
+            Kind::Parquet(decoder) => decoder.export(),
+        }
+    }
+
+    /// Takes over what a decoder of the same spec and with the same filter has exported, before the first frame, which is to
+    /// begin where [`Self::reads_from`] of that one said.
+    ///
+    /// # Errors
+    /// [`ImageError`]. The decoder is of no use afterwards.
+    pub fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        match &mut self.kind {
+            Kind::Csv(decoder) => decoder.import(image),
+            Kind::Json(decoder) => decoder.import(image),
+            Kind::Lines(decoder) => decoder.import(image),
+            Kind::Arrow(decoder) => decoder.import(image),
+            Kind::Parquet(decoder) => decoder.import(image),
         }
     }
 

@@ -30,7 +30,7 @@ pub use arrow::footer::{ArrowFooter, MessagePlace, ParsedArrowFooter};
 pub use arrow::to_sql_type;
 pub use csv::cut::record_start_within;
 pub use csv::header::CsvHead;
-pub use decoder::{Decoder, DecoderSpec, WantedPart};
+pub use decoder::{Decoder, DecoderSpec, ReadFrom, WantedPart};
 pub use encoder::Encoder;
 pub use error::FormatError;
 pub use folders::Folders;

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{Offset, Schema};
 
 use crate::arrow::FoundColumn;
@@ -44,6 +45,27 @@ pub enum Lost {
 const KEY_BYTES_MAX: usize = 256;
 /// Keys that are told apart.
 const KEYS_MAX: usize = 64;
+
+/// Counts in images are no larger: what is counted goes on from there.
+const COUNT_MAX: u64 = i64::MAX as u64;
+
+/// Takes so many counts from an image.
+pub(crate) fn take_counts(
+    image: &mut Image,
+    name: &str,
+    count: usize,
+) -> Result<Vec<u64>, ImageError> {
+    let counts: Vec<u64> = image.take_exactly(name, count)?;
+    if counts.iter().any(|count| *count > COUNT_MAX) {
+        return Err(ImageError::new(name, "has a count that nothing reaches"));
+    }
+    Ok(counts)
+}
+
+/// Takes a place in the input from an image.
+pub(crate) fn take_place(image: &mut Image, name: &str) -> Result<u64, ImageError> {
+    Ok(take_counts(image, name, 1)?[0])
+}
 
 /// Counts records by the keys that were left out of them.
 #[derive(Default)]
@@ -101,6 +123,52 @@ impl UnknownKeys {
     /// Forgets the record at hand, which is bad.
     pub(crate) fn drop_pending(&mut self) {
         self.pending.clear();
+    }
+
+    /// What was counted, between two records.
+    pub(crate) fn export(&self) -> Image {
+        debug_assert!(self.pending.is_empty(), "no record is at hand");
+        let mut keys: Vec<(usize, &[u8])> =
+            self.places.iter().map(|(key, place)| (*place, &**key)).collect();
+        keys.sort_unstable();
+        let mut image = Image::new();
+        image.put_texts("keys", keys.into_iter().map(|(_, key)| key));
+        image.put("counts", self.counts.iter().map(|one| one.count));
+        image.put("firsts", self.counts.iter().map(|one| one.first.0));
+        image.put("further", self.further.iter().flat_map(|one| [one.count, one.first.0]));
+        image
+    }
+
+    /// Takes over what another one has counted.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let keys = image.take_texts("keys")?;
+        if keys.len() > KEYS_MAX {
+            let reason = format!("has {} keys, and {KEYS_MAX} are told apart", keys.len());
+            return Err(ImageError::new("keys", reason));
+        }
+        let counts = take_counts(&mut image, "counts", keys.len())?;
+        let firsts: Vec<u64> = image.take_exactly("firsts", keys.len())?;
+        let further: Vec<u64> = image.take("further")?;
+        image.end()?;
+        self.further = match further[..] {
+            [] => None,
+            [count, first] if count <= COUNT_MAX => {
+                Some(LeftOut { what: Lost::FurtherKeys, count, first: Offset(first) })
+            }
+            _ => return Err(ImageError::new("further", "is not a count and an offset")),
+        };
+        self.places = keys.iter().enumerate().map(|(place, key)| (Box::from(key), place)).collect();
+        if self.places.len() != keys.len() || keys.iter().any(|key| key.len() > KEY_BYTES_MAX) {
+            return Err(ImageError::new("keys", "has a key twice, or one that is too long"));
+        }
+        let counted = keys.iter().zip(counts.into_iter().zip(firsts));
+        let counted = counted.map(|(key, (count, first))| LeftOut {
+            what: Lost::Key(String::from_utf8_lossy(key).into_owned()),
+            count,
+            first: Offset(first),
+        });
+        self.counts = counted.collect();
+        Ok(())
     }
 
     /// All that was counted.

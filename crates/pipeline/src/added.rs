@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use tidemill_expr::constant_column;
 use tidemill_plan::{Format, Scalar};
-use tidemill_record::{BadRecord, Batch};
+use tidemill_record::{BadRecord, Batch, Image, ImageError};
 
 use crate::PipelineError;
 
@@ -91,6 +91,30 @@ impl Added {
     /// Counts records of which none is left.
     pub(crate) fn pass(&mut self, bad: &[BadRecord], rejected_count: usize) {
         self.row_count += count(bad.len() + rejected_count);
+    }
+
+    /// How many records there were, where it says so of each.
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_option("row_count", self.are_counted().then_some(self.row_count));
+        image
+    }
+
+    /// Goes on counting from there.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let row_count: Option<u64> = image.take_option("row_count")?;
+        if row_count.is_some() != self.are_counted()
+            || row_count.is_some_and(|count| i64::try_from(count).is_err())
+        {
+            return Err(ImageError::new("row_count", "is not that of these columns"));
+        }
+        self.row_count = row_count.unwrap_or(0);
+        image.end()
+    }
+
+    fn are_counted(&self) -> bool {
+        let are_rows = |column: &Column| matches!(column, Column::Row);
+        !self.are_offsets_rows && self.columns.iter().any(are_rows)
     }
 
     /// For each record its number in the file; bad ones have theirs, too, and those that were left out.

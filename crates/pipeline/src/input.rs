@@ -1,5 +1,9 @@
 //! Where a pipeline's batches come from.
 
+mod resume;
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use tidemill_aggregate::Gathering;
@@ -8,9 +12,12 @@ use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_rt::{Waiting, Wake};
 use tidemill_source::{
-    ColumnReader, FileReader, Follow, Generator, RowGroupPlan, RowGroupReader, TextReader, TextSpec,
+    ColumnReader, FileReader, Follow, Generator, Resume, RowGroupPlan, RowGroupReader, TextReader,
+    TextSpec,
 };
 
+use self::resume::GoingOn;
+pub use self::resume::resumed_claims;
 use crate::added::Added;
 use crate::closing::ClosingInput;
 use crate::gathered::GatheredInput;
@@ -48,6 +55,10 @@ pub(crate) struct ByteInput {
     bytes_in: u64,
     /// Row groups that were read.
     row_groups: u64,
+    /// Bytes of the row group or message at hand.
+    part_bytes: u64,
+    /// Parts that are read once more after a cut, and that are not counted again.
+    parts_again: usize,
     /// Time spent waiting for bytes; `None` where it is not measured.
     read_time: Option<Duration>,
 }
@@ -67,25 +78,18 @@ impl Input {
         }
     }
 
-    /// Has the decoder leave out what the conditions do; `false` where there is none.
-    pub(crate) fn filter_rows(&mut self, filter: ScanFilter) -> bool {
-        match self {
-            Self::Bytes(bytes) => {
-                bytes.decoder.filter_rows(&filter.columns, filter.conditions);
-                true
-            }
-            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => false,
-        }
-    }
-
-    /// Opens what the spec names.
+    /// Opens what the spec names, and has it leave out what the filter does, where there is a decoder. It goes on where an input of
+    /// the same spec was when it was exported, if there is one.
     ///
     /// # Errors
     /// Whatever the source, the format or a merge has to say; nothing is left open.
-    pub(crate) async fn open(
+    async fn open(
         spec: &mut PipelineSpec,
         waiting: Option<&Waiting>,
+        filter: Option<ScanFilter>,
+        resume: Option<Resume>,
     ) -> Result<Self, PipelineError> {
+        let mut going_on = resume.map(|resume| GoingOn::of(resume, &spec.input)).transpose()?;
         let placeholder = InputSpec::Sealed(Vec::new(), NOTHING, None);
         match std::mem::replace(&mut spec.input, placeholder) {
             InputSpec::Text(text) => {
@@ -93,7 +97,7 @@ impl Input {
                 let decoder_spec =
                     DecoderSpec { csv_header, ..text.file.decoder_spec(spec.batch_rows) };
                 let decoder = Decoder::new(&decoder_spec)?;
-                let reader = TextReader::open(TextSpec {
+                let text_spec = TextSpec {
                     backend: spec.backend,
                     file: &text.file.file,
                     format: Some(&text.file.format),
@@ -104,26 +108,33 @@ impl Input {
                         claims,
                         events: waiting.and_then(Waiting::files).cloned(),
                     }),
-                })
-                .await?;
+                };
+                let reader = match &mut going_on {
+                    Some(going_on) => {
+                        TextReader::resume(text_spec, going_on.take_reader()?).await?
+                    }
+                    None => TextReader::open(text_spec).await?,
+                };
                 let reader = FileReader::Text(reader);
                 let added = added_to(&text.file)?;
-                Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
+                let input = ByteInput::new(reader, decoder, added, spec.is_measured);
+                input.begin(filter, going_on)
             }
             InputSpec::RowGroups(groups) => {
                 let decoder_spec = groups.file.decoder_spec(spec.batch_rows);
                 let mut decoder = Decoder::for_parquet(&decoder_spec, groups.footer)?;
+                let mut plans = groups.row_groups;
+                if let Some(going_on) = &mut going_on {
+                    let next = going_on.take_place()?;
+                    plans.retain(|plan| count(plan.index) >= next);
+                }
                 decoder.limit_rows(groups.rows);
-                let reader = RowGroupReader::open(
-                    spec.backend,
-                    &groups.file.file,
-                    spec.partition,
-                    groups.row_groups,
-                )
-                .await?;
-                let reader = FileReader::RowGroups(reader);
+                let reader =
+                    RowGroupReader::open(spec.backend, &groups.file.file, spec.partition, plans)
+                        .await?;
                 let added = added_to(&groups.file)?;
-                Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
+                let input = ByteInput::over_parts(reader, decoder, added, spec.is_measured);
+                input.begin(filter, going_on)
             }
             InputSpec::Messages(MessageInput { file, footer, batches, start_row }) => {
                 // Their heads; what of their bodies is wanted these say.
@@ -132,18 +143,36 @@ impl Input {
                     start_row: 0,
                     ranges: std::iter::once(place.start..place.head_end).collect(),
                 };
-                let plans = footer.messages_of(batches).map(plan).collect();
+                let first_batch = footer.messages().count() - footer.batch_count();
+                let mut plans: Vec<RowGroupPlan> = footer.messages_of(batches).map(plan).collect();
+                let mut parts_again = 0;
+                if let Some(going_on) = &mut going_on {
+                    let next = going_on.take_place()?;
+                    let is_before = |plan: &RowGroupPlan| count(plan.index) < next;
+                    plans.retain(|plan| !is_before(plan) || plan.index < first_batch);
+                    parts_again = plans.iter().filter(|plan| is_before(plan)).count();
+                }
                 let decoder_spec = file.decoder_spec(spec.batch_rows);
                 let decoder = Decoder::for_arrow_file(&decoder_spec, footer, start_row);
                 let reader =
                     RowGroupReader::open(spec.backend, &file.file, spec.partition, plans).await?;
-                let reader = FileReader::RowGroups(reader);
                 let added = added_to(&file)?;
-                Ok(Self::Bytes(ByteInput::new(reader, decoder, added, spec.is_measured)))
+                let mut input = ByteInput::over_parts(reader, decoder, added, spec.is_measured);
+                input.parts_again = parts_again;
+                input.begin(filter, going_on)
             }
-            InputSpec::Columns(reader) => Ok(Self::Columns(reader)),
+            InputSpec::Columns(mut reader) => {
+                if let Some(going_on) = going_on {
+                    reader.import(going_on.into_columns()?)?;
+                }
+                Ok(Self::Columns(reader))
+            }
             InputSpec::Generator { source, columns } => {
-                Ok(Self::Columns(Box::new(Generator::new(&source, spec.partition, &columns)?)))
+                let mut generator = Generator::new(&source, spec.partition, &columns)?;
+                if let Some(going_on) = going_on {
+                    generator.import(going_on.into_columns()?)?;
+                }
+                Ok(Self::Columns(Box::new(generator)))
             }
             InputSpec::Closing(giver_count, merge) => {
                 let gathering = Gathering::new(&merge, giver_count, u64::MAX);
@@ -333,20 +362,25 @@ impl Input {
     }
 }
 
-/// Opens the input of a pipeline, and says how many of the first steps it applies itself.
+/// Opens the input of a pipeline, and says how many of the first steps it applies itself. It goes on where one of the same
+/// spec was when it was exported, if `resume` is given.
+///
+/// # Errors
+/// As opening says. Of one that goes on: [`tidemill_source::SourceError::Changed`] where a file is not the one that was read,
+/// `Missing` where a followed text is not found, `NotResumable` of what cannot be entered, `Image` where the image is
+/// damaged or of another spec.
 pub(crate) async fn open_input(
     spec: &mut PipelineSpec,
     waiting: Option<&Waiting>,
+    resume: Option<Resume>,
 ) -> Result<(Input, usize), PipelineError> {
     let filter = match Input::recorded_count(&spec.input) {
         Some(count) => ScanFilter::of(&spec.stages, count, &spec.context)?,
         None => None,
     };
-    let mut input = Input::open(spec, waiting).await?;
-    let Some(filter) = filter else { return Ok((input, 0)) };
-    let step_count = filter.step_count;
-    let is_filtering = input.filter_rows(filter);
-    Ok((input, if is_filtering { step_count } else { 0 }))
+    let step_count = filter.as_ref().map_or(0, |filter| filter.step_count);
+    let input = Input::open(spec, waiting, filter, resume).await?;
+    Ok((input, step_count))
 }
 
 impl FileInput {
@@ -381,8 +415,19 @@ impl ByteInput {
             group_bytes_max: u64::MAX,
             bytes_in: 0,
             row_groups: 0,
+            part_bytes: 0,
+            parts_again: 0,
             read_time: is_measured.then_some(Duration::ZERO),
         }
+    }
+
+    fn over_parts(
+        reader: RowGroupReader,
+        decoder: Decoder,
+        added: Added,
+        is_measured: bool,
+    ) -> Self {
+        Self::new(FileReader::RowGroups(reader), decoder, added, is_measured)
     }
 
     /// Bytes of a row group or message, which are read as a whole, and what has been decoded of them; but for
@@ -452,13 +497,24 @@ impl ByteInput {
                     if let FileReader::Text(reader) = &self.reader {
                         self.decoder.start_at(Offset(reader.head()));
                     }
+                    self.part_bytes = 0;
+                    let mut is_part = false;
                     if let FrameBytes::RowGroup { ranges, .. } = &frames.bytes {
                         let bytes = ranges.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-                        self.bytes_in += count(bytes);
-                        self.row_groups += 1;
+                        self.part_bytes = count(bytes);
+                        is_part = true;
                     }
                     self.decoder.begin(frames)?;
                     self.take_wanted().await?;
+                    if is_part {
+                        match self.parts_again.checked_sub(1) {
+                            Some(left) => self.parts_again = left,
+                            None => {
+                                self.bytes_in += self.part_bytes;
+                                self.row_groups += 1;
+                            }
+                        }
+                    }
                     self.is_decoding = true;
                 }
                 Polled::NotReady => return Ok(Polled::NotReady),
@@ -482,7 +538,7 @@ impl ByteInput {
         if let (Some(read_time), Some(begun)) = (&mut self.read_time, begun) {
             *read_time += begun.elapsed();
         }
-        self.bytes_in += bytes;
+        self.part_bytes += bytes;
         Ok(self.decoder.begin(frames)?)
     }
 }

@@ -33,6 +33,7 @@ pub use added::AddedColumn;
 pub use delivery::Delivery;
 pub use error::PipelineError;
 pub use held::Held;
+pub use input::resumed_claims;
 pub use latencies::Latencies;
 pub use measures::{Measures, StepMeasure};
 pub use output::OutputCut;

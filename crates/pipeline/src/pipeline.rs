@@ -212,7 +212,7 @@ impl Pipeline {
         if let Some(is_first) = spec.input.piece_of_file() {
             processor.be_piece_of_file(is_first);
         }
-        let (input, filter_step_count) = open_input(&mut spec, waiting).await?;
+        let (input, filter_step_count) = open_input(&mut spec, waiting, None).await?;
         let bad_records = BadRecordPolicy::new(&spec, None)?;
         let output = Output::open(&mut spec, None).await?;
         Ok(Self {
@@ -270,7 +270,7 @@ impl Pipeline {
         self.bad_records = BadRecordPolicy::new(&spec, None)?;
         // Its memory serves the next.
         self.input = Input::nothing();
-        (self.input, self.filter_step_count) = open_input(&mut spec, waiting).await?;
+        (self.input, self.filter_step_count) = open_input(&mut spec, waiting, None).await?;
         Ok(())
     }
 

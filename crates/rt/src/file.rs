@@ -63,6 +63,24 @@ pub struct FileKey {
 }
 
 impl FileKey {
+    /// Of its numbers and when it was created, as they were written down.
+    #[must_use]
+    pub fn new(device: u64, inode: u64, created_ns: Option<i64>) -> Self {
+        Self { device, inode, created_ns }
+    }
+
+    /// Device number.
+    #[must_use]
+    pub fn device(&self) -> u64 {
+        self.device
+    }
+
+    /// Inode number.
+    #[must_use]
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
     /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
     #[must_use]
     pub fn created_ns(&self) -> Option<i64> {

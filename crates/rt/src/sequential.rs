@@ -34,6 +34,8 @@ pub struct SequentialReads {
     file: File,
     path: PathBuf,
     identity: FileIdentity,
+    /// Bytes behind these are somebody's addition and are never given out.
+    byte_count: u64,
     /// Nothing is read ahead at or after this byte; it is still read when asked for.
     ahead_end: u64,
     // Changes with every read.
@@ -91,6 +93,7 @@ impl SequentialReads {
             file,
             path: path.to_owned(),
             identity,
+            byte_count: identity.byte_count,
             ahead_end: ahead_end.min(identity.byte_count),
             position: start,
             queued_end: start,
@@ -106,10 +109,22 @@ impl SequentialReads {
         &self.path
     }
 
-    /// Length of the file in bytes, as it was at the start.
+    /// The file itself.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Length of the file in bytes, as it was at the start, or as [`Self::end_at`] said.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        self.identity.byte_count
+        self.byte_count
+    }
+
+    /// Takes the file to have so many bytes and no more, of those that it has.
+    pub fn end_at(&mut self, byte_count: u64) {
+        self.byte_count = byte_count.min(self.identity.byte_count);
+        self.ahead_end = self.ahead_end.min(self.byte_count);
     }
 
     /// Offset of the next byte to be given out.
@@ -127,8 +142,7 @@ impl SequentialReads {
         if buffer.is_empty() {
             return Ok(0);
         }
-        // Bytes beyond the length at the start are somebody's addition and are never given out.
-        let left = self.identity.byte_count.saturating_sub(self.position);
+        let left = self.byte_count.saturating_sub(self.position);
         let room = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         if room == 0 {
             self.check_unchanged()?;
@@ -141,12 +155,12 @@ impl SequentialReads {
         })?;
         if count == 0 {
             self.check_unchanged()?;
-            let change = FileChange::Shrank(self.identity.byte_count, self.position);
+            let change = FileChange::Shrank(self.byte_count, self.position);
             return Err(RtError::FileChanged { path: self.path.clone(), change });
         }
         assert!(count <= room, "a read fills no more than it was given");
         self.position += u64::try_from(count).expect("a usize fits u64");
-        debug_assert!(self.position <= self.identity.byte_count, "what was added is not given out");
+        debug_assert!(self.position <= self.byte_count, "what was added is not given out");
         Ok(count)
     }
 
@@ -215,7 +229,7 @@ impl SequentialReads {
                 break;
             }
             let byte_count = if is_ahead { READ_BYTES } else { wanted.min(READ_BYTES) };
-            let left = self.identity.byte_count.saturating_sub(self.queued_end);
+            let left = self.byte_count.saturating_sub(self.queued_end);
             let byte_count = usize::try_from(left).map_or(byte_count, |left| left.min(byte_count));
             if byte_count == 0 {
                 break;

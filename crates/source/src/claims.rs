@@ -5,11 +5,14 @@
 //! changes hands, never for a record.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tidemill_rt::FileKey;
+use tidemill_record::Image;
+use tidemill_rt::{Backend, FileKey};
 
-use crate::InputFile;
+use crate::rotation::FollowedTexts;
+use crate::{InputFile, SourceError};
 
 /// The files of one scan.
 #[derive(Debug, Default)]
@@ -23,6 +26,28 @@ impl Claims {
     pub fn of<'a>(files: impl IntoIterator<Item = &'a InputFile>) -> Arc<Self> {
         let taken = files.into_iter().map(|file| file.identity.key()).collect();
         Arc::new(Self { taken: Mutex::new(taken) })
+    }
+
+    /// Those in which readers go on that have exported these images, each of a path that is followed. Without it a reader that goes on
+    /// first might enter a file that another one is in the middle of.
+    ///
+    /// # Errors
+    /// [`crate::SourceError::Image`], [`crate::SourceError::Rt`] from open, read or listing the directory.
+    ///
+    /// # Cost
+    /// Looks at each file that is read and those beside it; decompresses those that rotation has compressed.
+    pub async fn resumed<'a>(
+        backend: Backend,
+        texts: impl IntoIterator<Item = (&'a Path, &'a Image)>,
+    ) -> Result<Arc<Self>, SourceError> {
+        let mut taken = HashSet::new();
+        for (path, image) in texts {
+            // What is not followed claims nothing.
+            if let Ok(texts) = image.clone().take_image("texts") {
+                taken.extend(FollowedTexts::files_of(backend, path, texts).await?);
+            }
+        }
+        Ok(Arc::new(Self { taken: Mutex::new(taken) }))
     }
 
     /// How many there are.

@@ -39,11 +39,15 @@ enum Decompressor {
 struct FileBytes {
     file: File,
     position: u64,
+    /// Bytes behind these are somebody's addition and are not read.
+    end: u64,
 }
 
 impl Read for FileBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at_blocking(buffer, self.position)?;
+        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let room = left.min(buffer.len());
+        let count = self.file.read_at_blocking(&mut buffer[..room], self.position)?;
         self.position += u64::try_from(count).expect("a usize fits u64");
         Ok(count)
     }
@@ -68,7 +72,8 @@ impl CompressedReads {
             return Err(RtError::FileChanged { path: path.to_owned(), change }.into());
         }
         file.expect_sequential();
-        let bytes = BufReader::with_capacity(READ_BYTES, FileBytes { file, position: 0 });
+        let bytes =
+            BufReader::with_capacity(READ_BYTES, FileBytes { file, position: 0, end: u64::MAX });
         let decompressor = match compression {
             Compression::None => return Ok(None),
             Compression::Gzip => Decompressor::Gzip(Box::new(GzipMembers::new(bytes))),
@@ -142,15 +147,36 @@ impl CompressedReads {
         Content::of(&head[..count])
     }
 
-    fn file(&self) -> &File {
+    fn bytes(&self) -> &FileBytes {
         match &self.decompressor {
-            Decompressor::Gzip(decoder) => &decoder.inner().get_ref().file,
-            Decompressor::Zstd(decoder) => &decoder.get_ref().get_ref().file,
-            Decompressor::Lz4(decoder) => &decoder.get_ref().inner().get_ref().file,
+            Decompressor::Gzip(decoder) => decoder.inner().get_ref(),
+            Decompressor::Zstd(decoder) => decoder.get_ref().get_ref(),
+            Decompressor::Lz4(decoder) => decoder.get_ref().inner().get_ref(),
         }
     }
 
-    fn check_unchanged(&self) -> Result<(), SourceError> {
+    /// The compressed file.
+    pub(crate) fn file(&self) -> &File {
+        &self.bytes().file
+    }
+
+    /// Length of the compressed file in bytes, as it was at the start, or as [`Self::end_at`] said.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.identity.byte_count.min(self.bytes().end)
+    }
+
+    /// Takes the file to have so many bytes and no more, of those that it has. Before the first read.
+    pub(crate) fn end_at(&mut self, byte_count: u64) {
+        debug_assert_eq!(self.position, 0, "nothing has been read");
+        match &mut self.decompressor {
+            Decompressor::Gzip(decoder) => decoder.inner_mut().get_mut().end = byte_count,
+            Decompressor::Zstd(decoder) => decoder.get_mut().get_mut().end = byte_count,
+            Decompressor::Lz4(decoder) => decoder.get_mut().inner_mut().get_mut().end = byte_count,
+        }
+    }
+
+    /// Says whether the file is still as it was at the start: one fstat.
+    pub(crate) fn check_unchanged(&self) -> Result<(), SourceError> {
         let now = self.file().identity().map_err(|source| SourceError::Io {
             path: self.path.clone(),
             operation: "look at",

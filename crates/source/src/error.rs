@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tidemill_plan::Compression;
+use tidemill_record::ImageError;
 use tidemill_rt::RtError;
 
 use crate::{Content, ContentPlace, Damage, PipeRefusal};
@@ -121,6 +122,34 @@ pub enum SourceError {
         /// Length of the file, in bytes.
         file_bytes: u64,
     },
+    /// A file is not the one that was read before, so that reading cannot go on in it.
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+    /// Of a path that is followed, a text that was being read is neither there nor beside it.
+    Missing {
+        /// The path that is followed.
+        path: PathBuf,
+        /// Which text.
+        text: String,
+    },
+    /// What was read cannot be read from a place within.
+    NotResumable {
+        /// What it is, with its name.
+        what: String,
+        /// Why not, and what helps.
+        reason: String,
+    },
+    /// What a checkpoint says of an input cannot be: it is damaged, or of another query.
+    Image {
+        /// The input.
+        what: String,
+        /// Where, and what is wrong.
+        source: ImageError,
+    },
     /// The generator's options contradict each other.
     Generator {
         /// How.
@@ -193,6 +222,24 @@ impl fmt::Display for SourceError {
                 source.raw_os_error().map_or(Ok(()), |errno| write!(f, " (errno {errno})"))
             }
             Self::Rt(error) => write!(f, "{error}"),
+            Self::Changed { path, reason } => write!(
+                f,
+                "{} is not the file that was read before: {reason}; put that file back to go on where \
+                 reading stopped, or start over",
+                path.display()
+            ),
+            Self::Missing { path, text } => write!(
+                f,
+                "{text} is neither {} nor beside it; put it back there under the name that rotation gives it, \
+                 or have reading go on without it",
+                path.display()
+            ),
+            Self::NotResumable { what, reason } => {
+                write!(f, "{what} cannot be read on from within: {reason}")
+            }
+            Self::Image { what, source } => {
+                write!(f, "the checkpoint does not fit {what}: {source}")
+            }
             Self::Corrupt { path, compression, damage, offset, .. } => {
                 write_damage(f, path, compression.name(), *damage, *offset)
             }

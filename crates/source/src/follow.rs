@@ -132,6 +132,16 @@ impl FollowedFile {
         &self.path
     }
 
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The next byte of it to read.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     pub(crate) fn key(&self) -> FileKey {
         self.key
     }
@@ -233,6 +243,15 @@ impl FollowedFile {
         self.position += u64::try_from(count).expect("a usize fits u64");
         self.moved = Instant::now();
         Ok(count)
+    }
+
+    /// Whether all that was read of it is there still, as far as is known of it.
+    ///
+    /// # Errors
+    /// [`SourceError::Rt`] from fstat or read.
+    pub(crate) fn is_whole(&self) -> Result<bool, SourceError> {
+        let found = self.identity()?.byte_count;
+        Ok(!self.is_rewritten && found >= self.position && self.is_same_text()?)
     }
 
     /// Goes back to the start of the file.

@@ -10,7 +10,7 @@ mod names;
 mod random;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::builder::make_view;
 use arrow_array::{
@@ -18,13 +18,14 @@ use arrow_array::{
 };
 use arrow_buffer::{Buffer, ScalarBuffer};
 use tidemill_plan::{GeneratorModel, GeneratorSource};
-use tidemill_record::{Batch, Columns, PartitionId, Polled};
+use tidemill_record::{Batch, Columns, Image, PartitionId, Polled};
 use tidemill_rt::Wake;
 
 use self::clock::Clock;
 use self::keys::{Keys, row_counts};
 use self::random::{Stream, scale, scale_u32};
-use crate::pace::Pace;
+use crate::column_reader::{export_position, import_position};
+use crate::pace::{Pace, elapsed_before};
 use crate::{ColumnReader, SourceError};
 
 /// Distinct keys at most: their names are kept in memory.
@@ -60,6 +61,8 @@ pub struct Generator {
     // Changes with every batch.
     /// When the first batch was asked for.
     started: Option<Instant>,
+    /// How long it had been reading before a cut, by the rows that were due.
+    elapsed_before: Duration,
     position: u64,
     late_count: u64,
     /// Key of each row of the batch being made.
@@ -183,6 +186,7 @@ impl Generator {
             key_bases,
             keys,
             started: None,
+            elapsed_before: Duration::ZERO,
             position: 0,
             late_count: 0,
             drawn: Vec::new(),
@@ -208,7 +212,7 @@ impl Generator {
     fn due_rows(&mut self) -> u64 {
         let Some(pace) = &self.pace else { return u64::MAX };
         let started = *self.started.get_or_insert_with(Instant::now);
-        pace.due_rows(started.elapsed())
+        pace.due_rows(started.elapsed().saturating_add(self.elapsed_before))
     }
 
     fn column(&self, column: Column, rows: std::ops::Range<u64>) -> ArrayRef {
@@ -276,10 +280,26 @@ impl ColumnReader for Generator {
         Ok(Polled::Ready(Batch::new(columns, UInt64Array::from_iter_values(rows))))
     }
 
+    fn export(&self) -> Result<Option<Image>, SourceError> {
+        let mut image = export_position(self.position);
+        image.put_one("late_count", self.late_count);
+        Ok(Some(image))
+    }
+
+    fn import(&mut self, mut image: Image) -> Result<(), SourceError> {
+        let late_count = image.take_one("late_count");
+        self.late_count = late_count
+            .map_err(|source| SourceError::Image { what: "a generator".to_owned(), source })?;
+        self.position = import_position(image, self.row_count, "a generator")?;
+        self.late_count = self.late_count.min(self.position);
+        self.elapsed_before = elapsed_before(self.pace.as_ref(), self.position);
+        Ok(())
+    }
     fn wake(&self) -> Wake<'static> {
         match (&self.pace, self.started) {
             (Some(pace), Some(started)) => {
-                Wake::at(started.checked_add(pace.due_after(self.position)))
+                let after = pace.due_after(self.position).saturating_sub(self.elapsed_before);
+                Wake::at(started.checked_add(after))
             }
             _ => Wake::NOW,
         }

@@ -31,6 +31,10 @@ impl<R: BufRead> GzipMembers<R> {
         self.member.as_ref().expect("a member is always there").get_ref()
     }
 
+    pub(crate) fn inner_mut(&mut self) -> &mut R {
+        self.member.as_mut().expect("a member is always there").get_mut()
+    }
+
     /// Goes on to the next member; `false` if there is none.
     fn enter_next(&mut self) -> io::Result<bool> {
         let inner = self.member.as_mut().expect("a member is always there").get_mut();

@@ -69,6 +69,10 @@ impl<R: Read> Lz4Walk<R> {
         self.is_at_end
     }
 
+    pub(crate) fn inner_mut(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
     pub(crate) fn inner(&self) -> &R {
         &self.inner
     }

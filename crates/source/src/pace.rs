@@ -36,6 +36,15 @@ impl Pace {
     }
 }
 
+/// How long a source had been read when the last of so many rows was due; those that follow are due as if it had been
+/// read ever since.
+pub(crate) fn elapsed_before(pace: Option<&Pace>, row_count: u64) -> Duration {
+    match (pace, row_count.checked_sub(1)) {
+        (Some(pace), Some(last)) => pace.due_after(last),
+        _ => Duration::ZERO,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

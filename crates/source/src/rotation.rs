@@ -8,6 +8,9 @@
 //! files may have such names, too. So only those count that were created while nobody knows what the path named:
 //! since the last look at which it named the text that is read, and before what it names now.
 
+mod resume;
+mod siblings;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
@@ -56,7 +59,12 @@ pub(crate) struct Text {
     pub(crate) is_cut: bool,
     /// Bytes behind those records, while another text is read.
     pub(crate) rest: Vec<u8>,
+    /// The rest was read to find a place within, and may hold whole records.
+    pub(crate) is_rest_new: bool,
     pub(crate) decoding: TextDecoding,
+    /// The byte of the file with which decoding began, and bytes of text that have come out since.
+    pub(crate) origin: u64,
+    pub(crate) text_bytes: u64,
 }
 
 /// The texts of one path.
@@ -92,6 +100,8 @@ pub(crate) struct FollowedTexts {
     name_count: u32,
     /// What the path has named since, if that had no byte.
     vacant: Option<Vacant>,
+    /// What was not found when reading went on, a sentence each.
+    missed: Vec<String>,
 }
 
 /// What there is to do.
@@ -99,6 +109,8 @@ pub(crate) struct FollowedTexts {
 pub(crate) enum Next {
     /// Of a text, by its number, so many bytes at least.
     Bytes(Option<usize>, u64),
+    /// Of a text, its rest once more.
+    Again(Option<usize>),
     /// A text has been written anew.
     Truncated(Option<usize>),
     /// The current text has come to its end; whether its last line may still be on its way.
@@ -107,6 +119,27 @@ pub(crate) enum Next {
     Last(usize),
     /// Nothing, as yet.
     Quiet,
+}
+
+/// What does not change while a path is followed.
+struct Settings {
+    backend: Backend,
+    path: PathBuf,
+    claims: Arc<Claims>,
+    encoding: Encoding,
+    told: Told,
+    look_interval_max: Duration,
+}
+
+impl Settings {
+    fn new(backend: Backend, found: &InputFile, follow: Follow, encoding: Encoding) -> Self {
+        let Follow { claims, events } = follow;
+        let told = Told { events, ..Told::default() };
+        let each = u32::try_from(claims.count()).unwrap_or(u32::MAX);
+        let look_interval_max = LOOK_INTERVAL_MAX.max(LOOK_INTERVAL_EACH.saturating_mul(each));
+        let path = found.path.clone();
+        Self { backend, path, claims, encoding, told, look_interval_max }
+    }
 }
 
 impl FollowedTexts {
@@ -121,20 +154,29 @@ impl FollowedTexts {
         encoding: Encoding,
         start: u64,
     ) -> Result<Self, SourceError> {
-        let Follow { claims, events } = follow;
-        let told = Told { events, ..Told::default() };
-        let each = u32::try_from(claims.count()).unwrap_or(u32::MAX);
-        let look_interval_max = LOOK_INTERVAL_MAX.max(LOOK_INTERVAL_EACH.saturating_mul(each));
-        let path = found.path.clone();
+        let settings = Settings::new(backend, found, follow, encoding);
+        let Settings { path, look_interval_max, told, .. } = &settings;
         let seen_ns = since_epoch_ns(SystemTime::now());
         let opened = match &found.held {
             Some(Held::File(held)) => held.try_clone().map(|file| File::from_std(backend, file)),
-            _ => File::open(backend, &path).await,
+            _ => File::open(backend, path).await,
         };
-        let file = opened.map_err(|source| fail(&path, "open", source))?;
-        let mut file = FollowedFile::over(&path, file, look_interval_max, &told)?;
+        let file = opened.map_err(|source| fail(path, "open", source))?;
+        let mut file = FollowedFile::over(path, file, *look_interval_max, told)?;
         file.start_at(start)?;
-        let mut texts = Self {
+        let mut current = Text::new(file, encoding);
+        current.origin = start;
+        let mut texts = Self::of(settings, current, seen_ns);
+        // Whoever decodes it does not see its head.
+        texts.current.is_begun = start > 0;
+        texts.watch_names();
+        Ok(texts)
+    }
+
+    /// Of a text that is read first.
+    fn of(settings: Settings, current: Text, seen_ns: i64) -> Self {
+        let Settings { backend, path, claims, encoding, told, look_interval_max } = settings;
+        Self {
             backend,
             path,
             claims,
@@ -144,7 +186,7 @@ impl FollowedTexts {
             names: Vec::new(),
             coming: None,
             patience_ends: None,
-            current: Text::new(file, encoding),
+            current,
             upcoming: VecDeque::new(),
             older: Vec::new(),
             active: None,
@@ -153,11 +195,13 @@ impl FollowedTexts {
             is_seen: true,
             name_count: 0,
             vacant: None,
-        };
-        // Whoever decodes it does not see its head.
-        texts.current.is_begun = start > 0;
-        texts.watch_names();
-        Ok(texts)
+            missed: Vec::new(),
+        }
+    }
+
+    /// What was not found when reading went on, a sentence each.
+    pub(crate) fn missed(&self) -> &[String] {
+        &self.missed
     }
 
     /// Has the directory watched that the path's name is in and, where that is a link, the one that it leads to.
@@ -258,6 +302,9 @@ impl FollowedTexts {
             }
         }
         for at in 0..self.older.len() {
+            if self.older[at].is_rest_new {
+                return Ok(Next::Again(Some(at)));
+            }
             let is_told = self.older[at].file.is_watched();
             match self.older[at].file.look(is_told)? {
                 Look::Bytes(byte_count) => return Ok(Next::Bytes(Some(at), byte_count)),
@@ -273,6 +320,9 @@ impl FollowedTexts {
     }
 
     fn look_at_current(&mut self) -> Result<Next, SourceError> {
+        if self.current.is_rest_new {
+            return Ok(Next::Again(None));
+        }
         if !self.current.file.is_due() {
             return Ok(Next::Quiet);
         }
@@ -448,7 +498,17 @@ impl FollowedTexts {
 impl Text {
     fn new(file: FollowedFile, encoding: Encoding) -> Self {
         let decoding = TextDecoding::new(encoding);
-        Self { file, head: 0, is_begun: false, is_cut: false, rest: Vec::new(), decoding }
+        Self {
+            file,
+            head: 0,
+            is_begun: false,
+            is_cut: false,
+            rest: Vec::new(),
+            is_rest_new: false,
+            decoding,
+            origin: 0,
+            text_bytes: 0,
+        }
     }
 }
 

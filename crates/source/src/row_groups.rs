@@ -7,9 +7,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use arrow_buffer::Buffer;
-use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
+use tidemill_record::{FrameBytes, Frames, Image, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, File, FileIdentity, RtError};
 
+use crate::identity::Identity;
 use crate::part_memory::PartMemory;
 use crate::{InputFile, SourceError};
 
@@ -70,6 +71,43 @@ impl RowGroupReader {
         let groups = groups.into_iter();
         let memory = PartMemory::default();
         Ok(Self { file: opened, path, identity, partition, groups, position: 0, index: 0, memory })
+    }
+
+    /// What is known of the file, for [`Self::check_same`] of a reader that goes on.
+    ///
+    /// # Errors
+    /// [`RtError::FileChanged`] if somebody changed the file meanwhile; what reading says.
+    pub fn export(&self) -> Result<Image, SourceError> {
+        self.check_unchanged()?;
+        let byte_count = self.identity.byte_count;
+        let identity = Identity::of(&self.file, byte_count, byte_count);
+        let identity = identity.map_err(|source| self.failure("read", source))?;
+        let Some(identity) = identity else {
+            let reason = "it was cut while it was read".to_owned();
+            return Err(SourceError::Changed { path: self.path.clone(), reason });
+        };
+        let mut image = Image::new();
+        image.put_image("file", identity.export());
+        Ok(image)
+    }
+
+    /// Holds the file to what a reader of before has exported: it has to be the same, to its last byte.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`], [`SourceError::Image`], and what reading says.
+    pub fn check_same(&self, mut image: Image) -> Result<(), SourceError> {
+        let identity = image.take_image("file").and_then(Identity::import);
+        let identity = identity.and_then(|identity| image.end().map(|()| identity));
+        let identity = identity.map_err(|source| {
+            let what = self.path.display().to_string();
+            SourceError::Image { what, source }
+        })?;
+        if self.identity.byte_count > identity.byte_count {
+            let (found, before) = (self.identity.byte_count, identity.byte_count);
+            let reason = format!("it has {found} bytes and had {before}");
+            return Err(SourceError::Changed { path: self.path.clone(), reason });
+        }
+        identity.check(&self.file, &self.path)
     }
 
     /// The file.

@@ -1,14 +1,15 @@
 //! Numbers, of which the rows of a query without any other input are computed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int64Array, UInt64Array};
 use tidemill_plan::SequenceSource;
-use tidemill_record::{Batch, Columns, Polled};
+use tidemill_record::{Batch, Columns, Image, Polled};
 use tidemill_rt::Wake;
 
-use crate::pace::Pace;
+use crate::column_reader::{export_position, import_position};
+use crate::pace::{Pace, elapsed_before};
 use crate::{ColumnReader, SourceError};
 
 /// Gives the numbers of a [`SequenceSource`].
@@ -23,6 +24,8 @@ pub struct SequenceReader {
     // Changes with every batch.
     /// When the first batch was asked for.
     started: Option<Instant>,
+    /// How long it had been reading before a cut, by the rows that were due.
+    elapsed_before: Duration,
     position: u64,
 }
 
@@ -43,6 +46,7 @@ impl SequenceReader {
             row_count: source.rows.unwrap_or(fitting).min(fitting),
             pace: source.rate.map(|rate| Pace::new(rate.max(1), 0, 1)),
             started: None,
+            elapsed_before: Duration::ZERO,
             position: 0,
         }
     }
@@ -51,7 +55,7 @@ impl SequenceReader {
     fn due_rows(&mut self) -> u64 {
         let Some(pace) = &self.pace else { return u64::MAX };
         let started = *self.started.get_or_insert_with(Instant::now);
-        pace.due_rows(started.elapsed())
+        pace.due_rows(started.elapsed().saturating_add(self.elapsed_before))
     }
 }
 
@@ -77,10 +81,20 @@ impl ColumnReader for SequenceReader {
         Ok(Polled::Ready(Batch::new(columns, UInt64Array::from_iter_values(rows.clone()))))
     }
 
+    fn export(&self) -> Result<Option<Image>, SourceError> {
+        Ok(Some(export_position(self.position)))
+    }
+
+    fn import(&mut self, image: Image) -> Result<(), SourceError> {
+        self.position = import_position(image, self.row_count, "a sequence of numbers")?;
+        self.elapsed_before = elapsed_before(self.pace.as_ref(), self.position);
+        Ok(())
+    }
     fn wake(&self) -> Wake<'static> {
         match (&self.pace, self.started) {
             (Some(pace), Some(started)) => {
-                Wake::at(started.checked_add(pace.due_after(self.position)))
+                let after = pace.due_after(self.position).saturating_sub(self.elapsed_before);
+                Wake::at(started.checked_add(after))
             }
             _ => Wake::NOW,
         }

@@ -12,6 +12,8 @@
 //! before, it is neither given nor counted. Of a file whose place another one has taken, a last record
 //! without a newline is given.
 
+mod resume;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -98,6 +100,8 @@ pub struct TextReader {
     /// Offset of the first byte of the text that is being read.
     head: u64,
     truncations: Truncations,
+    /// Bytes that the file has grown by since another reader of it began, which are not read.
+    unread_bytes: u64,
 }
 
 enum Input {
@@ -143,6 +147,32 @@ impl Truncations {
     }
 }
 
+impl TextSpec<'_> {
+    /// # Panics
+    /// If what is to be read cannot be read so.
+    fn check(&self) {
+        let is_compressed = self.file.compression != Compression::None;
+        assert!(
+            self.range.is_none()
+                || (!is_compressed && self.file.pipe().is_none() && self.file.encoding.is_utf8()),
+            "only uncompressed files of UTF-8 are cut into ranges"
+        );
+        assert!(
+            self.follow.is_none()
+                || (!is_compressed
+                    && self.range.as_ref().is_none_or(|range| range.end == u64::MAX)),
+            "only uncompressed files are followed, to whatever end they come to have"
+        );
+    }
+
+    /// How the text is written in bytes.
+    fn encoding(&self) -> Encoding {
+        let is_rows = matches!(self.format, Some(Format::Arrow(_) | Format::Parquet));
+        // What begins with the mark of another encoding is not cut.
+        if is_rows || self.range.is_some() { Encoding::Utf8 } else { self.file.encoding }
+    }
+}
+
 impl std::fmt::Debug for TextReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TextReader")
@@ -160,25 +190,10 @@ impl TextReader {
     /// [`SourceError::Rt`] where open or read fails or the file is not as it was found;
     /// [`SourceError::Io`] for compressed files.
     pub async fn open(spec: TextSpec<'_>) -> Result<Self, SourceError> {
+        spec.check();
         let InputFile { path, compression, identity, .. } = spec.file;
-        assert!(
-            spec.range.is_none()
-                || (*compression == Compression::None
-                    && spec.file.pipe().is_none()
-                    && spec.file.encoding.is_utf8()),
-            "only uncompressed files of UTF-8 are cut into ranges"
-        );
-        assert!(
-            spec.follow.is_none()
-                || (*compression == Compression::None
-                    && spec.range.as_ref().is_none_or(|range| range.end == u64::MAX)),
-            "only uncompressed files are followed, to whatever end they come to have"
-        );
-        let is_rows = matches!(spec.format, Some(Format::Arrow(_) | Format::Parquet));
-        // What begins with the mark of another encoding is not cut.
-        let is_utf8 = is_rows || spec.range.is_some();
-        let encoding = if is_utf8 { Encoding::Utf8 } else { spec.file.encoding };
-        let range = spec.range.unwrap_or(0..u64::MAX);
+        let encoding = spec.encoding();
+        let range = spec.range.clone().unwrap_or(0..u64::MAX);
         let runs_to_end = range.end >= identity.byte_count;
         let end = if runs_to_end { u64::MAX } else { range.end };
         // A record starts after a newline, so the byte before the range decides about its first.
@@ -187,7 +202,7 @@ impl TextReader {
         let (backend, found) = (spec.backend, Some(*identity));
         let input = if let Some(Held::Pipe(pipe)) = &spec.file.held {
             Input::Piped(pipe.take()?, path.clone())
-        } else if let Some(follow) = spec.follow {
+        } else if let Some(follow) = spec.follow.clone() {
             Input::Followed(Box::new(
                 FollowedTexts::open(backend, spec.file, follow, encoding, start).await?,
             ))
@@ -200,7 +215,19 @@ impl TextReader {
                 }
             }
         };
-        let mut reader = Self {
+        let mut reader = Self::over(&spec, input, start, end);
+        if is_followed {
+            reader.first_offset = start;
+        } else if range.start > 0 {
+            reader.find_first_record().await?;
+        }
+        Ok(reader)
+    }
+
+    /// Over what has been opened, of which the next byte is at the offset `position`.
+    fn over(spec: &TextSpec<'_>, input: Input, position: u64, end: u64) -> Self {
+        let encoding = spec.encoding();
+        Self {
             encoding,
             decoding: TextDecoding::new(encoding),
             is_found_utf16: false,
@@ -212,19 +239,14 @@ impl TextReader {
             input,
             lent: None,
             consumed: 0,
-            position: start,
+            position,
             kept: VecDeque::new(),
             is_drained: false,
             has_lent_last: false,
             head: 0,
             truncations: Truncations::default(),
-        };
-        if is_followed {
-            reader.first_offset = start;
-        } else if range.start > 0 {
-            reader.find_first_record().await?;
+            unread_bytes: 0,
         }
-        Ok(reader)
     }
 
     /// The file.
@@ -256,7 +278,18 @@ impl TextReader {
              beforehand"
                 .to_owned()
         });
-        cut.into_iter().chain(found).collect()
+        let grown = (self.unread_bytes > 0).then(|| {
+            format!(
+                "{} has grown by {} bytes since it began to be read, which are not read",
+                self.path().display(),
+                self.unread_bytes
+            )
+        });
+        let missed = match &self.input {
+            Input::Followed(texts) => texts.missed().to_vec(),
+            Input::Plain(_) | Input::Compressed(_) | Input::Piped(..) => Vec::new(),
+        };
+        cut.into_iter().chain(found).chain(grown).chain(missed).collect()
     }
 
     /// Offset of the first record of this range; the start of the next range's first record if none
@@ -399,9 +432,14 @@ impl TextReader {
                     let lent = self.lend_more(byte_count).await?;
                     return Ok(lent.map_or(Polled::NotReady, Polled::Ready));
                 }
+                Next::Again(text) => {
+                    self.switch_to(text);
+                    let frames = self.lend_rest(false)?;
+                    return Ok(Polled::Ready(frames));
+                }
                 Next::Last(at) => {
                     self.switch_to(Some(at));
-                    let frames = self.lend_rest()?;
+                    let frames = self.lend_rest(true)?;
                     // It is not the current text that ends.
                     self.has_lent_last = false;
                     return Ok(Polled::Ready(frames));
@@ -412,7 +450,7 @@ impl TextReader {
                         self.wait_for_last_line();
                         return Ok(Polled::NotReady);
                     }
-                    _ => return Ok(Polled::Ready(self.lend_rest()?)),
+                    _ => return Ok(Polled::Ready(self.lend_rest(true)?)),
                 },
                 Next::Truncated(text) => {
                     self.switch_to(text);
@@ -491,13 +529,16 @@ impl TextReader {
         self.truncations.hole_byte_count += hole;
     }
 
-    /// Lends what is left of a text that has come to its end.
-    fn lend_rest(&mut self) -> Result<Frames, SourceError> {
+    /// Lends what is left of a text: if that has come to its end, as the last there is of it.
+    fn lend_rest(&mut self, is_last: bool) -> Result<Frames, SourceError> {
+        if let Input::Followed(texts) = &mut self.input {
+            texts.active_mut().is_rest_new = false;
+        }
         let tail = self.tail();
         let mut bytes = self.take_buffer(tail);
         bytes.resize(tail);
         self.begin_text();
-        self.lend(bytes, true)
+        self.lend(bytes, is_last)
     }
 
     /// Takes note of where the text begins that is about to be lent, if nothing of it was read before.
@@ -519,6 +560,7 @@ impl TextReader {
         text.file.restart();
         (text.is_begun, text.is_cut) = (false, !is_rows);
         text.decoding = TextDecoding::new(self.encoding);
+        (text.origin, text.text_bytes) = (0, 0);
         let lost = u64::try_from(tail).expect("a usize fits u64");
         self.truncations.count += 1;
         self.truncations.byte_count += lost;
@@ -666,6 +708,10 @@ impl TextReader {
             let byte_count = self.read_input(&mut buffer[..input_bytes_max]).await?;
             let is_last = self.is_drained;
             let text_bytes = self.decoding().decode(buffer, byte_count, is_last);
+            if let Input::Followed(texts) = &mut self.input {
+                texts.active_mut().text_bytes +=
+                    u64::try_from(text_bytes).expect("a usize fits u64");
+            }
             if text_bytes > 0 || byte_count == 0 {
                 return Ok(text_bytes);
             }

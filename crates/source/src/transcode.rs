@@ -167,12 +167,18 @@ impl TextDecoding {
         Self { transcoder, may_be_marked: encoding == Encoding::Unsaid, input: Vec::new() }
     }
 
+    /// Of a text whose bytes pass as they are, from somewhere within it.
+    pub(crate) fn passed() -> Self {
+        Self { transcoder: None, may_be_marked: false, input: Vec::new() }
+    }
+
     /// Whether it turned out to be UTF-16 where nobody had said so.
     pub(crate) fn is_found(&self) -> bool {
         self.transcoder.as_ref().is_some_and(|transcoder| transcoder.is_found)
     }
 
-    fn is_passed(&self) -> bool {
+    /// Whether its bytes pass as they are, as far as is known.
+    pub(crate) fn is_passed(&self) -> bool {
         self.transcoder.is_none() && !self.may_be_marked
     }
 

@@ -151,6 +151,22 @@ impl Conversion {
         converted.array
     }
 
+    /// For each needed column how many times were cut so far.
+    pub(crate) fn floored_counts(&self) -> impl Iterator<Item = u64> {
+        self.columns.iter().map(|needed| needed.floored_count)
+    }
+
+    /// Goes on counting from there.
+    ///
+    /// # Panics
+    /// If there is not one for each needed column.
+    pub(crate) fn count_on(&mut self, floored_counts: &[u64]) {
+        assert_eq!(floored_counts.len(), self.columns.len(), "a count for each needed column");
+        for (needed, count) in self.columns.iter_mut().zip(floored_counts) {
+            needed.floored_count = *count;
+        }
+    }
+
     /// What a person should know of values that were not kept whole.
     pub(crate) fn notices(&self) -> Vec<String> {
         let cut = self.columns.iter().filter(|needed| needed.floored_count > 0);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::Buffer;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Schema};
 
 use super::convert::Conversion;
@@ -14,8 +15,9 @@ use super::footer::ArrowFooter;
 use super::members::{flattened, member};
 use super::messages::Messages;
 use super::values::Found;
+use crate::lost::{take_counts, take_place};
 use crate::parquet::sieve::Sieve;
-use crate::{DecoderSpec, FormatError, LeftOut, WantedPart, lost};
+use crate::{DecoderSpec, FormatError, LeftOut, ReadFrom, WantedPart, lost};
 
 /// Of wider results whole messages are decoded: `arrow-ipc` looks for each column among all that are
 /// wanted.
@@ -51,6 +53,12 @@ pub(crate) struct ArrowDecoder {
     pub(super) row_count: u64,
     /// The record batch at hand, and how many of its rows were handed out.
     pub(super) rows: Option<(RecordBatch, usize)>,
+    /// The message that was lent last, by its place among all; `None` before the first, and of a stream.
+    message: Option<usize>,
+    /// Rows to be passed over, since they were given before a cut.
+    rows_to_pass: u64,
+    /// Times that were cut before that, for each needed column.
+    floored_before: Option<Vec<u64>>,
 }
 
 impl ArrowDecoder {
@@ -73,6 +81,9 @@ impl ArrowDecoder {
             left_out: Vec::new(),
             row_count: 0,
             rows: None,
+            message: None,
+            rows_to_pass: 0,
+            floored_before: None,
         }
     }
 
@@ -104,6 +115,7 @@ impl ArrowDecoder {
                     return Ok(());
                 }
                 let end = footer.message(index).map_or(0, |place| place.end);
+                self.message = Some(index);
                 if self.conversion.is_none() {
                     self.match_columns()?;
                 }
@@ -153,17 +165,92 @@ impl ArrowDecoder {
                 (Some(_), None) => None,
             };
             match next {
-                Some(rows) => self.rows = Some((rows, 0)),
+                Some(rows) => self.begin_rows(rows),
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Begins with a record batch, but for rows of it that were given before a cut.
+    fn begin_rows(&mut self, rows: RecordBatch) {
+        let passed = self.rows_to_pass.min(rows.num_rows() as u64);
+        self.rows_to_pass -= passed;
+        self.row_count += passed;
+        let given = usize::try_from(passed).expect("no more than a batch has");
+        self.rows = Some((rows, given));
+    }
+
+    /// Rows of the record batch at hand that were given.
+    fn given(&self) -> u64 {
+        self.rows.as_ref().map_or(0, |(_, given)| *given as u64)
+    }
+
+    /// As [`crate::Decoder::reads_from`].
+    pub(crate) fn reads_from(&self) -> ReadFrom {
+        if self.footer.is_none() {
+            return ReadFrom::Start;
+        }
+        let is_within = self.rows.is_some();
+        ReadFrom::Part(self.message.map_or(0, |last| if is_within { last } else { last + 1 }))
+    }
+
+    /// As [`crate::Decoder::is_within_part`].
+    pub(crate) fn is_within_message(&self) -> bool {
+        self.footer.is_some() && self.rows.is_some()
+    }
+
+    /// As [`crate::Decoder::export`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        let to_pass = match self.footer {
+            Some(_) => self.given(),
+            None => self.row_count,
+        };
+        // Those that are still to be passed over have been given, too.
+        image.put_one("row", self.row_count + self.rows_to_pass);
+        let next = match self.reads_from() {
+            ReadFrom::Part(next) => next,
+            ReadFrom::Start | ReadFrom::Bytes(_) => 0,
+        };
+        image.put_one("message", next as u64);
+        image.put_one("rows_to_pass", to_pass + self.rows_to_pass);
+        let known = self.conversion.as_ref().map(|known| known.floored_counts().collect());
+        if let Some(counts) = known.or_else(|| self.floored_before.clone()) {
+            image.put("floored", counts);
+        }
+        image
+    }
+
+    /// As [`crate::Decoder::import`].
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let row = take_place(&mut image, "row")?;
+        self.rows_to_pass = image.take_one("rows_to_pass")?;
+        let Some(start) = row.checked_sub(self.rows_to_pass) else {
+            return Err(ImageError::new("rows_to_pass", "is more than there are rows before"));
+        };
+        // Those of a stream are counted from its start again.
+        if self.footer.is_none() && start > 0 {
+            return Err(ImageError::new("rows_to_pass", "is fewer than there are rows before"));
+        }
+        self.row_count = start;
+        let next = usize::try_from(take_place(&mut image, "message")?);
+        self.message = next.expect("a usize is 64 bits").checked_sub(1);
+        if image.has("floored") {
+            self.floored_before = Some(take_counts(&mut image, "floored", self.columns.len())?);
+            // There may be no message left that would have it done.
+            if self.footer.is_some() {
+                let matched = self.match_columns();
+                matched.map_err(|error| ImageError::new("floored", error.to_string()))?;
+            }
+        }
+        image.end()
     }
 
     /// Goes on to the schema and finds the needed columns in it; `false` if more bytes are needed.
     fn match_columns(&mut self) -> Result<bool, FormatError> {
         let Some(schema) = self.messages.next_schema()? else { return Ok(false) };
         let (found, ways) = flattened(&schema);
-        let conversion = Conversion::new(&found, &self.schema, &self.columns, self.is_union)?;
+        let mut conversion = Conversion::new(&found, &self.schema, &self.columns, self.is_union)?;
         if self.is_inferred {
             self.left_out = lost::found_beside(&found, &self.schema);
         }
@@ -184,6 +271,9 @@ impl ArrowDecoder {
                 *top = tops.binary_search(top).expect("all are among them");
             }
             self.messages.project(tops);
+        }
+        if let Some(counts) = self.floored_before.take() {
+            conversion.count_on(&counts);
         }
         self.conversion = Some(conversion);
         Ok(true)

@@ -4,6 +4,8 @@
 //! [`Structure`], in quotes or not; any other goes through [`record::split`]. Where the options say
 //! that fields depart from the plain form, each is looked at by itself.
 
+mod image;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -93,6 +95,8 @@ impl Departures {
 
 /// What the header says, once it is known.
 struct Layout {
+    /// The names that the header has; none where there is no header.
+    header: Vec<String>,
     /// Fields of a whole record, at least 1.
     field_count: usize,
     /// For each slot, its field.
@@ -108,6 +112,7 @@ impl CsvDecoder {
         let needed = spec.columns.to_vec();
         let rows = Rows::new(spec, (options.timestamp_unit, &options.times))?;
         let layout = (!options.has_header).then(|| Layout {
+            header: Vec::new(),
             field_count: spec.schema.fields.len(),
             fields: needed.clone(),
             has_missing: false,
@@ -284,12 +289,17 @@ impl CsvDecoder {
     }
 
     fn lay_out(&mut self, header: &[String]) -> Result<(), FormatError> {
+        self.layout = Some(self.laid_out(header)?);
+        Ok(())
+    }
+
+    fn laid_out(&self, header: &[String]) -> Result<Layout, FormatError> {
         header::refuse_duplicates(header)?;
         let fields =
             header::matched(header, &self.schema, &self.needed, &self.options, self.is_union)?;
         let has_missing = fields.contains(&header::MISSING);
-        self.layout = Some(Layout { field_count: header.len(), fields, has_missing });
-        Ok(())
+        let (header, field_count) = (header.to_vec(), header.len());
+        Ok(Layout { header, field_count, fields, has_missing })
     }
 }
 

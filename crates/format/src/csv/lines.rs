@@ -22,6 +22,16 @@ impl Preamble {
     /// Of a text that is read from further on.
     pub(crate) const BEHIND: Self = Self { lines_left: 0 };
 
+    /// Lines still to be skipped.
+    pub(crate) fn lines_left(self) -> u32 {
+        self.lines_left
+    }
+
+    /// So many lines are still to be skipped.
+    pub(crate) fn skipping(lines_left: u32) -> Self {
+        Self { lines_left }
+    }
+
     /// Steps over lines to be skipped and over comments, and where a header follows over empty lines.
     /// `false` if more bytes are needed; `position` is behind what has been passed.
     pub(crate) fn pass(

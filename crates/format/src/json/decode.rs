@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 use tidemill_plan::JsonOptions;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
 use super::check::Checked;
@@ -116,6 +117,26 @@ impl JsonDecoder {
 
     pub(crate) fn left_out(&self) -> Vec<LeftOut> {
         self.keys.left_out().chain(self.rows.left_out()).collect()
+    }
+
+    /// What has been counted of the records so far. Layouts and the index are learned anew.
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("head", self.head);
+        image.put_image("rows", self.rows.export());
+        image.put_image("unknown_keys", self.keys.unknown().export());
+        image
+    }
+
+    /// Takes over what another one has counted.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        self.head = image.take_one("head")?;
+        let rows = image.take_image("rows")?;
+        self.rows.import(rows).map_err(|error| error.within("rows"))?;
+        let keys = image.take_image("unknown_keys")?;
+        let unknown = self.keys.unknown_mut();
+        unknown.import(keys).map_err(|error| error.within("unknown_keys"))?;
+        image.end()
     }
 
     /// The line at `offset`, without its newline.

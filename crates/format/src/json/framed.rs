@@ -2,6 +2,7 @@
 
 use arrow_buffer::Buffer;
 use tidemill_plan::{JsonLayout, JsonOptions};
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::recycled::{LentBytes, no_bytes};
 use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
@@ -10,6 +11,11 @@ use super::framing::{Framed, Framing, Misplaced};
 use super::recognize::layout_of;
 use crate::text::{Rows, TextFrame};
 use crate::{DecoderSpec, FormatError, LeftOut};
+
+/// What is known of the layout, as a number in images.
+const FOUND_NOTHING: u8 = 0;
+const FOUND_LINES: u8 = 1;
+const FOUND_VALUES: u8 = 2;
 
 /// Decodes one partition of JSON.
 pub(crate) struct JsonText {
@@ -41,6 +47,8 @@ struct Values {
     lent: Option<LentBytes>,
     /// Pieces that the decoder of lines has been given.
     begun: usize,
+    /// All records of the frame have been given.
+    is_done: bool,
     /// What was misplaced and is told.
     told: usize,
 }
@@ -123,6 +131,49 @@ impl JsonText {
         }
     }
 
+    /// As [`crate::Decoder::reads_from`].
+    pub(crate) fn passed(&self) -> u64 {
+        match &self.found {
+            Found::Values(values) => values.passed(&self.lines).0 as u64,
+            Found::Lines | Found::Nothing(_) => self.consumed(),
+        }
+    }
+
+    /// As [`crate::Decoder::export`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("head", self.head);
+        image.put_image("lines", self.lines.export());
+        let (found, stage) = match &self.found {
+            Found::Nothing(_) => (FOUND_NOTHING, None),
+            Found::Lines => (FOUND_LINES, None),
+            Found::Values(values) => (FOUND_VALUES, Some(values.passed(&self.lines).1)),
+        };
+        image.put_one("found", found);
+        image.put_option("stage", stage);
+        image
+    }
+
+    /// As [`crate::Decoder::import`].
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        self.head = image.take_one("head")?;
+        let lines = image.take_image("lines")?;
+        self.lines.import(lines).map_err(|error| error.within("lines"))?;
+        let stage = image.take_option::<u8>("stage")?;
+        let framing = stage.map(Framing::import);
+        self.found = match (image.take_one::<u8>("found")?, framing) {
+            (FOUND_NOTHING, None) if self.asked != JsonLayout::Lines => {
+                Found::Nothing(TextFrame::default())
+            }
+            (FOUND_LINES, None) => Found::Lines,
+            (FOUND_VALUES, Some(Some(framing))) if self.asked != JsonLayout::Lines => {
+                Found::Values(Box::new(Values::new(framing, TextFrame::default())))
+            }
+            _ => return Err(ImageError::new("found", "is no layout that the text may have")),
+        };
+        image.end()
+    }
+
     pub(crate) fn rows_mut(&mut self) -> &mut Rows {
         self.lines.rows_mut()
     }
@@ -157,12 +208,13 @@ impl Values {
             lines: no_bytes(),
             lent: None,
             begun: 0,
+            is_done: false,
             told: 0,
         }
     }
 
     fn begin(&mut self, frame: TextFrame) {
-        (self.frame, self.is_framed) = (frame, false);
+        (self.frame, self.is_framed, self.is_done) = (frame, false, false);
     }
 
     /// Makes lines of what was lent, where those before were if nobody holds them any more.
@@ -192,6 +244,7 @@ impl Values {
                 for bad in &mut bad[before..] {
                     trim(&mut bad.raw);
                 }
+                self.is_done = is_done;
                 self.tell(until, bad);
                 bad[before..].sort_by_key(|bad| bad.offset);
                 return batch;
@@ -224,6 +277,18 @@ impl Values {
                 place: None,
             });
         }
+    }
+
+    /// Bytes of the frame that are behind the last record given, and what may come next there.
+    fn passed(&self, lines: &JsonDecoder) -> (usize, u8) {
+        if !self.is_framed || self.is_done || self.begun == 0 {
+            return (self.consumed(), self.framing.export());
+        }
+        // The next line, if there is one, begins where its value does.
+        let frame = lines.frame();
+        let passed = frame.offset() - self.frame.start;
+        let stage = self.framing.export_behind_value(frame.position < frame.bytes.len());
+        (usize::try_from(passed).expect("within a frame"), stage)
     }
 
     fn consumed(&self) -> usize {

@@ -20,8 +20,6 @@ const SHOWN_BYTES_MAX: usize = 64;
 /// Finds the values of a text that is lent piece by piece.
 pub(crate) struct Framing {
     stage: Stage,
-    /// Where the array began.
-    array_start: u64,
     /// How far the value at the head of the next bytes has been looked through.
     open: Open,
 }
@@ -41,6 +39,24 @@ enum Stage {
     Separator,
     /// Nothing. Said once.
     Nothing { is_said: bool },
+}
+
+impl Stage {
+    /// Each at its number in images.
+    const ALL: [Self; 7] = [
+        Self::Value,
+        Self::Opening,
+        Self::First,
+        Self::Element,
+        Self::Separator,
+        Self::Nothing { is_said: false },
+        Self::Nothing { is_said: true },
+    ];
+
+    fn number(self) -> u8 {
+        let place = Self::ALL.iter().position(|stage| *stage == self);
+        place.and_then(|place| u8::try_from(place).ok()).expect("all are listed")
+    }
 }
 
 /// A value that is being looked through.
@@ -89,11 +105,32 @@ pub(crate) struct Framed {
 
 impl Framing {
     pub(crate) fn of_array() -> Self {
-        Self { stage: Stage::Opening, array_start: 0, open: Open::default() }
+        Self { stage: Stage::Opening, open: Open::default() }
     }
 
     pub(crate) fn of_values() -> Self {
-        Self { stage: Stage::Value, array_start: 0, open: Open::default() }
+        Self { stage: Stage::Value, open: Open::default() }
+    }
+
+    /// What may come next, as a number.
+    pub(crate) fn export(&self) -> u8 {
+        self.stage.number()
+    }
+
+    /// The same behind a value whose line has been read; before the next value, where the lines go on.
+    pub(crate) fn export_behind_value(&self, is_before_next: bool) -> u8 {
+        let stage = match (&self.stage, is_before_next) {
+            (Stage::Value, _) => Stage::Value,
+            (_, true) => Stage::Element,
+            (_, false) => Stage::Separator,
+        };
+        stage.number()
+    }
+
+    /// Goes on where such a number says; `None` if none does.
+    pub(crate) fn import(number: u8) -> Option<Self> {
+        let stage = *Stage::ALL.get(usize::from(number))?;
+        Some(Self { stage, open: Open::default() })
     }
 
     /// Frames the next bytes of the text, of which the first stands at `start`. They begin where
@@ -116,7 +153,7 @@ impl Framing {
             };
             match (self.stage, byte) {
                 (Stage::Opening, b'[') => {
-                    (self.stage, self.array_start) = (Stage::First, offset);
+                    self.stage = Stage::First;
                     at += 1;
                 }
                 (Stage::Opening, _) => {

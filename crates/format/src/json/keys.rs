@@ -205,6 +205,15 @@ impl Keys {
         self.unknown.drop_pending();
     }
 
+    /// What is counted of keys that are no column.
+    pub(super) fn unknown(&self) -> &UnknownKeys {
+        &self.unknown
+    }
+
+    pub(super) fn unknown_mut(&mut self) -> &mut UnknownKeys {
+        &mut self.unknown
+    }
+
     /// Keys that were left out.
     pub(super) fn left_out(&self) -> impl Iterator<Item = LeftOut> {
         self.unknown.left_out()

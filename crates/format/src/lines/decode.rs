@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 use tidemill_plan::{LineOptions, LineSyntax};
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{BadRecord, Batch, Frames, Offset};
 
 use super::access_log::AccessLog;
@@ -88,6 +89,29 @@ impl LineDecoder {
         };
         left_out.extend(self.rows.left_out());
         left_out
+    }
+
+    /// As [`crate::Decoder::export`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("head", self.head);
+        image.put_image("rows", self.rows.export());
+        if let Syntax::Pairs(pairs) = &self.syntax {
+            image.put_image("unknown_keys", pairs.unknown().export());
+        }
+        image
+    }
+
+    /// As [`crate::Decoder::import`].
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        self.head = image.take_one("head")?;
+        let rows = image.take_image("rows")?;
+        self.rows.import(rows).map_err(|error| error.within("rows"))?;
+        if let Syntax::Pairs(pairs) = &mut self.syntax {
+            let keys = image.take_image("unknown_keys")?;
+            pairs.unknown_mut().import(keys).map_err(|error| error.within("unknown_keys"))?;
+        }
+        image.end()
     }
 
     /// The line at `offset`, without its newline.

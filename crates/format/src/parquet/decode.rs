@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, UInt64Array};
 use arrow_select::concat::concat;
 use arrow_select::filter::filter;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{BadRecord, Batch, Columns, FrameBytes, Frames};
 
 use super::chunks::{Chunks, LentGroup};
@@ -18,6 +19,7 @@ use super::sieve::Sieve;
 use super::{Footer, Selection};
 use crate::arrow::convert::{Fault, bad_record, without_faults};
 use crate::caught::caught;
+use crate::lost::{take_counts, take_place};
 use crate::row_filter::{Filtered, RowFilter};
 use crate::{DecoderSpec, FormatError, LeftOut, lost};
 
@@ -39,6 +41,9 @@ pub(crate) struct ParquetDecoder {
     selection: Selection,
     sieve: Option<Sieve>,
     group: Option<Group>,
+    /// Of the row group that was begun last: the row number behind its rows, and the place behind it.
+    end_row: u64,
+    ended_count: usize,
     /// What makes the next batch.
     pieces: Vec<Batch>,
     /// Rows of a step that are kept; reused.
@@ -66,6 +71,8 @@ impl ParquetDecoder {
             selection,
             sieve: None,
             group: None,
+            end_row: 0,
+            ended_count: 0,
             pieces: Vec::new(),
             kept: Vec::new(),
         })
@@ -134,6 +141,7 @@ impl ParquetDecoder {
                 .ok_or_else(|| contradicts(index, start.0))?;
         let mut group = group?;
         group.lent_bytes = byte_count;
+        (self.end_row, self.ended_count) = (group.end_row, index + 1);
         self.group = Some(group);
         Ok(())
     }
@@ -263,6 +271,42 @@ impl ParquetDecoder {
         let offsets = joined(&|piece| piece.offsets()).as_primitive().clone();
         self.pieces.clear();
         Some(Batch::new(columns, offsets))
+    }
+
+    /// The row that comes next, by its number in the file, as far as row groups have been lent.
+    pub(crate) fn next_row(&self) -> u64 {
+        debug_assert!(self.pieces.is_empty(), "what was read has been given");
+        self.group.as_ref().map_or(self.end_row, |group| group.row)
+    }
+
+    /// The row group that is at hand, or else the one behind the last.
+    pub(crate) fn next_group(&self) -> usize {
+        self.group.as_ref().map_or(self.ended_count, |group| group.index)
+    }
+
+    /// As [`crate::Decoder::is_within_part`].
+    pub(crate) fn is_within_group(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// As [`crate::Decoder::export`].
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("row", self.next_row());
+        image.put_one("group", self.next_group() as u64);
+        image.put("floored", self.selection.conversion().floored_counts());
+        image
+    }
+
+    /// As [`crate::Decoder::import`].
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let row = take_place(&mut image, "row")?;
+        (self.rows.start, self.end_row) = (self.rows.start.max(row), row);
+        let group = usize::try_from(take_place(&mut image, "group")?);
+        self.ended_count = group.expect("a usize is 64 bits");
+        let counts = take_counts(&mut image, "floored", self.needed.columns.len())?;
+        self.selection.conversion_mut().count_on(&counts);
+        image.end()
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {

@@ -76,6 +76,10 @@ impl Selection {
         self.columns.get(index)
     }
 
+    pub(super) fn conversion(&self) -> &Conversion {
+        &self.conversion
+    }
+
     pub(super) fn conversion_mut(&mut self) -> &mut Conversion {
         &mut self.conversion
     }

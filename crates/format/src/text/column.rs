@@ -333,6 +333,10 @@ impl TextColumn {
         &mut self.cuts
     }
 
+    pub(super) fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
     /// As [`crate::Decoder::left_out`].
     pub(crate) fn left_out(&self) -> Option<LeftOut> {
         self.cuts.left_out(&self.field.name)

@@ -43,6 +43,23 @@ impl Cuts {
         }
     }
 
+    /// How many there were, and where the first is; between two calls of the decoder, so that it is located.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        debug_assert_eq!(self.count > 0, self.first.is_some(), "the first is located");
+        (self.count, self.first.map_or(0, |first| first.0))
+    }
+
+    /// Goes on counting from there.
+    pub(super) fn count_on(&mut self, (count, first): (u64, u64)) {
+        let is_any = count > 0;
+        *self = Self {
+            count,
+            row: None,
+            place: is_any.then_some(0),
+            first: is_any.then_some(Offset(first)),
+        };
+    }
+
     /// Those that have been located, of the column of this name.
     pub(super) fn left_out(&self, column: &str) -> Option<LeftOut> {
         let what = || Lost::Digits(column.to_owned());

@@ -9,6 +9,7 @@ use arrow_buffer::Buffer;
 use arrow_select::filter::filter;
 use tidemill_plan::{Times, TimestampUnit};
 use tidemill_record::batch::Columns;
+use tidemill_record::image::{Image, ImageError};
 use tidemill_record::recycled::{Room, no_bytes};
 use tidemill_record::{BadRecord, Batch, FrameBytes, Frames, Offset};
 
@@ -19,6 +20,7 @@ use super::grid::Grid;
 use super::misfit::{Misfit, explained, not_text, remedy};
 use super::sieve::Sieve;
 use super::slot::{FRAME_BYTES_MAX, SlotTable, narrow};
+use crate::lost::take_counts;
 use crate::{DecoderSpec, Filtered, FormatError, LeftOut, RowFilter};
 
 /// Records are converted so many at a time, so that their slots stay in L1.
@@ -493,6 +495,31 @@ impl Rows {
     pub(crate) fn left_out(&self) -> impl Iterator<Item = LeftOut> {
         let of_filter = self.sieve.iter().flat_map(Sieve::values);
         self.columns.iter().chain(of_filter).filter_map(TextColumn::left_out)
+    }
+
+    /// What has been counted of the records so far; between two calls of [`Self::decode`], when none is at hand.
+    pub(crate) fn export(&self) -> Image {
+        debug_assert!(self.places.is_empty() && self.bad.is_empty(), "no record is at hand");
+        let mut image = Image::new();
+        let of_filter = self.sieve.iter().flat_map(Sieve::values);
+        let cuts: Vec<(u64, u64)> =
+            self.columns.iter().chain(of_filter).map(|column| column.cuts().counted()).collect();
+        image.put("cut_counts", cuts.iter().map(|cut| cut.0));
+        image.put("cut_firsts", cuts.iter().map(|cut| cut.1));
+        image
+    }
+
+    /// Takes over what another one has counted, which has the same filter.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let of_filter = self.sieve.iter_mut().flat_map(Sieve::values_mut).map(|(_, column)| column);
+        let columns: Vec<&mut TextColumn> = self.columns.iter_mut().chain(of_filter).collect();
+        let counts = take_counts(&mut image, "cut_counts", columns.len())?;
+        let firsts: Vec<u64> = image.take_exactly("cut_firsts", columns.len())?;
+        image.end()?;
+        for (column, cut) in columns.into_iter().zip(counts.into_iter().zip(firsts)) {
+            column.cuts_mut().count_on(cut);
+        }
+        Ok(())
     }
 
     /// Makes the batch, and hands out the bad records in order, one reason each: that of the record

@@ -1,0 +1,439 @@
+//! Following a path on where another reader of it stopped.
+//!
+//! Meanwhile the log may have been rotated, more than once, and compressed. Each text is found again by what was read of it. What
+//! the path has named since then, and is neither the text that was read nor what it names now, is found beside it and read in order of
+//! the last writes to it.
+
+use std::collections::VecDeque;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use tidemill_plan::{Compression, Encoding};
+use tidemill_record::image::{Image, ImageError};
+use tidemill_rt::{Backend, File, FileKey};
+
+use super::siblings::{FoundText, Sibling, find, siblings, unpacked};
+use super::{CLOCK_LAG_NS, FollowedTexts, OLDER_MAX, Settings, Text, Vacant};
+use crate::follow::{FollowedFile, Look, fail};
+use crate::identity::{Identity, take_place};
+use crate::transcode::TextDecoding;
+use crate::{Follow, InputFile, Missing, SourceError};
+
+/// What an image says of a text.
+struct KnownText {
+    identity: Identity,
+    /// The name that it was found under.
+    path: PathBuf,
+    head: u64,
+    is_begun: bool,
+    is_cut: bool,
+    /// The byte of the file with which decoding begins; bytes of text behind it that are done with.
+    start: u64,
+    passed: u64,
+    /// Bytes pass as they are.
+    is_passed: bool,
+    /// Bytes that had been read and were not done with.
+    rest: u64,
+}
+
+/// What an image says of the texts of a path.
+struct Known {
+    older: Vec<KnownText>,
+    current: KnownText,
+    upcoming: Vec<KnownText>,
+    seen_ns: i64,
+    vacant: Option<Vacant>,
+    missed: Vec<String>,
+}
+
+impl KnownText {
+    /// Of a text of which `rest` bytes are not done with. `None` if it has been written anew, which the next look finds.
+    fn export(
+        text: &Text,
+        rest: usize,
+        is_begun: bool,
+        is_rows: bool,
+    ) -> Result<Option<Image>, SourceError> {
+        let Some(mut image) = Self::export_file(&text.file)? else { return Ok(None) };
+        let rest = u64::try_from(rest).expect("a usize fits u64");
+        let is_passed = text.decoding.is_passed();
+        let (start, passed) = match is_passed {
+            _ if is_rows => (text.origin, 0),
+            true => (text.file.position() - rest, 0),
+            false => (text.origin, text.text_bytes - rest),
+        };
+        image.put_one("start", start);
+        image.put_one("passed", passed);
+        image.put_one("is_passed", u8::from(is_passed));
+        image.put_one("rest", rest);
+        image.put_one("head", text.head);
+        image.put_one("is_begun", u8::from((text.is_begun || is_begun) && !is_rows));
+        image.put_one("is_cut", u8::from(text.is_cut));
+        Ok(Some(image))
+    }
+
+    /// Of a text that is to be entered.
+    fn export_upcoming(
+        file: &FollowedFile,
+        encoding: Encoding,
+    ) -> Result<Option<Image>, SourceError> {
+        let Some(mut image) = Self::export_file(file)? else { return Ok(None) };
+        for place in ["start", "passed", "rest", "head"] {
+            image.put_one(place, 0_u64);
+        }
+        let is_passed = TextDecoding::new(encoding).is_passed();
+        image.put_one("is_passed", u8::from(is_passed));
+        image.put_one("is_begun", 0_u8);
+        image.put_one("is_cut", 0_u8);
+        Ok(Some(image))
+    }
+
+    fn export_file(file: &FollowedFile) -> Result<Option<Image>, SourceError> {
+        if !file.is_whole()? {
+            return Ok(None);
+        }
+        let read = file.position();
+        let identity = Identity::of(file.file(), read, read);
+        let identity = identity.map_err(|source| fail(file.path(), "read", source))?;
+        let Some(identity) = identity else { return Ok(None) };
+        let mut image = Image::new();
+        image.put_image("file", identity.export());
+        image.put_texts("path", [file.path().as_os_str().as_bytes()]);
+        Ok(Some(image))
+    }
+
+    fn import(mut image: Image) -> Result<Self, ImageError> {
+        let identity = Identity::import(image.take_image("file")?);
+        let path = std::ffi::OsString::from_vec(image.take_text("path")?);
+        let known = Self {
+            identity: identity.map_err(|error| error.within("file"))?,
+            path: path.into(),
+            head: take_place(&mut image, "head")?,
+            is_begun: image.take_flag("is_begun")?,
+            is_cut: image.take_flag("is_cut")?,
+            start: take_place(&mut image, "start")?,
+            passed: take_place(&mut image, "passed")?,
+            is_passed: image.take_flag("is_passed")?,
+            rest: take_place(&mut image, "rest")?,
+        };
+        if known.start > known.identity.mark {
+            return Err(ImageError::new("start", "is behind what was read"));
+        }
+        image.end()?;
+        Ok(known)
+    }
+
+    /// The first byte of the file that is needed to read on.
+    fn kept_from(&self) -> u64 {
+        if self.is_passed { self.start } else { 0 }
+    }
+
+    /// Bytes of the file up to which records were read; of another encoding than UTF-8 up to which it was decoded.
+    fn read_bytes(&self) -> u64 {
+        if self.is_passed { self.start } else { self.identity.mark }
+    }
+}
+
+impl Known {
+    fn import(mut image: Image) -> Result<Self, ImageError> {
+        let texts = |images: Vec<Image>, name: &str| -> Result<Vec<KnownText>, ImageError> {
+            let texts = images.into_iter().map(KnownText::import);
+            texts.collect::<Result<_, _>>().map_err(|error: ImageError| error.within(name))
+        };
+        let older = texts(image.take_images("older")?, "older")?;
+        if older.len() > OLDER_MAX {
+            let reason = format!("has {} texts, and {OLDER_MAX} are kept", older.len());
+            return Err(ImageError::new("older", reason));
+        }
+        let current = KnownText::import(image.take_image("current")?);
+        let vacant: Vec<i64> = image.take("vacant")?;
+        let vacant = match vacant[..] {
+            [] => None,
+            [created_ns, seen_ns] => Some(Vacant { created_ns, seen_ns }),
+            _ => return Err(ImageError::new("vacant", "is not two times")),
+        };
+        let missed = image.take_texts("missed")?;
+        let missed = missed.iter().map(|text| String::from_utf8_lossy(text).into_owned());
+        let known = Self {
+            older,
+            current: current.map_err(|error| error.within("current"))?,
+            upcoming: texts(image.take_images("upcoming")?, "upcoming")?,
+            seen_ns: image.take_one("seen_ns")?,
+            vacant,
+            missed: missed.collect(),
+        };
+        image.end()?;
+        Ok(known)
+    }
+}
+
+impl FollowedTexts {
+    /// Where reading goes on, if `rest` bytes of the text that is being read are not done with, and whether others of it
+    /// that were lent last are; of rows it goes on at the start. `None` while a text has been written anew and nobody has
+    /// looked.
+    pub(crate) fn export(
+        &self,
+        rest: usize,
+        is_begun: bool,
+        is_rows: bool,
+    ) -> Result<Option<Image>, SourceError> {
+        let text = |text: &Text, is_active: bool| match is_active {
+            true => KnownText::export(text, rest, is_begun, is_rows),
+            false => KnownText::export(text, text.rest.len(), false, is_rows),
+        };
+        let mut older = Vec::with_capacity(self.older.len());
+        for (at, one) in self.older.iter().enumerate() {
+            let Some(image) = text(one, self.active == Some(at))? else { return Ok(None) };
+            older.push(image);
+        }
+        let Some(current) = text(&self.current, self.active.is_none())? else { return Ok(None) };
+        let mut upcoming = Vec::with_capacity(self.upcoming.len());
+        for file in &self.upcoming {
+            let image = KnownText::export_upcoming(file, self.encoding)?;
+            let Some(image) = image else { return Ok(None) };
+            upcoming.push(image);
+        }
+        let mut image = Image::new();
+        image.put_images("older", older);
+        image.put_image("current", current);
+        image.put_images("upcoming", upcoming);
+        image.put_one("seen_ns", self.seen_ns);
+        image.put("vacant", self.vacant.iter().flat_map(|it| [it.created_ns, it.seen_ns]));
+        image.put_texts("missed", self.missed.iter().map(String::as_bytes));
+        Ok(Some(image))
+    }
+
+    /// Follows the path of a file on from where [`Self::export`] was.
+    ///
+    /// # Errors
+    /// [`SourceError::Missing`], [`SourceError::Image`], [`SourceError::Rt`] from open, fstat, read or listing the
+    /// directory.
+    pub(crate) async fn resume(
+        backend: Backend,
+        found: &InputFile,
+        follow: Follow,
+        encoding: Encoding,
+        image: Image,
+        missing: Missing,
+    ) -> Result<Self, SourceError> {
+        let settings = Settings::new(backend, found, follow, encoding);
+        let known = Known::import(image).map_err(|source| SourceError::Image {
+            what: settings.path.display().to_string(),
+            source: source.within("texts"),
+        })?;
+        let beside = siblings(&settings.path)?;
+        let mut search =
+            Search { settings: &settings, beside: &beside, missing, missed: known.missed };
+        let mut older = Vec::new();
+        for text in &known.older {
+            older.extend(search.older(text).await?);
+        }
+        let current = search.text(&known.current).await?;
+        let mut upcoming = VecDeque::new();
+        for text in &known.upcoming {
+            upcoming.extend(search.text(text).await?.map(|(text, _)| text.file));
+        }
+        let missed = search.missed;
+        let named = beside.first().filter(|it| it.path == settings.path);
+        let is_renamed = current.as_ref().is_none_or(|(_, it)| it.path != settings.path);
+        // Of what is not found, everything that has been written since counts.
+        let last = current.as_ref().map(|(_, it)| it.clone());
+        let is_missed = current.is_none();
+        let current = match (current, named) {
+            (Some((text, _)), _) => text,
+            (None, Some(named)) => {
+                let file = File::open(backend, &named.path).await;
+                let file = file.map_err(|source| fail(&named.path, "open", source))?;
+                Text::new(followed(&settings, &named.path, file)?, encoding)
+            }
+            (None, None) => {
+                let text = name_of(&known.current);
+                return Err(SourceError::Missing { path: settings.path, text });
+            }
+        };
+        let mut texts = Self::of(settings, current, known.seen_ns);
+        (texts.older, texts.upcoming) = (older, upcoming);
+        (texts.missed, texts.vacant) = (missed, known.vacant);
+        // Nobody has told of names while nobody looked.
+        (texts.is_seen, texts.name_count) = (!is_renamed, 2);
+        let files = texts.older.iter().map(|text| &text.file).chain([&texts.current.file]);
+        files.chain(&texts.upcoming).for_each(|file| {
+            texts.claims.take(file.key());
+        });
+        if is_renamed {
+            let since = texts.since(&beside, last.as_ref()).await?;
+            texts.upcoming.extend(since);
+        }
+        if is_missed && let Some(next) = texts.upcoming.pop_front() {
+            // They came before what the path names now.
+            let named = std::mem::replace(&mut texts.current, Text::new(next, encoding));
+            texts.upcoming.push_back(named.file);
+        }
+        texts.watch_names();
+        Ok(texts)
+    }
+
+    /// What the path has named since the last look and nobody has read, but for what it names now, in order of the last
+    /// writes; `last` is the file that was read last.
+    async fn since(
+        &self,
+        beside: &[Sibling],
+        last: Option<&Sibling>,
+    ) -> Result<Vec<FollowedFile>, SourceError> {
+        let Some(named) = beside.first().filter(|it| it.path == self.path) else {
+            // Once there is such a file, its coming is a reason to look.
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let between = self.between(named.identity.key());
+        for path in between.map_err(|error| fail(&self.path, "look beside", error))? {
+            let Ok(file) = File::open(self.backend, &path).await else { continue };
+            let Some(it) = beside.iter().find(|it| it.path == path) else { continue };
+            found.push((it.identity.modified_ns, path, file));
+        }
+        // Compressing leaves the time of the last write as it was.
+        let seen_ns = self.seen_ns.saturating_sub(CLOCK_LAG_NS);
+        let written_ns = last.map_or(seen_ns, |it| it.identity.modified_ns);
+        for it in beside.iter().filter(|it| it.compression != Compression::None) {
+            let is_last = last.is_some_and(|last| last.path == it.path);
+            let has_twin = beside.iter().any(|twin| it.path.file_stem() == twin.path.file_name());
+            let is_new = it.identity.created_ns.is_some_and(|created| created >= seen_ns)
+                && it.identity.modified_ns >= written_ns;
+            if is_new
+                && !is_last
+                && !has_twin
+                && let Some(file) = unpacked(self.backend, it, 0, 0).await?
+            {
+                found.push((it.identity.modified_ns, it.path.clone(), file));
+            }
+        }
+        found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let mut files = Vec::with_capacity(found.len());
+        for (_, path, file) in found {
+            let file = FollowedFile::over(&path, file, self.look_interval_max, &self.told)?;
+            if self.claims.take(file.key()) {
+                files.push(file);
+            }
+        }
+        Ok(files)
+    }
+
+    /// The files that reading goes on in; `path` is the one that is followed.
+    pub(crate) async fn files_of(
+        backend: Backend,
+        path: &Path,
+        image: Image,
+    ) -> Result<Vec<FileKey>, SourceError> {
+        let known = Known::import(image).map_err(|source| SourceError::Image {
+            what: path.display().to_string(),
+            source: source.within("texts"),
+        })?;
+        let beside = siblings(path)?;
+        let mut keys = Vec::new();
+        for text in known.older.iter().chain([&known.current]).chain(&known.upcoming) {
+            let found = find(backend, &text.identity, &beside, text.kept_from()).await?;
+            if let FoundText::In(file, _) = found {
+                let identity = file.identity();
+                keys.push(identity.map_err(|error| fail(path, "look at", error))?.key());
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// Looks for texts among the files beside a path.
+struct Search<'a> {
+    settings: &'a Settings,
+    beside: &'a [Sibling],
+    missing: Missing,
+    /// What was not found.
+    missed: Vec<String>,
+}
+
+impl Search<'_> {
+    /// A text that was rotated away. Without a byte left of it, it may have been removed meanwhile.
+    async fn older(&mut self, known: &KnownText) -> Result<Option<Text>, SourceError> {
+        if known.rest == 0 {
+            let (backend, from) = (self.settings.backend, known.kept_from());
+            let found = find(backend, &known.identity, self.beside, from).await?;
+            if matches!(found, FoundText::Nowhere) {
+                self.missed.push(format!(
+                    "{} was read to its end and is gone; what was written to it since, if anything, was not read",
+                    name_of(known)
+                ));
+                return Ok(None);
+            }
+        }
+        Ok(self.text(known).await?.map(|(text, _)| text))
+    }
+
+    /// A text, ready to be read on, and the file it is in.
+    async fn text(&mut self, known: &KnownText) -> Result<Option<(Text, Sibling)>, SourceError> {
+        let Settings { backend, path, encoding, .. } = self.settings;
+        let found = find(*backend, &known.identity, self.beside, known.kept_from()).await?;
+        let (file, sibling) = match found {
+            FoundText::In(file, sibling) => (file, sibling),
+            FoundText::Nowhere | FoundText::Doubtful(_) if self.missing == Missing::Continue => {
+                self.missed
+                    .push(format!("{} is gone; what followed there was not read", name_of(known)));
+                return Ok(None);
+            }
+            FoundText::Nowhere => {
+                return Err(SourceError::Missing { path: path.clone(), text: name_of(known) });
+            }
+            FoundText::Doubtful(paths) => {
+                let paths: Vec<String> =
+                    paths.iter().map(|path| path.display().to_string()).collect();
+                let text = format!("{} (it may be any of {})", name_of(known), paths.join(", "));
+                return Err(SourceError::Missing { path: path.clone(), text });
+            }
+        };
+        let mut text = Text::new(followed(self.settings, &sibling.path, file)?, *encoding);
+        text.file.start_at(known.start)?;
+        (text.head, text.is_begun, text.is_cut) = (known.head, known.is_begun, known.is_cut);
+        text.origin = known.start;
+        if known.is_passed {
+            text.decoding = TextDecoding::passed();
+        } else {
+            text.pass_over(known.passed).await?;
+        }
+        Ok(Some((text, sibling)))
+    }
+}
+
+impl Text {
+    /// Decodes and drops so many bytes of text; what came out behind them is the rest.
+    async fn pass_over(&mut self, byte_count: u64) -> Result<(), SourceError> {
+        const STEP_BYTES: usize = 256 << 10;
+        let mut bytes = vec![0; STEP_BYTES];
+        let mut left = usize::try_from(byte_count).unwrap_or(usize::MAX);
+        while left > 0 {
+            let room = self.decoding.input_bytes_max(bytes.len());
+            let count = match self.file.look(false)? {
+                Look::Bytes(_) => self.file.read(&mut bytes[..room]).await?,
+                Look::Quiet | Look::Truncated => 0,
+            };
+            if count == 0 {
+                let reason =
+                    format!("its text ends {left} bytes before the place where reading stopped");
+                return Err(SourceError::Changed { path: self.file.path().to_owned(), reason });
+            }
+            let text = self.decoding.decode(&mut bytes, count, false);
+            self.text_bytes += u64::try_from(text).expect("a usize fits u64");
+            let passed = left.min(text);
+            self.rest.extend_from_slice(&bytes[passed..text]);
+            left -= passed;
+        }
+        self.is_rest_new = !self.rest.is_empty();
+        Ok(())
+    }
+}
+
+fn followed(settings: &Settings, path: &Path, file: File) -> Result<FollowedFile, SourceError> {
+    FollowedFile::over(path, file, settings.look_interval_max, &settings.told)
+}
+
+/// What a text is called in messages.
+fn name_of(known: &KnownText) -> String {
+    format!("what was read of {} up to byte {}", known.path.display(), known.read_bytes())
+}
