@@ -93,7 +93,13 @@ impl KnownText {
             return Ok(None);
         }
         let read = file.position();
-        let identity = Identity::of(file.file(), read, read);
+        // Of one that is still to be read its head says what it is.
+        let byte_count = match read {
+            0 => file.file().byte_count(),
+            read => Ok(read),
+        };
+        let identity =
+            byte_count.and_then(|byte_count| Identity::of(file.file(), byte_count, read));
         let identity = identity.map_err(|source| fail(file.path(), "read", source))?;
         let Some(identity) = identity else { return Ok(None) };
         let mut image = Image::new();
@@ -297,13 +303,12 @@ impl FollowedTexts {
         for it in beside.iter().filter(|it| it.compression != Compression::None) {
             let is_last = last.is_some_and(|last| last.path == it.path);
             let has_twin = beside.iter().any(|twin| it.path.file_stem() == twin.path.file_name());
-            let is_new = it.identity.created_ns.is_some_and(|created| created >= seen_ns)
+            let is_new = it.is_generation
+                && it.identity.created_ns.is_some_and(|created| created >= seen_ns)
                 && it.identity.modified_ns >= written_ns;
-            if is_new
-                && !is_last
-                && !has_twin
-                && let Some(file) = unpacked(self.backend, it, 0, 0).await?
-            {
+            // Whoever is first reads it.
+            if is_new && !is_last && !has_twin && self.claims.take(it.identity.key()) {
+                let file = unpacked(self.backend, it, 0, 0).await?;
                 found.push((it.identity.modified_ns, it.path.clone(), file));
             }
         }
@@ -332,9 +337,8 @@ impl FollowedTexts {
         let mut keys = Vec::new();
         for text in known.older.iter().chain([&known.current]).chain(&known.upcoming) {
             let found = find(backend, &text.identity, &beside, text.kept_from()).await?;
-            if let FoundText::In(file, _) = found {
-                let identity = file.identity();
-                keys.push(identity.map_err(|error| fail(path, "look at", error))?.key());
+            if let FoundText::In(_, sibling) = found {
+                keys.push(sibling.identity.key());
             }
         }
         Ok(keys)
@@ -388,6 +392,8 @@ impl Search<'_> {
                 return Err(SourceError::Missing { path: path.clone(), text });
             }
         };
+        // Of one that is unpacked also the file that it was packed in.
+        self.settings.claims.take(sibling.identity.key());
         let mut text = Text::new(followed(self.settings, &sibling.path, file)?, *encoding);
         text.file.start_at(known.start)?;
         (text.head, text.is_begun, text.is_cut) = (known.head, known.is_begun, known.is_cut);

@@ -3,6 +3,7 @@
 //! Logs are renamed as they are rotated, and compressed. Of a compressed one only what has not been read is unpacked, into a
 //! file without a name, which is read as the log would be.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,6 +33,9 @@ pub(super) struct Sibling {
     pub(super) path: PathBuf,
     pub(super) identity: FileIdentity,
     pub(super) compression: Compression,
+    /// The path may have named it before it was renamed. One of others may only have been renamed from there, where the path
+    /// is itself a name that rotation gives.
+    pub(super) is_generation: bool,
 }
 
 /// What was found of a text.
@@ -46,15 +50,16 @@ pub(super) enum FoundText {
 /// What a path names, and the files beside it that may have had its name. Compressed ones are last.
 pub(super) fn siblings(path: &Path) -> Result<Vec<Sibling>, SourceError> {
     let mut found = Vec::new();
-    let mut add = |path: PathBuf, compression| {
+    let mut add = |path: PathBuf, compression, is_generation| {
         // What has gone by now is not there.
         if let Ok(metadata) = fs::metadata(&path)
             && metadata.is_file()
         {
-            found.push(Sibling { path, identity: FileIdentity::of(&metadata), compression });
+            let identity = FileIdentity::of(&metadata);
+            found.push(Sibling { path, identity, compression, is_generation });
         }
     };
-    add(path.to_owned(), Compression::None);
+    add(path.to_owned(), Compression::None, true);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let entries = match fs::read_dir(parent.unwrap_or(Path::new("."))) {
         Ok(entries) => entries,
@@ -62,6 +67,7 @@ pub(super) fn siblings(path: &Path) -> Result<Vec<Sibling>, SourceError> {
         Err(error) => return Err(fail(path, "look beside", error)),
     };
     let own = path.file_name().unwrap_or_default().as_bytes();
+    let root = root_of(own).map(|root| path.with_file_name(OsString::from_vec(root)));
     for entry in entries {
         let name = entry.map_err(|error| fail(path, "look beside", error))?.file_name();
         let name = name.as_bytes();
@@ -69,9 +75,12 @@ pub(super) fn siblings(path: &Path) -> Result<Vec<Sibling>, SourceError> {
             ENDINGS.iter().find_map(|(end, how)| name.strip_suffix(*end).map(|stem| (stem, *how)));
         let (stem, compression) = packed.unwrap_or((name, Compression::None));
         let is_own = packed.is_some() && stem == own;
-        if is_own || is_generation(path, stem) {
-            let name = std::ffi::OsString::from_vec(name.to_vec());
-            add(path.with_file_name(name), compression);
+        let is_next = is_own || is_generation(path, stem);
+        let is_of_chain =
+            || root.as_ref().is_some_and(|root| stem != own && is_generation(root, stem));
+        if is_next || is_of_chain() {
+            let name = OsString::from_vec(name.to_vec());
+            add(path.with_file_name(name), compression, is_next);
         }
     }
     found.sort_by(|a, b| {
@@ -79,6 +88,20 @@ pub(super) fn siblings(path: &Path) -> Result<Vec<Sibling>, SourceError> {
         (rank(a), &a.path).cmp(&(rank(b), &b.path))
     });
     Ok(found)
+}
+
+/// The name from which rotation makes a name such as this: `app.log` of `app.log.1` and of `app.1.log`.
+fn root_of(name: &[u8]) -> Option<Vec<u8>> {
+    let without_number = |name: &[u8]| {
+        let at = name.iter().rposition(|byte| b".-_".contains(byte))?;
+        let digits = &name[at + 1..];
+        let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        (at > 0 && is_number).then(|| name[..at].to_vec())
+    };
+    without_number(name).or_else(|| {
+        let (stem, ending) = name.split_at(name.iter().rposition(|&byte| byte == b'.')?);
+        without_number(stem).map(|stem| [&stem, ending].concat())
+    })
 }
 
 /// Finds a text among these files, of which bytes from `kept_from` on are going to be read. Of one of which nothing was read only the file itself will do.
@@ -92,11 +115,16 @@ pub(super) async fn find(
     let (hinted, others): (Vec<_>, Vec<_>) =
         siblings.iter().filter(is_plain).partition(|it| identity.is_hinted(&it.identity));
     for sibling in hinted {
-        if let Some(file) = same(backend, identity, sibling).await? {
+        let found = match identity.mark {
+            // Whatever is in it now, all of it comes.
+            0 => opened(backend, sibling).await?,
+            _ => same(backend, identity, sibling).await?,
+        };
+        if let Some(file) = found {
             return Ok(FoundText::In(file, sibling.clone()));
         }
     }
-    if identity.mark == 0 {
+    if identity.byte_count == 0 {
         return Ok(FoundText::Nowhere);
     }
     let mut found = Vec::new();
@@ -105,8 +133,11 @@ pub(super) async fn find(
     }
     if found.is_empty() {
         for sibling in siblings.iter().filter(|it| !is_plain(it)) {
-            let Some(file) = unpacked(backend, sibling, identity.mark, kept_from).await? else {
-                continue;
+            let file = match unpacked(backend, sibling, identity.mark, kept_from).await {
+                Ok(file) => file,
+                // It is not whole, or no such data: another file may hold the text.
+                Err(SourceError::Corrupt { .. } | SourceError::WrongContent { .. }) => continue,
+                Err(error) => return Err(error),
             };
             let difference = identity.difference(&file);
             if difference.map_err(|source| fail(&sibling.path, "read", source))?.is_none() {
@@ -129,19 +160,26 @@ async fn same(
     identity: &Identity,
     sibling: &Sibling,
 ) -> Result<Option<File>, SourceError> {
-    let file = match File::open(backend, &sibling.path).await {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(fail(&sibling.path, "open", error)),
-    };
+    let Some(file) = opened(backend, sibling).await? else { return Ok(None) };
     let difference = identity.difference(&file);
     let difference = difference.map_err(|source| fail(&sibling.path, "read", source))?;
     Ok(difference.is_none().then_some(file))
 }
 
+/// The file, if it is still there.
+async fn opened(backend: Backend, sibling: &Sibling) -> Result<Option<File>, SourceError> {
+    match File::open(backend, &sibling.path).await {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(fail(&sibling.path, "open", error)),
+    }
+}
+
 /// A file without a name that has what a compressed one holds: its head, and from 4 KiB before the mark, or before
-/// `kept_from` if that is less, to the end. `None` if it
-/// does not decompress that far, as while it is being written.
+/// `kept_from` if that is less, to the end.
+///
+/// # Errors
+/// What opening and decompressing say: [`SourceError::Corrupt`] also while it is being written.
 ///
 /// # Cost
 /// Decompresses all of it.
@@ -150,18 +188,21 @@ pub(super) async fn unpacked(
     sibling: &Sibling,
     mark: u64,
     kept_from: u64,
-) -> Result<Option<File>, SourceError> {
-    let opened = CompressedReads::open(backend, &sibling.path, sibling.compression, None).await;
-    let Ok(Some(mut reads)) = opened else { return Ok(None) };
+) -> Result<File, SourceError> {
+    let Sibling { path, compression, .. } = sibling;
+    let Some(mut reads) = CompressedReads::open(backend, path, *compression, None).await? else {
+        let source = io::Error::from(io::ErrorKind::InvalidInput);
+        return Err(fail(path, "unpack", source));
+    };
     let compared = u64::try_from(COMPARED_BYTES).expect("a few bytes");
     let wanted = mark.min(kept_from).saturating_sub(compared);
     let file = nameless(backend).await?;
     let mut bytes = vec![0; 256 << 10];
     let mut position = 0;
     loop {
-        let Ok(count) = reads.read(&mut bytes) else { return Ok(None) };
+        let count = reads.read(&mut bytes)?;
         if count == 0 {
-            break;
+            return Ok(file);
         }
         let end = position + u64::try_from(count).expect("a usize fits u64");
         let place = |at: u64| usize::try_from(at - position).expect("within what was read");
@@ -169,12 +210,11 @@ pub(super) async fn unpacked(
             let (from, to) = (from.clamp(position, end), to.clamp(position, end));
             if from < to {
                 let written = file.write_all_at(&bytes[place(from)..place(to)], from);
-                written.map_err(|source| fail(&sibling.path, "unpack", source))?;
+                written.map_err(|source| fail(path, "unpack", source))?;
             }
         }
         position = end;
     }
-    Ok((position >= mark).then_some(file))
 }
 
 /// A new file that no name leads to, among temporary ones.
