@@ -99,7 +99,7 @@ fn what_cannot_be_entered_is_refused_by_name() {
     let error = refusal(registered.open(1, None).unwrap().export());
     assert!(error.starts_with("source prices cannot be read on from within: "), "{error}");
 
-    let merge = Merge::Limited(LimitSpec { skip: 0, keep: None });
+    let merge = Merge::Limited { spec: LimitSpec { skip: 0, keep: None }, input_types: Vec::new() };
     let input = || InputSpec::Closing(1, merge.clone());
     let gather = Case { input: Box::new(input), schema: schema(), filter: None };
     let error = refusal(gather.open(1, None).unwrap().export());
