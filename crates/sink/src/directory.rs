@@ -239,6 +239,13 @@ impl OutputDirectory {
     /// # Errors
     /// What listing the directory said.
     pub fn open_files(&self) -> Result<Vec<PathBuf>, SinkError> {
+        let mut open = self.all_open()?;
+        open.retain(|path| self.left_open.binary_search(path).is_err());
+        Ok(open)
+    }
+
+    /// Files that any job was writing here when it ended, in order of name.
+    pub(crate) fn all_open(&self) -> Result<Vec<PathBuf>, SinkError> {
         let found = match &self.place {
             Place::Directory(path) => Found::list_all(path, &self.prefix),
             Place::File(path) => {
@@ -249,9 +256,7 @@ impl OutputDirectory {
                 })
             }
         };
-        let mut open = found?.left_open;
-        open.retain(|path| self.left_open.binary_search(path).is_err());
-        Ok(open)
+        found.map(|found| found.left_open)
     }
 
     /// Makes the segments of a whole job visible; see [`publish`].
@@ -355,18 +360,18 @@ impl Drop for OutputDirectory {
 }
 
 /// Files in a directory that have names of ours.
-pub(crate) struct Found {
+struct Found {
     /// Regular files that are visible, in order of name.
     results: Vec<PathBuf>,
     /// Regular files that end in `.open`, in order of name.
-    pub(crate) left_open: Vec<PathBuf>,
+    left_open: Vec<PathBuf>,
     /// The highest segment number, whatever has it.
     highest: Option<u64>,
 }
 
 impl Found {
     /// Files of the directory and, of results, those in its folders by value.
-    pub(crate) fn list_all(path: &Path, prefix: &str) -> Result<Self, SinkError> {
+    fn list_all(path: &Path, prefix: &str) -> Result<Self, SinkError> {
         let mut found = Self::list(path, |name| parse(prefix, name))?;
         if prefix != RESULT_PREFIX {
             return Ok(found);

@@ -232,7 +232,9 @@ impl FolderWriter {
     /// Bytes that it holds, about.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        let folders = self.folders.len() * size_of::<Folder>();
+        // A hash has a table of its own.
+        let of_hash = if self.kept.is_some() { 1024 } else { 0 };
+        let folders = self.folders.len() * (size_of::<Folder>() + of_hash);
         let packer = self.packer.as_ref().map_or(0, Packer::held_bytes);
         self.waiting_bytes + folders + packer
     }

@@ -12,13 +12,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tidemill_plan::OnExisting;
 use tidemill_rt::{FileIdentity, sync_directory};
 
-use crate::directory::{Found, State, take_lock};
+use crate::directory::{State, take_lock};
 use crate::finished::open_name;
 use crate::intent::{remove, roll_forward, sync};
 use crate::marker::{Earlier, Marker};
 use crate::names::{
-    DEAD_LETTER_PREFIX, RESULT_PREFIX, SegmentName, is_result, parse, parse_open_part,
-    parse_part_numbers, part_numbers, segment_name,
+    DEAD_LETTER_PREFIX, RESULT_PREFIX, is_result, parse, parse_open_part, parse_part_numbers,
+    part_numbers, segment_name,
 };
 use crate::place::{Place, UNFINISHED, parent, with_suffix};
 use crate::{OutputDirectory, SinkError};
@@ -60,12 +60,14 @@ pub(crate) struct Job {
     marker: Mutex<Marker>,
     /// Segments that this process has begun or gone on with, until what is unknown has gone.
     opened: Mutex<Option<HashSet<PathBuf>>>,
+    /// The first segment of a job whose state has been given up: nobody goes on with what it left open.
+    given_up: Option<u64>,
 }
 
 impl Job {
     fn new(marker: Marker, is_resumed: bool) -> Self {
         let opened = Mutex::new(is_resumed.then(HashSet::new));
-        Self { is_resumed, marker: Mutex::new(marker), opened }
+        Self { is_resumed, marker: Mutex::new(marker), opened, given_up: None }
     }
 
     /// It is whole between any two statements that could panic, so poison means nothing.
@@ -76,7 +78,7 @@ impl Job {
 
 impl OutputDirectory {
     /// Opens an output for a job with state that begins, as `on.existing` says, and writes down that it is the job's.
-    /// `job` is its name among all jobs: letters and digits. An output that says already that it is this job's, which
+    /// `job` is its name among all jobs: letters, digits and `-`. An output that says already that it is this job's, which
     /// was killed before its first checkpoint, is opened as [`Self::open_resumed`] does.
     ///
     /// `replaced` is the job whose state has been given up, if there was one: its output may be written to.
@@ -90,7 +92,8 @@ impl OutputDirectory {
         job: &str,
         replaced: Option<&str>,
     ) -> Result<Self, SinkError> {
-        debug_assert!(job.bytes().all(|byte| byte.is_ascii_alphanumeric()), "it is one word");
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        debug_assert!(job.bytes().all(is_plain), "it is one word");
         let (place, prefix) = (target.place(), target.prefix());
         let known = Marker::read(&place, prefix)?;
         match &known {
@@ -129,7 +132,9 @@ impl OutputDirectory {
         flush(place.directory())?;
         marker.write(&place, prefix, true)?;
         sync(place.directory())?;
-        directory.set_job(Job::new(marker, false));
+        let given_up = known.filter(|known| Some(&*known.job) == replaced);
+        let given_up = given_up.map(|known| known.first_segment);
+        directory.set_job(Job { given_up, ..Job::new(marker, false) });
         Ok(directory)
     }
 
@@ -165,46 +170,47 @@ impl OutputDirectory {
     }
 
     /// Removes files that the job was writing and that no checkpoint names: call it when all that have one have been
-    /// restored. `named` are the names in the checkpoints of those that are not open yet, as [`crate::named_in`] gives them.
-    /// Gives the files that it has removed, in order of name. Only names of this job's segments are removed.
+    /// restored. `named` are the names in the checkpoints of those that are not open yet, as [`crate::named_in`] gives them. Of
+    /// a job that begins in the place of one whose state was given up, what that one left open goes.
+    /// Gives the files that it has removed, in order of name. Only names of these jobs' segments are removed.
     ///
     /// # Errors
     /// What listing, removing or flushing said.
     pub fn remove_unknown(&self, named: &[String]) -> Result<Vec<PathBuf>, SinkError> {
-        let Some(job) = self.job().filter(|job| job.is_resumed) else { return Ok(Vec::new()) };
+        let Some(job) = self.job() else { return Ok(Vec::new()) };
         let first = self.first_segment();
-        let (mut unknown, own) = match self.place() {
-            Place::Directory(path) => {
-                let number = |path: &Path| Some(parse(self.prefix(), file_name(path)?)?.segment);
-                let found = Found::list_all(path, self.prefix())?.left_open;
-                (found, Box::new(number) as Box<dyn Fn(&Path) -> Option<u64>>)
-            }
-            Place::File(path) => {
-                let name = file_name(path).unwrap_or_default().to_owned();
-                let found = Found::list(parent(path), |other| {
-                    let segment = parse_open_part(&name, other)?;
-                    Some(SegmentName { segment, is_open: true })
-                })?;
-                let number = move |path: &Path| parse_open_part(&name, file_name(path)?);
-                (found.left_open, Box::new(number) as Box<dyn Fn(&Path) -> Option<u64>>)
-            }
+        let numbers = match job.given_up {
+            _ if job.is_resumed => first..u64::MAX,
+            Some(given_up) => given_up..first,
+            None => return Ok(Vec::new()),
         };
         let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = opened.take().unwrap_or_default();
         drop(opened);
         known.extend(named.iter().map(|name| self.place().names(name).0));
-        unknown.retain(|path| {
-            own(path).is_some_and(|number| number >= first) && !known.contains(path)
+        let mut removed = self.all_open()?;
+        removed.retain(|path| {
+            let number = self.open_number(path);
+            number.is_some_and(|number| numbers.contains(&number)) && !known.contains(path)
         });
         let mut changed = BTreeSet::new();
-        for path in &unknown {
+        for path in &removed {
             remove(path)?;
             changed.insert(parent(path));
         }
         if self.is_durable() {
             changed.into_iter().try_for_each(sync)?;
         }
-        Ok(unknown)
+        Ok(removed)
+    }
+
+    /// The number in the name of an open segment.
+    fn open_number(&self, path: &Path) -> Option<u64> {
+        let name = file_name(path)?;
+        match self.place() {
+            Place::Directory(_) => parse(self.prefix(), name).map(|name| name.segment),
+            Place::File(file) => parse_open_part(file_name(file)?, name),
+        }
     }
 
     /// Forgets the job, which has ended for good: what is there is a result like any other.

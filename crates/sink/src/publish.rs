@@ -432,4 +432,6 @@ fn wave_name() -> String {
 }
 
 #[cfg(test)]
+mod resumed;
+#[cfg(test)]
 mod tests;

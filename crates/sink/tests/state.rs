@@ -206,6 +206,23 @@ fn only_what_the_job_itself_began_is_removed() {
     go_on(directory, &cut.image).unwrap();
 }
 
+#[test]
+fn what_a_job_that_was_given_up_left_open_goes() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    fs::write(path.join("part-00000-000000.csv.open"), "of a job without state").unwrap();
+    drop(writer(fresh(path, "a1").unwrap()));
+    let target = Target::Directory(path);
+    let open = |job, replaced| {
+        OutputDirectory::open_fresh(target, OnExisting::Append, job, replaced).unwrap()
+    };
+    let directory = open("b2", Some("a1"));
+    assert_eq!(directory.remove_unknown(&[]).unwrap(), [path.join(OPEN)]);
+    let writer = writer(directory);
+    assert_eq!(names(path), ["part-00000-000000.csv.open", "part-00000-000002.csv.open"]);
+    drop(writer);
+}
+
 /// A wave of two directories, as it is published when input ends: done twice it is as if done once, also where whom
 /// it is for has taken a file meanwhile.
 #[test]
