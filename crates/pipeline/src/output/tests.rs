@@ -308,6 +308,7 @@ fn columnar() -> Vec<(Format, Codec)> {
     ]
 }
 
+mod images;
 mod kills;
 mod others;
 mod parts;
