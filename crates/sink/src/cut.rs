@@ -33,9 +33,10 @@ pub struct WriterCut {
 /// Files whose bytes a checkpoint relies on. They may go to another thread.
 #[derive(Debug, Default)]
 pub struct CutFiles {
-    files: Vec<(PathBuf, Option<fs::File>)>,
+    /// Each with a second descriptor, where the writer has it open.
+    pub(crate) files: Vec<(PathBuf, Option<fs::File>)>,
     /// Directories in which files have been made, or folders.
-    directories: BTreeSet<PathBuf>,
+    pub(crate) directories: BTreeSet<PathBuf>,
 }
 
 impl CutFiles {

@@ -23,7 +23,7 @@ use crate::{Finished, Published, SinkError};
 
 /// Segments of a directory that wait to be flushed by whoever publishes them, at most; more are flushed where
 /// they are written, which holds up those who write faster than the device.
-const UNSYNCED_MAX: usize = 16;
+pub(crate) const UNSYNCED_MAX: usize = 16;
 
 /// A directory, or one file, that this process alone writes results to for as long as this value lives.
 ///

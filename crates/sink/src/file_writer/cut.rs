@@ -169,3 +169,67 @@ impl FileWriter {
         Ok(writer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use futures_lite::future::block_on;
+    use rand::{RngExt as _, SeedableRng as _};
+    use tidemill_plan::OnExisting;
+
+    use super::*;
+    use crate::Target;
+
+    /// The segments of an image, with their lengths.
+    fn named(image: &Image) -> BTreeSet<(String, u64)> {
+        let mut image = image.clone();
+        let entries = ["open", "handed", "closed"];
+        let all = entries.map(|entry| Named::take_all(&mut image, entry).unwrap()).concat();
+        all.into_iter().map(|named| (named.name, named.byte_count)).collect()
+    }
+
+    /// A checkpoint relies on nothing that has not been flushed, or is to be before it is committed: every segment that
+    /// is new or longer is among the files of the cut, and the directory where a name is new.
+    #[test]
+    fn what_an_image_relies_on_is_flushed() {
+        for is_live in [false, true] {
+            let mut dice = rand_pcg::Pcg64Mcg::seed_from_u64(u64::from(is_live));
+            let root = tempfile::tempdir().unwrap();
+            let target = Target::Directory(root.path());
+            let fresh = OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", None).unwrap();
+            let directory = Arc::new(if is_live { fresh.live() } else { fresh });
+            let created = FileWriter::create(Backend::Std, Arc::clone(&directory), 0, "csv", None);
+            let mut writer = block_on(created).unwrap();
+            let mut before = BTreeSet::new();
+            for _ in 0..12 {
+                // More segments than may wait to be flushed, now and then.
+                for _ in 0..dice.random_range(0..30) {
+                    block_on(writer.write(b"row\n")).unwrap();
+                    if dice.random_bool(0.5) {
+                        block_on(writer.roll()).unwrap();
+                    }
+                }
+                let cut = block_on(writer.cut()).unwrap();
+                let now = named(&cut.image);
+                let files: BTreeSet<PathBuf> =
+                    cut.files.files.iter().map(|(path, _)| path.clone()).collect();
+                let is_there =
+                    |name: &String| files.contains(&root.path().join(format!("{name}.open")));
+                let added: Vec<&(String, u64)> = now.difference(&before).collect();
+                let missing = added.iter().filter(|(name, _)| !is_there(name)).count();
+                assert!(missing == 0 || added.len() > crate::directory::UNSYNCED_MAX);
+                let known: BTreeSet<&String> = before.iter().map(|(name, _)| name).collect();
+                let has_new_name = now.iter().any(|(name, _)| !known.contains(name));
+                assert_eq!(cut.files.directories.contains(root.path()), has_new_name);
+                cut.files.sync().unwrap();
+                before = now;
+            }
+            let again = block_on(writer.cut()).unwrap();
+            assert!(again.files.files.is_empty(), "nothing has changed since");
+        }
+    }
+}
