@@ -5,7 +5,7 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::from::ONE_TABLE;
+use crate::from::{ONE_TABLE, SAMPLED};
 
 /// A construct that is not supported.
 #[derive(Debug)]
@@ -40,6 +40,15 @@ const fn word(
     Construct { pattern, reach: 1, lead: 0, what, hint }
 }
 
+/// Words that may be names too, of which the parser gives up at the second, or at what follows that.
+const fn near(
+    pattern: &'static [&'static str],
+    what: &'static str,
+    hint: Option<&'static str>,
+) -> Construct {
+    Construct { pattern, reach: 2, lead: 0, what, hint }
+}
+
 /// Tokens of which the first ones are no part of the construct.
 const fn led(
     lead: usize,
@@ -50,6 +59,7 @@ const fn led(
     Construct { pattern, reach: 12, lead, what, hint }
 }
 
+const EXPLAINED: Option<&str> = Some("write EXPLAIN or EXPLAIN ANALYZE");
 const SYSTEM_TIME: &str = "FOR SYSTEM_TIME AS OF";
 const EACH: Option<&str> = Some("put one query for each grouping, and UNION ALL between them");
 const ONE_TABLE_HINT: Option<&str> = Some(ONE_TABLE);
@@ -71,13 +81,13 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["PIVOT", "("], "PIVOT", Some("write SUM(x) FILTER (WHERE …) for each column")),
     clear(&["UNPIVOT", "("], "UNPIVOT", Some("bring columns together with UNION ALL")),
     word(&["LATERAL"], "LATERAL", ONE_TABLE_HINT),
-    clear(&["UNNEST", "("], "UNNEST", None),
+    clear(&["UNNEST", "("], "UNNEST", Some("a column of arrays becomes no rows")),
     clear(&["CROSS", "APPLY"], "CROSS APPLY", None),
     clear(&["OUTER", "APPLY"], "OUTER APPLY", None),
     clear(&["ASOF", "JOIN"], "JOIN", ONE_TABLE_HINT),
     clear(&["JOIN"], "JOIN", ONE_TABLE_HINT),
-    clear(&["USING", "SAMPLE"], SAMPLE, None),
-    word(&["TABLESAMPLE"], SAMPLE, None),
+    clear(&["USING", "SAMPLE"], SAMPLE, Some(SAMPLED)),
+    word(&["TABLESAMPLE"], SAMPLE, Some(SAMPLED)),
     clear(&["WITH", "ORDINALITY"], "WITH ORDINALITY", None),
     clear(&["WITH", "OFFSET"], "WITH OFFSET", None),
     word(&["PARTITION", "("], "PARTITION (…)", None),
@@ -87,6 +97,22 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["IGNORE", "INDEX"], "table hints", None),
     clear(&["INDEXED", "BY"], "table hints", None),
     clear(&["NOT", "INDEXED"], "table hints", None),
+    near(
+        &["PARTITION", "BY"],
+        "PARTITION BY of a query",
+        Some("leave it out: GROUP BY has the keys, and a sink of files 'partition.by'"),
+    ),
+    near(&["AS", "OF"], "AS OF", Some("a source has no versions")),
+    near(
+        &["FROM", "LOAD", "GENERATOR"],
+        "LOAD GENERATOR",
+        Some("write CREATE SOURCE name WITH ('connector' = 'generator', 'schema' = 'trades')"),
+    ),
+    near(&["OPTIONS", "("], "OPTIONS (…) of a query", Some("leave it out")),
+    Construct {
+        reach: 1,
+        ..led(1, &[")", "LIKE"], "LIKE of a table", Some("write its columns and options again"))
+    },
     // SELECT
     clear(&["GROUPING", "SETS"], "GROUPING SETS", EACH),
     clear(&["SELECT", "AS", "STRUCT"], "SELECT AS STRUCT", None),
@@ -107,7 +133,13 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["AS", "MATERIALIZED"], "MATERIALIZED in WITH", None),
     clear(&["AS", "NOT", "MATERIALIZED"], "MATERIALIZED in WITH", None),
     clear(&["MODEL", "DIMENSION"], "MODEL", None),
+    clear(&["WITH", "MUTUALLY"], "WITH MUTUALLY RECURSIVE", None),
     // OVER
+    near(
+        &["SESSION", "WITH"],
+        "SESSION in a frame",
+        Some("write GROUP BY … WINDOW SESSION (time, 5m)"),
+    ),
     clear(&["EXCLUDE", "CURRENT"], "EXCLUDE in a frame", None),
     clear(&["EXCLUDE", "GROUP"], "EXCLUDE in a frame", None),
     clear(&["EXCLUDE", "TIES"], "EXCLUDE in a frame", None),
@@ -154,7 +186,21 @@ const CONSTRUCTS: &[Construct] = &[
     word(&["BINARY"], "BINARY", Some("text compares by its bytes")),
     word(&["ISNULL"], "ISNULL", Some("write IS NULL")),
     word(&["NOTNULL"], "NOTNULL", Some("write IS NOT NULL")),
+    near(&["?"], "the operator ?", Some("JSON_EXISTS(text, '$.key') asks for a key")),
     // Statements
+    near(&["EXPLAIN", "ESTIMATED_COST"], "EXPLAIN ESTIMATED_COST", EXPLAINED),
+    near(&["EXPLAIN", "CHANGELOG_MODE"], "EXPLAIN CHANGELOG_MODE", EXPLAINED),
+    near(&["EXPLAIN", "JSON_EXECUTION_PLAN"], "EXPLAIN JSON_EXECUTION_PLAN", EXPLAINED),
+    near(&["EXPLAIN", "PLAN_ADVICE"], "EXPLAIN PLAN_ADVICE", EXPLAINED),
+    near(&["EXPLAIN", "OPTIMIZED"], "EXPLAIN OPTIMIZED", EXPLAINED),
+    near(&["EXPLAIN", "DECORRELATED"], "EXPLAIN DECORRELATED", EXPLAINED),
+    near(&["EXPLAIN", "LOCALLY"], "EXPLAIN LOCALLY", EXPLAINED),
+    near(&["EXPLAIN", "RAW"], "EXPLAIN RAW", EXPLAINED),
+    near(&["EXPLAIN", "PHYSICAL"], "EXPLAIN PHYSICAL", EXPLAINED),
+    near(&["EXPLAIN", "LOGICAL"], "EXPLAIN LOGICAL", EXPLAINED),
+    near(&["EXPLAIN", "TIMESTAMP"], "EXPLAIN TIMESTAMP", EXPLAINED),
+    near(&["EXPLAIN", "FILTER"], "EXPLAIN FILTER", EXPLAINED),
+    near(&["EXPLAIN", "LINEAGE"], "EXPLAIN LINEAGE", EXPLAINED),
     word(&["EXPLAIN", "VERBOSE"], "EXPLAIN VERBOSE", Some("write EXPLAIN or EXPLAIN ANALYZE")),
     word(&["EXPLAIN", "EXTENDED"], "EXPLAIN EXTENDED", Some("write EXPLAIN or EXPLAIN ANALYZE")),
     word(&["EXPLAIN", "PLAN"], "EXPLAIN PLAN", Some("write EXPLAIN or EXPLAIN ANALYZE")),

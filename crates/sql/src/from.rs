@@ -91,7 +91,7 @@ impl QueryBinder<'_, '_> {
                 }
                 if sample.is_some() {
                     let at = self.session.place(&["TABLESAMPLE"], span);
-                    return self.session.fail(at, "not supported: TABLESAMPLE");
+                    return self.session.fail_with(at, "not supported: TABLESAMPLE", SAMPLED);
                 }
                 let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
                     let text = name.to_string();
@@ -114,7 +114,8 @@ impl QueryBinder<'_, '_> {
                         false => self.session.place(&["TABLESAMPLE"], span),
                     };
                     let what = if *lateral { "LATERAL" } else { "TABLESAMPLE" };
-                    return self.session.fail(at, format!("not supported: {what}"));
+                    let hint = if *lateral { ONE_TABLE } else { SAMPLED };
+                    return self.session.fail_with(at, format!("not supported: {what}"), hint);
                 }
                 let relation = self.bind_query(subquery)?;
                 self.aliased(relation, 0, String::new(), alias.as_ref())
@@ -259,6 +260,10 @@ const TABLE_FUNCTIONS: &str = "there are read_csv, read_json, read_parquet, gene
 /// What works where a query would look at two tables.
 pub(crate) const ONE_TABLE: &str = "a query reads one table: join before, look few values up with CASE or IN (…), and put rows of \
                          equal columns one after another with UNION ALL";
+
+/// What does the same as a sample, and can be repeated.
+pub(crate) const SAMPLED: &str =
+    "WHERE HASH(column) % 10 = 0 takes about a tenth, the same in every run";
 
 /// `LATERAL` and `UNNEST`: what looks at the table beside it.
 fn lateral(table: &ast::TableFactor) -> Option<&'static str> {

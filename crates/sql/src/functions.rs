@@ -169,7 +169,25 @@ impl ExprBinder<'_, '_, '_> {
     ) -> Bind<Expr> {
         match field {
             CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) => {}
-            CeilFloorKind::DateTimeField(_) | CeilFloorKind::Scale(_) => {
+            CeilFloorKind::DateTimeField(unit) => {
+                let unit = unit.to_string().to_lowercase();
+                let arguments = self.bind_all(&[operand])?;
+                if function != Function::Floor {
+                    let message =
+                        format!("not supported: CEIL of a time TO {}", unit.to_uppercase());
+                    let hint = format!(
+                        "DATE_TRUNC('{unit}', time) + INTERVAL '1' {} is the end of what it lies in",
+                        unit.to_uppercase()
+                    );
+                    return self.session.fail_with(span, message, hint);
+                }
+                // Flink's way to write it.
+                let expr = constant(Scalar::Varchar(unit), span);
+                let unit = Bound { expr, flex: Flex::Text };
+                let arguments = std::iter::once(unit).chain(arguments).collect();
+                return self.built_in(Function::DateTrunc, "FLOOR", arguments, span);
+            }
+            CeilFloorKind::Scale(_) => {
                 let name = function.name();
                 return self.session.fail(span, format!("{name} takes one argument"));
             }

@@ -319,6 +319,17 @@ impl Parsing<'_> {
                 }
                 self.expect(&Token::RParen)?;
             }
+            if self.is_next(0, "FROM") || self.is_next(0, "AS") {
+                // With options it would have been brought into our order.
+                let token = self.parser.peek_token();
+                let message = "the options of the sink are missing: WITH (…)".to_owned();
+                let hint = "write CREATE SINK name FROM table WITH ('connector' = 'file', 'path' = 'o.csv')";
+                return Err(self.report.add(
+                    self.token_span(&token),
+                    message,
+                    Some(hint.to_owned()),
+                ));
+            }
             let options = self.sink_options()?;
             return Ok(StatementKind::Sink { name, columns, options });
         }

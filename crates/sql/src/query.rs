@@ -212,7 +212,8 @@ impl<'b, 'a> QueryBinder<'b, 'a> {
         if *recursive {
             let span = self.session.span(with_token.0.span);
             let at = self.session.place(&["WITH", "RECURSIVE"], span);
-            return self.session.fail(at, "not supported: WITH RECURSIVE");
+            let hint = "FROM generate_series(1, n) gives numbers; what refers to its own rows has no other form here";
+            return self.session.fail_with(at, "not supported: WITH RECURSIVE", hint);
         }
         self.ctes.push(HashMap::new());
         for cte in cte_tables {

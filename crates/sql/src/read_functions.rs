@@ -251,6 +251,9 @@ impl Hoisting<'_> {
                     "declare the columns: CREATE SOURCE name (column TYPE, …) WITH ('connector' = 'file', …)"
                         .to_owned()
                 }
+                "decimal_separator" => {
+                    "of a VARCHAR column, CAST(REPLACE(column, ',', '.') AS DOUBLE) reads such numbers".to_owned()
+                }
                 "compression" => "leave it out: files say themselves how they are compressed".to_owned(),
                 _ => format!("arguments here are {}", known.join(", ")),
             };

@@ -316,9 +316,10 @@ impl Scope {
 
     /// What to write instead of `table.column` where there is no such table.
     fn instead_of_qualified(&self, table: &str, column: &str) -> String {
-        if self.by_name.contains_key(table) {
+        let is_it = |name: &&String| name.eq_ignore_ascii_case(table);
+        if let Some(known) = self.names.iter().find(is_it) {
             return format!(
-                "{table} is a column: a value of its JSON is JSON_VALUE({table}, '$.{column}')"
+                "{known} is a column: a value of its JSON is JSON_VALUE({known}, '$.{column}')"
             );
         }
         match self.table.as_str() {
@@ -335,6 +336,10 @@ impl Scope {
         match name {
             "window_start" | "window_end" | "window_time" => {
                 format!("{name} is there beside a window: GROUP BY … WINDOW TUMBLING (time, 1m)")
+            }
+            // ksqlDB and Arroyo.
+            "rowtime" | "_timestamp" => {
+                format!("name the column of WATERMARK FOR; {}", self.known_columns())
             }
             "filename" if self.note.is_some() => {
                 "declare it among the columns: filename VARCHAR METADATA".to_owned()

@@ -94,6 +94,12 @@ impl QueryBinder<'_, '_> {
         span: Span,
     ) -> Bind<Clauses> {
         let mut keys = self.bind_group_by(&select.group_by, items, scope, span);
+        // Several groupings are no keys; what else they would have to be known for is no other finding.
+        if let Err(reported) = &keys
+            && has_grouping_sets(&select.group_by)
+        {
+            return Err(*reported);
+        }
         // Without its bounds every use of them would be another finding.
         let group_keys = keys.as_deref().unwrap_or_default();
         let window = self.bind_group_window(&select.group_by, group_keys, scope, relation)?;
@@ -357,4 +363,12 @@ impl QueryBinder<'_, '_> {
         }
         result
     }
+}
+
+/// Whether it has several groupings at once, which are refused.
+fn has_grouping_sets(group_by: &ast::GroupByExpr) -> bool {
+    let ast::GroupByExpr::Expressions(exprs, _) = group_by else { return false };
+    exprs.iter().any(|expr| {
+        matches!(expr, ast::Expr::GroupingSets(_) | ast::Expr::Cube(_) | ast::Expr::Rollup(_))
+    })
 }

@@ -183,7 +183,9 @@ fn bracket(
     };
     let next = tokens.get(at + 1).map(|next| &next.token);
     match &tokens[at].token {
-        Token::LBracket if is_before("MAP") => Some((1, "MAP[…]", None)),
+        Token::LBracket if is_before("MAP") => {
+            Some((1, "MAP[…]", Some("put each value into a column of its own")))
+        }
         Token::LBracket if matches!(before, Some(Token::Word(_) | Token::RParen)) => {
             // `CAST(x AS INT[3])`, `x::INT[3]`
             let names_type = |token: &TokenWithSpan| match &token.token {
@@ -197,6 +199,10 @@ fn bracket(
             (is_type || next == Some(&Token::RBracket)).then_some((1, "array types", Some(hint)))
         }
         Token::LBrace if is_before("MAP") => Some((1, "MAP {…}", None)),
+        Token::LBrace if matches!(before, Some(Token::Eq | Token::RArrow)) => {
+            let hint = "declare the columns: CREATE SOURCE name (column TYPE, …) WITH ('connector' = 'file', …)";
+            Some((1, "STRUCT {…}", Some(hint)))
+        }
         Token::LBrace => match next {
             Some(Token::Word(word))
                 if ["fn", "d", "t", "ts"].iter().any(|w| word.value.eq_ignore_ascii_case(w)) =>
@@ -217,6 +223,9 @@ fn operator(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, Option<&'stat
         (Token::Eq, Some(Token::Lt)) => (2, Some("write <=")),
         (Token::Overlap, _) => (1, Some("write AND")),
         (Token::ExclamationMark, _) => (1, Some("write NOT")),
+        (Token::Assignment, _) if is_of_struct(tokens, at) => {
+            (1, Some("put each value into a column of its own"))
+        }
         (Token::Assignment, _) => (1, Some("write =")),
         (
             Token::Backslash
@@ -228,6 +237,12 @@ fn operator(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, Option<&'stat
         ) => (1, None),
         _ => return None,
     })
+}
+
+/// Whether a member of `STRUCT(…)` or `STRUCT_PACK(…)` is named there.
+fn is_of_struct(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let is_word = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.value.to_ascii_uppercase().starts_with("STRUCT"));
+    tokens[..at].iter().any(is_word)
 }
 
 /// What does the same as an operator of another dialect, where something does.

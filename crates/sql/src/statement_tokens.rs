@@ -32,7 +32,8 @@ fn described_table(tokens: &[TokenWithSpan]) -> Option<Vec<TokenWithSpan>> {
         }
         () => return None,
     };
-    let table = if is_word(tokens, 1, "TABLE") { 2 } else { 1 };
+    let is_more = ["TABLE", "EXTENDED", "FORMATTED"].iter().any(|more| is_word(tokens, 1, more));
+    let table = if is_more && tokens.len() > 2 { 2 } else { 1 };
     let is_query = ["SELECT", "WITH", "VALUES", "FROM"].iter().any(|at| is_word(tokens, 1, at));
     if is_query || is_token(tokens, 1, &Token::LParen) || tokens.len() <= table {
         return None;

@@ -62,6 +62,11 @@ impl Parsing<'_> {
         self.expect_word_or("TO", COPY_FORM)?;
         let Some(path) = self.path() else {
             let next = self.parser.peek_token();
+            if self.is_next(0, "STDOUT") {
+                let hint = Some("write the query alone: it prints to standard output".to_owned());
+                let message = "not supported: COPY … TO STDOUT";
+                return Err(self.report.add(self.token_span(&next), message, hint));
+            }
             let message = format!("a path in single quotes is missing before {}", shown(&next));
             return Err(self.report.add(
                 self.token_span(&next),

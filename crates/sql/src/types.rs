@@ -128,6 +128,18 @@ fn instead_of(name: &ast::DataType) -> String {
         Sql::Float(_) => "FLOAT(p) takes p in 1..=53; DECIMAL(p,s) has digits behind the point",
         Sql::Double(_) => "DOUBLE has no precision; DECIMAL(p,s) has digits behind the point",
         Sql::Array(_) => "ARRAY_AGG gives arrays; none can be declared",
+        Sql::JSON | Sql::JSONB => {
+            "JSON is text here: VARCHAR, of which text ->> '$.key' reads a value"
+        }
+        Sql::HugeInt | Sql::UHugeInt => "DECIMAL(38,0) has as many digits as fit",
+        Sql::UBigInt | Sql::BigIntUnsigned(_) | Sql::UnsignedInteger => {
+            "DECIMAL(20,0) holds 64 bits without a sign, BIGINT 32"
+        }
+        Sql::IntUnsigned(_) | Sql::IntegerUnsigned(_) => "BIGINT holds 32 bits without a sign",
+        Sql::Map(..) | Sql::Struct(..) => {
+            "declare it VARCHAR, and read values of its JSON by text ->> '$.key'"
+        }
+        Sql::Uuid => "VARCHAR holds it as text",
         Sql::Custom(name, _) if name.to_string().to_uppercase().starts_with("TIMESTAMP") => {
             "TIMESTAMP has microseconds and no time zone; values are UTC"
         }

@@ -46,7 +46,7 @@ pub(crate) fn names(
 
 /// Why a name cannot be read, and what to do.
 const NO_UTF8: &str = "a name is not UTF-8; if the file is in another encoding, say which: \
-     'encoding' = 'latin-1', 'windows-1252', …";
+     'encoding' = 'latin-1', 'windows-1252', … of CREATE SOURCE, or read_csv('path', encoding = 'latin-1')";
 
 /// What a column is called that has no name.
 pub(super) fn numbered(place: usize) -> String {

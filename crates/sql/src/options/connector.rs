@@ -166,7 +166,17 @@ fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static
         let hint = "read what a consumer prints: 'connector' = 'file', 'path' = '/dev/stdin', 'format' = 'json'";
         options.fail(span, "not supported yet: the connector 'kafka'", Some(hint.to_owned()));
     } else {
-        let hint = did_you_mean(&lower, names.iter().copied())
+        let same = match lower.as_str() {
+            "blackhole" => Some("discard"),
+            "print" => Some("stdout"),
+            "filesystem" | "single_file" | "posix_fs" => Some("file"),
+            "datagen" | "impulse" | "nexmark" => Some("generator"),
+            _ => None,
+        };
+        let same =
+            same.filter(|same| names.contains(same)).map(|same| format!("did you mean '{same}'?"));
+        let hint = same
+            .or_else(|| did_you_mean(&lower, names.iter().copied()))
             .unwrap_or_else(|| format!("connectors here are {list}"));
         options.fail(span, format!("unknown connector '{text}'"), Some(hint));
     }
