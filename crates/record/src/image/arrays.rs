@@ -183,8 +183,15 @@ fn array_of(mut image: Image, data_type: &DataType) -> Result<ArrayRef, ImageErr
         DataType::BigInt => take_numbers::<Int64Type>(&mut image, valid.as_deref(), data_type)?,
         DataType::Real => take_numbers::<Float32Type>(&mut image, valid.as_deref(), data_type)?,
         DataType::Double => take_numbers::<Float64Type>(&mut image, valid.as_deref(), data_type)?,
-        DataType::Decimal { .. } => {
-            take_numbers::<Decimal128Type>(&mut image, valid.as_deref(), data_type)?
+        DataType::Decimal { precision, .. } => {
+            let array = take_numbers::<Decimal128Type>(&mut image, valid.as_deref(), data_type)?;
+            let end = 10_u128.pow(u32::from(*precision));
+            // Of a NULL 0 stands there.
+            let values = array.as_primitive::<Decimal128Type>().values();
+            if values.iter().any(|value| value.unsigned_abs() >= end) {
+                return Err(ImageError::new("values", format!("holds one that is no {data_type}")));
+            }
+            array
         }
         DataType::Date => take_numbers::<Date32Type>(&mut image, valid.as_deref(), data_type)?,
         DataType::Timestamp => {
@@ -313,6 +320,17 @@ mod tests {
                 image.end().unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_decimal_of_too_many_digits_is_refused() {
+        let decimals = Decimal128Array::from(vec![999, -1000]);
+        let decimals = decimals.with_precision_and_scale(4, 1).unwrap();
+        let mut image = Image::new();
+        image.put_array("sums", &decimals, &DataType::Decimal { precision: 4, scale: 1 });
+        let narrow = DataType::Decimal { precision: 3, scale: 1 };
+        let error = image.take_array("sums", &narrow).unwrap_err();
+        assert_eq!(error.to_string(), "sums/values: holds one that is no DECIMAL(3,1)");
     }
 
     #[test]
