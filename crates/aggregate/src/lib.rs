@@ -10,6 +10,9 @@
 //! [`late`] (records that came after it). `predict` says beforehand what all these hold, `seen_keys` afterwards which
 //! keys a partition had.
 //!
+//! What has state is exported as an image and made again from it, mostly in a file `image` beside it;
+//! `docs/CHECKPOINT.md` says what becomes of each field.
+//!
 //! Absent on purpose: I/O, clocks, threads, and knowledge of which partition a table belongs to.
 
 mod arena;

@@ -9,18 +9,31 @@ use super::tables::{all_calls, spec_of};
 use crate::groups::{call, random_rows, spec};
 use crate::values::{Random, all_types, batch};
 
-/// The image with one thing in it that is not as it was.
+/// How many columns there are in an entry, itself included.
+fn column_count(entry: &Entry) -> usize {
+    match entry {
+        Entry::Image(image) => {
+            1 + image.entries().map(|(_, entry)| column_count(entry)).sum::<usize>()
+        }
+        Entry::Numbers { .. } | Entry::Texts(_) => 1,
+    }
+}
+
+/// The image with one thing in it that is not as it was, any of its columns being as likely.
 pub(crate) fn damaged(random: &mut Random, image: Image) -> Image {
-    let count = image.entries().count();
-    let at = random.below(count.max(1));
+    let counts: Vec<usize> = image.entries().map(|(_, entry)| column_count(entry)).collect();
+    let mut at = random.below(counts.iter().sum::<usize>().max(1));
     let mut changed = Image::new();
-    for (place, (name, entry)) in image.into_entries().enumerate() {
-        if place != at {
+    let mut is_changed = false;
+    for ((name, entry), count) in image.into_entries().zip(counts) {
+        if is_changed || at >= count {
+            at -= if is_changed { 0 } else { count };
             changed.insert(name, entry);
             continue;
         }
+        is_changed = true;
         match entry {
-            Entry::Image(inner) if random.below(12) > 0 && inner.entries().count() > 0 => {
+            Entry::Image(inner) if at > 0 => {
                 changed.insert(name, Entry::Image(damaged(random, inner)));
             }
             entry => match random.below(12) {
@@ -43,9 +56,14 @@ fn damaged_entry(random: &mut Random, entry: Entry) -> Entry {
         }
         Entry::Texts(texts) => {
             let (mut ends, mut bytes) = texts.into_parts();
-            match random.below(3) {
+            match random.below(4) {
                 0 => damage_bytes(random, 1, &mut bytes),
-                1 if !ends.is_empty() => {
+                1 if !bytes.is_empty() => {
+                    // Never part of UTF-8.
+                    let at = random.below(bytes.len());
+                    bytes[at] = 0xff;
+                }
+                2 if !ends.is_empty() => {
                     let at = random.below(ends.len());
                     ends[at] = random.next() % (2 * bytes.len() as u64 + 1);
                 }
