@@ -234,3 +234,21 @@ async fn nameless(backend: Backend) -> Result<File, SourceError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::root_of;
+
+    #[test]
+    fn names_that_rotation_gives_have_a_root() {
+        let root = |name: &str| {
+            root_of(name.as_bytes()).map(|root| String::from_utf8(root).unwrap_or_default())
+        };
+        assert_eq!(root("app.log.1").as_deref(), Some("app.log"));
+        assert_eq!(root("app.1.log").as_deref(), Some("app.log"));
+        assert_eq!(root("app-20240501.log").as_deref(), Some("app.log"));
+        for name in ["app.log", "log", ".1", "app.log."] {
+            assert_eq!(root(name), None, "{name}");
+        }
+    }
+}

@@ -294,6 +294,68 @@ fn a_text_that_is_gone_is_refused_by_name_or_said() {
 }
 
 #[test]
+fn of_several_files_that_may_be_the_text_none_is_chosen() {
+    let mut log = Log::new(Encoding::Unsaid, true);
+    log.write("log", 0..100);
+    let mut input = log.open("log");
+    log.read(&mut input, 50);
+    let image = cut(input);
+    for name in ["log.1", "log.2"] {
+        fs::copy(log.path("log"), log.path(name)).unwrap();
+    }
+    fs::remove_file(log.path("log")).unwrap();
+    log.write("log", 1000..1010);
+    let error = match log.resume("log", &image, Missing::Refuse) {
+        Err(PipelineError::Source(error)) => error.to_string(),
+        Err(error) => panic!("{error:?}"),
+        Ok(_) => panic!("it goes on"),
+    };
+    let [one, other] = ["log.1", "log.2"].map(|name| log.path(name).display().to_string());
+    assert!(error.contains(&format!("(it may be any of {one}, {other})")), "{error}");
+    fs::remove_file(log.path("log.2")).unwrap();
+    let mut input = log.resume("log", &image, Missing::Refuse).unwrap();
+    log.read(&mut input, usize::MAX);
+    let mut expected = all(100);
+    expected.extend(1000..1010);
+    assert_eq!(log.numbers(), expected);
+}
+
+#[test]
+fn a_log_that_is_followed_from_within_goes_on_with_its_header() {
+    let mut log = Log::new(Encoding::Unsaid, true);
+    log.write("log", 0..100);
+    let start = fs::metadata(log.path("log")).unwrap().len();
+    let from_within = |log: &Log, image: Option<Image>| {
+        let found = log.find("log");
+        let claims = match &image {
+            None => Claims::of([&found]),
+            Some(image) => {
+                block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, image)])).unwrap()
+            }
+        };
+        let case = log.case("log", claims);
+        let mut spec = case.spec(7);
+        let InputSpec::Text(text) = &mut spec.input else { panic!("text is followed") };
+        text.range = Some(start..u64::MAX);
+        text.csv_header = Some(vec!["s".to_owned(), "n".to_owned()]);
+        let resume = image.map(|image| Resume { image, missing: Missing::Refuse });
+        block_on(open_input(&mut spec, None, resume)).unwrap().0
+    };
+    let mut input = from_within(&log, None);
+    // Once before anything has come.
+    input = from_within(&log, Some(cut(input)));
+    log.write("log", 100..200);
+    log.read(&mut input, 30);
+    input = from_within(&log, Some(cut(input)));
+    log.read(&mut input, usize::MAX);
+    log.rename("log", "log.1");
+    log.write("log", 200..300);
+    let mut input = from_within(&log, Some(cut(input)));
+    log.read(&mut input, usize::MAX);
+    assert_eq!(log.numbers(), (100..300).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_log_that_was_copied_and_cut_goes_on_in_the_copy() {
     let mut log = Log::new(Encoding::Unsaid, false);
     log.write("log", 0..100);
