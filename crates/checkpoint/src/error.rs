@@ -40,6 +40,11 @@ pub enum CheckpointError {
         /// Which entry, and why.
         error: ImageError,
     },
+    /// It is whole, and of something that does something else.
+    OtherPlan {
+        /// The file, or the resident.
+        path: PathBuf,
+    },
     /// Another process works with the directory.
     Locked {
         /// The directory.
@@ -75,6 +80,9 @@ impl fmt::Display for CheckpointError {
             ),
             Self::Meaning { path, error } => {
                 write!(f, "the checkpoint {} cannot be restored: {error}", path.display())
+            }
+            Self::OtherPlan { path } => {
+                write!(f, "the checkpoint {} is of another query", path.display())
             }
             Self::Locked { path, pid: Some(pid) } => {
                 write!(f, "{} is in use by process {pid}", path.display())

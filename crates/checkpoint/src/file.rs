@@ -24,7 +24,7 @@ use rkyv::util::AlignedVec;
 use rkyv::{Archive, Serialize};
 use tidemill_record::Image;
 use tidemill_record::image::{Entry, Texts};
-use twox_hash::XxHash3_64;
+use twox_hash::{XxHash3_64, XxHash3_128};
 
 use crate::CheckpointError;
 
@@ -40,6 +40,14 @@ const DEPTH_MAX: usize = 32;
 /// Says that a checkpoint is of the same plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 16]);
+
+impl Fingerprint {
+    /// Of a text that says what is done; XXH3-128, without a seed.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(XxHash3_128::oneshot(text.as_bytes()).to_le_bytes())
+    }
+}
 
 /// What a resident has, at one moment.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, fstatfs};
 
 use crate::{Checkpoint, CheckpointError};
 
@@ -75,6 +75,15 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file system is in memory, so that nothing of it outlives the host.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        // Of tmpfs and ramfs, as linux/magic.h has them.
+        const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+        let found = fstatfs(&self.directory).map(|found| found.f_type);
+        found.is_ok_and(|kind| IN_MEMORY.iter().any(|&known| i128::from(kind) == i128::from(known)))
     }
 
     /// The residents that have a checkpoint, in order of their names.
@@ -193,6 +202,12 @@ pub fn epochs(path: &Path, resident: &str) -> Result<Vec<u64>, CheckpointError> 
         all.filter(|(name, _)| *name == resident).map(|(_, epoch)| epoch).collect();
     epochs.sort_unstable();
     Ok(epochs)
+}
+
+/// Where a checkpoint stands in a directory.
+#[must_use]
+pub fn path_of(path: &Path, resident: &str, epoch: u64) -> PathBuf {
+    path.join(name_of(resident, epoch))
 }
 
 /// Reads one checkpoint, in the same way.

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     /// Make data: trades, orders, or measurements in the One Billion Row Challenge's format.
     #[command(after_help = GEN_EXAMPLES)]
     Gen(Gen),
+    /// Show what a job has kept in its state directory; touches nothing, and may be asked while the job runs.
+    Inspect(Inspect),
     /// Look at what this host offers a job, with a verdict and a remedy for each.
     Doctor(Doctor),
     /// Print a shell's completion script.
@@ -133,6 +135,36 @@ pub(crate) struct Run {
     pub(crate) source: Source,
     #[command(flatten)]
     pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) recovery: RecoveryArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// The directory that the script names with SET 'state.dir'.
+    #[arg(value_name = "STATE")]
+    pub(crate) state: PathBuf,
+    /// A JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a job begins that keeps state (SET 'state.dir').
+#[derive(Args, Default)]
+#[command(next_help_heading = "Jobs with a state.dir")]
+pub(crate) struct RecoveryArguments {
+    /// Start over: forget what an earlier run has kept.
+    #[arg(long)]
+    fresh: bool,
+    /// End the job for good: go on from where it was as if the input ended there.
+    #[arg(long, conflicts_with = "fresh")]
+    drain: bool,
+}
+
+impl RecoveryArguments {
+    pub(crate) fn recovery(&self) -> tidemill::Recovery {
+        tidemill::Recovery { is_fresh: self.fresh, drains: self.drain }
+    }
 }
 
 /// How a script runs, and what is said of it.

@@ -9,6 +9,7 @@ mod check;
 mod doctor;
 mod explain;
 mod generate;
+mod inspect;
 mod output;
 mod progress;
 mod results;
@@ -23,9 +24,10 @@ use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use tidemill::Recovery;
 
 use crate::arguments::{Arguments, Command, How};
-use crate::output::tell;
+pub(crate) use crate::output::tell;
 use crate::script::Script;
 
 /// The script or the arguments are wrong.
@@ -43,10 +45,11 @@ fn main() -> ExitCode {
         return without_command(arguments.execute.as_deref(), &arguments.how);
     };
     match command {
-        Command::Run(run) => run::run(Script::read(&run.source), &run.how),
+        Command::Run(run) => run::run(Script::read(&run.source), &run.how, run.recovery.recovery()),
         Command::Explain(explain) => explain::explain(&explain),
         Command::Check(check) => check::check(&check),
         Command::Gen(generate) => generate::generate(&generate),
+        Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
 /// A shell at a terminal, else the script on standard input; where there is none either, help.
 fn without_command(execute: Option<&str>, how: &How) -> ExitCode {
     if let Some(text) = execute {
-        return run::run(Ok(Script::of_argument(text)), how);
+        return run::run(Ok(Script::of_argument(text)), how, Recovery::default());
     }
     if stdin().is_terminal() {
         if stdout().is_terminal() {
@@ -68,7 +71,7 @@ fn without_command(execute: Option<&str>, how: &How) -> ExitCode {
     } else {
         match Script::of_file("-".as_ref()) {
             Ok(script) if script.text.trim().is_empty() => {}
-            script => return run::run(script, how),
+            script => return run::run(script, how, Recovery::default()),
         }
     }
     tell!("{}", Arguments::command().render_help());

@@ -4,8 +4,8 @@ use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use tidemill::{
-    CsvOptions, Error, Format, JsonOptions, Printed, RowLayout, RunningJob, Session, StdoutLayout,
-    Summary,
+    CsvOptions, Error, Format, JsonOptions, Printed, Recovery, RowLayout, RunningJob, Session,
+    StdoutLayout, Summary,
 };
 
 use crate::arguments::{How, ResultFormat};
@@ -15,8 +15,8 @@ use crate::results::Results;
 use crate::script::Script;
 use crate::{fail, output, signals};
 
-pub(crate) fn run(script: Result<Script, Error>, how: &How) -> ExitCode {
-    match script.and_then(|script| run_script(&script, how)) {
+pub(crate) fn run(script: Result<Script, Error>, how: &How, recovery: Recovery) -> ExitCode {
+    match script.and_then(|script| run_script(&script, how, recovery)) {
         Ok(Ok(Ran { summary, prints, shown })) => {
             let plans = summary.explanations.concat();
             // Standard output that has results has nothing but results.
@@ -34,6 +34,9 @@ pub(crate) fn run(script: Result<Script, Error>, how: &How) -> ExitCode {
             }
             for warning in &summary.warnings {
                 tell!("warning: {warning}");
+            }
+            if let Some(kept) = &summary.kept {
+                tell!("{kept}");
             }
             match &summary.stopped {
                 Some(stopped) => {
@@ -59,7 +62,11 @@ struct Ran {
 
 /// A code to exit with where there is no summary: standard output is closed, or whoever read the results has
 /// seen enough, and there was nothing else to do.
-fn run_script(script: &Script, how: &How) -> Result<Result<Ran, ExitCode>, Error> {
+fn run_script(
+    script: &Script,
+    how: &How,
+    recovery: Recovery,
+) -> Result<Result<Ran, ExitCode>, Error> {
     let mut session = Session::new();
     how.placement.apply(session.settings_mut());
     let printed = Printed::new();
@@ -67,7 +74,7 @@ fn run_script(script: &Script, how: &How) -> Result<Result<Ran, ExitCode>, Error
     let is_vertical = how.format == Some(ResultFormat::Vertical);
     let mut results = Results::new(printed, is_vertical, true);
     script.settle(&mut session);
-    let job = session.prepare_named(&script.text, &script.origin)?;
+    let job = session.prepare_named(&script.text, &script.origin)?.recovering(recovery);
     if how.explain {
         output::report(&job.explain()?);
     }
@@ -84,7 +91,12 @@ fn run_script(script: &Script, how: &How) -> Result<Result<Ran, ExitCode>, Error
     let bar = Bar::new(!how.quiet);
     let mut shown = ExitCode::SUCCESS;
     let mut is_unread = false;
+    let mut is_told = how.quiet;
     while !running.wait_at_most(INTERVAL) {
+        if let (false, Some(from)) = (is_told, running.resumes_from()) {
+            is_told = true;
+            bar.suspend(|| tell!("{from}"));
+        }
         // Whoever has seen enough does not wait for a next row, which may be hours away.
         if only_prints && !is_unread && output::is_unread() {
             is_unread = true;

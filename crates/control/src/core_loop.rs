@@ -9,13 +9,14 @@ use futures_lite::FutureExt;
 use tidemill_pipeline::{
     Delivery, DoAll, Held, InputSpec, Outcome, Pipeline, PipelineError, Progress, Sealed, Seen,
 };
-use tidemill_record::{EventTime, Offset, PartitionId, Position};
+use tidemill_record::{EventTime, Image, ImageError, Offset, PartitionId, Position};
 use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
 
 use crate::abandon::Abandon;
 use crate::account::{Lease, Refused};
 use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
+use crate::keeping::{Found, FoundState, Kept, Request, Resident};
 use crate::wave::Planned;
 use crate::{ControlError, CoreMeter, Notices, StopFlag};
 
@@ -32,6 +33,8 @@ pub(crate) struct CoreLoop {
     pub(crate) help: Arc<DoAll>,
     /// Takes files that are to be published while their pipeline runs; must not block.
     pub(crate) deliver: Box<dyn Fn(Delivery)>,
+    /// Takes what is to be made durable; must not block.
+    pub(crate) commit: Box<dyn Fn(Request)>,
     /// Of the pipelines that are done, for the meter.
     pub(crate) seen: Seen,
 }
@@ -54,6 +57,10 @@ struct Running {
     is_asleep: bool,
     /// The input has ended, or is to: the tables are being emptied.
     is_draining: bool,
+    /// Which of the task's pipelines it is.
+    place: usize,
+    /// Its checkpoints, where there are any.
+    kept: Option<Kept>,
     /// What it may hold; covers what it held after its last turn.
     lease: Lease,
     pipeline: Pipeline,
@@ -80,12 +87,23 @@ pub(crate) struct Opening {
     pub(crate) lease: Lease,
     /// A stop is an end of its input.
     pub(crate) ends_by_stop: bool,
+    /// As what it keeps checkpoints.
+    pub(crate) resident: Option<Resident>,
 }
 
 /// What a pipeline leaves behind, and the lease that covers what it still holds.
 pub(crate) struct Left {
     pub(crate) outcome: Outcome,
     pub(crate) lease: Lease,
+    /// As what this is to be kept, and the epoch that has.
+    pub(crate) kept_as: Option<(Resident, u64)>,
+}
+
+/// What has become of pipelines that were to be opened.
+enum Opened {
+    Running(Box<Running>),
+    /// They had come to their end in an earlier run.
+    Before(Box<Left>),
 }
 
 /// What a pipeline has to do with others that run at the same time.
@@ -102,6 +120,8 @@ enum Turned {
     On,
     Idle,
     Done(Box<Outcome>),
+    /// A stop has come; all that it takes to go on later is on its way to be made durable.
+    Left(Box<Outcome>),
 }
 
 impl CoreLoop {
@@ -113,14 +133,28 @@ impl CoreLoop {
         first_rank: usize,
         opening: Opening,
     ) -> Option<Result<Left, ControlError>> {
-        let Opening { planned, places, links, mut sealed, lease, ends_by_stop } = opening;
+        let Opening { planned, places, links, mut sealed, lease, ends_by_stop, resident } = opening;
         let account = Arc::clone(lease.account());
         let abandon = self.abandon.clone();
-        if planned.is_chained {
-            let opening = Opening { planned, places, links, sealed, lease, ends_by_stop };
+        if planned.is_chained || places.len() == 1 {
+            let opening = Opening { planned, places, links, sealed, lease, ends_by_stop, resident };
             let (fail, mut result) = (|rank| abandon.behind(rank), None);
             self.run(vec![(first_rank, opening)], fail, &mut |_, done| result = done).await;
             return result;
+        }
+        // So little is in several together that only what they leave is kept.
+        let (mut epoch, mut found) = (0, None);
+        if let Some(resident) = &resident {
+            match self.find(resident, &planned, places.start, &lease).await {
+                Ok(before) => (epoch, found) = before,
+                Err(error) => {
+                    abandon.behind(first_rank);
+                    return Some(Err(error));
+                }
+            }
+        }
+        if found.is_some() {
+            return found.map(Ok);
         }
         let (mut all, mut lease): (Option<Left>, _) = (None, Some(lease));
         for (rank, place) in (first_rank..).zip(places) {
@@ -136,6 +170,7 @@ impl CoreLoop {
                 sealed: std::mem::take(&mut sealed),
                 lease: lease.take().unwrap_or_else(|| Lease::new(&account)),
                 ends_by_stop,
+                resident: None,
             };
             let mut result = None;
             let fail = |rank| abandon.behind(rank);
@@ -155,6 +190,7 @@ impl CoreLoop {
         }
         all.map(|mut left| {
             left.lease.shrink_to(left.outcome.held_bytes());
+            left.kept_as = resident.map(|resident| (resident, epoch + 1));
             Ok(left)
         })
     }
@@ -180,14 +216,18 @@ impl CoreLoop {
         let mut running: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         let mut going: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         for (rank, opening) in openings {
-            if self.is_abandoned(rank) {
+            // What has not begun when a stop comes begins in a later run.
+            let is_for_later = self.stop.is_set()
+                && opening.resident.as_ref().is_some_and(|resident| !resident.stop_drains());
+            if is_for_later || self.is_abandoned(rank) {
                 // Who waits for what it would write is told as it is dropped.
                 drop((opening.planned.make)(opening.places.start));
                 done(rank, None);
                 continue;
             }
             match self.open(rank, opening).await {
-                Ok(opened) => running.push(Box::new(opened)),
+                Ok(Opened::Running(opened)) => running.push(opened),
+                Ok(Opened::Before(left)) => done(rank, Some(Ok(*left))),
                 Err(error) => {
                     fail(rank);
                     done(rank, Some(Err(error)));
@@ -207,9 +247,14 @@ impl CoreLoop {
                     going.push(one);
                     continue;
                 }
-                let turned = self.turn(&mut one).await;
-                // Of a pipeline that has failed, too: what was whole before is so still.
-                one.pipeline.take_finished().for_each(&self.deliver);
+                let turned = match self.turn(&mut one).await {
+                    Ok(turned) => self.keep(&mut one, turned).await,
+                    failed => failed,
+                };
+                if one.kept.is_none() {
+                    // Of a pipeline that has failed, too: what was whole before is so still.
+                    one.pipeline.take_finished().for_each(&self.deliver);
+                }
                 match turned {
                     Ok(Turned::On) => {
                         (is_idle, one.is_asleep) = (false, false);
@@ -220,9 +265,17 @@ impl CoreLoop {
                         going.push(one);
                     }
                     Ok(Turned::Done(outcome)) => {
-                        let Running { rank, mut lease, .. } = *one;
+                        let Running { rank, mut lease, kept, gives, .. } = *one;
                         lease.shrink_to(outcome.held_bytes());
-                        done(rank, Some(Ok(Left { outcome: *outcome, lease })));
+                        // What gives to a gather that goes on keeps that until the gather has it.
+                        let kept_as = kept.filter(|_| outcome.can_be_kept() && gives.is_none());
+                        let kept_as =
+                            kept_as.map(|kept| (kept.resident().clone(), kept.epoch() + 1));
+                        done(rank, Some(Ok(Left { outcome: *outcome, lease, kept_as })));
+                    }
+                    Ok(Turned::Left(outcome)) => {
+                        let Running { rank, lease, .. } = *one;
+                        done(rank, Some(Ok(Left { outcome: *outcome, lease, kept_as: None })));
                     }
                     Err(error) => {
                         fail(one.rank);
@@ -265,7 +318,20 @@ impl CoreLoop {
 
     /// What makes it worth to run a turn of a pipeline whose last one found nothing to do.
     fn wake<'a>(&self, one: &'a Running) -> Wake<'a> {
-        let is_to_stop = self.stop.is_set() && !one.is_gather && !one.is_draining;
+        let due = one.kept.as_ref().and_then(Kept::due);
+        self.wake_of_turn(one).or_at(due)
+    }
+
+    fn wake_of_turn<'a>(&self, one: &'a Running) -> Wake<'a> {
+        let is_stopped = self.stop.is_set() && !one.is_draining;
+        if let Some(kept) = &one.kept {
+            let is_withholding = one.gives.as_ref().is_some_and(Giving::is_withholding);
+            if is_withholding || is_stopped && !kept.resident().stop_drains() {
+                // It waits for a checkpoint, which rings the bell, or is to make one.
+                return if kept.is_durable() { Wake::NOW } else { Wake::default() };
+            }
+        }
+        let is_to_stop = is_stopped && !one.is_gather;
         let is_over = one.gives.as_ref().is_some_and(|giving| giving.is_over() && !one.is_draining);
         let is_given = one.takes.as_ref().is_some_and(|taking| taking.0.is_fresh());
         if is_to_stop || is_over || is_given {
@@ -280,29 +346,79 @@ impl CoreLoop {
         }
     }
 
-    async fn open(&self, rank: usize, opening: Opening) -> Result<Running, ControlError> {
-        let Opening { planned, places, links, sealed, lease, ends_by_stop } = opening;
-        let partition = partition_of(places.start);
+    /// What a task has left in an earlier run in which it came to its end, and the epoch of its last checkpoint.
+    async fn find(
+        &self,
+        resident: &Resident,
+        planned: &Planned,
+        first: usize,
+        lease: &Lease,
+    ) -> Result<(u64, Option<Left>), ControlError> {
+        let Found { epoch, state } = resident.find().map_err(ControlError::checkpoint)?;
+        let Some(FoundState::Done { outcome }) = state else { return Ok((epoch, None)) };
+        let left = restore_outcome(planned, first, outcome, lease).await?;
+        Ok((epoch, Some(left)))
+    }
+
+    async fn open(&self, rank: usize, opening: Opening) -> Result<Opened, ControlError> {
+        let Opening { planned, mut places, links, sealed, mut lease, ends_by_stop, resident } =
+            opening;
+        let (first, mut resume, mut given_before) = (places.start, None, None);
+        let mut kept = None;
+        let bell = self.waiting.bell();
+        if let Some(resident) = resident {
+            let Found { epoch, state } = resident.find().map_err(ControlError::checkpoint)?;
+            kept = Some(Kept::new(resident, epoch, bell));
+            match state {
+                Some(FoundState::Done { outcome }) => {
+                    // Nothing that is given to it is wanted any more.
+                    links.takes.iter().for_each(|handover| handover.close());
+                    let left = restore_outcome(&planned, first, outcome, &lease).await?;
+                    return Ok(Opened::Before(Box::new(left)));
+                }
+                Some(FoundState::Running { place, pipeline, giving })
+                    if places.contains(&place) =>
+                {
+                    places.start = place;
+                    (resume, given_before) = (Some(pipeline), giving);
+                }
+                Some(FoundState::Running { .. }) => {
+                    let error = ImageError::new("place", "is none of the task's");
+                    return Err(not_resumed(&planned, first, error));
+                }
+                None => {}
+            }
+        }
+        let place = places.start;
+        let partition = partition_of(place);
         let position = Position { partition, offset: Offset(0) };
         let opened = AssertUnwindSafe(async {
-            let mut spec = (planned.make)(places.start)?;
+            let mut spec = (planned.make)(place)?;
             if let InputSpec::Sealed(tables, _, help) = &mut spec.input {
                 (*tables, *help) = (sealed, Some(Arc::clone(&self.help)));
             }
+            spec.resume = resume;
             Pipeline::open(spec, Some(&self.waiting)).await
         });
         match opened.catch_unwind().await {
-            Ok(Ok(pipeline)) => {
+            Ok(Ok(mut pipeline)) => {
+                pipeline.take_again().for_each(&self.deliver);
                 let Links { gives, takes } = links;
-                let bell = self.waiting.bell();
                 takes.iter().for_each(|handover| handover.set_taker(bell));
-                let gives = gives.map(|to| Giving::new(to, bell));
+                let mut gives = gives.map(|to| Giving::new(to, bell));
+                if let (Some(giving), Some(_)) = (&mut gives, &kept) {
+                    giving.keep();
+                    if let Some(image) = given_before {
+                        let imported = giving.import(image, &pipeline, &mut lease);
+                        imported.map_err(|error| not_resumed(&planned, place, error))?;
+                    }
+                }
                 let takes = takes.map(Taking);
                 let is_draining = false;
-                Ok(Running {
-                    rank,
+                Ok(Opened::Running(Box::new(Running {
+                    rank: rank + (place - first),
                     is_gather: planned.is_gather,
-                    following: places.start + 1..places.end,
+                    following: place + 1..places.end,
                     planned,
                     position,
                     gives,
@@ -310,18 +426,66 @@ impl CoreLoop {
                     ends_by_stop,
                     is_asleep: false,
                     is_draining,
+                    place,
+                    kept,
                     lease,
                     pipeline,
-                })
+                })))
             }
             Ok(Err(error)) => Err(failed(&planned, position, error)),
             Err(panic) => Err(panicked(&planned, position, panic.as_ref())),
         }
     }
 
+    /// Makes a checkpoint, if it is time for one and nothing is on its way through the pipeline.
+    async fn keep(&self, one: &mut Running, turned: Turned) -> Result<Turned, ControlError> {
+        let Some(kept) = &mut one.kept else { return Ok(turned) };
+        match turned {
+            Turned::On => kept.note_change(),
+            Turned::Idle => {}
+            Turned::Done(_) | Turned::Left(_) => return Ok(turned),
+        }
+        let now = Instant::now();
+        if !kept.is_due(now) || one.is_draining {
+            return Ok(turned);
+        }
+        if one.pipeline.cut_closes() && !kept.is_urgent() {
+            // A file of rows in columns goes on only where it begins: the next checkpoint is made when the file is whole.
+            return Ok(match kept.is_last() {
+                true => Turned::Left(Box::new(one.pipeline.leave())),
+                false => turned,
+            });
+        }
+        let Running { pipeline, planned, position, place, gives, takes, .. } = one;
+        let made = AssertUnwindSafe(pipeline.cut()).catch_unwind().await;
+        let cut = match made {
+            Ok(Ok(Some(cut))) => cut,
+            Ok(Ok(None)) => return Ok(turned),
+            Ok(Err(error)) => return Err(failed(planned, *position, error)),
+            Err(panic) => return Err(panicked(planned, *position, panic.as_ref())),
+        };
+        let is_last = kept.is_last();
+        let giving = gives.as_mut().map(Giving::export);
+        let mut request = kept.next(*place, cut, giving, now);
+        request.taken =
+            takes.as_ref().map(|taking| (Arc::clone(&taking.0), pipeline.given_through()));
+        (self.commit)(request);
+        if is_last {
+            return Ok(Turned::Left(Box::new(one.pipeline.leave())));
+        }
+        Ok(turned)
+    }
+
     /// One turn, or the last steps of a pipeline that is to end.
     async fn turn(&mut self, one: &mut Running) -> Result<Turned, ControlError> {
-        if self.stop.is_set() && !one.is_gather && !one.is_draining {
+        if let (true, Some(kept)) = (self.stop.is_set() && !one.is_draining, &mut one.kept)
+            && !kept.resident().stop_drains()
+        {
+            kept.note_last();
+            if !kept.is_durable() {
+                return Ok(Turned::Idle);
+            }
+        } else if self.stop.is_set() && !one.is_gather && !one.is_draining {
             if !one.ends_by_stop {
                 return Ok(Turned::Done(Box::new(one.cut_off())));
             }
@@ -333,19 +497,28 @@ impl CoreLoop {
         if one.gives.as_ref().is_some_and(Giving::is_over) {
             one.is_draining = true;
         }
-        let Running { pipeline, gives, takes, is_draining, lease, planned, .. } = one;
-        let (following, rank) = (&mut one.following, &mut one.rank);
+        let Running { pipeline, gives, takes, is_draining, lease, planned, kept, .. } = one;
+        let (following, rank, place) = (&mut one.following, &mut one.rank, &mut one.place);
         let source = &planned.source;
         let turned = AssertUnwindSafe(async {
+            if let (Some(giving), Some(kept)) = (gives.as_mut(), kept)
+                && giving.is_withholding()
+            {
+                if !kept.may_show() {
+                    return Ok(Turned::Idle);
+                }
+                giving.release();
+            }
             // What a gather has not taken yet has a bound: so long nothing more is read.
             if gives.as_mut().is_some_and(Giving::is_held_up) {
                 return Ok(Turned::Idle);
             }
             if let Some(taken) = takes.as_ref().and_then(|taking| taking.0.take()) {
                 for (giver, given) in taken.sealed {
-                    lease.join(given.lease);
+                    let Given { sealed, lease: of_it, span } = given;
+                    lease.join(of_it);
                     pipeline.set_budget(lease.limit_bytes());
-                    pipeline.add_sealed(giver, given.sealed)?;
+                    pipeline.add_sealed(giver, sealed, span.after, span.through)?;
                 }
                 pipeline.all_have_passed(taken.until);
             }
@@ -368,9 +541,10 @@ impl CoreLoop {
                     Progress::Advanced(_) => return Ok(Turned::On),
                     Progress::Idle => return Ok(Turned::Idle),
                     Progress::Ended => match following.next().filter(|_| pipeline.has_ended()) {
-                        Some(place) => {
+                        Some(next) => {
                             *rank += 1;
-                            let spec = (planned.make)(place)?;
+                            *place = next;
+                            let spec = (planned.make)(next)?;
                             pipeline.go_on_with(spec, Some(&self.waiting)).await?;
                         }
                         None => *is_draining = true,
@@ -470,6 +644,44 @@ impl Left {
         let most = Held { what, bytes, groups };
         Err(out_of_memory(planned, position, &self.lease, wanted_bytes, most))
     }
+}
+
+/// What a task has left in an earlier run.
+async fn restore_outcome(
+    planned: &Planned,
+    place: usize,
+    outcome: Image,
+    lease: &Lease,
+) -> Result<Left, ControlError> {
+    let position = Position { partition: partition_of(place), offset: Offset(0) };
+    let restored =
+        AssertUnwindSafe(async { Outcome::import(outcome, (planned.make)(place)?).await });
+    let outcome = match restored.catch_unwind().await {
+        Ok(restored) => restored.map_err(|error| failed(planned, position, error))?,
+        Err(panic) => return Err(panicked(planned, position, panic.as_ref())),
+    };
+    let mut lease = Lease::new(lease.account());
+    match lease.cover(outcome.held_bytes()) {
+        Ok(()) => Ok(Left { outcome, lease, kept_as: None }),
+        Err(Refused { missing_bytes }) => {
+            let (what, bytes) = ("a table that an earlier run has left", outcome.held_bytes());
+            let groups = outcome.sealed.as_ref().map_or(0, Sealed::group_count);
+            let groups = u64::try_from(groups).expect("usize is at most 64 bits");
+            let wanted_bytes = lease.granted_bytes() + missing_bytes;
+            Err(out_of_memory(
+                planned,
+                position,
+                &lease,
+                wanted_bytes,
+                Held { what, bytes, groups },
+            ))
+        }
+    }
+}
+
+fn not_resumed(planned: &Planned, place: usize, error: ImageError) -> ControlError {
+    let position = Position { partition: partition_of(place), offset: Offset(0) };
+    failed(planned, position, PipelineError::Resume(error))
 }
 
 fn partition_of(place: usize) -> PartitionId {

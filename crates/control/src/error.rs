@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use tidemill_checkpoint::CheckpointError;
 use tidemill_pipeline::{Held, PipelineError};
 use tidemill_record::{PartitionId, Position, harmless};
 use tidemill_rt::RtError;
@@ -54,6 +55,8 @@ pub enum ControlError {
         /// What it said.
         message: String,
     },
+    /// A checkpoint could not be made, or cannot be gone on from.
+    Checkpoint(Box<CheckpointError>),
     /// It was asked to end at once.
     Aborted,
     /// Files that were whole could not be made visible while the job ran.
@@ -96,6 +99,10 @@ impl ControlError {
     #[must_use]
     pub fn is_by_splits(&self) -> bool {
         matches!(self, Self::Split { .. } | Self::SplitTimes { .. })
+    }
+
+    pub(crate) fn checkpoint(error: CheckpointError) -> Self {
+        Self::Checkpoint(Box::new(error))
     }
 
     /// Whether it is a record of the input.
@@ -163,6 +170,7 @@ impl fmt::Display for ControlError {
                 write_place(f, source, *position)?;
                 write!(f, ": {message}; this is a bug in Tidemill or in a registered function")
             }
+            Self::Checkpoint(error) => write!(f, "{error}"),
             Self::Aborted => f.write_str("the job was ended before it had come to an end"),
             Self::Publish(_) => f.write_str("a segment cannot be published"),
             Self::Keys { query, source, columns, pairs } => {
@@ -219,6 +227,7 @@ impl Error for ControlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Core(error) => Some(error),
+            Self::Checkpoint(error) => error.source(),
             Self::Pipeline { error, .. } | Self::Publish(error) => Some(error),
             Self::Memory { .. }
             | Self::Panicked { .. }

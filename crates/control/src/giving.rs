@@ -1,10 +1,15 @@
 //! A partition's side of the hand-over.
+//!
+//! Where checkpoints are kept, what is given away is kept as well, until a checkpoint of the gather holds it: both go on by
+//! themselves, from moments of their own. A give says up to which event time it gives all; by that a gather knows what it
+//! has already been given when a partition that goes on gives it again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidemill_pipeline::{Closed, Outcome, Pipeline, PipelineError, Progress, Sealed};
-use tidemill_record::EventTime;
+use tidemill_record::{EventTime, Image, ImageError};
 use tidemill_rt::{Bell, Wake};
 
 use crate::account::Lease;
@@ -14,6 +19,38 @@ use crate::handover::Handover;
 pub(crate) struct Given {
     pub(crate) sealed: Sealed,
     pub(crate) lease: Lease,
+    pub(crate) span: GivenSpan,
+}
+
+/// The stretch of event time whose windows a give holds: all that end behind `after`, up to `through`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GivenSpan {
+    pub(crate) after: EventTime,
+    pub(crate) through: EventTime,
+}
+
+/// A give that no checkpoint of the gather holds yet.
+struct KeptGive {
+    span: GivenSpan,
+    until: EventTime,
+    sealed: Image,
+}
+
+/// What is kept of what was given.
+struct KeptGives {
+    gives: VecDeque<KeptGive>,
+    /// No window that is given later ends at or before this.
+    until: EventTime,
+    /// What has not been given yet: the clock has decided something that it follows from, and no checkpoint holds that so
+    /// far. With its `until` and watermark.
+    withheld: Vec<(Option<Given>, EventTime, EventTime)>,
+}
+
+impl KeptGives {
+    fn note(&mut self, image: Option<Image>, span: GivenSpan, until: EventTime) {
+        self.until = self.until.max(until);
+        self.gives.extend(image.map(|sealed| KeptGive { span, until, sealed }));
+    }
 }
 
 /// Where a pipeline's closed windows are given away while it runs.
@@ -38,13 +75,78 @@ pub(crate) struct Giving {
     is_idle: bool,
     /// Up to which state of the others it has followed them.
     followed: u64,
+    /// Where checkpoints are kept.
+    kept: Option<KeptGives>,
 }
 
 impl Giving {
     pub(crate) fn new(to: GiveSpec, bell: &Bell) -> Self {
         to.handover.set_giver(to.giver, bell);
         let (told, active) = (EventTime::MIN, Instant::now());
-        Self { to, told, active, is_idle: false, followed: u64::MAX }
+        Self { to, told, active, is_idle: false, followed: u64::MAX, kept: None }
+    }
+
+    /// From now on what is given is kept, too.
+    pub(crate) fn keep(&mut self) {
+        let (gives, until, withheld) = (VecDeque::new(), EventTime::MIN, Vec::new());
+        self.kept = Some(KeptGives { gives, until, withheld });
+    }
+
+    /// What a checkpoint of the partition holds of it.
+    pub(crate) fn export(&mut self) -> Image {
+        let kept = self.kept.as_mut().expect("gives are kept where there are checkpoints");
+        let acknowledged = self.to.handover.acknowledged(self.to.giver);
+        while kept.gives.front().is_some_and(|give| give.span.through <= acknowledged) {
+            kept.gives.pop_front();
+        }
+        let mut image = Image::new();
+        image.put("told and until", [self.told.0, kept.until.0]);
+        image.put("after", kept.gives.iter().map(|give| give.span.after.0));
+        image.put("through", kept.gives.iter().map(|give| give.span.through.0));
+        image.put("until", kept.gives.iter().map(|give| give.until.0));
+        image.put_images("tables", kept.gives.iter().map(|give| give.sealed.clone()));
+        image
+    }
+
+    /// Gives again what the checkpoint held that it goes on from; the gather knows what it has of that.
+    pub(crate) fn import(
+        &mut self,
+        mut image: Image,
+        pipeline: &Pipeline,
+        lease: &mut Lease,
+    ) -> Result<(), ImageError> {
+        let known: Vec<i64> = image.take_exactly("told and until", 2)?;
+        let after: Vec<i64> = image.take("after")?;
+        let through: Vec<i64> = image.take_exactly("through", after.len())?;
+        let until: Vec<i64> = image.take_exactly("until", after.len())?;
+        let tables = image.take_images("tables")?;
+        image.end()?;
+        if tables.len() != after.len() {
+            return Err(ImageError::new("tables", "is not one for each of the gives"));
+        }
+        for (at, table) in tables.into_iter().enumerate() {
+            let span = GivenSpan { after: EventTime(after[at]), through: EventTime(through[at]) };
+            let sealed = pipeline.import_sealed(table.clone())?;
+            let given = Given { lease: lease.split(sealed.state_bytes()), sealed, span };
+            self.pass_on(Some(given), Some(table), span, EventTime(until[at]));
+        }
+        self.told = EventTime(known[0]);
+        let span = GivenSpan { after: self.told, through: self.told };
+        self.pass_on(None, None, span, EventTime(known[1]));
+        Ok(())
+    }
+
+    /// Whether something waits for a checkpoint before it is given.
+    pub(crate) fn is_withholding(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| !kept.withheld.is_empty())
+    }
+
+    /// Gives what has waited: a checkpoint holds what it follows from.
+    pub(crate) fn release(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        for (given, until, watermark) in kept.withheld.drain(..) {
+            self.to.handover.give(self.to.giver, given, until, watermark);
+        }
     }
 
     /// What makes it worth to go on, beside records: that silence has lasted so long, or that others have come
@@ -88,7 +190,7 @@ impl Giving {
             if std::mem::take(&mut self.is_idle) {
                 self.to.handover.set_idle(self.to.giver, false);
             }
-            self.give(pipeline, lease, self.to.step_us.max(1))?;
+            self.give(pipeline, lease, self.to.step_us.max(1), false)?;
             return Ok(None);
         }
         let mut all_are_idle = None;
@@ -98,13 +200,15 @@ impl Giving {
             }
             self.is_idle = true;
             // The others are to know exactly how far it came.
-            self.give(pipeline, lease, 1)?;
+            self.give(pipeline, lease, 1, false)?;
             all_are_idle = self.to.handover.set_idle(self.to.giver, true);
         }
         // A silent partition follows the others: its windows close with theirs.
         if let Some(time) = self.to.handover.to_follow(&mut self.followed) {
+            // The clock has decided that, so that nobody may see what follows from it before it is durable.
+            let is_raised = time > pipeline.watermark();
             pipeline.pass_time(time).await?;
-            self.give(pipeline, lease, 1)?;
+            self.give(pipeline, lease, 1, is_raised)?;
         }
         Ok(all_are_idle)
     }
@@ -114,6 +218,7 @@ impl Giving {
         pipeline: &mut Pipeline,
         lease: &mut Lease,
         step_us: i64,
+        is_decided_by_clock: bool,
     ) -> Result<(), PipelineError> {
         let watermark = pipeline.watermark();
         let is_step = watermark.0 >= self.told.0.saturating_add(step_us);
@@ -121,13 +226,37 @@ impl Giving {
             return Ok(());
         }
         if let Some(Closed { sealed, until }) = pipeline.take_closed()? {
+            let span = GivenSpan { after: self.told, through: watermark };
             self.told = watermark;
-            let given = Some(sealed)
-                .filter(|sealed| !sealed.is_empty())
-                .map(|sealed| Given { lease: lease.split(sealed.state_bytes()), sealed });
-            self.to.handover.give(self.to.giver, given, until, watermark);
+            let sealed = Some(sealed).filter(|sealed| !sealed.is_empty());
+            let image = sealed.as_ref().filter(|_| self.kept.is_some()).map(Sealed::export);
+            let given = sealed.map(|sealed| Given {
+                lease: lease.split(sealed.state_bytes()),
+                sealed,
+                span,
+            });
+            let waits = is_decided_by_clock || self.is_withholding();
+            if let (true, Some(kept)) = (waits, &mut self.kept) {
+                kept.note(image, span, until);
+                kept.withheld.push((given, until, watermark));
+            } else {
+                self.pass_on(given, image, span, until);
+            }
         }
         Ok(())
+    }
+
+    fn pass_on(
+        &mut self,
+        given: Option<Given>,
+        image: Option<Image>,
+        span: GivenSpan,
+        until: EventTime,
+    ) {
+        if let Some(kept) = &mut self.kept {
+            kept.note(image, span, until);
+        }
+        self.to.handover.give(self.to.giver, given, until, span.through);
     }
 
     /// Says that nothing more comes, and that something is missing.
@@ -137,11 +266,13 @@ impl Giving {
 
     /// Gives the rest of a pipeline that has ended.
     pub(crate) fn end(&self, outcome: &mut Outcome, lease: &mut Lease) {
+        let span = GivenSpan { after: self.told, through: EventTime::MAX };
         // Its watermark stays what its records made it.
-        let rest = outcome
-            .sealed
-            .take()
-            .map(|sealed| Given { lease: lease.split(sealed.state_bytes()), sealed });
+        let rest = outcome.sealed.take().map(|sealed| Given {
+            lease: lease.split(sealed.state_bytes()),
+            sealed,
+            span,
+        });
         self.to.handover.give(self.to.giver, rest, EventTime::MAX, self.told);
         self.to.handover.end(self.to.giver);
     }

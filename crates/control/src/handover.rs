@@ -9,7 +9,7 @@
 //! are silent, the greatest watermark among them holds.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tidemill_record::EventTime;
@@ -36,6 +36,8 @@ pub(crate) struct Handover<S> {
     is_over: AtomicBool,
     /// Givers that are silent.
     idle_count: AtomicUsize,
+    /// Of each giver, up to which event time a checkpoint of the gather holds all that it gave.
+    acknowledged: Vec<AtomicI64>,
     /// Of the core that runs the gather, once it has been opened; and of each giver's.
     taker_bell: OnceLock<Bell>,
     giver_bells: Vec<OnceLock<Bell>>,
@@ -93,6 +95,7 @@ impl<S> Handover<S> {
             is_cut: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             idle_count: AtomicUsize::new(0),
+            acknowledged: (0..giver_count).map(|_| AtomicI64::new(i64::MIN)).collect(),
             taker_bell: OnceLock::new(),
             giver_bells: (0..giver_count).map(|_| OnceLock::new()).collect(),
         })
@@ -132,6 +135,18 @@ impl<S> Handover<S> {
     /// Whether the gather has ended, so that it takes nothing more. Takes no lock.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Says that a checkpoint of the gather holds all that each giver gave up to these times.
+    pub(crate) fn acknowledge(&self, through: &[EventTime]) {
+        for (acknowledged, time) in self.acknowledged.iter().zip(through) {
+            acknowledged.store(time.0, Ordering::Release);
+        }
+    }
+
+    /// Up to which event time what a giver gave is held by a checkpoint of the gather. Takes no lock.
+    pub(crate) fn acknowledged(&self, from: usize) -> EventTime {
+        EventTime(self.acknowledged[from].load(Ordering::Acquire))
     }
 
     /// Says that a giver gives no more and has not given all.

@@ -12,6 +12,7 @@ mod core_loop;
 mod error;
 mod giving;
 mod handover;
+mod keeping;
 mod meter;
 mod notices;
 mod run;
@@ -19,6 +20,7 @@ mod wave;
 
 pub use audit::SharedKeys;
 pub use error::ControlError;
+pub use keeping::{Keeping, ResidentName};
 pub use meter::{CoreMeter, StopFlag};
 pub use notices::Notices;
 pub use run::{Cores, NodeOutcome, WaveOutcome, run};

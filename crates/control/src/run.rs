@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use tidemill_checkpoint::Store;
 use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Piece, Statistics};
 use tidemill_rt::{
     Backend, Bell, Core, RtError, Waiting, begin_launch, side_by_side, thread_cpu_time,
@@ -19,8 +20,9 @@ use crate::core_loop::{CoreLoop, Left, Links, Opening};
 use crate::error::shared_text;
 use crate::giving::GiveSpec;
 use crate::handover::Handover;
+use crate::keeping::{Request, Resident};
 use crate::wave::{FlatNode, Planned, flatten};
-use crate::{ControlError, CoreMeter, DeclaredKeys, Notices, StopFlag, Wave};
+use crate::{ControlError, CoreMeter, DeclaredKeys, Keeping, Notices, StopFlag, Wave};
 
 /// The CPUs a job runs on.
 #[derive(Clone, Debug)]
@@ -93,6 +95,8 @@ enum Answer {
     Done(Box<Done>),
     /// Files of one that goes on are to be published.
     Whole(Delivery),
+    /// A checkpoint of one that goes on, or goes on later, is to be made durable.
+    Keep(Box<Request>),
 }
 
 /// What became of a task.
@@ -118,9 +122,10 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
     let cpu_times = || cores.meters.iter().map(|meter| meter.cpu_time());
     let before: Vec<Duration> = cpu_times().collect();
     let (takes_turns, budget_bytes) = (wave.has_no_end, wave.budget_bytes);
+    let keeping = wave.keeping.clone();
     let nodes = flatten(wave);
     let fleet = Fleet::launch(cores, pipeline_count_max(&nodes), stop)?;
-    let levels = Levels { nodes, takes_turns, account: Account::new(budget_bytes) };
+    let levels = Levels { nodes, takes_turns, account: Account::new(budget_bytes), keeping };
     let outcome = run_levels(levels, cores, &fleet, stop);
     // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
     // than the answers it owes.
@@ -135,6 +140,7 @@ struct Levels {
     nodes: Vec<FlatNode>,
     takes_turns: bool,
     account: Arc<Account>,
+    keeping: Option<Keeping>,
 }
 
 /// Pipelines that run beside each other at most: more cores than that have nothing to do.
@@ -153,7 +159,8 @@ fn run_levels(
     fleet: &Fleet,
     stop: &StopFlag,
 ) -> Result<WaveOutcome, ControlError> {
-    let Levels { mut nodes, takes_turns, account } = levels;
+    let Levels { mut nodes, takes_turns, account, keeping } = levels;
+    let keeping = keeping.as_ref();
     let mut outcomes: Vec<Vec<Option<Left>>> = nodes.iter().map(|_| Vec::new()).collect();
     let mut wave_outcome = WaveOutcome {
         per_core: vec![Statistics::default(); cores.cpus.len()],
@@ -164,12 +171,14 @@ fn run_levels(
     let level_count = nodes.iter().map(|node| node.level + 1).max().unwrap_or(0);
     for level in 0..level_count {
         let links = if takes_turns { links(&nodes) } else { Vec::new() };
-        let tasks = take_tasks(&mut nodes, &mut outcomes, &links, level, &account);
+        let tasks = take_tasks(&mut nodes, &mut outcomes, &links, level, (&account, keeping));
         let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
         let of_level: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
         let mut failures = Vec::new();
-        for done in fleet.run(tasks, takes_turns, &mut wave_outcome.per_core, &mut latencies)? {
+        let store = keeping.map(|keeping| &*keeping.store);
+        let counts = (&mut wave_outcome.per_core[..], &mut latencies[..]);
+        for done in fleet.run(tasks, takes_turns, store, counts)? {
             let (node, block) = ids[done.task];
             match done.result {
                 Some(Ok(left)) => {
@@ -180,6 +189,9 @@ fn run_levels(
                     outcomes[node][block] = Some(left);
                 }
                 Some(Err(error)) => failures.push(error),
+                None if keeping.is_some() && stop.is_set() => {
+                    wave_outcome.cut.insert(nodes[node].query);
+                }
                 None => {}
             }
         }
@@ -282,13 +294,13 @@ fn take_tasks(
     outcomes: &mut [Vec<Option<Left>>],
     links: &[Vec<Links>],
     level: usize,
-    account: &Arc<Account>,
+    (account, keeping): (&Arc<Account>, Option<&Keeping>),
 ) -> Vec<(Task, u64)> {
     let (mut tasks, mut first_rank) = (Vec::new(), 0);
     for (node_index, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.level == level) {
         let (mut sealed, mut covered) = (Vec::new(), Lease::new(account));
         for &child in &node.children {
-            for Left { outcome, lease } in outcomes[child].iter_mut().flatten() {
+            for Left { outcome, lease, .. } in outcomes[child].iter_mut().flatten() {
                 if let Some(table) = outcome.sealed.take() {
                     covered.join(lease.split(table.state_bytes()));
                     sealed.push(table);
@@ -309,8 +321,14 @@ fn take_tasks(
             let weight = weights.iter().map(|weight| weight.max(&1)).copied();
             let weight = weight.fold(0, u64::saturating_add);
             let rank = first_rank + places.start;
+            let resident = keeping.map(|keeping| {
+                let name = &node.pipelines.resident;
+                let name = name.as_ref().expect("what is kept has a name");
+                Resident::new(keeping, name, places.start)
+            });
             let opening = Opening {
                 planned: Arc::clone(&node.pipelines),
+                resident,
                 links: of_links.map_or_else(Links::default, |of| of[places.start].clone()),
                 places,
                 sealed: std::mem::take(&mut sealed),
@@ -355,6 +373,62 @@ struct Fleet {
     abandon: Abandon,
 }
 
+/// What cores have said since they were last heard.
+#[derive(Default)]
+struct Said {
+    done: Vec<Done>,
+    whole: Vec<Delivery>,
+    to_keep: Vec<Request>,
+}
+
+impl Said {
+    fn add(&mut self, answer: Answer) {
+        match answer {
+            Answer::Done(done) => self.done.push(*done),
+            Answer::Whole(delivery) => self.whole.push(delivery),
+            Answer::Keep(request) => self.to_keep.push(*request),
+        }
+    }
+
+    /// Makes files visible that do not wait for others, and checkpoints durable.
+    fn write(&mut self, store: Option<&Store>) -> Result<(), ControlError> {
+        let publish = |error| ControlError::Publish(Box::new(error));
+        Delivery::publish_each(std::mem::take(&mut self.whole))
+            .map_err(|error| publish(error.into()))?;
+        let Some(store) = store else { return Ok(()) };
+        let mut requests = std::mem::take(&mut self.to_keep);
+        for done in &mut self.done {
+            let Some(Ok(left)) = &mut done.result else { continue };
+            let Some((resident, epoch)) = left.kept_as.take() else { continue };
+            left.outcome.sync().map_err(publish)?;
+            requests.push(resident.done(epoch, left.outcome.export()));
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut checkpoints = Vec::with_capacity(requests.len());
+        let mut behind = Vec::with_capacity(requests.len());
+        for Request { checkpoint, mut cut, committed, taken } in requests {
+            if let Some(cut) = &mut cut {
+                cut.sync().map_err(publish)?;
+            }
+            behind.push((cut, committed, taken, checkpoint.epoch));
+            checkpoints.push(checkpoint);
+        }
+        store.commit(checkpoints).map_err(ControlError::checkpoint)?;
+        for (cut, committed, taken, epoch) in behind {
+            if let Some(cut) = cut {
+                cut.publish().map_err(publish)?;
+            }
+            if let Some((handover, through)) = taken {
+                handover.acknowledge(&through);
+            }
+            committed.iter().for_each(|committed| committed.set(epoch));
+        }
+        Ok(())
+    }
+}
+
 /// How often it is looked whether a core that owes answers is still there.
 const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -387,6 +461,11 @@ impl Fleet {
                 // The meter goes on from what earlier waves of the job have read.
                 let seen = meter.seen();
                 let publisher = done.clone();
+                let keeper = done.clone();
+                let commit = Box::new(move |request| {
+                    // As below.
+                    let _ = keeper.send(Answer::Keep(Box::new(request)));
+                });
                 let deliver = Box::new(move |delivery| {
                     // Where nobody listens any more, the job has gone away.
                     let _ = publisher.send(Answer::Whole(delivery));
@@ -396,8 +475,17 @@ impl Fleet {
                 let help = Arc::new(move |pieces: Vec<Piece<'_>>| {
                     helped.add_cpu_time(side_by_side(&others, pieces));
                 });
-                let mut core_loop =
-                    CoreLoop { meter, notices, stop, waiting, abandon, help, deliver, seen };
+                let mut core_loop = CoreLoop {
+                    meter,
+                    notices,
+                    stop,
+                    waiting,
+                    abandon,
+                    help,
+                    deliver,
+                    commit,
+                    seen,
+                };
                 // Between levels a core has nothing else to do, so it may as well block here.
                 while let Ok(Work { tasks, takes_turns }) = work.recv() {
                     let mut answer = |task, result| {
@@ -442,13 +530,13 @@ impl Fleet {
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
     /// reported does not depend on which core was faster.
     ///
-    /// How long batches took is added up meanwhile, of each core and of each node.
+    /// Checkpoints go to `store`. How long batches took is added up meanwhile, of each core and of each node.
     fn run(
         &self,
         tasks: Vec<(Task, u64)>,
         takes_turns: bool,
-        per_core: &mut [Statistics],
-        per_node: &mut [Latencies],
+        store: Option<&Store>,
+        (per_core, per_node): (&mut [Statistics], &mut [Latencies]),
     ) -> Result<Vec<Done>, ControlError> {
         let task_count = tasks.len();
         let nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
@@ -461,46 +549,38 @@ impl Fleet {
             // A core that has died is noticed below.
             let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
         }
-        let mut all_done = Vec::with_capacity(task_count);
-        let mut published = Ok(());
-        let mut counted = 0;
+        let mut all_done: Vec<Done> = Vec::with_capacity(task_count);
+        let mut written = Ok(());
         while all_done.len() < task_count {
-            match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
-                Ok(Answer::Done(done)) => all_done.push(*done),
-                Ok(Answer::Whole(delivery)) => {
-                    let outcome = self.publish(delivery, &mut all_done);
-                    if outcome.is_err() {
-                        self.abandon.all();
-                    }
-                    published = published.and(outcome);
+            let first = match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
+                Ok(answer) => answer,
+                Err(_) => {
+                    self.check_alive()?;
+                    continue;
                 }
-                Err(_) => self.check_alive()?,
-            }
-            for done in &mut all_done[counted..] {
+            };
+            // What has come meanwhile is written with it: so however fast segments are closed, this thread, which no
+            // core waits for, keeps up.
+            let mut said = Said::default();
+            std::iter::once(first).chain(self.from_cores.try_iter()).for_each(|one| said.add(one));
+            for done in &mut said.done {
                 let Some(Ok(left)) = &mut done.result else { continue };
                 let took = std::mem::take(&mut left.outcome.statistics.batch_latency_ns);
                 per_core[done.core].batch_latency_ns.add(&took);
                 per_node[nodes[done.task]].add(&took);
             }
-            counted = all_done.len();
+            // After a failure nothing is written any more: what was kept before is what a later run goes on from.
+            if written.is_ok() {
+                written = said.write(store);
+                if written.is_err() {
+                    self.abandon.all();
+                }
+            }
+            all_done.append(&mut said.done);
         }
-        published?;
+        written?;
         all_done.sort_by_key(|done| done.task);
         Ok(all_done)
-    }
-
-    /// Publishes files, and those that have come meanwhile with them: so however fast segments are closed,
-    /// this thread, which no core waits for, keeps up.
-    fn publish(&self, first: Delivery, all_done: &mut Vec<Done>) -> Result<(), ControlError> {
-        let mut deliveries = vec![first];
-        for answer in self.from_cores.try_iter() {
-            match answer {
-                Answer::Done(done) => all_done.push(*done),
-                Answer::Whole(delivery) => deliveries.push(delivery),
-            }
-        }
-        let published = Delivery::publish_each(deliveries);
-        published.map_err(|error| ControlError::Publish(Box::new(error.into())))
     }
 
     /// While answers are missing, every core is alive: none ends before it is joined.

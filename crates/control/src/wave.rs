@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tidemill_pipeline::{PipelineError, PipelineSpec};
 
+use crate::{Keeping, ResidentName};
+
 /// Queries that run together on the same cores.
 pub struct Wave {
     /// One for each query and input of its top-level `UNION ALL`.
@@ -15,6 +17,8 @@ pub struct Wave {
     pub has_no_end: bool,
     /// Bytes that all pipelines may hold together.
     pub budget_bytes: u64,
+    /// Where checkpoints go, if there are to be any; every fragment has a name then.
+    pub keeping: Option<Keeping>,
 }
 
 /// A fragment whose pipelines write to the sink of a query.
@@ -78,6 +82,8 @@ pub struct Planned {
     /// `idle.timeout` of the source: after so much time without a record it holds up none of those that
     /// are gathered with it.
     pub idle_timeout: Option<Duration>,
+    /// As what its pipelines are kept, where they are.
+    pub resident: Option<ResidentName>,
 }
 
 /// A fragment of more pipelines than this is run in blocks.
@@ -229,6 +235,7 @@ mod tests {
             is_chained: false,
             window_us: 0,
             idle_timeout: None,
+            resident: None,
         }
     }
 

@@ -141,6 +141,8 @@ impl Running {
                 context: Context { job_start: EventTime(0) },
                 batch_rows: 10,
                 is_measured: false,
+                is_kept: false,
+                resume: None,
             })
         };
         Planned {
@@ -153,6 +155,7 @@ impl Running {
             is_chained: false,
             window_us: 0,
             idle_timeout: None,
+            resident: None,
         }
     }
 
@@ -211,7 +214,8 @@ fn wave_of(
     let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
     let meters = cpus.iter().map(|_| Arc::new(CoreMeter::default())).collect();
     let cores = Cores { backend: Backend::Std, cpus, meters, notices: Notices::new() };
-    let result = run(Wave { roots, has_no_end, budget_bytes: 1 << 20 }, &cores, stop);
+    let result =
+        run(Wave { roots, has_no_end, budget_bytes: 1 << 20, keeping: None }, &cores, stop);
     let mut finished = running.finished.lock().unwrap().clone();
     finished.sort_unstable();
     Ran { result, finished, turns: running.turns.load(Ordering::Relaxed) }

@@ -64,7 +64,6 @@ impl BadRecordPolicy {
     ///
     /// # Errors
     /// As [`Self::set_aside`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "the cut of a pipeline calls it"))]
     pub(crate) async fn cut(&mut self) -> Result<OutputCut, PipelineError> {
         let mut image = Image::new();
         image.put_one("bad", self.bad_count);
@@ -105,7 +104,6 @@ impl BadRecordPolicy {
     }
 
     /// As [`crate::output::Output::take_again`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "the cut of a pipeline calls it"))]
     pub(crate) fn take_again(&mut self) -> Option<Delivery> {
         let (directory, writer) = self.dead_letters.as_mut()?;
         let finished = directory.is_live().then(|| writer.take_again()).flatten()?;

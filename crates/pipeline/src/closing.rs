@@ -1,7 +1,7 @@
 //! What a gather reads while its partitions go on: windows that all of them have come to the end of.
 
 use tidemill_aggregate::{Gathering, Sealed, TableBatches};
-use tidemill_record::{Batch, EventTime, Polled};
+use tidemill_record::{Batch, EventTime, Image, ImageError, Polled};
 use tidemill_rt::Wake;
 
 use crate::PipelineError;
@@ -20,16 +20,64 @@ pub(crate) struct ClosingInput {
     until: EventTime,
     /// All windows that end at or before this have been taken out of the gathering.
     taken_until: EventTime,
+    /// Of each giver, up to which event time it has given all of its windows.
+    given_through: Vec<EventTime>,
 }
 
 impl ClosingInput {
-    pub(crate) fn new(gathering: Gathering, batch_rows: usize) -> Self {
+    pub(crate) fn new(gathering: Gathering, giver_count: usize, batch_rows: usize) -> Self {
         let (until, taken_until) = (EventTime::MIN, EventTime::MIN);
-        Self { gathering, batch_rows, leaving: None, leaving_bytes: 0, until, taken_until }
+        let given_through = vec![EventTime::MIN; giver_count];
+        let (leaving, leaving_bytes) = (None, 0);
+        Self { gathering, batch_rows, leaving, leaving_bytes, until, taken_until, given_through }
     }
 
-    pub(crate) fn add(&mut self, giver: usize, sealed: Sealed) -> Result<(), PipelineError> {
+    /// Adds what a giver has closed: windows that end behind `after`, up to `through`. Of what it gives again, because it
+    /// goes on from before, nothing is added.
+    pub(crate) fn add(
+        &mut self,
+        giver: usize,
+        mut sealed: Sealed,
+        after: EventTime,
+        through: EventTime,
+    ) -> Result<(), PipelineError> {
+        let known = self.given_through[giver];
+        if after < known {
+            if through <= known {
+                return Ok(());
+            }
+            drop(sealed.take_until(known)?);
+        }
+        self.given_through[giver] = known.max(through);
         Ok(self.gathering.add(giver, sealed)?)
+    }
+
+    /// Of each giver, up to which event time it has given all of its windows.
+    pub(crate) fn given_through(&self) -> &[EventTime] {
+        &self.given_through
+    }
+
+    /// What it holds, to be made again by [`Self::import`]; `None` while windows are being given out.
+    pub(crate) fn export(&self) -> Option<Image> {
+        if self.leaving.is_some() {
+            return None;
+        }
+        let mut image = Image::new();
+        image.put("until and taken until", [self.until.0, self.taken_until.0]);
+        image.put("given through", self.given_through.iter().map(|time| time.0));
+        image.put_image("gathering", self.gathering.export());
+        Some(image)
+    }
+
+    /// Takes over what another one has exported.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let times: Vec<i64> = image.take_exactly("until and taken until", 2)?;
+        (self.until, self.taken_until) = (EventTime(times[0]), EventTime(times[1]));
+        let given_through = image.take_exactly("given through", self.given_through.len())?;
+        self.given_through = given_through.into_iter().map(EventTime).collect();
+        let gathering = image.take_image("gathering")?;
+        self.gathering.import(gathering).map_err(|error| error.within("gathering"))?;
+        image.end()
     }
 
     pub(crate) fn pass(&mut self, until: EventTime) {

@@ -6,7 +6,7 @@ use std::fmt;
 use tidemill_aggregate::AggregateError;
 use tidemill_expr::ExprError;
 use tidemill_format::FormatError;
-use tidemill_record::{BadRecord, PartitionId};
+use tidemill_record::{BadRecord, ImageError, PartitionId};
 use tidemill_sink::SinkError;
 use tidemill_source::SourceError;
 
@@ -23,6 +23,8 @@ pub enum PipelineError {
     Aggregate(AggregateError),
     /// Writing failed.
     Sink(SinkError),
+    /// What a checkpoint holds cannot be made again.
+    Resume(ImageError),
     /// A row group or message does not fit the memory of the query: it is read as a whole.
     InputTooLarge {
         /// Its bytes.
@@ -71,6 +73,7 @@ impl fmt::Display for PipelineError {
             Self::Expr(_) => f.write_str("cannot prepare an expression"),
             Self::Aggregate(_) => f.write_str("cannot keep the groups"),
             Self::Sink(_) => f.write_str("cannot write"),
+            Self::Resume(_) => f.write_str("cannot go on from the checkpoint"),
             Self::InputTooLarge { bytes, .. } => {
                 write!(f, "a row group or message of {bytes} bytes is read as a whole")
             }
@@ -104,6 +107,7 @@ impl Error for PipelineError {
             Self::Expr(error) => Some(error),
             Self::Aggregate(error) => Some(error),
             Self::Sink(error) => Some(error),
+            Self::Resume(error) => Some(error),
             Self::InputTooLarge { .. } | Self::BadRecord { .. } => None,
         }
     }

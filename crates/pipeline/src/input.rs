@@ -176,7 +176,11 @@ impl Input {
             }
             InputSpec::Closing(giver_count, merge) => {
                 let gathering = Gathering::new(&merge, giver_count, u64::MAX);
-                Ok(Self::Closing(ClosingInput::new(gathering, spec.batch_rows)))
+                let mut closing = ClosingInput::new(gathering, giver_count, spec.batch_rows);
+                if let Some(going_on) = going_on {
+                    closing.import(going_on.into_windows()).map_err(PipelineError::Resume)?;
+                }
+                Ok(Self::Closing(closing))
             }
             InputSpec::Sealed(tables, merge, help) => {
                 Ok(Self::Gathered(GatheredInput::new(tables, &merge, spec.batch_rows, help)))

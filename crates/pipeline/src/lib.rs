@@ -19,6 +19,7 @@ mod input;
 mod latencies;
 mod measures;
 mod order;
+mod outcome;
 mod output;
 mod pipeline;
 mod processor;
@@ -36,8 +37,9 @@ pub use held::Held;
 pub use input::resumed_claims;
 pub use latencies::Latencies;
 pub use measures::{Measures, StepMeasure};
+pub use outcome::{Outcome, SplitBounds};
 pub use output::OutputCut;
-pub use pipeline::{Closed, Outcome, Pipeline, Progress, SplitBounds};
+pub use pipeline::{Closed, Cut, Pipeline, Progress};
 pub use processor::KeyAudit;
 pub use spec::{
     BadRecordSpec, FileInput, InputSpec, MessageInput, OutputSpec, PipelineSpec, RowGroupInput,

@@ -9,7 +9,9 @@
 use arrow_array::UInt64Array;
 use arrow_buffer::ScalarBuffer;
 use tidemill_aggregate::{AggregateError, Late};
-use tidemill_record::{BadRecord, Batch, Cause, EventTime, Moment, Offset, Places};
+use tidemill_record::{
+    BadRecord, Batch, Cause, EventTime, Image, ImageError, Moment, Offset, Places,
+};
 
 /// Where a row stands among all that happen to a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +118,20 @@ impl Order {
             full: Vec::new(),
             failures: Vec::new(),
         }
+    }
+
+    /// What outlasts a turn: the place of the next row, and the last record.
+    pub(crate) fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put("next and latest", [self.next_place, self.latest]);
+        image
+    }
+
+    /// Takes over what another one has exported.
+    pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
+        let numbers: Vec<u64> = image.take_exactly("next and latest", 2)?;
+        (self.next_place, self.latest) = (numbers[0], numbers[1]);
+        image.end()
     }
 
     /// The records of another partition come, whose offsets begin again.

@@ -12,7 +12,6 @@ use crate::folder_output::FolderOutput;
 use crate::segment_clock::SegmentClock;
 use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the cut of a pipeline calls it"))]
 mod cut;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,19 @@
 //! One core's data path, top to bottom.
 
+mod resume;
+
 use std::time::{Duration, Instant};
 
 use arrow_array::UInt64Array;
-use tidemill_aggregate::{FarAhead, Late, Sealed, SplitTimes};
+use tidemill_aggregate::{FarAhead, Late, Sealed};
 use tidemill_format::{Filtered, LeftOut};
 use tidemill_record::{
-    BadRecord, Batch, EventTime, Offset, PartitionId, Polled, Position, recycled,
+    BadRecord, Batch, EventTime, Image, ImageError, Offset, Polled, Position, recycled,
 };
 use tidemill_rt::{Waiting, Wake};
+use tidemill_source::{Missing, Resume};
+
+pub use resume::Cut;
 
 use crate::bad_records::BadRecordPolicy;
 use crate::input::{Input, open_input};
@@ -17,8 +22,8 @@ use crate::order::{Event, Judged, Key};
 use crate::output::Output;
 use crate::processor::Processor;
 use crate::{
-    Delivery, Held, InputSpec, KeyAudit, Measures, OutputSpec, PipelineError, PipelineSpec, Seen,
-    Statistics,
+    Delivery, Held, InputSpec, Measures, Outcome, OutputSpec, PipelineError, PipelineSpec, Seen,
+    SplitBounds, Statistics,
 };
 
 /// The reader → processor → writer chain of one partition. Not `Send`, shares nothing, and reads
@@ -49,6 +54,8 @@ pub struct Pipeline {
     passed: Passed,
     /// Of the input and the sink, where it is asked for; the processor has those of the steps.
     measures: Option<Box<Measures>>,
+    /// It can be gone on with after a crash.
+    is_kept: bool,
 }
 
 /// Records that a turn has taken in.
@@ -107,78 +114,6 @@ pub struct Closed {
     pub until: EventTime,
 }
 
-/// Where a byte range of a file really began and ended, record by record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SplitBounds {
-    /// Byte at which the first record of the range starts.
-    pub first: u64,
-    /// Byte at which the first record after the range starts; `None` where the pipeline ended
-    /// before its range did.
-    pub next: Option<u64>,
-}
-
-/// What a pipeline leaves behind.
-pub struct Outcome {
-    /// The partition it worked on.
-    pub partition: PartitionId,
-    /// The partial table, where a gather follows.
-    pub sealed: Option<Sealed>,
-    /// Files that are complete but not yet visible.
-    pub deliveries: Vec<Delivery>,
-    /// Keys to hold against those of other partitions.
-    pub audits: Vec<KeyAudit>,
-    /// Where the partition's byte range really began and ended; `None` where the input has no
-    /// bytes to split.
-    pub split_bounds: Option<SplitBounds>,
-    /// What its event times were, where the input is a piece of a file and they matter.
-    pub split_times: Option<SplitTimes>,
-    /// What a person should know of how the input was read.
-    pub notices: Vec<String>,
-    /// It was stopped before it came to its end.
-    pub is_cut: bool,
-    /// What was counted.
-    pub statistics: Statistics,
-    /// What was measured of each step, where the spec asked for it.
-    pub measures: Option<Box<Measures>>,
-}
-
-impl Outcome {
-    /// Bytes that are held after the pipeline has ended: the partial table and the audits.
-    #[must_use]
-    pub fn held_bytes(&self) -> u64 {
-        let sealed = self.sealed.as_ref().map_or(0, Sealed::state_bytes);
-        let audited = self.audits.iter().map(|audit| audit.seen.heap_bytes());
-        sealed + rows(audited.sum())
-    }
-
-    /// Adds what the pipeline of the next partition leaves; together the tables may hold `budget_bytes`. What is
-    /// held against other partitions, one by one, is lost: bounds of splits are not known any more.
-    ///
-    /// # Errors
-    /// As a table's own `merge`.
-    ///
-    /// # Panics
-    /// If the two do not seal the same, or have keys to hold against each other.
-    pub fn add(&mut self, later: Self, budget_bytes: u64) -> Result<(), PipelineError> {
-        let Self { sealed, deliveries, audits, notices, is_cut, statistics, measures, .. } = later;
-        assert!(self.audits.is_empty() && audits.is_empty(), "keys are of one partition");
-        (self.split_bounds, self.split_times) = (None, None);
-        self.is_cut |= is_cut;
-        self.deliveries.extend(deliveries);
-        let notices = notices.into_iter().filter(|notice| !self.notices.contains(notice));
-        self.notices.extend(notices.collect::<Vec<_>>());
-        self.statistics.add(&statistics);
-        if let (Some(all), Some(measures)) = (&mut self.measures, measures) {
-            all.add(&measures);
-        }
-        if let (Some(all), Some(sealed)) = (&mut self.sealed, sealed) {
-            all.set_budget(budget_bytes);
-            all.merge(sealed)?;
-        }
-        Ok(())
-    }
-}
-
 impl Pipeline {
     /// Opens every stage of a pipeline on the core that will run it.
     ///
@@ -212,10 +147,15 @@ impl Pipeline {
         if let Some(is_first) = spec.input.piece_of_file() {
             processor.be_piece_of_file(is_first);
         }
-        let (input, filter_step_count) = open_input(&mut spec, waiting, None).await?;
-        let bad_records = BadRecordPolicy::new(&spec, None)?;
-        let output = Output::open(&mut spec, None).await?;
-        Ok(Self {
+        let mut resume = spec.resume.take();
+        let input = part_of(&mut resume, "input")?;
+        let input = input.map(|image| Resume { image, missing: Missing::default() });
+        let (input, filter_step_count) = open_input(&mut spec, waiting, input).await?;
+        let bad_records = part_of(&mut resume, "bad_records")?;
+        let bad_records = BadRecordPolicy::new(&spec, bad_records)?;
+        let output = part_of(&mut resume, "output")?;
+        let output = Output::open(&mut spec, output).await?;
+        let mut pipeline = Self {
             input,
             processor,
             output,
@@ -231,7 +171,12 @@ impl Pipeline {
             statistics: Statistics::default(),
             passed: Passed::default(),
             measures,
-        })
+            is_kept: spec.is_kept,
+        };
+        if let Some(image) = resume {
+            pipeline.import(image).map_err(PipelineError::Resume)?;
+        }
+        Ok(pipeline)
     }
 
     /// Whether the input has ended by itself, so that that of the next partition may follow.
@@ -571,19 +516,32 @@ impl Pipeline {
         Ok(closed.map(|(sealed, until)| Closed { sealed, until }))
     }
 
-    /// Gives a gather what one of its pipelines has sealed.
+    /// Gives a gather what one of its pipelines has sealed: the windows that end behind `after`, up to `through`.
     ///
     /// # Errors
     /// As a table's own `merge`.
     ///
     /// # Panics
     /// If this is no gather of pipelines that run meanwhile.
-    pub fn add_sealed(&mut self, giver: usize, sealed: Sealed) -> Result<(), PipelineError> {
+    pub fn add_sealed(
+        &mut self,
+        giver: usize,
+        sealed: Sealed,
+        after: EventTime,
+        through: EventTime,
+    ) -> Result<(), PipelineError> {
         if let Some(measures) = &mut self.measures {
             measures.tables += 1;
             measures.input.rows_in += rows(sealed.group_count());
         }
-        self.input.closing_mut().expect("a gather of running pipelines").add(giver, sealed)
+        let closing = self.input.closing_mut().expect("a gather of running pipelines");
+        closing.add(giver, sealed, after, through)
+    }
+
+    /// Of each pipeline that such a gather takes from, up to which event time all has been given; none of others.
+    #[must_use]
+    pub fn given_through(&mut self) -> Vec<EventTime> {
+        self.input.closing_mut().map_or_else(Vec::new, |closing| closing.given_through().to_vec())
     }
 
     /// Tells such a gather how far all of its pipelines have come; [`EventTime::MAX`] once all have ended.
@@ -608,7 +566,10 @@ impl Pipeline {
             return Ok(None);
         }
         let deliveries = self.complete(started).await?;
-        self.take_outcome(deliveries).map(Some)
+        let outputs = if self.is_kept { self.keep_outputs().await? } else { None };
+        let mut outcome = self.take_outcome(deliveries)?;
+        outcome.outputs = outputs;
+        Ok(Some(outcome))
     }
 
     async fn complete(&mut self, started: Instant) -> Result<Vec<Delivery>, PipelineError> {
@@ -635,6 +596,7 @@ impl Pipeline {
             deliveries: Vec::new(),
             audits: Vec::new(),
             notices: self.notices(),
+            outputs: None,
             split_bounds: None,
             split_times: None,
             is_cut: true,
@@ -653,6 +615,7 @@ impl Pipeline {
             deliveries,
             audits: self.processor.take_audits(),
             notices: self.notices(),
+            outputs: None,
             split_bounds: self
                 .input
                 .split_bounds()
@@ -777,6 +740,12 @@ impl Pipeline {
     fn text_of(&self, offset: Offset) -> Option<Vec<u8>> {
         self.input.raw_record(offset).map(<[u8]>::to_vec)
     }
+}
+
+/// What a part of a pipeline goes on from, where the pipeline goes on from something.
+fn part_of(resume: &mut Option<Image>, name: &str) -> Result<Option<Image>, PipelineError> {
+    let taken = resume.as_mut().map(|image| image.take_image(name)).transpose();
+    taken.map_err(|error: ImageError| PipelineError::Resume(error))
 }
 
 fn rows(count: usize) -> u64 {

@@ -1,5 +1,7 @@
 //! The plan's stages, applied to one batch after another.
 
+mod resume;
+
 use tidemill_aggregate::{
     AggregateError, EventTimes, FarAhead, Late, Sealed, SeenKeys, SplitTimes, TableBatches,
     WindowTable,
@@ -21,6 +23,8 @@ pub(crate) struct Processor {
     steps: Vec<Step>,
     /// What everything ends in, where a gather follows.
     seal: Option<Seal>,
+    /// How the gather merges it.
+    merge: Option<Merge>,
     seals_by_event_time: bool,
     /// Records of a source come, and not results of other pipelines.
     are_records: bool,
@@ -99,6 +103,7 @@ impl Processor {
         let budget_bytes = u64::MAX;
         let steps = stages.iter().map(|stage| Step::new(stage, context, batch_rows));
         let seals_by_event_time = seal.is_some_and(Merge::is_by_event_time);
+        let merge = seal.cloned();
         let seal = seal.map(|merge| match merge {
             Merge::Windows(spec) => Seal::Windows(WindowTable::sealing(spec.clone(), budget_bytes)),
             merge => Seal::Table(Box::new(Sealed::new(merge, budget_bytes))),
@@ -110,6 +115,7 @@ impl Processor {
             are_records,
             steps,
             seal,
+            merge,
             seals_by_event_time,
             watermark: EventTime::MIN,
             late: Vec::new(),

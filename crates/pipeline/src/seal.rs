@@ -1,6 +1,7 @@
 //! What a pipeline gives to a gather.
 
 use tidemill_aggregate::{Sealed, WindowTable};
+use tidemill_record::{Image, ImageError};
 
 use crate::held::{Held, count};
 
@@ -32,6 +33,22 @@ impl Seal {
         match self {
             Self::Table(table) => table.state_bytes(),
             Self::Windows(table) => table.state_bytes(),
+        }
+    }
+
+    /// What it holds, to be made again by [`Self::import`].
+    pub(crate) fn export(&mut self) -> Image {
+        match self {
+            Self::Table(table) => table.export(),
+            Self::Windows(table) => table.export(),
+        }
+    }
+
+    /// Takes over what one of the same kind has exported.
+    pub(crate) fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        match self {
+            Self::Table(table) => table.import(image),
+            Self::Windows(table) => table.import(image),
         }
     }
 

@@ -10,7 +10,7 @@ use tidemill_format::ArrowFooter;
 use tidemill_format::parquet::Footer;
 use tidemill_plan::fragment::Merge;
 use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, Stage};
-use tidemill_record::{PartitionId, Schema};
+use tidemill_record::{Image, PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, SinkError, StdoutWriter};
 use tidemill_source::{Claims, ColumnReader, InputFile, RowGroupPlan};
@@ -42,6 +42,10 @@ pub struct PipelineSpec {
     pub batch_rows: usize,
     /// What each step takes in, gives and costs is to be told at the end ([`crate::Outcome::measures`]).
     pub is_measured: bool,
+    /// It can be gone on with after a crash: what it has written stays until that is known.
+    pub is_kept: bool,
+    /// What it goes on from: the image of a [`crate::Cut`].
+    pub resume: Option<Image>,
 }
 
 /// What flows into a pipeline.

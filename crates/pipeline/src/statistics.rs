@@ -9,7 +9,7 @@ use tidemill_record::Position;
 
 use crate::Latencies;
 
-mod image;
+pub(crate) mod image;
 
 /// Counts of one pipeline since it was opened; plain numbers that its owner adds up.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use tidemill_aggregate::{
 };
 use tidemill_expr::{Context, Filter, Project};
 use tidemill_plan::{Emit, Stage};
-use tidemill_record::{BadRecord, Batch, EventTime};
+use tidemill_record::{BadRecord, Batch, EventTime, Image, ImageError};
 
 use crate::PipelineError;
 use crate::held::{Held, count};
@@ -146,6 +146,37 @@ impl Step {
             Self::Drained => unreachable!("a drained table is behind every later batch"),
         }
         Ok(())
+    }
+
+    /// What it holds, to be made again by [`Self::import`]; between turns, when nothing [waits to leave it](Self::has_rest).
+    pub(crate) fn export(&mut self) -> Image {
+        debug_assert!(!self.has_rest(), "all that it was given has left");
+        match self {
+            Self::EventTime(times) => times.export(),
+            Self::Filter(_) | Self::Project(..) | Self::Transpose(_) => Image::new(),
+            Self::Aggregate { table, .. } => table.export(),
+            Self::Windows(table, _) => table.export(),
+            Self::Over(table) => table.export(),
+            Self::TopN(table) => table.export(),
+            Self::Sort(table) => table.export(),
+            Self::Limit(limit) => limit.export(),
+            Self::Drained => unreachable!("a pipeline that is being emptied is not cut"),
+        }
+    }
+
+    /// Takes over what one of the same stage has exported.
+    pub(crate) fn import(&mut self, image: Image) -> Result<(), ImageError> {
+        match self {
+            Self::EventTime(times) => times.import(image),
+            Self::Filter(_) | Self::Project(..) | Self::Transpose(_) => image.end(),
+            Self::Aggregate { table, .. } => table.import(image),
+            Self::Windows(table, _) => table.import(image),
+            Self::Over(table) => table.import(image),
+            Self::TopN(table) => table.import(image),
+            Self::Sort(table) => table.import(image),
+            Self::Limit(limit) => limit.import(image),
+            Self::Drained => unreachable!("it has seen nothing yet"),
+        }
     }
 
     /// Whether there are rows that have been given to it and have not left. That is no matter of time.

@@ -1,5 +1,7 @@
 //! What `SET`, the command line and an embedding program can choose about a job.
 
+use std::time::Duration;
+
 use crate::BadRecords;
 
 /// Which backend reads and writes.
@@ -44,6 +46,10 @@ pub struct Settings {
     pub dead_letter_path: Option<String>,
     /// `record.max_bytes`: the longest text record, in bytes.
     pub record_bytes_max: usize,
+    /// `state.dir`: directory where the job keeps what it takes to go on after a stop or a crash.
+    pub state_dir: Option<String>,
+    /// `checkpoint.interval`: how long after one checkpoint of a partition the next is made, at least 1 ms.
+    pub checkpoint_interval: Duration,
 }
 
 impl Default for Settings {
@@ -56,6 +62,8 @@ impl Default for Settings {
             bad_records: BadRecords::Fail,
             dead_letter_path: None,
             record_bytes_max: 16 << 20,
+            state_dir: None,
+            checkpoint_interval: Duration::from_secs(10),
         }
     }
 }

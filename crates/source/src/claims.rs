@@ -28,8 +28,8 @@ impl Claims {
         Arc::new(Self { taken: Mutex::new(taken) })
     }
 
-    /// Those in which readers go on that have exported these images, each of a path that is followed. Without it a reader that goes on
-    /// first might enter a file that another one is in the middle of.
+    /// Those in which readers go on that have exported these images, each of a path that is followed, and those of readers
+    /// that begin. Without it a reader that goes on first might enter a file that another one is in the middle of.
     ///
     /// # Errors
     /// [`crate::SourceError::Image`], [`crate::SourceError::Rt`] from open, read or listing the directory.
@@ -39,8 +39,10 @@ impl Claims {
     pub async fn resumed<'a>(
         backend: Backend,
         texts: impl IntoIterator<Item = (&'a Path, &'a Image)>,
+        begun: impl IntoIterator<Item = &'a InputFile>,
     ) -> Result<Arc<Self>, SourceError> {
-        let mut taken = HashSet::new();
+        let mut taken: HashSet<FileKey> =
+            begun.into_iter().map(|file| file.identity.key()).collect();
         for (path, image) in texts {
             // What is not followed claims nothing.
             if let Ok(texts) = image.clone().take_image("texts") {

@@ -63,6 +63,25 @@ impl Directories {
         Ok((Arc::clone(&target.directory), first))
     }
 
+    /// Removes what a job that goes on was writing when it ended, and that none of its checkpoints names.
+    ///
+    /// # Errors
+    /// What listing or removing said.
+    pub(crate) fn remove_unknown(&self, named: &[String]) -> Result<(), Error> {
+        for target in self.targets.values() {
+            target.directory.remove_unknown(named)?;
+        }
+        Ok(())
+    }
+
+    /// Says that the job has ended for good, so that what it has written is a result like any other.
+    ///
+    /// # Errors
+    /// What removing its mark said.
+    pub(crate) fn end_job(&self) -> Result<(), Error> {
+        Ok(self.targets.values().try_for_each(|target| target.directory.end_job())?)
+    }
+
     /// The directories so far.
     pub(crate) fn known(&self) -> Vec<PathBuf> {
         self.targets.keys().cloned().collect()

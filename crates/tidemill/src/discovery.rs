@@ -148,6 +148,42 @@ impl Partition {
         }
     }
 
+    /// What it is called in every run of a job: with its size where all of it is there, so that another file under the
+    /// name is told apart; one that is followed grows.
+    pub(crate) fn name(&self, is_followed: bool) -> String {
+        let file = |file: &InputFile| match is_followed {
+            true => file.path.display().to_string(),
+            false => format!("{} of {} bytes", file.path.display(), file.byte_count),
+        };
+        match self {
+            Self::Text(text) => file(text),
+            Self::TextRange(part) => {
+                format!("bytes {} to {} of {}", part.range.start, part.range.end, file(&part.file))
+            }
+            Self::RowGroups(part) => {
+                format!("rows {} to {} of {}", part.rows.start, part.rows.end, file(&part.file))
+            }
+            Self::Messages(part) => match &part.batches {
+                Some((batches, _)) => {
+                    format!("batches {} to {} of {}", batches.start, batches.end, file(&part.file))
+                }
+                None => file(&part.file),
+            },
+            Self::Nothing => "nothing".to_owned(),
+            Self::Generator(source) => format!("{source:?}"),
+            Self::Sequence(sequence) => format!("{sequence:?}"),
+            Self::Registered(_, place) => format!("registered partition {place}"),
+        }
+    }
+
+    /// Whether it can be read from some place on once more.
+    pub(crate) fn can_be_read_again(&self) -> bool {
+        match self {
+            Self::Registered(..) => false,
+            partition => partition.file().is_none_or(|file| file.pipe().is_none()),
+        }
+    }
+
     /// Whether it is read from a file, or from nothing.
     pub(crate) fn is_of_file(&self) -> bool {
         matches!(self, Self::Nothing) || self.file().is_some()
@@ -166,6 +202,11 @@ impl Partition {
 }
 
 impl Discovered {
+    /// Whether all of it can be read once more.
+    pub(crate) fn can_be_read_again(&self) -> bool {
+        self.partitions.iter().all(Partition::can_be_read_again)
+    }
+
     /// What the planner needs to know; `columns` are those of the source that the query reads.
     pub(crate) fn partitioning(
         &self,

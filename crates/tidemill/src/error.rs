@@ -4,6 +4,7 @@ use std::error;
 use std::fmt;
 use std::path::PathBuf;
 
+use tidemill_checkpoint::CheckpointError;
 use tidemill_control::ControlError;
 use tidemill_format::FormatError;
 use tidemill_pipeline::PipelineError;
@@ -45,6 +46,8 @@ pub enum Error {
     Runtime(RtError),
     /// A sink cannot be prepared or published.
     Sink(SinkError),
+    /// The state directory cannot be used, or what stands in it.
+    State(CheckpointError),
     /// The job failed while running. Nothing that it wrote to files is visible.
     Run {
         /// Why.
@@ -131,6 +134,7 @@ impl fmt::Display for Error {
             Self::Format { path, .. } => write!(f, "cannot use {}", path.display()),
             Self::Runtime(_) => f.write_str("cannot start"),
             Self::Sink(_) => f.write_str("cannot use the sink"),
+            Self::State(error) => write!(f, "{error}"),
             Self::Run { error, .. } => write!(f, "{error}"),
         }
     }
@@ -145,6 +149,7 @@ impl error::Error for Error {
             Self::Format { error, .. } => Some(error),
             Self::Runtime(error) => Some(error),
             Self::Sink(error) => Some(error),
+            Self::State(error) => error::Error::source(error),
             // The control plane's message is printed as this error's own.
             Self::Run { error, .. } => error::Error::source(&**error),
         }

@@ -30,7 +30,8 @@ use crate::line_labels::LineLabels;
 use crate::locate::line_of;
 use crate::planning::{Look, PlannedQuery, Surroundings, WaveBuilder};
 use crate::splits::may_do_without_splits;
-use crate::summary::{CoreSummary, Summary};
+use crate::state::{JobState, Recovery};
+use crate::summary::{CoreSummary, Kept, Summary};
 use crate::wave::waves;
 use crate::{Error, StdoutLayout};
 
@@ -39,6 +40,7 @@ pub struct Job {
     script: Script,
     around: Surroundings,
     declared: Vec<Declared>,
+    recovery: Recovery,
 }
 
 /// A job on its way.
@@ -86,6 +88,8 @@ struct Run<'a> {
     stop: &'a StopFlag,
     progress: &'a Progress,
     directories: Directories,
+    /// Where its settings name a directory for it.
+    state: Option<JobState>,
 }
 
 #[derive(Default)]
@@ -93,11 +97,20 @@ struct Progress {
     input_total: AtomicU64,
     meters: OnceLock<Vec<Arc<CoreMeter>>>,
     notices: Notices,
+    /// Empty of a job that begins.
+    resumes_from: OnceLock<String>,
 }
 
 impl Job {
     pub(crate) fn new(script: Script, around: Surroundings, declared: Vec<Declared>) -> Self {
-        Self { script, around, declared }
+        Self { script, around, declared, recovery: Recovery::default() }
+    }
+
+    /// How it begins where its settings name a state directory.
+    #[must_use]
+    pub fn recovering(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
     }
 
     /// What the script declares, for [`crate::Declarations`].
@@ -260,30 +273,78 @@ impl Job {
             warnings: Vec::new(),
             explanations: Vec::new(),
             stopped: None,
+            kept: None,
         };
-        let mut run = Run {
-            cores: &cores,
-            context: started_now(),
-            stop,
-            progress,
-            directories: Directories::default(),
-        };
-        for (number, wave) in self.waves()?.into_iter().enumerate() {
-            // Input without end ends by a stop, one that comes before the first record too.
-            let ends_so = number == 0 && wave.iter().any(|&index| self.is_endless(index));
-            if stop.is_set() && !ends_so {
-                self.note_stop(wave.iter().map(|&index| (index, 0)), &mut summary);
-                continue;
+        let mut context = started_now();
+        let running: Vec<&Query> =
+            self.script.queries.iter().filter(|query| query.explain != Explain::Plan).collect();
+        if settings.state_dir.is_none() && self.recovery != Recovery::default() {
+            let message =
+                "--fresh and --drain are for jobs that keep state: SET 'state.dir' = 'state'";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        let state = JobState::open(settings, self.recovery, &running, context.job_start)?;
+        if let Some(state) = &state {
+            if state.is_over() {
+                summary.kept = Some(Kept::WasOver);
+                return Ok(summary);
             }
-            let ran = self.run_wave(&wave, &mut run, &mut summary, Look::MaySplit)?;
-            if let Ran::InVain = ran {
-                self.run_wave(&wave, &mut run, &mut summary, Look::Whole)?;
+            context.job_start = state.started();
+            if let Some(notice) = state.notice() {
+                progress.notices.say(notice);
+            }
+            let _ = progress.resumes_from.set(state.resumes_from()?.unwrap_or_default());
+            if self.recovery.drains {
+                stop.stop();
             }
         }
+        let directories = Directories::default();
+        let mut run = Run { cores: &cores, context, stop, progress, directories, state };
+        self.run_waves(&mut run, &mut summary)?;
         // Last, when the files that earlier statements write are there to be looked at.
         self.explain_into(&mut summary, run.context)?;
         summary.elapsed = started.elapsed();
         Ok(summary)
+    }
+
+    /// Runs one wave after the other, those that an earlier run has not published.
+    fn run_waves(&self, run: &mut Run<'_>, summary: &mut Summary) -> Result<(), Error> {
+        let waves = self.waves()?;
+        for (number, wave) in waves.iter().enumerate() {
+            if run.state.as_ref().is_some_and(|state| state.is_done(number)) {
+                continue;
+            }
+            if run.stop.is_set() && !self.recovery.drains {
+                if run.state.is_some() {
+                    summary.kept = Some(Kept::ToGoOn);
+                    return Ok(());
+                }
+                // Input without end ends by a stop, one that comes before the first record too.
+                if number > 0 || !wave.iter().any(|&index| self.is_endless(index)) {
+                    self.note_stop(wave.iter().map(|&index| (index, 0)), summary);
+                    continue;
+                }
+            }
+            let is_whole = run.state.as_ref().is_some_and(|state| state.is_whole(number));
+            let look = if is_whole { Look::Whole } else { Look::MaySplit };
+            let ran = self.run_wave((number, wave), run, summary, look)?;
+            if let Ran::InVain = ran {
+                if let Some(state) = &mut run.state {
+                    state.note_whole(number)?;
+                }
+                self.run_wave((number, wave), run, summary, Look::Whole)?;
+            }
+            if summary.kept.is_some() {
+                return Ok(());
+            }
+            if let Some(state) = &mut run.state {
+                state.note_done(number, number + 1 == waves.len())?;
+            }
+        }
+        if run.state.is_some() {
+            run.directories.end_job()?;
+        }
+        Ok(())
     }
 
     /// The queries that run, in the order in which they may.
@@ -322,12 +383,12 @@ impl Job {
     /// Runs the queries of a wave, with files in splits where they may be.
     fn run_wave(
         &self,
-        wave: &[usize],
+        (wave_number, wave): (usize, &[usize]),
         run: &mut Run<'_>,
         summary: &mut Summary,
         look: Look,
     ) -> Result<Ran, Error> {
-        let Run { cores, context, stop, progress, directories } = run;
+        let Run { cores, context, stop, progress, directories, state } = run;
         let settings = &self.script.settings;
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
         let planned = wave
@@ -336,6 +397,10 @@ impl Job {
                 PlannedQuery::plan(&self.script.queries[index], &self.around, *context, look)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        if let Some(state) = state {
+            state.expect_inputs(wave_number, &planned)?;
+        }
+        let state = state.as_ref();
         let known = directories.known();
         for notice in planned.iter().flat_map(PlannedQuery::notices) {
             if !summary.warnings.contains(notice) {
@@ -357,21 +422,26 @@ impl Job {
             has_no_end,
             labels: LineLabels::of(sinks).filter(|_| has_no_end),
             directories,
+            state: state.map(|state| (state, wave_number)),
         };
         let mut roots = Vec::new();
         for (number, query) in planned.iter().enumerate() {
             let is_ordered = query.is_on_stdout();
-            let nodes = builder.nodes(query)?.into_iter();
-            let ends_by_stop = query.ends_by_stop();
+            let nodes = builder.nodes(query, number)?.into_iter();
+            let ends_by_stop = query.ends_by_stop() || self.recovery.drains;
             roots.extend(nodes.map(|node| Root { node, query: number, ends_by_stop, is_ordered }));
         }
         let total: u64 = roots.iter().map(|root| scan_weight(&root.node)).sum();
         progress.input_total.fetch_add(total, Ordering::Relaxed);
 
+        if let Some(state) = state {
+            directories.remove_unknown(&state.segment_names()?)?;
+        }
         directories.take_notices().into_iter().for_each(|notice| progress.notices.say(notice));
 
         let before = Instant::now();
-        let running = Wave { roots, has_no_end, budget_bytes };
+        let keeping = state.map(JobState::keeping);
+        let running = Wave { roots, has_no_end, budget_bytes, keeping };
         let ran = tidemill_control::run(running, cores, stop);
         if let Err(error) = &ran
             && look == Look::MaySplit
@@ -402,7 +472,9 @@ impl Job {
             warnings,
             cut,
         } = outcome;
-        if !cut.is_empty() {
+        if !cut.is_empty() && state.is_some() {
+            summary.kept = Some(Kept::ToGoOn);
+        } else if !cut.is_empty() {
             // Those that run together become visible together, but for those whose input has no end.
             let counted = wave.iter().zip(&per_query).enumerate();
             let cut = counted.filter(|(number, _)| !has_no_end || cut.contains(number));
@@ -525,6 +597,12 @@ impl RunningJob {
             watermark,
             is_endless: self.is_endless,
         }
+    }
+
+    /// From where it goes on, once that is known, in words; `None` of a job that begins, or keeps no state.
+    #[must_use]
+    pub fn resumes_from(&self) -> Option<String> {
+        self.progress.resumes_from.get().filter(|text| !text.is_empty()).cloned()
     }
 
     /// What a person should hear of while it runs, since this was last asked: sentences without a final

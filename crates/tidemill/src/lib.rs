@@ -33,6 +33,7 @@ mod footers;
 pub mod generate;
 mod inference;
 mod inputs;
+pub mod inspect;
 mod job;
 mod left_out;
 mod line_labels;
@@ -44,6 +45,7 @@ mod register;
 mod script_text;
 mod session;
 mod splits;
+mod state;
 mod summary;
 mod wave;
 
@@ -53,7 +55,8 @@ pub use job::{Job, JobProgress, RunningJob};
 pub use printed::{Printed, PrintedColumn, PrintedQuery, PrintedRow};
 pub use register::{BatchPartition, BatchReceiver, BatchSink, SourceRegistration};
 pub use session::{RowLayout, Session, StdoutLayout};
-pub use summary::{CoreSummary, Stopped, Summary};
+pub use state::Recovery;
+pub use summary::{CoreSummary, Kept, Stopped, Summary};
 
 pub use tidemill_control::StopFlag;
 pub use tidemill_format::Lost;

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidemill_control::Planned;
+use tidemill_control::{Planned, ResidentName};
 use tidemill_expr::Context;
 use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineError, PipelineSpec};
 use tidemill_plan::{CsvOptions, FileSink, Format, Merge, Scan, Stage};
@@ -36,6 +36,8 @@ pub(crate) struct Alike {
     pub(crate) context: Context,
     pub(crate) batch_rows: usize,
     pub(crate) is_measured: bool,
+    /// As what they are kept, where the job has a state directory.
+    pub(crate) resident: Option<ResidentName>,
 }
 
 /// Where their rows go. Those that write are numbered, from the first one's number on.
@@ -168,8 +170,10 @@ impl Alike {
             }
             Ok(input)
         };
+        // Each input's dead letters are a writer of its own, of which a checkpoint has one.
+        let has_writers_each = self.resident.is_some() && self.bad_records.dead_letters.is_some();
         let planned = self.planned(weights, idle_timeout, false, input);
-        Ok(Planned { is_chained: are_whole_files, ..planned })
+        Ok(Planned { is_chained: are_whole_files && !has_writers_each, ..planned })
     }
 
     /// Whether nothing that a pipeline does or holds asks where one partition ends and the next begins.
@@ -210,6 +214,7 @@ impl Alike {
             is_chained: false,
             window_us: self.outputs.window_us(),
             idle_timeout,
+            resident: self.resident.clone(),
             make: Box::new(move |place| {
                 // First, so that who waits for it is told as it is dropped, if there is no input.
                 let output = self.outputs.of(place);
@@ -230,6 +235,8 @@ impl Alike {
                     context: self.context,
                     batch_rows: self.batch_rows,
                     is_measured: self.is_measured,
+                    is_kept: self.resident.is_some(),
+                    resume: None,
                 })
             }),
         }

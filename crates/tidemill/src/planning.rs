@@ -4,18 +4,21 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tidemill_control::{DeclaredKeys, Node};
+use futures_lite::future::block_on;
+use tidemill_checkpoint::Fingerprint;
+use tidemill_control::{DeclaredKeys, Node, ResidentName};
 use tidemill_expr::Context;
 use tidemill_format::Encoder;
-use tidemill_pipeline::{BadRecordSpec, InputSpec};
+use tidemill_pipeline::{BadRecordSpec, InputSpec, PipelineError, resumed_claims};
 use tidemill_plan::{
     BadRecords, CsvOptions, Explain, FileSink, Format, Fragment, FragmentInput, LateRecords,
-    LimitSpec, Locality, Merge, PartitionAudit, PhysicalQuery, Query, Refusal, Relation, Scan,
-    Settings, SinkConnector, SinkDef, SourceConnector, SourceDef, Stage, changelog_key, fragment,
+    LimitSpec, Locality, Merge, OnExisting, PartitionAudit, PhysicalQuery, Query, Refusal,
+    Relation, Scan, Settings, SinkConnector, SinkDef, SourceConnector, SourceDef, Stage,
+    changelog_key, fragment,
 };
 use tidemill_record::Schema;
 use tidemill_rt::Backend;
-use tidemill_sink::{OutputDirectory, StdoutOrder};
+use tidemill_sink::{OutputDirectory, StdoutOrder, Target};
 use tidemill_source::{Claims, Pipes};
 use tidemill_sql::{SqlError, SqlErrors};
 
@@ -26,6 +29,7 @@ use crate::pipelines::{Alike, Outputs, ScanPartitions};
 use crate::printed::PrintedQuery;
 use crate::register::{BatchSink, RegisteredSource};
 use crate::script_text::ScriptText;
+use crate::state::{JobState, fingerprint};
 use crate::{Error, RowLayout, StdoutLayout};
 
 /// What a query's names stand for, outside of its text.
@@ -42,6 +46,8 @@ pub(crate) struct Surroundings {
 /// A query with its input looked at.
 pub(crate) struct PlannedQuery {
     pub(crate) physical: PhysicalQuery,
+    /// What it does, for who goes on with it.
+    pub(crate) plan: Fingerprint,
     /// By source name.
     pub(crate) sources: HashMap<String, Discovered>,
     /// Columns of its results that say which of them replace each other.
@@ -158,7 +164,8 @@ impl PlannedQuery {
         }
         let is_measured = query.explain == Explain::Analyze;
         let changelog_key = changelog_key(&query.relation);
-        let mut planned = Self { physical, sources, changelog_key, is_measured };
+        let plan = fingerprint(query);
+        let mut planned = Self { physical, plan, sources, changelog_key, is_measured };
         let is_endless = planned.is_unbounded();
         if let SinkConnector::Stdout(declared @ None) = &mut planned.physical.sink.connector {
             *declared = match &around.stdout {
@@ -226,17 +233,12 @@ impl PlannedQuery {
 
     /// Whether all that the query reads can be read once more, and nobody else has seen its rows.
     pub(crate) fn may_run_again(&self, may_print: bool) -> bool {
-        let can_be_read_again = |partition: &Partition| match partition {
-            Partition::Registered(..) => false,
-            partition => partition.file().is_none_or(|file| file.pipe().is_none()),
-        };
         let is_unseen = match self.physical.sink.connector {
             SinkConnector::Stdout(_) => may_print,
             SinkConnector::File(_) | SinkConnector::Discard(_) => true,
             SinkConnector::Registered => false,
         };
-        is_unseen
-            && self.sources.values().flat_map(|source| &*source.partitions).all(can_be_read_again)
+        is_unseen && self.sources.values().all(Discovered::can_be_read_again)
     }
 
     /// The plan as text, with what was found of the input.
@@ -339,6 +341,8 @@ pub(crate) struct WaveBuilder<'a> {
     /// What tells the lines of those that print from each other, where there are several.
     pub(crate) labels: Option<LineLabels>,
     pub(crate) directories: &'a mut Directories,
+    /// The job's state, and which of its waves this is.
+    pub(crate) state: Option<(&'a JobState, usize)>,
 }
 
 /// Where the rows of a fragment go.
@@ -349,19 +353,47 @@ enum End<'a> {
 }
 
 impl<'a> WaveBuilder<'a> {
-    /// The nodes of one query.
-    pub(crate) fn nodes(&mut self, query: &PlannedQuery) -> Result<Vec<Node>, Error> {
+    /// The nodes of one query, the wave's `number`th.
+    pub(crate) fn nodes(
+        &mut self,
+        query: &PlannedQuery,
+        number: usize,
+    ) -> Result<Vec<Node>, Error> {
         refuse_footers(query, self.around)?;
+        if self.state.is_some() {
+            refuse_state(query)?;
+        }
         let roots = &query.physical.fragments;
         let mut building = QueryBuilder {
             stdout: stdout_order(query, self)?,
             printed: None,
             writer_count: 0,
+            fragment_count: 0,
+            number,
             query,
             wave: self,
         };
         roots.iter().map(|root| building.node(root, End::Sink)).collect()
     }
+}
+
+/// What cannot be gone on with from a checkpoint.
+fn refuse_state(query: &PlannedQuery) -> Result<(), Error> {
+    let sink = &query.physical.sink;
+    let source = query.sources.iter().find(|(_, found)| !found.can_be_read_again());
+    let what = match (&sink.connector, source) {
+        (_, Some((source, _))) => {
+            format!("{source} is read once, so that nobody can go on where it was")
+        }
+        (SinkConnector::Registered, _) => {
+            format!("sink {} is the embedding program's, which does not say how far it has come", sink.name)
+        }
+        (SinkConnector::Stdout(None), _) => {
+            "results that are shown as a table are held until they are shown: print them with --format csv or json".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Usage(format!("a job with a 'state.dir' cannot do this: {what}")))
 }
 
 /// A Parquet file ends in a footer that speaks of all its rows, so that one pipeline has to write it.
@@ -415,6 +447,10 @@ struct QueryBuilder<'w, 'a> {
     printed: Option<Arc<PrintedQuery>>,
     /// Pipelines made so far that write to the sink.
     writer_count: u32,
+    /// Fragments made so far.
+    fragment_count: usize,
+    /// Of the query within its wave.
+    number: usize,
 }
 
 impl QueryBuilder<'_, '_> {
@@ -449,9 +485,7 @@ impl QueryBuilder<'_, '_> {
         let stages: Vec<Stage> =
             event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();
         // Each scan reads each file, so that what its partitions have taken is its own.
-        let claims = discovered
-            .is_followed
-            .then(|| Claims::of(discovered.partitions.iter().filter_map(Partition::file)));
+        let claims = discovered.is_followed.then(|| self.claims(discovered)).transpose()?;
         let count = u32::try_from(discovered.partitions.len());
         let count = count.expect("partitions are numbered in u32");
         let bad = self.bad_records(&scan.source, count)?;
@@ -475,6 +509,28 @@ impl QueryBuilder<'_, '_> {
         Ok(Node { pipelines, children: Vec::new(), are_splits, declared })
     }
 
+    /// The files that the partitions of a scan begin or go on in.
+    fn claims(&self, discovered: &Discovered) -> Result<Arc<Claims>, Error> {
+        let partitions = discovered.partitions.iter().enumerate();
+        let files = partitions.filter_map(|(place, partition)| Some((place, partition.file()?)));
+        let Some((state, _)) = self.wave.state else {
+            return Ok(Claims::of(files.map(|(_, file)| file)));
+        };
+        let resident = self.resident().expect("there is a state");
+        let images = state.inputs(&resident)?;
+        let inputs = files.map(|(place, file)| (file, images.get(&place)));
+        block_on(resumed_claims(self.wave.backend, inputs)).map_err(|error| match error {
+            PipelineError::Source(error) => Error::Source(error),
+            other => unreachable!("files are only looked at: {other}"),
+        })
+    }
+
+    /// As what the pipelines of the next fragment are kept.
+    fn resident(&self) -> Option<ResidentName> {
+        let (state, wave) = self.wave.state?;
+        Some(state.resident(wave, self.number, self.query.plan, self.fragment_count))
+    }
+
     /// What `count` pipelines of a fragment have in common.
     fn alike(
         &mut self,
@@ -484,7 +540,10 @@ impl QueryBuilder<'_, '_> {
         bad_records: BadRecordSpec,
         count: u32,
     ) -> Result<Alike, Error> {
+        let resident = self.resident();
+        self.fragment_count += 1;
         Ok(Alike {
+            resident,
             query: self.query.physical.sink.name.clone(),
             source: source.to_owned(),
             backend: self.wave.backend,
@@ -537,14 +596,21 @@ impl QueryBuilder<'_, '_> {
         count: u32,
     ) -> Result<Outputs, Error> {
         let writer = format!("sink {}", self.query.physical.sink.name);
+        let state = self.wave.state;
         let is_live = self.query.is_unbounded();
         let (directory, first_number) =
             self.wave.directories.numbered(&sink.path, writer, count, || {
                 let path: &Path = sink.path.as_ref();
-                let directory = if sink.is_file && !path.is_dir() {
-                    OutputDirectory::open_file(path, sink.on_existing)?
-                } else {
-                    OutputDirectory::open(path, sink.on_existing)?
+                let is_file = sink.is_file && !path.is_dir();
+                let directory = match (state, is_file) {
+                    (Some((state, wave)), true) => {
+                        state.open_output(wave, Target::File(path), sink.on_existing)?
+                    }
+                    (Some((state, wave)), false) => {
+                        state.open_output(wave, Target::Directory(path), sink.on_existing)?
+                    }
+                    (None, true) => OutputDirectory::open_file(path, sink.on_existing)?,
+                    (None, false) => OutputDirectory::open(path, sink.on_existing)?,
                 };
                 let directory = if sink.is_durable { directory } else { directory.without_flush() };
                 Ok(if is_live { directory.live() } else { directory })
@@ -622,9 +688,16 @@ impl QueryBuilder<'_, '_> {
                 ))
             })?;
         let is_live = self.query.is_unbounded();
+        let state = self.wave.state;
         let dead_letters =
             self.wave.directories.numbered(path, "dead letters".to_owned(), count, || {
-                let directory = OutputDirectory::open_dead_letters(path.as_ref())?;
+                let directory = match state {
+                    Some((state, wave)) => {
+                        let target = Target::DeadLetters(path.as_ref());
+                        state.open_output(wave, target, OnExisting::Append)?
+                    }
+                    None => OutputDirectory::open_dead_letters(path.as_ref())?,
+                };
                 Ok(if is_live { directory.live() } else { directory })
             })?;
         let rolling_interval = match &self.query.physical.sink.connector {

@@ -27,6 +27,28 @@ pub struct Summary {
     pub explanations: Vec<String>,
     /// The job was stopped before its input ended; not set where that has no end.
     pub stopped: Option<Stopped>,
+    /// What a job with a state directory has come to beside that.
+    pub kept: Option<Kept>,
+}
+
+/// What a job with a state directory has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was stopped, and goes on where it was when it is run again.
+    ToGoOn,
+    /// It had come to its end in an earlier run: nothing was read or written.
+    WasOver,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ToGoOn => "stopped; run it again to go on from here, or with --drain to end it",
+            Self::WasOver => {
+                "this job has come to its end before: nothing was read or written; --fresh starts over"
+            }
+        })
+    }
 }
 
 /// What became of the results of a job that was stopped before its input ended.

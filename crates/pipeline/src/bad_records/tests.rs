@@ -46,6 +46,8 @@ fn spec(directory: Option<&Arc<OutputDirectory>>) -> PipelineSpec {
         context: Context { job_start: EventTime(0) },
         batch_rows: 1000,
         is_measured: false,
+        is_kept: true,
+        resume: None,
     }
 }
 

@@ -29,7 +29,8 @@ impl GoingOn {
             InputSpec::RowGroups(groups) => path(&groups.file),
             InputSpec::Messages(messages) => path(&messages.file),
             InputSpec::Columns(_) | InputSpec::Generator { .. } => "a source of rows".to_owned(),
-            InputSpec::Sealed(..) | InputSpec::Closing(..) => return Err(merged().into()),
+            InputSpec::Closing(..) => "windows of other pipelines".to_owned(),
+            InputSpec::Sealed(..) => return Err(merged().into()),
         };
         let Resume { image, missing } = resume;
         Ok(Self { image, missing, what })
@@ -56,6 +57,11 @@ impl GoingOn {
         Ok(image)
     }
 
+    /// What a gather of pipelines that run meanwhile has exported.
+    pub(super) fn into_windows(self) -> Image {
+        self.image
+    }
+
     fn end(self) -> Result<(), PipelineError> {
         let Self { image, what, .. } = self;
         image.end().map_err(|source| SourceError::Image { what, source }.into())
@@ -76,10 +82,6 @@ impl Input {
     ///
     /// # Cost
     /// For each file some reads of 4 KiB that were read not long ago.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "cuts of whole pipelines come with the next change")
-    )]
     pub(crate) fn export(&self) -> Result<Option<Image>, PipelineError> {
         match self {
             Self::Bytes(bytes) => bytes.export(),
@@ -88,7 +90,9 @@ impl Input {
                 image.put_image("columns", columns);
                 image
             })),
-            Self::Gathered(_) | Self::Closing(_) => Err(merged().into()),
+            Self::Closing(closing) => Ok(closing.export()),
+            // It is begun again.
+            Self::Gathered(_) => Ok(None),
         }
     }
 }
@@ -173,8 +177,9 @@ impl ByteInput {
     }
 }
 
-/// The files that inputs of one scan go on in, by their images: what the partitions of a scan that follows files share. To be
-/// made before any of them is opened, so that none enters a file that another one is in the middle of.
+/// The files that inputs of one scan go on in, by their images, or begin in where they have none: what the partitions of a scan
+/// that follows files share. To be made before any of them is opened, so that none enters a file that another one is in the
+/// middle of.
 ///
 /// # Errors
 /// [`SourceError::Image`], and what opening and reading say.
@@ -183,8 +188,16 @@ impl ByteInput {
 /// Looks at each file that is read and those beside it; decompresses those that rotation has compressed.
 pub async fn resumed_claims<'a>(
     backend: tidemill_rt::Backend,
-    inputs: impl IntoIterator<Item = (&'a InputFile, &'a Image)>,
+    inputs: impl IntoIterator<Item = (&'a InputFile, Option<&'a Image>)>,
 ) -> Result<std::sync::Arc<Claims>, PipelineError> {
+    let (mut begun, mut goes_on) = (Vec::new(), Vec::new());
+    for (file, image) in inputs {
+        match image {
+            Some(image) => goes_on.push((file, image)),
+            None => begun.push(file),
+        }
+    }
+    let inputs = goes_on;
     let readers = inputs.into_iter().map(|(file, image)| {
         let reader = image.clone().take_image("reader");
         let reader = reader.map_err(|source| {
@@ -195,7 +208,7 @@ pub async fn resumed_claims<'a>(
     });
     let readers = readers.collect::<Result<Vec<_>, _>>()?;
     let texts = readers.iter().map(|(path, reader)| (*path, reader));
-    Ok(Claims::resumed(backend, texts).await?)
+    Ok(Claims::resumed(backend, texts, begun).await?)
 }
 
 fn merged() -> SourceError {

@@ -123,6 +123,8 @@ fn spec(output: OutputSpec) -> PipelineSpec {
         context: Context { job_start: EventTime(0) },
         batch_rows: 1000,
         is_measured: false,
+        is_kept: true,
+        resume: None,
     }
 }
 

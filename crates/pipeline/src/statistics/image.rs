@@ -171,7 +171,7 @@ fn take_first(image: &mut Image, count: usize) -> Result<Vec<(u64, Position)>, I
     Ok(counts.into_iter().zip(positions).collect())
 }
 
-fn texts(image: &mut Image, name: &str) -> Result<Vec<String>, ImageError> {
+pub(crate) fn texts(image: &mut Image, name: &str) -> Result<Vec<String>, ImageError> {
     let texts = image.take_texts(name)?;
     let text = |text: &[u8]| String::from_utf8(text.to_vec());
     let all: Result<Vec<String>, _> = texts.iter().map(text).collect();

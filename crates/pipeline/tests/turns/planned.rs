@@ -179,6 +179,8 @@ impl Building<'_> {
             context: Context { job_start: EventTime(0) },
             batch_rows: self.batch_rows,
             is_measured: false,
+            is_kept: false,
+            resume: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Runs a query over lines of text, at many sizes of batch, and compares what comes out.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -112,6 +113,7 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
         for spec in scans {
             givers.push((Some(Pipeline::open(spec, None).await.unwrap()), EventTime::MIN));
         }
+        let mut through = vec![EventTime::MIN; givers.len()];
         loop {
             for (at, (giver, until)) in givers.iter_mut().enumerate() {
                 let Some(pipeline) = giver else { continue };
@@ -119,10 +121,11 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
                     let outcome = drained(pipeline).await;
                     let sealed = ran.note(outcome).and_then(|outcome| outcome.sealed);
                     (*giver, *until) = (None, EventTime::MAX);
-                    give(&mut gather, at, sealed);
+                    give(&mut gather, at, sealed, through[at]..EventTime::MAX);
                 } else if let Some(closed) = pipeline.take_closed().unwrap() {
                     *until = closed.until;
-                    give(&mut gather, at, Some(closed.sealed));
+                    let after = std::mem::replace(&mut through[at], pipeline.watermark());
+                    give(&mut gather, at, Some(closed.sealed), after..through[at]);
                 }
             }
             gather.all_have_passed(givers.iter().map(|(_, until)| *until).min().unwrap());
@@ -136,9 +139,10 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
     ran
 }
 
-fn give(gather: &mut Pipeline, giver: usize, sealed: Option<Sealed>) {
+/// Gives windows that end within a stretch of event time.
+fn give(gather: &mut Pipeline, giver: usize, sealed: Option<Sealed>, within: Range<EventTime>) {
     if let Some(sealed) = sealed.filter(|sealed| !sealed.is_empty()) {
-        gather.add_sealed(giver, sealed).unwrap();
+        gather.add_sealed(giver, sealed, within.start, within.end).unwrap();
     }
 }
 

@@ -1,6 +1,8 @@
 //! `SET 'key' = 'value'`.
 
-use tidemill_plan::options::parse_bytes;
+use std::time::Duration;
+
+use tidemill_plan::options::{parse_bytes, parse_duration};
 use tidemill_plan::{CoreSet, RuntimeChoice, Settings};
 
 use super::Options;
@@ -8,16 +10,21 @@ use super::connector::BAD_RECORDS;
 use crate::report::{Bind, Report};
 use crate::syntax::{Name, OptionEntry};
 
+const STATE_DIR: &str = "write SET 'state.dir' = 'state'";
+
 /// Settings of other engines by how their names begin, and what to do about them.
-const OTHERS: [(&str, &str); 14] = [
+const OTHERS: [(&str, &str); 20] = [
     (
         "execution.runtime-mode",
         "leave it out: input that ends gives final results, other input goes on; EMIT CHANGES says otherwise",
     ),
-    (
-        "execution.checkpointing",
-        "leave it out: results of files become visible when they are whole",
-    ),
+    ("execution.checkpointing.interval", "write SET 'checkpoint.interval' = '10s'"),
+    ("execution.checkpointing.dir", STATE_DIR),
+    ("execution.checkpointing", "leave it out: what is written to files is exactly once"),
+    ("execution.savepoint", "leave it out: a job goes on by itself where its 'state.dir' says"),
+    ("state.checkpoints.dir", STATE_DIR),
+    ("state.savepoints.dir", STATE_DIR),
+    ("state.backend", "leave it out: state is in memory, and in files under 'state.dir'"),
     ("execution.", "leave it out: it is about how another engine runs"),
     ("parallelism.default", "write SET 'cores' = '4'"),
     ("pipeline.", "leave it out: it is about how another engine runs"),
@@ -74,6 +81,17 @@ pub(crate) fn set(
         let bytes = parse_bytes(text).and_then(|bytes| usize::try_from(bytes).ok());
         bytes.filter(|bytes| (1 << 10..=1 << 30).contains(bytes))
     });
+    let state_dir = options.text("state.dir").map(|(path, _)| path.to_owned());
+    let interval = options.parsed(
+        "checkpoint.interval",
+        "a duration from '1ms' to '1d', such as '10s'",
+        |text| {
+            let interval = parse_duration(text)?;
+            (Duration::from_millis(1)..=Duration::from_secs(86_400))
+                .contains(&interval)
+                .then_some(interval)
+        },
+    );
     options.finish()?;
     settings.runtime = runtime.unwrap_or(settings.runtime);
     settings.cores = cores.unwrap_or_else(|| settings.cores.clone());
@@ -81,6 +99,10 @@ pub(crate) fn set(
     settings.memory_budget_bytes = budget.unwrap_or(settings.memory_budget_bytes);
     settings.bad_records = bad_records.unwrap_or(settings.bad_records);
     settings.record_bytes_max = record_bytes.unwrap_or(settings.record_bytes_max);
+    settings.checkpoint_interval = interval.unwrap_or(settings.checkpoint_interval);
+    if state_dir.is_some() {
+        settings.state_dir = state_dir;
+    }
     if dead_letter_path.is_some() {
         settings.dead_letter_path = dead_letter_path;
     }

@@ -90,7 +90,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         folder: "control",
-        own: &["record", "plan", "rt", "pipeline"],
+        own: &["record", "plan", "rt", "checkpoint", "pipeline"],
         foreign: Foreign::Any,
         absent: &[],
     },

@@ -101,7 +101,7 @@ impl Log {
 
     fn resume(&self, name: &str, image: &Image, missing: Missing) -> Result<Input, PipelineError> {
         let found = self.find(name);
-        let claims = block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, image)]))?;
+        let claims = block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, Some(image))]))?;
         let case = self.case(name, claims);
         let resume = Some(Resume { image: image.clone(), missing });
         Ok(block_on(open_input(&mut case.spec(7), None, resume))?.0)
@@ -386,8 +386,11 @@ fn partitions_that_follow_a_chain_of_names_read_each_file_once() {
     }
     log.write("log", 200..300);
     let files = [log.find("log"), log.find("log.1")];
-    let claims =
-        block_on(resumed_claims(tidemill_rt::Backend::Std, files.iter().zip(&images))).unwrap();
+    let claims = block_on(resumed_claims(
+        tidemill_rt::Backend::Std,
+        files.iter().zip(images.iter().map(Some)),
+    ))
+    .unwrap();
     // The second one first: its name is that of the file which the first one is in the middle of.
     let mut inputs: Vec<Input> = Vec::new();
     for (name, image) in ["log.1", "log"].into_iter().zip(images.iter().rev()) {

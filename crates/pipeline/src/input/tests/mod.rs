@@ -80,6 +80,8 @@ impl Case<'_> {
             context: Context { job_start: EventTime(0) },
             batch_rows,
             is_measured: false,
+            is_kept: true,
+            resume: None,
         }
     }
 

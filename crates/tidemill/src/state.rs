@@ -1,0 +1,482 @@
+//! The state directory of a job: what the job was when it began, and how far it has come.
+//!
+//! Its partitions keep checkpoints of their own there (`tidemill-control`, `keeping`). What belongs to the job as a
+//! whole stands in one more, the *record*, which is durable before anything runs: who it is, what `NOW()` was, what its
+//! queries do, which partitions their sources had, which waves have been published. By it a later run knows that it is
+//! the same job over the same input, and goes on; whatever differs is refused by name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemill_checkpoint::{Checkpoint, CheckpointError, Fingerprint, Store};
+use tidemill_control::{Keeping, ResidentName};
+use tidemill_plan::{OnExisting, Query, Settings};
+use tidemill_record::{EventTime, Image, ImageError};
+use tidemill_sink::{OutputDirectory, Target, named_in};
+
+use crate::Error;
+use crate::figures::grouped;
+use crate::inspect::inspect;
+use crate::planning::PlannedQuery;
+
+/// How a job with a state directory begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Start over: what an earlier run has kept is forgotten, and `on.existing` decides of what it has published.
+    pub is_fresh: bool,
+    /// Go on from where it was, as if the input ended there: windows close, and the job is over.
+    pub drains: bool,
+}
+
+/// The record's name among the residents.
+const JOB: &str = "job";
+
+/// A job's state directory, open.
+pub(crate) struct JobState {
+    keeping: Keeping,
+    record: Record,
+    epoch: u64,
+    is_resumed: bool,
+    /// The job that was given up for this one.
+    replaced: Option<u128>,
+}
+
+/// What belongs to the job as a whole.
+struct Record {
+    id: u128,
+    /// What `NOW()` is.
+    started: EventTime,
+    /// Of each query that runs: the name of its sink, and what it does.
+    queries: Vec<(String, Fingerprint)>,
+    /// Waves that have been published, all before those that have not.
+    waves_done: u64,
+    /// Waves that read each file as one partition, because splits were wrong.
+    whole: Vec<u64>,
+    /// Of each query and source that has been looked at, its partitions.
+    inputs: BTreeMap<String, Vec<String>>,
+    /// There is nothing left to do.
+    is_over: bool,
+}
+
+impl JobState {
+    /// Opens the directory that the settings name; `None` where they name none.
+    ///
+    /// # Errors
+    /// A directory that another process has, or that is damaged, and queries that are not those of the earlier run.
+    pub(crate) fn open(
+        settings: &Settings,
+        recovery: Recovery,
+        queries: &[&Query],
+        now: EventTime,
+    ) -> Result<Option<Self>, Error> {
+        let Some(path) = &settings.state_dir else { return Ok(None) };
+        let store = Store::open(Path::new(path)).map_err(Error::State)?;
+        let mut replaced = None;
+        if recovery.is_fresh {
+            // What cannot be read any more is given up all the same.
+            let before = store.newest(JOB).ok().flatten();
+            replaced = before.and_then(|mut before| before.image.take_one("id").ok());
+            store.clear().map_err(Error::State)?;
+        }
+        let found = store.newest(JOB).map_err(Error::State)?;
+        let is_resumed = found.is_some();
+        let plans = queries.iter().map(|query| (query.sink.name.clone(), fingerprint(query)));
+        let plans: Vec<_> = plans.collect();
+        let (epoch, record) = match found {
+            Some(Checkpoint { epoch, image, .. }) => {
+                let record = Record::import(image).map_err(|error| {
+                    Error::State(CheckpointError::Meaning { path: path.into(), error })
+                })?;
+                record.expect_same(path, &plans)?;
+                (epoch, record)
+            }
+            None => {
+                // Checkpoints without a record are of a job that nobody knows any more.
+                store.clear().map_err(Error::State)?;
+                let (id, waves_done, whole) = (random_id(), 0, Vec::new());
+                let inputs = BTreeMap::new();
+                (
+                    0,
+                    Record {
+                        id,
+                        started: now,
+                        queries: plans,
+                        waves_done,
+                        whole,
+                        inputs,
+                        is_over: false,
+                    },
+                )
+            }
+        };
+        let interval = settings.checkpoint_interval;
+        let keeping = Keeping { store: Arc::new(store), interval, stop_drains: recovery.drains };
+        let mut state = Self { keeping, record, epoch, is_resumed, replaced };
+        if !is_resumed {
+            state.save()?;
+        }
+        Ok(Some(state))
+    }
+
+    /// What a person should know of the directory.
+    pub(crate) fn notice(&self) -> Option<String> {
+        let store = &self.keeping.store;
+        store.is_volatile().then(|| {
+            let path = store.path().display();
+            format!("{path} is on a file system in memory: it outlives the job, and not the host")
+        })
+    }
+
+    /// From where it goes on, for people; `None` where it begins.
+    ///
+    /// # Errors
+    /// A directory that cannot be listed.
+    pub(crate) fn resumes_from(&self) -> Result<Option<String>, Error> {
+        if !self.is_resumed {
+            return Ok(None);
+        }
+        let path = self.keeping.store.path();
+        let residents = inspect(path).map_err(Error::State)?;
+        let of_partitions = residents.iter().filter(|one| one.name != JOB);
+        let (mut records, mut age, mut partitions) = (0, None, 0);
+        for one in of_partitions {
+            records += one.found.as_ref().map_or(0, |progress| progress.records_in);
+            age = Some(age.unwrap_or(Duration::MAX).min(one.age));
+            partitions += 1;
+        }
+        let Some(age) = age else {
+            return Ok(Some(format!(
+                "the job in {} had not made a checkpoint: it begins",
+                path.display()
+            )));
+        };
+        Ok(Some(format!(
+            "going on from the checkpoints in {}: {} records read by {partitions} partition(s), the last {:.1} s ago",
+            path.display(),
+            grouped(records),
+            age.as_secs_f64()
+        )))
+    }
+
+    /// Whether there is nothing left to do.
+    pub(crate) fn is_over(&self) -> bool {
+        self.record.is_over
+    }
+
+    /// Opens an output of a wave: what the job writes to carries its name.
+    ///
+    /// # Errors
+    /// What opening says; output of another job, or without what this one has kept of it.
+    pub(crate) fn open_output(
+        &self,
+        wave: usize,
+        target: Target<'_>,
+        on_existing: OnExisting,
+    ) -> Result<OutputDirectory, Error> {
+        let id = id_text(self.record.id);
+        if self.has_checkpoints(wave)? {
+            return Ok(OutputDirectory::open_resumed(target, &id)?);
+        }
+        let replaced = self.replaced.map(id_text);
+        Ok(OutputDirectory::open_fresh(target, on_existing, &id, replaced.as_deref())?)
+    }
+
+    /// Whether some pipeline of a wave has made a checkpoint.
+    fn has_checkpoints(&self, wave: usize) -> Result<bool, Error> {
+        let residents = self.keeping.store.residents().map_err(Error::State)?;
+        Ok(residents.iter().any(|name| name.starts_with(&format!("w{wave}-"))))
+    }
+
+    /// What the inputs of a fragment's pipelines go on from, by place.
+    ///
+    /// # Errors
+    /// A checkpoint that is damaged.
+    pub(crate) fn inputs(&self, resident: &ResidentName) -> Result<HashMap<usize, Image>, Error> {
+        let store = &self.keeping.store;
+        let prefix = format!("{}-", resident.fragment);
+        let mut inputs = HashMap::new();
+        for name in store.residents().map_err(Error::State)? {
+            let place = name.strip_prefix(&prefix).and_then(|place| place.parse().ok());
+            let Some(place) = place else { continue };
+            let found = store.newest(&name).map_err(Error::State)?;
+            // Of one that has come to its end nothing is read.
+            let pipeline = found.and_then(|mut found| found.image.take_image("pipeline").ok());
+            let input = pipeline.and_then(|mut pipeline| pipeline.take_image("input").ok());
+            inputs.extend(input.map(|input| (place, input)));
+        }
+        Ok(inputs)
+    }
+
+    /// The names of the segments that checkpoints speak of.
+    ///
+    /// # Errors
+    /// A checkpoint that is damaged.
+    pub(crate) fn segment_names(&self) -> Result<Vec<String>, Error> {
+        let store = &self.keeping.store;
+        let mut names = Vec::new();
+        for resident in store.residents().map_err(Error::State)?.iter().filter(|name| *name != JOB)
+        {
+            let newest = store.newest(resident).map_err(Error::State)?;
+            names.extend(newest.iter().flat_map(|found| named_in(&found.image)));
+        }
+        Ok(names)
+    }
+
+    /// What `NOW()` is.
+    pub(crate) fn started(&self) -> EventTime {
+        self.record.started
+    }
+
+    /// For the pipelines of a wave.
+    pub(crate) fn keeping(&self) -> Keeping {
+        self.keeping.clone()
+    }
+
+    /// Whether a wave has been published.
+    pub(crate) fn is_done(&self, wave: usize) -> bool {
+        count(wave) < self.record.waves_done
+    }
+
+    /// Whether a wave reads each file as one partition.
+    pub(crate) fn is_whole(&self, wave: usize) -> bool {
+        self.record.whole.contains(&count(wave))
+    }
+
+    /// Notes the partitions that the queries of a wave have found, or holds them to those of the earlier run.
+    ///
+    /// # Errors
+    /// A partition that is not there any more, is another one, or is new.
+    pub(crate) fn expect_inputs(
+        &mut self,
+        wave: usize,
+        planned: &[PlannedQuery],
+    ) -> Result<(), Error> {
+        let mut is_new = false;
+        for (number, query) in planned.iter().enumerate() {
+            for (source, found) in &query.sources {
+                let key = format!("{wave}/{number}/{source}");
+                let names: Vec<String> =
+                    found.partitions.iter().map(|one| one.name(found.is_followed)).collect();
+                match self.record.inputs.get(&key) {
+                    None => {
+                        is_new = true;
+                        self.record.inputs.insert(key, names);
+                    }
+                    Some(before) => expect_partitions(source, before, &names)?,
+                }
+            }
+        }
+        if is_new { self.save() } else { Ok(()) }
+    }
+
+    /// As what the pipelines of a query's fragment are kept.
+    pub(crate) fn resident(
+        &self,
+        wave: usize,
+        number: usize,
+        fingerprint: Fingerprint,
+        fragment: usize,
+    ) -> ResidentName {
+        ResidentName { fragment: format!("w{wave}-q{number}-f{fragment}"), fingerprint }
+    }
+
+    /// Notes that the splits of a wave were wrong: what its pipelines have kept is of no use.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn note_whole(&mut self, wave: usize) -> Result<(), Error> {
+        self.record.whole.push(count(wave));
+        self.record.inputs.retain(|key, _| !key.starts_with(&format!("{wave}/")));
+        self.keeping.store.clear().map_err(Error::State)?;
+        self.save()
+    }
+
+    /// Notes that a wave has been published, and, with the last one, that there is nothing left to do.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn note_done(&mut self, wave: usize, is_last: bool) -> Result<(), Error> {
+        self.record.waves_done = count(wave) + 1;
+        self.record.is_over = is_last;
+        self.save()
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        self.epoch += 1;
+        let fingerprint = Fingerprint::of(JOB);
+        let (resident, epoch, image) = (JOB.to_owned(), self.epoch, self.record.export());
+        let checkpoint = Checkpoint { resident, epoch, fingerprint, image };
+        self.keeping.store.commit(vec![checkpoint]).map_err(Error::State)?;
+        Ok(())
+    }
+}
+
+impl Record {
+    fn export(&self) -> Image {
+        let mut image = Image::new();
+        image.put_one("id", self.id);
+        image.put_one("started", self.started.0);
+        image.put_texts("sinks", self.queries.iter().map(|(name, _)| name.as_bytes()));
+        image.put("plans", self.queries.iter().map(|(_, plan)| u128::from_le_bytes(plan.0)));
+        image.put_one("waves done", self.waves_done);
+        image.put("whole waves", self.whole.iter().copied());
+        image.put_texts("inputs", self.inputs.keys().map(String::as_bytes));
+        let mut partitions = Vec::new();
+        for names in self.inputs.values() {
+            let mut of_input = Image::new();
+            of_input.put_texts("names", names.iter().map(String::as_bytes));
+            partitions.push(of_input);
+        }
+        image.put_images("partitions", partitions);
+        image.put_flags("is over", [self.is_over]);
+        image
+    }
+
+    fn import(mut image: Image) -> Result<Self, ImageError> {
+        let id = image.take_one("id")?;
+        let started = EventTime(image.take_one("started")?);
+        let sinks = take_names(&mut image, "sinks")?;
+        let plans: Vec<u128> = image.take_exactly("plans", sinks.len())?;
+        let plans = plans.into_iter().map(|plan| Fingerprint(plan.to_le_bytes()));
+        let waves_done = image.take_one("waves done")?;
+        let whole = image.take("whole waves")?;
+        let keys = take_names(&mut image, "inputs")?;
+        let partitions = image.take_images("partitions")?;
+        if partitions.len() != keys.len() {
+            return Err(ImageError::new("partitions", "are not those of the inputs"));
+        }
+        let partitions = partitions.into_iter().map(|mut names| take_names(&mut names, "names"));
+        let partitions: Vec<Vec<String>> = partitions.collect::<Result<_, _>>()?;
+        let is_over = image.take_flag("is over")?;
+        image.end()?;
+        let queries = sinks.into_iter().zip(plans).collect();
+        let inputs = keys.into_iter().zip(partitions).collect();
+        Ok(Self { id, started, queries, waves_done, whole, inputs, is_over })
+    }
+
+    /// Whether the script's queries are those that the job began with.
+    fn expect_same(&self, path: &str, queries: &[(String, Fingerprint)]) -> Result<(), Error> {
+        if self.queries == queries {
+            return Ok(());
+        }
+        let what = match self.queries.iter().zip(queries).find(|(before, now)| before != now) {
+            Some(((before, _), (now, _))) if before == now => {
+                format!("the query into {now} is not the one that it began with")
+            }
+            Some(((before, _), (now, _))) => {
+                format!("it began with a query into {before}, where now one into {now} stands")
+            }
+            None => {
+                let (before, now) = (self.queries.len(), queries.len());
+                format!("it began with {before} queries, and now there are {now}")
+            }
+        };
+        Err(Error::Usage(format!(
+            "the job in {path} cannot be gone on with: {what}; run the script as it was, set another \
+             'state.dir', or start over with --fresh"
+        )))
+    }
+}
+
+fn take_names(image: &mut Image, name: &str) -> Result<Vec<String>, ImageError> {
+    let texts = image.take_texts(name)?;
+    let texts = texts.iter().map(|text| String::from_utf8(text.to_vec()));
+    texts.collect::<Result<_, _>>().map_err(|_| ImageError::new(name, "is not UTF-8"))
+}
+
+fn expect_partitions(source: &str, before: &[String], now: &[String]) -> Result<(), Error> {
+    if before == now {
+        return Ok(());
+    }
+    let what = match before.iter().zip(now).find(|(before, now)| before != now) {
+        Some((before, now)) => format!("where {before} was, {now} is"),
+        None if before.len() > now.len() => format!("{} is gone", before[now.len()]),
+        None => format!("{} is new", now[before.len()]),
+    };
+    Err(Error::Usage(format!(
+        "the input of {source} is not what the job began with: {what}; put it back, or start over with --fresh"
+    )))
+}
+
+/// What a query does: its plan without the places of the text that its parts came from, so that comments and
+/// layout are no change.
+pub(crate) fn fingerprint(query: &Query) -> Fingerprint {
+    let plan = format!("{:?} {:?}", query.sink, query.relation);
+    Fingerprint::of(&without_spans(&plan))
+}
+
+fn without_spans(plan: &str) -> String {
+    const SPAN: &str = "Span { start: ";
+    let mut kept = String::with_capacity(plan.len());
+    let mut rest = plan;
+    while let Some(at) = rest.find(SPAN) {
+        kept.push_str(&rest[..at]);
+        let behind = &rest[at..];
+        let end = behind.find('}').map_or(behind.len(), |end| end + 1);
+        rest = &behind[end..];
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// One word.
+fn id_text(id: u128) -> String {
+    format!("{id:032x}")
+}
+
+/// Not known beforehand, and not the same twice.
+fn random_id() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(std::process::id()));
+    half() << 64 | half()
+}
+
+fn count(value: usize) -> u64 {
+    u64::try_from(value).expect("usize is at most 64 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_places_of_a_text_are_no_part_of_a_plan() {
+        assert_eq!(
+            without_spans("A { span: Span { start: 1, end: 20 }, b: Span { start: 0, end: 0 } } C"),
+            "A { span: , b:  } C"
+        );
+        assert_eq!(without_spans("nothing"), "nothing");
+    }
+
+    #[test]
+    fn a_record_comes_back() {
+        let inputs = [("0/0/s".to_owned(), vec!["a".to_owned(), "b".to_owned()])];
+        let record = Record {
+            id: 7 << 100,
+            started: EventTime(-3),
+            queries: vec![("out".into(), Fingerprint([9; 16]))],
+            waves_done: 2,
+            whole: vec![1],
+            inputs: inputs.into_iter().collect(),
+            is_over: true,
+        };
+        let back = Record::import(record.export()).unwrap();
+        assert_eq!(back.export(), record.export());
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let said = |before: &[&str], now: &[&str]| {
+            expect_partitions("s", &names(before), &names(now)).unwrap_err().to_string()
+        };
+        assert!(said(&["a", "b"], &["a", "c"]).contains("where b was, c is"));
+        assert!(said(&["a", "b"], &["a"]).contains("b is gone"));
+        assert!(said(&["a"], &["a", "b"]).contains("b is new"));
+        expect_partitions("s", &names(&["a"]), &names(&["a"])).unwrap();
+    }
+}
