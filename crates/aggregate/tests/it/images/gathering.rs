@@ -7,7 +7,9 @@ use tidemill_aggregate::{EventTimes, Gathering, WindowTable};
 use tidemill_plan::{AggregateFunction as F, AggregateSpec, Emit, Merge, WindowKind, WindowSpec};
 use tidemill_record::{Batch, Columns, DataType, EventTime, Image, ImageError};
 
-use super::stages::{Said, Stage, TIME, check, event_times, say_rows, text, timed_rows, types_of};
+use super::stages::{
+    Said, Stage, TIME, check, crowded_rows, event_times, say_rows, text, timed_rows, types_of,
+};
 use crate::groups::{call, distinct, spec};
 use crate::values::Random;
 
@@ -15,19 +17,27 @@ use crate::values::Random;
 struct Gathered {
     partitions: Vec<(EventTimes, WindowTable)>,
     gathering: Gathering,
-    /// Whether partitions give as windows close, or keep them until the end.
-    is_live: bool,
+    gives: Gives,
     types: Vec<DataType>,
 }
 
+/// When partitions give their windows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Gives {
+    AsTheyClose,
+    /// The same, and nothing is given out, as where another partition has not begun.
+    InVain,
+    AtTheEnd,
+}
+
 impl Gathered {
-    fn new(spec: &AggregateSpec, partition_count: usize, is_live: bool) -> Self {
+    fn new(spec: &AggregateSpec, partition_count: usize, gives: Gives) -> Self {
         let merge = Merge::Windows(spec.clone());
-        let partition = |_| (event_times(), WindowTable::sealing(spec.clone(), u64::MAX));
+        let partition = |_| (event_times(10), WindowTable::sealing(spec.clone(), u64::MAX));
         Self {
             partitions: (0..partition_count).map(partition).collect(),
             gathering: Gathering::new(&merge, partition_count, u64::MAX),
-            is_live,
+            gives,
             types: spec.output_types(),
         }
     }
@@ -60,13 +70,13 @@ impl Stage for Gathered {
             let noted = times.apply(rows, &mut Vec::new());
             table.update(&noted, &mut Vec::new(), &mut Vec::new()).map_err(text)?;
             table.advance(times.watermark(), &mut Vec::new()).map_err(text)?;
-            if self.is_live {
+            if self.gives != Gives::AtTheEnd {
                 let (sealed, come_to) = table.take_sealed(times.watermark());
                 self.gathering.add(at, sealed).map_err(text)?;
                 until = until.min(come_to);
             }
         }
-        if self.is_live { self.give_out(until, said) } else { Ok(()) }
+        if self.gives == Gives::AsTheyClose { self.give_out(until, said) } else { Ok(()) }
     }
 
     fn end(mut self, said: &mut Said) -> Result<(), String> {
@@ -127,9 +137,62 @@ fn closed_windows_are_given_out_from_an_image() {
             let window = Some(WindowSpec { kind, time: TIME, allowed_lateness_us: 0 });
             let spec =
                 AggregateSpec { window, emit: Emit::Final, ..spec(types.clone(), keys, calls) };
-            let (is_live, partition_count) = (random.below(3) > 0, 1 + random.below(3));
-            let at = format!("{kind}, live: {is_live}, keys {:?}", spec.keys);
-            check(|| Gathered::new(&spec, partition_count, is_live), &rows, seed, &at);
+            let gives = [Gives::AsTheyClose, Gives::InVain, Gives::AtTheEnd][random.below(3)];
+            let partition_count = 1 + random.below(3);
+            let at = format!("{kind}, {gives:?}, keys {:?}", spec.keys);
+            check(|| Gathered::new(&spec, partition_count, gives), &rows, seed, &at);
         }
+    }
+}
+
+/// Windows of many groups have a table each, of few share columns with as many as have some thousand together.
+#[test]
+fn large_windows_and_many_small_ones_are_given_out_from_an_image() {
+    let tumbling = WindowKind::Tumbling { size_us: 40 };
+    let small = WindowKind::Tumbling { size_us: 4 };
+    let sessions = WindowKind::Session { gap_us: 4 };
+    for (seed, (kind, rows_at_a_time, gives)) in (0..).zip([
+        (tumbling, 25, Gives::AsTheyClose),
+        (small, 20, Gives::InVain),
+        (small, 20, Gives::AtTheEnd),
+        (sessions, 2, Gives::AsTheyClose),
+    ]) {
+        let rows = crowded_rows(700, 7000, rows_at_a_time, &mut Random(seed));
+        let types = types_of(DataType::BigInt, &DataType::Double);
+        let calls = vec![
+            call(F::Count, None, DataType::BigInt),
+            call(F::Sum, Some(1), DataType::Double),
+            call(F::Max, Some(5), DataType::Varchar),
+        ];
+        let window = Some(WindowSpec { kind, time: TIME, allowed_lateness_us: 0 });
+        let spec = AggregateSpec { window, emit: Emit::Final, ..spec(types, vec![0], calls) };
+        let partition_count = if gives == Gives::AsTheyClose { 2 } else { 1 };
+        let at = format!("{kind}, {gives:?}");
+        check(|| Gathered::new(&spec, partition_count, gives), &rows, seed, &at);
+    }
+}
+
+/// How windows share columns depends on when they were given, and what is exported does not.
+#[test]
+fn windows_that_were_given_together_or_apart_are_one_image() {
+    let kind = WindowKind::Tumbling { size_us: 4 };
+    let calls = vec![call(F::Count, None, DataType::BigInt)];
+    let window = Some(WindowSpec { kind, time: TIME, allowed_lateness_us: 0 });
+    let types = types_of(DataType::BigInt, &DataType::Double);
+    let spec = AggregateSpec { window, emit: Emit::Final, ..spec(types, vec![0], calls) };
+    let rows = crowded_rows(700, 12_000, 20, &mut Random(1));
+    let given = |rows_a_give: usize| {
+        let mut given = Gathered::new(&spec, 1, Gives::InVain);
+        for start in (0..rows.row_count()).step_by(rows_a_give) {
+            let rows = rows.slice(start, rows_a_give.min(rows.row_count() - start));
+            given.take(rows, &mut Said::Nobody).unwrap();
+        }
+        given
+    };
+    let at_once = given(12_000);
+    assert!(at_once.gathering.group_count() > 8192, "more than share columns");
+    for rows_a_give in [1, 2900, 3600] {
+        // A part that has no room for all of a give takes none of it.
+        assert!(given(rows_a_give).gathering.export() == at_once.gathering.export());
     }
 }

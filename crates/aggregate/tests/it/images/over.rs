@@ -28,7 +28,7 @@ impl Over {
         let types = spec.input_types.iter().cloned().chain(calls).collect();
         let audited: Vec<usize> = (0..spec.partition_by.len()).collect();
         let table = OverTable::new(spec.clone(), &audited, u64::MAX, 3);
-        Self { times: event_times(), table, types }
+        Self { times: event_times(10), table, types }
     }
 }
 

@@ -76,11 +76,11 @@ pub(crate) fn types_of(key: DataType, data_type: &DataType) -> Vec<DataType> {
 }
 
 /// Event times of such rows.
-pub(crate) fn event_times() -> EventTimes {
+pub(crate) fn event_times(delay_us: i64) -> EventTimes {
     EventTimes::new(EventTimeSpec {
         column: TIME,
         name: "t".to_owned(),
-        delay_us: Some(10),
+        delay_us: Some(delay_us),
         max_ahead_us: None,
     })
 }
@@ -101,6 +101,32 @@ pub(crate) fn timed_rows(types: &[DataType], row_count: usize, random: &mut Rand
         }
     }
     batch(types, &rows, 0)
+}
+
+/// The same of so many keys, with whole numbers as values, about so many rows at a time.
+pub(crate) fn crowded_rows(
+    key_count: usize,
+    row_count: usize,
+    rows_at_a_time: usize,
+    random: &mut Random,
+) -> Batch {
+    let types = types_of(DataType::BigInt, &DataType::Double);
+    let mut whole = |below: usize| i64::try_from(random.below(below)).unwrap();
+    let mut now = 0;
+    let mut row = || {
+        now += i64::from(whole(rows_at_a_time) == 0);
+        let time = now - if whole(10) == 0 { whole(20) } else { whole(3) };
+        vec![
+            Scalar::BigInt(whole(key_count)),
+            Scalar::Double(f64::from(i32::try_from(whole(1000)).unwrap()) / 7.0),
+            Scalar::Boolean(true),
+            Scalar::Double(1.0),
+            Scalar::Timestamp(time),
+            Scalar::Varchar("x".repeat(usize::try_from(whole(30)).unwrap())),
+        ]
+    };
+    let rows: Vec<_> = (0..row_count).map(|_| row()).collect();
+    batch(&types, &rows, 0)
 }
 
 /// Damaged images that are tried.

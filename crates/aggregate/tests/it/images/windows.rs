@@ -5,7 +5,8 @@ use tidemill_plan::{AggregateFunction as F, AggregateSpec, Emit, WindowKind, Win
 use tidemill_record::{Batch, DataType, EventTime, Image, ImageError};
 
 use super::stages::{
-    Said, Stage, TIME, check, event_times, say_late, say_rows, text, timed_rows, types_of,
+    Said, Stage, TIME, check, crowded_rows, event_times, say_late, say_rows, text, timed_rows,
+    types_of,
 };
 use super::tables::all_calls;
 use crate::groups::{call, spec};
@@ -19,11 +20,11 @@ struct Windowed {
 }
 
 impl Windowed {
-    fn new(spec: &AggregateSpec) -> Self {
+    fn new(spec: &AggregateSpec, delay_us: i64) -> Self {
         let types = spec.output_types();
         let audited: Vec<usize> = (0..spec.keys.len()).collect();
         let table = WindowTable::new(spec.clone(), &audited, u64::MAX);
-        Self { times: event_times(), table, types }
+        Self { times: event_times(delay_us), table, types }
     }
 
     fn advance(&mut self, watermark: EventTime, results: &mut Vec<Batch>) -> Result<(), String> {
@@ -111,7 +112,7 @@ fn check_type(data_type: &DataType, seed: u64) {
         let keys = [vec![0], vec![0, 5], vec![5], vec![1], vec![]][random.below(5)].clone();
         let spec = windowed(spec(types.clone(), keys, calls), kind, mode);
         let at = format!("{kind}, {mode:?}, {data_type}, keys {:?}", spec.keys);
-        check(|| Windowed::new(&spec), &rows, seed, &at);
+        check(|| Windowed::new(&spec, 10), &rows, seed, &at);
     }
 }
 
@@ -137,7 +138,31 @@ fn windows_of_every_kind_go_on_in_every_emit_mode() {
             ];
             let keys = if mode == MODES[0] { vec![] } else { vec![0] };
             let spec = windowed(spec(types.clone(), keys, calls), kind, mode);
-            check(|| Windowed::new(&spec), &rows, seed, &format!("{kind}, {mode:?}"));
+            check(|| Windowed::new(&spec, 10), &rows, seed, &format!("{kind}, {mode:?}"));
         }
+    }
+}
+
+/// A few keys with many sessions each, and many that come and go: their memory is given back now and then.
+#[test]
+fn sessions_of_busy_keys_and_many_that_are_gone_go_on_from_an_image() {
+    let types = types_of(DataType::BigInt, &DataType::Double);
+    for (seed, (key_count, delay_us, mode)) in (0..).zip([
+        (3, 400, MODES[0]),
+        (3, 400, MODES[1]),
+        (400, 5, MODES[0]),
+        (400, 5, MODES[3]),
+        (400, 5, (Emit::ChangesEvery(100), 0)),
+    ]) {
+        let rows = crowded_rows(key_count, 4000, 2, &mut Random(seed));
+        let kind = WindowKind::Session { gap_us: 4 };
+        let calls = vec![
+            call(F::Count, None, DataType::BigInt),
+            call(F::Sum, Some(1), DataType::Double),
+            call(F::LastValue, Some(5), DataType::Varchar),
+        ];
+        let spec = windowed(spec(types.clone(), vec![0], calls), kind, mode);
+        let at = format!("{key_count} keys, delay {delay_us}, {mode:?}");
+        check(|| Windowed::new(&spec, delay_us), &rows, seed, &at);
     }
 }
