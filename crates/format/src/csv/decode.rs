@@ -549,6 +549,12 @@ impl<L: Lanes> Parser<'_, L> {
         if header::has_bare_return(bytes, self.fields) {
             return format!("{count}; {}", header::BARE_RETURN);
         }
+        if expected == 1 && self.options.has_header {
+            // A header of one column among records of several is a title more often.
+            return format!(
+                "{count}; 'csv.skip.lines' passes over lines that stand before the header"
+            );
+        }
         match self.fields[..] {
             [RawField { start, end, style: Style::Bare }] => {
                 match sniff::best_delimiter(&bytes[start..end], self.options) {
