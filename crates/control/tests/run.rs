@@ -14,7 +14,7 @@ use tidemill_control::{
 use tidemill_expr::Context;
 use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
 use tidemill_plan::{BadRecords, LateRecords, LimitSpec, Merge};
-use tidemill_record::{Batch, EventTime, PartitionId, Polled};
+use tidemill_record::{Batch, DataType, EventTime, PartitionId, Polled};
 use tidemill_rt::{Backend, allowed_cpus};
 use tidemill_sink::{ColumnWriter, SinkError};
 use tidemill_source::{ColumnReader, SourceError};
@@ -193,7 +193,8 @@ fn wave_of(
     stop: &StopFlag,
 ) -> Ran {
     let running = Running { finished: Arc::default(), turns: Arc::default(), stop: stop.clone() };
-    let merge = || Merge::Limited { spec: LimitSpec::default(), input_types: Vec::new() };
+    let merge =
+        || Merge::Limited { spec: LimitSpec::default(), input_types: vec![DataType::BigInt] };
     let (count, input) = (does.len(), running.scan(does));
     let pipelines = match is_gathered {
         true => Running::planned(count, false, input, move || OutputSpec::Seal(merge())),
