@@ -58,21 +58,33 @@ pub(crate) struct Job {
     is_resumed: bool,
     /// As it is on the disk.
     marker: Mutex<Marker>,
-    /// Segments that this process has begun or gone on with, until what is unknown has gone.
-    opened: Mutex<Option<HashSet<PathBuf>>>,
+    /// Files that this process has gone on with, and those that it has begun before what is unknown had gone.
+    known: Mutex<Known>,
     /// The first segment of a job whose state has been given up: nobody goes on with what it left open.
     given_up: Option<u64>,
 }
 
+/// See [`Job::known`].
+#[derive(Debug, Default)]
+struct Known {
+    files: HashSet<PathBuf>,
+    /// What is unknown has gone.
+    is_settled: bool,
+}
+
 impl Job {
     fn new(marker: Marker, is_resumed: bool) -> Self {
-        let opened = Mutex::new(is_resumed.then(HashSet::new));
-        Self { is_resumed, marker: Mutex::new(marker), opened, given_up: None }
+        Self { is_resumed, marker: Mutex::new(marker), known: Mutex::default(), given_up: None }
     }
 
     /// It is whole between any two statements that could panic, so poison means nothing.
     fn marker(&self) -> MutexGuard<'_, Marker> {
         self.marker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,15 +196,17 @@ impl OutputDirectory {
             Some(given_up) => given_up..first,
             None => return Ok(Vec::new()),
         };
-        let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = opened.take().unwrap_or_default();
-        drop(opened);
-        known.extend(named.iter().map(|name| self.place().names(name).0));
+        let named: HashSet<PathBuf> = named.iter().map(|name| self.place().names(name).0).collect();
         let mut removed = self.all_open()?;
+        let mut known = job.known();
         removed.retain(|path| {
             let number = self.open_number(path);
-            number.is_some_and(|number| numbers.contains(&number)) && !known.contains(path)
+            number.is_some_and(|number| numbers.contains(&number))
+                && !known.files.contains(path)
+                && !named.contains(path)
         });
+        known.is_settled = true;
+        drop(known);
         let mut changed = BTreeSet::new();
         for path in &removed {
             remove(path)?;
@@ -237,17 +251,22 @@ impl OutputDirectory {
             return Err(SinkError::StateBehind { path: segment.to_owned() });
         }
         let path = open_name(segment);
-        let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_unknown = opened.as_mut().is_some_and(|opened| opened.insert(path.clone()));
-        if is_unknown { remove(&path) } else { Ok(()) }
+        let mut known = job.known();
+        if known.files.contains(&path) {
+            // Then what the checkpoint says contradicts itself, and making it says that the name is taken.
+            return Ok(());
+        }
+        if !known.is_settled {
+            known.files.insert(path.clone());
+        }
+        drop(known);
+        remove(&path)
     }
 
     /// Notes a segment that is gone on with: it stays when what is unknown goes.
     pub(crate) fn note_opened(&self, segment: &Path) {
-        let Some(job) = self.job() else { return };
-        let mut opened = job.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = &mut *opened {
-            opened.insert(open_name(segment));
+        if let Some(job) = self.job() {
+            job.known().files.insert(open_name(segment));
         }
     }
 

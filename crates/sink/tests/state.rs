@@ -206,6 +206,28 @@ fn only_what_the_job_itself_began_is_removed() {
     go_on(directory, &cut.image).unwrap();
 }
 
+/// Another output of the job may have a segment of the same name, which its checkpoint names; here nobody knows the file,
+/// and the segment is begun anew.
+#[test]
+fn an_unknown_file_is_in_nobodys_way() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path();
+    let mut writer = writer(fresh(path, "a1").unwrap());
+    block_on(writer.write(b"one\n")).unwrap();
+    block_on(writer.roll()).unwrap();
+    let image = block_on(writer.cut()).unwrap().image;
+    drop(writer);
+    fs::write(path.join(OPEN), "of a process that was killed").unwrap();
+    let directory = resumed(path, "a1").unwrap();
+    let named = [named_in(&image), vec!["part-00000-000001.csv".to_owned()]].concat();
+    assert!(directory.remove_unknown(&named).unwrap().is_empty());
+    let mut writer = go_on(directory, &image).unwrap();
+    block_on(writer.write(b"two\n")).unwrap();
+    let finished = block_on(writer.end()).unwrap();
+    assert_eq!(finished.segment_count(), 2);
+    assert_eq!(fs::read(path.join(OPEN)).unwrap(), b"two\n");
+}
+
 #[test]
 fn what_a_job_that_was_given_up_left_open_goes() {
     let root = tempfile::tempdir().unwrap();
