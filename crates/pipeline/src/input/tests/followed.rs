@@ -330,7 +330,8 @@ fn a_log_that_is_followed_from_within_goes_on_with_its_header() {
         let claims = match &image {
             None => Claims::of([&found]),
             Some(image) => {
-                block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, image)])).unwrap()
+                block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, Some(image))]))
+                    .unwrap()
             }
         };
         let case = log.case("log", claims);
