@@ -294,6 +294,35 @@ fn a_text_that_is_gone_is_refused_by_name_or_said() {
 }
 
 #[test]
+fn a_log_whose_name_is_vacant_goes_on_beside_and_then_under_its_name() {
+    let mut log = Log::new(Encoding::Unsaid, true);
+    log.write("log", 0..100);
+    let mut input = log.open("log");
+    log.read(&mut input, 50);
+    let image = cut(input);
+    // As it was found before it was renamed.
+    let found = log.find("log");
+    let backend = tidemill_rt::Backend::Std;
+    log.write("log", 100..200);
+    let mut input = {
+        let claims = Claims::default();
+        let case = log.case("log", Arc::new(claims));
+        let mut spec = case.spec(7);
+        log.rename("log", "log.1");
+        let claims = block_on(resumed_claims(backend, [(&found, &image)])).unwrap();
+        let InputSpec::Text(text) = &mut spec.input else { panic!("text is followed") };
+        text.follow = Some(claims);
+        let resume = Some(Resume { image, missing: Missing::Refuse });
+        block_on(open_input(&mut spec, None, resume)).unwrap().0
+    };
+    log.read(&mut input, usize::MAX);
+    assert_eq!(log.numbers(), all(200));
+    log.write("log", 200..300);
+    log.read(&mut input, usize::MAX);
+    assert_eq!(log.numbers(), all(300));
+}
+
+#[test]
 fn of_several_files_that_may_be_the_text_none_is_chosen() {
     let mut log = Log::new(Encoding::Unsaid, true);
     log.write("log", 0..100);
