@@ -71,7 +71,12 @@ impl fmt::Display for CheckpointError {
                 write!(f, "cannot {what} {}: {error}", path.display())
             }
             Self::Damaged { path, reason } => {
-                write!(f, "the checkpoint {} is damaged: {reason}", path.display())
+                write!(
+                    f,
+                    "the checkpoint {} is damaged: {reason}; put back a copy of the directory, or start over \
+                     with --fresh",
+                    path.display()
+                )
             }
             Self::Version { path, found } => write!(
                 f,

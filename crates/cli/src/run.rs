@@ -4,8 +4,8 @@ use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use tidemill::{
-    CsvOptions, Error, Format, JsonOptions, Printed, Recovery, RowLayout, RunningJob, Session,
-    StdoutLayout, Summary,
+    CsvOptions, Error, Format, JsonOptions, Kept, Printed, Recovery, RowLayout, RunningJob,
+    Session, StdoutLayout, Summary,
 };
 
 use crate::arguments::{How, ResultFormat};
@@ -29,7 +29,7 @@ pub(crate) fn run(script: Result<Script, Error>, how: &How, recovery: Recovery) 
             // Quiet or not, what is missing from a result is not passed over.
             if how.quiet {
                 output::report(&summary.left_out());
-            } else {
+            } else if summary.kept != Some(Kept::WasOver) {
                 output::report(&summary.to_string());
             }
             for warning in &summary.warnings {

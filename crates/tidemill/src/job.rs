@@ -273,6 +273,7 @@ impl Job {
             warnings: Vec::new(),
             explanations: Vec::new(),
             stopped: None,
+            counts_earlier_runs: false,
             kept: None,
         };
         let mut context = started_now();
@@ -289,6 +290,7 @@ impl Job {
                 summary.kept = Some(Kept::WasOver);
                 return Ok(summary);
             }
+            summary.counts_earlier_runs = state.is_resumed();
             context.job_start = state.started();
             if let Some(notice) = state.notice() {
                 progress.notices.say(notice);

@@ -121,6 +121,11 @@ impl JobState {
         Ok(Some(state))
     }
 
+    /// Whether it goes on from an earlier run.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
     /// What a person should know of the directory.
     pub(crate) fn notice(&self) -> Option<String> {
         let store = &self.keeping.store;
@@ -391,13 +396,18 @@ fn expect_partitions(source: &str, before: &[String], now: &[String]) -> Result<
     if before == now {
         return Ok(());
     }
-    let what = match before.iter().zip(now).find(|(before, now)| before != now) {
-        Some((before, now)) => format!("where {before} was, {now} is"),
-        None if before.len() > now.len() => format!("{} is gone", before[now.len()]),
-        None => format!("{} is new", now[before.len()]),
+    let gone = before.iter().find(|name| !now.contains(name));
+    let new = now.iter().find(|name| !before.contains(name));
+    let what = match (gone, new) {
+        (Some(gone), Some(new)) => {
+            format!("{gone} is gone, and {new} is new; put back what was there")
+        }
+        (Some(gone), None) => format!("{gone} is gone; put it back"),
+        (None, Some(new)) => format!("{new} is new; take it away"),
+        (None, None) => "it is in another order".to_owned(),
     };
     Err(Error::Usage(format!(
-        "the input of {source} is not what the job began with: {what}; put it back, or start over with --fresh"
+        "the input of {source} is not what the job began with: {what}, or start over with --fresh"
     )))
 }
 
@@ -474,9 +484,9 @@ mod tests {
         let said = |before: &[&str], now: &[&str]| {
             expect_partitions("s", &names(before), &names(now)).unwrap_err().to_string()
         };
-        assert!(said(&["a", "b"], &["a", "c"]).contains("where b was, c is"));
-        assert!(said(&["a", "b"], &["a"]).contains("b is gone"));
-        assert!(said(&["a"], &["a", "b"]).contains("b is new"));
+        assert!(said(&["a", "b"], &["a", "c"]).contains("b is gone, and c is new; put back"));
+        assert!(said(&["a", "b"], &["b"]).contains("a is gone; put it back"));
+        assert!(said(&["b"], &["a", "b"]).contains("a is new; take it away"));
         expect_partitions("s", &names(&["a"]), &names(&["a"])).unwrap();
     }
 }

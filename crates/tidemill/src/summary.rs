@@ -27,6 +27,8 @@ pub struct Summary {
     pub explanations: Vec<String>,
     /// The job was stopped before its input ended; not set where that has no end.
     pub stopped: Option<Stopped>,
+    /// Earlier runs of the job are counted, too; times are those of this one.
+    pub counts_earlier_runs: bool,
     /// What a job with a state directory has come to beside that.
     pub kept: Option<Kept>,
 }
@@ -115,13 +117,16 @@ impl fmt::Display for Summary {
         let all = &self.statistics;
         let seconds = self.elapsed.as_secs_f64();
         let (rows_out, state) = (grouped(all.rows_out), bytes(all.state_bytes));
-        writeln!(
-            f,
-            "{} records ({}) in {seconds:.3} s, {} records/s",
-            grouped(all.records_in),
-            bytes(all.bytes_in),
-            rate(all.records_in, self.elapsed),
-        )?;
+        let (records, size) = (grouped(all.records_in), bytes(all.bytes_in));
+        if self.counts_earlier_runs {
+            writeln!(
+                f,
+                "{records} records ({size}), with those of earlier runs; {seconds:.3} s now"
+            )?;
+        } else {
+            let rate = rate(all.records_in, self.elapsed);
+            writeln!(f, "{records} records ({size}) in {seconds:.3} s, {rate} records/s")?;
+        }
         writeln!(f, "{rows_out} rows out ({})", bytes(all.bytes_out))?;
         if let Some(checksum) = all.checksum {
             writeln!(f, "checksum {checksum:016x}")?;
@@ -130,7 +135,7 @@ impl fmt::Display for Summary {
             writeln!(f, "{} groups, {state} of state", grouped(all.group_count))?;
         }
         f.write_str(&self.left_out())?;
-        for core in &self.cores {
+        for core in self.cores.iter().filter(|_| !self.counts_earlier_runs) {
             let busy = core.statistics.busy;
             writeln!(
                 f,
