@@ -309,7 +309,7 @@ fn a_log_whose_name_is_vacant_goes_on_beside_and_then_under_its_name() {
         let case = log.case("log", Arc::new(claims));
         let mut spec = case.spec(7);
         log.rename("log", "log.1");
-        let claims = block_on(resumed_claims(backend, [(&found, &image)])).unwrap();
+        let claims = block_on(resumed_claims(backend, [(&found, Some(&image))])).unwrap();
         let InputSpec::Text(text) = &mut spec.input else { panic!("text is followed") };
         text.follow = Some(claims);
         let resume = Some(Resume { image, missing: Missing::Refuse });
