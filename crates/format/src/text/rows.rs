@@ -449,8 +449,16 @@ impl Rows {
             bad.push(Bad { place: places[misfit.row], field: Some(field), reason });
         });
         sieve.values_mut().for_each(|(_, column)| column.cuts_mut().settle(|row| places[row].0));
-        let offsets = places.iter().map(|place| frame.offset_at(place.0 as usize));
-        let are_all = sieve.judge(&frame.bytes, &self.side, offsets);
+        let are_all = match frame.put_in.is_empty() {
+            true => {
+                let offsets = places.iter().map(|at| frame.start + u64::from(at.0));
+                sieve.judge(&frame.bytes, &self.side, offsets)
+            }
+            false => {
+                let offsets = places.iter().map(|at| frame.offset_at(at.0 as usize));
+                sieve.judge(&frame.bytes, &self.side, offsets)
+            }
+        };
         if are_all {
             sieve.others().iter().for_each(|&column| self.convert_column(column, frame, records));
         } else {
@@ -542,7 +550,15 @@ impl Rows {
             self.side.clear();
             return None;
         }
-        self.offsets.extend(self.places.iter().map(|place| frame.offset_at(place.0 as usize)));
+        // Nearly always nothing was put in, and the loop is one addition a row.
+        match frame.put_in.is_empty() {
+            true => {
+                self.offsets.extend(self.places.iter().map(|at| frame.start + u64::from(at.0)));
+            }
+            false => {
+                self.offsets.extend(self.places.iter().map(|at| frame.offset_at(at.0 as usize)));
+            }
+        }
         let mut offsets = self.offsets.finish::<UInt64Type>(None).as_primitive().clone();
         let side = buffer_of(&mut self.side);
         let columns = self.columns.iter_mut().map(|column| column.finish(&frame.bytes, &side));
