@@ -177,6 +177,23 @@ impl Slots {
         }
     }
 
+    /// What it takes to find every entry once: keys that are compared, and slots that are passed on the way to them.
+    #[cfg(test)]
+    pub(super) fn work_counts(&self) -> (usize, usize) {
+        let (mut compared, mut passed) = (0, 0);
+        for (place, &slot) in self.slots.iter().enumerate().filter(|(_, slot)| **slot != 0) {
+            let (hash, number) = halves(slot);
+            let found = self.find(hash, |group| {
+                compared += 1;
+                group + 1 == number
+            });
+            assert!(matches!(found, Found::Group(_)), "every entry is found");
+            let count = self.slots.len();
+            passed += (place + count - home(hash, count)) % count;
+        }
+        (compared, passed)
+    }
+
     /// Forgets all, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.slots.fill(0);

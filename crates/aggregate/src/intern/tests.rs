@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{
     BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int8Array,
-    Int64Array, StringViewArray,
+    Int64Array, IntervalMonthDayNanoArray, StringViewArray,
 };
+use arrow_buffer::IntervalMonthDayNano;
 
 use super::*;
 
@@ -32,6 +32,18 @@ fn decimals(are_alike: bool) -> (DataType, ArrayRef) {
     let values: Decimal128Array = numbers().map(value).collect();
     let values = values.with_precision_and_scale(38, 0).unwrap();
     (DataType::Decimal { precision: 38, scale: 0 }, Arc::new(values))
+}
+
+/// As [`decimals`], of nanoseconds in all: as many months as there are in them, and the rest.
+fn intervals(are_alike: bool) -> (DataType, ArrayRef) {
+    const MONTH_NANOS: i128 = 30 * 86_400 * 1_000_000_000;
+    let value = |(high, number): (i128, u64)| {
+        let nanos = (high << 64) | i128::from(if are_alike { BEGIN } else { number });
+        let months = i32::try_from(nanos / MONTH_NANOS).unwrap();
+        IntervalMonthDayNano::new(months, 0, i64::try_from(nanos % MONTH_NANOS).unwrap())
+    };
+    let values: IntervalMonthDayNanoArray = (0..).zip(numbers()).map(value).map(Some).collect();
+    (DataType::Interval, Arc::new(values))
 }
 
 /// Of twelve bytes, which a view holds: its length and four of them, then the eight that are multiplied.
@@ -62,27 +74,27 @@ fn fixed_hashes(data_type: &DataType, array: &ArrayRef) -> Vec<u64> {
     hashes
 }
 
-fn cost(data_types: &[DataType], arrays: &[&ArrayRef]) -> Duration {
-    let once = || {
-        let mut interner = Interner::new(data_types).unwrap();
-        let mut groups = Vec::new();
-        let begun = Instant::now();
-        for start in (0..arrays[0].len()).step_by(8000) {
-            let slices: Vec<ArrayRef> =
-                arrays.iter().map(|array| array.slice(start, 8000)).collect();
-            interner.intern(&slices.iter().collect::<Vec<_>>(), 8000, &mut groups).unwrap();
-        }
-        assert_eq!(interner.group_count(), arrays[0].len());
-        begun.elapsed()
-    };
-    (0..5).map(|_| once()).min().unwrap()
+/// What it takes to find each of the keys: comparisons, and slots on the way to them. It does not depend on the host.
+fn cost(data_types: &[DataType], arrays: &[&ArrayRef]) -> (usize, usize) {
+    let mut interner = Interner::new(data_types).unwrap();
+    let mut groups = Vec::new();
+    for start in (0..arrays[0].len()).step_by(8000) {
+        let slices: Vec<ArrayRef> = arrays.iter().map(|array| array.slice(start, 8000)).collect();
+        interner.intern(&slices.iter().collect::<Vec<_>>(), 8000, &mut groups).unwrap();
+    }
+    assert_eq!(interner.group_count(), arrays[0].len());
+    interner.slots.work_counts()
 }
 
 #[test]
 fn keys_of_one_hash_under_the_constant_seed_cost_what_others_do() {
     type Keys = fn(bool) -> (DataType, ArrayRef);
-    let kinds: [(&str, Keys); 3] =
-        [("DECIMAL", decimals), ("short VARBINARY", short_bytes), ("VARBINARY", long_bytes)];
+    let kinds: [(&str, Keys); 4] = [
+        ("DECIMAL", decimals),
+        ("INTERVAL", intervals),
+        ("short VARBINARY", short_bytes),
+        ("VARBINARY", long_bytes),
+    ];
     for (name, keys) in kinds {
         let (data_type, alike) = keys(true);
         let hashes = fixed_hashes(&data_type, &alike);
@@ -93,13 +105,12 @@ fn keys_of_one_hash_under_the_constant_seed_cost_what_others_do() {
         let texts: ArrayRef = Arc::new(texts);
         for types in [vec![data_type.clone()], vec![DataType::Varchar, data_type.clone()]] {
             let columns = |keys| if types.len() == 1 { vec![keys] } else { vec![&texts, keys] };
-            let (alike, random) = (cost(&types, &columns(&alike)), cost(&types, &columns(&random)));
-            // A noisy host; compared with all before it each would cost thousands of times as much.
-            assert!(
-                alike < random * 30,
-                "{name} of {}: {alike:?}, and {random:?} at random",
-                types.len()
-            );
+            let alike = cost(&types, &columns(&alike));
+            let random = cost(&types, &columns(&random));
+            let of = types.len();
+            // Compared with all before it, each would cost tens of thousands of comparisons.
+            assert!(alike.0 * 2 <= random.0 * 3, "{name} of {of}: {alike:?}, at random {random:?}");
+            assert!(alike.1 * 2 <= random.1 * 3, "{name} of {of}: {alike:?}, at random {random:?}");
         }
     }
 }
