@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, UInt32Array};
 use arrow_schema::DataType;
@@ -24,6 +25,18 @@ pub(crate) fn copy_rows(batch: &Batch, rows: &[u32]) -> Batch {
     };
     let columns: Columns = batch.columns().iter().map(|column| copy(&**column)).collect();
     Batch::new(columns, copy(batch.offsets()).as_primitive().clone())
+}
+
+/// Room for so many texts. Blocks of the builder's own choice begin at some KiB: of the few rows of each of many
+/// windows that would be nearly all.
+pub(crate) fn room_for_texts(row_count: usize) -> BinaryViewBuilder {
+    const FEW_ROWS: usize = 64;
+    const ROW_BYTES: u32 = 64;
+    let builder = BinaryViewBuilder::with_capacity(row_count);
+    match u32::try_from(row_count) {
+        Ok(few) if row_count < FEW_ROWS => builder.with_fixed_block_size((few * ROW_BYTES).max(1)),
+        _ => builder,
+    }
 }
 
 /// So many times the same value.

@@ -18,6 +18,7 @@ use tidemill_record::{Columns, DataType};
 
 use crate::AggregateError;
 use crate::argument::{Column, Rows};
+use crate::compact::room_for_texts;
 use crate::parts::DoAll;
 
 mod cells;
@@ -292,7 +293,7 @@ pub(crate) struct BytesOutput {
 impl BytesOutput {
     pub(crate) fn new(row_count: usize, data_type: &DataType) -> Self {
         let is_text = *data_type == DataType::Varchar;
-        Self { builder: BinaryViewBuilder::with_capacity(row_count), is_text }
+        Self { builder: room_for_texts(row_count), is_text }
     }
 }
 

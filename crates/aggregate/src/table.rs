@@ -100,12 +100,14 @@ impl AggTable {
     /// Bytes that a table takes beside [`Self::state_bytes`], however few its groups are, with the scratch memory of
     /// a batch: what there is one of for each open window counts. O(columns).
     pub(crate) fn fixed_bytes(&self) -> u64 {
-        // A box for each column of states.
-        const COLUMN_BYTES: usize = 128;
-        let columns = self.spec.keys.len() + self.spec.calls.len();
+        // Of a column of keys; and what the allocator takes beside the few lists of a column, and of the table.
+        const KEYS_BYTES: usize = 128;
+        const ALLOCATIONS_BYTES: usize = 64;
+        let keys = self.spec.keys.len() * (KEYS_BYTES + ALLOCATIONS_BYTES);
+        let states = self.states.iter().map(|state| size_of_val(&**state) + ALLOCATIONS_BYTES);
         let scratch =
             self.group_indices.capacity() * size_of::<u32>() + self.interner.scratch_bytes();
-        (size_of::<Self>() + columns * COLUMN_BYTES + scratch) as u64
+        (size_of::<Self>() + ALLOCATIONS_BYTES + keys + states.sum::<usize>() + scratch) as u64
     }
 
     /// Frees the scratch memory of a batch: none may follow, and if one does it is made again.

@@ -17,7 +17,13 @@ const SPARE_BYTES_MAX: u64 = 1 << 20;
 pub(crate) struct Account {
     budget_bytes: u64,
     free: AtomicU64,
+    /// Cores whose pipelines take turns now.
+    cores: AtomicU64,
 }
+
+/// A core whose pipelines take turns, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turns(Arc<Account>);
 
 /// A pipeline's part of the account; what is dropped is given back.
 #[derive(Debug)]
@@ -35,7 +41,11 @@ pub(crate) struct Refused {
 
 impl Account {
     pub(crate) fn new(budget_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { budget_bytes, free: AtomicU64::new(budget_bytes) })
+        Arc::new(Self {
+            budget_bytes,
+            free: AtomicU64::new(budget_bytes),
+            cores: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn budget_bytes(&self) -> u64 {
@@ -45,6 +55,18 @@ impl Account {
     /// Bytes that no lease has.
     pub(crate) fn free_bytes(&self) -> u64 {
         self.free.load(Ordering::Relaxed)
+    }
+
+    /// Says that a core's pipelines begin to take turns.
+    pub(crate) fn begin_turns(self: &Arc<Self>) -> Turns {
+        self.cores.fetch_add(1, Ordering::Relaxed);
+        Turns(Arc::clone(self))
+    }
+
+    /// What one core's turn may take: each of those that take turns now has the same part of what is free, since
+    /// none knows what the others take before their turns are over.
+    fn free_bytes_a_core(&self) -> u64 {
+        self.free_bytes() / self.cores.load(Ordering::Relaxed).max(1)
     }
 
     /// Takes `wanted` bytes, or what there is, if that is at least `needed`.
@@ -83,9 +105,16 @@ impl Lease {
         self.granted
     }
 
-    /// Bytes that may be held at this time: what is granted, and what the account could still grant.
+    /// Bytes that may be held until the end of a turn: what is granted, and this core's part of what the account
+    /// could still grant.
     pub(crate) fn limit_bytes(&self) -> u64 {
-        self.granted.saturating_add(self.account.free_bytes())
+        self.granted.saturating_add(self.account.free_bytes_a_core())
+    }
+
+    /// Never gives back what it has been granted: it was held by a pipeline that ran out of memory. The allocator may
+    /// still have it, while pipelines before that one run on.
+    pub(crate) fn keep(&mut self) {
+        self.granted = 0;
     }
 
     /// Makes the lease cover what is held: asks for more, or gives back what is far too much.
@@ -127,6 +156,12 @@ impl Lease {
     }
 }
 
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.0.cores.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.account.give_back(self.granted);
@@ -158,6 +193,29 @@ mod tests {
         one.cover(limit + 1).unwrap();
         drop(one);
         assert_eq!(account.free_bytes(), 10 * MIB);
+    }
+
+    #[test]
+    fn turns_of_several_cores_may_take_what_is_free_together() {
+        let account = Account::new(10 * MIB);
+        let (one, other) = (Lease::new(&account), Lease::new(&account));
+        let turns = account.begin_turns();
+        assert_eq!(one.limit_bytes(), 10 * MIB);
+        let turns_of_other = account.begin_turns();
+        assert_eq!(one.limit_bytes() + other.limit_bytes(), 10 * MIB);
+        drop((turns, turns_of_other));
+        assert_eq!(other.limit_bytes(), 10 * MIB);
+    }
+
+    #[test]
+    fn what_ran_out_of_memory_goes_on_counting() {
+        let account = Account::new(10 * MIB);
+        let mut lease = Lease::new(&account);
+        lease.cover(8 * MIB).unwrap();
+        let free = account.free_bytes();
+        lease.keep();
+        drop(lease);
+        assert_eq!(account.free_bytes(), free);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tidemill_record::{EventTime, Image, ImageError, Offset, PartitionId, Positio
 use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
 
 use crate::abandon::Abandon;
-use crate::account::{Lease, Refused};
+use crate::account::{Account, Lease, Refused};
 use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
 use crate::keeping::{Found, FoundState, Kept, Request, Resident};
@@ -212,6 +212,8 @@ impl CoreLoop {
         fail: impl Fn(usize),
         done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
+        let account = openings.first().map(|(_, opening)| Arc::clone(opening.lease.account()));
+        let _turns = account.as_ref().map(Account::begin_turns);
         // Boxed, and passed from one list to the other turn by turn: an end moves none of the others.
         let mut running: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         let mut going: Vec<Box<Running>> = Vec::with_capacity(openings.len());
@@ -278,6 +280,9 @@ impl CoreLoop {
                         done(rank, Some(Ok(Left { outcome: *outcome, lease, kept_as: None })));
                     }
                     Err(error) => {
+                        if let ControlError::Memory { .. } = error {
+                            one.lease.keep();
+                        }
                         fail(one.rank);
                         done(one.rank, Some(Err(error)));
                     }
@@ -695,17 +700,16 @@ fn out_of_memory(
     wanted_bytes: u64,
     most: Held,
 ) -> ControlError {
-    let account = lease.account();
-    let budget_bytes = account.budget_bytes();
-    let taken = budget_bytes - account.free_bytes().min(budget_bytes);
+    let budget_bytes = lease.account().budget_bytes();
+    let limit_bytes = lease.limit_bytes();
     ControlError::Memory {
         query: planned.query.clone(),
         source: planned.source.clone(),
         position,
         budget_bytes,
         // Others may have given something back since.
-        wanted_bytes: wanted_bytes.max(lease.limit_bytes() + 1),
-        elsewhere_bytes: taken.saturating_sub(lease.granted_bytes()),
+        wanted_bytes: wanted_bytes.max(limit_bytes + 1),
+        elsewhere_bytes: budget_bytes.saturating_sub(limit_bytes),
         most,
     }
 }

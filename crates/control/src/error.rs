@@ -39,7 +39,7 @@ pub enum ControlError {
         budget_bytes: u64,
         /// Bytes that this one would hold.
         wanted_bytes: u64,
-        /// Bytes that the others hold.
+        /// Bytes that the others hold, and may come to hold in turns that go on.
         elsewhere_bytes: u64,
         /// What holds most of it.
         most: Held,
@@ -132,7 +132,7 @@ impl ControlError {
         };
         write!(f, ": it needs {wanted_bytes} bytes here")?;
         if *elsewhere_bytes > 0 {
-            write!(f, " beside {elsewhere_bytes} that other pipelines hold")?;
+            write!(f, " beside {elsewhere_bytes} of other pipelines")?;
         }
         write!(f, ", and the budget is {budget_bytes}; most of it is {}", most.what)?;
         write!(f, ", {} bytes", most.bytes)?;

@@ -16,7 +16,7 @@ use crate::held::{Held, count};
 use crate::measures::{StepMeasure, StepMeter};
 use crate::order::{Gives, INPUT, Judged, Key, Order};
 use crate::seal::Seal;
-use crate::step::Step;
+use crate::step::{Step, update_all};
 
 /// Applies the stages of one pipeline. Knows tables and expressions, no I/O.
 pub(crate) struct Processor {
@@ -223,8 +223,9 @@ impl Processor {
             }),
             Some(Seal::Windows(table)) => {
                 let (results, late) = (&mut self.results, &mut self.late);
-                let mut given =
-                    batches.drain(..).try_for_each(|batch| table.update(&batch, late, results));
+                let mut given = batches
+                    .drain(..)
+                    .try_for_each(|batch| update_all(table, &batch, late, results));
                 if given.is_ok() && self.leaving.is_empty() {
                     given = table.advance(self.watermark, results);
                 }

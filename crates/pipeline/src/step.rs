@@ -28,13 +28,19 @@ fn compute_some(
     Some(computed)
 }
 
-/// Adds some rows of the first batch to windows of which a record changes many.
+/// Adds some rows of the first batch to windows of which a record changes many. Before that, what event time has
+/// passed by then leaves, so that windows which have closed do not add up within a batch; where that is much, in
+/// several calls.
 fn update_some(
     table: &mut WindowTable,
     rest: &mut VecDeque<Batch>,
     late: &mut Vec<Late>,
     results: &mut Vec<Batch>,
 ) -> Result<(), AggregateError> {
+    let Some(batch) = rest.front() else { return Ok(()) };
+    if batch.row_count() > 0 && !advance_windows(table, batch.watermark_before(0), results)? {
+        return Ok(());
+    }
     let Some(batch) = rest.pop_front() else { return Ok(()) };
     let row_count = batch.row_count().min(table.rows_at_once(CHANGES_AT_ONCE));
     if row_count == batch.row_count() {
@@ -42,6 +48,58 @@ fn update_some(
     }
     rest.push_front(batch.slice(row_count, batch.row_count() - row_count));
     table.update(&batch.slice(0, row_count), late, results)
+}
+
+/// The same of all rows, for windows that give nothing before they are asked.
+pub(crate) fn update_all(
+    table: &mut WindowTable,
+    batch: &Batch,
+    late: &mut Vec<Late>,
+    results: &mut Vec<Batch>,
+) -> Result<(), AggregateError> {
+    let at_once = table.rows_at_once(CHANGES_AT_ONCE);
+    if batch.row_count() <= at_once {
+        return table.update(batch, late, results);
+    }
+    for start in (0..batch.row_count()).step_by(at_once) {
+        let rows = batch.slice(start, at_once.min(batch.row_count() - start));
+        table.advance(rows.watermark_before(0), results)?;
+        table.update(&rows, late, results)?;
+    }
+    Ok(())
+}
+
+/// Lets event time pass in windows; whether that is all, as [`Step::advance`].
+fn advance_windows(
+    table: &mut WindowTable,
+    watermark: EventTime,
+    results: &mut Vec<Batch>,
+) -> Result<bool, AggregateError> {
+    step_by_step(watermark, results, |results| {
+        let until = table.next_step(watermark);
+        table.advance(until, results)?;
+        Ok(until)
+    })
+}
+
+/// Calls `step`, which lets event time pass to where it says, until that is the watermark or many rows have left.
+/// Whether it is the watermark.
+fn step_by_step(
+    watermark: EventTime,
+    results: &mut Vec<Batch>,
+    mut step: impl FnMut(&mut Vec<Batch>) -> Result<EventTime, AggregateError>,
+) -> Result<bool, AggregateError> {
+    let mut row_count = 0;
+    loop {
+        let before = results.len();
+        if step(results)? == watermark {
+            return Ok(true);
+        }
+        row_count += results[before..].iter().map(Batch::row_count).sum::<usize>();
+        if row_count >= LEAVING_ROWS || results.len() >= LEAVING_BATCHES {
+            return Ok(false);
+        }
+    }
 }
 
 /// Changes that rows given to windows at once cause, about. Each may be of a window of its own, which has a table.
@@ -208,33 +266,15 @@ impl Step {
         watermark: EventTime,
         results: &mut Vec<Batch>,
     ) -> Result<bool, AggregateError> {
-        let mut row_count = 0;
-        loop {
-            let before = results.len();
-            let until = match self {
-                Self::Windows(table, _) => {
-                    let until = table.next_step(watermark);
-                    table.advance(until, results)?;
-                    until
-                }
-                Self::Over(table) => {
-                    let until = table.next_step(watermark);
-                    table.advance(until, results)?;
-                    until
-                }
-                Self::TopN(table) => {
-                    table.advance(watermark, results)?;
-                    watermark
-                }
-                _ => watermark,
-            };
-            if until == watermark {
-                return Ok(true);
-            }
-            row_count += results[before..].iter().map(Batch::row_count).sum::<usize>();
-            if row_count >= LEAVING_ROWS || results.len() >= LEAVING_BATCHES {
-                return Ok(false);
-            }
+        match self {
+            Self::Windows(table, _) => advance_windows(table, watermark, results),
+            Self::Over(table) => step_by_step(watermark, results, |results| {
+                let until = table.next_step(watermark);
+                table.advance(until, results)?;
+                Ok(until)
+            }),
+            Self::TopN(table) => table.advance(watermark, results).map(|()| true),
+            _ => Ok(true),
         }
     }
 

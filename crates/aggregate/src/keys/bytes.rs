@@ -4,7 +4,6 @@
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::{ArrayRef, BinaryViewArray};
 use arrow_buffer::{Buffer, NullBuffer};
 use tidemill_record::DataType;
@@ -12,6 +11,7 @@ use tidemill_record::recycled::{Room, Sources};
 
 use super::{KeyStore, NullBits, hash};
 use crate::arena::{Arena, is_inline, outside, view_head};
+use crate::compact::room_for_texts;
 use crate::state::push_tight;
 
 /// One batch's values, which cost little to copy: the views and buffers of a `Utf8View` or `BinaryView` array.
@@ -106,7 +106,7 @@ impl BytesColumn {
 
     /// The values of these groups, in this order.
     pub(crate) fn gather(&self, groups: &[u32]) -> BinaryViewArray {
-        let mut builder = BinaryViewBuilder::with_capacity(groups.len());
+        let mut builder = room_for_texts(groups.len());
         for &group in groups {
             let index = group as usize;
             if self.nulls.is_null(index) {

@@ -170,7 +170,7 @@ impl Blocks {
             let (table, appeared) = match part {
                 Part::Pane(pane) => {
                     let pane = &panes[pane];
-                    (&pane.table, &pane.appeared)
+                    (&*pane.table, &pane.appeared)
                 }
                 Part::Block(level, number) => {
                     let block = self.merged[&(*level, *number)].as_ref();

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use tidemill_plan::{AggregateSpec, Emit, WindowKind, WindowSpec};
@@ -69,7 +70,8 @@ enum Layout {
 }
 
 pub(super) struct Pane {
-    pub(super) table: AggTable,
+    /// Apart, since nodes of a tree are half empty where windows come in order.
+    pub(super) table: Box<AggTable>,
     /// Of shared panes, the offset of the record that each group appeared with: windows merge panes in
     /// order of time, and give their groups in order of arrival.
     pub(super) appeared: Vec<u64>,
@@ -79,11 +81,17 @@ pub(super) struct Pane {
     is_closed: bool,
 }
 
+/// Changes of one row that are made before they leave as one batch.
+const WOVEN_AT_ONCE: usize = 512;
+
+/// Bytes that a pane takes beside its table: twice its entry, for the room that nodes of the tree do not use.
+const PANE_BYTES: u64 = 2 * (size_of::<Bounds>() + size_of::<Pane>()) as u64;
+
 impl Pane {
     /// Bytes held.
     fn bytes(&self) -> u64 {
         let appeared = (self.appeared.capacity() * size_of::<u64>()) as u64;
-        self.table.state_bytes() + self.table.fixed_bytes() + appeared
+        PANE_BYTES + self.table.state_bytes() + self.table.fixed_bytes() + appeared
     }
 }
 
@@ -135,10 +143,10 @@ impl PaneTable {
         self.budget_bytes = budget_bytes;
     }
 
-    /// How many rows cause about so many changes at most: one of each window that they lie in. At least 1.
+    /// How many rows change about so many windows at most: each of them all that it lies in. At least 1.
     #[must_use]
     pub fn rows_at_once(&self, changes_max: usize) -> usize {
-        if self.emit == Emit::Final {
+        if let Layout::Shared(_) = self.layout {
             return usize::MAX;
         }
         let windows = match self.window.kind {
@@ -306,12 +314,31 @@ impl PaneTable {
             }
         }
         let mut changed: Vec<Leaving> = Vec::new();
+        // Where a result is all values so far, what leaves may be much more than what is kept.
+        let is_much = self.spec.calls.iter().any(|call| call.function.gives_all());
+        let results_from = self.spec.keys.len() + 2;
+        let mut leaving_bytes = 0;
+        let row_count = rows.len();
         // Row, place among `changed`, row there: panes are in order of end.
         let mut order: Vec<(u32, usize, usize)> = Vec::new();
         for (pane, rows) in by_pane {
             if let Some(changes) = self.update_pane(pane, &chosen(batch, &rows))? {
                 order.extend(rows.iter().enumerate().map(|(at, &row)| (row, changed.len(), at)));
+                if is_much {
+                    let results = &changes.rows.columns()[results_from..];
+                    let bytes: usize =
+                        results.iter().map(|column| column.get_array_memory_size()).sum();
+                    leaving_bytes += bytes as u64;
+                    self.check_budget_with(leaving_bytes)?;
+                }
                 changed.push(changes);
+                if row_count == 1 && changed.len() == WOVEN_AT_ONCE {
+                    // They leave as they are made: a row's windows are in order.
+                    let places = order.drain(..).map(|(_, batch, row)| (batch, row)).collect();
+                    if let Some(leaving) = weave(std::mem::take(&mut changed), places) {
+                        leaving.push_to(results)?;
+                    }
+                }
             } else if self.pending.is_counting() {
                 let table = &self.panes[&pane].table;
                 self.pending.note(pane, &rows, &table.group_indices);
@@ -335,7 +362,9 @@ impl PaneTable {
         let held = self.state_bytes();
         let idle = &mut self.idle_pane;
         let pane = self.panes.entry(bounds).or_insert_with(|| Pane {
-            table: idle.take().unwrap_or_else(|| AggTable::new(Arc::clone(spec), budget_bytes)),
+            table: Box::new(
+                idle.take().unwrap_or_else(|| AggTable::new(Arc::clone(spec), budget_bytes)),
+            ),
             appeared: Vec::new(),
             state_bytes: 0,
             is_closed: false,
@@ -492,7 +521,7 @@ impl PaneTable {
         for window in done {
             let Some(pane) = self.drop_pane(window) else { continue };
             let order = (0..).take(pane.table.group_count()).collect();
-            if let Some(table) = self.seal(window, pane.table, order)? {
+            if let Some(table) = self.seal(window, *pane.table, order)? {
                 self.idle_pane.keep(table);
             }
         }
@@ -514,7 +543,7 @@ impl PaneTable {
     /// Drops a pane that no window needs any more.
     fn leave_pane(&mut self, bounds: Bounds) {
         if let Some(pane) = self.drop_pane(bounds) {
-            self.idle_pane.keep(pane.table);
+            self.idle_pane.keep(*pane.table);
         }
     }
 

@@ -65,7 +65,7 @@ impl WindowTable {
         either!(self, table => table.next_step(watermark))
     }
 
-    /// How many rows it is to be given at a time, so that they cause about so many changes at most; at least 1.
+    /// How many rows it is to be given at a time, so that they change about so many windows at most; at least 1.
     #[must_use]
     pub fn rows_at_once(&self, changes_max: usize) -> usize {
         match self {

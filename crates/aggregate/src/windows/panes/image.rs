@@ -62,7 +62,12 @@ impl PaneTable {
             let count = if self.layout == Layout::Whole { 0 } else { table.group_count() };
             let Some((appeared, rest)) = appeared_rest.split_at_checked(count) else { break };
             appeared_rest = rest;
-            let mut pane = Pane { table, appeared: appeared.to_vec(), state_bytes: 0, is_closed };
+            let mut pane = Pane {
+                table: Box::new(table),
+                appeared: appeared.to_vec(),
+                state_bytes: 0,
+                is_closed,
+            };
             pane.state_bytes = pane.bytes();
             self.state_bytes += pane.state_bytes;
             self.panes.insert(bounds, pane);
