@@ -10,6 +10,7 @@ mod assignment;
 mod audit;
 mod core_loop;
 mod error;
+mod fleet;
 mod giving;
 mod handover;
 mod keeping;

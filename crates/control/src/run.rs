@@ -1,26 +1,20 @@
-//! One wave, from assignment to the files that are ready to be published. Those of input without end are published
-//! here as they become whole.
+//! One wave, from its pipelines to the files that are ready to be published.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tidemill_checkpoint::Store;
-use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Piece, Statistics};
-use tidemill_rt::{
-    Backend, Bell, Core, RtError, Waiting, begin_launch, side_by_side, thread_cpu_time,
-};
+use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Statistics};
+use tidemill_rt::Backend;
 
-use crate::abandon::Abandon;
 use crate::account::{Account, Lease};
-use crate::assignment::assign;
 use crate::audit::{check_split_times, check_splits, shared_keys};
-use crate::core_loop::{CoreLoop, Left, Links, Opening};
+use crate::core_loop::{Left, Links, Opening};
 use crate::error::shared_text;
+use crate::fleet::{Fleet, Task, TaskId};
 use crate::giving::GiveSpec;
 use crate::handover::Handover;
-use crate::keeping::{Request, Resident};
+use crate::keeping::Resident;
 use crate::wave::{FlatNode, Planned, flatten};
 use crate::{ControlError, CoreMeter, DeclaredKeys, Keeping, Notices, StopFlag, Wave};
 
@@ -68,42 +62,6 @@ pub struct NodeOutcome {
     pub statistics: Statistics,
     /// What was measured of their steps, where that was asked for.
     pub measures: Measures,
-}
-
-/// Of which node it is, and which of its blocks.
-type TaskId = (usize, usize);
-
-/// Work for a core: a block of pipelines.
-struct Task {
-    id: TaskId,
-    /// The place of its first pipeline among all that are run now.
-    first_rank: usize,
-    opening: Opening,
-}
-
-/// What a core is given at a time.
-struct Work {
-    /// Each with its place among all tasks.
-    tasks: Vec<(usize, Task)>,
-    /// The tasks take turns, because they may have no end; otherwise one follows another.
-    takes_turns: bool,
-}
-
-/// What a core says.
-enum Answer {
-    /// A task is over.
-    Done(Box<Done>),
-    /// Files of one that goes on are to be published.
-    Whole(Delivery),
-    /// A checkpoint of one that goes on, or goes on later, is to be made durable.
-    Keep(Box<Request>),
-}
-
-/// What became of a task.
-struct Done {
-    task: usize,
-    core: usize,
-    result: Option<Result<Left, ControlError>>,
 }
 
 /// Runs the pipelines of a wave: scans first, then gathers as their tables are sealed; where input may
@@ -362,241 +320,6 @@ fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
         links[at].iter_mut().for_each(|gather| gather.takes = Some(Arc::clone(&handover)));
     }
     links
-}
-
-/// The cores of a job, waiting for work.
-struct Fleet {
-    cores: Vec<Core<()>>,
-    to_cores: Vec<Sender<Work>>,
-    from_cores: Receiver<Answer>,
-    /// Ends the pipelines that are running.
-    abandon: Abandon,
-}
-
-/// What cores have said since they were last heard.
-#[derive(Default)]
-struct Said {
-    done: Vec<Done>,
-    whole: Vec<Delivery>,
-    to_keep: Vec<Request>,
-}
-
-impl Said {
-    fn add(&mut self, answer: Answer) {
-        match answer {
-            Answer::Done(done) => self.done.push(*done),
-            Answer::Whole(delivery) => self.whole.push(delivery),
-            Answer::Keep(request) => self.to_keep.push(*request),
-        }
-    }
-
-    /// Makes files visible that do not wait for others, and checkpoints durable.
-    fn write(&mut self, store: Option<&Store>) -> Result<(), ControlError> {
-        let publish = |error| ControlError::Publish(Box::new(error));
-        Delivery::publish_each(std::mem::take(&mut self.whole))
-            .map_err(|error| publish(error.into()))?;
-        let Some(store) = store else { return Ok(()) };
-        let mut requests = std::mem::take(&mut self.to_keep);
-        for done in &mut self.done {
-            let Some(Ok(left)) = &mut done.result else { continue };
-            let Some((resident, epoch)) = left.kept_as.take() else { continue };
-            left.outcome.sync().map_err(publish)?;
-            requests.push(resident.done(epoch, left.outcome.export()));
-        }
-        if requests.is_empty() {
-            return Ok(());
-        }
-        let mut checkpoints = Vec::with_capacity(requests.len());
-        let mut behind = Vec::with_capacity(requests.len());
-        for Request { checkpoint, mut cut, committed, taken } in requests {
-            if let Some(cut) = &mut cut {
-                cut.sync().map_err(publish)?;
-            }
-            behind.push((cut, committed, taken, checkpoint.epoch));
-            checkpoints.push(checkpoint);
-        }
-        store.commit(checkpoints).map_err(ControlError::checkpoint)?;
-        for (cut, committed, taken, epoch) in behind {
-            if let Some(cut) = cut {
-                cut.publish().map_err(publish)?;
-            }
-            if let Some((handover, through)) = taken {
-                handover.acknowledge(&through);
-            }
-            committed.iter().for_each(|committed| committed.set(epoch));
-        }
-        Ok(())
-    }
-}
-
-/// How often it is looked whether a core that owes answers is still there.
-const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
-impl Fleet {
-    /// Starts the first of the job's cores, as many as have something to do, at least one.
-    fn launch(cores: &Cores, wanted: usize, stop: &StopFlag) -> Result<Self, ControlError> {
-        let cpus = &cores.cpus[..cores.cpus.len().min(wanted.max(1))];
-        let bells = cpus.iter().map(|&cpu| {
-            Bell::new().map_err(|error| RtError::Launch {
-                name: format!("tidemill-{cpu}"),
-                cpu,
-                reason: format!("no event: {error}"),
-            })
-        });
-        let bells: Vec<Bell> = bells.collect::<Result<_, _>>().map_err(ControlError::Core)?;
-        let abandon = Abandon::new(&bells);
-        let (done, from_cores) = channel();
-        let (running, to_cores) = (Vec::new(), Vec::new());
-        let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
-        // All set themselves up at the same time.
-        let (mut launching, mut refusal) = (Vec::new(), None);
-        for (core, ((&cpu, meter), bell)) in cpus.iter().zip(&cores.meters).zip(bells).enumerate() {
-            let (to_core, work) = channel::<Work>();
-            let done = done.clone();
-            let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
-            let notices = cores.notices.clone();
-            let others: Vec<usize> =
-                cores.cpus.iter().copied().filter(|&other| other != cpu).collect();
-            let body = move || async move {
-                // The meter goes on from what earlier waves of the job have read.
-                let seen = meter.seen();
-                let publisher = done.clone();
-                let keeper = done.clone();
-                let commit = Box::new(move |request| {
-                    // As below.
-                    let _ = keeper.send(Answer::Keep(Box::new(request)));
-                });
-                let deliver = Box::new(move |delivery| {
-                    // Where nobody listens any more, the job has gone away.
-                    let _ = publisher.send(Answer::Whole(delivery));
-                });
-                let waiting = Waiting::new(bell, stop.latches().to_vec());
-                let helped = Arc::clone(&meter);
-                let help = Arc::new(move |pieces: Vec<Piece<'_>>| {
-                    helped.add_cpu_time(side_by_side(&others, pieces));
-                });
-                let mut core_loop = CoreLoop {
-                    meter,
-                    notices,
-                    stop,
-                    waiting,
-                    abandon,
-                    help,
-                    deliver,
-                    commit,
-                    seen,
-                };
-                // Between levels a core has nothing else to do, so it may as well block here.
-                while let Ok(Work { tasks, takes_turns }) = work.recv() {
-                    let mut answer = |task, result| {
-                        // As above.
-                        let _ = done.send(Answer::Done(Box::new(Done { task, core, result })));
-                    };
-                    if takes_turns {
-                        let openings = tasks.into_iter().map(|(place, task)| {
-                            assert!(place == task.first_rank, "a task each");
-                            (place, task.opening)
-                        });
-                        core_loop.run_in_turns(openings.collect(), &mut answer).await;
-                        continue;
-                    }
-                    for (place, Task { first_rank, opening, .. }) in tasks {
-                        answer(place, core_loop.run_block(first_rank, opening).await);
-                    }
-                }
-                core_loop.meter.add_cpu_time(thread_cpu_time());
-            };
-            match begin_launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
-                Ok(begun) => launching.push(begun),
-                Err(error) => {
-                    refusal = Some(error);
-                    break;
-                }
-            }
-            fleet.to_cores.push(to_core);
-        }
-        for begun in launching {
-            match begun.started() {
-                Ok(core) => fleet.cores.push(core),
-                Err(error) => refusal = refusal.or(Some(error)),
-            }
-        }
-        let Some(error) = refusal else { return Ok(fleet) };
-        // The refusal is what the caller is told of.
-        let _ = fleet.join();
-        Err(ControlError::Core(error))
-    }
-
-    /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
-    /// reported does not depend on which core was faster.
-    ///
-    /// Checkpoints go to `store`. How long batches took is added up meanwhile, of each core and of each node.
-    fn run(
-        &self,
-        tasks: Vec<(Task, u64)>,
-        takes_turns: bool,
-        store: Option<&Store>,
-        (per_core, per_node): (&mut [Statistics], &mut [Latencies]),
-    ) -> Result<Vec<Done>, ControlError> {
-        let task_count = tasks.len();
-        let nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
-        let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
-        let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
-        for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
-            let of_core = places
-                .into_iter()
-                .map(|place| (place, tasks[place].take().expect("each task has one core")));
-            // A core that has died is noticed below.
-            let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
-        }
-        let mut all_done: Vec<Done> = Vec::with_capacity(task_count);
-        let mut written = Ok(());
-        while all_done.len() < task_count {
-            let first = match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
-                Ok(answer) => answer,
-                Err(_) => {
-                    self.check_alive()?;
-                    continue;
-                }
-            };
-            // What has come meanwhile is written with it: so however fast segments are closed, this thread, which no
-            // core waits for, keeps up.
-            let mut said = Said::default();
-            std::iter::once(first).chain(self.from_cores.try_iter()).for_each(|one| said.add(one));
-            for done in &mut said.done {
-                let Some(Ok(left)) = &mut done.result else { continue };
-                let took = std::mem::take(&mut left.outcome.statistics.batch_latency_ns);
-                per_core[done.core].batch_latency_ns.add(&took);
-                per_node[nodes[done.task]].add(&took);
-            }
-            // After a failure nothing is written any more: what was kept before is what a later run goes on from.
-            if written.is_ok() {
-                written = said.write(store);
-                if written.is_err() {
-                    self.abandon.all();
-                }
-            }
-            all_done.append(&mut said.done);
-        }
-        written?;
-        all_done.sort_by_key(|done| done.task);
-        Ok(all_done)
-    }
-
-    /// While answers are missing, every core is alive: none ends before it is joined.
-    fn check_alive(&self) -> Result<(), ControlError> {
-        let Some(dead) = self.cores.iter().find(|core| core.is_finished()) else { return Ok(()) };
-        self.abandon.all();
-        let message = "its thread ended before its work".to_owned();
-        Err(ControlError::Core(RtError::Panicked { name: dead.name().to_owned(), message }))
-    }
-
-    /// Waits until all cores have ended; the first that panicked.
-    fn join(self) -> Result<(), ControlError> {
-        drop(self.to_cores);
-        let joined: Vec<_> = self.cores.into_iter().map(Core::join).collect();
-        joined.into_iter().collect::<Result<(), _>>().map_err(ControlError::Core)
-    }
 }
 
 #[cfg(test)]
