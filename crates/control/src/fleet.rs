@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidemill_checkpoint::Store;
 use tidemill_pipeline::{Delivery, Latencies, Piece, Statistics};
@@ -12,7 +12,7 @@ use crate::abandon::Abandon;
 use crate::assignment::assign;
 use crate::core_loop::{CoreLoop, Left, Opening};
 use crate::keeping::Request;
-use crate::{ControlError, Cores, StopFlag};
+use crate::{ControlError, Cores, Keeping, StopFlag};
 
 /// Of which node it is, and which of its blocks.
 pub(crate) type TaskId = (usize, usize);
@@ -52,6 +52,19 @@ pub(crate) struct Done {
     pub(crate) result: Option<Result<Left, ControlError>>,
 }
 
+impl Done {
+    /// Whether it has left more than a table for a gather. A table is only kept with others that have come by the next
+    /// checkpoint: of a short job that ends before, none has to be.
+    fn has_written(&self) -> bool {
+        matches!(&self.result, Some(Ok(left)) if left.outcome.sealed.is_none())
+    }
+
+    /// Whether it has come to its end.
+    fn is_whole(&self) -> bool {
+        matches!(&self.result, Some(Ok(left)) if !left.outcome.is_cut)
+    }
+}
+
 /// The cores of a job, waiting for work.
 pub(crate) struct Fleet {
     cores: Vec<Core<()>>,
@@ -78,14 +91,16 @@ impl Said {
         }
     }
 
-    /// Makes files visible that do not wait for others, and checkpoints durable.
-    fn write(&mut self, store: Option<&Store>) -> Result<(), ControlError> {
+    /// Makes files visible that do not wait for others, and checkpoints durable; with them those of tasks that were done
+    /// `before`.
+    fn write(&mut self, store: Option<&Store>, before: &mut [Done]) -> Result<(), ControlError> {
         let publish = |error| ControlError::Publish(Box::new(error));
         Delivery::publish_each(std::mem::take(&mut self.whole))
             .map_err(|error| publish(error.into()))?;
         let Some(store) = store else { return Ok(()) };
         let mut requests = std::mem::take(&mut self.to_keep);
-        for done in &mut self.done {
+        let written = self.done.iter_mut().filter(|done| done.has_written());
+        for done in before.iter_mut().chain(written) {
             let Some(Ok(left)) = &mut done.result else { continue };
             let Some((resident, epoch)) = left.kept_as.take() else { continue };
             left.outcome.sync().map_err(publish)?;
@@ -222,12 +237,12 @@ impl Fleet {
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
     /// reported does not depend on which core was faster.
     ///
-    /// Checkpoints go to `store`. How long batches took is added up meanwhile, of each core and of each node.
+    /// Checkpoints go where `keeping` says. How long batches took is added up meanwhile, of each core and of each node.
     pub(crate) fn run(
         &self,
         tasks: Vec<(Task, u64)>,
         takes_turns: bool,
-        store: Option<&Store>,
+        keeping: Option<&Keeping>,
         (per_core, per_node): (&mut [Statistics], &mut [Latencies]),
     ) -> Result<Vec<Done>, ControlError> {
         let task_count = tasks.len();
@@ -242,19 +257,17 @@ impl Fleet {
             let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
         }
         let mut all_done: Vec<Done> = Vec::with_capacity(task_count);
-        let mut written = Ok(());
+        let store = keeping.map(|keeping| &*keeping.store);
+        let (mut written, mut kept_at) = (Ok(()), Instant::now());
         while all_done.len() < task_count {
-            let first = match self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL) {
-                Ok(answer) => answer,
-                Err(_) => {
-                    self.check_alive()?;
-                    continue;
-                }
-            };
+            let first = self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL);
+            if first.is_err() {
+                self.check_alive()?;
+            }
             // What has come meanwhile is written with it: so however fast segments are closed, this thread, which no
             // core waits for, keeps up.
             let mut said = Said::default();
-            std::iter::once(first).chain(self.from_cores.try_iter()).for_each(|one| said.add(one));
+            first.into_iter().chain(self.from_cores.try_iter()).for_each(|one| said.add(one));
             for done in &mut said.done {
                 let Some(Ok(left)) = &mut done.result else { continue };
                 let took = std::mem::take(&mut left.outcome.statistics.batch_latency_ns);
@@ -263,7 +276,12 @@ impl Fleet {
             }
             // After a failure nothing is written any more: what was kept before is what a later run goes on from.
             if written.is_ok() {
-                written = said.write(store);
+                let is_time = keeping.is_some_and(|keeping| kept_at.elapsed() >= keeping.interval);
+                if is_time {
+                    kept_at = Instant::now();
+                }
+                let before = if is_time { &mut all_done[..] } else { &mut [] };
+                written = said.write(store, before);
                 if written.is_err() {
                     self.abandon.all();
                 }
@@ -271,6 +289,10 @@ impl Fleet {
             all_done.append(&mut said.done);
         }
         written?;
+        if !all_done.iter().all(Done::is_whole) {
+            // A later run goes on: what is done is not to be done again.
+            Said::default().write(store, &mut all_done)?;
+        }
         all_done.sort_by_key(|done| done.task);
         Ok(all_done)
     }

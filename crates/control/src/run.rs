@@ -134,9 +134,8 @@ fn run_levels(
         let of_level: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
         let mut failures = Vec::new();
-        let store = keeping.map(|keeping| &*keeping.store);
         let counts = (&mut wave_outcome.per_core[..], &mut latencies[..]);
-        for done in fleet.run(tasks, takes_turns, store, counts)? {
+        for done in fleet.run(tasks, takes_turns, keeping, counts)? {
             let (node, block) = ids[done.task];
             match done.result {
                 Some(Ok(left)) => {
