@@ -19,6 +19,11 @@ pub enum CheckpointError {
         /// What it said.
         error: io::Error,
     },
+    /// A directory that is to be made would stand in one that is not there.
+    NoParent {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The file is not a checkpoint, or was changed since it was written.
     Damaged {
         /// The file.
@@ -70,6 +75,11 @@ impl fmt::Display for CheckpointError {
             Self::Io { what, path, error } => {
                 write!(f, "cannot {what} {}: {error}", path.display())
             }
+            Self::NoParent { path } => write!(
+                f,
+                "cannot make the directory {}: the one that it is to stand in is not there; make that, or mount it",
+                path.display()
+            ),
             Self::Damaged { path, reason } => {
                 write!(
                     f,
@@ -102,8 +112,9 @@ impl fmt::Display for CheckpointError {
 impl std::error::Error for CheckpointError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { error, .. } => Some(error),
-            Self::Meaning { error, .. } => Some(error),
+            // What they say is in the text already.
+            Self::Io { error, .. } => error.source(),
+            Self::Meaning { error, .. } => error.source(),
             _ => None,
         }
     }

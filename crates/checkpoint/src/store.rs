@@ -56,6 +56,9 @@ impl Store {
                     .unwrap_or(Path::new(".")),
             )?,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(CheckpointError::NoParent { path: path.to_owned() });
+            }
             Err(error) => return Err(CheckpointError::io("make the directory", path, error)),
         }
         let directory =
@@ -156,15 +159,24 @@ impl Store {
         Ok(commits)
     }
 
-    /// Removes all checkpoints, of every resident.
+    /// Removes the checkpoints of every resident but this one.
     ///
     /// # Errors
     /// [`CheckpointError::Io`].
-    pub fn clear(&self) -> Result<(), CheckpointError> {
-        for name in names(&self.path)?.iter().filter(|name| parse(name).is_some()) {
+    pub fn clear(&self, kept: &str) -> Result<(), CheckpointError> {
+        let is_to_go = |name: &str| parse(name).is_some_and(|(resident, _)| resident != kept);
+        for name in names(&self.path)?.iter().filter(|name| is_to_go(name)) {
             self.remove(name)?;
         }
         self.flush()
+    }
+
+    /// The epoch of a resident's newest checkpoint, whether that can be read or not; 0 where there is none.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`].
+    pub fn last_epoch(&self, resident: &str) -> Result<u64, CheckpointError> {
+        Ok(epochs(&self.path, resident)?.last().copied().unwrap_or(0))
     }
 
     fn flush(&self) -> Result<(), CheckpointError> {
@@ -323,8 +335,11 @@ mod tests {
         assert_eq!(store.before_newest("a").unwrap().unwrap(), checkpoint("a", 11));
         assert_eq!(epochs(&path, "a").unwrap(), [11, 12]);
         assert!(residents(&path).unwrap().iter().eq(["a", "a.b"]));
-        store.clear().unwrap();
-        assert!(residents(&path).unwrap().is_empty());
+        store.clear("a").unwrap();
+        assert!(residents(&path).unwrap().iter().eq(["a"]));
+        assert_eq!([store.last_epoch("a").unwrap(), store.last_epoch("a.b").unwrap()], [12, 0]);
+        let error = Store::open(&path.join("b/c")).unwrap_err();
+        assert!(matches!(error, CheckpointError::NoParent { .. }), "{error}");
     }
 
     #[test]

@@ -93,16 +93,16 @@ impl OutputDirectory {
     /// `job` is its name among all jobs: letters, digits and `-`. An output that says already that it is this job's, which
     /// was killed before its first checkpoint, is opened as [`Self::open_resumed`] does.
     ///
-    /// `replaced` is the job whose state has been given up, if there was one: its output may be written to.
+    /// `replaced` are the jobs whose state has been given up: their output may be written to.
     ///
     /// # Errors
     /// As [`Self::open`] and [`Self::open_file`]; [`SinkError::OutputWithoutState`] where another job with state has
-    /// written, unless that is `replaced` or its results are; [`SinkError::Unflushable`]; [`SinkError::Marker`].
+    /// written, unless it is among `replaced` or its results are; [`SinkError::Unflushable`]; [`SinkError::Marker`].
     pub fn open_fresh(
         target: Target<'_>,
         on_existing: OnExisting,
         job: &str,
-        replaced: Option<&str>,
+        replaced: &[String],
     ) -> Result<Self, SinkError> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         debug_assert!(job.bytes().all(is_plain), "it is one word");
@@ -110,7 +110,7 @@ impl OutputDirectory {
         let known = Marker::read(&place, prefix)?;
         match &known {
             Some(known) if known.job == job => return Self::open_resumed(target, job),
-            Some(known) if on_existing != OnExisting::Replace && Some(&*known.job) != replaced => {
+            Some(known) if on_existing != OnExisting::Replace && !replaced.contains(&known.job) => {
                 return Err(SinkError::OutputWithoutState {
                     path: place.path().to_owned(),
                     marker: place.marker(prefix),
@@ -144,7 +144,7 @@ impl OutputDirectory {
         flush(place.directory())?;
         marker.write(&place, prefix, true)?;
         sync(place.directory())?;
-        let given_up = known.filter(|known| Some(&*known.job) == replaced);
+        let given_up = known.filter(|known| replaced.contains(&known.job));
         let given_up = given_up.map(|known| known.first_segment);
         directory.set_job(Job { given_up, ..Job::new(marker, false) });
         Ok(directory)

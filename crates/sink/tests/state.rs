@@ -15,7 +15,7 @@ use tidemill_sink::{
 };
 
 fn fresh(path: &Path, job: &str) -> Result<OutputDirectory, SinkError> {
-    OutputDirectory::open_fresh(Target::Directory(path), OnExisting::Append, job, None)
+    OutputDirectory::open_fresh(Target::Directory(path), OnExisting::Append, job, &[])
 }
 
 fn resumed(path: &Path, job: &str) -> Result<OutputDirectory, SinkError> {
@@ -133,12 +133,15 @@ fn state_and_output_that_do_not_belong_together_are_refused() {
     drop(resumed(&path, "a1").unwrap());
     drop(fresh(&path, "a1").unwrap());
     let target = Target::Directory(&path);
-    drop(OutputDirectory::open_fresh(target, OnExisting::Append, "b2", Some("a1")).unwrap());
-    drop(OutputDirectory::open_fresh(target, OnExisting::Replace, "c3", None).unwrap());
+    drop(
+        OutputDirectory::open_fresh(target, OnExisting::Append, "b2", &["a0".into(), "a1".into()])
+            .unwrap(),
+    );
+    drop(OutputDirectory::open_fresh(target, OnExisting::Replace, "c3", &[]).unwrap());
     assert!(matches!(resumed(&path, "b2").unwrap_err(), SinkError::OtherJob { .. }));
     // Dead letters may lie beside another job's results.
     let dead = Target::DeadLetters(&path);
-    drop(OutputDirectory::open_fresh(dead, OnExisting::Fail, "d4", None).unwrap());
+    drop(OutputDirectory::open_fresh(dead, OnExisting::Fail, "d4", &[]).unwrap());
     drop(resumed(&path, "c3").unwrap());
     // What says whose it is cannot be read.
     fs::write(path.join(".tidemill-job"), "job c3\n").unwrap();
@@ -235,10 +238,10 @@ fn what_a_job_that_was_given_up_left_open_goes() {
     fs::write(path.join("part-00000-000000.csv.open"), "of a job without state").unwrap();
     drop(writer(fresh(path, "a1").unwrap()));
     let target = Target::Directory(path);
-    let open = |job, replaced| {
+    let open = |job, replaced: &[String]| {
         OutputDirectory::open_fresh(target, OnExisting::Append, job, replaced).unwrap()
     };
-    let directory = open("b2", Some("a1"));
+    let directory = open("b2", &["a1".into()]);
     assert_eq!(directory.remove_unknown(&[]).unwrap(), [path.join(OPEN)]);
     let writer = writer(directory);
     assert_eq!(names(path), ["part-00000-000000.csv.open", "part-00000-000002.csv.open"]);

@@ -40,13 +40,13 @@ pub(crate) struct JobState {
     record: Record,
     epoch: u64,
     is_resumed: bool,
-    /// The job that was given up for this one.
-    replaced: Option<u128>,
 }
 
 /// What belongs to the job as a whole.
 struct Record {
     id: u128,
+    /// The jobs that were given up for this one, whose output some of its sinks may still find.
+    replaced: Vec<u128>,
     /// What `NOW()` is.
     started: EventTime,
     /// Of each query that runs: the name of its sink, and what it does.
@@ -74,14 +74,19 @@ impl JobState {
     ) -> Result<Option<Self>, Error> {
         let Some(path) = &settings.state_dir else { return Ok(None) };
         let store = Store::open(Path::new(path)).map_err(Error::State)?;
-        let mut replaced = None;
+        let mut replaced = Vec::new();
+        let mut given_up = 0;
+        let mut found = None;
         if recovery.is_fresh {
             // What cannot be read any more is given up all the same.
-            let before = store.newest(JOB).ok().flatten();
-            replaced = before.and_then(|mut before| before.image.take_one("id").ok());
-            store.clear().map_err(Error::State)?;
+            let before = [store.newest(JOB), store.before_newest(JOB)];
+            let before = before.into_iter().filter_map(Result::ok).flatten();
+            let before = before.filter_map(|before| Record::import(before.image).ok()).next();
+            replaced = before.map(Record::given_up).unwrap_or_default();
+            given_up = store.last_epoch(JOB).map_err(Error::State)?;
+        } else {
+            found = store.newest(JOB).map_err(Error::State)?;
         }
-        let found = store.newest(JOB).map_err(Error::State)?;
         let is_resumed = found.is_some();
         let plans = queries.iter().map(|query| (query.sink.name.clone(), fingerprint(query)));
         let plans: Vec<_> = plans.collect();
@@ -94,14 +99,16 @@ impl JobState {
                 (epoch, record)
             }
             None => {
-                // Checkpoints without a record are of a job that nobody knows any more.
-                store.clear().map_err(Error::State)?;
+                // Checkpoints without a record are of a job that nobody knows any more. The record that is given up stays until
+                // another is durable: without it nothing would say whose the output is.
+                store.clear(JOB).map_err(Error::State)?;
                 let (id, waves_done, whole) = (random_id(), 0, Vec::new());
                 let inputs = BTreeMap::new();
                 (
-                    0,
+                    given_up,
                     Record {
                         id,
+                        replaced,
                         started: now,
                         queries: plans,
                         waves_done,
@@ -114,7 +121,7 @@ impl JobState {
         };
         let interval = settings.checkpoint_interval;
         let keeping = Keeping { store: Arc::new(store), interval, stop_drains: recovery.drains };
-        let mut state = Self { keeping, record, epoch, is_resumed, replaced };
+        let mut state = Self { keeping, record, epoch, is_resumed };
         if !is_resumed {
             state.save()?;
         }
@@ -185,8 +192,8 @@ impl JobState {
         if self.has_checkpoints(wave)? {
             return Ok(OutputDirectory::open_resumed(target, &id)?);
         }
-        let replaced = self.replaced.map(id_text);
-        Ok(OutputDirectory::open_fresh(target, on_existing, &id, replaced.as_deref())?)
+        let replaced: Vec<String> = self.record.replaced.iter().copied().map(id_text).collect();
+        Ok(OutputDirectory::open_fresh(target, on_existing, &id, &replaced)?)
     }
 
     /// Whether some pipeline of a wave has made a checkpoint.
@@ -295,7 +302,7 @@ impl JobState {
     pub(crate) fn note_whole(&mut self, wave: usize) -> Result<(), Error> {
         self.record.whole.push(count(wave));
         self.record.inputs.retain(|key, _| !key.starts_with(&format!("{wave}/")));
-        self.keeping.store.clear().map_err(Error::State)?;
+        self.keeping.store.clear(JOB).map_err(Error::State)?;
         self.save()
     }
 
@@ -323,6 +330,7 @@ impl Record {
     fn export(&self) -> Image {
         let mut image = Image::new();
         image.put_one("id", self.id);
+        image.put("replaced", self.replaced.iter().copied());
         image.put_one("started", self.started.0);
         image.put_texts("sinks", self.queries.iter().map(|(name, _)| name.as_bytes()));
         image.put("plans", self.queries.iter().map(|(_, plan)| u128::from_le_bytes(plan.0)));
@@ -342,6 +350,7 @@ impl Record {
 
     fn import(mut image: Image) -> Result<Self, ImageError> {
         let id = image.take_one("id")?;
+        let replaced = image.take("replaced")?;
         let started = EventTime(image.take_one("started")?);
         let sinks = take_names(&mut image, "sinks")?;
         let plans: Vec<u128> = image.take_exactly("plans", sinks.len())?;
@@ -359,7 +368,14 @@ impl Record {
         image.end()?;
         let queries = sinks.into_iter().zip(plans).collect();
         let inputs = keys.into_iter().zip(partitions).collect();
-        Ok(Self { id, started, queries, waves_done, whole, inputs, is_over })
+        Ok(Self { id, replaced, started, queries, waves_done, whole, inputs, is_over })
+    }
+
+    /// The jobs whose output there may be where this one is given up. One that is over has opened all of its sinks.
+    fn given_up(self) -> Vec<u128> {
+        let mut all = if self.is_over { Vec::new() } else { self.replaced };
+        all.push(self.id);
+        all
     }
 
     /// Whether the script's queries are those that the job began with.
@@ -467,6 +483,7 @@ mod tests {
         let inputs = [("0/0/s".to_owned(), vec!["a".to_owned(), "b".to_owned()])];
         let record = Record {
             id: 7 << 100,
+            replaced: vec![5, 1 << 127],
             started: EventTime(-3),
             queries: vec![("out".into(), Fingerprint([9; 16]))],
             waves_done: 2,

@@ -66,6 +66,10 @@ impl CoreLoop {
         let position = Position { partition, offset: Offset(0) };
         let opened = AssertUnwindSafe(async {
             let mut spec = (planned.make)(place)?;
+            if place != first {
+                // What it writes bears the number of the first of its inputs, whichever it goes on with.
+                spec.output = (planned.make)(first)?.output;
+            }
             if let InputSpec::Sealed(tables, _, help) = &mut spec.input {
                 (*tables, *help) = (sealed, Some(Arc::clone(&self.help)));
             }

@@ -92,7 +92,7 @@ fn run(
     let target = Target::DeadLetters(path);
     let opened = match committed {
         Some(_) => OutputDirectory::open_resumed(target, "a1"),
-        None => OutputDirectory::open_fresh(target, Default::default(), "a1", None),
+        None => OutputDirectory::open_fresh(target, Default::default(), "a1", &[]),
     };
     let directory = opened.unwrap().without_flush();
     let directory = Arc::new(if is_live { directory.live() } else { directory });
@@ -161,7 +161,7 @@ fn records_that_are_skipped_are_counted_on() {
 fn dead_letters_without_a_place_to_go_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let target = Target::DeadLetters(root.path());
-    let directory = OutputDirectory::open_fresh(target, Default::default(), "a1", None).unwrap();
+    let directory = OutputDirectory::open_fresh(target, Default::default(), "a1", &[]).unwrap();
     let directory = Arc::new(directory.without_flush());
     let mut policy = BadRecordPolicy::new(&spec(Some(&directory)), None).unwrap();
     // Without a letter there is nothing to lose.

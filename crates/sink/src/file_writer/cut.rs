@@ -200,7 +200,7 @@ mod tests {
             let mut dice = rand_pcg::Pcg64Mcg::seed_from_u64(u64::from(is_live));
             let root = tempfile::tempdir().unwrap();
             let target = Target::Directory(root.path());
-            let fresh = OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", None).unwrap();
+            let fresh = OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", &[]).unwrap();
             let directory = Arc::new(if is_live { fresh.live() } else { fresh });
             let created = FileWriter::create(Backend::Std, Arc::clone(&directory), 0, "csv", None);
             let mut writer = block_on(created).unwrap();

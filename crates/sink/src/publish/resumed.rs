@@ -28,7 +28,7 @@ impl Case<'_> {
             false => Target::Directory(&path),
         };
         let opened = match is_fresh {
-            true => OutputDirectory::open_fresh(target, OnExisting::Replace, "a1", None),
+            true => OutputDirectory::open_fresh(target, OnExisting::Replace, "a1", &[]),
             false => OutputDirectory::open_resumed(target, "a1"),
         };
         let directory = opened.unwrap().without_flush();

@@ -10,7 +10,7 @@ fn open_in(case: &Case, root: &Path, is_fresh: bool) -> Arc<OutputDirectory> {
         _ => Target::Directory(&path),
     };
     let opened = match is_fresh {
-        true => OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", None),
+        true => OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", &[]),
         false => OutputDirectory::open_resumed(target, "a1"),
     };
     let directory = opened.unwrap().without_flush();

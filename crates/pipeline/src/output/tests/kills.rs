@@ -38,7 +38,7 @@ impl Killed<'_> {
                     Some(_) => OnExisting::Replace,
                     None => OnExisting::Fail,
                 };
-                OutputDirectory::open_fresh(target, on_existing, "1a", None)
+                OutputDirectory::open_fresh(target, on_existing, "1a", &[])
             }
             Some(_) => OutputDirectory::open_resumed(target, "1a"),
         };

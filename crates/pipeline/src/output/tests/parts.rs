@@ -19,7 +19,7 @@ fn parts_of_one_file_are_joined_again_where_a_process_ended_meanwhile() {
             let open = |is_fresh| {
                 let target = Target::File(&path);
                 let opened = match is_fresh {
-                    true => OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", None),
+                    true => OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", &[]),
                     false => OutputDirectory::open_resumed(target, "a1"),
                 };
                 Arc::new(opened.unwrap().without_flush())

@@ -1,0 +1,86 @@
+//! Jobs with a `state.dir` that are run again. Kills at any moment are tried by `scripts/check/recovery`.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::fs;
+
+use support::Host;
+
+const SOURCE: &str = "CREATE SOURCE t (k VARCHAR, v BIGINT) WITH ('connector' = 'file', 'path' = 'in/*.csv', 'format' = 'csv');\n";
+const SINK: &str = "CREATE SINK o WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv');\n";
+const STATE: &str = "SET 'state.dir' = 'state'; SET 'checkpoint.interval' = '1ms';\n";
+
+/// What the files of a folder hold, by name.
+fn contents(host: &Host, folder: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(host.path(folder)).unwrap().map(Result::unwrap);
+    let of = |entry: &fs::DirEntry| entry.file_name().into_string().unwrap();
+    let entries = entries.filter(|entry| !of(entry).starts_with('.'));
+    let mut all: Vec<_> =
+        entries.map(|entry| (of(&entry), fs::read_to_string(entry.path()).unwrap())).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Several small files that follow each other write one series of files, which bears the number of the first of them. A
+/// job that goes on within the series goes on with its last file.
+#[test]
+fn a_series_of_small_files_goes_on_within_itself() {
+    let host = Host::new();
+    for file in 0..600 {
+        let rows: String = (0..200).map(|row| format!("k{},{row}\n", row % 7)).collect();
+        host.write(&format!("in/{file:03}.csv"), format!("k,v\n{rows}"));
+    }
+    let job = format!("{SOURCE}{SINK}INSERT INTO o SELECT k, v FROM t WHERE v > 20");
+    host.sql(&job).succeeds();
+    let expected = contents(&host, "out");
+    fs::remove_dir_all(host.path("out")).unwrap();
+    // Near the end of the last series.
+    let path = host.path("in/590.csv");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.replace("k3,199", "k3,1x9").replace("k3,10\n", "k3,1x\n")).unwrap();
+    let kept = format!("{STATE}{job}");
+    assert!(host.sql(&kept).fails(1).contains("bad record in t, partition 590"));
+    fs::write(&path, whole).unwrap();
+    let ran = host.tidemill(&["run", "-e", &kept]);
+    ran.succeeds();
+    let said = ran.stderr();
+    assert!(said.contains("going on from the checkpoints in state"), "{said}");
+    assert_eq!(contents(&host, "out"), expected);
+}
+
+/// What begins in the place of a job may fail before it has opened that one's output, and is begun again.
+#[test]
+fn a_job_that_was_given_up_is_known_until_its_output_is_written_to() {
+    let host = Host::new();
+    host.write("in/a.csv", "k,v\na,1\nb,x\n");
+    let kept = format!("{STATE}{SOURCE}{SINK}INSERT INTO o SELECT k, v FROM t");
+    let run = |more: &[&str]| host.tidemill(&[&["run", "-e", &kept], more].concat());
+    assert!(run(&[]).fails(1).contains("bad record"));
+    assert!(contents(&host, "out")[0].0.ends_with(".open"));
+    fs::rename(host.path("in/a.csv"), host.path("a.csv")).unwrap();
+    for _ in 0..2 {
+        assert!(run(&["--fresh"]).fails(1).contains("no file matches"));
+    }
+    host.write("in/a.csv", "k,v\na,1\nb,2\n");
+    // What says whose the output is may be damaged, too; the record before is not.
+    let mut records = names_of_records(&host);
+    fs::write(host.path(&format!("state/{}", records.pop().unwrap())), "torn").unwrap();
+    assert!(run(&[]).fails(1).contains("is damaged"));
+    run(&["--fresh"]).succeeds();
+    let [(_, rows)] = &contents(&host, "out")[..] else { panic!("one file is there") };
+    assert_eq!(rows, "k,v\na,1\nb,2\n");
+    let ran = run(&[]);
+    ran.succeeds();
+    assert!(ran.stderr().contains("has come to its end before"));
+}
+
+/// The names of the job's records, the newest last.
+fn names_of_records(host: &Host) -> Vec<String> {
+    let entries = fs::read_dir(host.path("state")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("job.")).collect();
+    names.sort_unstable();
+    names
+}
