@@ -170,10 +170,11 @@ fn find(source: &FileSource) -> Result<Found, SourceError> {
         // All stay open.
         allow_descriptors(u64::try_from(paths.len()).expect("a usize fits u64"))?;
     }
-    let files = paths
-        .into_iter()
-        .map(|path| look_at(path, source.follow))
-        .collect::<Result<Vec<_>, _>>()?;
+    // A million files are moved no second time as the list grows.
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        files.push(look_at(path, source.follow)?);
+    }
     let files = each_once(files, &mut notices);
     assert!(!files.is_empty(), "some name of each file is kept");
     Ok(Found { files, notices })
