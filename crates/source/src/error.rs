@@ -136,6 +136,13 @@ pub enum SourceError {
         /// Which text.
         text: String,
     },
+    /// Which texts a path that is followed has named since the last look, or in which order, cannot be known.
+    Unordered {
+        /// The path that is followed.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// What was read cannot be read from a place within.
     NotResumable {
         /// What it is, with its name.
@@ -232,6 +239,13 @@ impl fmt::Display for SourceError {
                 f,
                 "{text} is neither {} nor beside it; put it back there under the name that rotation gives it, \
                  or have reading go on without it",
+                path.display()
+            ),
+            Self::Unordered { path, reason } => write!(
+                f,
+                "what was rotated away from {} since it was last looked at has no certain order: {reason}; move away what \
+                 was read before or is no text of this log, and see that each other one has a name of its own with a date or \
+                 number like those beside it",
                 path.display()
             ),
             Self::NotResumable { what, reason } => {

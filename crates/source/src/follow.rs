@@ -28,6 +28,8 @@ pub(crate) struct FollowedFile {
     path: PathBuf,
     file: File,
     key: FileKey,
+    /// The file that it was unpacked from, if it was.
+    packed_in: Option<FileKey>,
     /// The kernel tells of its changes.
     watch: Option<Watch>,
     // Changes with the file.
@@ -86,6 +88,7 @@ impl FollowedFile {
             path: path.to_owned(),
             file,
             key: identity.key(),
+            packed_in: None,
             watch,
             position: 0,
             byte_count: 0,
@@ -144,6 +147,21 @@ impl FollowedFile {
 
     pub(crate) fn key(&self) -> FileKey {
         self.key
+    }
+
+    /// Says which file holds it, compressed.
+    pub(crate) fn is_packed_in(&mut self, packed: FileKey) {
+        self.packed_in = Some(packed);
+    }
+
+    /// Whether it is this file, or was unpacked from it.
+    pub(crate) fn is_of(&self, key: FileKey) -> bool {
+        self.key == key || self.packed_in == Some(key)
+    }
+
+    /// The compressed file that is known to hold it.
+    pub(crate) fn packed_in(&self) -> Option<FileKey> {
+        self.packed_in
     }
 
     /// Whether the kernel tells of its changes.

@@ -4,17 +4,19 @@
 //! one is entered once it holds bytes, because until then whoever writes may still write into the old one. The old
 //! one is not left: whatever is appended to it late is read, too, as long as it is among the last
 //! [`OLDER_MAX`]. Where a log was rotated more than once between two looks, the files between are found beside
-//! it, by names that end in a number or a date, and entered in order of their age. Copies and other programs'
-//! files may have such names, too. So only those count that were created while nobody knows what the path named:
-//! since the last look at which it named the text that is read, and before what it names now.
+//! it, also if they were compressed, by names that end in a number or a date, and entered in order of their age
+//! ([`order`]). Copies and other programs' files may have such names, too. So only those count that were created while
+//! nobody knows what the path named: since the last look at which it named the text that is read, and before what it
+//! names now.
 
+mod between;
+mod order;
 mod resume;
 mod siblings;
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -40,7 +42,7 @@ const LAST_LINE_PATIENCE: Duration = Duration::from_millis(250);
 /// A file system's clock is that much behind, at most.
 const CLOCK_LAG_NS: i64 = 20_000_000;
 
-/// A file without bytes that the path was seen to name.
+/// A file that the path was seen to name and that is not read as yet, as a rule because it had no byte.
 #[derive(Clone, Copy, Debug)]
 struct Vacant {
     created_ns: i64,
@@ -98,8 +100,12 @@ pub(crate) struct FollowedTexts {
     is_seen: bool,
     /// How often the path was told to name another file since then, at most.
     name_count: u32,
-    /// What the path has named since, if that had no byte.
+    /// What the path has named since, when it was last looked at.
     vacant: Option<Vacant>,
+    /// It did at the last look of all.
+    is_vacant_seen: bool,
+    /// What the path named, if anything, when files beside it were last looked for.
+    searched: Option<Option<FileKey>>,
     /// What was not found when reading went on, a sentence each.
     missed: Vec<String>,
 }
@@ -195,6 +201,8 @@ impl FollowedTexts {
             is_seen: true,
             name_count: 0,
             vacant: None,
+            is_vacant_seen: false,
+            searched: None,
             missed: Vec::new(),
         }
     }
@@ -243,7 +251,9 @@ impl FollowedTexts {
             let is_told = !self.names.is_empty();
             match &mut self.vacant {
                 _ if is_told && self.is_seen => self.seen_ns = self.seen_ns.max(quiet_until_ns),
-                Some(vacant) if is_told => vacant.seen_ns = vacant.seen_ns.max(quiet_until_ns),
+                Some(vacant) if is_told && self.is_vacant_seen => {
+                    vacant.seen_ns = vacant.seen_ns.max(quiet_until_ns)
+                }
                 _ => {}
             }
         }
@@ -326,11 +336,21 @@ impl FollowedTexts {
         if !self.current.file.is_due() {
             return Ok(Next::Quiet);
         }
+        if !self.upcoming.is_empty() {
+            // Nobody looks at what the path names.
+            (self.is_seen, self.is_vacant_seen) = (false, false);
+        }
         // First the name, then the file: what was written before the name changed is then seen.
         let has_next = !self.upcoming.is_empty() || self.is_renamed()?;
         let is_told = !self.names.is_empty() && self.current.file.is_watched();
         Ok(match self.current.file.look(is_told)? {
-            Look::Bytes(byte_count) => Next::Bytes(None, byte_count),
+            Look::Bytes(byte_count) => {
+                if has_next {
+                    // Nothing more may be told, and then there is the next one.
+                    self.current.file.expect_change();
+                }
+                Next::Bytes(None, byte_count)
+            }
             Look::Truncated => Next::Truncated(None),
             Look::Quiet if has_next => Next::Rotated(self.may_go_on(&self.current)),
             Look::Quiet => Next::Quiet,
@@ -342,13 +362,13 @@ impl FollowedTexts {
         text.file.moved().elapsed() < LAST_LINE_PATIENCE
     }
 
-    /// Whether the path names another file that holds bytes and that nobody reads.
+    /// Whether the path names another file that holds bytes and that nobody reads, or has done so since the last look.
     fn is_renamed(&mut self) -> Result<bool, SourceError> {
         // Before the look: what is created later is not older than that.
         let now_ns = since_epoch_ns(SystemTime::now());
         let Some(mut named) = self.named()? else {
-            self.is_seen = false;
-            return Ok(false);
+            (self.is_seen, self.is_vacant_seen) = (false, false);
+            return self.has_to_search(None);
         };
         let key = named.key();
         if named.byte_count == 0 && key != self.current.file.key() && self.watch_coming(key) {
@@ -360,17 +380,27 @@ impl FollowedTexts {
         }
         self.is_seen = key == self.current.file.key() || self.refused == Some(key);
         if self.is_seen {
-            (self.seen_ns, self.name_count) = (now_ns, 0);
+            (self.seen_ns, self.name_count, self.searched) = (now_ns, 0, None);
             return Ok(false);
         }
+        // What was learned of one that had no byte stays true when the path names another one, and is not more then.
+        let is_known = self.vacant.is_some_and(|it| named.created_ns == Some(it.created_ns));
+        if named.byte_count == 0 || is_known {
+            self.vacant = named.created_ns.map(|created_ns| Vacant { created_ns, seen_ns: now_ns });
+        }
+        self.is_vacant_seen = self.vacant.is_some() && (named.byte_count == 0 || is_known);
         if named.byte_count == 0 {
-            let vacant = |created_ns| Vacant { created_ns, seen_ns: now_ns };
-            self.vacant = named.created_ns.map(vacant);
-            return Ok(false);
+            return self.has_to_search(Some(key));
         }
         let is_taken = self.claims.is_taken(key);
         self.refused = is_taken.then_some(key);
         Ok(!is_taken)
+    }
+
+    /// Whether there may be texts between the current one and what the path names, which is nothing or has no byte.
+    fn has_to_search(&self, named: Option<FileKey>) -> Result<bool, SourceError> {
+        let is_new = self.searched != Some(named);
+        Ok(is_new && self.may_have_missed() && self.may_have_others(named)?)
     }
 
     /// What the path names; `None` if nothing.
@@ -430,27 +460,36 @@ impl FollowedTexts {
     async fn find_next(&mut self) -> Result<(), SourceError> {
         let now_ns = since_epoch_ns(SystemTime::now());
         let named = match File::open(self.backend, &self.path).await {
-            Ok(file) => FollowedFile::over(&self.path, file, self.look_interval_max, &self.told)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Ok(file) => {
+                Some(FollowedFile::over(&self.path, file, self.look_interval_max, &self.told)?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(&self.path, "open", error)),
         };
-        if named.key() == self.current.file.key() || self.claims.is_taken(named.key()) {
+        let key = named.as_ref().map(FollowedFile::key);
+        if key.is_some_and(|key| key == self.current.file.key() || self.claims.is_taken(key)) {
             return Ok(());
         }
-        let between =
-            if self.may_have_missed() { self.between(named.key()) } else { Ok(Vec::new()) };
-        for path in between.map_err(|e| fail(&self.path, "look beside", e))? {
-            // What has gone by now, or is somebody else's by now, is left to others.
-            let Ok(file) = File::open(self.backend, &path).await else { continue };
-            let file = FollowedFile::over(&path, file, self.look_interval_max, &self.told)?;
-            if self.claims.take(file.key()) {
-                self.upcoming.push_back(file);
-            }
+        if self.may_have_missed() {
+            let Some(between) = self.between(key).await? else {
+                // Names change just now.
+                self.told.touched.look_again();
+                return Ok(());
+            };
+            self.upcoming.extend(between);
+            self.searched = Some(key);
+        }
+        let Some(named) = named else { return Ok(()) };
+        let identity = named.file().identity();
+        if identity.map_err(|error| fail(&self.path, "look at", error))?.byte_count == 0 {
+            return Ok(());
         }
         if self.claims.take(named.key()) {
             self.upcoming.push_back(named);
         }
-        (self.seen_ns, self.is_seen, self.vacant, self.name_count) = (now_ns, true, None, 0);
+        // While others come before it, nobody looks at what the path names.
+        (self.seen_ns, self.is_seen) = (now_ns, self.upcoming.len() == 1);
+        (self.vacant, self.is_vacant_seen, self.name_count) = (None, false, 0);
         Ok(())
     }
 
@@ -459,31 +498,6 @@ impl FollowedTexts {
     /// saw that before it had a byte.
     fn may_have_missed(&self) -> bool {
         self.names.is_empty() || self.name_count > 1
-    }
-
-    /// Files beside the path that it has named since the last look, as their names and their age say, and
-    /// that nobody reads; oldest first. None where the file system does not say how old files are.
-    fn between(&self, named: FileKey) -> io::Result<Vec<PathBuf>> {
-        let Some(named_created_ns) = named.created_ns() else { return Ok(Vec::new()) };
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut found = Vec::new();
-        for entry in fs::read_dir(parent.unwrap_or(Path::new(".")))? {
-            let entry = entry?;
-            if !is_generation(&self.path, entry.file_name().as_bytes()) {
-                continue;
-            }
-            let path = self.path.with_file_name(entry.file_name());
-            let Ok(metadata) = path.symlink_metadata() else { continue };
-            let identity = FileIdentity::of(&metadata);
-            let key = identity.key();
-            let Some(created_ns) = identity.created_ns else { continue };
-            let may_be = created_ns <= named_created_ns && self.may_have_been_named(created_ns);
-            if metadata.is_file() && may_be && key != named && !self.claims.is_taken(key) {
-                found.push((created_ns, identity.modified_ns, path));
-            }
-        }
-        found.sort();
-        Ok(found.into_iter().map(|(.., path)| path).collect())
     }
 
     /// Whether the path may have named a file from its creation on and no look have seen it, or only
@@ -509,44 +523,5 @@ impl Text {
             origin: 0,
             text_bytes: 0,
         }
-    }
-}
-
-/// Whether a rotated file of this path may have this name: `app.log.1`, `app.log-20240501`, `app.1.log`,
-/// `app-20240501.log`.
-fn is_generation(path: &Path, name: &[u8]) -> bool {
-    let base = path.file_name().unwrap_or_default().as_bytes();
-    let is_number = |text: &[u8]| {
-        matches!(text, [b'.' | b'-' | b'_', rest @ ..]
-            if rest.first().is_some_and(u8::is_ascii_digit)
-                && rest.iter().all(|b| b.is_ascii_digit() || b"-_.:T".contains(b)))
-    };
-    if name.strip_prefix(base).is_some_and(is_number) {
-        return true;
-    }
-    let Some(dot) = base.iter().rposition(|&byte| byte == b'.') else { return false };
-    let (stem, ending) = base.split_at(dot);
-    let between = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(ending));
-    !stem.is_empty() && between.is_some_and(is_number)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_generation;
-    use std::path::Path;
-
-    #[test]
-    fn rotated_files_are_known_by_their_names() {
-        let log = Path::new("/var/log/app.log");
-        for name in ["app.log.1", "app.log-20240501", "app.log-2024-05-01T10:00", "app.1.log"] {
-            assert!(is_generation(log, name.as_bytes()), "{name}");
-        }
-        let others =
-            ["app.log", "app.log.gz", "app.log.1.gz", "app.log.err", "app-x.log", "app.log."];
-        for name in others {
-            assert!(!is_generation(log, name.as_bytes()), "{name}");
-        }
-        assert!(is_generation(Path::new("log"), b"log.2"));
-        assert!(!is_generation(Path::new("log"), b"log2"));
     }
 }

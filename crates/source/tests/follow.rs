@@ -446,6 +446,37 @@ fn files_that_came_and_went_between_two_looks_are_found_beside_the_path() {
 }
 
 #[test]
+fn texts_behind_one_that_was_read_to_its_end_need_nobody_to_tell_of_them() {
+    on_each_backend(|backend, path| async move {
+        append(&path, "a\n");
+        let mut reader = follow(backend, &path, 1000).await;
+        assert_eq!(lines(&mut reader).await.unwrap(), given(0, "a\n"));
+        for text in ["b\n", "c\n", "d\n"] {
+            std::thread::sleep(Duration::from_millis(30));
+            rotate(&path, 5);
+            append(&path, text);
+        }
+        // What has happened is told of once, and then nothing happens.
+        WAITING.with(Waiting::look);
+        let mut found = Vec::new();
+        while found.len() < 3 {
+            if IS_TOLD.get() {
+                assert!(reader.wake().is_due(Instant::now()), "only {found:?}");
+            }
+            if let Polled::Ready(frames) = reader.next_frames().await.unwrap() {
+                let FrameBytes::Sequential { bytes, .. } = frames.bytes else {
+                    panic!("text is lent as sequential bytes");
+                };
+                let text = std::str::from_utf8(&bytes).unwrap().to_owned();
+                reader.consume(text.len() as u64);
+                found.extend((!text.is_empty()).then_some(text));
+            }
+        }
+        assert_eq!(found, ["b\n", "c\n", "d\n"]);
+    });
+}
+
+#[test]
 fn copies_and_files_of_others_are_no_texts_of_the_path() {
     on_each_backend(|backend, path| async move {
         let path = path.with_file_name("log.csv");

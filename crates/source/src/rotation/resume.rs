@@ -1,8 +1,7 @@
 //! Following a path on where another reader of it stopped.
 //!
 //! Meanwhile the log may have been rotated, more than once, and compressed. Each text is found again by what was read of it. What
-//! the path has named since then, and is neither the text that was read nor what it names now, is found beside it and read in order of
-//! the last writes to it.
+//! the path has named since then is found as it is while reading (`between`).
 
 use std::collections::VecDeque;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,8 +11,9 @@ use tidemill_plan::{Compression, Encoding};
 use tidemill_record::image::{Image, ImageError};
 use tidemill_rt::{Backend, File, FileKey};
 
-use super::siblings::{FoundText, Sibling, find, siblings, unpacked};
-use super::{CLOCK_LAG_NS, FollowedTexts, OLDER_MAX, Settings, Text, Vacant};
+use super::between::{TRIES_MAX, TRY_INTERVAL, is_same};
+use super::siblings::{FoundText, Sibling, find, siblings};
+use super::{FollowedTexts, OLDER_MAX, Settings, Text, Vacant};
 use crate::follow::{FollowedFile, Look, fail};
 use crate::identity::{Identity, take_place};
 use crate::transcode::TextDecoding;
@@ -212,8 +212,8 @@ impl FollowedTexts {
     /// Follows the path of a file on from where [`Self::export`] was.
     ///
     /// # Errors
-    /// [`SourceError::Missing`], [`SourceError::Image`], [`SourceError::Rt`] from open, fstat, read or listing the
-    /// directory.
+    /// [`SourceError::Missing`], [`SourceError::Unordered`], [`SourceError::Image`], [`SourceError::Rt`] from open, fstat,
+    /// read or listing the directory.
     pub(crate) async fn resume(
         backend: Backend,
         found: &InputFile,
@@ -227,23 +227,20 @@ impl FollowedTexts {
             what: settings.path.display().to_string(),
             source: source.within("texts"),
         })?;
-        let beside = siblings(&settings.path)?;
-        let mut search =
-            Search { settings: &settings, beside: &beside, missing, missed: known.missed };
-        let mut older = Vec::new();
-        for text in &known.older {
-            older.extend(search.older(text).await?);
-        }
-        let current = search.text(&known.current).await?;
-        let mut upcoming = VecDeque::new();
-        for text in &known.upcoming {
-            upcoming.extend(search.text(text).await?.map(|(text, _)| text.file));
-        }
-        let missed = search.missed;
+        // Files may be renamed, compressed and removed while they are looked through.
+        let mut tries = 0;
+        let (found, beside) = loop {
+            tries += 1;
+            let beside = siblings(&settings.path)?;
+            let found = FoundTexts::among(&settings, &known, &beside, missing).await;
+            if tries == TRIES_MAX || is_same(&beside, &siblings(&settings.path)?) {
+                break (found?, beside);
+            }
+            std::thread::sleep(TRY_INTERVAL);
+        };
+        let FoundTexts { older, current, upcoming, missed } = found;
         let named = beside.first().filter(|it| it.path == settings.path);
         let is_renamed = current.as_ref().is_none_or(|(_, it)| it.path != settings.path);
-        // Of what is not found, everything that has been written since counts.
-        let last = current.as_ref().map(|(_, it)| it.clone());
         let is_missed = current.is_none();
         let current = match (current, named) {
             (Some((text, _)), _) => text,
@@ -266,9 +263,13 @@ impl FollowedTexts {
         files.chain(&texts.upcoming).for_each(|file| {
             texts.claims.take(file.key());
         });
-        if is_renamed {
-            let since = texts.since(&beside, last.as_ref()).await?;
-            texts.upcoming.extend(since);
+        if is_missed {
+            let named = texts.current.file.key();
+            let Some(between) = texts.between(Some(named)).await? else {
+                let reason = "names go on changing".to_owned();
+                return Err(SourceError::Unordered { path: texts.path, reason });
+            };
+            texts.upcoming.extend(between);
         }
         if is_missed && let Some(next) = texts.upcoming.pop_front() {
             // They came before what the path names now.
@@ -277,50 +278,6 @@ impl FollowedTexts {
         }
         texts.watch_names();
         Ok(texts)
-    }
-
-    /// What the path has named since the last look and nobody has read, but for what it names now, in order of the last
-    /// writes; `last` is the file that was read last.
-    async fn since(
-        &self,
-        beside: &[Sibling],
-        last: Option<&Sibling>,
-    ) -> Result<Vec<FollowedFile>, SourceError> {
-        let Some(named) = beside.first().filter(|it| it.path == self.path) else {
-            // Once there is such a file, its coming is a reason to look.
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        let between = self.between(named.identity.key());
-        for path in between.map_err(|error| fail(&self.path, "look beside", error))? {
-            let Ok(file) = File::open(self.backend, &path).await else { continue };
-            let Some(it) = beside.iter().find(|it| it.path == path) else { continue };
-            found.push((it.identity.modified_ns, path, file));
-        }
-        // Compressing leaves the time of the last write as it was.
-        let seen_ns = self.seen_ns.saturating_sub(CLOCK_LAG_NS);
-        let written_ns = last.map_or(seen_ns, |it| it.identity.modified_ns);
-        for it in beside.iter().filter(|it| it.compression != Compression::None) {
-            let is_last = last.is_some_and(|last| last.path == it.path);
-            let has_twin = beside.iter().any(|twin| it.path.file_stem() == twin.path.file_name());
-            let is_new = it.is_generation
-                && it.identity.created_ns.is_some_and(|created| created >= seen_ns)
-                && it.identity.modified_ns >= written_ns;
-            // Whoever is first reads it.
-            if is_new && !is_last && !has_twin && self.claims.take(it.identity.key()) {
-                let file = unpacked(self.backend, it, 0, 0).await?;
-                found.push((it.identity.modified_ns, it.path.clone(), file));
-            }
-        }
-        found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        let mut files = Vec::with_capacity(found.len());
-        for (_, path, file) in found {
-            let file = FollowedFile::over(&path, file, self.look_interval_max, &self.told)?;
-            if self.claims.take(file.key()) {
-                files.push(file);
-            }
-        }
-        Ok(files)
     }
 
     /// The files that reading goes on in; `path` is the one that is followed.
@@ -342,6 +299,35 @@ impl FollowedTexts {
             }
         }
         Ok(keys)
+    }
+}
+
+/// Texts that were found again.
+struct FoundTexts {
+    older: Vec<Text>,
+    current: Option<(Text, Sibling)>,
+    upcoming: VecDeque<FollowedFile>,
+    missed: Vec<String>,
+}
+
+impl FoundTexts {
+    async fn among(
+        settings: &Settings,
+        known: &Known,
+        beside: &[Sibling],
+        missing: Missing,
+    ) -> Result<Self, SourceError> {
+        let mut search = Search { settings, beside, missing, missed: known.missed.clone() };
+        let mut older = Vec::new();
+        for text in &known.older {
+            older.extend(search.older(text).await?);
+        }
+        let current = search.text(&known.current).await?;
+        let mut upcoming = VecDeque::new();
+        for text in &known.upcoming {
+            upcoming.extend(search.text(text).await?.map(|(text, _)| text.file));
+        }
+        Ok(Self { older, current, upcoming, missed: search.missed })
     }
 }
 
@@ -395,6 +381,9 @@ impl Search<'_> {
         // Of one that is unpacked also the file that it was packed in.
         self.settings.claims.take(sibling.identity.key());
         let mut text = Text::new(followed(self.settings, &sibling.path, file)?, *encoding);
+        if sibling.compression != Compression::None {
+            text.file.is_packed_in(sibling.identity.key());
+        }
         text.file.start_at(known.start)?;
         (text.head, text.is_begun, text.is_cut) = (known.head, known.is_begun, known.is_cut);
         text.origin = known.start;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidemill_plan::Compression;
 use tidemill_rt::{Backend, File, FileIdentity};
 
-use super::is_generation;
+use super::order::is_generation;
 use crate::SourceError;
 use crate::compressed::CompressedReads;
 use crate::follow::fail;
@@ -215,6 +215,45 @@ pub(super) async fn unpacked(
         }
         position = end;
     }
+}
+
+/// The first bytes of a file's text, at most so many; of a compressed one as many as come out.
+///
+/// # Errors
+/// [`SourceError::Rt`] from open or read.
+pub(super) async fn head_of(
+    backend: Backend,
+    sibling: &Sibling,
+    byte_count: usize,
+) -> Result<Vec<u8>, SourceError> {
+    let (mut head, mut filled) = (vec![0; byte_count], 0);
+    let Sibling { path, compression, .. } = sibling;
+    match CompressedReads::open(backend, path, *compression, None).await? {
+        Some(mut reads) => {
+            while filled < byte_count {
+                match reads.read(&mut head[filled..]) {
+                    Ok(0) | Err(SourceError::Corrupt { .. } | SourceError::WrongContent { .. }) => {
+                        break;
+                    }
+                    Ok(count) => filled += count,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        None => {
+            let Some(file) = opened(backend, sibling).await? else { return Ok(Vec::new()) };
+            while filled < byte_count {
+                let at = u64::try_from(filled).expect("a usize fits u64");
+                let read = file.read_at_blocking(&mut head[filled..], at);
+                match read.map_err(|source| fail(path, "read", source))? {
+                    0 => break,
+                    count => filled += count,
+                }
+            }
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
 }
 
 /// A new file that no name leads to, among temporary ones.

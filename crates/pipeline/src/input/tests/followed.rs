@@ -8,13 +8,14 @@ use std::sync::Arc;
 use futures_lite::future::block_on;
 use tidemill_plan::{CsvOptions, Encoding, Format};
 use tidemill_record::{DataType, Field, Image, Schema};
+use tidemill_rt::Backend;
 use tidemill_source::{Claims, InputFile, Missing, Resume};
 
 use super::super::{Input, open_input, resumed_claims};
 use super::{Case, Given, Reading, file_input, text_input};
 use crate::{InputSpec, PipelineError};
 
-fn schema() -> Schema {
+pub(super) fn schema() -> Schema {
     Schema::new(vec![
         Field::nullable("n", DataType::BigInt),
         Field::nullable("s", DataType::Varchar),
@@ -22,25 +23,25 @@ fn schema() -> Schema {
 }
 
 /// A log that is followed, and what has been read of it.
-struct Log {
-    folder: tempfile::TempDir,
-    encoding: Encoding,
-    has_header: bool,
-    given: Given,
+pub(super) struct Log {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) encoding: Encoding,
+    pub(super) has_header: bool,
+    pub(super) given: Given,
 }
 
 impl Log {
-    fn new(encoding: Encoding, has_header: bool) -> Self {
+    pub(super) fn new(encoding: Encoding, has_header: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder, encoding, has_header, given: Given::default() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Appends records of these numbers, with a header at the head of the file.
-    fn write(&self, name: &str, numbers: std::ops::Range<u32>) {
+    pub(super) fn write(&self, name: &str, numbers: std::ops::Range<u32>) {
         let path = self.path(name);
         let header = if self.has_header && !path.exists() { "s,n\n" } else { "" };
         let record =
@@ -48,7 +49,7 @@ impl Log {
         self.append(name, &format!("{header}{}", numbers.map(record).collect::<String>()));
     }
 
-    fn append(&self, name: &str, text: &str) {
+    pub(super) fn append(&self, name: &str, text: &str) {
         let path = self.path(name);
         let bytes: Vec<u8> = match self.encoding {
             Encoding::Latin1 => {
@@ -66,17 +67,46 @@ impl Log {
             .unwrap();
     }
 
-    fn rename(&self, from: &str, to: &str) {
+    pub(super) fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
     }
 
     /// As `gzip` does it: under another name, with the times of the file, which is removed.
-    fn compress(&self, name: &str) {
+    pub(super) fn compress(&self, name: &str) {
         let done = std::process::Command::new("gzip").arg(self.path(name)).status().unwrap();
         assert!(done.success());
     }
 
-    fn case(&self, name: &str, claims: Arc<Claims>) -> Case<'_> {
+    /// As programs do it that do not keep times: the file is written when it is compressed.
+    pub(super) fn compress_anew(&self, name: &str) {
+        let packed = fs::File::create(self.path(&format!("{name}.gz"))).unwrap();
+        let mut gzip = std::process::Command::new("gzip");
+        let done = gzip.args(["-c", "-n"]).arg(self.path(name)).stdout(packed).status().unwrap();
+        assert!(done.success());
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    /// `log` becomes `log.1`, that `log.2` and so on, and of `log.2` a compressed one is made; each is older than a tick of the file
+    /// system's clock.
+    pub(super) fn rotate(&self, numbers: std::ops::Range<u32>) {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        for generation in (1..9).rev() {
+            for ending in ["", ".gz"] {
+                let name = |generation| format!("log.{generation}{ending}");
+                if self.path(&name(generation)).exists() {
+                    self.rename(&name(generation), &name(generation + 1));
+                }
+            }
+        }
+        self.rename("log", "log.1");
+        self.write("log", numbers);
+        if self.path("log.2").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(25));
+            self.compress_anew("log.2");
+        }
+    }
+
+    pub(super) fn case(&self, name: &str, claims: Arc<Claims>) -> Case<'_> {
         let path = self.path(name);
         let csv = CsvOptions { has_header: self.has_header, ..CsvOptions::default() };
         let format = Format::Csv(csv);
@@ -90,25 +120,30 @@ impl Log {
         Case { input: Box::new(input), schema: schema(), filter: None }
     }
 
-    fn find(&self, name: &str) -> InputFile {
+    pub(super) fn find(&self, name: &str) -> InputFile {
         file_input(&self.path(name), &Format::Csv(CsvOptions::default()), &schema()).file
     }
 
-    fn open(&self, name: &str) -> Input {
+    pub(super) fn open(&self, name: &str) -> Input {
         let found = self.find(name);
         self.case(name, Claims::of([&found])).open(7, None).unwrap()
     }
 
-    fn resume(&self, name: &str, image: &Image, missing: Missing) -> Result<Input, PipelineError> {
+    pub(super) fn resume(
+        &self,
+        name: &str,
+        image: &Image,
+        missing: Missing,
+    ) -> Result<Input, PipelineError> {
         let found = self.find(name);
-        let claims = block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, Some(image))]))?;
+        let claims = block_on(resumed_claims(Backend::Std, [(&found, Some(image))]))?;
         let case = self.case(name, claims);
         let resume = Some(Resume { image: image.clone(), missing });
         Ok(block_on(open_input(&mut case.spec(7), None, resume))?.0)
     }
 
     /// Reads until nothing has come for long enough that a rotated file is taken to be whole, or there are so many rows.
-    fn read(&mut self, input: &mut Input, rows_max: usize) {
+    pub(super) fn read(&mut self, input: &mut Input, rows_max: usize) {
         let mut reading = Reading::new(&schema());
         let mut came = std::time::Instant::now();
         let mut count = self.given.rows.len();
@@ -124,7 +159,7 @@ impl Log {
     }
 
     /// The numbers of all records that have been read, in order.
-    fn numbers(&self) -> Vec<u32> {
+    pub(super) fn numbers(&self) -> Vec<u32> {
         let number = |row: &String| {
             let value: serde::Row = serde::row(row);
             assert_eq!(value.text, format!("té{}", value.number));
@@ -133,7 +168,7 @@ impl Log {
         self.given.rows.iter().map(number).collect()
     }
 
-    fn offsets(&self) -> Vec<u64> {
+    pub(super) fn offsets(&self) -> Vec<u64> {
         let offset = |row: &String| row.split_once(' ').unwrap().0.parse().unwrap();
         self.given.rows.iter().map(offset).collect()
     }
@@ -156,11 +191,11 @@ mod serde {
 }
 
 /// The image of an input, which is gone afterwards, as its process is.
-fn cut(input: Input) -> Image {
+pub(super) fn cut(input: Input) -> Image {
     input.export().unwrap().unwrap()
 }
 
-fn all(count: u32) -> Vec<u32> {
+pub(super) fn all(count: u32) -> Vec<u32> {
     (0..count).collect()
 }
 
@@ -302,7 +337,7 @@ fn a_log_whose_name_is_vacant_goes_on_beside_and_then_under_its_name() {
     let image = cut(input);
     // As it was found before it was renamed.
     let found = log.find("log");
-    let backend = tidemill_rt::Backend::Std;
+    let backend = Backend::Std;
     log.write("log", 100..200);
     let mut input = {
         let claims = Claims::default();
@@ -358,10 +393,7 @@ fn a_log_that_is_followed_from_within_goes_on_with_its_header() {
         let found = log.find("log");
         let claims = match &image {
             None => Claims::of([&found]),
-            Some(image) => {
-                block_on(resumed_claims(tidemill_rt::Backend::Std, [(&found, Some(image))]))
-                    .unwrap()
-            }
+            Some(image) => block_on(resumed_claims(Backend::Std, [(&found, Some(image))])).unwrap(),
         };
         let case = log.case("log", claims);
         let mut spec = case.spec(7);
@@ -416,11 +448,8 @@ fn partitions_that_follow_a_chain_of_names_read_each_file_once() {
     }
     log.write("log", 200..300);
     let files = [log.find("log"), log.find("log.1")];
-    let claims = block_on(resumed_claims(
-        tidemill_rt::Backend::Std,
-        files.iter().zip(images.iter().map(Some)),
-    ))
-    .unwrap();
+    let claims =
+        block_on(resumed_claims(Backend::Std, files.iter().zip(images.iter().map(Some)))).unwrap();
     // The second one first: its name is that of the file which the first one is in the middle of.
     let mut inputs: Vec<Input> = Vec::new();
     for (name, image) in ["log.1", "log"].into_iter().zip(images.iter().rev()) {

@@ -5,6 +5,7 @@ mod columnar;
 mod columns;
 mod followed;
 mod refusals;
+mod rotated;
 mod text;
 
 use std::path::{Path, PathBuf};
