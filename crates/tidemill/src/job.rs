@@ -249,6 +249,7 @@ impl Job {
                 return Ok(summary);
             }
             summary.counts_earlier_runs = state.is_resumed();
+            summary.statistics.add(state.counted());
             context.job_start = state.started();
             if let Some(notice) = state.notice() {
                 progress.notices.say(notice);
@@ -298,7 +299,7 @@ impl Job {
                 return Ok(());
             }
             if let Some(state) = &mut run.state {
-                state.note_done(number, number + 1 == waves.len())?;
+                state.note_done(number, number + 1 == waves.len(), &summary.statistics)?;
             }
         }
         if run.state.is_some() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tidemill_checkpoint::{Checkpoint, CheckpointError, Fingerprint, Store};
 use tidemill_control::{Keeping, ResidentName};
+use tidemill_pipeline::Statistics;
 use tidemill_plan::{OnExisting, Query, Settings};
 use tidemill_record::{EventTime, Image, ImageError};
 use tidemill_sink::{OutputDirectory, Target, named_in};
@@ -57,6 +58,8 @@ struct Record {
     whole: Vec<u64>,
     /// Of each query and source that has been looked at, its partitions.
     inputs: BTreeMap<String, Vec<String>>,
+    /// What the waves that are done have counted.
+    counted: Statistics,
     /// There is nothing left to do.
     is_over: bool,
 }
@@ -114,6 +117,7 @@ impl JobState {
                         waves_done,
                         whole,
                         inputs,
+                        counted: Statistics::default(),
                         is_over: false,
                     },
                 )
@@ -131,6 +135,11 @@ impl JobState {
     /// Whether it goes on from an earlier run.
     pub(crate) fn is_resumed(&self) -> bool {
         self.is_resumed
+    }
+
+    /// What the waves that are done have counted.
+    pub(crate) fn counted(&self) -> &Statistics {
+        &self.record.counted
     }
 
     /// What a person should know of the directory.
@@ -306,11 +315,18 @@ impl JobState {
         self.save()
     }
 
-    /// Notes that a wave has been published, and, with the last one, that there is nothing left to do.
+    /// Notes that a wave has been published, and, with the last one, that there is nothing left to do. `counted` is of all
+    /// waves so far.
     ///
     /// # Errors
     /// What the file system says.
-    pub(crate) fn note_done(&mut self, wave: usize, is_last: bool) -> Result<(), Error> {
+    pub(crate) fn note_done(
+        &mut self,
+        wave: usize,
+        is_last: bool,
+        counted: &Statistics,
+    ) -> Result<(), Error> {
+        self.record.counted = counted.clone();
         self.record.waves_done = count(wave) + 1;
         self.record.is_over = is_last;
         self.save()
@@ -344,6 +360,7 @@ impl Record {
             partitions.push(of_input);
         }
         image.put_images("partitions", partitions);
+        image.put_image("counted", self.counted.export());
         image.put_flags("is over", [self.is_over]);
         image
     }
@@ -364,11 +381,14 @@ impl Record {
         }
         let partitions = partitions.into_iter().map(|mut names| take_names(&mut names, "names"));
         let partitions: Vec<Vec<String>> = partitions.collect::<Result<_, _>>()?;
+        let mut counted = Statistics::default();
+        let of_waves = counted.import(image.take_image("counted")?);
+        of_waves.map_err(|error| error.within("counted"))?;
         let is_over = image.take_flag("is over")?;
         image.end()?;
         let queries = sinks.into_iter().zip(plans).collect();
         let inputs = keys.into_iter().zip(partitions).collect();
-        Ok(Self { id, replaced, started, queries, waves_done, whole, inputs, is_over })
+        Ok(Self { id, replaced, started, queries, waves_done, whole, inputs, counted, is_over })
     }
 
     /// The jobs whose output there may be where this one is given up. One that is over has opened all of its sinks.
@@ -489,6 +509,7 @@ mod tests {
             waves_done: 2,
             whole: vec![1],
             inputs: inputs.into_iter().collect(),
+            counted: Statistics { records_in: 5, ..Statistics::default() },
             is_over: true,
         };
         let back = Record::import(record.export()).unwrap();
