@@ -99,8 +99,16 @@ pub(crate) struct Opening {
 pub(crate) struct Left {
     pub(crate) outcome: Outcome,
     pub(crate) lease: Lease,
-    /// As what this is to be kept, and the epoch that has.
-    pub(crate) kept_as: Option<(Resident, u64)>,
+    /// As what this is to be kept, if it is.
+    pub(crate) kept_as: Option<KeptAs>,
+}
+
+/// As what the end of a task is kept.
+pub(crate) struct KeptAs {
+    pub(crate) resident: Resident,
+    pub(crate) epoch: u64,
+    /// What it gave to a gather that ran meanwhile is the gather's: only once that has all of it this may be kept.
+    pub(crate) is_giver: bool,
 }
 
 /// What has become of pipelines that were to be opened.
@@ -194,7 +202,8 @@ impl CoreLoop {
         }
         all.map(|mut left| {
             left.lease.shrink_to(left.outcome.held_bytes());
-            left.kept_as = resident.map(|resident| (resident, epoch + 1));
+            let is_giver = false;
+            left.kept_as = resident.map(|resident| KeptAs { resident, epoch: epoch + 1, is_giver });
             Ok(left)
         })
     }
@@ -273,10 +282,11 @@ impl CoreLoop {
                     Ok(Turned::Done(outcome)) => {
                         let Running { rank, mut lease, kept, gives, .. } = *one;
                         lease.shrink_to(outcome.held_bytes());
-                        // What gives to a gather that goes on keeps that until the gather has it.
-                        let kept_as = kept.filter(|_| outcome.can_be_kept() && gives.is_none());
-                        let kept_as =
-                            kept_as.map(|kept| (kept.resident().clone(), kept.epoch() + 1));
+                        let kept_as = kept.filter(|_| outcome.can_be_kept()).map(|kept| KeptAs {
+                            resident: kept.resident().clone(),
+                            epoch: kept.epoch() + 1,
+                            is_giver: gives.is_some(),
+                        });
                         done(rank, Some(Ok(Left { outcome: *outcome, lease, kept_as })));
                     }
                     Ok(Turned::Left(outcome)) => {

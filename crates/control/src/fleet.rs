@@ -1,5 +1,6 @@
 //! The cores of a wave, and the thread that hears them: it makes durable and visible what is to outlive them.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tidemill_rt::{Bell, Core, RtError, Waiting, begin_launch, side_by_side, thre
 
 use crate::abandon::Abandon;
 use crate::assignment::assign;
-use crate::core_loop::{CoreLoop, Left, Opening};
+use crate::core_loop::{CoreLoop, KeptAs, Left, Links, Opening};
 use crate::keeping::Request;
 use crate::{ControlError, Cores, Keeping, StopFlag};
 
@@ -53,15 +54,24 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    fn left(&self) -> Option<&Left> {
+        self.result.as_ref()?.as_ref().ok()
+    }
+
+    fn is_giver(&self) -> bool {
+        let kept_as = self.left().and_then(|left| left.kept_as.as_ref());
+        kept_as.is_some_and(|kept_as| kept_as.is_giver)
+    }
+
     /// Whether it has left more than a table for a gather. A table is only kept with others that have come by the next
     /// checkpoint: of a short job that ends before, none has to be.
     fn has_written(&self) -> bool {
-        matches!(&self.result, Some(Ok(left)) if left.outcome.sealed.is_none())
+        self.left().is_some_and(|left| left.outcome.sealed.is_none()) && !self.is_giver()
     }
 
     /// Whether it has come to its end.
     fn is_whole(&self) -> bool {
-        matches!(&self.result, Some(Ok(left)) if !left.outcome.is_cut)
+        self.left().is_some_and(|left| !left.outcome.is_cut)
     }
 }
 
@@ -92,17 +102,22 @@ impl Said {
     }
 
     /// Makes files visible that do not wait for others, and checkpoints durable; with them those of tasks that were done
-    /// `before`.
-    fn write(&mut self, store: Option<&Store>, before: &mut [Done]) -> Result<(), ControlError> {
+    /// before, if they are wanted.
+    fn write(
+        &mut self,
+        store: Option<&Store>,
+        before: &mut [Done],
+        is_wanted: impl Fn(&Done) -> bool,
+    ) -> Result<(), ControlError> {
         let publish = |error| ControlError::Publish(Box::new(error));
         Delivery::publish_each(std::mem::take(&mut self.whole))
             .map_err(|error| publish(error.into()))?;
         let Some(store) = store else { return Ok(()) };
         let mut requests = std::mem::take(&mut self.to_keep);
         let written = self.done.iter_mut().filter(|done| done.has_written());
-        for done in before.iter_mut().chain(written) {
+        for done in before.iter_mut().filter(|done| is_wanted(done)).chain(written) {
             let Some(Ok(left)) = &mut done.result else { continue };
-            let Some((resident, epoch)) = left.kept_as.take() else { continue };
+            let Some(KeptAs { resident, epoch, .. }) = left.kept_as.take() else { continue };
             left.outcome.sync().map_err(publish)?;
             requests.push(resident.done(epoch, left.outcome.export()));
         }
@@ -130,6 +145,17 @@ impl Said {
         }
         Ok(())
     }
+}
+
+/// For each task that gives to a gather that runs meanwhile, the place of the gather among all.
+fn gathers(tasks: &[(Task, u64)]) -> Vec<Option<usize>> {
+    let links = || tasks.iter().map(|(task, _)| &task.opening.links);
+    let taken = links().enumerate().filter_map(|(at, links)| Some((links.takes.as_ref()?, at)));
+    let by_handover: HashMap<_, usize> =
+        taken.map(|(handover, at)| (Arc::as_ptr(handover), at)).collect();
+    let gather =
+        |links: &Links| by_handover.get(&Arc::as_ptr(&links.gives.as_ref()?.handover)).copied();
+    links().map(gather).collect()
 }
 
 /// How often it is looked whether a core that owes answers is still there.
@@ -248,6 +274,7 @@ impl Fleet {
         let task_count = tasks.len();
         let nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
         let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
+        let gathers = gathers(&tasks);
         let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
         for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
             let of_core = places
@@ -280,8 +307,7 @@ impl Fleet {
                 if is_time {
                     kept_at = Instant::now();
                 }
-                let before = if is_time { &mut all_done[..] } else { &mut [] };
-                written = said.write(store, before);
+                written = said.write(store, &mut all_done, |done| is_time && !done.is_giver());
                 if written.is_err() {
                     self.abandon.all();
                 }
@@ -289,10 +315,16 @@ impl Fleet {
             all_done.append(&mut said.done);
         }
         written?;
-        if !all_done.iter().all(Done::is_whole) {
-            // A later run goes on: what is done is not to be done again.
-            Said::default().write(store, &mut all_done)?;
-        }
+        // Where all is over, what a gather has of others need not be kept. Where a later run goes on, what is done is not to
+        // be done again.
+        let is_over = all_done.iter().all(Done::is_whole);
+        let whole: HashSet<usize> =
+            all_done.iter().filter(|done| done.is_whole()).map(|done| done.task).collect();
+        let gather_is_whole = |done: &Done| gathers[done.task].is_none_or(|at| whole.contains(&at));
+        Said::default().write(store, &mut all_done, |done| match done.is_giver() {
+            true => gather_is_whole(done),
+            false => !is_over,
+        })?;
         all_done.sort_by_key(|done| done.task);
         Ok(all_done)
     }

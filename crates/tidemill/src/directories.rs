@@ -45,7 +45,10 @@ impl Directories {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
                 let directory = Arc::new(open()?);
-                self.notices.extend(left_open(&directory));
+                // A job that keeps state removes what it has left open itself.
+                if !directory.has_state() {
+                    self.notices.extend(left_open(&directory));
+                }
                 self.notices.extend(comes_late(&directory));
                 free.insert(Target { directory, writer: writer.clone(), next_file: 0 })
             }

@@ -197,6 +197,15 @@ impl JobState {
         target: Target<'_>,
         on_existing: OnExisting,
     ) -> Result<OutputDirectory, Error> {
+        let (Target::Directory(path) | Target::File(path) | Target::DeadLetters(path)) = target;
+        let is_state =
+            std::fs::canonicalize(path).ok().zip(self.keeping.store.path().canonicalize().ok());
+        if is_state.is_some_and(|(output, state)| output == state) {
+            let path = path.display();
+            return Err(Error::Usage(format!(
+                "{path} is the job's 'state.dir' and is to be written to as well; give each a directory of its own"
+            )));
+        }
         let id = id_text(self.record.id);
         if self.has_checkpoints(wave)? {
             return Ok(OutputDirectory::open_resumed(target, &id)?);

@@ -45,6 +45,8 @@ impl CoreLoop {
                 Some(FoundState::Done { outcome }) => {
                     // Nothing that is given to it is wanted any more.
                     links.takes.iter().for_each(|handover| handover.close());
+                    // And of what gives, the gather has all.
+                    links.gives.iter().for_each(|to| to.handover.end(to.giver));
                     let left = restore_outcome(&planned, first, outcome, &lease).await?;
                     return Ok(Opened::Before(Box::new(left)));
                 }
