@@ -110,6 +110,9 @@ fn run_script(
         }
     }
     bar.clear();
+    if let (false, Some(from)) = (is_told, running.resumes_from()) {
+        tell!("{from}");
+    }
     warn(&bar, &running);
     if shown == ExitCode::SUCCESS {
         shown = results.print();

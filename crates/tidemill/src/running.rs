@@ -113,7 +113,7 @@ impl RunningJob {
     /// Waits until it has ended.
     ///
     /// # Errors
-    /// As [`Job::run`].
+    /// As [`crate::Job::run`].
     ///
     /// # Panics
     /// If the job's control plane panicked, which is a bug.
