@@ -6,6 +6,7 @@
 
 mod error;
 pub mod file;
+mod lock;
 pub mod store;
 
 pub use error::CheckpointError;

@@ -6,17 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, fstatfs};
+use rustix::fs::fstatfs;
 
+use crate::lock::Lock;
 use crate::{Checkpoint, CheckpointError};
 
 const EXTENSION: &str = ".ck";
 const TMP: &str = ".tmp";
-const LOCK: &str = "lock";
 const EPOCH_DIGITS: usize = 10;
 /// Checkpoints of a resident that are kept.
 const KEPT: usize = 2;
@@ -26,8 +26,7 @@ const KEPT: usize = 2;
 pub struct Store {
     path: PathBuf,
     directory: File,
-    /// Locked as long as it is open.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// A checkpoint that is durable.
@@ -63,7 +62,7 @@ impl Store {
         }
         let directory =
             File::open(path).map_err(|error| CheckpointError::io("open", path, error))?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         directory
             .sync_all()
             .map_err(|error| CheckpointError::io("flush the directory", path, error))?;
@@ -258,31 +257,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 fn flush_directory(path: &Path) -> Result<(), CheckpointError> {
     let flushed = File::open(path).and_then(|directory| directory.sync_all());
     flushed.map_err(|error| CheckpointError::io("flush the directory", path, error))
-}
-
-/// Takes the lock of a directory, and writes down whose it is.
-fn lock(path: &Path) -> Result<File, CheckpointError> {
-    let file_path = path.join(LOCK);
-    let opened =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path);
-    let mut file = opened.map_err(|error| CheckpointError::io("open", &file_path, error))?;
-    if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        if error != rustix::io::Errno::WOULDBLOCK {
-            return Err(CheckpointError::io("lock", &file_path, error));
-        }
-        let mut text = String::new();
-        let _ = file.read_to_string(&mut text);
-        return Err(CheckpointError::Locked {
-            path: path.to_owned(),
-            pid: text.trim().parse().ok(),
-        });
-    }
-    let written = file.set_len(0).and_then(|()| {
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    });
-    written.map_err(|error| CheckpointError::io("write", &file_path, error))?;
-    Ok(file)
 }
 
 fn names(path: &Path) -> Result<Vec<String>, CheckpointError> {

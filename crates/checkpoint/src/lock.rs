@@ -1,0 +1,116 @@
+//! Who may write to a directory of checkpoints: one process at a time.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::CheckpointError;
+
+const NAME: &str = "lock";
+
+/// A process that was killed holds its lock until the kernel has taken it down, which takes some time where it had much
+/// memory. Who starts it again at once waits that long.
+const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
+
+/// The lock of a directory, held until this is dropped or the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "locked as long as it is open")] File);
+
+impl Lock {
+    /// Takes it, and writes down whose it is.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Locked`] where another process has it that is not about to end.
+    pub(crate) fn take(directory: &Path) -> Result<Self, CheckpointError> {
+        let path = directory.join(NAME);
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.map_err(|error| CheckpointError::io("open", &path, error))?;
+        let begun = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::WOULDBLOCK) => {}
+                Err(error) => return Err(CheckpointError::io("lock", &path, error)),
+            }
+            let pid = written(&mut file);
+            if !pid.is_some_and(is_ending) || begun.elapsed() > DEATH_TIME_MAX {
+                return Err(CheckpointError::Locked { path: directory.to_owned(), pid });
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        let noted = file.set_len(0).and_then(|()| {
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        });
+        noted.map_err(|error| CheckpointError::io("write", &path, error))?;
+        Ok(Self(file))
+    }
+}
+
+/// The process that has written down that it holds the lock.
+fn written(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Whether a process is about to end whatever it does: it was killed, or has begun to exit.
+fn is_ending(pid: u32) -> bool {
+    // Of `include/linux/sched.h`.
+    const EXITING: u64 = 0x4;
+    const KILL: u64 = 1 << (9 - 1);
+
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // What stands before the last bracket is its name, which may hold anything: then come its state and, seventh, its flags.
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let is_gone = matches!(fields.next(), Some("Z" | "X"));
+    let flags: u64 = fields.nth(5).and_then(|flags| flags.parse().ok()).unwrap_or(0);
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:")));
+    let is_killed = pending
+        .filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .any(|mask| mask & KILL != 0);
+    is_gone || is_killed || flags & EXITING != 0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_killed_is_about_to_end_and_one_at_work_is_not() {
+        assert!(!is_ending(std::process::id()));
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(!is_ending(child.id()));
+        child.kill().unwrap();
+        // From the signal on, and as long as nobody has heard of its end.
+        assert!(is_ending(child.id()));
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(is_ending(child.id()));
+        child.wait().unwrap();
+        assert!(!is_ending(child.id()));
+    }
+
+    #[test]
+    fn a_lock_is_had_by_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Lock::take(directory.path()).unwrap();
+        let refused = Lock::take(directory.path()).unwrap_err();
+        let own = std::process::id();
+        assert!(matches!(refused, CheckpointError::Locked { pid: Some(pid), .. } if pid == own));
+        drop(lock);
+        Lock::take(directory.path()).unwrap();
+    }
+}
