@@ -18,6 +18,7 @@ use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
 use self::failure::{all_are_idle, failed, out_of_memory, panicked};
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease, Refused};
+use crate::enough::Enough;
 use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
 use crate::keeping::{Kept, Request, Resident};
@@ -63,6 +64,8 @@ struct Running {
     is_draining: bool,
     /// Which of the task's pipelines it is.
     place: usize,
+    /// As of its opening.
+    enough: Option<Arc<Enough>>,
     /// Its checkpoints, where there are any.
     kept: Option<Kept>,
     /// What it may hold; covers what it held after its last turn.
@@ -93,6 +96,8 @@ pub(crate) struct Opening {
     pub(crate) ends_by_stop: bool,
     /// As what it keeps checkpoints.
     pub(crate) resident: Option<Resident>,
+    /// Whether it is still wanted, where others may have given enough.
+    pub(crate) enough: Option<Arc<Enough>>,
 }
 
 /// What a pipeline leaves behind, and the lease that covers what it still holds.
@@ -145,12 +150,41 @@ impl CoreLoop {
         first_rank: usize,
         opening: Opening,
     ) -> Option<Result<Left, ControlError>> {
-        let Opening { planned, places, links, mut sealed, lease, ends_by_stop, resident } = opening;
+        let enough = opening.enough.clone();
+        let (places, abandon) = (opening.places.clone(), self.abandon.clone());
+        let rank_of = |place: usize| first_rank + (place - places.start);
+        let fail = |rank: usize| match &enough {
+            None => abandon.behind(rank),
+            // Only those of its fragment end, until it is known that it counts.
+            Some(enough) => {
+                let cause = enough.failed(places.start, places.start + (rank - first_rank));
+                cause.into_iter().for_each(|place| abandon.behind(rank_of(place)));
+            }
+        };
+        let result = self.run_places(first_rank, opening, fail).await;
+        if let (Some(enough), Some(Ok(left))) = (&enough, &result)
+            && !left.outcome.is_cut
+        {
+            let rows = left.outcome.sealed.as_ref().and_then(Sealed::first_rows).unwrap_or(0);
+            let cause = enough.ended(places.clone(), rows);
+            cause.into_iter().for_each(|place| abandon.behind(rank_of(place)));
+        }
+        result
+    }
+
+    async fn run_places(
+        &mut self,
+        first_rank: usize,
+        opening: Opening,
+        fail: impl Fn(usize),
+    ) -> Option<Result<Left, ControlError>> {
+        let Opening { planned, places, mut sealed, lease, ends_by_stop, .. } = opening;
+        let Opening { links, resident, enough, .. } = opening;
         let account = Arc::clone(lease.account());
-        let abandon = self.abandon.clone();
         if planned.is_chained || places.len() == 1 {
-            let opening = Opening { planned, places, links, sealed, lease, ends_by_stop, resident };
-            let (fail, mut result) = (|rank| abandon.behind(rank), None);
+            let opening =
+                Opening { planned, places, links, sealed, lease, ends_by_stop, resident, enough };
+            let mut result = None;
             self.run(vec![(first_rank, opening)], fail, &mut |_, done| result = done).await;
             return result;
         }
@@ -160,7 +194,7 @@ impl CoreLoop {
             match self.find(resident, &planned, places.start, &lease).await {
                 Ok(before) => (epoch, found) = before,
                 Err(error) => {
-                    abandon.behind(first_rank);
+                    fail(first_rank);
                     return Some(Err(error));
                 }
             }
@@ -183,10 +217,10 @@ impl CoreLoop {
                 lease: lease.take().unwrap_or_else(|| Lease::new(&account)),
                 ends_by_stop,
                 resident: None,
+                enough: enough.clone(),
             };
             let mut result = None;
-            let fail = |rank| abandon.behind(rank);
-            self.run(vec![(rank, one)], fail, &mut |_, done| result = done).await;
+            self.run(vec![(rank, one)], &fail, &mut |_, done| result = done).await;
             let left = match result? {
                 Ok(left) => left,
                 Err(error) => return Some(Err(error)),
@@ -196,7 +230,7 @@ impl CoreLoop {
                 continue;
             };
             if let Err(error) = before.add(left, &planned, place) {
-                abandon.behind(rank);
+                fail(rank);
                 return Some(Err(error));
             }
         }
@@ -234,7 +268,8 @@ impl CoreLoop {
             // What has not begun when a stop comes begins in a later run.
             let is_for_later = self.stop.is_set()
                 && opening.resident.as_ref().is_some_and(|resident| !resident.stop_drains());
-            if is_for_later || self.is_abandoned(rank) {
+            let (first, enough) = (opening.places.start, opening.enough.as_ref());
+            if is_for_later || self.is_abandoned(rank, first, enough) {
                 // Who waits for what it would write is told as it is dropped.
                 drop((opening.planned.make)(opening.places.start));
                 done(rank, None);
@@ -254,7 +289,7 @@ impl CoreLoop {
             self.waiting.look();
             let now = Instant::now();
             for mut one in running.drain(..) {
-                if self.is_abandoned(one.rank) {
+                if self.is_abandoned(one.rank, one.place, one.enough.as_ref()) {
                     done(one.rank, None);
                     continue;
                 }
@@ -315,8 +350,10 @@ impl CoreLoop {
     }
 
     /// Whether a pipeline is not worth its time any more.
-    fn is_abandoned(&self, rank: usize) -> bool {
-        self.stop.is_abort() || self.abandon.concerns(rank)
+    fn is_abandoned(&self, rank: usize, place: usize, enough: Option<&Arc<Enough>>) -> bool {
+        self.stop.is_abort()
+            || self.abandon.concerns(rank)
+            || enough.is_some_and(|enough| enough.is_behind(place))
     }
 
     /// Waits until one of the pipelines has something to do. Nothing else runs on this core, so it may as well
@@ -327,7 +364,7 @@ impl CoreLoop {
         let mut wakes = Wakes::default();
         for one in running {
             let wake = self.wake(one);
-            if wake.is_due(now) || self.is_abandoned(one.rank) {
+            if wake.is_due(now) || self.is_abandoned(one.rank, one.place, one.enough.as_ref()) {
                 return self.waiting.go_on();
             }
             wakes.add(wake);

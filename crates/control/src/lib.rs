@@ -9,6 +9,7 @@ mod account;
 mod assignment;
 mod audit;
 mod core_loop;
+mod enough;
 mod error;
 mod fleet;
 mod giving;

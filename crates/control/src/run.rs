@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Statistics};
+use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Sealed, Statistics};
 use tidemill_rt::Backend;
 
 use crate::account::{Account, Lease};
 use crate::audit::{check_split_times, check_splits, shared_keys};
 use crate::core_loop::{Left, Links, Opening};
+use crate::enough::Enough;
 use crate::error::shared_text;
 use crate::fleet::{Fleet, Task, TaskId};
 use crate::giving::GiveSpec;
@@ -134,17 +135,28 @@ fn run_levels(
         let of_level: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
         let mut failures = Vec::new();
+        // What a limit has got of each node, in order of partitions.
+        let mut rows_given = vec![0_u64; nodes.len()];
         let counts = (&mut wave_outcome.per_core[..], &mut latencies[..]);
         for done in fleet.run(tasks, takes_turns, keeping, counts)? {
             let (node, block) = ids[done.task];
+            let rows_wanted = rows_wanted(&nodes[node], takes_turns, keeping);
+            // Whether it has run at all depends on timing, so that nothing may depend on it.
+            let is_wanted = rows_wanted.is_none_or(|wanted| rows_given[node] < wanted);
             match done.result {
                 Some(Ok(left)) => {
                     wave_outcome.per_core[done.core].add(&left.outcome.statistics);
+                    if !is_wanted {
+                        continue;
+                    }
+                    let rows = left.outcome.sealed.as_ref().and_then(Sealed::first_rows);
+                    rows_given[node] = rows_given[node].saturating_add(rows.unwrap_or(0));
                     if left.outcome.is_cut {
                         wave_outcome.cut.insert(nodes[node].query);
                     }
                     outcomes[node][block] = Some(left);
                 }
+                Some(Err(_)) if !is_wanted => {}
                 Some(Err(error)) => failures.push(error),
                 None if keeping.is_some() && stop.is_set() => {
                     wave_outcome.cut.insert(nodes[node].query);
@@ -272,6 +284,8 @@ fn take_tasks(
             node.pipelines.blocks()
         };
         outcomes[node_index] = blocks.iter().map(|_| None).collect();
+        let rows_wanted = rows_wanted(node, of_links.is_some(), keeping);
+        let enough = rows_wanted.map(|rows| Arc::new(Enough::new(rows)));
         for (block, places) in blocks.into_iter().enumerate() {
             let weights = &node.pipelines.weights[places.clone()];
             // Even an empty file costs something to open.
@@ -291,12 +305,20 @@ fn take_tasks(
                 sealed: std::mem::take(&mut sealed),
                 lease: std::mem::replace(&mut covered, Lease::new(account)),
                 ends_by_stop: node.ends_by_stop,
+                enough: enough.clone(),
             };
             tasks.push((Task { id: (node_index, block), first_rank: rank, opening }, weight));
         }
         first_rank += node.pipelines.count();
     }
     tasks
+}
+
+/// The rows of a node that matter, where what is behind them need not be read: where others are waited for, kept, or held
+/// against each other, all of it counts.
+fn rows_wanted(node: &FlatNode, takes_turns: bool, keeping: Option<&Keeping>) -> Option<u64> {
+    let is_cut_short = !takes_turns && keeping.is_none() && node.declared.is_none();
+    node.pipelines.rows_wanted.filter(|_| is_cut_short)
 }
 
 /// Of every pipeline of every node, whom it gives windows to and where it takes them, when all run at

@@ -77,6 +77,9 @@ pub struct Planned {
     /// Neither their stages nor that table ask where one partition ends and the next begins: the input of one may
     /// follow that of another.
     pub is_chained: bool,
+    /// Of the rows that they seal, in order of partitions, only the first so many matter, if that is known: what those behind
+    /// them read, fail at or warn of is not wanted.
+    pub rows_wanted: Option<u64>,
     /// The length of the windows that they seal, in microseconds; 0 where none are.
     pub window_us: i64,
     /// `idle.timeout` of the source: after so much time without a record it holds up none of those that
@@ -233,6 +236,7 @@ mod tests {
             is_gather: false,
             is_sealed: true,
             is_chained: false,
+            rows_wanted: None,
             window_us: 0,
             idle_timeout: None,
             resident: None,

@@ -153,6 +153,7 @@ impl Running {
             is_gather,
             is_sealed: false,
             is_chained: false,
+            rows_wanted: None,
             window_us: 0,
             idle_timeout: None,
             resident: None,
@@ -192,12 +193,29 @@ fn wave_of(
     ends_by_stop: bool,
     stop: &StopFlag,
 ) -> Ran {
+    run_wave(does, is_gathered, has_no_end, ends_by_stop, None, stop)
+}
+
+/// The same, of whose rows only the first so many are wanted.
+fn run_wave(
+    does: &[Does],
+    is_gathered: bool,
+    has_no_end: bool,
+    ends_by_stop: bool,
+    keep: Option<u64>,
+    stop: &StopFlag,
+) -> Ran {
     let running = Running { finished: Arc::default(), turns: Arc::default(), stop: stop.clone() };
-    let merge =
-        || Merge::Limited { spec: LimitSpec::default(), input_types: vec![DataType::BigInt] };
+    let merge = move || {
+        let spec = LimitSpec { skip: 0, keep };
+        Merge::Limited { spec, input_types: vec![DataType::BigInt] }
+    };
     let (count, input) = (does.len(), running.scan(does));
     let pipelines = match is_gathered {
-        true => Running::planned(count, false, input, move || OutputSpec::Seal(merge())),
+        true => Planned {
+            rows_wanted: keep,
+            ..Running::planned(count, false, input, move || OutputSpec::Seal(merge()))
+        },
         false => Running::planned(count, false, input, running.writer()),
     };
     let scan = Node { pipelines, children: Vec::new(), are_splits: false, declared: None };
@@ -351,4 +369,41 @@ fn a_stop_ends_many_pipelines_without_making_them() {
     let ran = wave(&does, true, false, &StopFlag::new());
     assert_eq!(ran.result.unwrap().cut.into_iter().collect::<Vec<_>>(), [0]);
     assert!(ran.finished.is_empty());
+}
+
+/// The first rows of pipelines behind a gather.
+fn first_rows(does: &[Does], keep: u64) -> Ran {
+    run_wave(does, true, false, false, Some(keep), &StopFlag::new())
+}
+
+#[test]
+fn what_is_behind_enough_rows_is_neither_read_nor_missed() {
+    use Does::{Fails, Gives, GoesOn, Panics};
+    // On one core or on two, whichever is faster: the first two have the three rows.
+    for behind in [Fails(0), Panics, Gives(9), GoesOn] {
+        let mut does = vec![behind; 40];
+        (does[0], does[1]) = (Gives(2), Gives(3));
+        let ran = first_rows(&does, 3);
+        let outcome = ran.result.unwrap();
+        assert_eq!(ran.finished, [3]);
+        let gather = outcome.per_node.last().unwrap();
+        assert_eq!(gather.statistics.rows_out, 3);
+        assert_eq!(outcome.statistics.records_in, 2 + 3, "of those that are wanted");
+    }
+    // One has all by itself, and is followed by nothing that ends.
+    let ran = first_rows(&[GoesOn, GoesOn, Fails(5)], 4);
+    assert_eq!((ran.finished, ran.turns < 20), (vec![4], true));
+}
+
+#[test]
+fn a_failure_before_enough_rows_counts() {
+    use Does::{Fails, Gives, Panics};
+    let ran = first_rows(&[Gives(2), Fails(0), Gives(9), Panics], 3);
+    assert!(ran.error().contains("1 fails"), "{}", ran.error());
+    // Its own rows before the failure are none.
+    let ran = first_rows(&[Fails(2), Gives(9)], 3);
+    assert!(ran.error().contains("0 fails"), "{}", ran.error());
+    let mut does = vec![Gives(0); MANY];
+    (does[900], does[1100]) = (Fails(0), Panics);
+    assert!(first_rows(&does, 1).error().contains("900 fails"));
 }

@@ -120,6 +120,14 @@ impl Outputs {
         }
     }
 
+    /// How many of the rows that are sealed matter, the first in order of partitions.
+    fn rows_wanted(&self) -> Option<u64> {
+        match self {
+            Self::Seal(Merge::Limited { spec, .. }) => spec.needed(),
+            _ => None,
+        }
+    }
+
     fn window_us(&self) -> i64 {
         match self {
             Self::Seal(Merge::Windows(spec)) => {
@@ -212,6 +220,7 @@ impl Alike {
             is_gather,
             is_sealed: matches!(self.outputs, Outputs::Seal(_)),
             is_chained: false,
+            rows_wanted: self.outputs.rows_wanted(),
             window_us: self.outputs.window_us(),
             idle_timeout,
             resident: self.resident.clone(),

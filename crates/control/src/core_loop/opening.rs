@@ -33,8 +33,8 @@ impl CoreLoop {
     }
 
     pub(super) async fn open(&self, rank: usize, opening: Opening) -> Result<Opened, ControlError> {
-        let Opening { planned, mut places, links, sealed, mut lease, ends_by_stop, resident } =
-            opening;
+        let Opening { planned, mut places, links, sealed, mut lease, .. } = opening;
+        let Opening { ends_by_stop, resident, enough, .. } = opening;
         let (first, mut resume, mut given_before) = (places.start, None, None);
         let mut kept = None;
         let bell = self.waiting.bell();
@@ -105,6 +105,7 @@ impl CoreLoop {
                     is_asleep: false,
                     is_draining,
                     place,
+                    enough,
                     kept,
                     lease,
                     pipeline,
