@@ -109,7 +109,7 @@ fn filter(criterion: &mut Criterion) {
     group.bench_function("price", |bencher| {
         bencher.iter(|| {
             for batch in &batches {
-                black_box(filter.apply(batch.clone(), &mut Vec::new()));
+                black_box(filter.apply(batch.clone(), &mut Vec::new()).unwrap());
             }
         });
     });
@@ -227,7 +227,7 @@ fn with_watermarks(
     let noted = batches.into_iter().map(|batch| {
         let mut batch = times.apply(batch, &mut Vec::new());
         for project in &mut projects {
-            batch = project.apply(batch, &mut Vec::new());
+            batch = project.apply(batch, &mut Vec::new()).unwrap();
         }
         (batch, times.watermark())
     });

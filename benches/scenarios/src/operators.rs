@@ -80,8 +80,8 @@ fn apply(steps: &mut [Step], mut batches: Vec<Batch>, watermark: Option<EventTim
         let mut results = Vec::with_capacity(1);
         for batch in batches {
             match &mut *step {
-                Step::Filter(filter) => results.push(filter.apply(batch, &mut bad)),
-                Step::Project(project) => results.push(project.apply(batch, &mut bad)),
+                Step::Filter(filter) => results.push(filter.apply(batch, &mut bad).unwrap()),
+                Step::Project(project) => results.push(project.apply(batch, &mut bad).unwrap()),
                 Step::Aggregate(table) => table.update(&batch).unwrap(),
                 Step::Windows(table) => table.update(&batch, &mut late, &mut results).unwrap(),
                 Step::Over(table) => table.update(&batch, &mut late, &mut results).unwrap(),

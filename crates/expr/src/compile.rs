@@ -79,12 +79,13 @@ pub(crate) fn compile(expr: &Expr, context: &Context) -> Result<Node, ExprError>
         ExprKind::Call { function, arguments } => {
             function::compile(expr, *function, compile_all(arguments, context)?, context)?
         }
-        ExprKind::CallUser { function, arguments } => {
+        ExprKind::CallUser { function, signature, arguments } => {
             let arguments = compile_all(arguments, context)?;
             let given = arguments.iter().map(Node::data_type);
-            let kernel = (given.eq(&function.argument_types)
-                && function.return_type == expr.data_type)
-                .then(|| user::kernel(Arc::clone(function)));
+            let meant = function.signatures.get(*signature).filter(|meant| {
+                given.eq(&meant.argument_types) && meant.return_type == expr.data_type
+            });
+            let kernel = meant.map(|_| user::kernel(Arc::clone(function), *signature));
             apply(expr, kernel, arguments)?
         }
     };

@@ -1,5 +1,7 @@
 //! Keeps the rows for which a predicate is TRUE.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
 use arrow_buffer::BooleanBuffer;
@@ -10,7 +12,7 @@ use tidemill_record::{BadRecord, Batch, Columns, DataType};
 use crate::outcome::{Output, evaluate, evaluate_all};
 use crate::selection::Selection;
 use crate::value::Rows;
-use crate::{Context, ExprError, compile};
+use crate::{Context, ExprError, FunctionError, compile};
 
 /// Keeps the rows for which a predicate is TRUE; FALSE and NULL rows go.
 pub struct Filter {
@@ -52,25 +54,33 @@ impl Filter {
     /// `bad`, in row order, with the predicate's text as their field, or the column that it holds to
     /// its limit.
     ///
+    /// # Errors
+    /// A function of the embedding program that is wrong: no row can be trusted.
+    ///
     /// # Panics
     /// If a column of `batch` is not of the type that the predicate was compiled for.
     ///
     /// # Cost
     /// O(rows); a batch of which all rows stay is returned as it is. A batch with failing rows is
     /// evaluated about log₂(rows) times more for each.
-    pub fn apply(&mut self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
-        let outcome = evaluate(&self.output, &batch, bad);
+    pub fn apply(
+        &mut self,
+        batch: Batch,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Batch, Arc<FunctionError>> {
+        let outcome = evaluate(&self.output, &batch, bad)?;
         let mask = outcome.columns[0].as_boolean();
-        match &outcome.survivors {
+        Ok(match &outcome.survivors {
             None => self.selection.keep(batch, mask),
             Some(survivors) => {
                 let batch = self.selection.keep(batch, survivors);
                 self.selection.keep(batch, mask)
             }
-        }
+        })
     }
 
-    /// Says of rows, as columns of `row_count` values each, which ones the predicate keeps.
+    /// Says of rows, as columns of `row_count` values each, which ones the predicate keeps. All fail where a function of
+    /// the embedding program is wrong.
     ///
     /// # Panics
     /// If a column is not of the type that the predicate was compiled for.
@@ -87,7 +97,10 @@ impl Filter {
         }
         let offsets = UInt64Array::from_value(0, row_count);
         let batch = Batch::new(columns.iter().cloned().collect::<Columns>(), offsets);
-        let outcome = evaluate(&self.output, &batch, &mut Vec::new());
+        let Ok(outcome) = evaluate(&self.output, &batch, &mut Vec::new()) else {
+            let failed = Some(BooleanBuffer::new_set(row_count));
+            return Judged { wanted: BooleanBuffer::new_unset(row_count), failed };
+        };
         let mask = truths(outcome.columns[0].as_boolean());
         let Some(survivors) = &outcome.survivors else {
             return Judged { wanted: mask, failed: None };

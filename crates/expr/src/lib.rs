@@ -40,6 +40,6 @@ mod tests;
 pub use compile::check;
 pub use constant::{constant_column, evaluate_constant};
 pub use context::Context;
-pub use error::ExprError;
+pub use error::{ExprError, FunctionError};
 pub use filter::{Filter, Judged};
 pub use project::Project;

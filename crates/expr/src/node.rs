@@ -16,10 +16,12 @@ type KernelBody = dyn Fn(&[Value], usize) -> Result<ArrayRef, Failure> + Send + 
 /// A strict operation with everything constant about it prepared.
 ///
 /// The body gets the operands and a row count, and yields an array of that many values. Not all
-/// operands are scalars: where they would be, they arrive as columns of one row.
+/// operands are scalars, unless it is computed for each row: where they would be, they arrive as columns of one row.
 pub(crate) struct Kernel {
     /// Whether some operand values make a row fail.
     is_fallible: bool,
+    /// It is computed for each row by itself, also where its operands are the same for all.
+    is_for_each_row: bool,
     body: Box<KernelBody>,
 }
 
@@ -28,19 +30,24 @@ impl Kernel {
     pub(crate) fn total(
         body: impl Fn(&[Value], usize) -> Result<ArrayRef, Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { is_fallible: false, body: Box::new(body) }
+        Self { is_fallible: false, is_for_each_row: false, body: Box::new(body) }
     }
 
     /// An operation that some rows may fail.
     pub(crate) fn partial(
         body: impl Fn(&[Value], usize) -> Result<ArrayRef, Failure> + Send + Sync + 'static,
     ) -> Self {
-        Self { is_fallible: true, body: Box::new(body) }
+        Self { is_fallible: true, is_for_each_row: false, body: Box::new(body) }
     }
 
     /// Runs the body; see the type for what it is given and yields.
     pub(crate) fn run(&self, values: &[Value], row_count: usize) -> Result<ArrayRef, Failure> {
         (self.body)(values, row_count)
+    }
+
+    /// The same operation, whose operands are never taken together for being the same for all rows.
+    pub(crate) fn for_each_row(self) -> Self {
+        Self { is_for_each_row: true, ..self }
     }
 
     /// The same operation, with a closer judgement on whether rows may fail.
@@ -129,16 +136,17 @@ impl Node {
         match &self.kind {
             NodeKind::Column(index) => Ok(Value::column(rows.column(*index).clone())),
             NodeKind::Constant(value) => Ok(value.clone()),
-            NodeKind::Lazy(lazy) => lazy.evaluate(rows),
+            NodeKind::Lazy(lazy) => lazy.evaluate(rows).map_err(Failure::somewhere),
             NodeKind::Apply { kernel, arguments } => {
                 let mut values: SmallVec<[Value; 4]> = SmallVec::new();
                 for argument in arguments {
                     values.push(argument.evaluate(rows)?);
                 }
-                if !values.is_empty() && values.iter().all(Value::is_scalar) {
+                let are_scalar = !values.is_empty() && values.iter().all(Value::is_scalar);
+                if are_scalar && !kernel.is_for_each_row {
                     let single: Vec<Value> =
                         values.into_iter().map(|v| Value::column(v.array().clone())).collect();
-                    let array = kernel.run(&single, 1)?;
+                    let array = kernel.run(&single, 1).map_err(Failure::somewhere)?;
                     return Ok(Value::scalar(array));
                 }
                 let array = kernel.run(&values, rows.row_count())?;

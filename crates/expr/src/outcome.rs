@@ -1,8 +1,10 @@
 //! Evaluating expressions over a batch, and finding the rows that fail.
 //!
 //! The batch is evaluated whole. Only if that fails it is halved, again and again, until the
-//! failing rows stand alone; each becomes one bad record, and the rest is put back together. A
-//! batch without failures pays nothing for this.
+//! failing rows stand alone; each becomes one bad record, and the rest is put back together. Where it is known
+//! which rows fail, those between them are evaluated once more. A batch without failures pays nothing for this.
+
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray};
@@ -10,6 +12,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat;
 use tidemill_record::{BadRecord, Batch, Columns, Offset};
 
+use crate::FunctionError;
 use crate::node::Node;
 use crate::value::{Failure, Rows};
 
@@ -31,15 +34,25 @@ pub(crate) struct Outcome {
 
 /// Evaluates `outputs` over `batch`. Rows that fail are pushed to `bad` in row order, each once
 /// with the first output that fails for it.
-pub(crate) fn evaluate(outputs: &[Output], batch: &Batch, bad: &mut Vec<BadRecord>) -> Outcome {
+///
+/// # Errors
+/// A function of the embedding program that is wrong.
+pub(crate) fn evaluate(
+    outputs: &[Output],
+    batch: &Batch,
+    bad: &mut Vec<BadRecord>,
+) -> Result<Outcome, Arc<FunctionError>> {
     if batch.row_count() == 0 {
         let empty =
             |output: &Output| arrow_array::new_empty_array(&output.node.data_type().arrow());
-        return Outcome { columns: outputs.iter().map(empty).collect(), survivors: None };
+        return Ok(Outcome { columns: outputs.iter().map(empty).collect(), survivors: None });
     }
     match evaluate_all(outputs, &Rows::new(batch.columns(), batch.row_count())) {
-        Ok(columns) => Outcome { columns, survivors: None },
-        Err((at, failure)) => Search::new(outputs, batch, bad, usize::MAX).over_all(at, failure).0,
+        Ok(columns) => Ok(Outcome { columns, survivors: None }),
+        Err((at, failure)) => {
+            let found = Search::new(outputs, batch, bad, usize::MAX).over_all(at, failure)?;
+            Ok(found.0)
+        }
     }
 }
 
@@ -50,11 +63,11 @@ pub(crate) fn evaluate_some(
     batch: &Batch,
     rows_max: &mut usize,
     bad: &mut Vec<BadRecord>,
-) -> (Outcome, usize) {
+) -> Result<(Outcome, usize), Arc<FunctionError>> {
     loop {
         let row_count = batch.row_count().min(*rows_max);
         if row_count == 0 {
-            return (evaluate(outputs, batch, bad), 0);
+            return Ok((evaluate(outputs, batch, bad)?, 0));
         }
         let is_all = row_count == batch.row_count();
         let rows = if is_all { batch.clone() } else { batch.slice(0, row_count) };
@@ -62,7 +75,7 @@ pub(crate) fn evaluate_some(
             Err((_, Failure::Large)) if row_count > 1 => *rows_max = row_count / 2,
             Ok(columns) => {
                 *rows_max = rows_max.saturating_mul(2);
-                return (Outcome { columns, survivors: None }, row_count);
+                return Ok((Outcome { columns, survivors: None }, row_count));
             }
             Err((at, failure)) => {
                 return Search::new(outputs, &rows, bad, BYTES_MAX).over_all(at, failure);
@@ -116,36 +129,57 @@ impl<'a> Search<'a> {
     }
 
     /// What comes of all rows, or of the first of them, and of how many.
-    fn over_all(mut self, at: usize, failure: Failure) -> (Outcome, usize) {
-        self.divide(0, self.batch.row_count(), at, failure);
+    fn over_all(
+        mut self,
+        at: usize,
+        failure: Failure,
+    ) -> Result<(Outcome, usize), Arc<FunctionError>> {
+        self.divide(0, self.batch.row_count(), at, failure)?;
         let Self { outputs, batch, pieces, row_count, .. } = self;
         let is_all = row_count == batch.row_count();
         let rows = if is_all { batch.clone() } else { batch.slice(0, row_count) };
-        (assemble(outputs, &rows, &pieces), row_count)
+        Ok((assemble(outputs, &rows, &pieces), row_count))
     }
 
     /// Handles rows that are known to fail together. Recursion is as deep as the logarithm of
     /// their number.
-    fn divide(&mut self, start: usize, row_count: usize, at: usize, failure: Failure) {
+    fn divide(
+        &mut self,
+        start: usize,
+        row_count: usize,
+        at: usize,
+        failure: Failure,
+    ) -> Result<(), Arc<FunctionError>> {
         match failure {
             Failure::Row(reason) if row_count == 1 => self.give_up(start, at, reason),
             Failure::Row(_) | Failure::Large if row_count > 1 => {
                 let half = row_count / 2;
-                self.conquer(start, half);
-                self.conquer(start + half, row_count - half);
+                self.conquer(start, half)?;
+                self.conquer(start + half, row_count - half)?;
             }
-            Failure::Row(reason) | Failure::Batch(reason) => {
-                for row in start..start + row_count {
-                    self.give_up(row, at, reason.clone());
+            Failure::Rows(failed) => {
+                let mut from = start;
+                for (row, reason) in failed {
+                    let row = start + row;
+                    self.conquer(from, row - from)?;
+                    if self.row_count == row {
+                        self.give_up(row, at, reason);
+                    }
+                    from = row + 1;
                 }
+                self.conquer(from, start + row_count - from)?;
             }
-            Failure::Large => unreachable!("one row is never too many"),
+            Failure::Function(error) => return Err(error),
+            Failure::Row(_) | Failure::Large => {
+                unreachable!("there is a row, and one is never too many")
+            }
         }
+        Ok(())
     }
 
-    fn conquer(&mut self, start: usize, row_count: usize) {
-        if self.byte_count > self.bytes_max {
-            return;
+    fn conquer(&mut self, start: usize, row_count: usize) -> Result<(), Arc<FunctionError>> {
+        if row_count == 0 || self.row_count < start || self.byte_count > self.bytes_max {
+            return Ok(());
         }
         let rows = self.batch.slice(start, row_count);
         match evaluate_all(self.outputs, &Rows::new(rows.columns(), row_count)) {
@@ -153,6 +187,7 @@ impl<'a> Search<'a> {
                 self.byte_count += columns.iter().map(text_bytes).sum::<usize>();
                 self.row_count = start + row_count;
                 self.pieces.push(Piece { start, row_count, columns });
+                Ok(())
             }
             Err((at, failure)) => self.divide(start, row_count, at, failure),
         }

@@ -1,11 +1,13 @@
 //! Computes new columns from those of a batch.
 
+use std::sync::Arc;
+
 use tidemill_plan::NamedExpr;
 use tidemill_record::{BadRecord, Batch, Columns};
 
 use crate::outcome::{Outcome, Output, evaluate, evaluate_some};
 use crate::selection::Selection;
-use crate::{Context, ExprError, compile};
+use crate::{Context, ExprError, FunctionError, compile};
 
 /// One output column for each of some expressions.
 pub struct Project {
@@ -32,25 +34,39 @@ impl Project {
     /// Computes the columns for every row; offsets stay. Rows for which an expression fails are
     /// pushed to `bad`, in row order, with the first failing column as their field, and left out.
     ///
+    /// # Errors
+    /// A function of the embedding program that is wrong: no row can be trusted.
+    ///
     /// # Panics
     /// If a column of `batch` is not of the type that the expressions were compiled for.
     ///
     /// # Cost
     /// O(rows × expressions); a plain column is shared, not copied. A batch with failing rows is
     /// evaluated about log₂(rows) times more for each.
-    pub fn apply(&mut self, batch: Batch, bad: &mut Vec<BadRecord>) -> Batch {
-        let outcome = evaluate(&self.outputs, &batch, bad);
-        self.rows_of(&batch, outcome)
+    pub fn apply(
+        &mut self,
+        batch: Batch,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<Batch, Arc<FunctionError>> {
+        let outcome = evaluate(&self.outputs, &batch, bad)?;
+        Ok(self.rows_of(&batch, outcome))
     }
 
     /// As [`Self::apply`], of the first rows of a batch, and how many: where texts are made that take much memory
     /// together, not of all. At least of one, if there is one.
-    pub fn apply_to_some(&mut self, batch: &Batch, bad: &mut Vec<BadRecord>) -> (Batch, usize) {
-        let (outcome, row_count) = evaluate_some(&self.outputs, batch, &mut self.rows_max, bad);
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_to_some(
+        &mut self,
+        batch: &Batch,
+        bad: &mut Vec<BadRecord>,
+    ) -> Result<(Batch, usize), Arc<FunctionError>> {
+        let (outcome, row_count) = evaluate_some(&self.outputs, batch, &mut self.rows_max, bad)?;
         if row_count == batch.row_count() {
-            return (self.rows_of(batch, outcome), row_count);
+            return Ok((self.rows_of(batch, outcome), row_count));
         }
-        (self.rows_of(&batch.slice(0, row_count), outcome), row_count)
+        Ok((self.rows_of(&batch.slice(0, row_count), outcome), row_count))
     }
 
     fn rows_of(&mut self, batch: &Batch, outcome: Outcome) -> Batch {

@@ -1,6 +1,7 @@
 //! What flows between the nodes of a compiled expression: a column, or one constant for all rows.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{
@@ -9,13 +10,17 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 use arrow_select::{filter::FilterBuilder, take::take};
 
+use crate::FunctionError;
+
 /// Why an evaluation did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// At least one of the rows fails, for this reason; which one is found by evaluating fewer.
     Row(String),
-    /// No row of these can be trusted (a user function broke its contract).
-    Batch(String),
+    /// These rows fail, in order, each once.
+    Rows(Vec<(usize, String)>),
+    /// A function of the embedding program is wrong, whatever the rows.
+    Function(Arc<FunctionError>),
     /// What these rows make would take too much memory at once: fewer are to be evaluated. Never of one row.
     Large,
 }
@@ -29,9 +34,37 @@ impl Failure {
     /// Why.
     pub(crate) fn into_reason(self) -> String {
         match self {
-            Self::Row(reason) | Self::Batch(reason) => reason,
+            Self::Row(reason) => reason,
+            Self::Rows(rows) => {
+                rows.into_iter().next().map_or_else(String::new, |(_, reason)| reason)
+            }
+            Self::Function(error) => error.to_string(),
             Self::Large => "too much text at once".to_owned(),
         }
+    }
+
+    /// The same of rows that stand at other places.
+    pub(crate) fn at_rows(self, place: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::Rows(rows) => {
+                Self::Rows(rows.into_iter().map(|(row, reason)| (place(row), reason)).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// The same where it is not known which of the rows these are.
+    pub(crate) fn somewhere(self) -> Self {
+        match self {
+            Self::Rows(_) => Self::Row(self.into_reason()),
+            other => other,
+        }
+    }
+}
+
+impl From<FunctionError> for Failure {
+    fn from(error: FunctionError) -> Self {
+        Self::Function(Arc::new(error))
     }
 }
 

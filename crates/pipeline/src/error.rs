@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use tidemill_aggregate::AggregateError;
-use tidemill_expr::ExprError;
+use tidemill_expr::{ExprError, FunctionError};
 use tidemill_format::FormatError;
 use tidemill_record::{BadRecord, ImageError, PartitionId};
 use tidemill_sink::SinkError;
@@ -19,6 +20,8 @@ pub enum PipelineError {
     Format(FormatError),
     /// An expression cannot be compiled.
     Expr(ExprError),
+    /// A function of the embedding program is wrong.
+    Function(Arc<FunctionError>),
     /// A table passed its budget or a sum its type.
     Aggregate(AggregateError),
     /// Writing failed.
@@ -71,6 +74,7 @@ impl fmt::Display for PipelineError {
             Self::Source(_) => f.write_str("cannot read"),
             Self::Format(_) => f.write_str("cannot decode or encode"),
             Self::Expr(_) => f.write_str("cannot prepare an expression"),
+            Self::Function(_) => f.write_str("cannot compute"),
             Self::Aggregate(_) => f.write_str("cannot keep the groups"),
             Self::Sink(_) => f.write_str("cannot write"),
             Self::Resume(_) => f.write_str("cannot go on from the checkpoint"),
@@ -105,6 +109,7 @@ impl Error for PipelineError {
             Self::Source(error) => Some(error),
             Self::Format(error) => Some(error),
             Self::Expr(error) => Some(error),
+            Self::Function(error) => Some(&**error),
             Self::Aggregate(error) => Some(error),
             Self::Sink(error) => Some(error),
             Self::Resume(error) => Some(error),
@@ -130,3 +135,44 @@ from!(
     Aggregate(AggregateError),
     Sink(SinkError),
 );
+
+/// Why a step cannot go on.
+#[derive(Debug)]
+pub(crate) enum StepError {
+    /// Its table.
+    Table(AggregateError),
+    /// A function that it calls.
+    Function(Arc<FunctionError>),
+}
+
+impl StepError {
+    /// Whether nobody knows which of the other rows would have been wanted: whether a limit behind it would have been
+    /// full before a row that is bad.
+    pub(crate) fn is_before_all(&self) -> bool {
+        match self {
+            Self::Table(error) => error.is_of_memory(),
+            Self::Function(_) => true,
+        }
+    }
+}
+
+impl From<AggregateError> for StepError {
+    fn from(error: AggregateError) -> Self {
+        Self::Table(error)
+    }
+}
+
+impl From<Arc<FunctionError>> for StepError {
+    fn from(error: Arc<FunctionError>) -> Self {
+        Self::Function(error)
+    }
+}
+
+impl From<StepError> for PipelineError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Table(error) => Self::Aggregate(error),
+            StepError::Function(error) => Self::Function(error),
+        }
+    }
+}

@@ -13,6 +13,8 @@ use tidemill_record::{
     BadRecord, Batch, Cause, EventTime, Image, ImageError, Moment, Offset, Places,
 };
 
+use crate::error::StepError;
+
 /// Where a row stands among all that happen to a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
@@ -68,8 +70,8 @@ pub(crate) struct Order {
     found: Vec<(usize, usize, usize)>,
     /// Limits that are full since: the step, and the row that filled it.
     full: Vec<(usize, Offset, Option<u64>)>,
-    /// Tables that have failed: the step, and the place of the row that would have been the next.
-    failures: Vec<(usize, AggregateError, u64)>,
+    /// Steps that have failed: which, and the place of the row that would have been the next.
+    failures: Vec<(usize, StepError, u64)>,
 }
 
 /// Rows of one batch that have left a table.
@@ -92,8 +94,8 @@ struct Moves {
 pub(crate) struct Judged {
     /// Bad and late rows, in order.
     pub(crate) events: Vec<(Key, Event)>,
-    /// What a table failed with.
-    pub(crate) failure: Option<(Key, AggregateError)>,
+    /// What a step failed with.
+    pub(crate) failure: Option<(Key, StepError)>,
     /// The row that filled a limit: records behind the one that made it known do not count.
     pub(crate) end: Option<Key>,
 }
@@ -217,9 +219,9 @@ impl Order {
         }
     }
 
-    /// Notes that a table has failed, behind what it gave.
-    pub(crate) fn note_failure(&mut self, step: usize, error: AggregateError) {
-        self.failures.push((step, error, self.next_place));
+    /// Notes that a step has failed, behind what it gave.
+    pub(crate) fn note_failure(&mut self, step: usize, error: impl Into<StepError>) {
+        self.failures.push((step, error.into(), self.next_place));
     }
 
     /// Notes that a row has filled a limit.
@@ -259,10 +261,8 @@ impl Order {
         let failures = failures
             .map(|(step, error, place)| (step, self.key_of_failure(step, &error, place), error))
             .filter(|&(step, key, _)| counts(step, key));
-        // Where memory ran out nobody knows which of the other rows would have been wanted: whether a limit behind it
-        // would have been full before a row that is bad.
         let failures = failures.map(|(_, key, error)| {
-            let key = if error.is_of_memory() { Key::BEFORE_ALL } else { key };
+            let key = if error.is_before_all() { Key::BEFORE_ALL } else { key };
             (key, error)
         });
         let failure = failures.min_by_key(|(key, _)| *key);
@@ -316,8 +316,9 @@ impl Order {
         self.gives[..step].iter().filter(|gives| **gives != Gives::Same).count()
     }
 
-    fn key_of_failure(&self, step: usize, error: &AggregateError, place: u64) -> Key {
-        let AggregateError::SumOverflow { moment: Some(moment), .. } = error else {
+    fn key_of_failure(&self, step: usize, error: &StepError, place: u64) -> Key {
+        let StepError::Table(AggregateError::SumOverflow { moment: Some(moment), .. }) = error
+        else {
             return Key { cause: END + place, depth: self.depth(step) + 1, place };
         };
         match (**moment, self.gives[step]) {

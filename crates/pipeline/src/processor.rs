@@ -12,6 +12,7 @@ use tidemill_plan::{Emit, Stage};
 use tidemill_record::{BadRecord, Batch, EventTime, Offset};
 
 use crate::PipelineError;
+use crate::error::StepError;
 use crate::held::{Held, count};
 use crate::measures::{StepMeasure, StepMeter};
 use crate::order::{Gives, INPUT, Judged, Key, Order};
@@ -182,7 +183,8 @@ impl Processor {
                     self.leaving.push(place);
                 }
             } else if taken.is_ok() && self.leaving.is_empty() {
-                taken = step.advance(self.watermark, results).map(|is_all| {
+                let advanced = step.advance(self.watermark, results);
+                taken = advanced.map_err(StepError::from).map(|is_all| {
                     self.leaving.extend((!is_all).then_some(place));
                 });
             }
@@ -291,10 +293,9 @@ impl Processor {
             false => Ok(false),
         };
         let left = match gone_on {
+            Ok(true) if step.has_rest() || !is_alone => Ok(!step.has_rest()),
             // It has seen all its rows, and may be told of the time that they came at.
-            Ok(true) if !step.has_rest() && is_alone => step.advance(watermark, batches),
-            Ok(true) => Ok(!step.has_rest()),
-            Ok(false) => step.advance(watermark, batches),
+            Ok(_) => step.advance(watermark, batches).map_err(StepError::from),
             Err(error) => Err(error),
         };
         batches.retain(|batch| batch.row_count() > 0);

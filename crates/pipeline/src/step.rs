@@ -11,6 +11,7 @@ use tidemill_plan::{Emit, Stage};
 use tidemill_record::{BadRecord, Batch, EventTime, Image, ImageError};
 
 use crate::PipelineError;
+use crate::error::StepError;
 use crate::held::{Held, count};
 
 /// Computes the first rows of the first batch.
@@ -18,14 +19,14 @@ fn compute_some(
     project: &mut Project,
     rest: &mut VecDeque<Batch>,
     bad: &mut Vec<BadRecord>,
-) -> Option<Batch> {
-    let batch = rest.pop_front()?;
-    let (computed, row_count) = project.apply_to_some(&batch, bad);
+) -> Result<Option<Batch>, StepError> {
+    let Some(batch) = rest.pop_front() else { return Ok(None) };
+    let (computed, row_count) = project.apply_to_some(&batch, bad)?;
     let left = batch.row_count() - row_count;
     if left > 0 {
         rest.push_front(batch.slice(row_count, left));
     }
-    Some(computed)
+    Ok(Some(computed))
 }
 
 /// Adds some rows of the first batch to windows of which a record changes many. Before that, what event time has
@@ -176,18 +177,20 @@ impl Step {
         bad: &mut Vec<BadRecord>,
         late: &mut Vec<Late>,
         results: &mut Vec<Batch>,
-    ) -> Result<(), AggregateError> {
+    ) -> Result<(), StepError> {
         match self {
             Self::EventTime(times) => results.push(times.apply(batch, bad)),
-            Self::Filter(filter) => results.push(filter.apply(batch, bad)),
+            Self::Filter(filter) => results.push(filter.apply(batch, bad)?),
             Self::Project(project, rest) => {
                 rest.push_back(batch);
                 if rest.len() == 1 {
-                    results.extend(compute_some(project, rest, bad));
+                    results.extend(compute_some(project, rest, bad)?);
                 }
             }
             Self::Transpose(rows) => {
-                results.extend(rows.iter_mut().map(|row| row.apply(batch.clone(), bad)));
+                for row in rows {
+                    results.push(row.apply(batch.clone(), bad)?);
+                }
             }
             Self::Aggregate { table, emit: Emit::Final, .. } => table.update(&batch)?,
             Self::Aggregate { table, .. } => table.update_changes(&batch, results)?,
@@ -248,13 +251,13 @@ impl Step {
         bad: &mut Vec<BadRecord>,
         late: &mut Vec<Late>,
         results: &mut Vec<Batch>,
-    ) -> Result<(), AggregateError> {
+    ) -> Result<(), StepError> {
         match self {
             Self::Project(project, rest) => {
-                results.extend(compute_some(project, rest, bad));
+                results.extend(compute_some(project, rest, bad)?);
                 Ok(())
             }
-            Self::Windows(table, rest) => update_some(table, rest, late, results),
+            Self::Windows(table, rest) => Ok(update_some(table, rest, late, results)?),
             _ => Ok(()),
         }
     }

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use tidemill_record::DataType;
 
-use crate::{Function, Scalar, Span};
+use crate::{Function, Scalar, Span, UserFunction, Volatility};
 
 /// A typed expression. The binder has already inserted every cast: the operands of a binary
 /// operator, the branches of a `CASE` and the arguments of a function have the types they need.
@@ -101,7 +100,9 @@ pub enum ExprKind {
     CallUser {
         /// Which.
         function: Arc<UserFunction>,
-        /// Arguments, cast to its declared types.
+        /// Which of its signatures.
+        signature: usize,
+        /// Arguments, cast to the types of that signature.
         arguments: Vec<Expr>,
     },
 }
@@ -204,36 +205,6 @@ impl BinaryOp {
     }
 }
 
-/// The body of a registered function: one array per argument, all of the given row count, to one
-/// array of that row count and of the declared type. A message instead fails the whole batch's
-/// records one by one.
-pub type UserFunctionBody =
-    dyn Fn(&[ArrayRef], usize) -> Result<ArrayRef, String> + Send + Sync + 'static;
-
-/// A scalar function that the embedding program registered.
-pub struct UserFunction {
-    /// The name, lower case.
-    pub name: String,
-    /// Types of the arguments.
-    pub argument_types: Vec<DataType>,
-    /// Type of the result.
-    pub return_type: DataType,
-    /// What it computes. Must be a pure function of its arguments.
-    pub body: Box<UserFunctionBody>,
-}
-
-impl fmt::Debug for UserFunction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserFunction").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for UserFunction {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && std::ptr::eq(&*self.body, &*other.body)
-    }
-}
-
 impl Expr {
     /// A reference to an input column.
     #[must_use]
@@ -314,6 +285,13 @@ impl Expr {
             ExprKind::Call { .. } | ExprKind::CallUser { .. } => false,
         };
         is_sure && self.children().into_iter().all(Self::is_total)
+    }
+
+    /// Whether a function is called somewhere in it whose result depends on more than its arguments and the job.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        matches!(&self.kind, ExprKind::CallUser { function, .. } if function.volatility == Volatility::Volatile)
+            || self.children().into_iter().any(Self::is_volatile)
     }
 
     /// Whether a function of the embedding program is called somewhere in it.
@@ -407,7 +385,7 @@ impl fmt::Display for Expr {
                 f.write_str(name)?;
                 write_joined(f, "(", arguments, ", ")
             }
-            ExprKind::CallUser { function, arguments } => {
+            ExprKind::CallUser { function, arguments, .. } => {
                 f.write_str(&function.name)?;
                 write_joined(f, "(", arguments, ", ")
             }

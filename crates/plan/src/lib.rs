@@ -29,6 +29,7 @@ pub mod settings;
 pub mod source_columns;
 pub mod span;
 pub mod times;
+mod user_function;
 pub mod window;
 
 pub use aggregate::{
@@ -37,7 +38,7 @@ pub use aggregate::{
 pub use changelog::changelog_key;
 pub use encoding::Encoding;
 pub use explain::PlanStep;
-pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp, UserFunction};
+pub use expr::{BinaryOp, Expr, ExprKind, UnaryOp};
 pub use format::{
     ArrowForm, ArrowOptions, CsvFields, CsvOptions, CsvReading, Format, JsonLayout, JsonOptions,
     TimestampUnit, Unsaid,
@@ -64,4 +65,7 @@ pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use source_columns::{Derivation, DerivedColumn, Metadata};
 pub use span::Span;
 pub use times::{TimeForm, Times};
+pub use user_function::{
+    CallFault, Called, HostError, UserFunction, UserFunctionBody, UserSignature, Volatility,
+};
 pub use window::{WindowKind, WindowSpec};

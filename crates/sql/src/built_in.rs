@@ -286,16 +286,26 @@ fn cost(bound: &Bound, kind: Kind) -> Option<u32> {
         return Some(1);
     }
     let to = kind.data_type()?;
+    let widens =
+        kind == Kind::Shown && is_castable(from, &to) || kind == Kind::Double && from.is_numeric();
+    if widens { Some(1) } else { adapting_cost(bound, &to).map(|_| 1) }
+}
+
+/// How much an argument has to change to be of a type: 0 if it is, 1 if it is cast on its own account, `None` if
+/// it is not.
+pub(crate) fn adapting_cost(bound: &Bound, to: &DataType) -> Option<u32> {
+    let Bound { expr, flex } = bound;
+    let from = &expr.data_type;
+    if *flex == Flex::Null || from == to {
+        return Some(0);
+    }
     let adapts = match flex {
-        Flex::Text => is_castable(from, &to),
+        Flex::Text => is_castable(from, to),
         Flex::Integer => to.is_numeric(),
         Flex::Point(_) => to.is_numeric() && !to.is_integer(),
         Flex::Fixed | Flex::Null => false,
     };
-    let widens = unify(from, &to).as_ref() == Some(&to)
-        || kind == Kind::Shown && is_castable(from, &to)
-        || kind == Kind::Double && from.is_numeric();
-    (adapts || widens).then_some(1)
+    (adapts || unify(from, to).as_ref() == Some(to)).then_some(1)
 }
 
 /// The type of an array's elements; that of NULL alone is text.

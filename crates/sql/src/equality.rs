@@ -51,9 +51,9 @@ pub(crate) fn same(a: &Expr, b: &Expr) -> bool {
             K::Call { function: b, arguments: b_list },
         ) => a == b && a_list.len() == b_list.len(),
         (
-            K::CallUser { function: a, arguments: a_list },
-            K::CallUser { function: b, arguments: b_list },
-        ) => a == b && a_list.len() == b_list.len(),
+            K::CallUser { function: a, signature: a_signature, .. },
+            K::CallUser { function: b, signature: b_signature, .. },
+        ) => a == b && a_signature == b_signature,
         _ => false,
     };
     is_alike

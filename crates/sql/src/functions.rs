@@ -15,7 +15,6 @@ use crate::fold::{constant, literal, negation};
 use crate::function_names::{REFUSED, RefusedForm, refused_form};
 use crate::functions_of_others::instead_of;
 use crate::over::OVER_ONLY;
-use crate::position::union;
 use crate::report::Bind;
 use crate::rewrites::REWRITES;
 use crate::suggest::nearest;
@@ -289,24 +288,7 @@ impl ExprBinder<'_, '_, '_> {
     ) -> Bind<Expr> {
         if let Some(user) = self.session.catalog.functions.get(name) {
             let user = user.clone();
-            let count = user.argument_types.len();
-            if arguments.len() != count {
-                let given = arguments.len();
-                let s = if count == 1 { "" } else { "s" };
-                let message = format!("{upper} takes {count} argument{s}, not {given}");
-                return self.session.fail(span, message);
-            }
-            let bound = self.bind_all(arguments)?;
-            let adapted: Vec<Bind<Expr>> = bound
-                .into_iter()
-                .zip(&user.argument_types)
-                .map(|(bound, to)| self.adapt(bound, to, upper))
-                .collect();
-            let arguments = adapted.into_iter().collect::<Bind<Vec<Expr>>>()?;
-            let span = arguments.iter().fold(span, |all, argument| union(all, argument.span));
-            let data_type = user.return_type.clone();
-            let kind = ExprKind::CallUser { function: user, arguments };
-            return Ok(Expr { kind, data_type, span });
+            return self.bind_user(user, upper, arguments, span);
         }
         if name == "current_date"
             && arguments.is_empty()

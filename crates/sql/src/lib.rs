@@ -44,6 +44,7 @@ mod literal;
 mod report;
 mod scope;
 mod types;
+mod user_functions;
 
 mod bind_cast;
 mod bind_conditions;

@@ -37,7 +37,10 @@ pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fol
                 predicate.for_each_column(&mut |index| {
                     node_total = node_total.saturating_add(node_count(&columns[index].expr));
                 });
-                if is_cheap || node_total <= NODES_MAX {
+                let mut is_volatile = false;
+                predicate
+                    .for_each_column(&mut |index| is_volatile |= columns[index].expr.is_volatile());
+                if !is_volatile && (is_cheap || node_total <= NODES_MAX) {
                     below.push(refolded(substituted(predicate, &columns), fold));
                 } else {
                     above.push(predicate);
@@ -55,7 +58,8 @@ pub(crate) fn push_down(relation: Relation, mut predicates: Vec<Expr>, fold: Fol
             let counts_records = matches!(spec.emit, Emit::ChangesEvery(_));
             let (mut below, above): (Vec<Expr>, Vec<Expr>) =
                 predicates.into_iter().partition(|predicate| {
-                    let mut keys_only = reads_columns(predicate) && !counts_records;
+                    let mut keys_only =
+                        reads_columns(predicate) && !counts_records && !predicate.is_volatile();
                     predicate.for_each_column(&mut |index| keys_only &= index < spec.keys.len());
                     keys_only
                 });

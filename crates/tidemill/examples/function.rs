@@ -9,30 +9,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
-use tidemill::{DataType, Error, Session};
+use tidemill::{DataType, Error, Function, Session};
 
 fn main() -> Result<(), Error> {
     let mut session = Session::new();
-    // Whole columns in, a whole column out. NULL in either argument gives NULL.
-    session.register_function(
-        "fee",
-        vec![DataType::Double, DataType::BigInt],
-        DataType::Double,
-        |arguments, row_count| {
-            let prices = arguments[0].as_primitive::<Float64Type>();
-            let quantities = arguments[1].as_primitive::<Int64Type>();
-            let fees: Float64Array = prices
-                .iter()
-                .zip(quantities)
-                .map(|(price, quantity)| {
-                    let quantity = i32::try_from(quantity?).ok()?;
-                    Some((price? * f64::from(quantity) * 0.001).max(1.0))
-                })
-                .collect();
-            assert_eq!(fees.len(), row_count);
-            Ok(Arc::new(fees) as ArrayRef)
-        },
-    )?;
+    // Whole columns in, a whole column out. Rows with a NULL are NULL, and never come here.
+    let fee = Function::new([DataType::Double, DataType::BigInt], DataType::Double, |call| {
+        let prices = call.argument(0).as_primitive::<Float64Type>().clone();
+        let quantities = call.argument(1).as_primitive::<Int64Type>().clone();
+        let mut fees = Vec::with_capacity(call.row_count());
+        for (row, (price, quantity)) in prices.values().iter().zip(quantities.values()).enumerate()
+        {
+            // What cannot be computed is a bad record; its place has to hold something.
+            let quantity = i32::try_from(*quantity).unwrap_or_else(|_| {
+                call.fail_row(row, "nobody trades so many");
+                0
+            });
+            fees.push((price * f64::from(quantity) * 0.001).max(1.0));
+        }
+        Ok(Arc::new(Float64Array::from(fees)) as ArrayRef)
+    });
+    session.register_function("fee", fee.null_strict())?;
 
     let row_count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&row_count);

@@ -30,6 +30,7 @@ mod error;
 mod figures;
 mod file_columns;
 mod footers;
+mod functions;
 pub mod generate;
 mod inference;
 mod inputs;
@@ -52,6 +53,7 @@ mod wave;
 
 pub use declarations::{Declaration, Declarations};
 pub use error::Error;
+pub use functions::{Call, Function, ScalarFunction, Signature};
 pub use job::Job;
 pub use printed::{Printed, PrintedColumn, PrintedQuery, PrintedRow};
 pub use register::{BatchPartition, BatchReceiver, BatchSink, SourceRegistration};
@@ -65,7 +67,7 @@ pub use tidemill_format::Lost;
 pub use tidemill_plan::options::parse_bytes;
 pub use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, CoreSet, CsvOptions, Format, GeneratorModel,
-    GeneratorSource, JsonOptions, RuntimeChoice, Settings, TimestampUnit,
+    GeneratorSource, HostError, JsonOptions, RuntimeChoice, Settings, TimestampUnit, Volatility,
 };
 pub use tidemill_record::{DataType, EventTime, Field, Schema, harmless};
 pub use tidemill_rt::keep_freed_memory;

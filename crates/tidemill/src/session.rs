@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
-use tidemill_record::{DataType, EventTime};
+use tidemill_record::EventTime;
 use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, SqlErrors};
 
 use crate::declarations::{Declaration, Declarations};
+use crate::functions::{ScalarFunction, registered};
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::printed::Printed;
@@ -124,26 +125,21 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a scalar function: arrays in, array out, row by row the same for the same arguments.
+    /// Adds a scalar function, under a name that is folded to lower case as unquoted SQL names are: a
+    /// [`Function`](crate::Function), or something else that is a [`ScalarFunction`].
     ///
     /// # Errors
-    /// A name that is taken.
+    /// A name that is taken, no signature, or two for the same arguments.
     pub fn register_function(
         &mut self,
         name: &str,
-        argument_types: Vec<DataType>,
-        return_type: DataType,
-        body: impl Fn(&[arrow_array::ArrayRef], usize) -> Result<arrow_array::ArrayRef, String>
-        + Send
-        + Sync
-        + 'static,
+        function: impl ScalarFunction,
     ) -> Result<(), Error> {
         let name = name.to_lowercase();
         if self.functions.contains_key(&name) {
             return Err(taken("function", &name));
         }
-        let function =
-            UserFunction { name: name.clone(), argument_types, return_type, body: Box::new(body) };
+        let function = registered(name.clone(), function)?;
         self.functions.insert(name, Arc::new(function));
         Ok(())
     }

@@ -121,44 +121,6 @@ fn an_err_of_an_iterator_or_a_receiver_ends_the_job_and_leaves_no_file() {
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "the other query left nothing either");
 }
 
-/// `twice(v)`, which does what `body` does with the column.
-fn with_function(
-    body: impl Fn(&Int64Array) -> Result<Int64Array, String> + Send + Sync + 'static,
-) -> Result<Vec<Vec<i64>>, Error> {
-    let (mut session, rows) = session_of(source_of(&[&[&[1, 7, 3]]]));
-    session.register_function(
-        "Twice",
-        vec![DataType::BigInt],
-        DataType::BigInt,
-        move |arguments, _| {
-            let array = body(arguments[0].as_primitive::<Int64Type>())?;
-            Ok(Arc::new(array) as ArrayRef)
-        },
-    )?;
-    session.prepare("INSERT INTO out SELECT COALESCE(twice(v), -1) AS r FROM t")?.run()?;
-    Ok(rows_of(&rows))
-}
-
-#[test]
-fn functions_see_columns_and_their_failures_are_bad_records() {
-    let doubled = |v: Option<i64>| v.filter(|&v| v != 7).map(|v| 2 * v);
-    let rows = with_function(move |values| Ok(values.iter().map(doubled).collect()));
-    assert_eq!(rows.unwrap(), [[2], [-1], [6]]);
-
-    let report = |result: Result<_, Error>| result.unwrap_err().report();
-    let refused = report(with_function(|values| {
-        if values.values().contains(&7) { Err("seven".to_owned()) } else { Ok(values.clone()) }
-    }));
-    assert!(refused.contains("seven") && refused.contains("offset 1"), "{refused}");
-    let panicked = report(with_function(|values| {
-        assert!(!values.values().contains(&7), "never seven");
-        Ok(values.clone())
-    }));
-    assert!(panicked.contains("twice panicked") && panicked.contains("offset 1"), "{panicked}");
-    let short = report(with_function(|values| Ok(values.slice(0, 0))));
-    assert!(short.contains("twice gave 0 values"), "{short}");
-}
-
 #[test]
 fn a_panic_outside_of_a_record_is_an_error_with_an_address() {
     let mut source = source_of(&[&[&[1]], &[&[2]]]);

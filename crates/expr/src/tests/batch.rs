@@ -17,7 +17,7 @@ fn inverse() -> Expr {
 
 fn filter(predicate: &Expr, batch: Batch) -> (Vec<Option<i64>>, Vec<u64>, Vec<BadRecord>) {
     let mut bad = Vec::new();
-    let out = Filter::new(predicate, &context()).unwrap().apply(batch, &mut bad);
+    let out = Filter::new(predicate, &context()).unwrap().apply(batch, &mut bad).unwrap();
     let values = out.column(0).as_primitive::<Int64Type>().iter().collect();
     (values, out.offsets().values().to_vec(), bad)
 }
@@ -53,9 +53,9 @@ fn a_batch_without_columns_keeps_its_rows() {
     let (out, bad) = project(&Expr::literal(s("x")), &rows);
     assert_eq!((out.row_count(), bad.len()), (2, 0));
     let mut none = Project::new(&[], &context()).unwrap();
-    assert_eq!(none.apply(rows.clone(), &mut Vec::new()).row_count(), 2);
+    assert_eq!(none.apply(rows.clone(), &mut Vec::new()).unwrap().row_count(), 2);
     let mut keep = Filter::new(&Expr::literal(b(true)), &context()).unwrap();
-    assert_eq!(keep.apply(rows, &mut Vec::new()).row_count(), 2);
+    assert_eq!(keep.apply(rows, &mut Vec::new()).unwrap().row_count(), 2);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_bad_row_is_reported_once_with_the_first_failing_column() {
     let columns = [named("x", column(0, BigInt)), named("plus", plus), named("inverse", inverse())];
     let rows = batch(vec![array(&BigInt, &[i(-1), i(0), i(1), n(BigInt)])]);
     let mut bad = Vec::new();
-    let out = Project::new(&columns, &context()).unwrap().apply(rows, &mut bad);
+    let out = Project::new(&columns, &context()).unwrap().apply(rows, &mut bad).unwrap();
     assert_eq!(out.offsets().values(), &[0, 3]);
     let fields: Vec<_> = bad.iter().map(|r| (r.offset.0, r.field.as_deref().unwrap())).collect();
     assert_eq!(fields, [(1, "inverse"), (2, "plus")]);
@@ -120,7 +120,7 @@ fn in_pieces(expr: &Expr, mut rows: Batch) -> (Vec<usize>, Vec<(u64, usize)>, Ve
     let mut project = Project::new(&columns, &context()).unwrap();
     let (mut counts, mut texts, mut bad) = (Vec::new(), Vec::new(), Vec::new());
     while rows.row_count() > 0 {
-        let (made, count) = project.apply_to_some(&rows, &mut bad);
+        let (made, count) = project.apply_to_some(&rows, &mut bad).unwrap();
         let lengths = made.column(0).as_string_view().lengths().map(|length| length as usize);
         texts.extend(made.offsets().values().iter().copied().zip(lengths));
         counts.push(count);

@@ -144,7 +144,7 @@ fn project(expr: &Expr, batch: &Batch) -> (Batch, Vec<BadRecord>) {
     let columns = [NamedExpr { name: "out".to_owned(), expr: expr.clone() }];
     let mut project = Project::new(&columns, &context()).unwrap();
     let mut bad = Vec::new();
-    let out = project.apply(batch.clone(), &mut bad);
+    let out = project.apply(batch.clone(), &mut bad).unwrap();
     (out, bad)
 }
 

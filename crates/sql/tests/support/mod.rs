@@ -8,7 +8,10 @@ use std::sync::Arc;
 use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::fragment::Partitioning;
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{Expr, Scalar, Script, Settings, SourceConnector, UserFunction, fragment};
+use tidemill_plan::{
+    Expr, Scalar, Script, Settings, SourceConnector, UserFunction, UserSignature, Volatility,
+    fragment,
+};
 use tidemill_record::{DataType, EventTime, Field, Schema};
 use tidemill_sql::{Catalog, FilePath, InferredFiles, SqlErrors, parse};
 
@@ -43,9 +46,13 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
     let cases = cases.map(|name| Field::nullable(name, DataType::BigInt)).to_vec();
     let twice = UserFunction {
         name: "twice".to_owned(),
-        argument_types: vec![DataType::Double],
-        return_type: DataType::Double,
-        body: Box::new(|_, _| Err("not called by the binder".to_owned())),
+        signatures: vec![UserSignature {
+            argument_types: vec![DataType::Double],
+            return_type: DataType::Double,
+        }],
+        volatility: Volatility::Immutable,
+        is_null_strict: false,
+        body: Box::new(|_, _, _| unreachable!("not called by the binder")),
     };
     let schemas = HashMap::from([
         ("in/*.jsonl", schema.clone()),

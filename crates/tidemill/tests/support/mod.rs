@@ -1,5 +1,7 @@
 //! A session with one source of integers, and one sink that remembers its rows.
 
+#![allow(dead_code, reason = "some of its users need a part of it")]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,7 @@
+//! What an embedding program can do with a session, by topic.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod functions;
+#[path = "../support/mod.rs"]
+mod support;
