@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::time::Duration;
 
 use support::Host;
 
@@ -74,6 +75,38 @@ fn a_job_that_was_given_up_is_known_until_its_output_is_written_to() {
     let ran = run(&[]);
     ran.succeeds();
     assert!(ran.stderr().contains("has come to its end before"));
+}
+
+/// A stop closes the file that is open, so that a later run does not read its rows again.
+#[test]
+fn a_stop_of_a_live_job_into_parquet_is_a_checkpoint() {
+    let host = Host::new();
+    let rows: String = (0..500).map(|row| format!("k,{row}\n")).collect();
+    host.write("in/a.csv", format!("k,v\n{rows}"));
+    let job = format!(
+        "SET 'state.dir' = 'state';\n{}{}INSERT INTO o SELECT k, v FROM t WHERE v < 400",
+        SOURCE.replace("'csv')", "'csv', 'follow' = 'true')"),
+        SINK.replace("csv", "parquet")
+    );
+    let has_read_all = || {
+        let looked = host.tidemill(&["inspect", "state", "--json"]);
+        looked.stdout().contains("\"records_in\":500")
+    };
+    let stopped = (0..20).any(|_| {
+        let mut child = host.command(&["run", "-e", &job]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let pid = libc::pid_t::try_from(child.id()).unwrap();
+        // SAFETY: the process is ours, and nobody has waited for it.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+        child.wait().unwrap();
+        host.path("state").exists() && has_read_all()
+    });
+    assert!(stopped, "what was read until a stop is kept");
+    let count = "SELECT COUNT(*), SUM(v), MAX(v) FROM 'out/*.parquet'";
+    let counted = || host.sql(count).succeeds().lines().nth(1).unwrap().to_owned();
+    assert_eq!(counted(), "400,79800,399", "and what was written is published");
+    host.tidemill(&["run", "--drain", "-e", &job]).succeeds();
+    assert_eq!(counted(), "400,79800,399");
 }
 
 /// The names of the job's records, the newest last.

@@ -132,17 +132,19 @@ impl CoreLoop {
         if !kept.is_due(now) || one.is_draining {
             return Ok(turned);
         }
-        if one.pipeline.cut_closes() && !kept.is_urgent() {
+        let cut_closes = one.pipeline.cut_closes();
+        if cut_closes && !kept.is_urgent() && !kept.is_last() {
             // A file of rows in columns goes on only where it begins: the next checkpoint is made when the file is whole.
-            return Ok(match kept.is_last() {
-                true => Turned::Left(Box::new(one.pipeline.leave())),
-                false => turned,
-            });
+            return Ok(turned);
         }
         let Running { pipeline, planned, position, place, gives, takes, .. } = one;
         let made = AssertUnwindSafe(pipeline.cut()).catch_unwind().await;
         let cut = match made {
             Ok(Ok(Some(cut))) => cut,
+            // Of bounded input such a file is not closed before its time: it is read again from where it begins.
+            Ok(Ok(None)) if cut_closes && kept.is_last() => {
+                return Ok(Turned::Left(Box::new(pipeline.leave())));
+            }
             Ok(Ok(None)) => return Ok(turned),
             Ok(Err(error)) => return Err(failed(planned, *position, error)),
             Err(panic) => return Err(panicked(planned, *position, panic.as_ref())),
