@@ -1,7 +1,8 @@
 //! Who may write to a directory of checkpoints: one process at a time.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Seek as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ const NAME: &str = "lock";
 /// A process that was killed holds its lock until the kernel has taken it down, which takes some time where it had much
 /// memory. Who starts it again at once waits that long.
 const DEATH_TIME_MAX: Duration = Duration::from_secs(10);
+/// One that has it and has not written down who it is does so at once, or was killed before.
+const NOTING_TIME_MAX: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The lock of a directory, held until this is dropped or the process ends.
@@ -39,15 +42,18 @@ impl Lock {
                 Err(error) => return Err(CheckpointError::io("lock", &path, error)),
             }
             let pid = written(&mut file);
-            if !pid.is_some_and(is_ending) || begun.elapsed() > DEATH_TIME_MAX {
+            let time_max = match pid.map_or(Holder::Unknown, look_at) {
+                Holder::AtWork => Duration::ZERO,
+                Holder::Unknown => NOTING_TIME_MAX,
+                Holder::Ending => DEATH_TIME_MAX,
+            };
+            if begun.elapsed() >= time_max {
                 return Err(CheckpointError::Locked { path: directory.to_owned(), pid });
             }
             std::thread::sleep(LOOK_INTERVAL);
         }
-        let noted = file.set_len(0).and_then(|()| {
-            file.rewind()?;
-            writeln!(file, "{}", std::process::id())
-        });
+        // In one piece, as long for any process, so that there is no moment at which nothing is said.
+        let noted = file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0);
         noted.map_err(|error| CheckpointError::io("write", &path, error))?;
         Ok(Self(file))
     }
@@ -60,13 +66,24 @@ fn written(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// Whether a process is about to end whatever it does: it was killed, or has begun to exit.
-fn is_ending(pid: u32) -> bool {
+/// What the process that wrote down that it has the lock is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    AtWork,
+    /// It was killed, or has begun to exit: it is about to end whatever it does.
+    Ending,
+    /// There is none of this number: it is one that had the lock before.
+    Unknown,
+}
+
+fn look_at(pid: u32) -> Holder {
     // Of `include/linux/sched.h`.
     const EXITING: u64 = 0x4;
     const KILL: u64 = 1 << (9 - 1);
 
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return Holder::Unknown;
+    };
     // What stands before the last bracket is its name, which may hold anything: then come its state and, seventh, its flags.
     let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let is_gone = matches!(fields.next(), Some("Z" | "X"));
@@ -78,7 +95,8 @@ fn is_ending(pid: u32) -> bool {
     let is_killed = pending
         .filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .any(|mask| mask & KILL != 0);
-    is_gone || is_killed || flags & EXITING != 0
+    let is_ending = is_gone || is_killed || flags & EXITING != 0;
+    if is_ending { Holder::Ending } else { Holder::AtWork }
 }
 
 #[cfg(test)]
@@ -91,16 +109,16 @@ mod tests {
 
     #[test]
     fn a_process_that_was_killed_is_about_to_end_and_one_at_work_is_not() {
-        assert!(!is_ending(std::process::id()));
+        assert_eq!(look_at(std::process::id()), Holder::AtWork);
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-        assert!(!is_ending(child.id()));
+        assert_eq!(look_at(child.id()), Holder::AtWork);
         child.kill().unwrap();
         // From the signal on, and as long as nobody has heard of its end.
-        assert!(is_ending(child.id()));
+        assert_eq!(look_at(child.id()), Holder::Ending);
         std::thread::sleep(Duration::from_millis(20));
-        assert!(is_ending(child.id()));
+        assert_eq!(look_at(child.id()), Holder::Ending);
         child.wait().unwrap();
-        assert!(!is_ending(child.id()));
+        assert_eq!(look_at(child.id()), Holder::Unknown);
     }
 
     #[test]
