@@ -60,6 +60,20 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    /// The file or directory that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::NoParent { path }
+            | Self::Damaged { path, .. }
+            | Self::Version { path, .. }
+            | Self::Meaning { path, .. }
+            | Self::OtherPlan { path }
+            | Self::Locked { path, .. } => path,
+        }
+    }
+
     pub(crate) fn io(what: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         Self::Io { what, path: path.to_owned(), error: error.into() }
     }

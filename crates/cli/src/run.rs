@@ -85,7 +85,7 @@ fn run_script(
     let only_prints = job.only_prints();
     // Before this a signal ends the process: there is nothing yet that could be lost.
     signals::catch()
-        .map_err(|error| Error::Usage(format!("cannot listen for signals: {error}")))?;
+        .map_err(|error| Error::usage(format!("cannot listen for signals: {error}")))?;
     let running: RunningJob = job.start();
     signals::stop_by(running.stop_flag());
     let bar = Bar::new(!how.quiet);

@@ -37,10 +37,10 @@ impl Script {
             fs::read(path)
         };
         let bytes = bytes
-            .map_err(|error| Error::Usage(format!("cannot read the script {origin}: {error}")))?;
+            .map_err(|error| Error::usage(format!("cannot read the script {origin}: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let reason = not_utf8(error.as_bytes(), error.utf8_error().valid_up_to());
-            Error::Usage(format!("cannot read the script {origin}: {reason}"))
+            Error::usage(format!("cannot read the script {origin}: {reason}"))
         })?;
         Ok(Self { text, origin })
     }

@@ -228,7 +228,7 @@ impl Error for ControlError {
         match self {
             Self::Core(error) => Some(error),
             Self::Checkpoint(error) => error.source(),
-            Self::Pipeline { error, .. } | Self::Publish(error) => Some(error),
+            Self::Pipeline { error, .. } | Self::Publish(error) => Some(&**error),
             Self::Memory { .. }
             | Self::Panicked { .. }
             | Self::Aborted

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of the runtime.
 #[derive(Debug)]
@@ -105,6 +105,17 @@ pub enum FileChange {
     Removed,
     /// Another file now has its name.
     Replaced,
+}
+
+impl RtError {
+    /// The file that it is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } | Self::FileChanged { path, .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for RtError {

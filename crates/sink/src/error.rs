@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use tidemill_plan::HostError;
 use tidemill_record::ImageError;
 
 /// An error of a sink.
@@ -166,7 +167,7 @@ pub enum SinkError {
         /// Its name.
         sink: String,
         /// What it said.
-        message: String,
+        source: HostError,
     },
 }
 
@@ -175,6 +176,36 @@ impl SinkError {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
+    }
+
+    /// The file or directory that it is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Existing { path, .. }
+            | Self::Locked { path, .. }
+            | Self::NameTaken { path, .. }
+            | Self::Intent { path, .. }
+            | Self::SegmentMissing { path, .. }
+            | Self::SegmentShort { path, .. }
+            | Self::SegmentChanged { path, .. }
+            | Self::StateBehind { path, .. }
+            | Self::StateWithoutOutput { path, .. }
+            | Self::OutputWithoutState { path, .. }
+            | Self::OtherJob { path, .. }
+            | Self::Marker { path, .. }
+            | Self::Unflushable { path, .. }
+            | Self::Image { path, .. }
+            | Self::NotAFile { path, .. }
+            | Self::NotADirectory { path, .. }
+            | Self::Full { path, .. }
+            | Self::Device { path, .. }
+            | Self::Denied { path, .. }
+            | Self::Io { path, .. } => Some(path),
+            Self::Missing { directory, .. } => Some(directory),
+            Self::Unsettled { source } => source.path(),
+            Self::Stateless { .. } | Self::Closed | Self::Aborted | Self::Registered { .. } => None,
+        }
     }
 
     /// Names a failed call on a path.
@@ -298,9 +329,7 @@ impl fmt::Display for SinkError {
                 "sink {sink} takes rows that cannot be taken back, so a job with 'state.dir' cannot write to it; write \
                  to files, to standard output or to discard, or leave 'state.dir' out"
             ),
-            Self::Registered { sink, message } => {
-                write!(f, "the registered sink {sink} refused a batch: {message}")
-            }
+            Self::Registered { sink, .. } => write!(f, "the registered sink {sink} failed"),
             Self::NotAFile { path } => write!(
                 f,
                 "{} is a link, a pipe or something else that no file of results takes the place of; name \
@@ -352,8 +381,9 @@ impl std::error::Error for SinkError {
             | Self::Denied { source, .. }
             | Self::Io { source, .. } => Some(source),
             Self::Unflushable { source, .. } => Some(source),
-            Self::Unsettled { source } => Some(source),
+            Self::Unsettled { source } => Some(&**source),
             Self::Image { source, .. } => Some(source),
+            Self::Registered { source, .. } => Some(&**source),
             _ => None,
         }
     }

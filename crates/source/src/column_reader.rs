@@ -3,6 +3,7 @@
 use std::fmt;
 
 use arrow_array::{RecordBatch, UInt64Array};
+use tidemill_plan::HostError;
 use tidemill_record::{Batch, Columns, Image, ImageError, PartitionId, Polled, Schema};
 use tidemill_rt::Wake;
 
@@ -73,9 +74,9 @@ pub(crate) fn import_position(
     position.map_err(|source| SourceError::Image { what: what.to_owned(), source })
 }
 
-/// Batches of one partition, as the embedding program hands them over. An `Err` ends the job with its
-/// text.
-pub type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch, String>> + Send>;
+/// Batches of one partition, as the embedding program hands them over. An `Err` ends the job, and is
+/// the source of its error.
+pub type BatchIterator = Box<dyn Iterator<Item = Result<RecordBatch, HostError>> + Send>;
 
 /// Reads what the embedding program registered.
 pub struct RegisteredReader {
@@ -161,7 +162,10 @@ impl ColumnReader for RegisteredReader {
             None => loop {
                 match self.batches.next() {
                     None => return Ok(Polled::Ended),
-                    Some(Err(reason)) => return Err(self.failure(reason)),
+                    Some(Err(source)) => {
+                        let (name, partition) = (self.name.clone(), self.partition.0);
+                        return Err(SourceError::Host { name, partition, source });
+                    }
                     Some(Ok(batch)) if batch.num_rows() == 0 => {}
                     Some(Ok(batch)) => {
                         self.check(&batch)?;

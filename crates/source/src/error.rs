@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tidemill_plan::Compression;
+use tidemill_plan::{Compression, HostError};
 use tidemill_record::ImageError;
 use tidemill_rt::RtError;
 
@@ -162,7 +162,16 @@ pub enum SourceError {
         /// How.
         reason: String,
     },
-    /// Batches of the embedding program do not fit the declared schema, or their iterator failed.
+    /// A source of the embedding program failed.
+    Host {
+        /// The source.
+        name: String,
+        /// Its partition.
+        partition: u32,
+        /// With what.
+        source: HostError,
+    },
+    /// Batches of the embedding program do not fit the declared schema.
     Registered {
         /// The source.
         name: String,
@@ -171,6 +180,37 @@ pub enum SourceError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl SourceError {
+    /// The file or directory that it is about, or the glob.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotFound { path, .. }
+            | Self::Denied { path, .. }
+            | Self::NotAFile { path }
+            | Self::Pipe { path, .. }
+            | Self::NoFiles { path, .. }
+            | Self::Io { path, .. }
+            | Self::Corrupt { path, .. }
+            | Self::WrongContent { path, .. }
+            | Self::RecordTooLong { path, .. }
+            | Self::LeftOver { path, .. }
+            | Self::OutOfFile { path, .. }
+            | Self::Changed { path, .. }
+            | Self::Missing { path, .. }
+            | Self::Unordered { path, .. } => Some(path),
+            Self::DanglingLink { link, .. } => Some(link),
+            Self::BadGlob { pattern, .. } => Some(Path::new(pattern)),
+            Self::Rt(error) => error.path(),
+            Self::NotResumable { .. }
+            | Self::Image { .. }
+            | Self::Generator { .. }
+            | Self::Host { .. }
+            | Self::Registered { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for SourceError {
@@ -289,6 +329,9 @@ impl fmt::Display for SourceError {
                 path.display()
             ),
             Self::Generator { reason } => write!(f, "the generator cannot run: {reason}"),
+            Self::Host { name, partition, .. } => {
+                write!(f, "registered source {name}, partition {partition}")
+            }
             Self::Registered { name, partition, reason } => {
                 write!(f, "registered source {name}, partition {partition}: {reason}")
             }
@@ -302,6 +345,7 @@ impl std::error::Error for SourceError {
             Self::Denied { source, .. }
             | Self::Io { source, .. }
             | Self::Corrupt { source, .. } => Some(source),
+            Self::Host { source, .. } => Some(&**source),
             // Displayed as the runtime's error itself, so the cause is that error's.
             Self::Rt(error) => std::error::Error::source(error),
             _ => None,

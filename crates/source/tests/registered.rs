@@ -1,15 +1,17 @@
 //! Batches of the embedding program: cut as asked for, held to the schema.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::error::Error;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
+use tidemill_plan::HostError;
 use tidemill_record::{DataType, Field, PartitionId, Polled, Schema};
 use tidemill_source::{ColumnReader, RegisteredReader};
 
-fn reader(batches: Vec<Result<RecordBatch, String>>) -> RegisteredReader {
+fn reader(batches: Vec<Result<RecordBatch, HostError>>) -> RegisteredReader {
     let schema = Schema::new(vec![
         Field::required("a", DataType::BigInt),
         Field::nullable("b", DataType::BigInt),
@@ -54,8 +56,10 @@ fn rows_keep_their_order_and_numbers() {
 
 #[test]
 fn what_does_not_fit_the_schema_is_named() {
-    let check = |batch: Result<RecordBatch, String>, part: &str| {
-        let error = reader(vec![batch]).next_batch(10).unwrap_err().to_string();
+    let check = |batch: Result<RecordBatch, HostError>, part: &str| {
+        let error = reader(vec![batch]).next_batch(10).unwrap_err();
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        let error = format!("{error}: {source}");
         assert!(error.starts_with("registered source prices, partition 4"), "{error}");
         assert!(error.contains(part), "{error}");
     };
@@ -63,5 +67,5 @@ fn what_does_not_fit_the_schema_is_named() {
     check(Ok(batch(vec![("a", one())])), "1 columns, and 2");
     check(Ok(batch(vec![("a", one()), ("b", Arc::new(Int32Array::from(vec![1])))])), "column b");
     check(Ok(batch(vec![("a", numbers(vec![None])), ("b", one())])), "NOT NULL");
-    check(Err("the feed is down".to_owned()), "the feed is down");
+    check(Err("the feed is down".into()), "partition 4: the feed is down");
 }

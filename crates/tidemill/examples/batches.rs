@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use tidemill::{Error, Session, SourceRegistration};
+use tidemill::{Error, HostError, Session, SourceRegistration};
 
 fn main() -> Result<(), Error> {
     let schema = Arc::new(Schema::new(vec![
@@ -19,7 +19,7 @@ fn main() -> Result<(), Error> {
     let batch = |cities: Vec<&str>, temperatures: Vec<Option<f64>>| {
         let columns: Vec<arrow_array::ArrayRef> =
             vec![Arc::new(StringArray::from(cities)), Arc::new(Float64Array::from(temperatures))];
-        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| error.to_string())
+        RecordBatch::try_new(Arc::clone(&schema), columns).map_err(HostError::from)
     };
 
     let mut session = Session::new();

@@ -54,14 +54,14 @@ impl Directories {
             }
         };
         if target.writer != writer {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} and {writer} both write to {path}; give each a path of its own",
                 target.writer
             )));
         }
         let first = target.next_file;
         target.next_file = first.checked_add(count).ok_or_else(|| {
-            Error::Usage(format!("{writer} would write more than 2^32 files to {path}"))
+            Error::usage(format!("{writer} would write more than 2^32 files to {path}"))
         })?;
         Ok((Arc::clone(&target.directory), first))
     }

@@ -267,7 +267,7 @@ impl Discovered {
             SourceConnector::Sequence(sequence) => Ok(whole(vec![Partition::Sequence(*sequence)])),
             SourceConnector::Registered => {
                 let registered = registered.ok_or_else(|| {
-                    Error::Usage(format!("source {} is not registered", source.name))
+                    Error::usage(format!("source {} is not registered", source.name))
                 })?;
                 let count = usize::try_from(registered.partition_count)
                     .expect("a vector of this length exists");
@@ -310,7 +310,7 @@ fn discover_files(
     let as_partitions = |file: InputFile| -> Result<Vec<Partition>, Error> {
         if options.follow && file.compression != Compression::None {
             let path = file.path.display();
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{path} cannot be followed: it is compressed, and does not grow record by record; \
                  name the files that do in 'path'"
             )));
@@ -427,7 +427,7 @@ fn from_latest(file: &InputFile, format: &Format) -> Result<Partition, Error> {
         return Ok(Partition::Text(file.clone()));
     }
     if !may_be_cut(file)? {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{} cannot be read from its latest record on: it is no text in UTF-8; leave 'scan.startup.mode' out",
             file.path.display()
         )));

@@ -39,7 +39,7 @@ pub(crate) fn path_columns(
         }
     }
     if is_wanted.is_some() && values.is_empty() {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "'hive.partitioning' is 'true', but no directory of {} is named key=value",
             files[0].path.display()
         )));
@@ -48,7 +48,7 @@ pub(crate) fn path_columns(
 }
 
 fn differing(first: &InputFile, other: &InputFile) -> Error {
-    Error::Usage(format!(
+    Error::usage(format!(
         "'hive.partitioning' is 'true', but the directories of {} and {} have other keys",
         first.path.display(),
         other.path.display()
@@ -105,7 +105,7 @@ pub(crate) fn value_in(
     let keys = path_keys(path);
     let exact = keys.iter().find(|(known, _)| known == key);
     let found = exact.or_else(|| keys.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)));
-    let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
+    let refuse = |what: String| Error::usage(format!("{}: {what}", path.display()));
     match found {
         None => Err(refuse(format!(
             "no directory is named {key}=…, which the metadata column {} of {} is read from; beside such \

@@ -153,7 +153,7 @@ pub(crate) fn refuse_content(
 }
 
 pub(crate) fn at(file: &InputFile, error: FormatError) -> Error {
-    Error::Format { path: file.path.clone(), error }
+    Error::format(file.path.clone(), error)
 }
 
 fn failure(input: &InputFile, operation: &'static str, source: io::Error) -> Error {

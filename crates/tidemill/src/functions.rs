@@ -247,7 +247,7 @@ pub(crate) fn registered(
         } else {
             "two signatures of the same arguments"
         };
-        return Err(Error::Usage(format!("function {name} has {what}")));
+        return Err(Error::usage(format!("function {name} has {what}")));
     }
     let (volatility, is_null_strict) = (function.volatility(), function.is_null_strict());
     let body = move |signature: &UserSignature, arguments: &[ArrayRef], row_count: usize| {

@@ -138,21 +138,21 @@ fn check(spec: &GenerateSpec) -> Result<(), Error> {
     let fractions = [("late", spec.source.late_fraction), ("bad", spec.bad_fraction)];
     for (name, fraction) in fractions {
         if !(0.0..=1.0).contains(&fraction) {
-            return Err(Error::Usage(format!("{name} is a fraction from 0 to 1, not {fraction}")));
+            return Err(Error::usage(format!("{name} is a fraction from 0 to 1, not {fraction}")));
         }
     }
     if !(0.0..=10.0).contains(&spec.source.skew) {
         let skew = spec.source.skew;
-        return Err(Error::Usage(format!("skew is an exponent from 0 to 10, not {skew}")));
+        return Err(Error::usage(format!("skew is an exponent from 0 to 10, not {skew}")));
     }
     if spec.source.rows.is_none() {
-        return Err(Error::Usage("files have an end: say how many rows".to_owned()));
+        return Err(Error::usage("files have an end: say how many rows".to_owned()));
     }
     if spec.source.partitions == 0 || spec.source.keys == 0 {
-        return Err(Error::Usage("there is at least one partition and one key".to_owned()));
+        return Err(Error::usage("there is at least one partition and one key".to_owned()));
     }
     if spec.bad_fraction > 0.0 && matches!(spec.format, Format::Arrow(_) | Format::Parquet) {
-        return Err(Error::Usage(
+        return Err(Error::usage(
             "records that do not decode can be made in csv and json only: in arrow and parquet \
              they would break the whole file"
                 .to_owned(),
@@ -244,7 +244,7 @@ async fn write(writer: &mut FileWriter, bytes: &mut Vec<u8>) -> Result<(), SinkE
 }
 
 fn at(spec: &GenerateSpec, error: tidemill_format::FormatError) -> Error {
-    Error::Format { path: spec.directory.clone(), error }
+    Error::format(spec.directory.clone(), error)
 }
 
 /// Puts records that do not decode between the good ones.

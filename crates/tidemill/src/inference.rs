@@ -163,7 +163,7 @@ fn united(
                     Some(both) => both,
                     None if format.is_text() => DataType::Varchar,
                     None => {
-                        return Err(Error::Usage(format!(
+                        return Err(Error::usage(format!(
                             "the column \"{name}\" is {known} in one file and {data_type} in {}, and no type holds both; \
                              declare the columns in CREATE SOURCE, and read the files of one type",
                             file.path.display()
@@ -315,7 +315,7 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
     }
     let first = text.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let Some(first) = first else {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{} is empty, so that its format is not known; say what it is: CREATE SOURCE name WITH ('connector' = 'file', \
              'path' = '{path}', 'format' = 'nginx')",
             file.path.display()
@@ -335,7 +335,7 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
     if let Some(pairs) = key_value_pairs(&text) {
         return Ok(Some(pairs));
     }
-    Err(Error::Usage(match is_pipe {
+    Err(Error::usage(match is_pipe {
         true => format!(
             "the format of {path} is said neither by its name nor by its first line; declare it: CREATE \
              SOURCE name (columns) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv')"

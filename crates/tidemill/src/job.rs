@@ -1,7 +1,9 @@
 //! A checked script, and its run from the first wave to the published results.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -22,6 +24,7 @@ use tidemill_sql::Declared;
 use crate::analyze::{Analysis, Totals};
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
+use crate::error::Place;
 use crate::left_out;
 use crate::line_labels::LineLabels;
 use crate::locate::line_of;
@@ -39,6 +42,13 @@ pub struct Job {
     around: Surroundings,
     declared: Vec<Declared>,
     recovery: Recovery,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sinks = self.script.queries.iter().map(|query| &query.sink.name);
+        f.debug_struct("Job").field("queries", &sinks.collect::<Vec<_>>()).finish_non_exhaustive()
+    }
 }
 
 /// How far a wave has come.
@@ -140,7 +150,7 @@ impl Job {
                 let SourceConnector::File(file) = &scan.source.connector else { continue };
                 let Some(pipe) = pipe_key(meant(&file.path)) else { continue };
                 if !seen.insert(pipe) {
-                    return Err(Error::Usage(format!(
+                    return Err(Error::usage(format!(
                         "{} is a pipe, and a pipe is read once; here it is to be read twice, by {}: \
                          write what it gives to a file first",
                         file.path, query.sink.name
@@ -240,7 +250,7 @@ impl Job {
         if settings.state_dir.is_none() && self.recovery != Recovery::default() {
             let message =
                 "--fresh and --drain are for jobs that keep state: SET 'state.dir' = 'state'";
-            return Err(Error::Usage(message.to_owned()));
+            return Err(Error::usage(message.to_owned()));
         }
         let state = JobState::open(settings, self.recovery, &running, context.job_start)?;
         if let Some(state) = &state {
@@ -316,7 +326,7 @@ impl Job {
         let before_last = &waves[..waves.len().saturating_sub(1)];
         if let Some(&index) = before_last.iter().flatten().find(|index| self.is_endless(**index)) {
             let name = &queries[index].sink.name;
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "the input of the query into {name} has no end, and queries behind it would never begin: \
                  those that read its files; run them as a script of their own"
             )));
@@ -485,9 +495,10 @@ impl Job {
     /// Adds the file to a failure that its bytes caused, and the line where it was a record.
     fn located(&self, error: ControlError, planned: &[PlannedQuery]) -> Error {
         let place = match &error {
-            ControlError::Pipeline { source, position, error, .. } => match &**error {
-                PipelineError::BadRecord { source, partition, record } => {
-                    planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
+            ControlError::Pipeline { source, position, error, .. } => {
+                match &**error {
+                    PipelineError::BadRecord { source, partition, record } => {
+                        planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
                         let index = usize::try_from(partition.0).ok()?;
                         let file = found.partitions.get(index)?.file()?;
                         let path = file.path.display();
@@ -495,8 +506,9 @@ impl Job {
                         // A followed file may have been another one then.
                         let is_text = record.raw.is_some() && !found.is_followed;
                         let line = is_text.then(|| line_of(file, record.offset.0, bytes_max));
-                        let line = line.flatten();
-                        let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+                        let number = line.flatten();
+                        let line =
+                            number.map_or_else(String::new, |line| format!(", line {line}"));
                         // A cut inside a quoted line break makes good records look bad.
                         let splits = if found.is_split {
                             "; the file is read as several splits: if a quoted field of it holds a \
@@ -504,21 +516,27 @@ impl Job {
                         } else {
                             ""
                         };
-                        Some(format!("{path}{line}{splits}"))
+                        Some(Place { text: format!("{path}{line}{splits}"), path: Some(file.path.clone()), line: number })
                     })
+                    }
+                    // A header that lacks a column, damage: of several files, this one.
+                    PipelineError::Format(_) => {
+                        file_of(planned, source, position.partition).map(Place::of_file)
+                    }
+                    _ => None,
                 }
-                // A header that lacks a column, damage: of several files, this one.
-                PipelineError::Format(_) => file_of(planned, source, position.partition),
-                _ => None,
-            },
+            }
             ControlError::Keys { source, pairs, .. } => {
                 let of = |partition| file_of(planned, source, partition);
                 let files = of(pairs[0].owner).zip(of(pairs[0].other));
-                files.map(|(owner, other)| format!("{owner} and {other}"))
+                files.map(|(owner, other)| {
+                    let text = format!("{} and {}", owner.display(), other.display());
+                    Place { text, path: Some(owner.to_owned()), line: None }
+                })
             }
             _ => None,
         };
-        Error::Run { error: Box::new(error), place }
+        Error::run(error, place)
     }
 }
 
@@ -529,11 +547,15 @@ fn started_now() -> Context {
 }
 
 /// The file that is a partition of a source.
-fn file_of(planned: &[PlannedQuery], source: &str, partition: PartitionId) -> Option<String> {
+fn file_of<'a>(
+    planned: &'a [PlannedQuery],
+    source: &str,
+    partition: PartitionId,
+) -> Option<&'a Path> {
     let found = planned.iter().find_map(|query| query.sources.get(source))?;
     let index = usize::try_from(partition.0).ok()?;
     let file = found.partitions.get(index)?.file()?;
-    Some(file.path.display().to_string())
+    Some(&file.path)
 }
 
 /// Makes the files of a wave visible, together. Where that fails, what is left of them is said.
@@ -546,11 +568,8 @@ fn publish(
     Delivery::publish(deliveries, workers).map_err(|error| {
         directories.left_behind().into_iter().for_each(|notice| progress.notices.say(notice));
         match error {
-            PipelineError::Sink(error) => Error::Sink(error),
-            other => {
-                let error = Box::new(ControlError::Publish(Box::new(other)));
-                Error::Run { error, place: None }
-            }
+            PipelineError::Sink(error) => Error::from(error),
+            other => Error::run(ControlError::Publish(Box::new(other)), None),
         }
     })
 }

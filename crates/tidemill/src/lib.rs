@@ -52,7 +52,7 @@ mod summary;
 mod wave;
 
 pub use declarations::{Declaration, Declarations};
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use functions::{Call, Function, ScalarFunction, Signature};
 pub use job::Job;
 pub use printed::{Printed, PrintedColumn, PrintedQuery, PrintedRow};
@@ -67,8 +67,9 @@ pub use tidemill_format::Lost;
 pub use tidemill_plan::options::parse_bytes;
 pub use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, CoreSet, CsvOptions, Format, GeneratorModel,
-    GeneratorSource, HostError, JsonOptions, RuntimeChoice, Settings, TimestampUnit, Volatility,
+    GeneratorSource, HostError, JsonOptions, RuntimeChoice, Settings, Span, TimestampUnit,
+    Volatility,
 };
 pub use tidemill_record::{DataType, EventTime, Field, Schema, harmless};
 pub use tidemill_rt::keep_freed_memory;
-pub use tidemill_sql::{Declared, SqlError, SqlErrors, function_names};
+pub use tidemill_sql::{Declared, SqlError, function_names};

@@ -17,6 +17,7 @@ use tidemill_source::Claims;
 
 use crate::Error;
 use crate::discovery::Partition;
+use crate::error::Cause;
 use crate::file_columns::FileTerms;
 use crate::inputs::ScanInputs;
 use crate::printed::{PrintedQuery, PrintingWriter};
@@ -265,10 +266,10 @@ impl ScanPartitions {
 
 /// What is wrong with a file that was right while the wave was planned.
 fn made_late(error: Error) -> PipelineError {
-    match error {
-        Error::Source(error) => PipelineError::Source(error),
-        Error::Format { error, .. } => PipelineError::Format(error),
-        other => unreachable!("planning has found nothing else: {other}"),
+    match error.into_cause() {
+        Cause::Source(error) => PipelineError::Source(error),
+        Cause::Format { error, .. } => PipelineError::Format(error),
+        other => unreachable!("planning has found nothing else: {other:?}"),
     }
 }
 

@@ -30,7 +30,7 @@ use crate::printed::PrintedQuery;
 use crate::register::{BatchSink, RegisteredSource};
 use crate::script_text::ScriptText;
 use crate::state::{JobState, fingerprint};
-use crate::{Error, RowLayout, StdoutLayout};
+use crate::{Error, ErrorKind, RowLayout, StdoutLayout};
 
 /// What a query's names stand for, outside of its text.
 #[derive(Clone)]
@@ -95,7 +95,10 @@ impl PlannedQuery {
             Ok(planned) if planned.physical.locality == Locality::Stateless && !is_in_order => {
                 Ok(planned)
             }
-            Ok(_) | Err(Error::Sql { .. }) => Self::plan_with(query, around, context, Look::Whole),
+            Ok(_) => Self::plan_with(query, around, context, Look::Whole),
+            Err(error) if error.kind() == ErrorKind::Sql => {
+                Self::plan_with(query, around, context, Look::Whole)
+            }
             Err(other) => Err(other),
         }
     }
@@ -393,7 +396,7 @@ fn refuse_state(query: &PlannedQuery) -> Result<(), Error> {
         }
         _ => return Ok(()),
     };
-    Err(Error::Usage(format!("a job with a 'state.dir' cannot do this: {what}")))
+    Err(Error::usage(format!("a job with a 'state.dir' cannot do this: {what}")))
 }
 
 /// A Parquet file ends in a footer that speaks of all its rows, so that one pipeline has to write it.
@@ -423,7 +426,7 @@ fn stdout_order(
         SinkConnector::Stdout(Some(format)) if wave.has_no_end => {
             if matches!(format, Format::Csv(_) | Format::Arrow(_)) {
                 let path = || "standard output".into();
-                let at = |error| Error::Format { path: path(), error };
+                let at = |error| Error::format(path(), error);
                 let mut encoder = Encoder::new(format, &physical.schema).map_err(at)?;
                 encoder.continue_stream(true, false);
                 // Of a segment without rows there is the header, or the schema.
@@ -520,7 +523,7 @@ impl QueryBuilder<'_, '_> {
         let images = state.inputs(&resident)?;
         let inputs = files.map(|(place, file)| (file, images.get(&place)));
         block_on(resumed_claims(self.wave.backend, inputs)).map_err(|error| match error {
-            PipelineError::Source(error) => Error::Source(error),
+            PipelineError::Source(error) => Error::from(error),
             other => unreachable!("files are only looked at: {other}"),
         })
     }
@@ -582,7 +585,7 @@ impl QueryBuilder<'_, '_> {
                 let name = physical.sink.name.clone();
                 let sink = self.wave.around.sinks.get(&name).cloned();
                 let sink =
-                    sink.ok_or_else(|| Error::Usage(format!("sink {name} is not registered")))?;
+                    sink.ok_or_else(|| Error::usage(format!("sink {name} is not registered")))?;
                 let first_number = self.next_writers(count);
                 Outputs::Registered { name, schema, sink, first_number }
             }
@@ -681,7 +684,7 @@ impl QueryBuilder<'_, '_> {
             .as_ref()
             .or(self.wave.settings.dead_letter_path.as_ref())
             .ok_or_else(|| {
-                Error::Usage(format!(
+                Error::usage(format!(
                     "source {} sets records aside, but no 'dead.letter.path' says where: set \
                      it for the source or with SET",
                     source.name

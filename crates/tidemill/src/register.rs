@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use tidemill_format::to_sql_type;
-use tidemill_plan::{SourceConnector, SourceDef, Span};
+use tidemill_plan::{HostError, SourceConnector, SourceDef, Span};
 use tidemill_record::{Batch, DataType, Field, Schema};
 use tidemill_sink::{ColumnWriter, SinkError};
 
 use crate::Error;
 
-/// Arrow batches of one partition, in order. A message instead ends the job.
-pub type BatchPartition = Box<dyn Iterator<Item = Result<RecordBatch, String>> + Send>;
+/// Arrow batches of one partition, in order. An `Err` ends the job, and is the source of its error.
+pub type BatchPartition = Box<dyn Iterator<Item = Result<RecordBatch, HostError>> + Send>;
 
 /// A source of Arrow batches.
 pub struct SourceRegistration {
@@ -28,12 +28,12 @@ pub struct SourceRegistration {
 
 /// Receives a query's results as Arrow batches, on the core that made them.
 ///
-/// A message instead of `Ok` ends the job. Batches of one partition arrive in order; partitions
+/// An `Err` ends the job, and is the source of its error. Batches of one partition arrive in order; partitions
 /// arrive side by side, each with its own receiver.
 pub type BatchSink = dyn Fn(u32) -> BatchReceiver + Send + Sync;
 
 /// Receives the batches of one partition.
-pub type BatchReceiver = Box<dyn FnMut(RecordBatch) -> Result<(), String> + Send>;
+pub type BatchReceiver = Box<dyn FnMut(RecordBatch) -> Result<(), HostError> + Send>;
 
 /// A registered source whose partitions have not been read yet.
 pub(crate) struct RegisteredSource {
@@ -49,7 +49,7 @@ impl RegisteredSource {
         let mut fields = Vec::new();
         for field in registration.schema.fields() {
             let data_type = DataType::from_arrow(field.data_type()).ok_or_else(|| {
-                Error::Usage(format!(
+                Error::usage(format!(
                     "column {} of source {name} has the Arrow type {}, which SQL has no type for; \
                      cast it before it is registered",
                     field.name(),
@@ -68,7 +68,7 @@ impl RegisteredSource {
             .iter()
             .map(|column| {
                 schema.index_of(column).ok_or_else(|| {
-                    Error::Usage(format!(
+                    Error::usage(format!(
                         "source {name} is registered as partitioned by {column}, which is not \
                          among its columns"
                     ))
@@ -76,9 +76,9 @@ impl RegisteredSource {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let partition_count = u32::try_from(registration.partitions.len())
-            .map_err(|_| Error::Usage(format!("source {name} has more than 2^32 partitions")))?;
+            .map_err(|_| Error::usage(format!("source {name} has more than 2^32 partitions")))?;
         if partition_count == 0 {
-            return Err(Error::Usage(format!("source {name} is registered without a partition")));
+            return Err(Error::usage(format!("source {name} is registered without a partition")));
         }
         let connector = SourceConnector::Registered;
         let def = SourceDef::new(name.to_owned(), schema, connector, Span::default());
@@ -97,7 +97,7 @@ impl RegisteredSource {
     pub(crate) fn take(&self, index: usize) -> Result<BatchPartition, Error> {
         let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let batches = partitions.get_mut(index).and_then(Option::take).ok_or_else(|| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "source {} has been read already: its batches can be read once; register them \
                  again under another name",
                 self.def.name
@@ -105,7 +105,7 @@ impl RegisteredSource {
         })?;
         let (given, wanted) = (Arc::clone(&self.schema), self.def.schema.clone());
         Ok(Box::new(
-            batches.map(move |batch| batch.and_then(|batch| cast(&batch, &given, &wanted))),
+            batches.map(move |batch| batch.and_then(|batch| Ok(cast(&batch, &given, &wanted)?))),
         ))
     }
 }
@@ -160,7 +160,7 @@ impl ColumnWriter for RegisteredWriter {
         let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .expect("the plan's schema is that of its batches");
         let taken = (self.receiver)(rows);
-        taken.map_err(|message| SinkError::Registered { sink: self.name.clone(), message })?;
+        taken.map_err(|source| SinkError::Registered { sink: self.name.clone(), source })?;
         Ok(row_count)
     }
 

@@ -75,7 +75,7 @@ impl ScriptText {
         for note in notes {
             rendered = format!("{}\nnote: {note}", rendered.trim_end());
         }
-        Error::Sql { rendered, errors: SqlErrors(placed) }
+        Error::sql(rendered, SqlErrors(placed))
     }
 
     /// The piece that a place is in, and what it is called.
@@ -99,9 +99,7 @@ mod tests {
         text.finish("SELECT\nx");
         let span = Span { start, end: start + 1 };
         let error = SqlError { message: "bad".to_owned(), span, hint: None };
-        let Error::Sql { rendered, .. } = text.error(SqlErrors(vec![error]), &[]) else {
-            panic!("an error of SQL")
-        };
+        let rendered = text.error(SqlErrors(vec![error]), &[]).to_string();
         assert_eq!(rendered.lines().next(), Some(expected));
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
+use std::fmt;
 use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
@@ -47,6 +48,19 @@ pub struct Session {
     sinks: HashMap<String, Arc<BatchSink>>,
     functions: HashMap<String, Arc<UserFunction>>,
     pipes: Arc<Pipes>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn names<V>(of: &HashMap<String, V>) -> Vec<&String> {
+            of.keys().collect()
+        }
+        f.debug_struct("Session")
+            .field("sources", &names(&self.sources))
+            .field("sinks", &names(&self.sinks))
+            .field("functions", &names(&self.functions))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Session {
@@ -148,7 +162,7 @@ impl Session {
     /// inferred; touches nothing else.
     ///
     /// # Errors
-    /// [`Error::Sql`] with every finding, or why a file's schema cannot be inferred.
+    /// An error of [kind](crate::ErrorKind) `Sql` with every finding, or why a file's schema cannot be inferred.
     pub fn prepare(&self, sql: &str) -> Result<Job, Error> {
         self.prepare_named(sql, "sql")
     }
@@ -171,8 +185,7 @@ impl Session {
         sql: &str,
         origin: &str,
     ) -> Result<Job, Error> {
-        let refuse =
-            |errors: SqlErrors| Error::Sql { rendered: errors.render(sql, origin), errors };
+        let refuse = |errors: SqlErrors| Error::sql(errors.render(sql, origin), errors);
         let alone = tidemill_sql::parse(sql).map_err(refuse)?;
         let declared = alone.declared();
         let text = declarations.before(sql, &declared, origin);
@@ -223,7 +236,7 @@ impl Session {
 }
 
 fn taken(what: &str, name: &str) -> Error {
-    Error::Usage(format!("a {what} named {name} is already registered in this session"))
+    Error::usage(format!("a {what} named {name} is already registered in this session"))
 }
 
 /// Compiles an expression as a run would, and drops what comes of it.

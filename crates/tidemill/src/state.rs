@@ -76,7 +76,7 @@ impl JobState {
         now: EventTime,
     ) -> Result<Option<Self>, Error> {
         let Some(path) = &settings.state_dir else { return Ok(None) };
-        let store = Store::open(Path::new(path)).map_err(Error::State)?;
+        let store = Store::open(Path::new(path)).map_err(Error::from)?;
         let mut replaced = Vec::new();
         let mut given_up = 0;
         let mut found = None;
@@ -86,9 +86,9 @@ impl JobState {
             let before = before.into_iter().filter_map(Result::ok).flatten();
             let before = before.filter_map(|before| Record::import(before.image).ok()).next();
             replaced = before.map(Record::given_up).unwrap_or_default();
-            given_up = store.last_epoch(JOB).map_err(Error::State)?;
+            given_up = store.last_epoch(JOB).map_err(Error::from)?;
         } else {
-            found = store.newest(JOB).map_err(Error::State)?;
+            found = store.newest(JOB).map_err(Error::from)?;
         }
         let is_resumed = found.is_some();
         let plans = queries.iter().map(|query| (query.sink.name.clone(), fingerprint(query)));
@@ -96,7 +96,7 @@ impl JobState {
         let (epoch, record) = match found {
             Some(Checkpoint { epoch, image, .. }) => {
                 let record = Record::import(image).map_err(|error| {
-                    Error::State(CheckpointError::Meaning { path: path.into(), error })
+                    Error::from(CheckpointError::Meaning { path: path.into(), error })
                 })?;
                 record.expect_same(path, &plans)?;
                 (epoch, record)
@@ -104,7 +104,7 @@ impl JobState {
             None => {
                 // Checkpoints without a record are of a job that nobody knows any more. The record that is given up stays until
                 // another is durable: without it nothing would say whose the output is.
-                store.clear(JOB).map_err(Error::State)?;
+                store.clear(JOB).map_err(Error::from)?;
                 let (id, waves_done, whole) = (random_id(), 0, Vec::new());
                 let inputs = BTreeMap::new();
                 (
@@ -160,7 +160,7 @@ impl JobState {
             return Ok(None);
         }
         let path = self.keeping.store.path();
-        let residents = inspect(path).map_err(Error::State)?;
+        let residents = inspect(path).map_err(Error::from)?;
         let of_partitions = residents.iter().filter(|one| one.name != JOB);
         let (mut records, mut age, mut partitions) = (0, None, 0);
         for one in of_partitions {
@@ -202,7 +202,7 @@ impl JobState {
             std::fs::canonicalize(path).ok().zip(self.keeping.store.path().canonicalize().ok());
         if is_state.is_some_and(|(output, state)| output == state) {
             let path = path.display();
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{path} is the job's 'state.dir' and is to be written to as well; give each a directory of its own"
             )));
         }
@@ -216,7 +216,7 @@ impl JobState {
 
     /// Whether some pipeline of a wave has made a checkpoint.
     fn has_checkpoints(&self, wave: usize) -> Result<bool, Error> {
-        let residents = self.keeping.store.residents().map_err(Error::State)?;
+        let residents = self.keeping.store.residents().map_err(Error::from)?;
         Ok(residents.iter().any(|name| name.starts_with(&format!("w{wave}-"))))
     }
 
@@ -228,10 +228,10 @@ impl JobState {
         let store = &self.keeping.store;
         let prefix = format!("{}-", resident.fragment);
         let mut inputs = HashMap::new();
-        for name in store.residents().map_err(Error::State)? {
+        for name in store.residents().map_err(Error::from)? {
             let place = name.strip_prefix(&prefix).and_then(|place| place.parse().ok());
             let Some(place) = place else { continue };
-            let found = store.newest(&name).map_err(Error::State)?;
+            let found = store.newest(&name).map_err(Error::from)?;
             // Of one that has come to its end nothing is read.
             let pipeline = found.and_then(|mut found| found.image.take_image("pipeline").ok());
             let input = pipeline.and_then(|mut pipeline| pipeline.take_image("input").ok());
@@ -247,9 +247,8 @@ impl JobState {
     pub(crate) fn segment_names(&self) -> Result<Vec<String>, Error> {
         let store = &self.keeping.store;
         let mut names = Vec::new();
-        for resident in store.residents().map_err(Error::State)?.iter().filter(|name| *name != JOB)
-        {
-            let newest = store.newest(resident).map_err(Error::State)?;
+        for resident in store.residents().map_err(Error::from)?.iter().filter(|name| *name != JOB) {
+            let newest = store.newest(resident).map_err(Error::from)?;
             names.extend(newest.iter().flat_map(|found| named_in(&found.image)));
         }
         Ok(names)
@@ -320,7 +319,7 @@ impl JobState {
     pub(crate) fn note_whole(&mut self, wave: usize) -> Result<(), Error> {
         self.record.whole.push(count(wave));
         self.record.inputs.retain(|key, _| !key.starts_with(&format!("{wave}/")));
-        self.keeping.store.clear(JOB).map_err(Error::State)?;
+        self.keeping.store.clear(JOB).map_err(Error::from)?;
         self.save()
     }
 
@@ -346,7 +345,7 @@ impl JobState {
         let fingerprint = Fingerprint::of(JOB);
         let (resident, epoch, image) = (JOB.to_owned(), self.epoch, self.record.export());
         let checkpoint = Checkpoint { resident, epoch, fingerprint, image };
-        self.keeping.store.commit(vec![checkpoint]).map_err(Error::State)?;
+        self.keeping.store.commit(vec![checkpoint]).map_err(Error::from)?;
         Ok(())
     }
 }
@@ -424,7 +423,7 @@ impl Record {
                 format!("it began with {before} queries, and now there are {now}")
             }
         };
-        Err(Error::Usage(format!(
+        Err(Error::usage(format!(
             "the job in {path} cannot be gone on with: {what}; run the script as it was, set another \
              'state.dir', or start over with --fresh"
         )))
@@ -451,7 +450,7 @@ fn expect_partitions(source: &str, before: &[String], now: &[String]) -> Result<
         (None, Some(new)) => format!("{new} is new; take it away"),
         (None, None) => "it is in another order".to_owned(),
     };
-    Err(Error::Usage(format!(
+    Err(Error::usage(format!(
         "the input of {source} is not what the job began with: {what}, or start over with --fresh"
     )))
 }

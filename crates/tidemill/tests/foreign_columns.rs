@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[expect(dead_code, reason = "not all of it is needed here")]
 mod support;
 
 use std::fs;
