@@ -24,6 +24,11 @@ pub enum CheckpointError {
         /// The directory.
         path: PathBuf,
     },
+    /// What is to be the directory is something else.
+    NotDirectory {
+        /// That.
+        path: PathBuf,
+    },
     /// The file is not a checkpoint, or was changed since it was written.
     Damaged {
         /// The file.
@@ -92,6 +97,11 @@ impl fmt::Display for CheckpointError {
             Self::NoParent { path } => write!(
                 f,
                 "cannot make the directory {}: the one that it is to stand in is not there; make that, or mount it",
+                path.display()
+            ),
+            Self::NotDirectory { path } => write!(
+                f,
+                "{} is no directory; name one for 'state.dir' that is there or can be made",
                 path.display()
             ),
             Self::Damaged { path, reason } => {

@@ -54,7 +54,11 @@ impl Store {
                     .filter(|parent| !parent.as_os_str().is_empty())
                     .unwrap_or(Path::new(".")),
             )?,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                if !path.is_dir() {
+                    return Err(CheckpointError::NotDirectory { path: path.to_owned() });
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(CheckpointError::NoParent { path: path.to_owned() });
             }
@@ -314,6 +318,11 @@ mod tests {
         assert_eq!([store.last_epoch("a").unwrap(), store.last_epoch("a.b").unwrap()], [12, 0]);
         let error = Store::open(&path.join("b/c")).unwrap_err();
         assert!(matches!(error, CheckpointError::NoParent { .. }), "{error}");
+        let file = directory.path().join("file");
+        std::fs::write(&file, "a").unwrap();
+        let error = Store::open(&file).unwrap_err();
+        assert!(error.to_string().contains("file is no directory; name one"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"a");
     }
 
     #[test]

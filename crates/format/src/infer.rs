@@ -4,6 +4,7 @@ use tidemill_plan::{Format, Unsaid};
 use tidemill_record::Schema;
 
 use crate::arrow::messages::Messages;
+use crate::json::infer::Member;
 use crate::parquet::{Footer, ParsedFooter};
 use crate::{FormatError, arrow, csv, json, lines};
 
@@ -65,12 +66,31 @@ impl Recognized {
 /// # Cost
 /// O(bytes of the head).
 pub fn infer_schema(format: &Format, head: &[u8], is_whole: bool) -> Result<Schema, FormatError> {
+    Ok(infer_columns(format, head, is_whole)?.0)
+}
+
+/// As [`infer_schema`]; and of JSON the members of columns that are objects, in order of first appearance.
+///
+/// # Errors
+/// As [`infer_schema`].
+pub fn infer_columns(
+    format: &Format,
+    head: &[u8],
+    is_whole: bool,
+) -> Result<(Schema, Vec<Member>), FormatError> {
+    if let (Format::Json(options), false) = (format, head.is_empty()) {
+        return json::infer::infer(options, head, is_whole);
+    }
+    Ok((schema_of(format, head, is_whole)?, Vec::new()))
+}
+
+fn schema_of(format: &Format, head: &[u8], is_whole: bool) -> Result<Schema, FormatError> {
     if head.is_empty() {
         return Err(FormatError::EmptySample);
     }
     match format {
         Format::Csv(options) => csv::infer::infer(options, head, is_whole),
-        Format::Json(options) => json::infer::infer(options, head, is_whole),
+        Format::Json(options) => Ok(json::infer::infer(options, head, is_whole)?.0),
         Format::Lines(options) => lines::infer::infer(options, head, is_whole),
         Format::Arrow(_) => arrow::sql_schema(&arrow_columns(head, is_whole)?),
         Format::Parquet => match Footer::parse(head, head.len() as u64)? {

@@ -61,6 +61,12 @@ impl Format {
         }
     }
 
+    /// Whether only the line behind a record tells that it has ended.
+    #[must_use]
+    pub fn has_records_of_lines(&self) -> bool {
+        matches!(self, Self::Lines(options) if options.multiline_start.is_some())
+    }
+
     /// The usual ending of a file's name, without the dot.
     #[must_use]
     pub fn extension(&self) -> &'static str {

@@ -371,6 +371,20 @@ impl Cutter<'_> {
         let what = format!("ROW_NUMBER over {keys}");
         let is_endless = is_unbounded(&children);
         if is_endless && spec.window_end.is_none() {
+            let fields = &input.schema().fields;
+            let is_bound = |&at: &usize| fields[at].name.eq_ignore_ascii_case("window_end");
+            if spec.partition_by.iter().any(is_bound) {
+                return Err(Refusal {
+                    message: format!(
+                        "{what} would never emit: its input has no end, and these are rows, not groups of a window"
+                    ),
+                    hint: "number groups: SELECT …, ROW_NUMBER() OVER (PARTITION BY window_end ORDER BY n DESC) FROM (SELECT k, \
+                           window_end, COUNT(*) AS n FROM … GROUP BY k, window_start, window_end); of rows MAX_BY(x, time) \
+                           gives the last of each group"
+                        .to_owned(),
+                    span: spec.span,
+                });
+            }
             return Err(Refusal {
                 message: format!(
                     "{what} in another order than that of event time would never emit: its input has no end"

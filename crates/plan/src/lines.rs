@@ -1,5 +1,5 @@
 //! Formats of text lines that are read and not written: access logs, lines that a regular expression takes
-//! apart, and `key=value` pairs.
+//! apart, `key=value` pairs, and lines as they are.
 
 use tidemill_record::{DataType, Field, Schema};
 
@@ -10,6 +10,9 @@ use crate::{LogPattern, Times, TimestampUnit};
 pub struct LineOptions {
     /// What separates the fields.
     pub syntax: LineSyntax,
+    /// `multiline.start`: a regular expression for the lines that begin a record, as it was written. Others belong to the record
+    /// before them. `None` where every line is a record.
+    pub multiline_start: Option<String>,
     /// `timestamp.unit`
     pub timestamp_unit: TimestampUnit,
     /// `timestamp.format` and its like.
@@ -32,9 +35,14 @@ pub enum LineSyntax {
     },
     /// `logfmt`: `key=value` pairs, whichever come.
     Logfmt,
+    /// `lines`: a record is one text.
+    Lines,
 }
 
 impl LineSyntax {
+    /// The one column of `lines`.
+    pub const LINE: &str = "line";
+
     /// What `'format'` calls it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -43,6 +51,7 @@ impl LineSyntax {
             Self::Apache(_) => "apache",
             Self::Regex { .. } => "regex",
             Self::Logfmt => "logfmt",
+            Self::Lines => "lines",
         }
     }
 
@@ -61,6 +70,7 @@ impl LineSyntax {
                 groups.iter().map(|name| Field::nullable(name, DataType::Varchar)).collect()
             }
             Self::Logfmt => return None,
+            Self::Lines => vec![Field::nullable(Self::LINE, DataType::Varchar)],
         };
         Some(Schema::new(fields))
     }

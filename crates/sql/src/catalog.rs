@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, UserFunction};
-use tidemill_record::{Field, Schema};
+use tidemill_record::{DataType, Field, Schema};
 
 use crate::{Declared, FilePath};
 
@@ -19,8 +19,19 @@ pub struct InferredFiles {
     pub schema: Schema,
     /// The keys of their paths' directories that are named `key=value`, with types that hold their values.
     pub path_columns: Vec<Field>,
+    /// What stands in columns of JSON objects, that the script may name.
+    pub members: Vec<JsonMember>,
     /// What a person should know of how that was found, when they are read.
     pub notices: Vec<String>,
+}
+
+/// A value within the JSON objects of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JsonMember {
+    /// The column, then the keys below it: two names at least.
+    pub path: Vec<String>,
+    /// What its values are read as.
+    pub data_type: DataType,
 }
 
 /// Names and values that a script is bound against.

@@ -110,7 +110,7 @@ fn in_order(
     let mut unread = vec![0_usize; columns.len()];
     for (at, column) in columns.iter().enumerate() {
         let is_known = known.names.contains(&column.name.text);
-        for read in reads(session, column.expr, &by_name) {
+        for read in reads(session, column.expr, &known.table, &by_name) {
             // Its own name is that of the column in whose place it stands.
             if read != at || !is_known {
                 readers[read].push(at);
@@ -169,13 +169,22 @@ impl ByName {
     }
 }
 
-/// The computed columns that an expression names, each once.
-fn reads(session: &Session<'_>, expr: &ast::Expr, by_name: &ByName) -> BTreeSet<usize> {
+/// The computed columns that an expression names, each once. What stands behind a point is one behind the name of the
+/// source, and else a member of another column.
+fn reads(
+    session: &Session<'_>,
+    expr: &ast::Expr,
+    table: &str,
+    by_name: &ByName,
+) -> BTreeSet<usize> {
     let mut read = BTreeSet::new();
     let _ = ast::visit_expressions(expr, |expr| {
         let ident = match expr {
             ast::Expr::Identifier(ident) => Some(ident),
-            ast::Expr::CompoundIdentifier(parts) => parts.last(),
+            ast::Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [of, ident] if fold_name(of, session.positions).text == table => Some(ident),
+                _ => None,
+            },
             _ => None,
         };
         let name = ident.map(|ident| fold_name(ident, session.positions));

@@ -5,7 +5,7 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::from::{ONE_TABLE, SAMPLED};
+use crate::from::{NO_ROWS_OF_ARRAYS, ONE_TABLE, SAMPLED};
 
 /// A construct that is not supported.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ const CONSTRUCTS: &[Construct] = &[
     clear(&["PIVOT", "("], "PIVOT", Some("write SUM(x) FILTER (WHERE …) for each column")),
     clear(&["UNPIVOT", "("], "UNPIVOT", Some("bring columns together with UNION ALL")),
     word(&["LATERAL"], "LATERAL", ONE_TABLE_HINT),
-    clear(&["UNNEST", "("], "UNNEST", Some("a column of arrays becomes no rows")),
+    clear(&["UNNEST", "("], "UNNEST", Some(NO_ROWS_OF_ARRAYS)),
     clear(&["CROSS", "APPLY"], "CROSS APPLY", None),
     clear(&["OUTER", "APPLY"], "OUTER APPLY", None),
     clear(&["ASOF", "JOIN"], "JOIN", ONE_TABLE_HINT),

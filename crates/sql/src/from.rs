@@ -21,11 +21,13 @@ impl QueryBinder<'_, '_> {
             [ast::TableWithJoins { relation, joins }] => {
                 if let Some(ast::Join { relation, global: _, join_operator: _ }) = joins.first() {
                     let at = self.session.place(&["JOIN"], first_word(select));
-                    let message = match lateral(relation) {
+                    let what = lateral(relation);
+                    let message = match what {
                         Some(what) => format!("not supported: JOIN {what}"),
                         None => "not supported: JOIN".to_owned(),
                     };
-                    return self.session.fail_with(at, message, ONE_TABLE);
+                    let hint = if what == Some("UNNEST") { NO_ROWS_OF_ARRAYS } else { ONE_TABLE };
+                    return self.session.fail_with(at, message, hint);
                 }
                 relation
             }
@@ -254,12 +256,16 @@ fn scanned(source: Arc<SourceDef>) -> Relation {
 }
 
 /// What stands in `FROM` with brackets.
-const TABLE_FUNCTIONS: &str = "there are read_csv, read_json, read_parquet, generate_series and range, and of windows TUMBLE, HOP, \
+const TABLE_FUNCTIONS: &str = "there are read_csv, read_json, read_parquet, read_lines, generate_series and range, and of windows TUMBLE, HOP, \
                                CUMULATE and SESSION";
 
 /// What works where a query would look at two tables.
 pub(crate) const ONE_TABLE: &str = "a query reads one table: join before, look few values up with CASE or IN (…), and put rows of \
                          equal columns one after another with UNION ALL";
+
+/// What works where an array would become rows.
+pub(crate) const NO_ROWS_OF_ARRAYS: &str = "an array stays in its row: a[1], LIST_CONTAINS(a, x) and ARRAY_TO_STRING(a, ',') look into it, and \
+                         text ->> '$[0]' into one of JSON";
 
 /// What does the same as a sample, and can be repeated.
 pub(crate) const SAMPLED: &str =

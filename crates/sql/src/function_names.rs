@@ -3,7 +3,7 @@
 use sqlparser::ast;
 use tidemill_plan::{Aggregate, Family, Function};
 
-use crate::from::ONE_TABLE;
+use crate::from::{NO_ROWS_OF_ARRAYS, ONE_TABLE};
 
 const CASE: &str = "CASE WHEN … THEN … ELSE … END does the same";
 
@@ -31,8 +31,8 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("lead", "a row leaves before the rows behind it are known; LAG looks back"),
     ("ntile", "a row leaves before the rows behind it are known; ROW_NUMBER numbers them"),
     ("grouping", "put one query for each grouping, and UNION ALL between them"),
-    ("unnest", "a column of arrays becomes no rows"),
-    ("explode", "a column of arrays becomes no rows"),
+    ("unnest", NO_ROWS_OF_ARRAYS),
+    ("explode", NO_ROWS_OF_ARRAYS),
     ("struct", "put each value into a column of its own"),
     ("row", "put each value into a column of its own"),
     ("map", "put each value into a column of its own"),

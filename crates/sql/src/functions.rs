@@ -147,7 +147,8 @@ impl ExprBinder<'_, '_, '_> {
                 }
                 ast::AccessExpr::Dot(_) => {
                     let message = "not supported: access to a field of a STRUCT";
-                    return self.session.fail(span, message);
+                    let hint = "of JSON, text ->> '$[0].name' reads a value; elements count from 0";
+                    return self.session.fail_with(span, message, hint);
                 }
             };
         }

@@ -12,7 +12,10 @@ const OTHERS: &[(&str, &str)] = &[
     // Flink
     ("proctime", NO_CLOCK),
     ("current_watermark", "the watermark decides what is late, and is not part of a row"),
-    ("to_timestamp_ltz", "TO_TIMESTAMP(seconds) does the same; times are UTC"),
+    (
+        "to_timestamp_ltz",
+        "TO_TIMESTAMP(x) does the same as TO_TIMESTAMP_LTZ(x, 0), and EPOCH_MS(x) as TO_TIMESTAMP_LTZ(x, 3); times are UTC",
+    ),
     ("json_string", "a VARCHAR column of JSON input has objects and arrays as their text"),
     ("collect", "ARRAY_AGG(x) does the same"),
     ("is_digit", "REGEXP_LIKE(text, '^[0-9]+$') does the same"),

@@ -96,7 +96,7 @@ mod pushdown;
 mod rows;
 mod runnable;
 
-pub use catalog::{Catalog, InferredFiles};
+pub use catalog::{Catalog, InferredFiles, JsonMember};
 pub use coercion::unify;
 pub use declared::{Declared, names};
 pub use error::{SqlError, SqlErrors, place};

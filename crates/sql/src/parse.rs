@@ -622,6 +622,11 @@ impl Parsing<'_> {
 
     fn set(&mut self) -> Bind<StatementKind> {
         let key = self.option_key()?;
+        if key.text.eq_ignore_ascii_case("time") && self.take_word("ZONE") {
+            let hint = "leave it out: times are UTC; AT TIME ZONE reads others";
+            let message = "not supported: SET TIME ZONE";
+            return Err(self.report.add(key.span, message, Some(hint.to_owned())));
+        }
         if !self.parser.consume_token(&Token::Eq) && !self.take_word("TO") {
             self.expect_word_or("=", &format!("write SET '{}' = 'value'", key.text))?;
         }

@@ -14,7 +14,7 @@ use crate::syntax::{
 };
 
 /// A function that reads files, and the format that it stands for.
-const FUNCTIONS: [(&str, &str); 9] = [
+const FUNCTIONS: [(&str, &str); 10] = [
     ("read_csv", "csv"),
     ("read_csv_auto", "csv"),
     ("read_json", "json"),
@@ -24,6 +24,7 @@ const FUNCTIONS: [(&str, &str); 9] = [
     ("read_parquet", "parquet"),
     ("parquet_scan", "parquet"),
     ("read_arrow", "arrow"),
+    ("read_lines", "lines"),
 ];
 
 /// Which formats have an argument.
@@ -33,10 +34,11 @@ enum Of {
     Text,
     Csv,
     Json,
+    Lines,
 }
 
 /// Named arguments of the functions, and options here.
-const ARGUMENTS: [(&str, &str, Of); 17] = [
+const ARGUMENTS: [(&str, &str, Of); 18] = [
     ("header", "csv.header", Of::Csv),
     ("delim", "csv.delimiter", Of::Csv),
     ("sep", "csv.delimiter", Of::Csv),
@@ -48,6 +50,7 @@ const ARGUMENTS: [(&str, &str, Of); 17] = [
     ("skip", "csv.skip.lines", Of::Csv),
     ("comment", "csv.comment", Of::Csv),
     ("format", "json.layout", Of::Json),
+    ("multiline_start", "multiline.start", Of::Lines),
     ("encoding", "encoding", Of::Text),
     ("timestampformat", "timestamp.format", Of::Text),
     ("dateformat", "date.format", Of::Text),
@@ -60,9 +63,10 @@ impl Of {
     fn has(self, format: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Text => ["csv", "json"].contains(&format),
+            Self::Text => ["csv", "json", "lines"].contains(&format),
             Self::Csv => format == "csv",
             Self::Json => format == "json",
+            Self::Lines => format == "lines",
         }
     }
 }

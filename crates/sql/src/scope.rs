@@ -232,11 +232,14 @@ impl Scope {
             if let Some(index) = self.member(&joined) {
                 return Ok(self.column(index, span));
             }
-            return session.fail_with(
-                span,
-                format!("{joined}: FROM has no table \"{table}\""),
-                self.instead_of_qualified(table, &name.text),
-            );
+            let (message, hint) = match self.instead_of_member(table, &name.text) {
+                Some(hint) => (format!("unknown column {joined}"), hint),
+                None => (
+                    format!("{joined}: FROM has no table \"{table}\""),
+                    self.instead_of_qualified(table),
+                ),
+            };
+            return session.fail_with(span, message, hint);
         }
         let meant = self.find(name);
         // A struct may bear the name of its table.
@@ -296,7 +299,13 @@ impl Scope {
             Some(index) => Ok(self.column(index, span)),
             None => {
                 let message = format!("unknown column {}", texts.join("."));
-                session.fail_with(span, message, self.known_columns())
+                let texts = if texts.len() > 2 && texts[0] == self.table {
+                    &texts[1..]
+                } else {
+                    &texts[..]
+                };
+                let hint = self.instead_of_member(texts[0], &texts[1..].join("."));
+                session.fail_with(span, message, hint.unwrap_or_else(|| self.known_columns()))
             }
         }
     }
@@ -315,13 +324,7 @@ impl Scope {
     }
 
     /// What to write instead of `table.column` where there is no such table.
-    fn instead_of_qualified(&self, table: &str, column: &str) -> String {
-        let is_it = |name: &&String| name.eq_ignore_ascii_case(table);
-        if let Some(known) = self.names.iter().find(is_it) {
-            return format!(
-                "{known} is a column: a value of its JSON is JSON_VALUE({known}, '$.{column}')"
-            );
-        }
+    fn instead_of_qualified(&self, table: &str) -> String {
         match self.table.as_str() {
             "" => "the result of a query in brackets is named by an alias behind it".to_owned(),
             known if known.contains(['.', '/', '*']) => {
@@ -329,6 +332,17 @@ impl Scope {
             }
             known => format!("the table of FROM is \"{known}\""),
         }
+    }
+
+    /// What to write instead of `column.member` where no such member is known of the column.
+    fn instead_of_member(&self, column: &str, path: &str) -> Option<String> {
+        let is_it = |name: &&String| name.eq_ignore_ascii_case(column);
+        let known = self.names.iter().find(is_it)?;
+        let members = || self.names.iter().filter(|name| name.contains('.')).map(String::as_str);
+        let nearest = did_you_mean(&format!("{known}.{path}"), members());
+        Some(nearest.unwrap_or_else(|| {
+            format!("{known} is a column: a value of its JSON is JSON_VALUE({known}, '$.{path}' RETURNING type)")
+        }))
     }
 
     /// What a name that is no column may have been meant for.

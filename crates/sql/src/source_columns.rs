@@ -2,11 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tidemill_plan::{Derivation, DerivedColumn, FileSource, Metadata, SourceConnector, SourceDef};
+use tidemill_plan::{
+    Derivation, DerivedColumn, Expr, ExprKind, FileSource, Function, Metadata, Scalar,
+    SourceConnector, SourceDef, Span,
+};
 use tidemill_record::{DataType, Field};
 
+use crate::catalog::JsonMember;
 use crate::coercion::is_castable;
 use crate::computed::bind_computed;
+use crate::fold::constant;
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::syntax::{ColumnKind, ColumnSyntax, CreateSource, Name, TypeSyntax};
@@ -52,6 +57,44 @@ pub(crate) fn add_file_columns(source: &mut SourceDef, path_columns: &[Field]) {
         source.hidden.push(source.column_count());
         let from = Derivation::Metadata(metadata);
         source.derived.push(DerivedColumn { field: Field::nullable(name, data_type), from });
+    }
+}
+
+/// Adds the members of columns that are JSON objects, as columns by their names with points, which `*` leaves out. One
+/// that is not of its type makes the record bad, as in any column whose type was inferred.
+pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
+    let mut names: HashSet<String> = source
+        .shown
+        .iter()
+        .chain(&source.hidden)
+        .map(|&column| source.field(column).name.clone())
+        .collect();
+    for JsonMember { path, data_type } in members {
+        let Some((column, keys)) = path.split_first() else { continue };
+        let place = source.schema.fields.iter().position(|field| field.name == *column);
+        let Some(place) = place.filter(|&place| source.shown.contains(&place)) else { continue };
+        let is_plain = |key: &String| !key.is_empty() && !key.contains(['"', '\\']);
+        let name = path.join(".");
+        if !keys.iter().all(is_plain) || !names.insert(name.clone()) {
+            continue;
+        }
+        let steps: Vec<String> = keys.iter().map(|key| format!(".\"{key}\"")).collect();
+        let whole = Expr::column(place, column.clone(), DataType::Varchar);
+        let path = constant(Scalar::Varchar(format!("${}", steps.concat())), Span::default());
+        let (function, arguments) = (Function::JsonExtractString, vec![whole, path]);
+        let kind = ExprKind::Call { function, arguments };
+        let text = Expr { kind, data_type: DataType::Varchar, span: Span::default() };
+        let expr = match data_type {
+            DataType::Varchar => text,
+            _ => Expr {
+                kind: ExprKind::Cast { operand: Box::new(text), is_try: false },
+                data_type: data_type.clone(),
+                span: Span::default(),
+            },
+        };
+        source.hidden.push(source.column_count());
+        let field = Field::nullable(name, data_type.clone());
+        source.derived.push(DerivedColumn { field, from: Derivation::Computed(expr) });
     }
 }
 

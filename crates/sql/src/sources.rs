@@ -7,6 +7,7 @@ use tidemill_plan::{
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
+use crate::catalog::JsonMember;
 use crate::column_times::{column_forms, keep_forms};
 use crate::datagen::{self, computed_columns};
 use crate::json_paths::{expanded, refuse_other_formats};
@@ -14,7 +15,7 @@ use crate::options::{self, Direction};
 use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::{Scope, Session};
-use crate::source_columns::{add_file_columns, bind_derived, refuse_same_names};
+use crate::source_columns::{add_file_columns, add_members, bind_derived, refuse_same_names};
 use crate::suggest::did_you_mean;
 use crate::syntax::{ColumnKind, CreateSource, Name, WatermarkSyntax};
 use crate::types::{NamedType, named_type};
@@ -43,7 +44,7 @@ pub(crate) fn bind_source(
     let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
     let (mut options, (), declared) = (options?, names?, declared?);
     let is_inferred = declared.is_none();
-    let (Declared { schema, limits, notices }, path_columns) =
+    let (Declared { schema, limits, notices }, beside) =
         recorded_columns(session, create, &mut options, declared, span)?;
     refuse_other_formats(session, with_paths, &options.connector)?;
     refuse_unknown_fields(session, create, &options.connector)?;
@@ -57,7 +58,8 @@ pub(crate) fn bind_source(
         ..SourceDef::new(create.name.text.clone(), schema, options.connector, create.name.span)
     };
     if is_inferred {
-        add_file_columns(&mut source, &path_columns);
+        add_file_columns(&mut source, &beside.path_columns);
+        add_members(&mut source, &beside.members);
     }
     bind_derived(session, create, &mut source)?;
     if let Some(expanded) = &expanded {
@@ -119,6 +121,13 @@ impl NumberedScope {
     }
 }
 
+/// What files that were looked at have beside the columns of their records.
+#[derive(Default)]
+struct Beside {
+    path_columns: Vec<Field>,
+    members: Vec<JsonMember>,
+}
+
 /// The columns of records: as declared, as the generator makes them, or as the files have them, which may also
 /// say what their format is; then also those of the files' paths.
 fn recorded_columns(
@@ -127,7 +136,7 @@ fn recorded_columns(
     options: &mut options::Source,
     declared: Option<Declared>,
     span: Span,
-) -> Bind<(Declared, Vec<Field>)> {
+) -> Bind<(Declared, Beside)> {
     let unlimited = |schema| Declared { schema, limits: Vec::new(), notices: Vec::new() };
     let unsaid = options.unsaid;
     match (&mut options.connector, declared) {
@@ -136,16 +145,18 @@ fn recorded_columns(
             if let Some(declared) = declared {
                 check_model(session, create, &declared.schema, &schema)?;
             }
-            Ok((unlimited(schema), Vec::new()))
+            Ok((unlimited(schema), Beside::default()))
         }
-        (_, Some(declared)) => Ok((declared, Vec::new())),
+        (_, Some(declared)) => Ok((declared, Beside::default())),
         (SourceConnector::File(file), None) => {
             match session.catalog.inferred(&FilePath::of_source(file, unsaid, span)) {
                 Some(found) => {
                     file.format = found.format.clone();
                     let (schema, notices) = (found.schema.clone(), found.notices.clone());
                     let declared = Declared { schema, limits: Vec::new(), notices };
-                    Ok((declared, found.path_columns.clone()))
+                    let (path_columns, members) =
+                        (found.path_columns.clone(), found.members.clone());
+                    Ok((declared, Beside { path_columns, members }))
                 }
                 None => session.fail(span, format!("no columns are known of '{}'", file.path)),
             }
@@ -153,9 +164,11 @@ fn recorded_columns(
         (SourceConnector::Sequence(_), None) => {
             let number = Field::nullable(datagen::ROW_NUMBER, DataType::BigInt);
             let schema = Schema::new(vec![Field { is_nullable: false, ..number }]);
-            Ok((unlimited(schema), Vec::new()))
+            Ok((unlimited(schema), Beside::default()))
         }
-        (SourceConnector::Registered, None) => Ok((unlimited(Schema::default()), Vec::new())),
+        (SourceConnector::Registered, None) => {
+            Ok((unlimited(Schema::default()), Beside::default()))
+        }
     }
 }
 

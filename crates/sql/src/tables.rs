@@ -15,7 +15,7 @@ use crate::parse::FilePath;
 use crate::report::Bind;
 use crate::scope::Session;
 use crate::sink_columns::SinkColumn;
-use crate::source_columns::add_file_columns;
+use crate::source_columns::{add_file_columns, add_members};
 use crate::suggest::did_you_mean;
 use crate::syntax::Name;
 
@@ -110,7 +110,7 @@ impl Tables {
                 name.span,
                 "the format of these files is not known by their ending",
                 "endings are .csv .tsv .json .jsonl .ndjson .arrow .arrows .ipc .feather .parquet, \
-                 then .gz .zst .lz4; or declare the files with CREATE SOURCE",
+                 then .gz .zst .lz4; read_lines('path') reads each line as a text; or declare the files with CREATE SOURCE",
             );
         };
         let file = FileSource::new(path.to_owned(), found.format.clone());
@@ -121,6 +121,7 @@ impl Tables {
             ..SourceDef::new(path.to_owned(), found.schema.clone(), connector, name.span)
         };
         add_file_columns(&mut source, &found.path_columns);
+        add_members(&mut source, &found.members);
         Ok(Found { source: Arc::new(source), runs_after: None })
     }
 }

@@ -296,8 +296,10 @@ fn discover_files(
     }
     let is_one_file = files.len() == 1;
     let is_declared = looking.scans.iter().any(|scan| !scan.source.partitioned_by.is_empty());
-    let may_split =
-        looking.may_split && (is_one_file || (files.len() <= FILES_SPLIT_MAX && !is_declared));
+    // Where a record of several lines begins, nothing within it tells.
+    let may_split = looking.may_split
+        && !options.format.has_records_of_lines()
+        && (is_one_file || (files.len() <= FILES_SPLIT_MAX && !is_declared));
     let file_count = files.len();
     let cutting = Cutting {
         may_split,

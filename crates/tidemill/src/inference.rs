@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use tidemill_format::{
-    CsvHead, Recognized, access_log, infer_schema, infer_untyped, json_layout, key_value_pairs,
-    left_out,
+    CsvHead, Member, Recognized, access_log, infer_columns, infer_schema, infer_untyped,
+    json_layout, key_value_pairs, left_out,
 };
 use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonLayout, JsonOptions};
 use tidemill_record::{DataType, Field, Schema};
 use tidemill_rt::descriptor_of;
 use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, pipe_key};
-use tidemill_sql::{FilePath, InferredFiles, unify};
+use tidemill_sql::{FilePath, InferredFiles, JsonMember, unify};
 
 use crate::Error;
 use crate::discovery::{HEAD_BYTES_MAX, read_head};
@@ -61,7 +61,8 @@ fn infer_of_first(
         let notices = Vec::new();
         let (asked, format) = (asked.clone(), format.clone());
         let path_columns = path_columns.clone();
-        let files = InferredFiles { asked, format, schema, path_columns, notices };
+        let members = Vec::new();
+        let files = InferredFiles { asked, format, schema, path_columns, members, notices };
         Inferred { files, left_out }
     };
     if matches!(format, Format::Parquet) {
@@ -247,11 +248,14 @@ fn by_head(
     let fail = |error| at(file, error);
     let Recognized { format, notices } =
         Recognized::of(format, asked.unsaid, bytes, *is_whole).map_err(fail)?;
-    let schema = infer_schema(&format, bytes, *is_whole).map_err(fail)?;
+    let (schema, members) = infer_columns(&format, bytes, *is_whole).map_err(fail)?;
+    let member = |Member { path, data_type }| JsonMember { path, data_type };
+    let members = members.into_iter().map(member).collect();
     let left_out = left_out(&format, bytes, *is_whole).map_err(fail)?;
     let left_out = left_out.map(|columns| of_file(&format!("has {columns}")));
     let notices = notices.iter().map(|notice| of_file(notice)).collect();
-    let files = InferredFiles { asked, format, schema, path_columns: Vec::new(), notices };
+    let path_columns = Vec::new();
+    let files = InferredFiles { asked, format, schema, path_columns, members, notices };
     Ok(Inferred { files, left_out })
 }
 
@@ -341,8 +345,8 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
              SOURCE name (columns) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv')"
         ),
         false => format!(
-            "{} is neither an access log in a usual format, nor JSON lines, nor logfmt; say what it is: CREATE SOURCE name \
-             WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'nginx', 'log_format' = '…'), or 'apache', 'regex', \
+            "{} is neither an access log in a usual format, nor JSON lines, nor logfmt; read_lines('{path}') reads its lines as texts; or say \
+             what it is: CREATE SOURCE name WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'nginx', 'log_format' = '…'), or 'apache', 'regex', \
              'csv'",
             file.path.display()
         ),

@@ -9,7 +9,7 @@ use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
 use tidemill_record::EventTime;
 use tidemill_source::Pipes;
-use tidemill_sql::{Catalog, SqlErrors};
+use tidemill_sql::{Catalog, JsonMember, SqlErrors};
 
 use crate::declarations::{Declaration, Declarations};
 use crate::functions::{ScalarFunction, registered};
@@ -200,7 +200,8 @@ impl Session {
             let span = asked.span;
             let named = |error: Error| error.named_at(|| text.place(span));
             let found = infer(asked, &self.pipes, record_bytes_max).map_err(named)?;
-            let Some(Inferred { files, left_out }) = found else { continue };
+            let Some(Inferred { mut files, left_out }) = found else { continue };
+            keep_named(&mut files.members, text.whole());
             notes.extend(left_out.into_iter().chain(files.notices.iter().cloned()));
             inferred.push(files);
         }
@@ -233,6 +234,17 @@ impl Session {
         };
         Ok(Job::new(script, around, declared))
     }
+}
+
+/// Leaves out what a script does not name, so that its plan does not change with other keys of its input.
+fn keep_named(members: &mut Vec<JsonMember>, script: &str) {
+    if members.is_empty() {
+        return;
+    }
+    let script = script.to_lowercase();
+    members.retain(|member| {
+        member.path.last().is_some_and(|key| script.contains(&key.to_lowercase()))
+    });
 }
 
 fn taken(what: &str, name: &str) -> Error {

@@ -22,6 +22,10 @@ pub(crate) struct Column<'a> {
     times: &'a Times,
     has_truth: bool,
     has_nested: bool,
+    /// Of that, what is no object, or too deep.
+    has_other_nested: bool,
+    /// Of objects, their keys.
+    members: Option<Box<Columns<'a>>>,
     /// `None` while there was no number.
     numbers: Option<NumberKinds>,
     /// `None` while there was no string.
@@ -35,11 +39,26 @@ pub(crate) struct Columns<'a> {
     places: HashMap<String, usize>,
 }
 
+/// A value within the objects of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The column, then the keys below it: two names at least.
+    pub path: Vec<String>,
+    /// The narrowest type that holds what was seen of it.
+    pub data_type: DataType,
+}
+
+/// Objects within objects are looked into so deep.
+const MEMBER_DEPTH_MAX: usize = 16;
+/// More members than these are no names that somebody gave.
+const MEMBERS_MAX: usize = 10_000;
+
+/// The columns, and the members of those that are objects.
 pub(crate) fn infer(
     options: &JsonOptions,
     head: &[u8],
     is_whole: bool,
-) -> Result<Schema, FormatError> {
+) -> Result<(Schema, Vec<Member>), FormatError> {
     let bytes = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let bytes = &bytes[..bytes.len().min(FRAME_BYTES_MAX)];
     let made = lines_of(options.layout, bytes, is_whole);
@@ -58,7 +77,7 @@ pub(crate) fn infer(
         let is_text = simdutf8::basic::from_utf8(&bytes[position..end]).is_ok();
         if start < end && is_text {
             record_count += 1;
-            if let Err(Fault { at, what }) = see_record(scanner, start, &mut columns) {
+            if let Err(Fault { at, what }) = see_record(scanner, start, &mut columns, 0) {
                 let hint = no_line(&bytes[position..end]);
                 first_fault
                     .get_or_insert_with(|| format!("{what} at byte {at} of the input{hint}"));
@@ -75,11 +94,18 @@ pub(crate) fn infer(
         }
         None => return Err(FormatError::EmptySample),
     }
-    Ok(columns.into_schema())
+    let mut members = Vec::new();
+    columns.list_members(&mut Vec::new(), &mut members);
+    Ok((columns.into_schema(), members))
 }
 
 /// Takes a record into account; one that is not JSON leaves no trace.
-fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns<'_>) -> Result<(), Fault> {
+fn see_record(
+    scanner: Scanner<'_>,
+    at: usize,
+    columns: &mut Columns<'_>,
+    depth: usize,
+) -> Result<(), Fault> {
     let mut entries: Vec<(String, Slot)> = Vec::new();
     let mut side = Vec::new();
     scanner.object(at, &mut side, |key, value| {
@@ -88,7 +114,14 @@ fn see_record(scanner: Scanner<'_>, at: usize, columns: &mut Columns<'_>) -> Res
     for (name, value) in entries {
         let bytes = if value.tag() == Tag::Unescaped { &side } else { scanner.bytes };
         let text = &bytes[value.start()..value.start() + value.len()];
-        columns.named(name).see(value.tag(), text);
+        let column = columns.named(name);
+        column.see(value.tag(), text);
+        if value.tag() == Tag::Nested && text.starts_with(b"{") && depth < MEMBER_DEPTH_MAX {
+            let within = Scanner { bytes: text, end: text.len() };
+            see_record(within, 0, column.members(), depth + 1)?;
+        } else if value.tag() == Tag::Nested {
+            column.has_other_nested = true;
+        }
     }
     Ok(())
 }
@@ -112,6 +145,20 @@ impl<'a> Columns<'a> {
         Schema::new(self.list.into_iter().map(field).collect())
     }
 
+    /// The members of columns in which objects stand alone, and of objects within those.
+    fn list_members(&self, above: &mut Vec<String>, members: &mut Vec<Member>) {
+        for column in &self.list {
+            above.push(column.name.clone());
+            if above.len() > 1 && members.len() < MEMBERS_MAX {
+                members.push(Member { path: above.clone(), data_type: column.data_type() });
+            }
+            if let Some(within) = column.members.as_ref().filter(|_| column.is_of_objects()) {
+                within.list_members(above, members);
+            }
+            above.pop();
+        }
+    }
+
     /// The column of this name, a new one where there is none.
     pub(crate) fn named(&mut self, name: String) -> &mut Column<'a> {
         let place = *self.places.entry(name).or_insert_with_key(|name| {
@@ -124,7 +171,25 @@ impl<'a> Columns<'a> {
 
 impl<'a> Column<'a> {
     fn new(name: String, times: &'a Times) -> Self {
-        Self { name, times, has_truth: false, has_nested: false, numbers: None, strings: None }
+        Self {
+            name,
+            times,
+            has_truth: false,
+            has_nested: false,
+            has_other_nested: false,
+            members: None,
+            numbers: None,
+            strings: None,
+        }
+    }
+
+    fn members(&mut self) -> &mut Columns<'a> {
+        self.members.get_or_insert_with(|| Box::new(Columns::new(self.times)))
+    }
+
+    fn is_of_objects(&self) -> bool {
+        let has_others = self.has_truth || self.numbers.is_some() || self.strings.is_some();
+        !has_others && !self.has_other_nested
     }
 
     pub(crate) fn see(&mut self, tag: Tag, text: &[u8]) {

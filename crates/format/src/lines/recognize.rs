@@ -65,7 +65,8 @@ fn lines(syntax: LineSyntax) -> Format {
     if let LineSyntax::Nginx(pattern) = &syntax {
         times.columns.extend(pattern.forms());
     }
-    Format::Lines(LineOptions { syntax, timestamp_unit: TimestampUnit::default(), times })
+    let timestamp_unit = TimestampUnit::default();
+    Format::Lines(LineOptions { syntax, multiline_start: None, timestamp_unit, times })
 }
 
 /// Whether nine of ten lines of a head are such; one that may be cut off is left out.

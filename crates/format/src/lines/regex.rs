@@ -1,6 +1,6 @@
 //! Lines whose fields are the named groups of a regular expression.
 
-use regex::{CaptureLocations, Regex};
+use regex::{CaptureLocations, Regex, RegexBuilder};
 use tidemill_plan::lines::ascii_classes;
 
 use super::decode::{Line, fields_of};
@@ -18,8 +18,15 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(pattern: &str, spec: &DecoderSpec<'_>) -> Result<Self, FormatError> {
-        let pattern = Regex::new(&ascii_classes(pattern))
+    /// Of records of several lines `.` is also a line end.
+    pub(super) fn new(
+        pattern: &str,
+        is_of_lines: bool,
+        spec: &DecoderSpec<'_>,
+    ) -> Result<Self, FormatError> {
+        let pattern = RegexBuilder::new(&ascii_classes(pattern))
+            .dot_matches_new_line(is_of_lines)
+            .build()
             .map_err(|error| FormatError::Options { reason: error.to_string() })?;
         let groups = fields_of(spec, pattern.capture_names())?;
         Ok(Self { groups, locations: pattern.capture_locations(), pattern })

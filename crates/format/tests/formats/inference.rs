@@ -1,6 +1,6 @@
 //! Schemas from samples.
 
-use tidemill_format::{FormatError, infer_schema};
+use tidemill_format::{FormatError, infer_columns, infer_schema};
 use tidemill_plan::{CsvFields, CsvOptions, CsvReading, Format, JsonOptions};
 
 fn check(format: &Format, head: &str, is_whole: bool, expected: &str) {
@@ -115,4 +115,35 @@ fn json_takes_the_union_of_keys() {
     );
     assert!(matches!(infer_schema(&json, b"\n \n", true), Err(FormatError::EmptySample)));
     assert!(matches!(infer_schema(&json, b"[1]\n", true), Err(FormatError::Sample { .. })));
+}
+
+#[test]
+fn what_stands_in_objects_of_json() {
+    let json = Format::Json(JsonOptions::default());
+    let head = br#"{"id":1,"http":{"status":200,"ms":1,"route":null,"tags":["x"],"to":{"at":"2024-05-01T10:00:00Z","ok":true}},"mixed":{"a":1}}
+{"id":2,"http":{"status":404,"ms":2.5,"route":"\u00e9","a.b":1,"to":{"at":null,"deep":{}}},"mixed":"text","list":[{"a":1}]}
+{"id":3,"http":null,"list":null,"some":{"a":1}}
+{"id":4,"some":[1]}
+"#;
+    let (schema, members) = infer_columns(&json, head, true).unwrap();
+    assert_eq!(schema, infer_schema(&json, head, true).unwrap());
+    let shown: Vec<String> = members
+        .iter()
+        .map(|member| format!("{} {}", member.path.join("/"), member.data_type))
+        .collect();
+    // Of columns that are objects alone; not of texts, arrays, nor of both.
+    assert_eq!(
+        shown,
+        [
+            "http/status BIGINT",
+            "http/ms DOUBLE",
+            "http/route VARCHAR",
+            "http/tags VARCHAR",
+            "http/to VARCHAR",
+            "http/to/at TIMESTAMP",
+            "http/to/ok BOOLEAN",
+            "http/to/deep VARCHAR",
+            "http/a.b BIGINT",
+        ]
+    );
 }

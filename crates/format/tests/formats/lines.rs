@@ -11,7 +11,8 @@ use crate::decoding::{check_every_cut, decode, texts_schema};
 
 fn lines(syntax: LineSyntax) -> Format {
     let timestamp_unit = TimestampUnit::Milliseconds;
-    Format::Lines(LineOptions { syntax, timestamp_unit, times: Times::USUAL })
+    let (multiline_start, times) = (None, Times::USUAL);
+    Format::Lines(LineOptions { syntax, multiline_start, timestamp_unit, times })
 }
 
 fn nginx(log_format: &str) -> Format {
@@ -207,4 +208,57 @@ fn a_log_is_known_by_its_lines() {
     for head in ["a=1\n", "a=1 b=2 c\n", "hello\n", "", "a=1 b=2"] {
         assert!(!is_logfmt(head), "{head}");
     }
+}
+
+#[test]
+fn lines_as_they_are() {
+    let format = lines(LineSyntax::Lines);
+    assert_eq!(infer_schema(&format, b"x", false).unwrap(), texts_schema(&["line"]));
+    let input = b"\xef\xbb\xbfa b, \"c\r\n  \nh\xc3\xa9\n\x80\n\tlast";
+    let found = check_every_cut(&format, &texts_schema(&["LINE"]), input);
+    assert_eq!(found.texts(0), [text("a b, \"c"), text("h\u{e9}"), text("\tlast")]);
+    assert!(found.bad[0].reason.starts_with("invalid UTF-8 at byte 0"), "{:?}", found.bad[0]);
+}
+
+/// `syntax`, of whose records only the first line matches `start`.
+fn multiline(syntax: LineSyntax, start: &str) -> Format {
+    let Format::Lines(options) = lines(syntax) else { unreachable!("lines") };
+    Format::Lines(LineOptions { multiline_start: Some(start.to_owned()), ..options })
+}
+
+const TRACES: &[u8] = b"Caused by: what came before\n\tat x\n2024 ERROR boom\njava.lang.E: boom\r\n\tat F.java:1\r\n\n  \n\
+    2025 INFO fine\r\n\n\n2026 WARN \x80\n\tat G\n2027 INFO last\n\tat H\n\n";
+
+#[test]
+fn records_of_several_lines() {
+    let format = multiline(LineSyntax::Lines, r"^\d{4} ");
+    let found = check_every_cut(&format, &texts_schema(&["line"]), TRACES);
+    assert_eq!(
+        found.texts(0),
+        [
+            text("Caused by: what came before\n\tat x"),
+            text("2024 ERROR boom\njava.lang.E: boom\r\n\tat F.java:1"),
+            text("2025 INFO fine"),
+            text("2027 INFO last\n\tat H"),
+        ]
+    );
+    let [bad] = &found.bad[..] else { panic!("{:?}", found.bad) };
+    assert!(bad.reason.starts_with("invalid UTF-8 at byte 10"), "{}", bad.reason);
+    assert_eq!(bad.offset.0, TRACES.windows(5).position(|five| five == b"2026 ").unwrap() as u64);
+    assert_eq!(bad.raw.as_deref(), Some(&b"2026 WARN \x80\n\tat G"[..]));
+}
+
+#[test]
+fn a_regular_expression_takes_records_of_several_lines_apart() {
+    let pattern =
+        r"^(?P<year>\d+) (?P<level>\w+) (?P<message>[^\n]*)(?:\n(?P<trace>.*))?$".to_owned();
+    let groups = ["year", "level", "message", "trace"].map(str::to_owned).to_vec();
+    let format = multiline(LineSyntax::Regex { pattern, groups }, r"^\d{4} ");
+    let schema = texts_schema(&["level", "message", "trace"]);
+    let found = check_every_cut(&format, &schema, TRACES);
+    assert_eq!(found.texts(0), [text("ERROR"), text("INFO"), text("INFO")]);
+    assert_eq!(found.texts(1), [text("boom"), text("fine"), text("last")]);
+    let traces = [text("java.lang.E: boom\r\n\tat F.java:1"), None, text("\tat H")];
+    assert_eq!(found.texts(2), traces);
+    assert_eq!(found.bad.len(), 2);
 }

@@ -46,6 +46,7 @@ const NAMES: &[(&str, Name)] = &[
     ("apache", Name::Lines(Lines::Apache)),
     ("logfmt", Name::Lines(Lines::Logfmt)),
     ("regex", Name::Lines(Lines::Regex)),
+    ("lines", Name::Lines(Lines::Whole)),
 ];
 
 /// Names of how values of JSON follow each other.

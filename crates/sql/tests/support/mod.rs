@@ -13,7 +13,7 @@ use tidemill_plan::{
     fragment,
 };
 use tidemill_record::{DataType, EventTime, Field, Schema};
-use tidemill_sql::{Catalog, FilePath, InferredFiles, SqlErrors, parse};
+use tidemill_sql::{Catalog, FilePath, InferredFiles, JsonMember, SqlErrors, parse};
 
 /// Sources that every script can read.
 pub(crate) const PRELUDE: &str = "\
@@ -44,6 +44,8 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         vec![Field::nullable("at", DataType::Timestamp), Field::nullable("v", DataType::Double)];
     let cases = ["userId", "id", "ID", "orderNo", "OrderNo"];
     let cases = cases.map(|name| Field::nullable(name, DataType::BigInt)).to_vec();
+    let nested = [("id", DataType::BigInt), ("http", DataType::Varchar)];
+    let nested = nested.map(|(name, data_type)| Field::nullable(name, data_type)).to_vec();
     let twice = UserFunction {
         name: "twice".to_owned(),
         signatures: vec![UserSignature {
@@ -60,6 +62,7 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         ("in/*/*.jsonl", schema),
         ("in/timed.jsonl", Schema::new(timed)),
         ("cases.jsonl", Schema::new(cases)),
+        ("nested.jsonl", Schema::new(nested)),
     ]);
     let inferred = |asked: FilePath| {
         let (format, schema) = (asked.format.clone()?, schemas.get(asked.path.as_str())?.clone());
@@ -70,7 +73,11 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
             ],
             _ => Vec::new(),
         };
-        Some(InferredFiles { asked, format, schema, path_columns, notices: Vec::new() })
+        let members = match asked.path.as_str() {
+            "nested.jsonl" => nested_members(),
+            _ => Vec::new(),
+        };
+        Some(InferredFiles { asked, format, schema, path_columns, members, notices: Vec::new() })
     };
     Catalog {
         settings: Settings::default(),
@@ -141,4 +148,18 @@ pub(crate) fn plan_text(script: &str) -> String {
 /// Evaluates a constant as a session does.
 pub(crate) fn fold(expr: &Expr) -> Result<Scalar, String> {
     evaluate_constant(expr, &Context { job_start: EventTime(0) })
+}
+
+/// What stands in the objects of `nested.jsonl`.
+fn nested_members() -> Vec<JsonMember> {
+    let member = |path: &str, data_type| {
+        let path = path.split('.').map(str::to_owned).collect();
+        JsonMember { path, data_type }
+    };
+    vec![
+        member("http.status", DataType::BigInt),
+        member("http.route", DataType::Varchar),
+        member("http.request", DataType::Varchar),
+        member("http.request.at", DataType::Timestamp),
+    ]
 }

@@ -197,6 +197,7 @@ fn lines_of_logs_go_on_behind_the_last_line() {
     let lines = |syntax| {
         Format::Lines(LineOptions {
             syntax,
+            multiline_start: None,
             timestamp_unit: TimestampUnit::default(),
             times: Times::default(),
         })
