@@ -1,6 +1,6 @@
 //! Closed windows of several partitions, which leave once all of them have come so far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_plan::Merge;
 use tidemill_record::{EventTime, Image, ImageError};
@@ -23,10 +23,10 @@ enum Held {
 
 /// What each partition sealed. Nothing looks at all of them but the end of time.
 struct Tables {
-    /// By partition.
-    by_partition: Vec<Sealed>,
+    /// By partition, of those that have given something.
+    by_partition: BTreeMap<u64, Sealed>,
     /// When the first window of each that holds any ends, and the partition.
-    ends: BTreeSet<(i64, usize)>,
+    ends: BTreeSet<(i64, u64)>,
     /// Of all together.
     state_bytes: u64,
 }
@@ -35,10 +35,15 @@ impl Tables {
     /// Does something to a partition's table, and notes what has become of it.
     fn change<T>(
         &mut self,
-        partition: usize,
+        partition: u64,
+        empty: impl FnOnce() -> Sealed,
         change: impl FnOnce(&mut Sealed, u64) -> Result<T, AggregateError>,
     ) -> Result<T, AggregateError> {
-        let table = &mut self.by_partition[partition];
+        let table = self.by_partition.entry(partition).or_insert_with(|| {
+            let table = empty();
+            self.state_bytes += table.state_bytes();
+            table
+        });
         let (bytes_before, end_before) = (table.state_bytes(), table.next_end());
         let bytes_elsewhere = self.state_bytes - bytes_before;
         let changed = change(table, bytes_elsewhere);
@@ -53,19 +58,18 @@ impl Tables {
 }
 
 impl Gathering {
-    /// Nothing yet of so many partitions; it may hold `budget_bytes`.
+    /// Nothing yet of any partition; it may hold `budget_bytes`.
     #[must_use]
-    pub fn new(merge: &Merge, partition_count: usize, budget_bytes: u64) -> Self {
+    pub fn new(merge: &Merge, budget_bytes: u64) -> Self {
         let held = match merge {
             Merge::Windows(spec) if spec.is_by_session() => {
                 Held::Sessions(Box::new(SealedSessions::new(spec, budget_bytes)))
             }
-            merge => {
-                let tables = (0..partition_count).map(|_| Sealed::new(merge, budget_bytes));
-                let by_partition: Vec<Sealed> = tables.collect();
-                let state_bytes = by_partition.iter().map(Sealed::state_bytes).sum();
-                Held::Tables(Tables { by_partition, ends: BTreeSet::new(), state_bytes })
-            }
+            _ => Held::Tables(Tables {
+                by_partition: BTreeMap::new(),
+                ends: BTreeSet::new(),
+                state_bytes: 0,
+            }),
         };
         Self { merge: merge.clone(), budget_bytes, held }
     }
@@ -86,13 +90,16 @@ impl Gathering {
     /// As the table's own `merge`.
     ///
     /// # Panics
-    /// If it is of another query, or there is no such partition.
-    pub fn add(&mut self, partition: usize, sealed: Sealed) -> Result<(), AggregateError> {
+    /// If it is of another query, or a session's partition is beyond u32.
+    pub fn add(&mut self, partition: u64, sealed: Sealed) -> Result<(), AggregateError> {
         match (&mut self.held, sealed) {
-            (Held::Tables(tables), sealed) => tables.change(partition, |table, bytes_elsewhere| {
-                table.set_budget(self.budget_bytes.saturating_sub(bytes_elsewhere));
-                table.merge(sealed)
-            }),
+            (Held::Tables(tables), sealed) => {
+                let empty = || Sealed::new(&self.merge, self.budget_bytes);
+                tables.change(partition, empty, |table, bytes_elsewhere| {
+                    table.set_budget(self.budget_bytes.saturating_sub(bytes_elsewhere));
+                    table.merge(sealed)
+                })
+            }
             (Held::Sessions(sessions), Sealed::Sessions(sealed)) => {
                 let partition = u32::try_from(partition).expect("partitions are numbered in u32");
                 sessions.merge_of(partition, &sealed)
@@ -111,20 +118,20 @@ impl Gathering {
             Held::Sessions(sessions) => Ok(Sealed::Sessions(sessions.take_until(time)?)),
             Held::Tables(tables) => {
                 let mut merged = Sealed::new(&self.merge, self.budget_bytes);
-                let ended: BTreeSet<usize> = if time == EventTime::MAX {
-                    (0..tables.by_partition.len()).collect()
+                let ended: BTreeSet<u64> = if time == EventTime::MAX {
+                    tables.by_partition.keys().copied().collect()
                 } else {
                     // Only those are looked at that have something to give.
-                    let ended = tables.ends.range(..=(time.0, usize::MAX));
+                    let ended = tables.ends.range(..=(time.0, u64::MAX));
                     ended.map(|&(_, partition)| partition).collect()
                 };
                 for partition in ended {
-                    let taken = tables.change(partition, |table, _| {
+                    let empty = || Sealed::new(&self.merge, self.budget_bytes);
+                    let taken = tables.change(partition, empty, |table, _| {
                         if time < EventTime::MAX {
                             return table.take_until(time);
                         }
-                        let empty = Sealed::new(&self.merge, self.budget_bytes);
-                        Ok(std::mem::replace(table, empty))
+                        Ok(std::mem::replace(table, empty()))
                     })?;
                     merged.merge(taken)?;
                 }
@@ -143,13 +150,16 @@ impl Gathering {
         match &self.held {
             Held::Sessions(sessions) => image.put_image("sessions", sessions.export()),
             Held::Tables(tables) => {
-                image.put_images("tables", tables.by_partition.iter().map(Sealed::export));
+                // What has given all that it had is as if it had not been there.
+                let held = || tables.by_partition.iter().filter(|(_, table)| !table.is_empty());
+                image.put("partitions", held().map(|(&partition, _)| partition));
+                image.put_images("tables", held().map(|(_, table)| table.export()));
             }
         }
         image
     }
 
-    /// Takes over what one of the same query and of so many partitions has exported; only of one that has been given
+    /// Takes over what one of the same query has exported; only of one that has been given
     /// nothing yet.
     ///
     /// # Errors
@@ -161,16 +171,22 @@ impl Gathering {
                 sessions.import(held).map_err(|error| error.within("sessions"))?;
             }
             Held::Tables(Tables { by_partition, ends, state_bytes }) => {
+                let partitions: Vec<u64> = image.take("partitions")?;
                 let tables = image.take_images("tables")?;
-                if tables.len() != by_partition.len() {
+                if tables.len() != partitions.len() {
                     return Err(ImageError::new("tables", "are not as many as partitions"));
                 }
-                for (at, (table, image)) in by_partition.iter_mut().zip(tables).enumerate() {
+                for (partition, image) in partitions.into_iter().zip(tables) {
+                    let mut table = Sealed::new(&self.merge, self.budget_bytes);
                     let imported = table.import(image);
-                    imported.map_err(|error| error.within(&at.to_string()).within("tables"))?;
-                    ends.extend(table.next_end().map(|end| (end, at)));
+                    imported
+                        .map_err(|error| error.within(&partition.to_string()).within("tables"))?;
+                    ends.extend(table.next_end().map(|end| (end, partition)));
+                    if by_partition.insert(partition, table).is_some() {
+                        return Err(ImageError::new("partitions", "has one twice"));
+                    }
                 }
-                *state_bytes = by_partition.iter().map(Sealed::state_bytes).sum();
+                *state_bytes = by_partition.values().map(Sealed::state_bytes).sum();
             }
         }
         image.end()
@@ -181,7 +197,7 @@ impl Gathering {
     pub fn group_count(&self) -> usize {
         match &self.held {
             Held::Sessions(sessions) => sessions.group_count(),
-            Held::Tables(tables) => tables.by_partition.iter().map(Sealed::group_count).sum(),
+            Held::Tables(tables) => tables.by_partition.values().map(Sealed::group_count).sum(),
         }
     }
 

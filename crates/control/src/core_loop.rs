@@ -185,7 +185,8 @@ impl CoreLoop {
             let opening =
                 Opening { planned, places, links, sealed, lease, ends_by_stop, resident, enough };
             let mut result = None;
-            self.run(vec![(first_rank, opening)], fail, &mut |_, done| result = done).await;
+            let one = vec![(first_rank, opening)];
+            self.run(one, &mut Vec::new, fail, &mut |_, done| result = done).await;
             return result;
         }
         // So little is in several together that only what they leave is kept.
@@ -220,7 +221,8 @@ impl CoreLoop {
                 enough: enough.clone(),
             };
             let mut result = None;
-            self.run(vec![(rank, one)], &fail, &mut |_, done| result = done).await;
+            let one = vec![(rank, one)];
+            self.run(one, &mut Vec::new, &fail, &mut |_, done| result = done).await;
             let left = match result? {
                 Ok(left) => left,
                 Err(error) => return Some(Err(error)),
@@ -243,19 +245,21 @@ impl CoreLoop {
     }
 
     /// Runs pipelines whose input may have no end, taking turns, as [`Self::run_block`] does each. Once one
-    /// fails, all are abandoned.
+    /// fails, all are abandoned. What `more` gives begins beside them.
     pub(crate) async fn run_in_turns(
         &mut self,
         openings: Vec<(usize, Opening)>,
+        more: &mut impl FnMut() -> Vec<(usize, Opening)>,
         done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
         let abandon = self.abandon.clone();
-        self.run(openings, |_| abandon.all(), done).await;
+        self.run(openings, more, |_| abandon.all(), done).await;
     }
 
     async fn run(
         &mut self,
         openings: Vec<(usize, Opening)>,
+        more: &mut impl FnMut() -> Vec<(usize, Opening)>,
         fail: impl Fn(usize),
         done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
@@ -264,29 +268,11 @@ impl CoreLoop {
         // Boxed, and passed from one list to the other turn by turn: an end moves none of the others.
         let mut running: Vec<Box<Running>> = Vec::with_capacity(openings.len());
         let mut going: Vec<Box<Running>> = Vec::with_capacity(openings.len());
-        for (rank, opening) in openings {
-            // What has not begun when a stop comes begins in a later run.
-            let is_for_later = self.stop.is_set()
-                && opening.resident.as_ref().is_some_and(|resident| !resident.stop_drains());
-            let (first, enough) = (opening.places.start, opening.enough.as_ref());
-            if is_for_later || self.is_abandoned(rank, first, enough) {
-                // Who waits for what it would write is told as it is dropped.
-                drop((opening.planned.make)(opening.places.start));
-                done(rank, None);
-                continue;
-            }
-            match self.open(rank, opening).await {
-                Ok(Opened::Running(opened)) => running.push(opened),
-                Ok(Opened::Before(left)) => done(rank, Some(Ok(*left))),
-                Err(error) => {
-                    fail(rank);
-                    done(rank, Some(Err(error)));
-                }
-            }
-        }
+        self.begin(openings, &mut running, &fail, done).await;
         while !running.is_empty() {
             let mut is_idle = true;
             self.waiting.look();
+            self.begin(more(), &mut running, &fail, done).await;
             let now = Instant::now();
             for mut one in running.drain(..) {
                 if self.is_abandoned(one.rank, one.place, one.enough.as_ref()) {
@@ -297,7 +283,15 @@ impl CoreLoop {
                     going.push(one);
                     continue;
                 }
-                let turned = match self.turn(&mut one).await {
+                let open_count = one.pipeline.open_segment_count();
+                let turned = self.turn(&mut one).await;
+                if let Some(kept) = &mut one.kept
+                    && one.pipeline.open_segment_count() < open_count
+                {
+                    // It is seen once a checkpoint names it, also where nothing else comes.
+                    kept.note_change();
+                }
+                let turned = match turned {
                     Ok(turned) => self.keep(&mut one, turned).await,
                     failed => failed,
                 };
@@ -346,6 +340,40 @@ impl CoreLoop {
                 self.wait(&running);
             }
             yield_if_needed().await;
+        }
+    }
+
+    /// Opens pipelines, those that have not come to their end before.
+    #[expect(
+        clippy::vec_box,
+        reason = "they are passed from list to list, and an end moves none of the others"
+    )]
+    async fn begin(
+        &mut self,
+        openings: Vec<(usize, Opening)>,
+        running: &mut Vec<Box<Running>>,
+        fail: &impl Fn(usize),
+        done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
+    ) {
+        for (rank, opening) in openings {
+            // What has not begun when a stop comes begins in a later run.
+            let is_for_later = self.stop.is_set()
+                && opening.resident.as_ref().is_some_and(|resident| !resident.stop_drains());
+            let (first, enough) = (opening.places.start, opening.enough.as_ref());
+            if is_for_later || self.is_abandoned(rank, first, enough) {
+                // Who waits for what it would write is told as it is dropped.
+                drop((opening.planned.make)(opening.places.start));
+                done(rank, None);
+                continue;
+            }
+            match self.open(rank, opening).await {
+                Ok(Opened::Running(opened)) => running.push(opened),
+                Ok(Opened::Before(left)) => done(rank, Some(Ok(*left))),
+                Err(error) => {
+                    fail(rank);
+                    done(rank, Some(Err(error)));
+                }
+            }
         }
     }
 

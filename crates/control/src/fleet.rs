@@ -10,8 +10,11 @@ use tidemill_pipeline::{Delivery, Latencies, Piece, Statistics};
 use tidemill_rt::{Bell, Core, RtError, Waiting, begin_launch, side_by_side, thread_cpu_time};
 
 use crate::abandon::Abandon;
+use crate::arrivals::Joining;
 use crate::assignment::assign;
-use crate::core_loop::{CoreLoop, KeptAs, Left, Links, Opening};
+use crate::core_loop::{CoreLoop, KeptAs, Left, Opening};
+use crate::giving::Given;
+use crate::handover::Handover;
 use crate::keeping::Request;
 use crate::{ControlError, Cores, Keeping, StopFlag};
 
@@ -82,7 +85,11 @@ pub(crate) struct Fleet {
     from_cores: Receiver<Answer>,
     /// Ends the pipelines that are running.
     abandon: Abandon,
+    stop: StopFlag,
 }
+
+/// How often it is looked whether input has come.
+const ARRIVALS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What cores have said since they were last heard.
 #[derive(Default)]
@@ -147,15 +154,17 @@ impl Said {
     }
 }
 
-/// For each task that gives to a gather that runs meanwhile, the place of the gather among all.
-fn gathers(tasks: &[(Task, u64)]) -> Vec<Option<usize>> {
-    let links = || tasks.iter().map(|(task, _)| &task.opening.links);
-    let taken = links().enumerate().filter_map(|(at, links)| Some((links.takes.as_ref()?, at)));
-    let by_handover: HashMap<_, usize> =
-        taken.map(|(handover, at)| (Arc::as_ptr(handover), at)).collect();
-    let gather =
-        |links: &Links| by_handover.get(&Arc::as_ptr(&links.gives.as_ref()?.handover)).copied();
-    links().map(gather).collect()
+/// The place among all tasks of each gather that runs meanwhile, by its hand-over.
+fn gathers(tasks: &[(Task, u64)]) -> HashMap<*const Handover<Given>, usize> {
+    let links = tasks.iter().map(|(task, _)| &task.opening.links);
+    let taken = links.enumerate().filter_map(|(at, links)| Some((links.takes.as_ref()?, at)));
+    taken.map(|(handover, at)| (Arc::as_ptr(handover), at)).collect()
+}
+
+/// The place of the gather that a task gives to while both run.
+fn gather_of(task: &Task, by_handover: &HashMap<*const Handover<Given>, usize>) -> Option<usize> {
+    let gives = task.opening.links.gives.as_ref()?;
+    by_handover.get(&Arc::as_ptr(&gives.handover)).copied()
 }
 
 /// How often it is looked whether a core that owes answers is still there.
@@ -180,7 +189,8 @@ impl Fleet {
         let abandon = Abandon::new(&bells);
         let (done, from_cores) = channel();
         let (running, to_cores) = (Vec::new(), Vec::new());
-        let mut fleet = Self { cores: running, to_cores, from_cores, abandon };
+        let stop_flag = stop.clone();
+        let mut fleet = Self { cores: running, to_cores, from_cores, abandon, stop: stop_flag };
         // All set themselves up at the same time.
         let (mut launching, mut refusal) = (Vec::new(), None);
         for (core, ((&cpu, meter), bell)) in cpus.iter().zip(&cores.meters).zip(bells).enumerate() {
@@ -230,7 +240,12 @@ impl Fleet {
                             assert!(place == task.first_rank, "a task each");
                             (place, task.opening)
                         });
-                        core_loop.run_in_turns(openings.collect(), &mut answer).await;
+                        let mut more = || {
+                            let more = work.try_iter().flat_map(|work| work.tasks);
+                            more.map(|(place, task)| (place, task.opening)).collect()
+                        };
+                        let openings = openings.collect();
+                        core_loop.run_in_turns(openings, &mut more, &mut answer).await;
                         continue;
                     }
                     for (place, Task { first_rank, opening, .. }) in tasks {
@@ -263,31 +278,66 @@ impl Fleet {
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
     /// reported does not depend on which core was faster.
     ///
+    /// Tasks that `joining` finds meanwhile begin beside those that take turns, on the core that has the fewest.
     /// Checkpoints go where `keeping` says. How long batches took is added up meanwhile, of each core and of each node.
     pub(crate) fn run(
         &self,
         tasks: Vec<(Task, u64)>,
+        mut joining: Option<&mut Joining<'_>>,
         takes_turns: bool,
         keeping: Option<&Keeping>,
         (per_core, per_node): (&mut [Statistics], &mut [Latencies]),
     ) -> Result<Vec<Done>, ControlError> {
-        let task_count = tasks.len();
-        let nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
+        let mut nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
         let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
-        let gathers = gathers(&tasks);
+        let by_handover = gathers(&tasks);
+        let mut gathers: Vec<Option<usize>> =
+            tasks.iter().map(|(task, _)| gather_of(task, &by_handover)).collect();
+        let mut running_counts = vec![0_usize; self.cores.len()];
         let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
         for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
             let of_core = places
                 .into_iter()
                 .map(|place| (place, tasks[place].take().expect("each task has one core")));
+            let tasks: Vec<(usize, Task)> = of_core.collect();
+            running_counts[core] = tasks.len();
             // A core that has died is noticed below.
-            let _ = self.to_cores[core].send(Work { tasks: of_core.collect(), takes_turns });
+            let _ = self.to_cores[core].send(Work { tasks, takes_turns });
         }
-        let mut all_done: Vec<Done> = Vec::with_capacity(task_count);
+        let mut all_done: Vec<Done> = Vec::with_capacity(nodes.len());
+        let wait = if joining.is_some() { ARRIVALS_INTERVAL } else { DEATH_WATCH_INTERVAL };
+        let mut looked_at = Instant::now();
         let store = keeping.map(|keeping| &*keeping.store);
         let (mut written, mut kept_at) = (Ok(()), Instant::now());
-        while all_done.len() < task_count {
-            let first = self.from_cores.recv_timeout(DEATH_WATCH_INTERVAL);
+        while all_done.len() < nodes.len() {
+            let first = self.from_cores.recv_timeout(wait);
+            if let Some(joining) = &mut joining
+                && looked_at.elapsed() >= wait
+                && written.is_ok()
+                && !self.stop.is_set()
+            {
+                match joining.look() {
+                    Ok(arrived) => {
+                        for (task, _) in arrived {
+                            let place = nodes.len();
+                            nodes.push(task.id.0);
+                            gathers.push(gather_of(&task, &by_handover));
+                            let core = (0..self.cores.len()).min_by_key(|&at| running_counts[at]);
+                            let core = core.expect("there is at least one core");
+                            running_counts[core] += 1;
+                            // As above.
+                            let work = Work { tasks: vec![(place, task)], takes_turns };
+                            let _ = self.to_cores[core].send(work);
+                            self.abandon.ring(core);
+                        }
+                    }
+                    Err(error) => {
+                        written = Err(error);
+                        self.abandon.all();
+                    }
+                }
+                looked_at = Instant::now();
+            }
             if first.is_err() {
                 self.check_alive()?;
             }
@@ -296,6 +346,7 @@ impl Fleet {
             let mut said = Said::default();
             first.into_iter().chain(self.from_cores.try_iter()).for_each(|one| said.add(one));
             for done in &mut said.done {
+                running_counts[done.core] = running_counts[done.core].saturating_sub(1);
                 let Some(Ok(left)) = &mut done.result else { continue };
                 let took = std::mem::take(&mut left.outcome.statistics.batch_latency_ns);
                 per_core[done.core].batch_latency_ns.add(&took);

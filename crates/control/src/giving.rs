@@ -63,6 +63,8 @@ pub(crate) struct GiveSpec {
     pub(crate) step_us: i64,
     /// `idle.timeout`: after so much time without a record it holds nobody up.
     pub(crate) idle_timeout: Option<Duration>,
+    /// Of one that came while others ran: how far the gather was by then.
+    pub(crate) joined: Option<EventTime>,
 }
 
 /// Gives closed windows away between turns, and notices that the input has fallen silent.
@@ -84,6 +86,24 @@ impl Giving {
         to.handover.set_giver(to.giver, bell);
         let (told, active) = (EventTime::MIN, Instant::now());
         Self { to, told, active, is_idle: false, followed: u64::MAX, kept: None }
+    }
+
+    /// Of one that joined and has read nothing: it begins where the gather was, and is silent until its first record.
+    ///
+    /// # Errors
+    /// As [`Pipeline::pass_time`].
+    pub(crate) async fn join(&mut self, pipeline: &mut Pipeline) -> Result<(), PipelineError> {
+        let Some(joined) = self.to.joined.filter(|_| pipeline.seen().records_in == 0) else {
+            return Ok(());
+        };
+        pipeline.pass_time(joined).await?;
+        drop(pipeline.take_closed()?);
+        let told = self.told.max(joined);
+        self.told = told;
+        self.to.handover.give(self.to.giver, None, told, told);
+        self.is_idle = true;
+        self.to.handover.fall_silent(self.to.giver);
+        Ok(())
     }
 
     /// From now on what is given is kept, too.

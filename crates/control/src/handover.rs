@@ -7,9 +7,12 @@
 //! A partition whose input has been silent for `idle.timeout` holds nobody up: its event time follows
 //! that of the others, its windows close with theirs, and what it reads later below that is late. When all
 //! are silent, the greatest watermark among them holds.
+//!
+//! A partition that comes while the others run joins at the event time that the gather has come to, and is silent until its
+//! first record: it gives no window that has left, and holds nobody up before it has something to say.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tidemill_record::EventTime;
@@ -22,7 +25,7 @@ const GIVEN_MAX: usize = 4;
 /// Between the pipelines of one gather.
 pub(crate) struct Handover<S> {
     /// Parts that may wait to be taken.
-    given_max: usize,
+    given_max: AtomicUsize,
     /// Parts that do.
     given_count: AtomicUsize,
     state: Mutex<State<S>>,
@@ -36,11 +39,9 @@ pub(crate) struct Handover<S> {
     is_over: AtomicBool,
     /// Givers that are silent.
     idle_count: AtomicUsize,
-    /// Of each giver, up to which event time a checkpoint of the gather holds all that it gave.
-    acknowledged: Vec<AtomicI64>,
-    /// Of the core that runs the gather, once it has been opened; and of each giver's.
-    taker_bell: OnceLock<Bell>,
-    giver_bells: Vec<OnceLock<Bell>>,
+    /// Of the core that runs the gather, once it has been opened, and how far it had come by then; and of each giver's core.
+    taker: OnceLock<(Bell, EventTime)>,
+    giver_bells: Mutex<Vec<Option<Bell>>>,
 }
 
 struct State<S> {
@@ -57,37 +58,42 @@ struct State<S> {
 
 #[derive(Clone)]
 struct Giver {
+    /// What it is called in every run, which grows with its place among the givers.
+    id: u64,
     /// No window that it gives later ends at or before this.
     until: EventTime,
     /// How far event time has come there.
     watermark: EventTime,
     is_idle: bool,
     has_ended: bool,
+    /// A checkpoint of the gather holds all that it gave up to this.
+    acknowledged: EventTime,
 }
 
 /// What a gather finds.
 pub(crate) struct Taken<S> {
-    /// By giver, then in the order in which it was sealed.
-    pub(crate) sealed: Vec<(usize, S)>,
+    /// By giver's id, then in the order in which it was sealed.
+    pub(crate) sealed: Vec<(u64, S)>,
     /// How far all have come; the end of time once nobody gives any more.
     pub(crate) until: EventTime,
 }
 
 impl<S> Handover<S> {
-    /// For so many pipelines.
-    pub(crate) fn new(giver_count: usize) -> Arc<Self> {
-        let (until, watermark) = (EventTime::MIN, EventTime::MIN);
-        let giver = Giver { until, watermark, is_idle: false, has_ended: false };
+    /// For pipelines with these ids, ascending.
+    pub(crate) fn new(ids: impl IntoIterator<Item = u64>) -> Arc<Self> {
+        let givers: Vec<Giver> = ids.into_iter().map(|id| Giver::new(id, EventTime::MIN)).collect();
+        debug_assert!(givers.is_sorted_by(|before, after| before.id < after.id));
+        let giver_count = givers.len();
         let all: BTreeSet<_> = (0..giver_count).map(|from| (EventTime::MIN, from)).collect();
         let state = Mutex::new(State {
-            givers: vec![giver; giver_count],
+            givers,
             sealed: Vec::new(),
             untils: all.clone(),
             active: all,
             greatest: EventTime::MIN,
         });
         Arc::new(Self {
-            given_max: GIVEN_MAX.saturating_mul(giver_count),
+            given_max: AtomicUsize::new(GIVEN_MAX.saturating_mul(giver_count)),
             given_count: AtomicUsize::new(0),
             state,
             is_fresh: AtomicBool::new(true),
@@ -95,26 +101,57 @@ impl<S> Handover<S> {
             is_cut: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             idle_count: AtomicUsize::new(0),
-            acknowledged: (0..giver_count).map(|_| AtomicI64::new(i64::MIN)).collect(),
-            taker_bell: OnceLock::new(),
-            giver_bells: (0..giver_count).map(|_| OnceLock::new()).collect(),
+            taker: OnceLock::new(),
+            giver_bells: Mutex::new(vec![None; giver_count]),
         })
     }
 
-    /// Says which core the gather is on.
-    pub(crate) fn set_taker(&self, bell: &Bell) {
+    /// Says which core the gather is on, and how far it has come.
+    pub(crate) fn set_taker(&self, bell: &Bell, until: EventTime) {
         // Each is opened once.
-        let _ = self.taker_bell.set(bell.clone());
+        let _ = self.taker.set((bell.clone(), until));
+    }
+
+    /// Whether it is known how far the gather has come, so that others may join.
+    pub(crate) fn may_join(&self) -> bool {
+        self.taker.get().is_some()
+    }
+
+    /// Adds a giver, whose id is greater than all so far: its place, and the event time that the gather has come to, which does
+    /// not go on before this giver does. It is silent.
+    ///
+    /// # Panics
+    /// Unless [`Self::may_join`].
+    pub(crate) fn join(&self, id: u64) -> (usize, EventTime) {
+        let (_, opened_at) = self.taker.get().expect("it has been asked whether others may join");
+        let mut state = self.lock();
+        let least = state.untils.first().map_or(EventTime::MIN, |&(until, _)| until);
+        // Where all have ended, nothing is held up.
+        let least = if least == EventTime::MAX { state.greatest } else { least };
+        let reached = least.max(*opened_at);
+        let from = state.givers.len();
+        debug_assert!(state.givers.last().is_none_or(|last| last.id < id));
+        state.givers.push(Giver { is_idle: true, ..Giver::new(id, reached) });
+        state.untils.insert((reached, from));
+        self.count_idle(1);
+        self.given_max.fetch_add(GIVEN_MAX, Ordering::Relaxed);
+        self.bells().push(None);
+        (from, reached)
     }
 
     /// Says which core a giver is on.
     pub(crate) fn set_giver(&self, from: usize, bell: &Bell) {
-        let _ = self.giver_bells[from].set(bell.clone());
+        self.bells()[from] = Some(bell.clone());
+    }
+
+    fn bells(&self) -> MutexGuard<'_, Vec<Option<Bell>>> {
+        // A list is whole between two calls.
+        self.giver_bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the givers, who may be waiting for the gather or for each other.
     fn ring_givers(&self) {
-        self.giver_bells.iter().filter_map(OnceLock::get).for_each(Bell::ring);
+        self.bells().iter().flatten().for_each(Bell::ring);
     }
 
     /// Whether something was given since it was last taken. Takes no lock.
@@ -129,7 +166,8 @@ impl<S> Handover<S> {
 
     /// Whether the gather has to take something before more is to be given. Takes no lock.
     pub(crate) fn is_full(&self) -> bool {
-        self.given_count.load(Ordering::Relaxed) > self.given_max && !self.is_over()
+        let given_max = self.given_max.load(Ordering::Relaxed);
+        self.given_count.load(Ordering::Relaxed) > given_max && !self.is_over()
     }
 
     /// Whether the gather has ended, so that it takes nothing more. Takes no lock.
@@ -137,16 +175,19 @@ impl<S> Handover<S> {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Says that a checkpoint of the gather holds all that each giver gave up to these times.
-    pub(crate) fn acknowledge(&self, through: &[EventTime]) {
-        for (acknowledged, time) in self.acknowledged.iter().zip(through) {
-            acknowledged.store(time.0, Ordering::Release);
+    /// Says that a checkpoint of the gather holds all that givers with these ids gave up to these times.
+    pub(crate) fn acknowledge(&self, through: &[(u64, EventTime)]) {
+        let mut state = self.lock();
+        for &(id, time) in through {
+            if let Ok(from) = state.givers.binary_search_by_key(&id, |giver| giver.id) {
+                state.givers[from].acknowledged = time;
+            }
         }
     }
 
-    /// Up to which event time what a giver gave is held by a checkpoint of the gather. Takes no lock.
+    /// Up to which event time what a giver gave is held by a checkpoint of the gather.
     pub(crate) fn acknowledged(&self, from: usize) -> EventTime {
-        EventTime(self.acknowledged[from].load(Ordering::Acquire))
+        self.lock().givers[from].acknowledged
     }
 
     /// Says that a giver gives no more and has not given all.
@@ -180,7 +221,7 @@ impl<S> Handover<S> {
     fn tell(&self) {
         self.version.fetch_add(1, Ordering::Release);
         self.is_fresh.store(true, Ordering::Release);
-        self.taker_bell.get().into_iter().for_each(Bell::ring);
+        self.taker.get().into_iter().for_each(|(bell, _)| bell.ring());
         if self.idle_count.load(Ordering::Relaxed) > 0 {
             self.ring_givers();
         }
@@ -247,6 +288,14 @@ impl<S> Handover<S> {
         all_are_idle.then_some(greatest)
     }
 
+    /// Says that this pipeline is silent, if it has not been said.
+    pub(crate) fn fall_silent(&self, from: usize) {
+        let is_idle = self.lock().givers[from].is_idle;
+        if !is_idle {
+            self.set_idle(from, true);
+        }
+    }
+
     /// How far a silent partition is to follow the others: as far as the least of those that are not
     /// silent, or the greatest of all if all are. `None` if nothing has changed since `seen`, which goes
     /// along; then this takes no lock.
@@ -270,13 +319,22 @@ impl<S> Handover<S> {
         let was_full = self.is_full();
         self.given_count.store(0, Ordering::Relaxed);
         let until = state.untils.first().map_or(EventTime::MAX, |&(until, _)| until);
+        // Stable: what one giver gave stays in order.
+        sealed.sort_by_key(|&(from, _)| from);
+        let id = |(from, sealed): (usize, S)| (state.givers[from].id, sealed);
+        let sealed = sealed.into_iter().map(id).collect();
         drop(state);
         if was_full {
             self.ring_givers();
         }
-        // Stable: what one giver gave stays in order.
-        sealed.sort_by_key(|&(from, _)| from);
         Some(Taken { sealed, until })
+    }
+}
+
+impl Giver {
+    fn new(id: u64, reached: EventTime) -> Self {
+        let (until, watermark, acknowledged) = (reached, reached, EventTime::MIN);
+        Self { id, until, watermark, is_idle: false, has_ended: false, acknowledged }
     }
 }
 
@@ -315,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_one_that_is_behind_holds_the_others_up_until_it_is_silent_or_ends() {
-        let handover: Arc<Handover<char>> = Handover::new(3);
+        let handover: Arc<Handover<char>> = Handover::new(0..3);
         let give = |from, time| handover.give(from, None, EventTime(time), EventTime(time));
         give(0, 50);
         give(1, 40);
@@ -340,7 +398,7 @@ mod tests {
     #[test]
     fn when_all_are_silent_the_greatest_watermark_holds_in_whichever_order_they_fell_silent() {
         for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]] {
-            let handover: Arc<Handover<char>> = Handover::new(4);
+            let handover: Arc<Handover<char>> = Handover::new(0..4);
             for (from, time) in [(0, 50), (1, 70), (2, 10)] {
                 handover.give(from, None, EventTime(time), EventTime(time));
             }
@@ -357,7 +415,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_in_order_of_giver_then_as_it_was_given() {
-        let handover: Arc<Handover<char>> = Handover::new(2);
+        let handover: Arc<Handover<char>> = Handover::new(0..2);
         for (from, sealed) in [(1, 'a'), (0, 'b'), (1, 'c'), (0, 'd')] {
             handover.give(from, Some(sealed), EventTime(1), EventTime(1));
         }
@@ -366,8 +424,32 @@ mod tests {
     }
 
     #[test]
+    fn one_that_joins_begins_where_the_gather_is_and_is_silent() {
+        let bell = Bell::new().expect("an event");
+        let handover: Arc<Handover<char>> = Handover::new([0, 1]);
+        handover.give(0, None, EventTime(50), EventTime(60));
+        handover.give(1, None, EventTime(40), EventTime(45));
+        assert!(!handover.may_join(), "nobody knows how far the gather had come");
+        handover.set_taker(&bell, EventTime(30));
+        assert_eq!(handover.join(7), (2, EventTime(40)));
+        assert_eq!(follow(&handover), EventTime(45), "it follows the one that is behind");
+        handover.give(1, None, EventTime(70), EventTime(70));
+        assert_eq!(until(&handover), Some(EventTime(40)), "it has not followed yet");
+        handover.give(2, Some('c'), EventTime(50), EventTime(60));
+        let taken = handover.take().expect("it was given");
+        assert_eq!((taken.until, taken.sealed), (EventTime(50), vec![(7, 'c')]));
+        assert_eq!(handover.set_idle(2, false), None, "its first record has come");
+        assert_eq!(follow(&handover), EventTime(60));
+        handover.acknowledge(&[(7, EventTime(55)), (9, EventTime(1))]);
+        assert_eq!(handover.acknowledged(2), EventTime(55));
+        let resumed: Arc<Handover<char>> = Handover::new([0]);
+        resumed.set_taker(&bell, EventTime(90));
+        assert_eq!(resumed.join(1), (1, EventTime(90)), "what has left before does not come again");
+    }
+
+    #[test]
     fn what_is_not_taken_has_a_bound() {
-        let handover: Arc<Handover<usize>> = Handover::new(2);
+        let handover: Arc<Handover<usize>> = Handover::new(0..2);
         let mut given = 0;
         while !handover.is_full() {
             handover.give(given % 2, Some(given), EventTime(0), EventTime(0));
@@ -383,7 +465,7 @@ mod tests {
     #[test]
     fn a_gather_that_has_ended_holds_nobody_up_and_keeps_nothing() {
         let part = Arc::new(());
-        let handover: Arc<Handover<Arc<()>>> = Handover::new(1);
+        let handover: Arc<Handover<Arc<()>>> = Handover::new(0..1);
         while !handover.is_full() {
             handover.give(0, Some(Arc::clone(&part)), EventTime(0), EventTime(0));
         }

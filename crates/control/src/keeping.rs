@@ -67,8 +67,11 @@ pub(crate) struct Request {
     pub(crate) cut: Option<Cut>,
     pub(crate) committed: Option<Arc<Committed>>,
     /// Of a gather: what it holds of each that gives to it.
-    pub(crate) taken: Option<(Arc<Handover<Given>>, Vec<EventTime>)>,
+    pub(crate) taken: Option<Holds>,
 }
+
+/// What a gather holds of those that give to it, by their ids: all up to these times.
+pub(crate) type Holds = (Arc<Handover<Given>>, Vec<(u64, EventTime)>);
 
 /// How far a resident's checkpoints are durable.
 pub(crate) struct Committed {
@@ -94,9 +97,9 @@ pub(crate) struct Kept {
 }
 
 impl Resident {
-    pub(crate) fn new(keeping: &Keeping, name: &ResidentName, first_place: usize) -> Self {
+    pub(crate) fn new(keeping: &Keeping, name: &ResidentName, number: usize) -> Self {
         let ResidentName { fragment, fingerprint } = name;
-        let name = format!("{fragment}-{first_place}");
+        let name = format!("{fragment}-{number}");
         Self { keeping: keeping.clone(), name, fingerprint: *fingerprint }
     }
 

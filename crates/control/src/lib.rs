@@ -6,6 +6,7 @@
 
 mod abandon;
 mod account;
+mod arrivals;
 mod assignment;
 mod audit;
 mod core_loop;
@@ -20,6 +21,7 @@ mod notices;
 mod run;
 mod wave;
 
+pub use arrivals::{Arrival, Arrivals, Late};
 pub use audit::SharedKeys;
 pub use error::ControlError;
 pub use keeping::{Keeping, ResidentName};

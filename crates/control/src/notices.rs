@@ -36,7 +36,7 @@ impl Notices {
     }
 
     /// The same of what may happen again and again: ever fewer of one subject.
-    pub(crate) fn say_of(&self, subject: &str, notice: String) {
+    pub fn say_of(&self, subject: &str, notice: String) {
         let mut held = self.lock();
         let count = held.counts.entry(subject.to_owned()).or_insert(0);
         *count += 1;

@@ -1,5 +1,6 @@
 //! One wave, from its pipelines to the files that are ready to be published.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +9,16 @@ use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Sealed, Statisti
 use tidemill_rt::Backend;
 
 use crate::account::{Account, Lease};
+use crate::arrivals::{Joining, early_giver_count, give_spec, late_giver_id};
 use crate::audit::{check_split_times, check_splits, shared_keys};
 use crate::core_loop::{Left, Links, Opening};
 use crate::enough::Enough;
 use crate::error::shared_text;
 use crate::fleet::{Fleet, Task, TaskId};
-use crate::giving::GiveSpec;
 use crate::handover::Handover;
 use crate::keeping::Resident;
 use crate::wave::{FlatNode, Planned, flatten};
-use crate::{ControlError, CoreMeter, DeclaredKeys, Keeping, Notices, StopFlag, Wave};
+use crate::{Arrivals, ControlError, CoreMeter, DeclaredKeys, Keeping, Notices, StopFlag, Wave};
 
 /// The CPUs a job runs on.
 #[derive(Clone, Debug)]
@@ -77,14 +78,20 @@ pub struct NodeOutcome {
 /// before one that has failed run on, those behind it are abandoned. Where input may have no end all stop
 /// at once, and it is the first of those that have failed by then. No file of the wave is visible then but
 /// those that were published as it ran.
-pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, ControlError> {
+pub fn run(
+    mut wave: Wave<'_>,
+    cores: &Cores,
+    stop: &StopFlag,
+) -> Result<WaveOutcome, ControlError> {
     let cpu_times = || cores.meters.iter().map(|meter| meter.cpu_time());
     let before: Vec<Duration> = cpu_times().collect();
     let (takes_turns, budget_bytes) = (wave.has_no_end, wave.budget_bytes);
-    let keeping = wave.keeping.clone();
+    let (keeping, arrivals) = (wave.keeping.clone(), wave.arrivals.take());
     let nodes = flatten(wave);
-    let fleet = Fleet::launch(cores, pipeline_count_max(&nodes), stop)?;
-    let levels = Levels { nodes, takes_turns, account: Account::new(budget_bytes), keeping };
+    let wanted = if arrivals.is_some() { usize::MAX } else { pipeline_count_max(&nodes) };
+    let fleet = Fleet::launch(cores, wanted, stop)?;
+    let account = Account::new(budget_bytes);
+    let levels = Levels { nodes, takes_turns, account, keeping, arrivals };
     let outcome = run_levels(levels, cores, &fleet, stop);
     // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
     // than the answers it owes.
@@ -95,11 +102,12 @@ pub fn run(wave: Wave, cores: &Cores, stop: &StopFlag) -> Result<WaveOutcome, Co
 }
 
 /// A wave, flat, and what its pipelines share.
-struct Levels {
+struct Levels<'a> {
     nodes: Vec<FlatNode>,
     takes_turns: bool,
     account: Arc<Account>,
     keeping: Option<Keeping>,
+    arrivals: Option<&'a mut dyn Arrivals>,
 }
 
 /// Pipelines that run beside each other at most: more cores than that have nothing to do.
@@ -113,12 +121,12 @@ fn pipeline_count_max(nodes: &[FlatNode]) -> usize {
 }
 
 fn run_levels(
-    levels: Levels,
+    levels: Levels<'_>,
     cores: &Cores,
     fleet: &Fleet,
     stop: &StopFlag,
 ) -> Result<WaveOutcome, ControlError> {
-    let Levels { mut nodes, takes_turns, account, keeping } = levels;
+    let Levels { mut nodes, takes_turns, account, keeping, mut arrivals } = levels;
     let keeping = keeping.as_ref();
     let mut outcomes: Vec<Vec<Option<Left>>> = nodes.iter().map(|_| Vec::new()).collect();
     let mut wave_outcome = WaveOutcome {
@@ -132,13 +140,31 @@ fn run_levels(
         let links = if takes_turns { links(&nodes) } else { Vec::new() };
         let tasks = take_tasks(&mut nodes, &mut outcomes, &links, level, (&account, keeping));
         let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
+        let (next_rank, ids) = (ids.len(), RefCell::new(ids));
+        let mut joining = arrivals.as_deref_mut().filter(|_| takes_turns).map(|arrivals| Joining {
+            nodes: &nodes,
+            links: &links,
+            arrivals,
+            account: &account,
+            keeping,
+            ids: &ids,
+            counts: outcomes.iter().map(Vec::len).collect(),
+            next_rank,
+        });
         let of_level: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
         let mut failures = Vec::new();
         // What a limit has got of each node, in order of partitions.
         let mut rows_given = vec![0_u64; nodes.len()];
         let counts = (&mut wave_outcome.per_core[..], &mut latencies[..]);
-        for done in fleet.run(tasks, takes_turns, keeping, counts)? {
+        let all_done = fleet.run(tasks, joining.as_mut(), takes_turns, keeping, counts)?;
+        let ids = ids.into_inner();
+        for &(node, block) in &ids {
+            if outcomes[node].len() <= block {
+                outcomes[node].push(None);
+            }
+        }
+        for done in all_done {
             let (node, block) = ids[done.task];
             let rows_wanted = rows_wanted(&nodes[node], takes_turns, keeping);
             // Whether it has run at all depends on timing, so that nothing may depend on it.
@@ -295,7 +321,7 @@ fn take_tasks(
             let resident = keeping.map(|keeping| {
                 let name = &node.pipelines.resident;
                 let name = name.as_ref().expect("what is kept has a name");
-                Resident::new(keeping, name, places.start)
+                Resident::new(keeping, name, node.pipelines.number(places.start))
             });
             let opening = Opening {
                 planned: Arc::clone(&node.pipelines),
@@ -327,16 +353,24 @@ fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
     let mut links: Vec<Vec<Links>> =
         nodes.iter().map(|node| vec![Links::default(); node.pipelines.count()]).collect();
     for (at, gather) in nodes.iter().enumerate().filter(|(_, node)| !node.children.is_empty()) {
-        let givers: Vec<(usize, usize)> = gather
-            .children
-            .iter()
-            .flat_map(|&child| (0..nodes[child].pipelines.count()).map(move |place| (child, place)))
-            .collect();
-        let handover = Handover::new(givers.len());
-        for (giver, (child, place)) in givers.into_iter().enumerate() {
-            let Planned { window_us: step_us, idle_timeout, .. } = *nodes[child].pipelines;
-            let handover = Arc::clone(&handover);
-            links[child][place].gives = Some(GiveSpec { handover, giver, step_us, idle_timeout });
+        let early_count = early_giver_count(nodes, at);
+        let mut early_ids = 0_u64..;
+        let mut givers = Vec::new();
+        for &child in &gather.children {
+            for place in 0..nodes[child].pipelines.count() {
+                let late = nodes[child].pipelines.late(place);
+                let id = match late {
+                    Some(late) => late_giver_id(early_count, late.number),
+                    None => early_ids.next().expect("it has no end"),
+                };
+                givers.push((id, child, place, late.map(|late| late.joined)));
+            }
+        }
+        givers.sort_unstable_by_key(|&(id, ..)| id);
+        let handover = Handover::new(givers.iter().map(|&(id, ..)| id));
+        for (giver, (_, child, place, joined)) in givers.into_iter().enumerate() {
+            let gives = give_spec(&nodes[child], Arc::clone(&handover), giver, joined);
+            links[child][place].gives = Some(gives);
         }
         links[at].iter_mut().for_each(|gather| gather.takes = Some(Arc::clone(&handover)));
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tidemill_pipeline::{PipelineError, PipelineSpec};
 
-use crate::{Keeping, ResidentName};
+use crate::{Arrivals, Keeping, Late, ResidentName};
 
 /// Queries that run together on the same cores.
-pub struct Wave {
+pub struct Wave<'a> {
     /// One for each query and input of its top-level `UNION ALL`.
     pub roots: Vec<Root>,
     /// Some input may have no end: gathers run beside what they gather from, and are given windows as
@@ -19,6 +19,8 @@ pub struct Wave {
     pub budget_bytes: u64,
     /// Where checkpoints go, if there are to be any; every fragment has a name then.
     pub keeping: Option<Keeping>,
+    /// Who finds input that comes meanwhile, where some may and nothing of it has an end.
+    pub arrivals: Option<&'a mut dyn Arrivals>,
 }
 
 /// A fragment whose pipelines write to the sink of a query.
@@ -68,6 +70,8 @@ pub struct Planned {
     pub source: String,
     /// What each will read in bytes, or another measure of work; only the ratios matter.
     pub weights: Vec<u64>,
+    /// The last of them, as many as these, came while others ran.
+    pub late: Vec<Late>,
     /// Makes each of them. Where one cannot be made, those that wait for its output must have been told.
     pub make: Box<MakePipeline>,
     /// They merge what others have sealed.
@@ -114,6 +118,27 @@ impl Planned {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.weights.len()
+    }
+
+    /// How many were there when the job began.
+    pub(crate) fn early_count(&self) -> usize {
+        self.weights.len() - self.late.len()
+    }
+
+    /// Of one that came later, what is known of that.
+    pub(crate) fn late(&self, place: usize) -> Option<Late> {
+        place.checked_sub(self.early_count()).map(|at| self.late[at])
+    }
+
+    /// By which number a pipeline is kept: its place, as it was when the job began.
+    pub(crate) fn number(&self, place: usize) -> usize {
+        match self.late(place) {
+            None => place,
+            Some(late) => {
+                let number = usize::try_from(late.number);
+                self.early_count() + number.expect("usize is at least 32 bits")
+            }
+        }
     }
 
     /// Runs of pipelines that one core runs one after the other, and of which it leaves one outcome. What a run
@@ -191,7 +216,7 @@ pub(crate) struct FlatNode {
 }
 
 /// Lays the trees of a wave out flat, children before parents.
-pub(crate) fn flatten(wave: Wave) -> Vec<FlatNode> {
+pub(crate) fn flatten(wave: Wave<'_>) -> Vec<FlatNode> {
     let mut flat = Vec::new();
     let mut level_min = 0;
     let has_no_end = wave.has_no_end;
@@ -232,6 +257,7 @@ mod tests {
             query: String::new(),
             source: String::new(),
             weights,
+            late: Vec::new(),
             make: Box::new(|_| unreachable!("none is made")),
             is_gather: false,
             is_sealed: true,

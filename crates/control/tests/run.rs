@@ -148,6 +148,7 @@ impl Running {
         Planned {
             query: "q".to_owned(),
             source: "s".to_owned(),
+            late: Vec::new(),
             weights: vec![1; count],
             make: Box::new(make),
             is_gather,
@@ -221,7 +222,7 @@ fn run_wave(
     let scan = Node { pipelines, children: Vec::new(), are_splits: false, declared: None };
     let node = if is_gathered {
         let input = move |_| match has_no_end {
-            true => InputSpec::Closing(count, merge()),
+            true => InputSpec::Closing(merge()),
             false => InputSpec::Sealed(Vec::new(), merge(), None),
         };
         let pipelines = Running::planned(1, true, input, running.writer());
@@ -233,8 +234,11 @@ fn run_wave(
     let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
     let meters = cpus.iter().map(|_| Arc::new(CoreMeter::default())).collect();
     let cores = Cores { backend: Backend::Std, cpus, meters, notices: Notices::new() };
-    let result =
-        run(Wave { roots, has_no_end, budget_bytes: 1 << 20, keeping: None }, &cores, stop);
+    let result = run(
+        Wave { roots, has_no_end, budget_bytes: 1 << 20, keeping: None, arrivals: None },
+        &cores,
+        stop,
+    );
     let mut finished = running.finished.lock().unwrap().clone();
     finished.sort_unstable();
     Ran { result, finished, turns: running.turns.load(Ordering::Relaxed) }

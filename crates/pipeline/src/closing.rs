@@ -1,5 +1,7 @@
 //! What a gather reads while its partitions go on: windows that all of them have come to the end of.
 
+use std::collections::BTreeMap;
+
 use tidemill_aggregate::{Gathering, Sealed, TableBatches};
 use tidemill_record::{Batch, EventTime, Image, ImageError, Polled};
 use tidemill_rt::Wake;
@@ -20,14 +22,14 @@ pub(crate) struct ClosingInput {
     until: EventTime,
     /// All windows that end at or before this have been taken out of the gathering.
     taken_until: EventTime,
-    /// Of each giver, up to which event time it has given all of its windows.
-    given_through: Vec<EventTime>,
+    /// Of each giver that has given, by its id, up to which event time it has given all of its windows.
+    given_through: BTreeMap<u64, EventTime>,
 }
 
 impl ClosingInput {
-    pub(crate) fn new(gathering: Gathering, giver_count: usize, batch_rows: usize) -> Self {
+    pub(crate) fn new(gathering: Gathering, batch_rows: usize) -> Self {
         let (until, taken_until) = (EventTime::MIN, EventTime::MIN);
-        let given_through = vec![EventTime::MIN; giver_count];
+        let given_through = BTreeMap::new();
         let (leaving, leaving_bytes) = (None, 0);
         Self { gathering, batch_rows, leaving, leaving_bytes, until, taken_until, given_through }
     }
@@ -36,25 +38,26 @@ impl ClosingInput {
     /// goes on from before, nothing is added.
     pub(crate) fn add(
         &mut self,
-        giver: usize,
+        giver: u64,
         mut sealed: Sealed,
         after: EventTime,
         through: EventTime,
     ) -> Result<(), PipelineError> {
-        let known = self.given_through[giver];
+        let through_known = self.given_through.entry(giver).or_insert(EventTime::MIN);
+        let known = *through_known;
         if after < known {
             if through <= known {
                 return Ok(());
             }
             drop(sealed.take_until(known)?);
         }
-        self.given_through[giver] = known.max(through);
+        *through_known = known.max(through);
         Ok(self.gathering.add(giver, sealed)?)
     }
 
-    /// Of each giver, up to which event time it has given all of its windows.
-    pub(crate) fn given_through(&self) -> &[EventTime] {
-        &self.given_through
+    /// Of each giver that has given, by its id, up to which event time it has given all of its windows.
+    pub(crate) fn given_through(&self) -> Vec<(u64, EventTime)> {
+        self.given_through.iter().map(|(&giver, &through)| (giver, through)).collect()
     }
 
     /// What it holds, to be made again by [`Self::import`]; `None` while windows are being given out.
@@ -64,7 +67,8 @@ impl ClosingInput {
         }
         let mut image = Image::new();
         image.put("until and taken until", [self.until.0, self.taken_until.0]);
-        image.put("given through", self.given_through.iter().map(|time| time.0));
+        image.put("givers", self.given_through.keys().copied());
+        image.put("given through", self.given_through.values().map(|time| time.0));
         image.put_image("gathering", self.gathering.export());
         Some(image)
     }
@@ -73,8 +77,10 @@ impl ClosingInput {
     pub(crate) fn import(&mut self, mut image: Image) -> Result<(), ImageError> {
         let times: Vec<i64> = image.take_exactly("until and taken until", 2)?;
         (self.until, self.taken_until) = (EventTime(times[0]), EventTime(times[1]));
-        let given_through = image.take_exactly("given through", self.given_through.len())?;
-        self.given_through = given_through.into_iter().map(EventTime).collect();
+        let givers: Vec<u64> = image.take("givers")?;
+        let given_through: Vec<i64> = image.take_exactly("given through", givers.len())?;
+        let given_through = given_through.into_iter().map(EventTime);
+        self.given_through = givers.into_iter().zip(given_through).collect();
         let gathering = image.take_image("gathering")?;
         self.gathering.import(gathering).map_err(|error| error.within("gathering"))?;
         image.end()
@@ -132,6 +138,11 @@ impl ClosingInput {
     /// Lets it hold so many bytes more than it does.
     pub(crate) fn set_room(&mut self, room_bytes: u64) {
         self.gathering.set_budget(self.gathering.state_bytes().saturating_add(room_bytes));
+    }
+
+    /// How far all givers have come.
+    pub(crate) fn passed_until(&self) -> EventTime {
+        self.until
     }
 
     /// All windows that end at or before this have been given out.

@@ -174,9 +174,9 @@ impl Input {
                 }
                 Ok(Self::Columns(Box::new(generator)))
             }
-            InputSpec::Closing(giver_count, merge) => {
-                let gathering = Gathering::new(&merge, giver_count, u64::MAX);
-                let mut closing = ClosingInput::new(gathering, giver_count, spec.batch_rows);
+            InputSpec::Closing(merge) => {
+                let gathering = Gathering::new(&merge, u64::MAX);
+                let mut closing = ClosingInput::new(gathering, spec.batch_rows);
                 if let Some(going_on) = going_on {
                     closing.import(going_on.into_windows()).map_err(PipelineError::Resume)?;
                 }

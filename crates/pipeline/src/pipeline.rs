@@ -347,6 +347,12 @@ impl Pipeline {
         self.input.wake().or_at(closes_at)
     }
 
+    /// Segments with rows that are to be closed by the clock: of results, and of dead letters.
+    #[must_use]
+    pub fn open_segment_count(&self) -> usize {
+        self.output.closes_at().into_iter().chain(self.bad_records.closes_at()).count()
+    }
+
     /// Takes the bad records up to an offset among those of this turn: some inputs find all of a message
     /// at once, and each counts when its turn has come.
     fn take_found(&mut self, until: Option<Offset>) {
@@ -500,6 +506,12 @@ impl Pipeline {
         self.processor.watermark()
     }
 
+    /// How far all that a gather of running pipelines takes from have come; of others [`EventTime::MIN`].
+    #[must_use]
+    pub fn passed_until(&mut self) -> EventTime {
+        self.input.closing_mut().map_or(EventTime::MIN, |closing| closing.passed_until())
+    }
+
     /// Whether windows have closed since they were last taken.
     #[must_use]
     pub fn has_closed(&self) -> bool {
@@ -525,7 +537,7 @@ impl Pipeline {
     /// If this is no gather of pipelines that run meanwhile.
     pub fn add_sealed(
         &mut self,
-        giver: usize,
+        giver: u64,
         sealed: Sealed,
         after: EventTime,
         through: EventTime,
@@ -538,10 +550,10 @@ impl Pipeline {
         closing.add(giver, sealed, after, through)
     }
 
-    /// Of each pipeline that such a gather takes from, up to which event time all has been given; none of others.
+    /// Of each pipeline that has given to such a gather, by its id, up to which event time all has been given; none of others.
     #[must_use]
-    pub fn given_through(&mut self) -> Vec<EventTime> {
-        self.input.closing_mut().map_or_else(Vec::new, |closing| closing.given_through().to_vec())
+    pub fn given_through(&mut self) -> Vec<(u64, EventTime)> {
+        self.input.closing_mut().map_or_else(Vec::new, |closing| closing.given_through())
     }
 
     /// Tells such a gather how far all of its pipelines have come; [`EventTime::MAX`] once all have ended.

@@ -67,9 +67,9 @@ pub enum InputSpec {
     },
     /// Sealed tables of other pipelines, in merge order, and who may help to merge them.
     Sealed(Vec<Sealed>, Merge, Option<Arc<DoAll>>),
-    /// Sealed tables of so many pipelines that run meanwhile: windows as they close, other tables when
+    /// Sealed tables of pipelines that run meanwhile: windows as they close, other tables when
     /// their input ends. See [`crate::Pipeline::add_sealed`].
-    Closing(usize, Merge),
+    Closing(Merge),
 }
 
 impl InputSpec {

@@ -58,11 +58,13 @@ impl Claims {
     }
 
     /// Takes a file, if nobody has.
-    pub(crate) fn take(&self, file: FileKey) -> bool {
+    pub fn take(&self, file: FileKey) -> bool {
         self.taken().insert(file)
     }
 
-    pub(crate) fn is_taken(&self, file: FileKey) -> bool {
+    /// Whether somebody has taken a file.
+    #[must_use]
+    pub fn is_taken(&self, file: FileKey) -> bool {
         self.taken().contains(&file)
     }
 

@@ -1,6 +1,6 @@
 //! Which files a `path` option means. Runs once, on the control plane; blocks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -58,6 +58,21 @@ impl InputFile {
         beside.find(|path| is_it(path)).unwrap_or_else(|| self.path.clone())
     }
 
+    /// What an earlier run of the job knew under a path that names nothing now: where it is will be looked for beside it.
+    #[must_use]
+    pub fn gone(path: PathBuf, encoding: Encoding) -> Self {
+        let identity = FileIdentity {
+            device: 0,
+            inode: 0,
+            byte_count: 0,
+            modified_ns: 0,
+            link_count: 0,
+            created_ns: None,
+        };
+        let compression = Compression::None;
+        Self { path, byte_count: 0, compression, encoding, identity, held: None }
+    }
+
     /// The pipe, if it is one.
     #[must_use]
     pub fn pipe(&self) -> Option<&PipeInput> {
@@ -97,6 +112,38 @@ pub fn discover(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError
     let mut found = files_of(source, pipes)?;
     found.files.iter_mut().for_each(|file| file.encoding = source.encoding);
     Ok(found)
+}
+
+/// Whether more files than are there may come to be meant by a path that is followed.
+#[must_use]
+pub fn is_open_ended(source: &FileSource) -> bool {
+    let path = meant(&source.path);
+    source.follow && (path.is_dir() || (is_glob(&source.path) && path.symlink_metadata().is_err()))
+}
+
+/// Files that the path of a followed source has come to mean, beside those of these names, in order of their paths; they are
+/// open.
+///
+/// # Errors
+/// What listing a directory says. What goes away meanwhile, or may not be read yet, is for the next look.
+///
+/// # Cost
+/// Lists what the path means; a few calls for each new file.
+pub fn arrived(
+    source: &FileSource,
+    known: &BTreeSet<PathBuf>,
+) -> Result<Vec<InputFile>, SourceError> {
+    let walked = match walk(&source.path) {
+        Ok(walked) => walked,
+        // Where the directory itself is renamed or made anew, it is there again at some later look.
+        Err(SourceError::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths: Vec<PathBuf> =
+        walked.files.into_iter().filter(|path| !known.contains(path)).collect();
+    paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+    let files = paths.into_iter().filter_map(|path| look_at(path, true).ok());
+    Ok(files.map(|file| InputFile { encoding: source.encoding, ..file }).collect())
 }
 
 fn files_of(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError> {

@@ -14,6 +14,8 @@ mod order;
 mod resume;
 mod siblings;
 
+pub use siblings::is_rotation;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::io;

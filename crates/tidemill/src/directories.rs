@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tidemill_sink::OutputDirectory;
 
@@ -23,11 +24,13 @@ struct Target {
     directory: Arc<OutputDirectory>,
     /// What writes there, for messages.
     writer: String,
-    next_file: u32,
+    /// Behind the numbers of all that writes there from the start.
+    next_file: Arc<AtomicU32>,
 }
 
 impl Directories {
-    /// The directory at a path and the first of `count` file numbers that nobody else in the job has.
+    /// The directory at a path, the first of `count` file numbers that nobody else in the job has, and the number behind all
+    /// such, which is known once all that writes there is planned.
     ///
     /// # Errors
     /// A path that something else in the job writes to, and what opening says.
@@ -37,7 +40,7 @@ impl Directories {
         writer: String,
         count: u32,
         open: impl FnOnce() -> Result<OutputDirectory, Error>,
-    ) -> Result<(Arc<OutputDirectory>, u32), Error> {
+    ) -> Result<(Arc<OutputDirectory>, u32, Arc<AtomicU32>), Error> {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
         // Component by component, `out` and `out/` are one path.
         let key: PathBuf = absolute.components().collect();
@@ -50,7 +53,7 @@ impl Directories {
                     self.notices.extend(left_open(&directory));
                 }
                 self.notices.extend(comes_late(&directory));
-                free.insert(Target { directory, writer: writer.clone(), next_file: 0 })
+                free.insert(Target { directory, writer: writer.clone(), next_file: Arc::default() })
             }
         };
         if target.writer != writer {
@@ -59,11 +62,12 @@ impl Directories {
                 target.writer
             )));
         }
-        let first = target.next_file;
-        target.next_file = first.checked_add(count).ok_or_else(|| {
+        let first = target.next_file.load(Ordering::Relaxed);
+        let end = first.checked_add(count).ok_or_else(|| {
             Error::usage(format!("{writer} would write more than 2^32 files to {path}"))
         })?;
-        Ok((Arc::clone(&target.directory), first))
+        target.next_file.store(end, Ordering::Relaxed);
+        Ok((Arc::clone(&target.directory), first, Arc::clone(&target.next_file)))
     }
 
     /// Removes what a job that goes on was writing when it ended, and that none of its checkpoints names.

@@ -1,6 +1,7 @@
 //! What a source's partitions are, before anything is read: files, splits, row groups.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -17,13 +18,14 @@ use tidemill_record::{FrameBytes, PartitionId, Polled};
 use tidemill_rt::Backend;
 use tidemill_source::{
     Found, InputFile, PIECE_BYTES, Pipes, SourceError, TextReader, TextSpec, decoded, discover,
-    splits,
+    is_open_ended, splits,
 };
 
 use crate::Error;
 use crate::columnar::{Cutting, Messages, RowGroups};
 use crate::file_columns::{FileTerms, fixed_columns};
 use crate::footers::at;
+use crate::late_files::{LateFile, LateFiles, LateInput};
 use crate::register::RegisteredSource;
 use crate::splits::{cut_between_records, keep_together};
 
@@ -39,6 +41,8 @@ pub(crate) struct Discovered {
     pub(crate) has_guessed_cuts: bool,
     /// What is appended is read, too.
     pub(crate) is_followed: bool,
+    /// More files may come to be meant; those that have come since the job began.
+    pub(crate) late: Option<Arc<LateFiles>>,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
     pub(crate) is_missing: bool,
     /// Files that the query's filter leaves out by their paths: they are not opened.
@@ -176,6 +180,11 @@ impl Partition {
         }
     }
 
+    /// The path by which one of a source that is followed is known.
+    pub(crate) fn followed_name(&self) -> Option<String> {
+        Some(self.file()?.path.display().to_string())
+    }
+
     /// Whether it can be read from some place on once more.
     pub(crate) fn can_be_read_again(&self) -> bool {
         match self {
@@ -202,6 +211,47 @@ impl Partition {
 }
 
 impl Discovered {
+    /// The file of a partition, whether it was there from the start or came later.
+    pub(crate) fn file_of(&self, place: usize) -> Option<InputFile> {
+        match self.partitions.get(place) {
+            Some(partition) => partition.file().cloned(),
+            None => self.late.as_ref()?.file(place - self.partitions.len()),
+        }
+    }
+
+    /// What the job's record calls a partition.
+    pub(crate) fn name_of(&self, partition: &Partition) -> String {
+        match self.late.as_ref().and_then(|_| partition.followed_name()) {
+            Some(name) => name,
+            None => partition.name(self.is_followed),
+        }
+    }
+
+    /// Has the partitions of an earlier run, of a source of which more may come: what is new since then comes later. Where a
+    /// path names nothing now, its file is looked for when its turn comes.
+    pub(crate) fn take_up(&mut self, before: &[String], late: &[LateInput]) {
+        let found = std::mem::take(&mut self.partitions);
+        let found = Arc::try_unwrap(found).unwrap_or_else(|_| unreachable!("nobody else has it"));
+        let mut encoding = Encoding::Unsaid;
+        let mut by_name: HashMap<String, Partition> = HashMap::new();
+        for partition in found {
+            if let (Some(name), Some(file)) = (partition.followed_name(), partition.file()) {
+                encoding = file.encoding;
+                by_name.insert(name, partition);
+            }
+        }
+        let gone = |name: &String| InputFile::gone(name.into(), encoding);
+        let mut of =
+            |name: &String| by_name.remove(name).unwrap_or_else(|| Partition::Text(gone(name)));
+        self.partitions = Arc::new(before.iter().map(&mut of).collect());
+        let Some(files) = &self.late else { return };
+        for LateInput { name, number, joined } in late {
+            let partition = of(name);
+            let file = partition.file().cloned().unwrap_or_else(|| gone(name));
+            files.push(LateFile { file, number: *number, joined: joined.clone() });
+        }
+    }
+
     /// Whether all of it can be read once more.
     pub(crate) fn can_be_read_again(&self) -> bool {
         self.partitions.iter().all(Partition::can_be_read_again)
@@ -215,10 +265,14 @@ impl Discovered {
         context: &Context,
     ) -> Partitioning {
         let count = u32::try_from(self.partitions.len()).expect("partitions are numbered in u32");
-        let partition_count = (!self.is_missing).then_some(count);
+        // More may come at any time.
+        let is_open_ended = self.late.is_some();
+        let partition_count = (!self.is_missing && !is_open_ended).then_some(count);
         let files = self.partitions.iter().map(|partition| Some(partition.file()?.path.as_path()));
         let fixed = match files.collect::<Option<Vec<_>>>() {
-            Some(paths) if !self.is_split => fixed_columns(source, columns, &paths, context),
+            Some(paths) if !self.is_split && !is_open_ended => {
+                fixed_columns(source, columns, &paths, context)
+            }
             _ => Vec::new(),
         };
         Partitioning { partition_count, is_split: self.is_split, fixed }
@@ -231,6 +285,7 @@ impl Discovered {
             is_split: false,
             is_followed: false,
             is_missing: true,
+            late: None,
             has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
@@ -249,6 +304,7 @@ impl Discovered {
             is_split: false,
             is_followed: false,
             is_missing: false,
+            late: None,
             has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
@@ -382,7 +438,9 @@ fn discover_files(
     let partitions = Arc::new(partitions);
     let is_followed = options.follow;
     let is_missing = false;
+    let late = is_open_ended(options).then(Arc::default);
     Ok(Discovered {
+        late,
         partitions,
         is_split,
         has_guessed_cuts: has_guessed_cuts.get(),

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tidemill_control::{ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome};
+use tidemill_control::{
+    Arrivals, ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome,
+};
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
 use tidemill_plan::relation::Explain;
@@ -25,6 +27,7 @@ use crate::analyze::{Analysis, Totals};
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
 use crate::error::Place;
+use crate::late_files::Watcher;
 use crate::left_out;
 use crate::line_labels::LineLabels;
 use crate::locate::line_of;
@@ -362,16 +365,15 @@ impl Job {
         let Run { cores, context, stop, progress, directories, state } = run;
         let settings = &self.script.settings;
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
-        let planned = wave
+        let mut planned = wave
             .iter()
             .map(|&index| {
                 PlannedQuery::plan(&self.script.queries[index], &self.around, *context, look)
             })
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(state) = state {
-            state.expect_inputs(wave_number, &planned)?;
+            state.expect_inputs(wave_number, &mut planned)?;
         }
-        let state = state.as_ref();
         let known = directories.known();
         for notice in planned.iter().flat_map(PlannedQuery::notices) {
             if !summary.warnings.contains(notice) {
@@ -393,7 +395,9 @@ impl Job {
             has_no_end,
             labels: LineLabels::of(sinks).filter(|_| has_no_end),
             directories,
-            state: state.map(|state| (state, wave_number)),
+            state: state.as_ref().map(|state| (state, wave_number)),
+            scan_count: 0,
+            open_ended: Vec::new(),
         };
         let mut roots = Vec::new();
         for (number, query) in planned.iter().enumerate() {
@@ -402,17 +406,24 @@ impl Job {
             let ends_by_stop = query.ends_by_stop() || self.recovery.drains;
             roots.extend(nodes.map(|node| Root { node, query: number, ends_by_stop, is_ordered }));
         }
+        let open_ended = builder.open_ended;
         let total: u64 = roots.iter().map(|root| scan_weight(&root.node)).sum();
         progress.input_total.fetch_add(total, Ordering::Relaxed);
 
-        if let Some(state) = state {
+        if let Some(state) = state.as_ref() {
             directories.remove_unknown(&state.segment_names()?)?;
         }
         directories.take_notices().into_iter().for_each(|notice| progress.notices.say(notice));
 
         let before = Instant::now();
-        let keeping = state.map(JobState::keeping);
-        let running = Wave { roots, has_no_end, budget_bytes, keeping };
+        let keeping = state.as_ref().map(JobState::keeping);
+        let queries: Vec<&Query> = wave.iter().map(|&index| &self.script.queries[index]).collect();
+        let state_is_kept = state.is_some();
+        let notices = progress.notices.clone();
+        let state = state.as_mut().map(|state| (state, wave_number));
+        let mut watcher = Watcher::new((&queries, &planned), open_ended, *context, state, notices);
+        let arrivals = (!watcher.watched.is_empty()).then_some(&mut watcher as &mut dyn Arrivals);
+        let running = Wave { roots, has_no_end, budget_bytes, keeping, arrivals };
         let ran = tidemill_control::run(running, cores, stop);
         if let Err(error) = &ran
             && look == Look::MaySplit
@@ -443,7 +454,7 @@ impl Job {
             warnings,
             cut,
         } = outcome;
-        if !cut.is_empty() && state.is_some() {
+        if !cut.is_empty() && state_is_kept {
             summary.kept = Some(Kept::ToGoOn);
         } else if !cut.is_empty() {
             // Those that run together become visible together, but for those whose input has no end.
@@ -500,12 +511,12 @@ impl Job {
                     PipelineError::BadRecord { source, partition, record } => {
                         planned.iter().filter_map(|query| query.sources.get(source)).find_map(|found| {
                         let index = usize::try_from(partition.0).ok()?;
-                        let file = found.partitions.get(index)?.file()?;
+                        let file = found.file_of(index)?;
                         let path = file.path.display();
                         let bytes_max = self.script.settings.record_bytes_max;
                         // A followed file may have been another one then.
                         let is_text = record.raw.is_some() && !found.is_followed;
-                        let line = is_text.then(|| line_of(file, record.offset.0, bytes_max));
+                        let line = is_text.then(|| line_of(&file, record.offset.0, bytes_max));
                         let number = line.flatten();
                         let line =
                             number.map_or_else(String::new, |line| format!(", line {line}"));
@@ -520,9 +531,8 @@ impl Job {
                     })
                     }
                     // A header that lacks a column, damage: of several files, this one.
-                    PipelineError::Format(_) => {
-                        file_of(planned, source, position.partition).map(Place::of_file)
-                    }
+                    PipelineError::Format(_) => file_of(planned, source, position.partition)
+                        .map(|path| Place::of_file(&path)),
                     _ => None,
                 }
             }
@@ -547,15 +557,10 @@ fn started_now() -> Context {
 }
 
 /// The file that is a partition of a source.
-fn file_of<'a>(
-    planned: &'a [PlannedQuery],
-    source: &str,
-    partition: PartitionId,
-) -> Option<&'a Path> {
+fn file_of(planned: &[PlannedQuery], source: &str, partition: PartitionId) -> Option<PathBuf> {
     let found = planned.iter().find_map(|query| query.sources.get(source))?;
     let index = usize::try_from(partition.0).ok()?;
-    let file = found.partitions.get(index)?.file()?;
-    Some(&file.path)
+    found.file_of(index).map(|file| file.path)
 }
 
 /// Makes the files of a wave visible, together. Where that fails, what is left of them is said.

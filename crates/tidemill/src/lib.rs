@@ -36,6 +36,7 @@ mod inference;
 mod inputs;
 pub mod inspect;
 mod job;
+mod late_files;
 mod left_out;
 mod line_labels;
 mod locate;

@@ -3,6 +3,7 @@
 //! What has to be known of a partition before anything runs (that its file can be read as the query wants it, and
 //! what it weighs) is looked at while the wave is planned, and dropped again: of a million files it would not fit.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::discovery::Partition;
 use crate::error::Cause;
 use crate::file_columns::FileTerms;
 use crate::inputs::ScanInputs;
+use crate::late_files::LateFiles;
 use crate::printed::{PrintedQuery, PrintingWriter};
 use crate::register::{BatchSink, RegisteredWriter};
 
@@ -34,6 +36,8 @@ pub(crate) struct Alike {
     pub(crate) stages: Vec<Stage>,
     pub(crate) outputs: Outputs,
     pub(crate) bad_records: BadRecordSpec,
+    /// Behind the numbers of all that writes dead letters there from the start.
+    pub(crate) dead_letters_end: Arc<AtomicU32>,
     pub(crate) context: Context,
     pub(crate) batch_rows: usize,
     pub(crate) is_measured: bool,
@@ -49,12 +53,16 @@ pub(crate) enum Outputs {
         schema: Schema,
         directory: Arc<OutputDirectory>,
         first_number: u32,
+        /// Behind the numbers of all that writes there from the start: those that come later follow it.
+        end_number: Arc<AtomicU32>,
     },
     Stdout {
         format: Format,
         schema: Schema,
         order: Arc<StdoutOrder>,
         first_number: u32,
+        /// As of files.
+        end_number: Arc<AtomicU32>,
         /// The one of number 0 writes a header, where the format has one.
         has_header: bool,
         /// Of how many the one of the highest number ends a stream; 0 where there is no end.
@@ -69,6 +77,8 @@ pub(crate) enum Outputs {
         schema: Schema,
         sink: Arc<BatchSink>,
         first_number: u32,
+        /// As of files.
+        end_number: Arc<AtomicU32>,
     },
 }
 
@@ -81,23 +91,34 @@ pub(crate) struct ScanPartitions {
     pub(crate) record_bytes_max: usize,
     /// Which files the pipelines have taken, where they are followed.
     pub(crate) claims: Option<Arc<Claims>>,
+    /// Files that come later, where some may, and which of the source's scans this is.
+    pub(crate) late: Option<(Arc<LateFiles>, u32)>,
 }
 
 impl Outputs {
-    fn of(&self, place: usize) -> OutputSpec {
-        let number = |first: u32| first + number_of(place);
+    /// That of a pipeline; `late` is the number of one that came later.
+    fn of(&self, place: usize, late: Option<u32>) -> OutputSpec {
+        let number = |first: u32, end: &AtomicU32| writer_number(place, late, first, end);
         match self {
             Self::Seal(merge) => OutputSpec::Seal(merge.clone()),
-            Self::File { sink, schema, directory, first_number } => {
-                let (mut sink, file_number) = (sink.clone(), number(*first_number));
+            Self::File { sink, schema, directory, first_number, end_number } => {
+                let (mut sink, file_number) = (sink.clone(), number(*first_number, end_number));
                 if directory.is_one_file() {
                     sink.format = headed(&sink.format, file_number == 0);
                 }
                 let (schema, directory) = (schema.clone(), Arc::clone(directory));
                 OutputSpec::File { sink, schema, directory, file_number }
             }
-            Self::Stdout { format, schema, order, first_number, has_header, writer_count } => {
-                let number = number(*first_number);
+            Self::Stdout {
+                format,
+                schema,
+                order,
+                first_number,
+                end_number,
+                has_header,
+                writer_count,
+            } => {
+                let number = number(*first_number, end_number);
                 let is_first = number == 0 && *has_header;
                 OutputSpec::Stdout {
                     is_first,
@@ -114,8 +135,9 @@ impl Outputs {
             Self::Discard { has_checksum } => {
                 OutputSpec::Columns(Box::new(Discard::new(*has_checksum)))
             }
-            Self::Registered { name, schema, sink, first_number } => {
-                let writer = RegisteredWriter::new(name, schema, sink, number(*first_number));
+            Self::Registered { name, schema, sink, first_number, end_number } => {
+                let number = number(*first_number, end_number);
+                let writer = RegisteredWriter::new(name, schema, sink, number);
                 OutputSpec::Columns(Box::new(writer))
             }
         }
@@ -161,18 +183,26 @@ impl Alike {
                 ready.push(Some(input));
             }
         }
+        let late = of.late.as_ref().map_or_else(Vec::new, |(files, scan)| files.of_scan(*scan));
+        for place in weights.len()..weights.len() + late.len() {
+            let file = of.late_partition(place).expect("it has come");
+            weights.push(inputs.of(number(place), &file)?.1.max(1));
+        }
         drop(inputs);
         let are_whole_files = of.claims.is_none()
             && of.partitions.iter().all(Partition::is_of_file)
             && self.are_alike_throughout(of.partitions.len());
         let ready = Mutex::new(ready);
+        let late_numbers = of.late.clone().map(|(files, scan)| (of.partitions.len(), files, scan));
         let input = move |alike: &Self, place: usize| {
             let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(made) = ready.get_mut(place) {
                 return made.take().ok_or_else(|| unreachable!("each is made once"));
             }
             drop(ready);
-            let made = of.inputs(alike.context).of(number(place), &of.partitions[place]);
+            let late = of.late_partition(place);
+            let partition = late.as_ref().unwrap_or_else(|| &of.partitions[place]);
+            let made = of.inputs(alike.context).of(number(place), partition);
             let mut input = made.map_err(made_late)?.0;
             if let InputSpec::Text(text) = &mut input {
                 text.follow.clone_from(&of.claims);
@@ -181,8 +211,9 @@ impl Alike {
         };
         // Each input's dead letters are a writer of its own, of which a checkpoint has one.
         let has_writers_each = self.resident.is_some() && self.bad_records.dead_letters.is_some();
-        let planned = self.planned(weights, idle_timeout, false, input);
-        Ok(Planned { is_chained: are_whole_files && !has_writers_each, ..planned })
+        let numbers = late_numbers;
+        let planned = self.planned(weights, idle_timeout, false, numbers, input);
+        Ok(Planned { is_chained: are_whole_files && !has_writers_each, late, ..planned })
     }
 
     /// Whether nothing that a pipeline does or holds asks where one partition ends and the next begins.
@@ -204,7 +235,7 @@ impl Alike {
         self,
         input: impl Fn() -> InputSpec + Send + Sync + 'static,
     ) -> Planned {
-        self.planned(vec![1], None, true, move |_, _| Ok(input()))
+        self.planned(vec![1], None, true, None, move |_, _| Ok(input()))
     }
 
     fn planned(
@@ -212,12 +243,14 @@ impl Alike {
         weights: Vec<u64>,
         idle_timeout: Option<Duration>,
         is_gather: bool,
+        late: Option<(usize, Arc<LateFiles>, u32)>,
         input: impl Fn(&Self, usize) -> Result<InputSpec, PipelineError> + Send + Sync + 'static,
     ) -> Planned {
         Planned {
             query: self.query.clone(),
             source: self.source.clone(),
             weights,
+            late: Vec::new(),
             is_gather,
             is_sealed: matches!(self.outputs, Outputs::Seal(_)),
             is_chained: false,
@@ -227,11 +260,14 @@ impl Alike {
             resident: self.resident.clone(),
             make: Box::new(move |place| {
                 // First, so that who waits for it is told as it is dropped, if there is no input.
-                let output = self.outputs.of(place);
+                let late = late.as_ref().and_then(|(early_count, files, scan)| {
+                    place.checked_sub(*early_count).map(|at| files.number(at, *scan))
+                });
+                let output = self.outputs.of(place, late);
                 let input = input(&self, place)?;
                 let mut bad_records = self.bad_records.clone();
                 if let Some((_, file_number)) = &mut bad_records.dead_letters {
-                    *file_number += number_of(place);
+                    *file_number = writer_number(place, late, *file_number, &self.dead_letters_end);
                 }
                 Ok(PipelineSpec {
                     query: self.query.clone(),
@@ -254,6 +290,12 @@ impl Alike {
 }
 
 impl ScanPartitions {
+    /// The partition at a place, if it came later.
+    fn late_partition(&self, place: usize) -> Option<Partition> {
+        let (files, _) = self.late.as_ref()?;
+        files.file(place.checked_sub(self.partitions.len())?).map(Partition::Text)
+    }
+
     fn inputs(&self, context: Context) -> ScanInputs<'_> {
         ScanInputs {
             scan: &self.scan,
@@ -281,6 +323,15 @@ fn headed(format: &Format, is_first: bool) -> Format {
             Format::Csv(CsvOptions { has_header: false, ..csv.clone() })
         }
         other => other.clone(),
+    }
+}
+
+/// By which number a pipeline writes: those from the start by place from the first on, those that came later by theirs, behind
+/// all of them. It is the same in every run.
+fn writer_number(place: usize, late: Option<u32>, first: u32, end: &AtomicU32) -> u32 {
+    match late {
+        None => first + number_of(place),
+        Some(late) => end.load(Ordering::Relaxed) + late,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_lite::future::block_on;
 use tidemill_checkpoint::Fingerprint;
@@ -19,7 +20,7 @@ use tidemill_plan::{
 use tidemill_record::Schema;
 use tidemill_rt::Backend;
 use tidemill_sink::{OutputDirectory, StdoutOrder, Target};
-use tidemill_source::{Claims, Pipes};
+use tidemill_source::{Claims, InputFile, Pipes};
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
@@ -268,6 +269,9 @@ impl PlannedQuery {
                 let count = source.excluded_count;
                 text.push_str(&format!(", {count} file(s) left out by their paths"));
             }
+            if source.late.is_some() {
+                text.push_str(", and each file that comes");
+            }
             text.push('\n');
         }
         text
@@ -346,6 +350,20 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) directories: &'a mut Directories,
     /// The job's state, and which of its waves this is.
     pub(crate) state: Option<(&'a JobState, usize)>,
+    /// The scans so far.
+    pub(crate) scan_count: usize,
+    /// Those among them to which more files may come.
+    pub(crate) open_ended: Vec<OpenEnded>,
+}
+
+/// A scan to which more files may come.
+pub(crate) struct OpenEnded {
+    /// Its place among those of the wave.
+    pub(crate) scan: usize,
+    /// Which of the wave's queries it is of.
+    pub(crate) query: usize,
+    pub(crate) source: String,
+    pub(crate) claims: Arc<Claims>,
 }
 
 /// Where the rows of a fragment go.
@@ -368,6 +386,7 @@ impl<'a> WaveBuilder<'a> {
         }
         let roots = &query.physical.fragments;
         let mut building = QueryBuilder {
+            writers_end: Arc::default(),
             stdout: stdout_order(query, self)?,
             printed: None,
             writer_count: 0,
@@ -450,6 +469,8 @@ struct QueryBuilder<'w, 'a> {
     printed: Option<Arc<PrintedQuery>>,
     /// Pipelines made so far that write to the sink.
     writer_count: u32,
+    /// The same, for who asks when all are made.
+    writers_end: Arc<AtomicU32>,
     /// Fragments made so far.
     fragment_count: usize,
     /// Of the query within its wave.
@@ -461,8 +482,6 @@ impl QueryBuilder<'_, '_> {
         match &fragment.input {
             FragmentInput::Scan(scan) => self.scan_node(scan, fragment, end),
             FragmentInput::Gather { children, merge } => {
-                let giver_count = children.iter().map(|child| pipeline_count(child, self.query));
-                let giver_count: usize = giver_count.sum();
                 let children = children
                     .iter()
                     .map(|child| self.node(child, End::Seal(merge)))
@@ -471,7 +490,7 @@ impl QueryBuilder<'_, '_> {
                 let alike = self.alike("", fragment.stages.clone(), end, bad, 1)?;
                 let (merge, has_no_end) = (merge.clone(), self.wave.has_no_end);
                 let pipelines = alike.gathering(move || match has_no_end {
-                    true => InputSpec::Closing(giver_count, merge.clone()),
+                    true => InputSpec::Closing(merge.clone()),
                     false => InputSpec::Sealed(Vec::new(), merge.clone(), None),
                 });
                 Ok(Node { pipelines, children, are_splits: false, declared: None })
@@ -489,6 +508,19 @@ impl QueryBuilder<'_, '_> {
             event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();
         // Each scan reads each file, so that what its partitions have taken is its own.
         let claims = discovered.is_followed.then(|| self.claims(discovered)).transpose()?;
+        let scan_at = self.wave.scan_count;
+        self.wave.scan_count += 1;
+        let late = match (&discovered.late, &claims) {
+            (Some(files), Some(claims)) => {
+                let (query, source) = (self.number, scan.source.name.clone());
+                let is_same = |it: &&OpenEnded| it.query == query && it.source == source;
+                let before = self.wave.open_ended.iter().filter(is_same).count();
+                let claims = Arc::clone(claims);
+                self.wave.open_ended.push(OpenEnded { scan: scan_at, query, source, claims });
+                Some((Arc::clone(files), u32::try_from(before).expect("few scans")))
+            }
+            _ => None,
+        };
         let count = u32::try_from(discovered.partitions.len());
         let count = count.expect("partitions are numbered in u32");
         let bad = self.bad_records(&scan.source, count)?;
@@ -499,6 +531,7 @@ impl QueryBuilder<'_, '_> {
             may_skip: event_time.is_empty(),
             record_bytes_max: self.wave.settings.record_bytes_max,
             claims,
+            late,
         };
         let idle_timeout = scan.source.watermark.and_then(|rule| rule.idle_timeout);
         let pipelines = alike.scanning(of, idle_timeout)?;
@@ -514,14 +547,26 @@ impl QueryBuilder<'_, '_> {
 
     /// The files that the partitions of a scan begin or go on in.
     fn claims(&self, discovered: &Discovered) -> Result<Arc<Claims>, Error> {
+        let early_count = discovered.partitions.len();
+        let late = discovered.late.as_ref();
+        let late_files: Vec<(usize, InputFile)> = late.map_or_else(Vec::new, |late| {
+            let scan = 0; // their files are the same
+            let numbers = late.of_scan(scan).into_iter().enumerate();
+            let file = |(at, of): (usize, tidemill_control::Late)| {
+                let number = usize::try_from(of.number).expect("usize is at least 32 bits");
+                Some((early_count + number, late.file(at)?))
+            };
+            numbers.filter_map(file).collect()
+        });
         let partitions = discovered.partitions.iter().enumerate();
         let files = partitions.filter_map(|(place, partition)| Some((place, partition.file()?)));
+        let files = files.chain(late_files.iter().map(|(number, file)| (*number, file)));
         let Some((state, _)) = self.wave.state else {
             return Ok(Claims::of(files.map(|(_, file)| file)));
         };
         let resident = self.resident().expect("there is a state");
         let images = state.inputs(&resident)?;
-        let inputs = files.map(|(place, file)| (file, images.get(&place)));
+        let inputs = files.map(|(number, file)| (file, images.get(&number)));
         block_on(resumed_claims(self.wave.backend, inputs)).map_err(|error| match error {
             PipelineError::Source(error) => Error::from(error),
             other => unreachable!("files are only looked at: {other}"),
@@ -540,7 +585,7 @@ impl QueryBuilder<'_, '_> {
         source: &str,
         stages: Vec<Stage>,
         end: End<'_>,
-        bad_records: BadRecordSpec,
+        (bad_records, dead_letters_end): (BadRecordSpec, Arc<AtomicU32>),
         count: u32,
     ) -> Result<Alike, Error> {
         let resident = self.resident();
@@ -553,6 +598,7 @@ impl QueryBuilder<'_, '_> {
             stages,
             outputs: self.outputs(end, count)?,
             bad_records,
+            dead_letters_end,
             context: self.wave.context,
             batch_rows: self.wave.settings.batch_rows,
             is_measured: self.query.is_measured,
@@ -569,6 +615,7 @@ impl QueryBuilder<'_, '_> {
                 format: format.clone(),
                 schema,
                 first_number: self.next_writers(count),
+                end_number: Arc::clone(&self.writers_end),
                 has_header: !self.wave.has_no_end,
                 writer_count: if self.wave.has_no_end {
                     0
@@ -587,7 +634,8 @@ impl QueryBuilder<'_, '_> {
                 let sink =
                     sink.ok_or_else(|| Error::usage(format!("sink {name} is not registered")))?;
                 let first_number = self.next_writers(count);
-                Outputs::Registered { name, schema, sink, first_number }
+                let end_number = Arc::clone(&self.writers_end);
+                Outputs::Registered { name, schema, sink, first_number, end_number }
             }
         })
     }
@@ -601,7 +649,7 @@ impl QueryBuilder<'_, '_> {
         let writer = format!("sink {}", self.query.physical.sink.name);
         let state = self.wave.state;
         let is_live = self.query.is_unbounded();
-        let (directory, first_number) =
+        let (directory, first_number, end_number) =
             self.wave.directories.numbered(&sink.path, writer, count, || {
                 let path: &Path = sink.path.as_ref();
                 let is_file = sink.is_file && !path.is_dir();
@@ -619,12 +667,13 @@ impl QueryBuilder<'_, '_> {
                 Ok(if is_live { directory.live() } else { directory })
             })?;
         let sink = sink.clone();
-        Ok(Outputs::File { sink, schema, directory, first_number })
+        Ok(Outputs::File { sink, schema, directory, first_number, end_number })
     }
 
     /// The first of so many numbers of writers.
     fn next_writers(&mut self, count: u32) -> u32 {
         self.writer_count += count;
+        self.writers_end.store(self.writer_count, Ordering::Relaxed);
         self.writer_count - count
     }
 
@@ -645,7 +694,10 @@ impl QueryBuilder<'_, '_> {
 
     /// The policy for rows that fail behind a gather: the strictest of the sources it gathers, so
     /// that it makes no difference to a result into how many partitions its input is cut.
-    fn gathered_bad_records(&mut self, gather: &Fragment) -> Result<BadRecordSpec, Error> {
+    fn gathered_bad_records(
+        &mut self,
+        gather: &Fragment,
+    ) -> Result<(BadRecordSpec, Arc<AtomicU32>), Error> {
         let laxity = |source: &&SourceDef| match self.policy(source) {
             BadRecords::Fail => 0,
             BadRecords::DeadLetter => 1,
@@ -653,12 +705,15 @@ impl QueryBuilder<'_, '_> {
         };
         match sources_below(gather).into_iter().min_by_key(laxity) {
             Some(source) => self.bad_records(source, 1),
-            None => Ok(BadRecordSpec {
-                policy: BadRecords::Fail,
-                late_records: LateRecords::Drop,
-                dead_letters: None,
-                rolling_interval: None,
-            }),
+            None => {
+                let spec = BadRecordSpec {
+                    policy: BadRecords::Fail,
+                    late_records: LateRecords::Drop,
+                    dead_letters: None,
+                    rolling_interval: None,
+                };
+                Ok((spec, Arc::default()))
+            }
         }
     }
 
@@ -668,16 +723,17 @@ impl QueryBuilder<'_, '_> {
 
     /// What becomes of the bad records of `count` pipelines; the files of dead letters are numbered from the one
     /// that it says.
-    fn bad_records(&mut self, source: &SourceDef, count: u32) -> Result<BadRecordSpec, Error> {
+    fn bad_records(
+        &mut self,
+        source: &SourceDef,
+        count: u32,
+    ) -> Result<(BadRecordSpec, Arc<AtomicU32>), Error> {
         let policy = self.policy(source);
         let late_records = source.watermark.map(|rule| rule.late_records).unwrap_or_default();
         if policy != BadRecords::DeadLetter && late_records != LateRecords::DeadLetter {
-            return Ok(BadRecordSpec {
-                policy,
-                late_records,
-                dead_letters: None,
-                rolling_interval: None,
-            });
+            let (dead_letters, rolling_interval) = (None, None);
+            let spec = BadRecordSpec { policy, late_records, dead_letters, rolling_interval };
+            return Ok((spec, Arc::default()));
         }
         let path = source
             .dead_letter_path
@@ -692,7 +748,7 @@ impl QueryBuilder<'_, '_> {
             })?;
         let is_live = self.query.is_unbounded();
         let state = self.wave.state;
-        let dead_letters =
+        let (directory, first_number, end_number) =
             self.wave.directories.numbered(path, "dead letters".to_owned(), count, || {
                 let directory = match state {
                     Some((state, wave)) => {
@@ -707,8 +763,9 @@ impl QueryBuilder<'_, '_> {
             SinkConnector::File(sink) => sink.rolling_interval,
             _ => Some(FileSink::ROLLING_INTERVAL),
         };
-        let dead_letters = Some(dead_letters);
-        Ok(BadRecordSpec { policy, late_records, dead_letters, rolling_interval })
+        let dead_letters = Some((directory, first_number));
+        let spec = BadRecordSpec { policy, late_records, dead_letters, rolling_interval };
+        Ok((spec, end_number))
     }
 }
 

@@ -21,6 +21,7 @@ use tidemill_sink::{OutputDirectory, Target, named_in};
 use crate::Error;
 use crate::figures::grouped;
 use crate::inspect::inspect;
+use crate::late_files::LateInput;
 use crate::planning::PlannedQuery;
 
 /// How a job with a state directory begins.
@@ -58,6 +59,10 @@ struct Record {
     whole: Vec<u64>,
     /// Of each query and source that has been looked at, its partitions.
     inputs: BTreeMap<String, Vec<String>>,
+    /// Of each, those that came later and are not retired.
+    late: BTreeMap<String, Vec<LateInput>>,
+    /// The number of the next that comes.
+    next_late: u32,
     /// What the waves that are done have counted.
     counted: Statistics,
     /// There is nothing left to do.
@@ -117,6 +122,8 @@ impl JobState {
                         waves_done,
                         whole,
                         inputs,
+                        late: BTreeMap::new(),
+                        next_late: 0,
                         counted: Statistics::default(),
                         is_over: false,
                     },
@@ -281,14 +288,19 @@ impl JobState {
     pub(crate) fn expect_inputs(
         &mut self,
         wave: usize,
-        planned: &[PlannedQuery],
+        planned: &mut [PlannedQuery],
     ) -> Result<(), Error> {
         let mut is_new = false;
-        for (number, query) in planned.iter().enumerate() {
-            for (source, found) in &query.sources {
-                let key = format!("{wave}/{number}/{source}");
+        for (number, query) in planned.iter_mut().enumerate() {
+            for (source, found) in &mut query.sources {
+                let key = input_key(wave, number, source);
+                if let (Some(before), true) = (self.record.inputs.get(&key), found.late.is_some()) {
+                    let late = self.record.late.get(&key).map_or(&[][..], Vec::as_slice);
+                    found.take_up(before, late);
+                    continue;
+                }
                 let names: Vec<String> =
-                    found.partitions.iter().map(|one| one.name(found.is_followed)).collect();
+                    found.partitions.iter().map(|one| found.name_of(one)).collect();
                 match self.record.inputs.get(&key) {
                     None => {
                         is_new = true;
@@ -299,6 +311,27 @@ impl JobState {
             }
         }
         if is_new { self.save() } else { Ok(()) }
+    }
+
+    /// The number of the next file that comes.
+    pub(crate) fn next_late(&self) -> u32 {
+        self.record.next_late
+    }
+
+    /// Notes files that have come, each with what the record calls its source, and the number of the next.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn note_late(
+        &mut self,
+        inputs: Vec<(String, LateInput)>,
+        next: u32,
+    ) -> Result<(), CheckpointError> {
+        for (key, input) in inputs {
+            self.record.late.entry(key).or_default().push(input);
+        }
+        self.record.next_late = next;
+        self.write()
     }
 
     /// As what the pipelines of a query's fragment are kept.
@@ -341,12 +374,15 @@ impl JobState {
     }
 
     fn save(&mut self) -> Result<(), Error> {
+        self.write().map_err(Error::from)
+    }
+
+    fn write(&mut self) -> Result<(), CheckpointError> {
         self.epoch += 1;
         let fingerprint = Fingerprint::of(JOB);
         let (resident, epoch, image) = (JOB.to_owned(), self.epoch, self.record.export());
         let checkpoint = Checkpoint { resident, epoch, fingerprint, image };
-        self.keeping.store.commit(vec![checkpoint]).map_err(Error::from)?;
-        Ok(())
+        self.keeping.store.commit(vec![checkpoint]).map(drop)
     }
 }
 
@@ -368,6 +404,9 @@ impl Record {
             partitions.push(of_input);
         }
         image.put_images("partitions", partitions);
+        image.put_texts("late inputs", self.late.keys().map(String::as_bytes));
+        image.put_images("late", self.late.values().map(|late| LateInput::export(late)));
+        image.put_one("next late", self.next_late);
         image.put_image("counted", self.counted.export());
         image.put_flags("is over", [self.is_over]);
         image
@@ -389,6 +428,16 @@ impl Record {
         }
         let partitions = partitions.into_iter().map(|mut names| take_names(&mut names, "names"));
         let partitions: Vec<Vec<String>> = partitions.collect::<Result<_, _>>()?;
+        let late_keys = take_names(&mut image, "late inputs")?;
+        let late = image.take_images("late")?;
+        if late.len() != late_keys.len() {
+            return Err(ImageError::new("late", "are not those of the inputs"));
+        }
+        let late = late.into_iter().map(LateInput::import);
+        let late: Vec<_> =
+            late.collect::<Result<_, _>>().map_err(|error: ImageError| error.within("late"))?;
+        let late = late_keys.into_iter().zip(late).collect();
+        let next_late = image.take_one("next late")?;
         let mut counted = Statistics::default();
         let of_waves = counted.import(image.take_image("counted")?);
         of_waves.map_err(|error| error.within("counted"))?;
@@ -396,7 +445,19 @@ impl Record {
         image.end()?;
         let queries = sinks.into_iter().zip(plans).collect();
         let inputs = keys.into_iter().zip(partitions).collect();
-        Ok(Self { id, replaced, started, queries, waves_done, whole, inputs, counted, is_over })
+        Ok(Self {
+            id,
+            replaced,
+            started,
+            queries,
+            waves_done,
+            whole,
+            inputs,
+            late,
+            next_late,
+            counted,
+            is_over,
+        })
     }
 
     /// The jobs whose output there may be where this one is given up. One that is over has opened all of its sinks.
@@ -434,6 +495,11 @@ fn take_names(image: &mut Image, name: &str) -> Result<Vec<String>, ImageError> 
     let texts = image.take_texts(name)?;
     let texts = texts.iter().map(|text| String::from_utf8(text.to_vec()));
     texts.collect::<Result<_, _>>().map_err(|_| ImageError::new(name, "is not UTF-8"))
+}
+
+/// What the record calls the input of a query of a wave.
+pub(crate) fn input_key(wave: usize, query: usize, source: &str) -> String {
+    format!("{wave}/{query}/{source}")
 }
 
 fn expect_partitions(source: &str, before: &[String], now: &[String]) -> Result<(), Error> {
@@ -509,6 +575,8 @@ mod tests {
     #[test]
     fn a_record_comes_back() {
         let inputs = [("0/0/s".to_owned(), vec!["a".to_owned(), "b".to_owned()])];
+        let joined = vec![EventTime(4)];
+        let late = LateInput { name: "c".to_owned(), number: 7, joined };
         let record = Record {
             id: 7 << 100,
             replaced: vec![5, 1 << 127],
@@ -517,6 +585,8 @@ mod tests {
             waves_done: 2,
             whole: vec![1],
             inputs: inputs.into_iter().collect(),
+            late: [("0/0/s".to_owned(), vec![late])].into_iter().collect(),
+            next_late: 8,
             counted: Statistics { records_in: 5, ..Statistics::default() },
             is_over: true,
         };

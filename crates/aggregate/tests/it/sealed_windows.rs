@@ -60,7 +60,7 @@ fn records(random: &mut Random) -> Vec<Record> {
 /// What leaves while partitions seal and give by turns, a hundred records at a time.
 fn gathered(spec: &AggregateSpec, partitions: &[Vec<Record>], steps: bool) -> Vec<Batch> {
     let merge = Merge::Windows(spec.clone());
-    let mut gathering = Gathering::new(&merge, partitions.len(), u64::MAX);
+    let mut gathering = Gathering::new(&merge, u64::MAX);
     let mut tables: Vec<_> = partitions
         .iter()
         .map(|_| (event_times(3), PaneTable::sealing(spec.clone(), u64::MAX)))
@@ -79,7 +79,7 @@ fn gathered(spec: &AggregateSpec, partitions: &[Vec<Record>], steps: bool) -> Ve
             table.advance(times.watermark(), &mut Vec::new()).unwrap();
             until = until.min(times.watermark());
             if steps && table.has_sealed() {
-                gathering.add(at, Sealed::Windows(table.take_sealed())).unwrap();
+                gathering.add(at as u64, Sealed::Windows(table.take_sealed())).unwrap();
             }
         }
         if steps {
@@ -87,7 +87,7 @@ fn gathered(spec: &AggregateSpec, partitions: &[Vec<Record>], steps: bool) -> Ve
         }
     }
     for (at, (_, table)) in tables.into_iter().enumerate() {
-        gathering.add(at, Sealed::Windows(table.into_sealed().unwrap())).unwrap();
+        gathering.add(at as u64, Sealed::Windows(table.into_sealed().unwrap())).unwrap();
     }
     take(&mut gathering, EventTime::MAX);
     assert_eq!((gathering.group_count(), gathering.state_bytes()), (0, 0), "all have left");

@@ -82,7 +82,8 @@ impl CoreLoop {
             Ok(Ok(mut pipeline)) => {
                 pipeline.take_again().for_each(&self.deliver);
                 let Links { gives, takes } = links;
-                takes.iter().for_each(|handover| handover.set_taker(bell));
+                let until = pipeline.passed_until();
+                takes.iter().for_each(|handover| handover.set_taker(bell, until));
                 let mut gives = gives.map(|to| Giving::new(to, bell));
                 if let (Some(giving), Some(_)) = (&mut gives, &kept) {
                     giving.keep();
@@ -90,6 +91,10 @@ impl CoreLoop {
                         let imported = giving.import(image, &pipeline, &mut lease);
                         imported.map_err(|error| not_resumed(&planned, place, error))?;
                     }
+                }
+                if let Some(giving) = &mut gives {
+                    let joined = giving.join(&mut pipeline).await;
+                    joined.map_err(|error| failed(&planned, position, error))?;
                 }
                 let takes = takes.map(Taking);
                 let is_draining = false;

@@ -28,10 +28,10 @@ fn spec(directory: Option<&Arc<OutputDirectory>>) -> PipelineSpec {
         source: "s".to_owned(),
         partition: PartitionId(3),
         backend: Backend::Std,
-        input: InputSpec::Closing(
-            0,
-            Merge::Limited { spec: LimitSpec::default(), input_types: Vec::new() },
-        ),
+        input: InputSpec::Closing(Merge::Limited {
+            spec: LimitSpec::default(),
+            input_types: Vec::new(),
+        }),
         stages: Vec::new(),
         output: OutputSpec::Seal(Merge::Limited {
             spec: LimitSpec::default(),

@@ -108,10 +108,10 @@ fn spec(output: OutputSpec) -> PipelineSpec {
         source: "s".to_owned(),
         partition: PartitionId(0),
         backend: Backend::Std,
-        input: InputSpec::Closing(
-            0,
-            Merge::Limited { spec: LimitSpec::default(), input_types: Vec::new() },
-        ),
+        input: InputSpec::Closing(Merge::Limited {
+            spec: LimitSpec::default(),
+            input_types: Vec::new(),
+        }),
         stages: Vec::new(),
         output,
         bad_records: BadRecordSpec {

@@ -107,7 +107,7 @@ impl Planned {
             .collect();
         let gather = merge.map(|merge| {
             let input = match is_live {
-                true => InputSpec::Closing(scans.len(), merge.clone()),
+                true => InputSpec::Closing(merge.clone()),
                 false => InputSpec::Sealed(Vec::new(), merge.clone(), None),
             };
             let number = u32::try_from(scans.len()).unwrap();

@@ -142,7 +142,7 @@ pub(crate) fn run_live(planned: &Planned, partitions: &[Vec<String>], batch_rows
 /// Gives windows that end within a stretch of event time.
 fn give(gather: &mut Pipeline, giver: usize, sealed: Option<Sealed>, within: Range<EventTime>) {
     if let Some(sealed) = sealed.filter(|sealed| !sealed.is_empty()) {
-        gather.add_sealed(giver, sealed, within.start, within.end).unwrap();
+        gather.add_sealed(giver as u64, sealed, within.start, within.end).unwrap();
     }
 }
 

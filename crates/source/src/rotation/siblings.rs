@@ -90,6 +90,16 @@ pub(super) fn siblings(path: &Path) -> Result<Vec<Sibling>, SourceError> {
     Ok(found)
 }
 
+/// Whether a file beside a followed one bears a name that rotation makes of its name, compressed or not.
+#[must_use]
+pub fn is_rotation(of: &Path, path: &Path) -> bool {
+    let (Some(own), Some(name)) = (of.file_name(), path.file_name()) else { return false };
+    let name = name.as_bytes();
+    let stem = ENDINGS.iter().find_map(|(end, _)| name.strip_suffix(*end)).unwrap_or(name);
+    of.parent() == path.parent()
+        && ((stem.len() < name.len() && stem == own.as_bytes()) || is_generation(of, stem))
+}
+
 /// The name from which rotation makes a name such as this: `app.log` of `app.log.1` and of `app.1.log`.
 fn root_of(name: &[u8]) -> Option<Vec<u8>> {
     let without_number = |name: &[u8]| {

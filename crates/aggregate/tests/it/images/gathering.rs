@@ -36,7 +36,7 @@ impl Gathered {
         let partition = |_| (event_times(10), WindowTable::sealing(spec.clone(), u64::MAX));
         Self {
             partitions: (0..partition_count).map(partition).collect(),
-            gathering: Gathering::new(&merge, partition_count, u64::MAX),
+            gathering: Gathering::new(&merge, u64::MAX),
             gives,
             types: spec.output_types(),
         }
@@ -72,7 +72,7 @@ impl Stage for Gathered {
             table.advance(times.watermark(), &mut Vec::new()).map_err(text)?;
             if self.gives != Gives::AtTheEnd {
                 let (sealed, come_to) = table.take_sealed(times.watermark());
-                self.gathering.add(at, sealed).map_err(text)?;
+                self.gathering.add(at as u64, sealed).map_err(text)?;
                 until = until.min(come_to);
             }
         }
@@ -81,7 +81,7 @@ impl Stage for Gathered {
 
     fn end(mut self, said: &mut Said) -> Result<(), String> {
         for (at, (_, table)) in std::mem::take(&mut self.partitions).into_iter().enumerate() {
-            self.gathering.add(at, table.into_sealed().map_err(text)?).map_err(text)?;
+            self.gathering.add(at as u64, table.into_sealed().map_err(text)?).map_err(text)?;
         }
         self.give_out(EventTime::MAX, said)?;
         assert_eq!(self.gathering.group_count(), 0, "all have left");

@@ -1,0 +1,244 @@
+//! Files that come to a followed directory or pattern while the job runs: each is a partition of its own, in every run.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::Host;
+use support::live::Live;
+
+const STATE: &str = "SET 'state.dir' = 'state'; SET 'checkpoint.interval' = '5ms'; ";
+const SINK: &str = "CREATE SINK o WITH ('connector' = 'file', 'path' = 'out', 'format' = 'csv', 'rolling.interval' = '20ms'); ";
+
+fn source(path: &str, options: &str) -> String {
+    format!(
+        "CREATE SOURCE s (k VARCHAR, t TIMESTAMP NOT NULL, WATERMARK FOR t AS t) WITH \
+         ('connector' = 'file', 'path' = '{path}', 'format' = 'csv', 'timestamp.unit' = 's', \
+         'follow' = 'true'{options}); "
+    )
+}
+
+fn append(host: &Host, name: &str, text: &str) {
+    let opened = fs::OpenOptions::new().append(true).create(true).open(host.path(name));
+    opened.unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// Rows of each partition, its segments one behind the other.
+fn parts(host: &Host, folder: &str) -> BTreeMap<String, Vec<String>> {
+    let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(host.path(folder)) else { return parts };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with('.') || name.ends_with(".open") {
+            continue;
+        }
+        let rows = fs::read_to_string(&path).unwrap();
+        let rows = rows.lines().skip(1).map(str::to_owned);
+        parts.entry(name[..10].to_owned()).or_default().extend(rows);
+    }
+    parts
+}
+
+/// Waits for a condition; what it saw last where that does not come true.
+fn wait_for<T: std::fmt::Debug>(look: impl Fn() -> T, is_so: impl Fn(&T) -> bool) -> T {
+    let began = Instant::now();
+    loop {
+        let seen = look();
+        if is_so(&seen) {
+            return seen;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "it is still {seen:?}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn start(host: &Host, sql: &str) -> Child {
+    let mut command = host.command(&["run", "-e", sql]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_file_that_comes_is_read_and_a_rotation_is_no_new_file() {
+    let host = Host::new();
+    host.write("in/b.log", "k,t\na,1\n");
+    let live = Live::start(&host, &(source("in/*.log*", "") + "SELECT k FROM s"));
+    live.expect_lines(&["k", "a"]);
+    // It sorts before the first.
+    append(&host, "in/a.log", "k,t\nb,2\n");
+    live.expect_lines(&["b"]);
+    append(&host, "in/b.log", "c,3\n");
+    append(&host, "in/a.log", "d,4\n");
+    let mut lines = [live.line(), live.line()];
+    lines.sort();
+    assert_eq!(lines, ["c", "d"]);
+    // The pattern means both names of the rotated log: what was read does not come again.
+    fs::rename(host.path("in/b.log"), host.path("in/b.log.1")).unwrap();
+    append(&host, "in/b.log", "k,t\ne,5\n");
+    live.expect_lines(&["e"]);
+    append(&host, "in/c.log.gz", "not looked into");
+    live.expect_said("in/c.log.gz has come and is left out: it is compressed");
+    let (rest, said) = live.stop();
+    assert_eq!(rest, [""; 0], "{said}");
+    assert!(said.contains("s: in/a.log has come"), "{said}");
+    assert!(!said.contains("in/b.log.1"), "{said}");
+}
+
+/// Without a `PARTITIONED BY` groups of several files cannot be told apart, and there may be several at any time.
+#[test]
+fn what_holds_of_one_file_is_not_taken_to_hold_of_those_that_come() {
+    let host = Host::new();
+    host.write("in/a.log", "k,t\na,1\n");
+    let query = "SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES";
+    let said = host.sql(&(source("in", "") + query)).fails(2);
+    assert!(said.contains("declares no PARTITIONED BY"), "{said}");
+    let plan = format!("EXPLAIN {}", "SELECT k FROM s");
+    let plan = host.sql(&(source("in", "") + &plan)).succeeds();
+    assert!(plan.contains("input s: 1 partition(s), and each file that comes"), "{plan}");
+    let plan = host.sql(&(source("in/a.log", "") + "EXPLAIN " + query)).succeeds();
+    assert!(plan.contains("input s: 1 partition(s)\n"), "a name means one file: {plan}");
+}
+
+/// A partition that comes joins where the gather is: what its records say of before is late, and until it has one it holds
+/// nobody up.
+#[test]
+fn a_file_that_comes_joins_a_gather() {
+    let host = Host::new();
+    host.write("in/a.log", "k,t\n");
+    let query = "SELECT k, window_end, COUNT(*) AS n FROM s GROUP BY k WINDOW TUMBLING (t, 10s)";
+    let live = Live::start(&host, &(source("in", "") + query));
+    append(&host, "in/a.log", "a,1\na,12\na,13\n");
+    append(&host, "in/a.log", "a,14\n");
+    live.expect_lines(&["k,window_end,n", "a,1970-01-01 00:00:10,1"]);
+    append(&host, "in/b.log", "k,t\n");
+    live.expect_said("in/b.log has come");
+    append(&host, "in/a.log", "a,24\na,25\n");
+    live.expect_lines(&["a,1970-01-01 00:00:20,3"]);
+    // The first is late, and the others hold the gather up from now on.
+    append(&host, "in/b.log", "b,5\nb,26\nb,27\n");
+    append(&host, "in/a.log", "a,41\na,42\n");
+    append(&host, "in/b.log", "b,43\nb,44\n");
+    live.expect_lines(&["a,1970-01-01 00:00:30,2", "b,1970-01-01 00:00:30,2"]);
+    let (rest, said) = live.stop();
+    assert_eq!(rest, ["a,1970-01-01 00:00:50,2", "b,1970-01-01 00:00:50,2"]);
+    assert!(said.contains("1 late records (s, TUMBLING)"), "{said}");
+}
+
+/// Kills at any moment lose nothing, read nothing twice, and leave each file the number that it was given first.
+#[test]
+fn files_that_came_keep_their_partitions_over_kills() {
+    let host = Host::new();
+    host.write("in/m.log", "k,t\n");
+    let query = "INSERT INTO o SELECT k, t FROM s";
+    let sql = format!("{STATE}{}{SINK}{query}", source("in", ""));
+    let names = ["m", "c", "x", "a", "n"];
+    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut count = 0;
+    for round in 0..names.len() {
+        let child = start(&host, &sql);
+        for name in &names[..=round] {
+            if name == &names[round] && round > 0 {
+                append(&host, &format!("in/{name}.log"), "k,t\n");
+            }
+            for _ in 0..50 {
+                count += 1;
+                append(&host, &format!("in/{name}.log"), &format!("{name}{count},{count}\n"));
+                let row =
+                    format!("{name}{count},1970-01-01 00:{:02}:{:02}", count / 60, count % 60);
+                wanted.entry((*name).to_owned()).or_default().push(row);
+            }
+        }
+        // In every second round it is killed at once, so that the next one finds what came.
+        let newest = names[round];
+        if round % 2 == 0 {
+            let is_read = |parts: &BTreeMap<String, Vec<String>>| {
+                parts.values().flatten().any(|row| row.starts_with(newest))
+            };
+            wait_for(|| parts(&host, "out"), is_read);
+        }
+        kill(child);
+    }
+    let child = start(&host, &sql);
+    let total: usize = wanted.values().map(Vec::len).sum();
+    let got = wait_for(
+        || parts(&host, "out"),
+        |parts| parts.values().map(Vec::len).sum::<usize>() >= total,
+    );
+    kill(child);
+    let by_name: BTreeMap<String, Vec<String>> =
+        got.values().map(|rows| (rows[0][..1].to_owned(), rows.clone())).collect();
+    assert_eq!(by_name, wanted, "each file is one partition, in its own order");
+    let first = got.iter().find(|(_, rows)| rows[0].starts_with('m')).unwrap().0;
+    assert_eq!(first, "part-00000", "what came later shifts nothing");
+    host.tidemill(&["run", "--drain", "-e", &sql]).succeeds();
+    assert_eq!(parts(&host, "out"), got);
+}
+
+/// Results, and what was late, are all that was written, whenever the job was killed.
+#[test]
+fn a_gather_counts_each_record_of_files_that_came_once_over_kills() {
+    let host = Host::new();
+    host.write("in/0.log", "k,t\n");
+    let query = "INSERT INTO o SELECT window_end, COUNT(*) AS n FROM s WINDOW TUMBLING (t, 5s)";
+    let sql = format!("{STATE}{}{SINK}{query}", source("in", ", 'idle.timeout' = '50ms'"));
+    let mut written = 0;
+    for round in 0..6_u64 {
+        let child = start(&host, &sql);
+        for step in 0..40_u64 {
+            let at = round * 40 + step;
+            for file in 0..=round {
+                let name = format!("in/{file}.log");
+                if file == round && step == 0 && round > 0 {
+                    append(&host, &name, "k,t\n");
+                }
+                append(&host, &name, &format!("a,{at}\n"));
+                written += 1;
+            }
+            sleep(Duration::from_millis(5 + 11 * (step % 3)));
+        }
+        kill(child);
+    }
+    // All of it is read, and kept, before it is ended there.
+    let child = start(&host, &sql);
+    wait_for(|| records_kept(&host), |&kept| kept >= written);
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: the child has not been waited for, so that the number is still its own.
+    unsafe { libc::kill(pid, libc::SIGTERM) };
+    assert!(child.wait_with_output().unwrap().status.success());
+    let ran = host.tidemill(&["run", "-e", &sql, "--drain"]);
+    ran.succeeds();
+    let said = ran.stderr();
+    let rows = parts(&host, "out").into_values().flatten();
+    let counted: u64 =
+        rows.map(|row| row.rsplit_once(',').unwrap().1.parse::<u64>().unwrap()).sum();
+    let late = said
+        .lines()
+        .find_map(|line| line.split_once(" late records"))
+        .map(|(count, _)| count.trim().replace(',', "").parse::<u64>().unwrap());
+    let read = said.lines().find_map(|line| line.split_once(" records (")).unwrap().0;
+    let read: u64 = read.trim().replace(',', "").parse().unwrap();
+    assert_eq!((counted + late.unwrap_or(0), read), (written, written), "{said}");
+}
+
+/// Records that the partitions have read by their last checkpoints.
+fn records_kept(host: &Host) -> u64 {
+    let said = host.tidemill(&["inspect", "state", "--json"]).succeeds();
+    let of = |line: &str| {
+        let (_, rest) = line.split_once("\"records_in\":")?;
+        rest.split(',').next()?.parse::<u64>().ok()
+    };
+    said.lines().filter_map(of).sum()
+}

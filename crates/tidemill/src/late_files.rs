@@ -1,0 +1,317 @@
+//! Files that come to a followed directory or pattern after the job has begun.
+//!
+//! Each is a partition of its own, with its rotations. It is found on no core of the job, and begins once the job's record
+//! has it: under a number that is given once, with the event time that it joined at. So a later run has the same
+//! partitions, whichever files are there by then, and how a new name sorts shifts none of the others.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidemill_control::{Arrival, Arrivals, ControlError, Late, Notices};
+use tidemill_expr::Context;
+use tidemill_plan::{Compression, FileSource, Query, Scan, SourceConnector};
+use tidemill_record::{EventTime, Image, ImageError};
+use tidemill_rt::allow_descriptors;
+use tidemill_source::{Claims, InputFile, arrived, is_rotation};
+
+use crate::file_columns::FileTerms;
+use crate::planning::{OpenEnded, PlannedQuery};
+use crate::state::{JobState, input_key};
+
+/// A file that came later.
+#[derive(Clone)]
+pub(crate) struct LateFile {
+    pub(crate) file: InputFile,
+    /// Of its pipeline in the first scan of the source; those of others follow.
+    pub(crate) number: u32,
+    /// Of each scan of the source, where it joined.
+    pub(crate) joined: Vec<EventTime>,
+}
+
+/// Those of a source, in the order in which they came.
+#[derive(Default)]
+pub(crate) struct LateFiles(Mutex<Vec<LateFile>>);
+
+impl LateFiles {
+    fn all(&self) -> MutexGuard<'_, Vec<LateFile>> {
+        // A list is whole between two calls.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.all().len()
+    }
+
+    pub(crate) fn push(&self, file: LateFile) {
+        self.all().push(file);
+    }
+
+    pub(crate) fn file(&self, at: usize) -> Option<InputFile> {
+        self.all().get(at).map(|late| late.file.clone())
+    }
+
+    /// Of the pipeline that reads a file in one of the source's scans.
+    pub(crate) fn number(&self, at: usize, scan: u32) -> u32 {
+        self.all()[at].number + scan
+    }
+
+    /// What is known of the pipelines of one of the source's scans.
+    pub(crate) fn of_scan(&self, scan: u32) -> Vec<Late> {
+        let place = usize::try_from(scan).expect("usize is at least 32 bits");
+        let late = |late: &LateFile| Late {
+            number: late.number + scan,
+            joined: late.joined.get(place).copied().unwrap_or(EventTime::MIN),
+        };
+        self.all().iter().map(late).collect()
+    }
+}
+
+/// What a job's record says of a file that came later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LateInput {
+    /// Its path.
+    pub(crate) name: String,
+    /// As of [`LateFile`].
+    pub(crate) number: u32,
+    pub(crate) joined: Vec<EventTime>,
+}
+
+impl LateInput {
+    pub(crate) fn export(all: &[Self]) -> Image {
+        let mut image = Image::new();
+        image.put_texts("names", all.iter().map(|one| one.name.as_bytes()));
+        image.put("numbers", all.iter().map(|one| one.number));
+        let counts = all.iter().map(|one| u64::try_from(one.joined.len()));
+        image.put("counts", counts.map(|count| count.expect("usize is at most 64 bits")));
+        image.put("joined", all.iter().flat_map(|one| &one.joined).map(|time| time.0));
+        image
+    }
+
+    pub(crate) fn import(mut image: Image) -> Result<Vec<Self>, ImageError> {
+        let names = image.take_texts("names")?;
+        let numbers: Vec<u32> = image.take_exactly("numbers", names.len())?;
+        let counts: Vec<u64> = image.take_exactly("counts", names.len())?;
+        let mut joined = image.take::<i64>("joined")?.into_iter().map(EventTime);
+        image.end()?;
+        let mut all = Vec::with_capacity(names.len());
+        for ((name, number), count) in names.iter().zip(numbers).zip(counts) {
+            let name = String::from_utf8(name.to_vec());
+            let name = name.map_err(|_| ImageError::new("names", "is not UTF-8"))?;
+            let of_it: Vec<EventTime> = (0..count).map_while(|_| joined.next()).collect();
+            if u64::try_from(of_it.len()) != Ok(count) {
+                return Err(ImageError::new("joined", "has fewer times than there are counts"));
+            }
+            all.push(Self { name, number, joined: of_it });
+        }
+        match joined.next() {
+            None => Ok(all),
+            Some(_) => Err(ImageError::new("joined", "has more times than there are counts")),
+        }
+    }
+}
+
+/// A source of which more files may come, as a query of the wave reads it.
+pub(crate) struct Watched<'a> {
+    /// What the job's record calls it.
+    pub(crate) key: String,
+    /// For messages.
+    pub(crate) source: String,
+    pub(crate) options: FileSource,
+    /// Of each scan, what its conditions say of a file.
+    pub(crate) terms: Vec<FileTerms<'a>>,
+    /// The names that partitions have, and those that are never to be one.
+    pub(crate) known: BTreeSet<PathBuf>,
+    pub(crate) late: Arc<LateFiles>,
+    /// Partitions that were there when the job began.
+    pub(crate) early_count: usize,
+    /// Of each scan, its place among those of the wave, and the files that it has taken.
+    pub(crate) scans: Vec<(usize, Arc<Claims>)>,
+}
+
+/// Looks for files that come.
+pub(crate) struct Watcher<'a> {
+    pub(crate) watched: Vec<Watched<'a>>,
+    pub(crate) state: Option<&'a mut JobState>,
+    pub(crate) notices: Notices,
+    /// Files, and what writes for them, that are open for what runs so far.
+    pub(crate) descriptor_count: u64,
+    /// The number of the next file that comes.
+    pub(crate) next_number: u32,
+    /// What has come, by source, and is still to be written down.
+    pub(crate) found: Vec<(usize, LateFile)>,
+    pub(crate) next_look: Instant,
+}
+
+/// From one look to the next, at least; a look that takes long is followed by a pause twenty times as long.
+const INTERVAL_MIN: Duration = Duration::from_millis(400);
+const PAUSE_FACTOR: u32 = 20;
+
+impl<'a> Watcher<'a> {
+    /// For the scans of a wave to which more files may come; of each of the wave's queries how it was planned. `state` is
+    /// the job's, and which wave this is.
+    pub(crate) fn new(
+        (queries, planned): (&[&'a Query], &[PlannedQuery]),
+        open_ended: Vec<OpenEnded>,
+        context: Context,
+        state: Option<(&'a mut JobState, usize)>,
+        notices: Notices,
+    ) -> Self {
+        let (state, wave) = state.map_or((None, 0), |(state, wave)| (Some(state), wave));
+        let mut watched: Vec<Watched<'a>> = Vec::new();
+        for OpenEnded { scan, query, source, claims } in open_ended {
+            let key = input_key(wave, query, &source);
+            if let Some(of) = watched.iter_mut().find(|of| of.key == key) {
+                of.scans.push((scan, claims));
+                continue;
+            }
+            let scans = queries[query].relation.scans();
+            let scans: Vec<&Scan> =
+                scans.into_iter().filter(|scan| scan.source.name == source).collect();
+            let found = &planned[query].sources[&source];
+            let (Some(late), Some(SourceConnector::File(options))) =
+                (&found.late, scans.first().map(|scan| &scan.source.connector))
+            else {
+                unreachable!("more files come to a source of files");
+            };
+            let early_count = found.partitions.len();
+            let places = 0..early_count + late.count();
+            watched.push(Watched {
+                key,
+                options: options.clone(),
+                terms: scans.iter().map(|scan| FileTerms::of(scan, context)).collect(),
+                known: places.filter_map(|at| Some(found.file_of(at)?.path)).collect(),
+                late: Arc::clone(late),
+                early_count,
+                scans: vec![(scan, claims)],
+                source,
+            });
+        }
+        let next_number = state.as_ref().map_or(0, |state| state.next_late());
+        let pipelines: usize = planned.iter().map(PlannedQuery::pipeline_count).sum();
+        let descriptor_count = 3 * u64::try_from(pipelines).unwrap_or(u64::MAX / 6);
+        let (found, next_look) = (Vec::new(), Instant::now());
+        Self { watched, state, notices, descriptor_count, next_number, found, next_look }
+    }
+
+    fn look_at(&mut self, at: usize, arrivals: &mut Vec<Arrival>) -> Result<(), ControlError> {
+        // Each of several queries that read a source finds what comes to it; that is said once.
+        let is_said = |of: &Watched<'_>| of.source == self.watched[at].source;
+        let is_first = self.watched.iter().position(is_said) == Some(at);
+        let Watched { options, terms, known, late, early_count, scans, source, .. } =
+            &mut self.watched[at];
+        let say = |subject: &str, notice: String| {
+            if is_first {
+                self.notices.say_of(&format!("{subject} {source}"), notice);
+            }
+        };
+        let files = match arrived(options, known) {
+            Ok(files) => files,
+            Err(error) => {
+                let notice = format!("{source} cannot be looked through for new files: {error}");
+                say("look", notice);
+                return Ok(());
+            }
+        };
+        for file in files {
+            let path = file.path.display();
+            if scans.iter().any(|(_, claims)| claims.is_taken(file.identity.key())) {
+                // Another name of one that is read.
+                continue;
+            }
+            let rotated = known.iter().find(|of| is_rotation(of, &file.path));
+            if let Some(of) = rotated {
+                let of = of.display();
+                let notice = format!(
+                    "{path} has come and is taken for a rotation of {of}: it is read if it was {of} between two looks"
+                );
+                say("rotation", notice);
+                known.insert(file.path.clone());
+                continue;
+            }
+            known.insert(file.path.clone());
+            if file.compression != Compression::None {
+                let notice = format!(
+                    "{path} has come and is left out: it is compressed, and cannot be followed"
+                );
+                say("compressed", notice);
+                continue;
+            }
+            if terms.iter().all(|terms| terms.exclude(&file.path)) {
+                continue;
+            }
+            for (_, claims) in &*scans {
+                claims.take(file.identity.key());
+            }
+            let scan_count = u32::try_from(scans.len()).expect("few scans");
+            self.descriptor_count += 3 * u64::from(scan_count);
+            allow_descriptors(self.descriptor_count).map_err(ControlError::Core)?;
+            say("arrived", format!("{source}: {path} has come"));
+            let number = self.next_number;
+            self.next_number += scan_count;
+            let place = *early_count + late.count();
+            for ((scan, _), number) in scans.iter().zip(number..) {
+                let weight = file.byte_count.max(1);
+                arrivals.push(Arrival { scan: *scan, place, number, weight });
+            }
+            let file = LateFile { file, number, joined: Vec::new() };
+            late.push(file.clone());
+            self.found.push((at, file));
+        }
+        Ok(())
+    }
+}
+
+impl Arrivals for Watcher<'_> {
+    fn look(&mut self) -> Result<Vec<Arrival>, ControlError> {
+        let began = Instant::now();
+        let mut arrivals = Vec::new();
+        if began < self.next_look {
+            return Ok(arrivals);
+        }
+        for at in 0..self.watched.len() {
+            self.look_at(at, &mut arrivals)?;
+        }
+        let pause = began.elapsed().saturating_mul(PAUSE_FACTOR).max(INTERVAL_MIN);
+        self.next_look = Instant::now() + pause;
+        Ok(arrivals)
+    }
+
+    fn note(&mut self, joined: &[EventTime]) -> Result<(), ControlError> {
+        let mut joined = joined.iter().copied();
+        let mut found = std::mem::take(&mut self.found);
+        for (at, file) in &mut found {
+            file.joined = joined.by_ref().take(self.watched[*at].scans.len()).collect();
+        }
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let inputs = found.into_iter().map(|(at, LateFile { file, number, joined })| {
+            let name = file.path.display().to_string();
+            (self.watched[at].key.clone(), LateInput { name, number, joined })
+        });
+        let noted = state.note_late(inputs.collect(), self.next_number);
+        noted.map_err(|error| ControlError::Checkpoint(Box::new(error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_the_record_says_comes_back_and_damage_is_named() {
+        let one = |name: &str, number, joined: &[i64]| LateInput {
+            name: name.to_owned(),
+            number,
+            joined: joined.iter().copied().map(EventTime).collect(),
+        };
+        let all = vec![one("a", 0, &[5, -7]), one("b", 2, &[]), one("c", 9, &[i64::MIN])];
+        assert_eq!(LateInput::import(LateInput::export(&all)).unwrap(), all);
+        let mut short = LateInput::export(&all);
+        let counts: Vec<u64> = short.take("counts").unwrap();
+        short.put("counts", counts.into_iter().map(|count| count + 1));
+        assert!(LateInput::import(short).unwrap_err().to_string().contains("joined"));
+    }
+}
