@@ -71,6 +71,7 @@ impl CheckpointError {
         match self {
             Self::Io { path, .. }
             | Self::NoParent { path }
+            | Self::NotDirectory { path }
             | Self::Damaged { path, .. }
             | Self::Version { path, .. }
             | Self::Meaning { path, .. }
