@@ -30,6 +30,10 @@ use crate::arguments::{Arguments, Command, How};
 pub(crate) use crate::output::tell;
 use crate::script::Script;
 
+/// Columns of files, tables and rows to be sorted take many megabytes.
+#[global_allocator]
+static ALLOCATOR: tidemill::LargePages = tidemill::LargePages;
+
 /// The script or the arguments are wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
 /// The job failed while running.

@@ -72,5 +72,5 @@ pub use tidemill_plan::{
     Volatility,
 };
 pub use tidemill_record::{DataType, EventTime, Field, Schema, harmless};
-pub use tidemill_rt::keep_freed_memory;
+pub use tidemill_rt::{LargePages, keep_freed_memory};
 pub use tidemill_sql::{Declared, SqlError, function_names};
