@@ -1,5 +1,5 @@
-//! Parquet and Arrow files as partitions: cut between row groups or record batches, by what these hold. Where there is a
-//! single Parquet file of few row groups, two partitions share one: each reads its bytes, and unpacks the pages that have rows of its own.
+//! Parquet and Arrow files as partitions: cut between row groups or record batches, by what these hold. Where a single
+//! Parquet file, or the last of an odd number, has few row groups, two partitions share one: each reads its bytes, and unpacks the pages that have rows of its own.
 //!
 //! How long a file of columns takes to read its length does not say: a few MiB may be millions of rows. So its row groups are
 //! weighed by what the query needs of them. The weights follow from the file and the query, and from nothing else, and
@@ -25,6 +25,9 @@ const PART_WEIGHT_MIN: u64 = 16 << 20;
 
 /// For each row group partitions that share row groups, at most: all read its bytes.
 const SHARED_BY_MAX: usize = 2;
+
+/// Of more files it matters little whether the last one has half of the cores to itself.
+const ODD_FILES_MAX: usize = 7;
 
 /// Consecutive row groups of a Parquet file.
 pub(crate) struct RowGroups {
@@ -80,9 +83,8 @@ impl Messages {
 pub(crate) struct Cutting<'a> {
     /// One file may become several partitions.
     pub(crate) may_split: bool,
-    /// There is no other file: partitions may share row groups. That costs a third more CPU time, and several files keep
-    /// cores busy without it.
-    pub(crate) is_one_file: bool,
+    /// How many files there are.
+    pub(crate) file_count: usize,
     /// As many as this, if it can.
     pub(crate) requested: Option<u32>,
     /// For each scan the columns that it needs of the records.
@@ -92,11 +94,11 @@ pub(crate) struct Cutting<'a> {
 }
 
 impl Cutting<'_> {
-    /// The partitions of a Parquet file.
+    /// The partitions of a Parquet file, which is at this place among the files.
     ///
     /// # Errors
     /// As [`read_footer`].
-    pub(crate) fn parquet(&self, file: &InputFile) -> Result<Vec<Partition>, Error> {
+    pub(crate) fn parquet(&self, file: &InputFile, place: usize) -> Result<Vec<Partition>, Error> {
         let footer = Arc::new(read_footer(file)?);
         let weights = self.heaviest(footer.row_groups().len(), |names| footer.weights(names));
         let part = |(groups, rows)| {
@@ -105,8 +107,9 @@ impl Cutting<'_> {
         };
         let groups = footer.row_groups();
         let pieces = self.pieces(&weights).min(groups.len() * SHARED_BY_MAX);
-        let is_shared =
-            self.is_one_file && pieces > groups.len() && weights.iter().any(|&weight| weight > 0);
+        let is_shared = self.is_odd_one(place)
+            && pieces > groups.len()
+            && weights.iter().any(|&weight| weight > 0);
         if is_shared {
             return Ok(cut_by_rows(groups, &weights, pieces).into_iter().map(part).collect());
         }
@@ -155,6 +158,12 @@ impl Cutting<'_> {
         let beside =
             |length: u64| weight * u128::from(length) / u128::from(longest.byte_count().max(1));
         Ok(lengths().map(|length| u64::try_from(beside(length)).unwrap_or(u64::MAX)).collect())
+    }
+
+    /// Whether partitions of the file may share row groups: of a few files that are no even number the last, which would leave
+    /// every other core without work. It costs a third more CPU time for that file.
+    fn is_odd_one(&self, place: usize) -> bool {
+        self.file_count % 2 == 1 && self.file_count <= ODD_FILES_MAX && place + 1 == self.file_count
     }
 
     /// Of each part the most that it weighs for a scan.
@@ -286,6 +295,18 @@ mod tests {
                 assert_eq!(row, counts.iter().sum::<u64>());
             }
         }
+    }
+
+    #[test]
+    fn the_last_of_few_files_makes_their_number_even() {
+        let odd_ones = |file_count: usize| {
+            let (needed, requested) = (Vec::new(), None);
+            let cutting =
+                Cutting { may_split: true, file_count, requested, needed, keeps_footers: true };
+            (0..file_count).filter(|place| cutting.is_odd_one(*place)).collect::<Vec<_>>()
+        };
+        assert_eq!([1, 3, 7].map(odd_ones), [[0], [2], [6]]);
+        assert!([2, 4, 8, 9, 1001].into_iter().all(|count| odd_ones(count).is_empty()));
     }
 
     #[test]

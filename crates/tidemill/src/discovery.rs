@@ -359,13 +359,13 @@ fn discover_files(
     let file_count = files.len();
     let cutting = Cutting {
         may_split,
-        is_one_file,
+        file_count,
         requested: options.splits,
         needed: looking.needed(),
         keeps_footers: files.len() <= FOOTERS_KEPT_MAX,
     };
     let has_guessed_cuts = Cell::new(false);
-    let as_partitions = |file: InputFile| -> Result<Vec<Partition>, Error> {
+    let as_partitions = |file: InputFile, place: usize| -> Result<Vec<Partition>, Error> {
         if options.follow && file.compression != Compression::None {
             let path = file.path.display();
             return Err(Error::usage(format!(
@@ -377,7 +377,7 @@ fn discover_files(
             return Ok(vec![from_latest(&file, &options.format)?]);
         }
         match &options.format {
-            Format::Parquet => cutting.parquet(&file),
+            Format::Parquet => cutting.parquet(&file, place),
             format
                 if format.is_text()
                     && may_split
@@ -425,8 +425,8 @@ fn discover_files(
         files.into_iter().map(Partition::Text).collect()
     } else {
         let mut partitions = Vec::with_capacity(files.len());
-        for file in files {
-            partitions.extend(as_partitions(file)?);
+        for (place, file) in files.into_iter().enumerate() {
+            partitions.extend(as_partitions(file, place)?);
         }
         partitions
     };
