@@ -25,6 +25,7 @@ mod part;
 mod row_filter;
 mod shown;
 mod text;
+mod unpack;
 
 pub use arrow::footer::{ArrowFooter, MessagePlace, ParsedArrowFooter};
 pub use arrow::to_sql_type;

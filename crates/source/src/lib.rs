@@ -20,7 +20,6 @@ mod identity;
 mod left_out;
 mod lz4_walk;
 mod pace;
-mod part_memory;
 mod path_keys;
 mod pipe;
 mod resume;

@@ -7,11 +7,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use arrow_buffer::Buffer;
+use tidemill_record::recycled::PartMemory;
 use tidemill_record::{FrameBytes, Frames, Image, Offset, PartitionId, Polled};
 use tidemill_rt::{Backend, File, FileIdentity, RtError};
 
 use crate::identity::Identity;
-use crate::part_memory::PartMemory;
 use crate::{InputFile, SourceError};
 
 /// What to read of one row group.

@@ -8,11 +8,13 @@ use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{read_dictionary, read_record_batch};
 use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader, MetadataVersion};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef};
 
 use super::framing::{Framing, Part};
 use super::needed::Needed;
+use super::texts::{as_bytes, with_texts};
 use super::trailer::Trailer;
+use super::unpacked::Bodies;
 use crate::caught::caught;
 use crate::{FormatError, WantedPart};
 
@@ -50,7 +52,11 @@ pub(crate) struct Messages {
     /// The columns that are wanted, once the schema is known; `None` wants all.
     projection: Option<Vec<usize>>,
     /// The schema of those alone.
-    projected: Option<Schema>,
+    projected: Option<SchemaRef>,
+    /// The schema with bytes for texts.
+    bytes_schema: Option<SchemaRef>,
+    /// What record batches are unpacked with.
+    bodies: Bodies,
     /// The values of dictionaries met so far, by their number.
     dictionaries: HashMap<i64, ArrayRef>,
     dictionary_bytes: usize,
@@ -88,6 +94,8 @@ impl Messages {
             schema: None,
             projection: None,
             projected: None,
+            bytes_schema: None,
+            bodies: Bodies::default(),
             dictionaries: HashMap::new(),
             dictionary_bytes: 0,
             batch_bytes: 0,
@@ -248,7 +256,8 @@ impl Messages {
 
     /// Wants only these columns of the record batches from now on, in this order.
     pub(crate) fn project(&mut self, columns: Vec<usize>) {
-        self.projected = self.schema.as_ref().and_then(|schema| schema.project(&columns).ok());
+        let schema = self.schema.as_ref();
+        self.projected = schema.and_then(|schema| schema.project(&columns).ok().map(Arc::new));
         self.projection = Some(columns);
     }
 
@@ -465,10 +474,8 @@ impl Messages {
                 let batch = message.header_as_record_batch().ok_or_else(no_header)?;
                 let schema = self.known_schema()?;
                 self.batch_bytes = self.check_batch(batch, body)?;
-                let (dictionaries, projection) = (&self.dictionaries, self.projection.as_deref());
-                let rows =
-                    read_record_batch(body, batch, schema, dictionaries, projection, &version)
-                        .map_err(|source| self.refused(source))?;
+                let rows = self.rows_of(batch, body, schema, version);
+                let rows = rows.map_err(|source| self.refused(source))?;
                 if let Some(trailer) = &mut self.trailer {
                     trailer.add_batch(self.message_start, length);
                 }
@@ -481,6 +488,29 @@ impl Messages {
             }
         }
         Ok(Step::Part)
+    }
+
+    /// The rows of a record batch, of the wanted columns.
+    fn rows_of(
+        &mut self,
+        batch: arrow_ipc::RecordBatch<'_>,
+        body: &Buffer,
+        schema: SchemaRef,
+        version: MetadataVersion,
+    ) -> Result<RecordBatch, ArrowError> {
+        let with_bytes = Arc::clone(self.bytes_schema.get_or_insert_with(|| as_bytes(&schema)));
+        let (dictionaries, projection) = (&self.dictionaries, self.projection.as_deref());
+        let unpacked;
+        let (batch, body) = match batch.compression() {
+            None => (batch, body),
+            Some(_) => {
+                unpacked = self.bodies.unpack(batch, body, self.needed.as_ref())?;
+                (unpacked.0, &unpacked.1)
+            }
+        };
+        let rows = read_record_batch(body, batch, with_bytes, dictionaries, projection, &version)?;
+        let of_rows = self.projected.as_ref().filter(|_| projection.is_some());
+        with_texts(rows, of_rows.map_or(schema, Arc::clone))
     }
 
     fn take_schema(&mut self, schema: arrow_ipc::Schema<'_>) -> Result<(), FormatError> {
@@ -586,7 +616,7 @@ impl Messages {
 }
 
 /// The bytes that a message says one of its buffers takes; `None` where it has no such bytes.
-fn within<'a>(body: &'a Buffer, buffer: &arrow_ipc::Buffer) -> Option<&'a [u8]> {
+pub(super) fn within<'a>(body: &'a Buffer, buffer: &arrow_ipc::Buffer) -> Option<&'a [u8]> {
     let start = usize::try_from(buffer.offset()).ok()?;
     let end = start.checked_add(usize::try_from(buffer.length()).ok()?)?;
     // `arrow-ipc` slices the body also for no bytes.

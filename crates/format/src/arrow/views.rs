@@ -10,11 +10,15 @@ use arrow_array::types::{
     BinaryType, BinaryViewType, ByteArrayType, ByteViewType, StringViewType, Utf8Type,
 };
 use arrow_array::{
-    AnyDictionaryArray, Array, ArrayRef, BinaryViewArray, GenericByteArray, StringViewArray,
+    AnyDictionaryArray, Array, ArrayRef, BinaryViewArray, GenericByteArray, GenericStringArray,
+    OffsetSizeTrait, StringViewArray,
 };
 use arrow_schema::{ArrowError, DataType as ArrowType};
 use arrow_select::take::take;
 use tidemill_record::DataType;
+use tidemill_record::recycled::{Room, Sources, no_bytes};
+
+use crate::text::view::{INLINE_BYTES_MAX, view_of};
 
 /// Text as `VARCHAR`, bytes as `VARBINARY`; `None` for anything else. Bytes do not become text, nor text
 /// bytes: which of them a column holds is said by its type.
@@ -24,10 +28,12 @@ pub(super) fn as_views(array: &ArrayRef, to: &DataType) -> Option<ArrayRef> {
             Arc::clone(array)
         }
         (ArrowType::Utf8, DataType::Varchar) => {
-            Arc::new(StringViewArray::from(array.as_string::<i32>()))
+            let texts = array.as_string::<i32>();
+            text_views(texts).unwrap_or_else(|| Arc::new(StringViewArray::from(texts)))
         }
         (ArrowType::LargeUtf8, DataType::Varchar) => {
-            Arc::new(StringViewArray::from(array.as_string::<i64>()))
+            let texts = array.as_string::<i64>();
+            text_views(texts).unwrap_or_else(|| Arc::new(StringViewArray::from(texts)))
         }
         (ArrowType::Binary, DataType::Varbinary) => {
             Arc::new(BinaryViewArray::from(array.as_binary::<i32>()))
@@ -40,6 +46,27 @@ pub(super) fn as_views(array: &ArrayRef, to: &DataType) -> Option<ArrayRef> {
         }
         _ => return None,
     })
+}
+
+/// Views of texts; `None` where they take more than 4 GiB.
+fn text_views<O: OffsetSizeTrait>(texts: &GenericStringArray<O>) -> Option<ArrayRef> {
+    let bytes = texts.values();
+    u32::try_from(bytes.len()).ok()?;
+    let mut views: Room<u128> = Room::default();
+    let mut is_inline = true;
+    let ends = texts.value_offsets().array_windows();
+    views.extend(ends.map(|[start, end]| {
+        let (start, length) = (start.as_usize(), (*end - *start).as_usize());
+        is_inline &= length <= INLINE_BYTES_MAX;
+        view_of(bytes, start, length, 0)
+    }));
+    // Short texts stand in their views, and whoever sees no memory beside those may rely on it.
+    let sources = match is_inline {
+        true => Sources::Inline,
+        false => Sources::Two(bytes.clone(), no_bytes()),
+    };
+    // SAFETY: each view is of a text of the array, whose bytes are buffer 0, or holds it.
+    Some(unsafe { views.finish_texts(sources, texts.nulls().cloned()) })
 }
 
 /// A dictionary of text or bytes as views of its values; `None` for another one.

@@ -1,12 +1,13 @@
 //! A row group of which only some ranges of bytes are there.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::RowGroups;
 use ::parquet::column::page::{PageIterator, PageReader};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::reader::{ChunkReader, Length};
 use ::parquet::file::serialized_reader::SerializedPageReader;
 use arrow_buffer::Buffer;
@@ -16,6 +17,8 @@ use bytes::{Buf, Bytes};
 pub(super) struct LentGroup<'a> {
     pub(super) metadata: &'a ParquetMetaData,
     pub(super) group: &'a RowGroupMetaData,
+    /// Its place among those of the file.
+    pub(super) index: usize,
     pub(super) chunks: Arc<Chunks>,
     /// For each leaf that is asked for, the leaf of the file.
     pub(super) leaves: &'a [usize],
@@ -31,13 +34,24 @@ impl LentGroup<'_> {
             ParquetError::General("the row group has fewer columns than the schema".to_owned())
         })?;
         let chunks = Arc::clone(&self.chunks);
-        if chunk.dictionary_page_offset() == Some(0) {
-            // Some writers say so where there is no dictionary: nothing starts at the magic.
-            let chunk = chunk.clone().into_builder().set_dictionary_page_offset(None).build()?;
-            return SerializedPageReader::new(chunks, &chunk, self.num_rows(), None);
-        }
-        SerializedPageReader::new(chunks, chunk, self.num_rows(), None)
+        let chunk = without_false_dictionary(chunk)?;
+        SerializedPageReader::new(chunks, &chunk, self.num_rows(), None)
     }
+}
+
+/// Some writers say that there is a dictionary at byte 0 where there is none: nothing starts at the magic.
+///
+/// # Errors
+/// None but what `parquet` says of a chunk that it has read.
+pub(super) fn without_false_dictionary(
+    chunk: &ColumnChunkMetaData,
+) -> Result<Cow<'_, ColumnChunkMetaData>, ParquetError> {
+    Ok(match chunk.dictionary_page_offset() {
+        Some(0) => {
+            Cow::Owned(chunk.clone().into_builder().set_dictionary_page_offset(None).build()?)
+        }
+        _ => Cow::Borrowed(chunk),
+    })
 }
 
 impl RowGroups for LentGroup<'_> {
@@ -85,7 +99,10 @@ impl Chunks {
     }
 
     /// What is there from `start` on.
-    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
+    ///
+    /// # Errors
+    /// It was not read.
+    pub(super) fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
         let absent = || ParquetError::General(format!("byte {start} of the file was not read"));
         let index = self.ranges.partition_point(|(from, _)| *from <= start);
         let (from, bytes) = index.checked_sub(1).map(|i| &self.ranges[i]).ok_or_else(absent)?;

@@ -14,7 +14,7 @@ use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{BadRecord, Batch, Columns, FrameBytes, Frames};
 
 use super::chunks::{Chunks, LentGroup};
-use super::group::{Group, Needed, Rows, contradicts};
+use super::group::{Group, GroupKept, Needed, Rows, contradicts};
 use super::sieve::Sieve;
 use super::{Footer, Selection};
 use crate::arrow::convert::{Fault, bad_record, without_faults};
@@ -41,6 +41,8 @@ pub(crate) struct ParquetDecoder {
     selection: Selection,
     sieve: Option<Sieve>,
     group: Option<Group>,
+    /// Of the row group before.
+    kept_of_group: GroupKept,
     /// Of the row group that was begun last: the row number behind its rows, and the place behind it.
     end_row: u64,
     ended_count: usize,
@@ -71,6 +73,7 @@ impl ParquetDecoder {
             selection,
             sieve: None,
             group: None,
+            kept_of_group: GroupKept::default(),
             end_row: 0,
             ended_count: 0,
             pieces: Vec::new(),
@@ -107,7 +110,7 @@ impl ParquetDecoder {
                 reason: "Parquet is decoded from row groups, not from sequential frames".to_owned(),
             });
         };
-        self.group = None;
+        self.end_group();
         let Some(row_count) = self.footer.row_groups().get(index).map(|group| group.row_count)
         else {
             let reason = format!("there is no row group {index} in the footer");
@@ -126,6 +129,7 @@ impl ParquetDecoder {
         let lent = LentGroup {
             metadata,
             group: metadata.row_group(index),
+            index,
             chunks: Arc::new(Chunks::new(ranges, self.footer.file_bytes())),
             leaves: &[],
         };
@@ -136,9 +140,9 @@ impl ParquetDecoder {
         let first = self.rows.start.clamp(of_group.start, of_group.end);
         let rows = first..self.rows.end.clamp(first, of_group.end);
         let (needed, columns) = (&self.needed, self.footer.columns());
-        let group =
-            caught(|| Group::new(&lent, index, of_group, rows, needed, columns, batch_rows))
-                .ok_or_else(|| contradicts(index, start.0))?;
+        let kept = std::mem::take(&mut self.kept_of_group);
+        let group = caught(|| Group::new(&lent, of_group, rows, needed, columns, batch_rows, kept))
+            .ok_or_else(|| contradicts(index, start.0))?;
         let mut group = group?;
         group.lent_bytes = byte_count;
         (self.end_row, self.ended_count) = (group.end_row, index + 1);
@@ -162,7 +166,7 @@ impl ParquetDecoder {
             let row_count = left.min(self.batch_rows - piece_rows);
             if row_count == 0 {
                 group.end()?;
-                self.group = None;
+                self.end_group();
                 break;
             }
             group.advance(row_count)?;
@@ -176,6 +180,12 @@ impl ParquetDecoder {
             }
         }
         Ok(self.take_batch())
+    }
+
+    fn end_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            self.kept_of_group = group.into_kept();
+        }
     }
 
     /// The rows at hand, of all columns.

@@ -9,14 +9,16 @@ use arrow_array::{ArrayRef, BooleanArray};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter;
 
-use super::chunks::LentGroup;
+use super::chunks::{LentGroup, without_false_dictionary};
 use super::columns::Column;
-use super::flat::{FlatColumn, Shape};
+use super::flat::{FlatColumn, Kept, Shape};
 use super::projection::Projection;
+use super::stored::StoredPages;
 use crate::FormatError;
 use crate::arrow::convert::Conversion;
 use crate::arrow::values::Converted;
 use crate::caught::caught;
+use crate::unpack::Unpacker;
 
 /// How the needed columns of a file are read.
 pub(super) struct Needed {
@@ -38,6 +40,15 @@ pub(super) struct Group {
     /// For each needed column how it is read.
     columns: Vec<Source>,
     rest: Option<Rest>,
+    unpacker: Unpacker,
+}
+
+/// What a row group leaves to the next one.
+#[derive(Default)]
+pub(super) struct GroupKept {
+    unpacker: Unpacker,
+    /// Of each needed column.
+    columns: Vec<Kept>,
 }
 
 /// Where the values of a needed column come from.
@@ -72,13 +83,14 @@ impl Group {
     /// What `parquet` says of the columns.
     pub(super) fn new(
         lent: &LentGroup<'_>,
-        index: usize,
         of_group: Range<u64>,
         rows: Range<u64>,
         needed: &Needed,
         file_columns: &[Column],
         batch_rows: usize,
+        kept: GroupKept,
     ) -> Result<Self, FormatError> {
+        let index = lent.index;
         let refused = |source| refused(source, index, of_group.start);
         let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
         let skipped = count(rows.start - of_group.start);
@@ -86,17 +98,21 @@ impl Group {
         let descriptor = lent.metadata.file_metadata().schema_descr();
         let mut rest: Vec<&Column> = Vec::new();
         let mut columns = Vec::with_capacity(needed.columns.len());
+        let mut of_columns = kept.columns.into_iter();
         for &(at, shape) in &needed.columns {
+            let kept = of_columns.next().unwrap_or_default();
             let Some(column) = at.map(|at| &file_columns[at]) else {
                 columns.push(Source::Null);
                 continue;
             };
             let leaf = column.leaves.start;
             let chunk = lent.group.columns().get(leaf);
-            let shape = shape.filter(|shape| chunk.is_some_and(|chunk| shape.reads(chunk)));
-            columns.push(if let Some(shape) = shape {
-                let pages = lent.pages(leaf).map_err(refused)?;
-                let mut column = FlatColumn::new(shape, pages, &descriptor.column(leaf));
+            let shape = shape.zip(chunk);
+            let flat = shape.and_then(|(shape, chunk)| Some((shape, chunk, shape.packing(chunk)?)));
+            columns.push(if let Some((shape, chunk, packing)) = flat {
+                let chunk = without_false_dictionary(chunk).map_err(refused)?;
+                let pages = StoredPages::new(Arc::clone(&lent.chunks), &chunk, packing);
+                let mut column = FlatColumn::new(shape, pages, &descriptor.column(leaf), kept);
                 column.skip(skipped);
                 Source::Flat(Box::new(column))
             } else {
@@ -115,7 +131,16 @@ impl Group {
             }
         };
         let Range { start: row, end: end_row } = rows;
-        Ok(Self { index, row, end_row, is_part, lent_bytes: 0, columns, rest })
+        Ok(Self {
+            index,
+            row,
+            end_row,
+            is_part,
+            lent_bytes: 0,
+            columns,
+            rest,
+            unpacker: kept.unpacker,
+        })
     }
 
     /// Bytes held: those that were lent, and pages of them that are unpacked.
@@ -125,6 +150,16 @@ impl Group {
             Source::Null | Source::Rest(_) => 0,
         });
         self.lent_bytes + unpacked.sum::<usize>()
+    }
+
+    /// What the next row group can use.
+    pub(super) fn into_kept(self) -> GroupKept {
+        let of = |column| match column {
+            Source::Flat(column) => FlatColumn::into_kept(*column),
+            Source::Null | Source::Rest(_) => Kept::default(),
+        };
+        let columns = self.columns.into_iter().map(of).collect();
+        GroupKept { unpacker: self.unpacker, columns }
     }
 
     /// Whether as many rows have to be read at a time as a batch may have.
@@ -168,7 +203,7 @@ impl Group {
             Source::Null => conversion.convert(place, None, row_count, self.row),
             Source::Flat(column) => {
                 let kept = rows.kept.map(|(kept, _)| kept);
-                match caught(|| column.read(rows.count, kept)) {
+                match caught(|| column.read(rows.count, kept, &mut self.unpacker)) {
                     Some(read) => read.map_err(|source| refused(source, self.index, self.row)),
                     None => Err(contradicts(self.index, self.row)),
                 }
@@ -239,6 +274,7 @@ impl Rest {
         let lent = LentGroup {
             metadata: lent.metadata,
             group: lent.group,
+            index: lent.index,
             chunks: Arc::clone(&lent.chunks),
             leaves: &projection.leaves,
         };

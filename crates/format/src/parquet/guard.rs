@@ -18,18 +18,18 @@ const SCHEMA_FIELD: i64 = 2;
 const CHILDREN_FIELD: i64 = 5;
 
 // Types of the compact protocol; the first ends a structure, whatever stands beside it.
-const STOP: u8 = 0;
-const TRUE: u8 = 1;
-const FALSE: u8 = 2;
+pub(super) const STOP: u8 = 0;
+pub(super) const TRUE: u8 = 1;
+pub(super) const FALSE: u8 = 2;
 const BYTE: u8 = 3;
-const I16: u8 = 4;
-const I64: u8 = 6;
+pub(super) const I16: u8 = 4;
+pub(super) const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const SET: u8 = 10;
 const MAP: u8 = 11;
-const STRUCT: u8 = 12;
+pub(super) const STRUCT: u8 = 12;
 
 /// Looks through the metadata of a file.
 ///
@@ -39,7 +39,7 @@ const STRUCT: u8 = 12;
 /// # Cost
 /// O(bytes).
 pub(super) fn check(metadata: &[u8]) -> Result<(), String> {
-    let mut walker = Walker { bytes: metadata, depth: 0, schema: Vec::new(), is_in_schema: false };
+    let mut walker = Walker::new(metadata);
     walker.value(STRUCT, false).ok_or("it ends within a value, or is nested too deep")?;
     check_schema(&walker.schema)
 }
@@ -75,15 +75,20 @@ fn check_schema(children: &[i64]) -> Result<(), String> {
 }
 
 /// Steps over values of the compact protocol; every step gives `None` where the bytes end before.
-struct Walker<'a> {
-    bytes: &'a [u8],
+pub(super) struct Walker<'a> {
+    /// What is left.
+    pub(super) bytes: &'a [u8],
     depth: usize,
     /// The number of children of each element of the schema.
     schema: Vec<i64>,
     is_in_schema: bool,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, depth: 0, schema: Vec::new(), is_in_schema: false }
+    }
+
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         self.bytes = rest;
@@ -107,9 +112,22 @@ impl Walker<'_> {
         None
     }
 
-    fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let value = self.unsigned()?;
         Some((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+    }
+
+    /// The type of the next field of a structure, whose number takes the place of that of the one before; 0 where it ends.
+    pub(super) fn field(&mut self, id: &mut i64) -> Option<u8> {
+        let header = self.byte()?;
+        let kind = header & 0x0f;
+        if kind != STOP {
+            *id = match header >> 4 {
+                0 => self.signed()?,
+                delta => id.checked_add(i64::from(delta))?,
+            };
+        }
+        Some(kind)
     }
 
     fn structure(&mut self) -> Option<()> {
@@ -120,15 +138,10 @@ impl Walker<'_> {
         }
         let mut id: i64 = 0;
         loop {
-            let header = self.byte()?;
-            if header & 0x0f == STOP {
+            let kind = self.field(&mut id)?;
+            if kind == STOP {
                 break;
             }
-            id = match header >> 4 {
-                0 => self.signed()?,
-                delta => id.checked_add(i64::from(delta))?,
-            };
-            let kind = header & 0x0f;
             if is_element && id == CHILDREN_FIELD && kind > BYTE && kind <= I64 {
                 *self.schema.last_mut()? = self.signed()?;
             } else if self.depth == 1 && id == SCHEMA_FIELD && kind == LIST {
@@ -143,7 +156,7 @@ impl Walker<'_> {
     }
 
     /// A value of a type; a truth value takes a byte in a collection, and none in a structure.
-    fn value(&mut self, kind: u8, is_member: bool) -> Option<()> {
+    pub(super) fn value(&mut self, kind: u8, is_member: bool) -> Option<()> {
         self.depth += 1;
         let is_too_deep = self.depth > VALUE_DEPTH_MAX;
         let outcome = if is_too_deep { None } else { self.value_within(kind, is_member) };

@@ -13,11 +13,13 @@ mod flat;
 mod footer;
 mod group;
 mod guard;
+mod page_head;
 mod part;
 mod projection;
 mod prune;
 mod selection;
 pub(crate) mod sieve;
+mod stored;
 
 pub use footer::{FOOTER_TAIL_BYTES, Footer, ParsedFooter, RowGroup};
 pub use selection::Selection;

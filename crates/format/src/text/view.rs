@@ -5,11 +5,11 @@ use arrow_data::{ByteView, MAX_INLINE_VIEW_LEN};
 use super::slot::narrow;
 
 /// Longest text that its view holds itself.
-pub(super) const INLINE_BYTES_MAX: usize = MAX_INLINE_VIEW_LEN as usize;
+pub(crate) const INLINE_BYTES_MAX: usize = MAX_INLINE_VIEW_LEN as usize;
 
 /// A view that holds its at most 12 bytes itself: length in the low 4 bytes, then the text.
 #[inline(always)]
-pub(super) fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
+pub(crate) fn inline_view(bytes: &[u8], start: usize, len: usize) -> u128 {
     view_inside(bytes, start, len).unwrap_or_else(|| inline_view_at_edge(bytes, start, len))
 }
 
@@ -47,6 +47,24 @@ static VIEW_PARTS: [[u128; 2]; 13] = {
     parts
 };
 
+/// The view of a text of any length, in buffer number `buffer`.
+///
+/// # Panics
+/// If the text goes beyond the bytes, or those beyond 4 GiB.
+#[inline(always)]
+pub(crate) fn view_of(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {
+    match len <= INLINE_BYTES_MAX {
+        true => inline_view(bytes, start, len),
+        false => {
+            let offset = u32::try_from(start).expect("a buffer of at most 4 GiB");
+            let text = &bytes[start..start + len];
+            let prefix: [u8; 4] = text.first_chunk().copied().unwrap_or_default();
+            let len = u32::try_from(len).expect("a buffer of at most 4 GiB");
+            ByteView::new(len, &prefix).with_buffer_index(buffer).with_offset(offset).as_u128()
+        }
+    }
+}
+
 #[inline]
 pub(super) fn long_view(bytes: &[u8], start: usize, len: usize, buffer: u32) -> u128 {
     let prefix: [u8; 4] = bytes[start..start + 4].try_into().expect("four bytes");
@@ -54,4 +72,29 @@ pub(super) fn long_view(bytes: &[u8], start: usize, len: usize, buffer: u32) -> 
         .with_buffer_index(buffer)
         .with_offset(narrow(start))
         .as_u128()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::builder::make_view;
+
+    use super::*;
+
+    #[test]
+    fn views_are_those_of_arrow_wherever_the_text_stands() {
+        let bytes: Vec<u8> = (1..60).collect();
+        for start in 0..bytes.len() {
+            for end in start..=bytes.len() {
+                let place = u32::try_from(start).expect("small");
+                let expected = make_view(&bytes[start..end], 3, place);
+                assert_eq!(view_of(&bytes, start, end - start, 3), expected, "{start}..{end}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "range end index 9 out of range")]
+    fn a_text_beyond_the_bytes_has_no_view() {
+        view_of(&[0; 8], 5, 4, 0);
+    }
 }

@@ -7,11 +7,13 @@
 //! such as rows that wait for event time, is simply not taken back.
 
 mod lent;
+mod parts;
 mod pick;
 mod room;
 mod texts;
 
 pub use lent::{Sources, no_bytes, release};
+pub use parts::PartMemory;
 pub use pick::{Rows, pick};
 pub use room::{LentBytes, Room};
 pub use texts::{Line, Texts, Validity};

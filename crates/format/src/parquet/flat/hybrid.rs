@@ -57,6 +57,9 @@ impl Hybrid {
 
     /// Whether this many numbers come next and are all this one, as the run at hand says; `false` may be wrong.
     ///
+    /// # Cost
+    /// O(1), or of single bits O(count / 64).
+    ///
     /// # Errors
     /// The bytes end.
     pub(super) fn is_run_of(&mut self, number: u32, count: usize) -> Option<bool> {
@@ -64,9 +67,15 @@ impl Hybrid {
             return Some(true);
         }
         self.next_run()?;
-        Some(
-            matches!(self.run, Run::Same { number: same, left } if same == number && left >= count),
-        )
+        Some(match self.run {
+            Run::Same { number: same, left } => same == number && left >= count,
+            // Some writers pack levels whatever they are.
+            Run::Packed { start, first, left } if self.width == 1 && left >= count => {
+                let bytes = self.bytes.get(start..)?;
+                number < 2 && are_bits(bytes, first, count, number == 1)
+            }
+            Run::Packed { .. } => false,
+        })
     }
 
     /// Fills `numbers`; `None` where the bytes end before.
@@ -150,6 +159,23 @@ impl Hybrid {
         }
         None
     }
+}
+
+/// Whether so many bits from the `first` on, the lowest of a byte first, are all set, or all not; `false` where the bytes end before.
+fn are_bits(bytes: &[u8], first: usize, count: usize, is_set: bool) -> bool {
+    let all = if is_set { u8::MAX } else { 0 };
+    let (end, start) = (first + count, first / 8);
+    let Some(bytes) = bytes.get(start..end.div_ceil(8)) else { return false };
+    let Some((last, before)) = bytes.split_last() else { return true };
+    // Bits that count of the first byte, and of the last one.
+    let head = u8::MAX << (first % 8);
+    let tail = u8::MAX >> (end.next_multiple_of(8) - end);
+    let Some((from, between)) = before.split_first() else {
+        return (last ^ all) & head & tail == 0;
+    };
+    (from ^ all) & head == 0
+        && (last ^ all) & tail == 0
+        && between.iter().fold(0, |any, byte| any | (byte ^ all)) == 0
 }
 
 /// Fills `numbers` with those of `width` bits from the `first` on; `None` where the bytes end before.
@@ -309,8 +335,23 @@ mod tests {
         let mut hybrid = Hybrid::new(bytes, 1);
         assert_eq!((hybrid.is_run_of(1, 20), hybrid.is_run_of(0, 2)), (Some(true), Some(false)));
         assert_eq!((hybrid.is_run_of(1, 21), hybrid.skip(20)), (Some(false), Some(())));
-        assert_eq!((hybrid.is_run_of(0, 8), hybrid.skip(8)), (Some(false), Some(())));
+        assert_eq!((hybrid.is_run_of(0, 8), hybrid.skip(8)), (Some(true), Some(())));
         assert_eq!(hybrid.is_run_of(0, 1), None);
+        // Of bits it is seen wherever they begin and end.
+        let mut bytes = [0_u8; 24];
+        for start in 0..180 {
+            for end in start..180 {
+                bytes.fill(0);
+                (start..end).for_each(|bit| bytes[bit / 8] |= 1 << (bit % 8));
+                let mut bits = Hybrid::of_bits(Bytes::copy_from_slice(&bytes));
+                bits.skip(start).unwrap();
+                assert_eq!(bits.is_run_of(1, end - start), Some(true), "{start}..{end}");
+                assert_eq!(bits.is_run_of(1, end - start + 1), Some(false), "{start}..{end}");
+                bits.skip(end - start).unwrap();
+                assert_eq!(bits.is_run_of(0, 192 - end), Some(true), "{start}..{end}");
+                assert_eq!(bits.is_run_of(0, 193 - end), Some(false), "{start}..{end}");
+            }
+        }
         let mut bits = Hybrid::of_bits(Bytes::from_static(&[0b1010_0101, 0xff]));
         let mut numbers = [0; 10];
         bits.fill(&mut numbers).unwrap();

@@ -1,6 +1,6 @@
 //! Columns without members, read from their pages straight into the types of SQL.
 //!
-//! [`shape`] says which. A file's pages are unpacked by `parquet`; what they hold is looked at here: definition levels and codes
+//! [`shape`] says which. Pages are unpacked to memory of pages before ([`crate::unpack`]); what they hold is looked at here: definition levels and codes
 //! ([`hybrid`]), numbers ([`fixed`]) and texts ([`texts`]), and made into arrays ([`store`]). Of rows that a filter has left out nothing is
 //! made, and pages without another row are not even unpacked ([`pages`]). What has members, repeats or is
 //! packed otherwise is left to `parquet`'s own reader.
@@ -15,31 +15,45 @@ mod texts;
 pub(super) use self::shape::Shape;
 
 use ::parquet::errors::ParquetError;
-use ::parquet::file::serialized_reader::SerializedPageReader;
 use ::parquet::schema::types::ColumnDescriptor;
-use tidemill_record::recycled::Validity;
+use tidemill_record::recycled::{PartMemory, Validity};
 
-use self::pages::{NULL, Next, Pages};
+use self::pages::{NULL, Next, OfRows, Pages};
 use self::store::Store;
-use super::chunks::Chunks;
+use super::stored::StoredPages;
 use crate::arrow::values::Converted;
+use crate::unpack::Unpacker;
 
 /// One column of the row group at hand.
 pub(super) struct FlatColumn {
     pages: Pages,
     values: Store,
-    /// Codes of the rows that are read; reused.
+    kept: Kept,
+}
+
+/// What a column of a row group leaves to that of the next one.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// What pages were unpacked to.
+    memory: PartMemory,
+    of_rows: OfRows,
+    /// Codes of the rows that are read.
     codes: Vec<u32>,
 }
 
 impl FlatColumn {
     pub(super) fn new(
         shape: Shape,
-        pages: SerializedPageReader<Chunks>,
+        pages: StoredPages,
         leaf: &ColumnDescriptor,
+        kept: Kept,
     ) -> Self {
-        let values = Store::new(shape);
-        Self { pages: Pages::new(pages, leaf), values, codes: Vec::new() }
+        Self { pages: Pages::new(pages, leaf), values: Store::new(shape), kept }
+    }
+
+    /// What the same column of another row group can use.
+    pub(super) fn into_kept(self) -> Kept {
+        self.kept
     }
 
     /// Reads of the next `row_count` rows those that are `kept`, ascending; or all.
@@ -53,6 +67,7 @@ impl FlatColumn {
         &mut self,
         row_count: usize,
         kept: Option<&[u32]>,
+        unpacker: &mut Unpacker,
     ) -> Result<Converted, ParquetError> {
         let kept_count = kept.map_or(row_count, <[u32]>::len);
         let mut validity = Validity::new(kept_count);
@@ -65,7 +80,7 @@ impl FlatColumn {
                 self.pages.skip(left);
                 break;
             }
-            let count = match self.pages.next()? {
+            let count = match self.pages.next(unpacker, &mut self.kept)? {
                 Next::Rows(count) => count.min(left),
                 Next::Dictionary(bytes, count) => {
                     self.values.set_dictionary(&bytes, count)?;
@@ -81,7 +96,7 @@ impl FlatColumn {
             if run_rows == 0 {
                 self.pages.skip(count);
             } else {
-                let run = self.pages.run(count, of_run, first)?;
+                let run = self.pages.run(count, of_run, first, &mut self.kept.of_rows)?;
                 if let Some(places) = run.places
                     && places.contains(&NULL)
                 {
@@ -89,7 +104,7 @@ impl FlatColumn {
                         places.iter().zip(kept_before..).filter(|(place, _)| **place == NULL);
                     nulls.for_each(|(_, row)| validity.set_null(row));
                 }
-                self.values.append(run, &mut self.codes)?;
+                self.values.append(run, &mut self.kept.codes)?;
             }
             first = end;
             kept_before += run_rows;

@@ -1,21 +1,22 @@
 //! The pages of one column of a row group, and the place in them.
 
 use ::parquet::basic::{Encoding, Type as PhysicalType};
-use ::parquet::column::page::{Page, PageReader};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::serialized_reader::SerializedPageReader;
 use ::parquet::schema::types::ColumnDescriptor;
 use bytes::Bytes;
 
-use super::super::chunks::Chunks;
+use super::Kept;
 use super::hybrid::{Hybrid, WIDTH_MAX};
+use crate::parquet::page_head::{PageHead, PageKind};
+use crate::parquet::stored::StoredPages;
+use crate::unpack::{Packing, Unpacker};
 
 /// Bytes before definition levels or truth values that say how many bytes those take.
 const LENGTH_BYTES: usize = 4;
 
 /// The pages of a column without members, of which each row has one value at most.
 pub(super) struct Pages {
-    reader: SerializedPageReader<Chunks>,
+    stored: StoredPages,
     physical_type: PhysicalType,
     /// Bytes of a plain value; 0 of texts, whose length stands before each.
     value_bytes: usize,
@@ -28,9 +29,14 @@ pub(super) struct Pages {
     dictionary_bytes: usize,
     /// Rows to leave out before the next that is read.
     skipped: usize,
-    /// Definition levels of the rows that are read; reused.
+}
+
+/// What is found out of rows that are read; reused.
+#[derive(Default)]
+pub(super) struct OfRows {
+    /// Their definition levels.
     levels: Vec<u32>,
-    /// For each row that is read the place of its value; reused.
+    /// For each that is wanted the place of its value.
     places: Vec<u32>,
 }
 
@@ -79,7 +85,7 @@ pub(super) enum Next {
 }
 
 impl Pages {
-    pub(super) fn new(reader: SerializedPageReader<Chunks>, leaf: &ColumnDescriptor) -> Self {
+    pub(super) fn new(stored: StoredPages, leaf: &ColumnDescriptor) -> Self {
         let physical_type = leaf.physical_type();
         let value_bytes = match physical_type {
             PhysicalType::INT32 | PhysicalType::FLOAT => 4,
@@ -90,7 +96,7 @@ impl Pages {
         };
         let is_nullable = leaf.max_def_level() > 0;
         Self {
-            reader,
+            stored,
             physical_type,
             value_bytes,
             is_nullable,
@@ -98,8 +104,6 @@ impl Pages {
             page_bytes: 0,
             dictionary_bytes: 0,
             skipped: 0,
-            levels: Vec::new(),
-            places: Vec::new(),
         }
     }
 
@@ -112,11 +116,15 @@ impl Pages {
     ///
     /// # Errors
     /// A page cannot be read, or there is none.
-    pub(super) fn next(&mut self) -> Result<Next, ParquetError> {
+    pub(super) fn next(
+        &mut self,
+        unpacker: &mut Unpacker,
+        kept: &mut Kept,
+    ) -> Result<Next, ParquetError> {
         loop {
             if self.skipped > 0 && self.page.row_count > 0 {
                 let count = self.skipped.min(self.page.row_count);
-                self.skip_in_page(count)?;
+                self.skip_in_page(count, kept)?;
                 self.skipped -= count;
             }
             if self.page.row_count > 0 {
@@ -125,16 +133,15 @@ impl Pages {
             if self.skipped > 0 && self.skip_page()? {
                 continue;
             }
-            let page =
-                self.reader.get_next_page()?.ok_or_else(|| broken("it ends before its rows do"))?;
-            if let Page::DictionaryPage { buf, num_values, .. } = page {
-                let count =
-                    usize::try_from(num_values).map_err(|_| broken("a count is too large"))?;
-                self.dictionary_bytes = buf.len();
-                return Ok(Next::Dictionary(buf, count));
+            let (head, packed) =
+                self.stored.take()?.ok_or_else(|| broken("it ends before its rows do"))?;
+            let bytes = unpacked(&head, packed, self.stored.packing(), unpacker, kept)?;
+            if let PageKind::Dictionary { value_count } = head.kind {
+                self.dictionary_bytes = bytes.len();
+                return Ok(Next::Dictionary(bytes, value_count));
             }
-            self.page_bytes = page.buffer().len();
-            self.page = self.opened(page)?;
+            self.page_bytes = bytes.len();
+            self.page = self.opened(&head.kind, bytes)?;
         }
     }
 
@@ -145,13 +152,11 @@ impl Pages {
 
     /// Whether the next page has none but rows that are left out, and has been left out with them.
     fn skip_page(&mut self) -> Result<bool, ParquetError> {
-        let Some(next) = self.reader.peek_next_page()? else { return Ok(false) };
-        let Some(row_count) =
-            next.num_levels.filter(|count| !next.is_dict && *count <= self.skipped)
-        else {
+        let row_count = self.stored.peek()?.and_then(PageHead::row_count);
+        let Some(row_count) = row_count.filter(|count| *count <= self.skipped) else {
             return Ok(false);
         };
-        self.reader.skip_next_page()?;
+        self.stored.skip();
         self.skipped -= row_count;
         Ok(true)
     }
@@ -168,13 +173,13 @@ impl Pages {
             if self.page.row_count > 0 {
                 return Ok(false);
             }
-            let Some(next) = self.reader.peek_next_page()? else { return Ok(self.skipped == 0) };
+            let Some(next) = self.stored.peek()? else { return Ok(self.skipped == 0) };
             // Of pages that are left out, and of those without a row, nothing is looked at.
-            let row_count = next.num_levels.unwrap_or(0);
+            let row_count = next.row_count().unwrap_or(0);
             if row_count > self.skipped {
                 return Ok(false);
             }
-            self.reader.skip_next_page()?;
+            self.stored.skip();
             self.skipped -= row_count;
         }
     }
@@ -187,36 +192,38 @@ impl Pages {
     ///
     /// # Panics
     /// If the page has fewer rows.
-    pub(super) fn run(
-        &mut self,
+    pub(super) fn run<'a>(
+        &'a mut self,
         row_count: usize,
         kept: Option<&[u32]>,
         first: usize,
-    ) -> Result<Run<'_>, ParquetError> {
+        of_rows: &'a mut OfRows,
+    ) -> Result<Run<'a>, ParquetError> {
         assert!(row_count <= self.page.row_count, "rows of the page at hand");
         self.page.row_count -= row_count;
         let page = &mut self.page;
-        self.places.clear();
+        let OfRows { levels: numbers, places } = of_rows;
+        places.clear();
         let in_run = |row: &u32| row_number(*row) - first;
         if let Some(levels) = &mut page.levels
             && !levels.is_run_of(1, row_count).ok_or_else(cut)?
         {
-            self.levels.resize(row_count, 0);
-            levels.fill(&mut self.levels).ok_or_else(cut)?;
+            numbers.resize(row_count, 0);
+            levels.fill(numbers).ok_or_else(cut)?;
             // The place of each row's value.
             let mut value_count = 0;
-            for level in &mut self.levels {
+            for level in numbers.iter_mut() {
                 let is_value = *level == 1;
                 *level = if is_value { value_count } else { NULL };
                 value_count += u32::from(is_value);
             }
             let value_count = row_number(value_count);
-            let places = match kept {
+            let places: &[u32] = match kept {
                 Some(kept) => {
-                    self.places.extend(kept.iter().map(|row| self.levels[in_run(row)]));
-                    &self.places
+                    places.extend(kept.iter().map(|row| numbers[in_run(row)]));
+                    places
                 }
-                None => &self.levels,
+                None => numbers,
             };
             return Ok(Run { values: &mut page.values, value_count, places: Some(places) });
         }
@@ -226,8 +233,8 @@ impl Pages {
         let places = match kept {
             Some(kept) => {
                 let first = u32::try_from(first).map_err(|_| cut())?;
-                self.places.extend(kept.iter().map(|row| row - first));
-                Some(self.places.as_slice())
+                places.extend(kept.iter().map(|row| row - first));
+                Some(places.as_slice())
             }
             None => None,
         };
@@ -235,23 +242,22 @@ impl Pages {
     }
 
     /// Leaves out rows of the page at hand.
-    fn skip_in_page(&mut self, row_count: usize) -> Result<(), ParquetError> {
+    fn skip_in_page(&mut self, row_count: usize, kept: &mut Kept) -> Result<(), ParquetError> {
         let value_bytes = self.value_bytes;
         if row_count == self.page.row_count {
             self.page = DataPage::default();
             return Ok(());
         }
-        let run = self.run(row_count, Some(&[]), 0)?;
+        let run = self.run(row_count, Some(&[]), 0, &mut kept.of_rows)?;
         run.values.skip(run.value_count, value_bytes)
     }
 
-    fn opened(&self, page: Page) -> Result<DataPage, ParquetError> {
+    fn opened(&self, kind: &PageKind, buf: Bytes) -> Result<DataPage, ParquetError> {
         let physical_type = self.physical_type;
-        match page {
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } => {
-                let row_count = rows(num_values)?;
+        match *kind {
+            PageKind::Rows { row_count, encoding, levels: level_encoding } => {
                 let (levels, values) = if self.is_nullable {
-                    let (levels, values) = match def_level_encoding {
+                    let (levels, values) = match level_encoding {
                         Encoding::RLE => {
                             let (levels, values) = counted(&buf)?;
                             (Hybrid::new(levels, 1), values)
@@ -274,27 +280,50 @@ impl Pages {
                     values: Values::of(values, encoding, physical_type)?,
                 })
             }
-            Page::DataPageV2 {
-                buf,
-                num_values,
+            PageKind::RowsBehindLevels {
+                row_count,
                 encoding,
-                def_levels_byte_len,
-                rep_levels_byte_len,
+                repetition_bytes: start,
+                definition_bytes,
                 ..
             } => {
-                let row_count = rows(num_values)?;
-                let end = |len: u32| usize::try_from(len).map_err(|_| cut());
-                let start = end(rep_levels_byte_len)?;
-                let values =
-                    start.checked_add(end(def_levels_byte_len)?).filter(|at| *at <= buf.len());
+                let values = Some(start + definition_bytes).filter(|at| *at <= buf.len());
                 let values = values.ok_or_else(cut)?;
                 let levels = self.is_nullable.then(|| Hybrid::new(buf.slice(start..values), 1));
                 let values = Values::of(buf.slice(values..), encoding, physical_type)?;
                 Ok(DataPage { row_count, levels, values })
             }
-            Page::DictionaryPage { .. } => Err(broken("a dictionary is where values should be")),
+            PageKind::Dictionary { .. } | PageKind::Index => {
+                Err(broken("a dictionary is where values should be"))
+            }
         }
     }
+}
+
+/// The bytes of a page as they were before they were packed.
+///
+/// # Errors
+/// As [`Unpacker::unpack`]; levels take more than there is.
+fn unpacked(
+    head: &PageHead,
+    bytes: Bytes,
+    packing: Packing,
+    unpacker: &mut Unpacker,
+    kept: &mut Kept,
+) -> Result<Bytes, ParquetError> {
+    let (level_bytes, is_packed) = match head.kind {
+        PageKind::RowsBehindLevels { repetition_bytes, definition_bytes, is_packed, .. } => {
+            (repetition_bytes + definition_bytes, is_packed)
+        }
+        _ => (0, true),
+    };
+    if packing == Packing::None || !is_packed {
+        return Ok(bytes);
+    }
+    let (levels, packed) = bytes.split_at_checked(level_bytes).ok_or_else(cut)?;
+    let byte_count = head.unpacked_bytes.checked_sub(level_bytes).ok_or_else(cut)?;
+    let room = unpacker.unpack(packing, levels, packed, byte_count, &mut kept.memory)?;
+    Ok(Bytes::from_owner(kept.memory.lend(room)))
 }
 
 impl Values {
@@ -361,10 +390,6 @@ pub(super) fn text_at(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>>
 fn counted(bytes: &Bytes) -> Result<(Bytes, Bytes), ParquetError> {
     let counted = text_at(bytes, 0).ok_or_else(cut)?;
     Ok((bytes.slice(counted.clone()), bytes.slice(counted.end..)))
-}
-
-fn rows(count: u32) -> Result<usize, ParquetError> {
-    usize::try_from(count).map_err(|_| cut())
 }
 
 /// The place of a row in a batch.

@@ -9,6 +9,7 @@ use arrow_schema::{DataType as ArrowType, TimeUnit};
 use tidemill_record::DataType;
 
 use crate::parquet::columns::{Column, Trait};
+use crate::unpack::Packing;
 
 /// How a column is read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +84,10 @@ impl Shape {
         })
     }
 
-    /// Whether all pages of a column are packed in ways that are read here, as the footer says.
+    /// How the pages of a column are packed, where all are in ways that are read here, as the footer says.
     #[expect(deprecated, reason = "old files have definition levels so")]
-    pub(crate) fn reads(self, chunk: &ColumnChunkMetaData) -> bool {
-        chunk.encodings().all(|encoding| {
+    pub(crate) fn packing(self, chunk: &ColumnChunkMetaData) -> Option<Packing> {
+        let are_known = chunk.encodings().all(|encoding| {
             matches!(
                 encoding,
                 Encoding::PLAIN
@@ -95,7 +96,8 @@ impl Shape {
                     | Encoding::RLE_DICTIONARY
                     | Encoding::PLAIN_DICTIONARY
             )
-        })
+        });
+        Packing::of(chunk.compression()).filter(|_| are_known)
     }
 }
 

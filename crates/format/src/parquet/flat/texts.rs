@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ::parquet::errors::ParquetError;
-use arrow_array::builder::make_view;
 use arrow_array::{ArrayRef, BinaryViewArray};
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, ScalarBuffer};
 use arrow_data::MAX_INLINE_VIEW_LEN;
@@ -13,6 +12,7 @@ use tidemill_record::recycled::{Room, Sources};
 
 use super::fixed::read_codes;
 use super::pages::{NULL, Run, Values, broken, cut, text_at};
+use crate::text::view::view_of;
 
 /// The values of a column, batch by batch.
 pub(super) struct Texts {
@@ -189,8 +189,7 @@ impl Texts {
 /// If the buffer is longer than 4 GiB, or ends before.
 #[inline(always)]
 fn view(bytes: &[u8], place: Range<usize>, buffer: u32) -> u128 {
-    let start = u32::try_from(place.start).expect("a page of at most 4 GiB");
-    make_view(&bytes[place], buffer, start)
+    view_of(bytes, place.start, place.len(), buffer)
 }
 
 /// Whether a view holds its text itself.

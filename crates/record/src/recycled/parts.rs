@@ -1,10 +1,11 @@
-//! Memory for parts of a file that are read as a whole, used again for later parts.
+//! Memory for parts of a file that are read or unpacked as a whole, used again for later parts.
 //!
-//! A row group or a message takes megabytes. Fresh memory of that size comes from the kernel page by page, which costs
-//! as much as reading it does; what the part before had is mostly free by then.
+//! A row group, a message or a page takes megabytes. Fresh memory of that size comes from the kernel page by page, which
+//! costs as much as reading it does; what the part before had is mostly free by then.
 
 use arrow_buffer::Buffer;
-use tidemill_record::recycled::{LentBytes, Room};
+
+use super::{LentBytes, Room};
 
 /// Pieces of memory that are kept at most.
 const KEPT_MAX: usize = 16;
@@ -13,13 +14,13 @@ const SLACK: usize = 4;
 
 /// What was lent, and comes back once nobody else holds it.
 #[derive(Debug, Default)]
-pub(crate) struct PartMemory {
+pub struct PartMemory {
     lent: Vec<LentBytes>,
 }
 
 impl PartMemory {
     /// So many bytes to be written; what is not written has any value.
-    pub(crate) fn take(&mut self, byte_count: usize) -> Room<u8> {
+    pub fn take(&mut self, byte_count: usize) -> Room<u8> {
         let mut free: Vec<Room<u8>> = Vec::new();
         let mut held = Vec::with_capacity(KEPT_MAX);
         for lent in self.lent.drain(..) {
@@ -54,7 +55,7 @@ impl PartMemory {
     }
 
     /// Lends what was written.
-    pub(crate) fn lend(&mut self, room: Room<u8>) -> Buffer {
+    pub fn lend(&mut self, room: Room<u8>) -> Buffer {
         let (bytes, lent) = room.lend();
         self.lent.push(lent);
         bytes
