@@ -31,11 +31,6 @@ impl Abandon {
         self.bells.iter().for_each(Bell::ring);
     }
 
-    /// Wakes a core.
-    pub(crate) fn ring(&self, core: usize) {
-        self.bells[core].ring();
-    }
-
     /// All are abandoned.
     pub(crate) fn all(&self) {
         self.first.store(0, Ordering::Relaxed);

@@ -5,6 +5,7 @@ mod opening;
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use tidemill_pipeline::{
 use tidemill_record::{EventTime, Offset, PartitionId, Position};
 use tidemill_rt::{Waiting, Wake, Wakes, yield_if_needed};
 
+pub(crate) use self::failure::message_of;
 use self::failure::{all_are_idle, failed, out_of_memory, panicked};
 use crate::abandon::Abandon;
 use crate::account::{Account, Lease, Refused};
@@ -31,7 +33,7 @@ pub(crate) struct CoreLoop {
     pub(crate) notices: Notices,
     pub(crate) stop: StopFlag,
     /// Where the core waits while none of its pipelines has anything to do.
-    pub(crate) waiting: Waiting,
+    pub(crate) waiting: Rc<Waiting>,
     /// Which pipelines are not worth their time any more.
     pub(crate) abandon: Abandon,
     /// Has the job's other cores help with what a gather merges: those whose scans it waited for are idle.
@@ -186,7 +188,7 @@ impl CoreLoop {
                 Opening { planned, places, links, sealed, lease, ends_by_stop, resident, enough };
             let mut result = None;
             let one = vec![(first_rank, opening)];
-            self.run(one, &mut Vec::new, fail, &mut |_, done| result = done).await;
+            self.run(one, &Vec::new, fail, &mut |_, done| result = done).await;
             return result;
         }
         // So little is in several together that only what they leave is kept.
@@ -222,7 +224,7 @@ impl CoreLoop {
             };
             let mut result = None;
             let one = vec![(rank, one)];
-            self.run(one, &mut Vec::new, &fail, &mut |_, done| result = done).await;
+            self.run(one, &Vec::new, &fail, &mut |_, done| result = done).await;
             let left = match result? {
                 Ok(left) => left,
                 Err(error) => return Some(Err(error)),
@@ -249,7 +251,7 @@ impl CoreLoop {
     pub(crate) async fn run_in_turns(
         &mut self,
         openings: Vec<(usize, Opening)>,
-        more: &mut impl FnMut() -> Vec<(usize, Opening)>,
+        more: &impl Fn() -> Vec<(usize, Opening)>,
         done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
         let abandon = self.abandon.clone();
@@ -259,7 +261,7 @@ impl CoreLoop {
     async fn run(
         &mut self,
         openings: Vec<(usize, Opening)>,
-        more: &mut impl FnMut() -> Vec<(usize, Opening)>,
+        more: &impl Fn() -> Vec<(usize, Opening)>,
         fail: impl Fn(usize),
         done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
     ) {
@@ -337,7 +339,7 @@ impl CoreLoop {
             let known = watermarks.filter(|&at| at > EventTime::MIN && at < EventTime::MAX);
             self.meter.publish(seen, known.min());
             if is_idle && !running.is_empty() {
-                self.wait(&running);
+                self.wait(&running).await;
             }
             yield_if_needed().await;
         }
@@ -384,20 +386,18 @@ impl CoreLoop {
             || enough.is_some_and(|enough| enough.is_behind(place))
     }
 
-    /// Waits until one of the pipelines has something to do. Nothing else runs on this core, so it may as well
-    /// block.
-    fn wait(&self, running: &[Box<Running>]) {
-        self.waiting.expect();
+    /// Waits until one of the pipelines may have something to do.
+    async fn wait(&self, running: &[Box<Running>]) {
         let now = Instant::now();
         let mut wakes = Wakes::default();
         for one in running {
             let wake = self.wake(one);
             if wake.is_due(now) || self.is_abandoned(one.rank, one.place, one.enough.as_ref()) {
-                return self.waiting.go_on();
+                return;
             }
             wakes.add(wake);
         }
-        self.waiting.wait(&wakes);
+        self.waiting.wait(&wakes).await;
     }
 
     /// What makes it worth to run a turn of a pipeline whose last one found nothing to do.

@@ -1,22 +1,29 @@
 //! The cores of a wave, and the thread that hears them: it makes durable and visible what is to outlive them.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_lite::FutureExt;
 use tidemill_checkpoint::Store;
 use tidemill_pipeline::{Delivery, Latencies, Piece, Statistics};
-use tidemill_rt::{Bell, Core, RtError, Waiting, begin_launch, side_by_side, thread_cpu_time};
+use tidemill_rt::{RtError, Waiting, Wakes, close_dropped, side_by_side, thread_cpu_time};
 
 use crate::abandon::Abandon;
 use crate::arrivals::Joining;
 use crate::assignment::assign;
-use crate::core_loop::{CoreLoop, KeptAs, Left, Opening};
+use crate::core_loop::{CoreLoop, KeptAs, Left, Opening, message_of};
 use crate::giving::Given;
 use crate::handover::Handover;
+use crate::host::Places;
 use crate::keeping::Request;
-use crate::{ControlError, Cores, Keeping, StopFlag};
+use crate::{ControlError, CoreMeter, Cores, Keeping, Notices, StopFlag};
 
 /// Of which node it is, and which of its blocks.
 pub(crate) type TaskId = (usize, usize);
@@ -31,10 +38,21 @@ pub(crate) struct Task {
 
 /// What a core is given at a time.
 struct Work {
+    /// Of the job's cores.
+    core: usize,
     /// Each with its place among all tasks.
     tasks: Vec<(usize, Task)>,
     /// The tasks take turns, because they may have no end; otherwise one follows another.
     takes_turns: bool,
+    /// Those that begin beside them meanwhile, until that is closed.
+    joins: Option<Receiver<(usize, Task)>>,
+    /// CPUs that help with a merge.
+    others: Vec<usize>,
+    meter: Arc<CoreMeter>,
+    notices: Notices,
+    stop: StopFlag,
+    abandon: Abandon,
+    to_wave: Sender<Answer>,
 }
 
 /// What a core says.
@@ -45,6 +63,8 @@ enum Answer {
     Whole(Delivery),
     /// A checkpoint of one that goes on, or goes on later, is to be made durable.
     Keep(Box<Request>),
+    /// The core has nothing more to do for the wave now, or panicked outside of a pipeline, saying this.
+    Over(Option<String>),
 }
 
 /// What became of a task.
@@ -78,14 +98,13 @@ impl Done {
     }
 }
 
-/// The cores of a job, waiting for work.
-pub(crate) struct Fleet {
-    cores: Vec<Core<()>>,
-    to_cores: Vec<Sender<Work>>,
-    from_cores: Receiver<Answer>,
+/// The cores that a wave has.
+pub(crate) struct Fleet<'a> {
+    cores: &'a Cores,
+    places: Places,
+    stop: &'a StopFlag,
     /// Ends the pipelines that are running.
     abandon: Abandon,
-    stop: StopFlag,
 }
 
 /// How often it is looked whether input has come.
@@ -97,6 +116,9 @@ struct Said {
     done: Vec<Done>,
     whole: Vec<Delivery>,
     to_keep: Vec<Request>,
+    /// How many cores are through.
+    over_count: usize,
+    panic: Option<String>,
 }
 
 impl Said {
@@ -105,6 +127,10 @@ impl Said {
             Answer::Done(done) => self.done.push(*done),
             Answer::Whole(delivery) => self.whole.push(delivery),
             Answer::Keep(request) => self.to_keep.push(*request),
+            Answer::Over(panic) => {
+                self.over_count += 1;
+                self.panic = self.panic.take().or(panic);
+            }
         }
     }
 
@@ -167,112 +193,108 @@ fn gather_of(task: &Task, by_handover: &HashMap<*const Handover<Given>, usize>) 
     by_handover.get(&Arc::as_ptr(&gives.handover)).copied()
 }
 
-/// How often it is looked whether a core that owes answers is still there.
-const DEATH_WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
-impl Fleet {
-    /// Starts the first of the job's cores, as many as have something to do, at least one.
-    pub(crate) fn launch(
-        cores: &Cores,
-        wanted: usize,
-        stop: &StopFlag,
-    ) -> Result<Self, ControlError> {
-        let cpus = &cores.cpus[..cores.cpus.len().min(wanted.max(1))];
-        let bells = cpus.iter().map(|&cpu| {
-            Bell::new().map_err(|error| RtError::Launch {
-                name: format!("tidemill-{cpu}"),
-                cpu,
-                reason: format!("no event: {error}"),
-            })
-        });
-        let bells: Vec<Bell> = bells.collect::<Result<_, _>>().map_err(ControlError::Core)?;
-        let abandon = Abandon::new(&bells);
-        let (done, from_cores) = channel();
-        let (running, to_cores) = (Vec::new(), Vec::new());
-        let stop_flag = stop.clone();
-        let mut fleet = Self { cores: running, to_cores, from_cores, abandon, stop: stop_flag };
-        // All set themselves up at the same time.
-        let (mut launching, mut refusal) = (Vec::new(), None);
-        for (core, ((&cpu, meter), bell)) in cpus.iter().zip(&cores.meters).zip(bells).enumerate() {
-            let (to_core, work) = channel::<Work>();
-            let done = done.clone();
-            let (stop, abandon, meter) = (stop.clone(), fleet.abandon.clone(), Arc::clone(meter));
-            let notices = cores.notices.clone();
-            let others: Vec<usize> =
-                cores.cpus.iter().copied().filter(|&other| other != cpu).collect();
-            let body = move || async move {
-                // The meter goes on from what earlier waves of the job have read.
-                let seen = meter.seen();
-                let publisher = done.clone();
-                let keeper = done.clone();
-                let commit = Box::new(move |request| {
-                    // As below.
-                    let _ = keeper.send(Answer::Keep(Box::new(request)));
-                });
-                let deliver = Box::new(move |delivery| {
-                    // Where nobody listens any more, the job has gone away.
-                    let _ = publisher.send(Answer::Whole(delivery));
-                });
-                let waiting = Waiting::new(bell, stop.latches().to_vec());
-                let helped = Arc::clone(&meter);
-                let help = Arc::new(move |pieces: Vec<Piece<'_>>| {
+impl Work {
+    /// Does it, beside whatever else the core runs.
+    async fn run(self, waiting: Rc<Waiting>) {
+        let Self {
+            core,
+            tasks,
+            takes_turns,
+            joins,
+            others,
+            meter,
+            notices,
+            stop,
+            abandon,
+            to_wave,
+        } = self;
+        // Where nobody listens any more, the job has gone away.
+        let say = move |answer| drop(to_wave.send(answer));
+        let (publisher, keeper, speaker) = (say.clone(), say.clone(), say.clone());
+        let spent = Rc::new(Cell::new(Duration::ZERO));
+        let all = async {
+            let helped = Arc::clone(&meter);
+            let mut core_loop = CoreLoop {
+                // The meter goes on from what the job has read before.
+                seen: meter.seen(),
+                meter: Arc::clone(&meter),
+                notices,
+                stop,
+                waiting,
+                abandon,
+                help: Arc::new(move |pieces: Vec<Piece<'_>>| {
                     helped.add_cpu_time(side_by_side(&others, pieces));
-                });
-                let mut core_loop = CoreLoop {
-                    meter,
-                    notices,
-                    stop,
-                    waiting,
-                    abandon,
-                    help,
-                    deliver,
-                    commit,
-                    seen,
-                };
-                // Between levels a core has nothing else to do, so it may as well block here.
-                while let Ok(Work { tasks, takes_turns }) = work.recv() {
-                    let mut answer = |task, result| {
-                        // As above.
-                        let _ = done.send(Answer::Done(Box::new(Done { task, core, result })));
-                    };
-                    if takes_turns {
-                        let openings = tasks.into_iter().map(|(place, task)| {
-                            assert!(place == task.first_rank, "a task each");
-                            (place, task.opening)
-                        });
-                        let mut more = || {
-                            let more = work.try_iter().flat_map(|work| work.tasks);
-                            more.map(|(place, task)| (place, task.opening)).collect()
-                        };
-                        let openings = openings.collect();
-                        core_loop.run_in_turns(openings, &mut more, &mut answer).await;
-                        continue;
-                    }
-                    for (place, Task { first_rank, opening, .. }) in tasks {
-                        answer(place, core_loop.run_block(first_rank, opening).await);
-                    }
-                }
-                core_loop.meter.add_cpu_time(thread_cpu_time());
+                }),
+                deliver: Box::new(move |delivery| publisher(Answer::Whole(delivery))),
+                commit: Box::new(move |request| keeper(Answer::Keep(Box::new(request)))),
             };
-            match begin_launch(cores.backend, cpu, &format!("tidemill-{cpu}"), body) {
-                Ok(begun) => launching.push(begun),
-                Err(error) => {
-                    refusal = Some(error);
-                    break;
+            let mut answer = |task, result| {
+                speaker(Answer::Done(Box::new(Done { task, core, result })));
+            };
+            if takes_turns {
+                let openings = tasks.into_iter().map(|(place, task)| {
+                    assert!(place == task.first_rank, "a task each");
+                    (place, task.opening)
+                });
+                let joined = || {
+                    let joined = joins.iter().flat_map(Receiver::try_iter);
+                    joined.map(|(place, task)| (place, task.opening)).collect()
+                };
+                let mut openings: Vec<(usize, Opening)> = openings.collect();
+                loop {
+                    core_loop.run_in_turns(openings, &joined, &mut answer).await;
+                    match joins.as_ref().map(Receiver::try_recv) {
+                        Some(Ok((place, task))) => openings = vec![(place, task.opening)],
+                        Some(Err(TryRecvError::Empty)) => {
+                            openings = Vec::new();
+                            core_loop.waiting.wait(&Wakes::default()).await;
+                        }
+                        None | Some(Err(TryRecvError::Disconnected)) => break,
+                    }
+                }
+            } else {
+                for (place, Task { first_rank, opening, .. }) in tasks {
+                    answer(place, core_loop.run_block(first_rank, opening).await);
                 }
             }
-            fleet.to_cores.push(to_core);
-        }
-        for begun in launching {
-            match begun.started() {
-                Ok(core) => fleet.cores.push(core),
-                Err(error) => refusal = refusal.or(Some(error)),
-            }
-        }
-        let Some(error) = refusal else { return Ok(fleet) };
-        // The refusal is what the caller is told of.
-        let _ = fleet.join();
-        Err(ControlError::Core(error))
+            drop(core_loop);
+            close_dropped().await;
+        };
+        let all = AssertUnwindSafe(Metered { body: Box::pin(all), spent: Rc::clone(&spent) });
+        let panic = all.catch_unwind().await.err();
+        meter.add_cpu_time(spent.get());
+        say(Answer::Over(panic.map(|panic| message_of(&*panic))));
+    }
+}
+
+/// Adds up the CPU time that a body takes: its core has others.
+struct Metered<F> {
+    body: Pin<Box<F>>,
+    spent: Rc<Cell<Duration>>,
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let before = thread_cpu_time();
+        let polled = self.body.as_mut().poll(context);
+        self.spent.set(self.spent.get() + (thread_cpu_time() - before));
+        polled
+    }
+}
+
+impl<'a> Fleet<'a> {
+    /// Takes cores of the job's host, as many as have something to do, at least one.
+    pub(crate) fn take(
+        cores: &'a Cores,
+        wanted: usize,
+        stop: &'a StopFlag,
+    ) -> Result<Self, ControlError> {
+        let places = cores.host.take(wanted)?;
+        stop.wakes(cores.host.bells());
+        let abandon = Abandon::new(&places.bells());
+        Ok(Self { cores, places, stop, abandon })
     }
 
     /// Runs tasks on all cores; what became of them, in task order, so that the failure that is
@@ -293,24 +315,62 @@ impl Fleet {
         let by_handover = gathers(&tasks);
         let mut gathers: Vec<Option<usize>> =
             tasks.iter().map(|(task, _)| gather_of(task, &by_handover)).collect();
-        let mut running_counts = vec![0_usize; self.cores.len()];
+        let mut running_counts = vec![0_usize; self.cores.meters.len()];
         let mut tasks: Vec<Option<Task>> = tasks.into_iter().map(|(task, _)| Some(task)).collect();
-        for (core, places) in assign(&weights, self.cores.len()).into_iter().enumerate() {
+        let (to_wave, from_cores) = channel();
+        let (mut running_count, mut to_cores) = (0, Vec::new());
+        let cores = self.places.cores();
+        for (&core, places) in cores.iter().zip(assign(&weights, cores.len())) {
+            if places.is_empty() && joining.is_none() {
+                continue;
+            }
             let of_core = places
                 .into_iter()
                 .map(|place| (place, tasks[place].take().expect("each task has one core")));
-            let tasks: Vec<(usize, Task)> = of_core.collect();
-            running_counts[core] = tasks.len();
-            // A core that has died is noticed below.
-            let _ = self.to_cores[core].send(Work { tasks, takes_turns });
+            let of_core: Vec<(usize, Task)> = of_core.collect();
+            running_counts[core] = of_core.len();
+            let joins = joining.is_some().then(|| {
+                let (to_core, joins) = channel();
+                to_cores.push((core, to_core));
+                joins
+            });
+            let work = Work {
+                core,
+                tasks: of_core,
+                takes_turns,
+                joins,
+                others: self.places.others(core),
+                meter: Arc::clone(&self.cores.meters[core]),
+                notices: self.cores.notices.clone(),
+                stop: self.stop.clone(),
+                abandon: self.abandon.clone(),
+                to_wave: to_wave.clone(),
+            };
+            running_count += 1;
+            self.places.send(core, Box::new(move |waiting| Box::pin(work.run(waiting))));
         }
+        drop(to_wave);
         let mut all_done: Vec<Done> = Vec::with_capacity(nodes.len());
-        let wait = if joining.is_some() { ARRIVALS_INTERVAL } else { DEATH_WATCH_INTERVAL };
         let mut looked_at = Instant::now();
         let store = keeping.map(|keeping| &*keeping.store);
         let (mut written, mut kept_at) = (Ok(()), Instant::now());
-        while all_done.len() < nodes.len() {
-            let first = self.from_cores.recv_timeout(wait);
+        let mut panic = None;
+        while running_count > 0 {
+            if all_done.len() == nodes.len() || panic.is_some() {
+                // Nothing more joins.
+                to_cores.drain(..).for_each(|(core, to_core)| {
+                    drop(to_core);
+                    self.places.ring(core);
+                });
+            }
+            let wait = if to_cores.is_empty() { Duration::MAX } else { ARRIVALS_INTERVAL };
+            let first = match from_cores.recv_timeout(wait) {
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.abandon.all();
+                    return Err(panicked("a thread ended before its work".to_owned()));
+                }
+                first => first.ok(),
+            };
             if let Some(joining) = &mut joining
                 && looked_at.elapsed() >= wait
                 && written.is_ok()
@@ -322,13 +382,12 @@ impl Fleet {
                             let place = nodes.len();
                             nodes.push(task.id.0);
                             gathers.push(gather_of(&task, &by_handover));
-                            let core = (0..self.cores.len()).min_by_key(|&at| running_counts[at]);
-                            let core = core.expect("there is at least one core");
+                            let least = to_cores.iter().min_by_key(|&&(at, _)| running_counts[at]);
+                            let &(core, ref to_core) = least.expect("there is at least one core");
                             running_counts[core] += 1;
-                            // As above.
-                            let work = Work { tasks: vec![(place, task)], takes_turns };
-                            let _ = self.to_cores[core].send(work);
-                            self.abandon.ring(core);
+                            // That it has died is noticed above.
+                            let _ = to_core.send((place, task));
+                            self.places.ring(core);
                         }
                     }
                     Err(error) => {
@@ -338,13 +397,15 @@ impl Fleet {
                 }
                 looked_at = Instant::now();
             }
-            if first.is_err() {
-                self.check_alive()?;
-            }
             // What has come meanwhile is written with it: so however fast segments are closed, this thread, which no
             // core waits for, keeps up.
             let mut said = Said::default();
-            first.into_iter().chain(self.from_cores.try_iter()).for_each(|one| said.add(one));
+            first.into_iter().chain(from_cores.try_iter()).for_each(|one| said.add(one));
+            running_count -= said.over_count;
+            if let Some(message) = said.panic.take() {
+                self.abandon.all();
+                panic.get_or_insert(message);
+            }
             for done in &mut said.done {
                 running_counts[done.core] = running_counts[done.core].saturating_sub(1);
                 let Some(Ok(left)) = &mut done.result else { continue };
@@ -365,6 +426,9 @@ impl Fleet {
             }
             all_done.append(&mut said.done);
         }
+        if let Some(message) = panic {
+            return Err(panicked(message));
+        }
         written?;
         // Where all is over, what a gather has of others need not be kept. Where a later run goes on, what is done is not to
         // be done again.
@@ -379,19 +443,8 @@ impl Fleet {
         all_done.sort_by_key(|done| done.task);
         Ok(all_done)
     }
+}
 
-    /// While answers are missing, every core is alive: none ends before it is joined.
-    fn check_alive(&self) -> Result<(), ControlError> {
-        let Some(dead) = self.cores.iter().find(|core| core.is_finished()) else { return Ok(()) };
-        self.abandon.all();
-        let message = "its thread ended before its work".to_owned();
-        Err(ControlError::Core(RtError::Panicked { name: dead.name().to_owned(), message }))
-    }
-
-    /// Waits until all cores have ended; the first that panicked.
-    pub(crate) fn join(self) -> Result<(), ControlError> {
-        drop(self.to_cores);
-        let joined: Vec<_> = self.cores.into_iter().map(Core::join).collect();
-        joined.into_iter().collect::<Result<(), _>>().map_err(ControlError::Core)
-    }
+fn panicked(message: String) -> ControlError {
+    ControlError::Core(RtError::Panicked { name: "of the job".to_owned(), message })
 }

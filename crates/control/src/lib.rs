@@ -1,6 +1,6 @@
 //! The control plane: which core runs which pipeline, and what happens when one ends.
 //!
-//! Start with [`run`]: it assigns a [`Wave`]'s pipelines to cores, hands sealed tables to their
+//! Start with [`run`]: it assigns a [`Wave`]'s pipelines to cores of a [`Host`], hands sealed tables to their
 //! gathers (through `handover` where input has no end), and gives back what is to be published. Absent on purpose: any look inside a batch. On
 //! a core it speaks to a pipeline only between turns.
 
@@ -15,6 +15,7 @@ mod error;
 mod fleet;
 mod giving;
 mod handover;
+mod host;
 mod keeping;
 mod meter;
 mod notices;
@@ -24,6 +25,7 @@ mod wave;
 pub use arrivals::{Arrival, Arrivals, Late};
 pub use audit::SharedKeys;
 pub use error::ControlError;
+pub use host::Host;
 pub use keeping::{Keeping, ResidentName};
 pub use meter::{CoreMeter, StopFlag};
 pub use notices::Notices;

@@ -1,11 +1,12 @@
 //! What the control plane and the cores tell each other between turns.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidemill_pipeline::Seen;
 use tidemill_record::EventTime;
-use tidemill_rt::Latch;
+use tidemill_rt::{Bell, Latch};
 
 /// Asks every pipeline to stop reading, or to end at once, and wakes cores that wait. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -44,9 +45,10 @@ impl StopFlag {
         self.abort.is_set()
     }
 
-    /// What cores wait with.
-    pub(crate) fn latches(&self) -> [Latch; 2] {
-        [self.stop.clone(), self.abort.clone()]
+    /// Says which cores wait while it may be set; only the first call does.
+    pub(crate) fn wakes(&self, bells: &Arc<[Bell]>) {
+        // Whoever aborts sets the other one behind it.
+        self.stop.wakes(bells);
     }
 }
 
@@ -85,13 +87,13 @@ impl CoreMeter {
         (watermark != EventTime::MIN).then_some(watermark)
     }
 
-    /// CPU time that the core's thread has taken in the waves that are over.
+    /// CPU time that it has taken of its core, in what is over.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
         Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed))
     }
 
-    /// Adds the CPU time of a wave.
+    /// Adds CPU time.
     pub(crate) fn add_cpu_time(&self, time: Duration) {
         let all = self.cpu_time() + time;
         self.cpu_ns.store(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);

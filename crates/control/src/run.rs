@@ -2,11 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tidemill_pipeline::{Delivery, Latencies, Measures, Outcome, Sealed, Statistics};
-use tidemill_rt::Backend;
 
 use crate::account::{Account, Lease};
 use crate::arrivals::{Joining, early_giver_count, give_spec, late_giver_id};
@@ -18,16 +17,16 @@ use crate::fleet::{Fleet, Task, TaskId};
 use crate::handover::Handover;
 use crate::keeping::Resident;
 use crate::wave::{FlatNode, Planned, flatten};
-use crate::{Arrivals, ControlError, CoreMeter, DeclaredKeys, Keeping, Notices, StopFlag, Wave};
+use crate::{
+    Arrivals, ControlError, CoreMeter, DeclaredKeys, Host, Keeping, Notices, StopFlag, Wave,
+};
 
-/// The CPUs a job runs on.
+/// The cores a job runs on, perhaps beside others.
 #[derive(Clone, Debug)]
 pub struct Cores {
-    /// Who does their I/O.
-    pub backend: Backend,
-    /// CPU numbers, without repeats, at least one.
-    pub cpus: Vec<usize>,
-    /// One meter for each CPU.
+    /// Has them.
+    pub host: Arc<Host>,
+    /// One meter for each of the host's CPUs.
     pub meters: Vec<Arc<CoreMeter>>,
     /// Where what a person should hear of meanwhile is said.
     pub notices: Notices,
@@ -42,11 +41,11 @@ pub struct WaveOutcome {
     pub statistics: Statistics,
     /// What the pipelines of each query counted, by its number within the wave.
     pub per_query: Vec<Statistics>,
-    /// What the pipelines of each core counted, by place in [`Cores::cpus`].
+    /// What the pipelines of each core counted, by place in [`Host::cpus`].
     pub per_core: Vec<Statistics>,
     /// What the pipelines of each node did, children before parents, roots in order.
     pub per_node: Vec<NodeOutcome>,
-    /// CPU time of each core in this wave, by place in [`Cores::cpus`].
+    /// CPU time of each core in this wave, by place in [`Host::cpus`].
     pub cpu_times: Vec<Duration>,
     /// What a person should know.
     pub warnings: Vec<String>,
@@ -87,16 +86,17 @@ pub fn run(
     let before: Vec<Duration> = cpu_times().collect();
     let (takes_turns, budget_bytes) = (wave.has_no_end, wave.budget_bytes);
     let (keeping, arrivals) = (wave.keeping.clone(), wave.arrivals.take());
+    let has_order = wave.roots.iter().any(|root| root.is_ordered);
     let nodes = flatten(wave);
+    // Partitions that print wait for each other where they stand. Those of two waves on the same cores could do so for ever.
+    let prints = has_order && !takes_turns;
+    let _printing =
+        prints.then(|| cores.host.printing.lock().unwrap_or_else(PoisonError::into_inner));
     let wanted = if arrivals.is_some() { usize::MAX } else { pipeline_count_max(&nodes) };
-    let fleet = Fleet::launch(cores, wanted, stop)?;
+    let fleet = Fleet::take(cores, wanted, stop)?;
     let account = Account::new(budget_bytes);
     let levels = Levels { nodes, takes_turns, account, keeping, arrivals };
-    let outcome = run_levels(levels, cores, &fleet, stop);
-    // Also after a failure: no thread or descriptor outlives the wave. A core that died says more
-    // than the answers it owes.
-    fleet.join()?;
-    let mut outcome = outcome?;
+    let mut outcome = run_levels(levels, cores, &fleet, stop)?;
     outcome.cpu_times = cpu_times().zip(before).map(|(after, before)| after - before).collect();
     Ok(outcome)
 }
@@ -123,14 +123,14 @@ fn pipeline_count_max(nodes: &[FlatNode]) -> usize {
 fn run_levels(
     levels: Levels<'_>,
     cores: &Cores,
-    fleet: &Fleet,
+    fleet: &Fleet<'_>,
     stop: &StopFlag,
 ) -> Result<WaveOutcome, ControlError> {
     let Levels { mut nodes, takes_turns, account, keeping, mut arrivals } = levels;
     let keeping = keeping.as_ref();
     let mut outcomes: Vec<Vec<Option<Left>>> = nodes.iter().map(|_| Vec::new()).collect();
     let mut wave_outcome = WaveOutcome {
-        per_core: vec![Statistics::default(); cores.cpus.len()],
+        per_core: vec![Statistics::default(); cores.meters.len()],
         ..WaveOutcome::default()
     };
     // Of the pipelines of each node; a histogram for each would be more than they hold.

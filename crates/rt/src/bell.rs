@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -61,30 +61,28 @@ impl AsFd for Bell {
     }
 }
 
-/// A flag that is set once, and wakes every core that waits with it. Cheap to clone; all clones are one.
-#[derive(Clone, Debug)]
+/// A flag that is set once, and rings the bells that it was given. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
 pub struct Latch(Arc<LatchState>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct LatchState {
     is_set: AtomicBool,
-    /// `None` where the process had no descriptor left: then who waits looks again and again.
-    event: Option<OwnedFd>,
-}
-
-impl Default for Latch {
-    fn default() -> Self {
-        let (is_set, event) = (AtomicBool::new(false), made_event().ok());
-        Self(Arc::new(LatchState { is_set, event }))
-    }
+    bells: OnceLock<Arc<[Bell]>>,
 }
 
 impl Latch {
-    /// Sets the flag; cannot be undone. Safe to call from a signal handler.
+    /// Sets the flag; cannot be undone. Safe to call from a signal handler: it neither locks nor allocates.
     pub fn set(&self) {
         self.0.is_set.store(true, Ordering::SeqCst);
-        if let Some(event) = &self.0.event {
-            raise(event);
+        self.0.bells.get().into_iter().flat_map(|bells| bells.iter()).for_each(Bell::ring);
+    }
+
+    /// Says whose bells it rings; only the first call says so. Who waits looks at the flag behind this.
+    pub fn wakes(&self, bells: &Arc<[Bell]>) {
+        let _ = self.0.bells.set(Arc::clone(bells));
+        if self.is_set() {
+            bells.iter().for_each(Bell::ring);
         }
     }
 
@@ -92,11 +90,6 @@ impl Latch {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.is_set.load(Ordering::Relaxed)
-    }
-
-    /// Readable once the flag is set, and from then on.
-    pub(crate) fn event(&self) -> Option<&OwnedFd> {
-        self.0.event.as_ref()
     }
 }
 
@@ -141,13 +134,20 @@ mod tests {
     }
 
     #[test]
-    fn a_latch_stays_set() {
-        let latch = Latch::default();
-        assert!(!latch.is_set() && !is_readable(latch.event().unwrap()));
+    fn a_latch_stays_set_and_rings_whoever_waits_then_or_later() {
+        let (latch, bell) = (Latch::default(), Bell::new().unwrap());
+        let bells: Arc<[Bell]> = [bell.clone()].into();
+        latch.wakes(&bells);
+        bell.expect();
+        assert!(!latch.is_set() && !is_readable(&bell));
         latch.clone().set();
-        latch.set();
-        for _ in 0..2 {
-            assert!(latch.is_set() && is_readable(latch.event().unwrap()));
-        }
+        assert!(latch.is_set() && is_readable(&bell));
+        bell.answer();
+        // Set before it knows whom it wakes.
+        let early = Latch::default();
+        early.set();
+        bell.expect();
+        early.wakes(&bells);
+        assert!(early.is_set() && is_readable(&bell));
     }
 }

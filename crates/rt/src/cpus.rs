@@ -19,6 +19,15 @@ pub enum CpuChoice {
 /// Looks at the calling thread: call it before any thread is pinned. Never empty.
 #[must_use]
 pub fn allowed_cpus() -> Vec<usize> {
+    cpus_of(0)
+}
+
+/// The same of the process's first thread: where the calling one has been pinned since, by whomever.
+pub(crate) fn process_cpus() -> Vec<usize> {
+    cpus_of(libc::pid_t::try_from(std::process::id()).unwrap_or(0))
+}
+
+fn cpus_of(thread: libc::pid_t) -> Vec<usize> {
     // Kernels with more CPUs than 1024 refuse a short mask with EINVAL: grow until it fits.
     const WORD_BITS: usize = 64;
     let mut words = 16;
@@ -26,7 +35,8 @@ pub fn allowed_cpus() -> Vec<usize> {
         let mut mask = vec![0_u64; words];
         // SAFETY: `mask` is writable for exactly the number of bytes passed, and any bit pattern is a
         // valid u64.
-        let result = unsafe { libc::sched_getaffinity(0, words * 8, mask.as_mut_ptr().cast()) };
+        let result =
+            unsafe { libc::sched_getaffinity(thread, words * 8, mask.as_mut_ptr().cast()) };
         if result == 0 {
             let is_set = |cpu: &usize| mask[cpu / WORD_BITS] >> (cpu % WORD_BITS) & 1 == 1;
             return (0..words * WORD_BITS).filter(is_set).collect();

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use futures_lite::FutureExt;
 use glommio::LocalExecutor;
 
-use crate::{Backend, RtError, ring, yielding};
+use crate::{Backend, RtError, cpus, ring, yielding};
 
 /// A running core; join it for what its body returns.
 #[derive(Debug)]
@@ -40,6 +40,12 @@ impl<T> Core<T> {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
+    }
+
+    /// Whether it is the calling thread.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.thread.thread().id() == std::thread::current().id()
     }
 
     /// Waits until the body has returned.
@@ -81,7 +87,7 @@ impl<T> Launching<T> {
 /// the executor: await them.
 ///
 /// # Errors
-/// [`RtError::CpuNotAllowed`] for a CPU outside the affinity mask of the calling thread,
+/// [`RtError::CpuNotAllowed`] for a CPU outside the affinity masks of the calling thread and of the process's first,
 /// [`RtError::Launch`] where the thread, the pinning or the executor fails. Probe first: glommio ends
 /// the process where io_uring is missing.
 pub fn launch<T, F, Fut>(
@@ -115,7 +121,7 @@ where
     T: Send + 'static,
 {
     let allowed = crate::allowed_cpus();
-    if !allowed.contains(&cpu) {
+    if !allowed.contains(&cpu) && !cpus::process_cpus().contains(&cpu) {
         return Err(RtError::CpuNotAllowed { cpu, allowed });
     }
     let failed = |reason: String| RtError::Launch { name: name.to_owned(), cpu, reason };

@@ -1,7 +1,8 @@
 //! Pinned cores, files and timers: the only crate that knows glommio and core_affinity.
 //!
 //! Start with [`probe`] (which backend this host allows), then [`launch`] (a body on a pinned core),
-//! then [`File`] and [`SequentialReads`], and [`Waiting`] (what a core does that has nothing to do). Absent on purpose: formats, partitions, and any notion of a
+//! then [`take_turns`] (many bodies on one core), [`File`] and [`SequentialReads`], and [`Waiting`] (what a core does that
+//! has nothing to do). Absent on purpose: formats, partitions, and any notion of a
 //! query; sockets and channels, since no record ever leaves its core.
 
 mod backend;
@@ -21,6 +22,7 @@ mod pipe;
 mod ring;
 mod sequential;
 mod side_by_side;
+mod turns;
 mod waiting;
 mod yielding;
 
@@ -40,5 +42,6 @@ pub use pipe::{Pipe, descriptor_of};
 pub use ring::has_ring;
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
 pub use side_by_side::side_by_side;
+pub use turns::{Body, take_turns};
 pub use waiting::{Waiting, Wake, Wakes};
-pub use yielding::yield_if_needed;
+pub use yielding::{close_dropped, yield_if_needed};

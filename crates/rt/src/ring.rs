@@ -68,7 +68,8 @@ pub(crate) fn made() -> impl Future<Output = io::Result<()>> {
     })
 }
 
-fn is_wanted() -> bool {
+/// Whether a read waits for a ring that the calling thread has yet to make.
+pub(crate) fn is_wanted() -> bool {
     STATE.with_borrow(|state| matches!(state, State::Wanted))
 }
 

@@ -1,16 +1,13 @@
-//! Where a core waits while none of its pipelines has anything to do.
+//! Where a core waits while none of its bodies has anything to do.
 
 use std::cell::OnceCell;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{Bell, FileEvents, Latch};
-
-/// How often it is looked whether a latch is set that has no descriptor to wait for.
-const LATCH_LOOK_INTERVAL: Duration = Duration::from_millis(50);
+use crate::{Bell, FileEvents, turns};
 
 /// What makes it worth asking again who had nothing to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,21 +74,28 @@ impl<'a> Wakes<'a> {
     }
 }
 
-/// The place where one core waits: for its bell, latches, files that change, and what its pipelines wait for.
-/// Not `Send`.
+/// The same, kept by the core for who sleeps meanwhile: the descriptors are those of the body that asked, and it is
+/// looked at only while that body neither goes on nor is dropped.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    is_due: bool,
+    at: Option<Instant>,
+    inputs: Vec<RawFd>,
+}
+
+/// The place where one core waits: for its bell, files that change, and what its bodies wait for. Not `Send`.
 #[derive(Debug)]
 pub struct Waiting {
     bell: Bell,
-    latches: Vec<Latch>,
     /// Made when the first reader asks.
     files: OnceCell<Option<Rc<FileEvents>>>,
 }
 
 impl Waiting {
-    /// For the core that calls it. A latch that is set wakes nobody any more.
+    /// For the core that calls it.
     #[must_use]
-    pub fn new(bell: Bell, latches: Vec<Latch>) -> Self {
-        Self { bell, latches, files: OnceCell::new() }
+    pub fn new(bell: Bell) -> Self {
+        Self { bell, files: OnceCell::new() }
     }
 
     /// What wakes this core.
@@ -118,39 +122,55 @@ impl Waiting {
         }
     }
 
-    /// Says that the core is going to wait: look then whether there is something to do after all, and either
-    /// [`Self::wait`] or [`Self::go_on`].
-    pub fn expect(&self) {
+    /// Gives the core to its other bodies until there may be something to do: after what was asked for, after any
+    /// ring of the bell, and at times without a reason. Look again then.
+    ///
+    /// Who calls it has looked at everything else that it waits for since it last went on; whatever changes of that rings
+    /// the core's bell. To be called in a body of [`crate::take_turns`]; elsewhere it blocks the thread.
+    pub async fn wait(&self, wakes: &Wakes<'_>) {
+        let inputs = wakes.inputs.iter().map(AsRawFd::as_raw_fd).collect();
+        let asked = Asked { is_due: wakes.is_due, at: wakes.at, inputs };
+        if turns::are_taken() {
+            turns::sleep(asked).await;
+            return;
+        }
+        self.bell.expect();
+        self.block(&[&asked], None);
+    }
+
+    /// Says that the core is going to wait, unless it finds something to do now.
+    pub(crate) fn expect(&self) {
         self.bell.expect();
     }
 
     /// Says that there is something to do.
-    pub fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         self.bell.answer();
     }
 
-    /// Waits until there is something to do. Blocks the core.
-    pub fn wait(&self, wakes: &Wakes<'_>) {
+    /// Waits until there is something to do, for so long at most. Blocks the core.
+    pub(crate) fn block(&self, asked: &[&Asked], at_most: Option<Duration>) {
         let files = self.watched();
-        let latches = || self.latches.iter().filter(|latch| !latch.is_set()).map(Latch::event);
-        let mut asked = vec![PollFd::new(&self.bell, PollFlags::IN)];
-        asked.extend(latches().flatten().map(|event| PollFd::new(event, PollFlags::IN)));
-        asked.extend(files.map(|files| PollFd::new(&**files, PollFlags::IN)));
-        asked.extend(wakes.inputs.iter().map(|input| PollFd::new(input, PollFlags::IN)));
+        let mut polled = vec![PollFd::new(&self.bell, PollFlags::IN)];
+        polled.extend(files.map(|files| PollFd::new(&**files, PollFlags::IN)));
+        let inputs = asked.iter().flat_map(|one| &one.inputs);
+        // SAFETY: the body that asked holds its descriptors open for as long as it sleeps.
+        let inputs = inputs.map(|&input| unsafe { BorrowedFd::borrow_raw(input) });
+        polled.extend(inputs.map(|input| PollFd::from_borrowed_fd(input, PollFlags::IN)));
         let now = Instant::now();
         let left = |at: Instant| at.saturating_duration_since(now);
         let timeouts = [
-            wakes.is_due.then_some(Duration::ZERO),
-            wakes.at.map(left),
+            asked.iter().any(|one| one.is_due).then_some(Duration::ZERO),
+            asked.iter().filter_map(|one| one.at).min().map(left),
             files.map(|files| left(files.next_sweep())),
-            latches().any(|event| event.is_none()).then_some(LATCH_LOOK_INTERVAL),
+            at_most,
         ];
         let timeout = timeouts.into_iter().flatten().min().map(|timeout| Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
         });
         // A signal, or any other failure, ends the wait early, which does no harm.
-        let _ = poll(&mut asked, timeout.as_ref());
+        let _ = poll(&mut polled, timeout.as_ref());
         self.bell.answer();
         self.look();
     }

@@ -1,12 +1,11 @@
-//! Giving way to other tasks of the same core.
+//! Giving way to other bodies of the same core.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
 
 use crate::ring::has_ring;
+use crate::turns;
 
 thread_local! {
-    static YIELDED: Cell<Option<Instant>> = const { Cell::new(None) };
     /// Files dropped since glommio was last known to have closed them.
     static DROPPED: Cell<u32> = const { Cell::new(0) };
 }
@@ -22,27 +21,24 @@ impl Drop for QueuedClose {
     }
 }
 
-/// Gives way to other tasks of this core, if about a millisecond has passed since it last did. Files that
-/// were dropped are closed by then, if there are some: many small ones, one after another, would else come
-/// to be open all at once.
+/// Gives way to the other bodies of this core, if this one has had its time. Files that were dropped are closed by
+/// then, if there are some: many small ones, one after another, would else come to be open all at once.
 ///
-/// Reads in flight go on meanwhile; that they are finished is noticed when a task waits for one. Without a
-/// ring there is one task a core, and it returns at once. Costs a look at the monotonic clock: call it once
-/// a batch.
+/// Costs a look at the monotonic clock: call it once a batch.
 pub async fn yield_if_needed() {
-    const INTERVAL: Duration = Duration::from_millis(1);
-    if !has_ring() {
-        return;
-    }
     const DROPPED_MAX: u32 = 8;
     if DROPPED.get() >= DROPPED_MAX {
-        DROPPED.set(0);
-        submit_queued().await;
+        close_dropped().await;
     }
-    let now = Instant::now();
-    if YIELDED.get().is_none_or(|last| now - last >= INTERVAL) {
-        YIELDED.set(Some(now));
-        futures_lite::future::yield_now().await;
+    if turns::is_over() {
+        turns::give_way().await;
+    }
+}
+
+/// Waits until files that were dropped are closed. To be called where a body ends that others follow.
+pub async fn close_dropped() {
+    if DROPPED.replace(0) > 0 && has_ring() {
+        submit_queued().await;
     }
 }
 

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use tidemill_plan::{Compression, Encoding};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{
-    Backend, Bell, Choice, FileIdentity, Latch, Waiting, Wakes, allowed_cpus, launch, probe,
+    Backend, Bell, Choice, FileIdentity, Waiting, Wakes, allowed_cpus, launch, probe,
 };
 use tidemill_source::{Claims, Follow, Held, InputFile, SourceError, TextReader, TextSpec};
 
 thread_local! {
     /// Where this core waits.
-    static WAITING: Waiting = Waiting::new(Bell::new().unwrap(), vec![Latch::default()]);
+    static WAITING: Waiting = Waiting::new(Bell::new().unwrap());
     /// Whether readers are told of changes, or look by themselves.
     static IS_TOLD: Cell<bool> = const { Cell::new(false) };
 }
@@ -32,7 +32,7 @@ fn wait(reader: &TextReader) {
         if !wake.is_due(Instant::now()) {
             let mut wakes = Wakes::default();
             wakes.add(wake);
-            waiting.wait(&wakes);
+            futures_lite::future::block_on(waiting.wait(&wakes));
         }
     });
 }

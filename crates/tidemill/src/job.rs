@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tidemill_control::{
-    Arrivals, ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome,
+    Arrivals, ControlError, CoreMeter, Cores, Host, Root, StopFlag, Wave, WaveOutcome,
 };
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
@@ -230,13 +230,15 @@ impl Job {
         })?;
         let meters: Vec<Arc<CoreMeter>> = cpus.iter().map(|_| Arc::default()).collect();
         let _ = progress.meters.set(meters.clone());
-        let cores = Cores { backend, cpus, meters, notices: progress.notices.clone() };
+        let host = Arc::new(Host::new(backend, cpus, "tidemill")?);
+        let cores = Cores { host, meters, notices: progress.notices.clone() };
         let mut summary = Summary {
             backend,
             backend_reason: reason.map(|error| error.to_string()),
             statistics: Statistics::default(),
             cores: cores
-                .cpus
+                .host
+                .cpus()
                 .iter()
                 .map(|&cpu| CoreSummary { cpu, statistics: Statistics::default() })
                 .collect(),
@@ -390,7 +392,7 @@ impl Job {
         let mut builder = WaveBuilder {
             around: &self.around,
             settings,
-            backend: cores.backend,
+            backend: cores.host.backend(),
             context: *context,
             has_no_end,
             labels: LineLabels::of(sinks).filter(|_| has_no_end),
@@ -462,10 +464,10 @@ impl Job {
             let cut = counted.filter(|(number, _)| !has_no_end || cut.contains(number));
             self.note_stop(cut.map(|(_, (&index, counted))| (index, counted.rows_out)), summary);
         }
-        let workers = NonZeroUsize::new(cores.cpus.len()).unwrap_or(NonZeroUsize::MIN);
+        let workers = NonZeroUsize::new(cores.host.cpus().len()).unwrap_or(NonZeroUsize::MIN);
         publish(deliveries, workers, directories, progress)?;
         let took = before.elapsed();
-        let totals = Totals { took, cpus: &cores.cpus, cpu_times: &cpu_times };
+        let totals = Totals { took, cpus: cores.host.cpus(), cpu_times: &cpu_times };
         for (number, (query, counted)) in planned.iter().zip(&per_query).enumerate() {
             for warning in left_out::warnings(query, counted, settings.record_bytes_max) {
                 // Two queries that read one source lose the same.

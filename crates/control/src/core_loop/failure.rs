@@ -46,13 +46,18 @@ pub(super) fn panicked(
     position: Position,
     panic: &(dyn std::any::Any + Send),
 ) -> ControlError {
-    let message = if let Some(text) = panic.downcast_ref::<&str>() {
+    let message = message_of(panic);
+    let (query, source) = (planned.query.clone(), planned.source.clone());
+    ControlError::Panicked { query, source, position, message }
+}
+
+/// What a panic says.
+pub(crate) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text.clone()
     } else {
         "no message".to_owned()
-    };
-    let (query, source) = (planned.query.clone(), planned.source.clone());
-    ControlError::Panicked { query, source, position, message }
+    }
 }
