@@ -13,8 +13,8 @@ pub enum Encoding {
     /// UTF-16 in the byte order that its mark says; without one that in which the first characters are
     /// ASCII, else the little-endian one.
     Utf16,
-    /// One of [`Encoding::NAMES`].
-    Named(&'static str),
+    /// One of [`Encoding::NAMES`], by its place there; [`Encoding::named`] makes it.
+    Named(u8),
 }
 
 impl Encoding {
@@ -68,18 +68,18 @@ impl Encoding {
         ("l1", Self::Latin1),
         ("utf16", Self::Utf16),
         ("ucs2", Self::Utf16),
-        ("ansi", Self::Named("windows-1252")),
-        ("latin2", Self::Named("ISO-8859-2")),
-        ("latin9", Self::Named("ISO-8859-15")),
-        ("cp866", Self::Named("IBM866")),
-        ("macroman", Self::Named("macintosh")),
-        ("gb2312", Self::Named("GBK")),
-        ("cp936", Self::Named("GBK")),
-        ("cp932", Self::Named("Shift_JIS")),
-        ("sjis", Self::Named("Shift_JIS")),
-        ("ms932", Self::Named("Shift_JIS")),
-        ("cp949", Self::Named("EUC-KR")),
-        ("cp950", Self::Named("Big5")),
+        ("ansi", Self::named("windows-1252")),
+        ("latin2", Self::named("ISO-8859-2")),
+        ("latin9", Self::named("ISO-8859-15")),
+        ("cp866", Self::named("IBM866")),
+        ("macroman", Self::named("macintosh")),
+        ("gb2312", Self::named("GBK")),
+        ("cp936", Self::named("GBK")),
+        ("cp932", Self::named("Shift_JIS")),
+        ("sjis", Self::named("Shift_JIS")),
+        ("ms932", Self::named("Shift_JIS")),
+        ("cp949", Self::named("EUC-KR")),
+        ("cp950", Self::named("Big5")),
     ];
 
     /// A byte that no UTF-8 has, in place of bytes that are no text in the encoding: it makes the record
@@ -106,7 +106,20 @@ impl Encoding {
             None => name,
         };
         let known = Self::NAMES.iter().find(|known| plain(known) == name);
-        known.map(|known| Self::Named(known))
+        known.map(|known| Self::named(known))
+    }
+
+    /// One of [`Self::NAMES`].
+    ///
+    /// # Panics
+    /// If it is none of them.
+    #[must_use]
+    pub const fn named(name: &str) -> Self {
+        let mut place = 0;
+        while !is_equal(Self::NAMES[place as usize], name) {
+            place += 1;
+        }
+        Self::Named(place)
     }
 
     /// Whether bytes of files are the text's own, so that both have the same offsets, as far as is known
@@ -115,6 +128,16 @@ impl Encoding {
     pub fn is_utf8(self) -> bool {
         matches!(self, Self::Unsaid | Self::Utf8)
     }
+}
+
+/// `==` of texts, which is not to be had where constants are made.
+const fn is_equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 #[cfg(test)]
@@ -128,12 +151,12 @@ mod tests {
             ("latin-1", Encoding::Latin1),
             ("ISO_8859-1", Encoding::Latin1),
             ("utf16", Encoding::Utf16),
-            ("utf-16-le", Encoding::Named("UTF-16LE")),
-            ("CP1252", Encoding::Named("windows-1252")),
-            ("Windows-1251", Encoding::Named("windows-1251")),
-            ("iso-8859-15", Encoding::Named("ISO-8859-15")),
-            ("shift-jis", Encoding::Named("Shift_JIS")),
-            ("gb18030", Encoding::Named("gb18030")),
+            ("utf-16-le", Encoding::named("UTF-16LE")),
+            ("CP1252", Encoding::named("windows-1252")),
+            ("Windows-1251", Encoding::named("windows-1251")),
+            ("iso-8859-15", Encoding::named("ISO-8859-15")),
+            ("shift-jis", Encoding::named("Shift_JIS")),
+            ("gb18030", Encoding::named("gb18030")),
         ] {
             assert_eq!(Encoding::of(name), Some(encoding), "{name}");
         }
@@ -141,7 +164,7 @@ mod tests {
             assert_eq!(Encoding::of(name), None, "{name}");
         }
         for name in Encoding::NAMES {
-            assert_eq!(Encoding::of(name), Some(Encoding::Named(name)));
+            assert_eq!(Encoding::of(name), Some(Encoding::named(name)));
         }
     }
 }

@@ -47,11 +47,14 @@ pub struct FileIdentity {
     pub byte_count: u64,
     /// Modification time, nanoseconds since the Unix epoch.
     pub modified_ns: i64,
-    /// Names the file has; 0 once it has been removed.
-    pub link_count: u64,
-    /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
-    pub created_ns: Option<i64>,
+    /// It has no name any more.
+    pub is_removed: bool,
+    /// When it was created, nanoseconds since the Unix epoch; [`UNSAID_NS`] where the file system does not say.
+    created_ns: i64,
 }
+
+/// In the place of a time that no file was created at.
+const UNSAID_NS: i64 = i64::MIN;
 
 /// Which file it is, whatever becomes of its names and contents. The time tells it from a later file
 /// that is given the number of one that was removed.
@@ -89,6 +92,16 @@ impl FileKey {
 }
 
 impl FileIdentity {
+    /// That of no file: whatever is opened in its place differs.
+    pub const NONE: Self = Self {
+        device: 0,
+        inode: 0,
+        byte_count: 0,
+        modified_ns: 0,
+        is_removed: true,
+        created_ns: UNSAID_NS,
+    };
+
     /// Identity of what has this name now.
     ///
     /// # Errors
@@ -110,16 +123,22 @@ impl FileIdentity {
                 .mtime()
                 .saturating_mul(NS_PER_SECOND)
                 .saturating_add(metadata.mtime_nsec()),
-            link_count: metadata.nlink(),
-            created_ns: metadata.created().ok().map(since_epoch_ns),
+            is_removed: metadata.nlink() == 0,
+            created_ns: metadata.created().map_or(UNSAID_NS, since_epoch_ns),
         }
     }
 
     /// Which file it is.
     #[must_use]
     pub fn key(&self) -> FileKey {
-        let Self { device, inode, created_ns, .. } = *self;
-        FileKey { device, inode, created_ns }
+        let Self { device, inode, .. } = *self;
+        FileKey { device, inode, created_ns: self.created_ns() }
+    }
+
+    /// When it was created, nanoseconds since the Unix epoch; `None` where the file system does not say.
+    #[must_use]
+    pub fn created_ns(&self) -> Option<i64> {
+        Some(self.created_ns).filter(|&created_ns| created_ns != UNSAID_NS)
     }
 
     /// How the file became `later`; `None` if it has not changed. Another link to it is no change.
@@ -128,7 +147,7 @@ impl FileIdentity {
         let (before, after) = (self.byte_count, later.byte_count);
         if (self.device, self.inode) != (later.device, later.inode) {
             Some(FileChange::Replaced)
-        } else if later.link_count == 0 {
+        } else if later.is_removed {
             Some(FileChange::Removed)
         } else if after < before {
             Some(FileChange::Shrank(before, after))

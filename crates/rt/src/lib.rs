@@ -37,7 +37,7 @@ pub use file::{File, FileIdentity, FileKey, since_epoch_ns};
 pub use file_events::{FileEvents, SWEEP_INTERVAL, Touch, Touched, Watch};
 pub use large::LargePages;
 pub use launch::{Core, Launching, begin_launch, launch};
-pub use memory::keep_freed_memory;
+pub use memory::{give_back_freed_memory, keep_freed_memory};
 pub use pipe::{Pipe, descriptor_of};
 pub use ring::has_ring;
 pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};

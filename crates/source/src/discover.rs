@@ -16,13 +16,11 @@ use crate::left_out::Examples;
 use crate::pipe::{PipeInput, Pipes, meant};
 use crate::walk::{Walked, expand, list};
 
-/// One file to read.
+/// One file to read. Of many there is one each, so it is small.
 #[derive(Clone, Debug)]
 pub struct InputFile {
     /// Its path, as the option spells the directory.
-    pub path: PathBuf,
-    /// Its length in bytes, compressed as it is.
-    pub byte_count: u64,
+    pub path: Box<Path>,
     /// How it is compressed, by the end of its name.
     pub compression: Compression,
     /// How its text is written in bytes.
@@ -30,19 +28,27 @@ pub struct InputFile {
     /// Its state when it was found; readers refuse a file that has changed since.
     pub identity: FileIdentity,
     /// The file itself, where its name will not do.
-    pub held: Option<Held>,
+    pub held: Option<Arc<Held>>,
 }
 
+const _: () = assert!(size_of::<InputFile>() == 80, "a million of them are 80 MB");
+
 /// What is open already, because opening it again might be to open something else.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Held {
     /// A file that is followed: by the time that it is read its name may stand for another.
-    File(Arc<fs::File>),
+    File(fs::File),
     /// A pipe, which is there once.
     Pipe(Arc<PipeInput>),
 }
 
 impl InputFile {
+    /// Its length in bytes, compressed as it is; 0 of a pipe.
+    #[must_use]
+    pub fn byte_count(&self) -> u64 {
+        if self.pipe().is_some() { 0 } else { self.identity.byte_count }
+    }
+
     /// The name that the file has now, where it was found or beside: logs are renamed while others are
     /// read. The one it was found under, if it has none there any more.
     #[must_use]
@@ -50,33 +56,25 @@ impl InputFile {
         let key = self.identity.key();
         let is_it = |path: &Path| FileIdentity::of_path(path).is_ok_and(|now| now.key() == key);
         if is_it(&self.path) {
-            return self.path.clone();
+            return self.path.to_path_buf();
         }
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let beside = fs::read_dir(parent.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
         let mut beside = beside.map(|entry| self.path.with_file_name(entry.file_name()));
-        beside.find(|path| is_it(path)).unwrap_or_else(|| self.path.clone())
+        beside.find(|path| is_it(path)).unwrap_or_else(|| self.path.to_path_buf())
     }
 
     /// What an earlier run of the job knew under a path that names nothing now: where it is will be looked for beside it.
     #[must_use]
     pub fn gone(path: PathBuf, encoding: Encoding) -> Self {
-        let identity = FileIdentity {
-            device: 0,
-            inode: 0,
-            byte_count: 0,
-            modified_ns: 0,
-            link_count: 0,
-            created_ns: None,
-        };
-        let compression = Compression::None;
-        Self { path, byte_count: 0, compression, encoding, identity, held: None }
+        let (identity, compression) = (FileIdentity::NONE, Compression::None);
+        Self { path: path.into(), compression, encoding, identity, held: None }
     }
 
     /// The pipe, if it is one.
     #[must_use]
     pub fn pipe(&self) -> Option<&PipeInput> {
-        match &self.held {
+        match self.held.as_deref() {
             Some(Held::Pipe(pipe)) => Some(pipe),
             _ => None,
         }
@@ -139,8 +137,8 @@ pub fn arrived(
         Err(SourceError::NotFound { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut paths: Vec<PathBuf> =
-        walked.files.into_iter().filter(|path| !known.contains(path)).collect();
+    let mut paths: Vec<Box<Path>> =
+        walked.files.into_iter().filter(|path| !known.contains(&**path)).collect();
     paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
     let files = paths.into_iter().filter_map(|path| look_at(path, true).ok());
     Ok(files.map(|file| InputFile { encoding: source.encoding, ..file }).collect())
@@ -170,12 +168,11 @@ fn files_of(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError> {
 fn piped(path: &Path, pipe: Arc<PipeInput>) -> Result<InputFile, SourceError> {
     let identity = FileIdentity::of_path(path).map_err(|error| name_failure(path, error))?;
     Ok(InputFile {
-        path: path.to_owned(),
-        byte_count: 0,
+        path: path.into(),
         compression: Compression::None,
         encoding: Encoding::Unsaid,
         identity,
-        held: Some(Held::Pipe(pipe)),
+        held: Some(Arc::new(Held::Pipe(pipe))),
     })
 }
 
@@ -194,7 +191,7 @@ fn walk(path: &str) -> Result<Walked, SourceError> {
     let as_path = meant(path);
     match fs::metadata(as_path) {
         Ok(metadata) if metadata.is_dir() => list(as_path),
-        Ok(_) => Ok(Walked { files: vec![as_path.to_owned()], ..Walked::default() }),
+        Ok(_) => Ok(Walked { files: vec![as_path.into()], ..Walked::default() }),
         Err(error) if is_glob(path) && error.kind() != io::ErrorKind::PermissionDenied => {
             expand(path)
         }
@@ -208,6 +205,8 @@ fn find(source: &FileSource) -> Result<Found, SourceError> {
     let is_pattern = !path.is_dir();
     let mut notices = notices(&walked, &source.path, is_pattern);
     let Walked { files: mut paths, doubtful, .. } = walked;
+    // The last growth has left half of it empty.
+    paths.shrink_to_fit();
     if paths.is_empty() {
         let left_out = (!doubtful.is_empty()).then(|| doubtful.named());
         return Err(SourceError::NoFiles { path: path.to_owned(), is_glob: is_pattern, left_out });
@@ -292,9 +291,9 @@ fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile>
                 once.push(file);
             }
             Some(&first) if is_link(&once[first].path) && !is_link(&file.path) => {
-                again.add(std::mem::replace(&mut once[first], file).path);
+                again.add(std::mem::replace(&mut once[first], file).path.into());
             }
-            Some(_) => again.add(file.path),
+            Some(_) => again.add(file.path.into()),
         }
     }
     once.sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
@@ -306,20 +305,19 @@ fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile>
     once
 }
 
-fn look_at(path: PathBuf, is_held: bool) -> Result<InputFile, SourceError> {
+fn look_at(path: Box<Path>, is_held: bool) -> Result<InputFile, SourceError> {
     let metadata = fs::metadata(&path).map_err(|error| name_failure(&path, error))?;
     if !metadata.is_file() {
-        return Err(SourceError::NotAFile { path });
+        return Err(SourceError::NotAFile { path: path.into() });
     }
     // Opening now turns a missing permission into an error before any core starts.
     let file = fs::File::open(&path).map_err(|error| name_failure(&path, error))?;
     let metadata = file.metadata().map_err(|error| name_failure(&path, error))?;
     Ok(InputFile {
-        byte_count: metadata.len(),
         compression: Compression::of(&name_of(&path)),
         encoding: Encoding::Unsaid,
         identity: FileIdentity::of(&metadata),
-        held: is_held.then(|| Held::File(Arc::new(file))),
+        held: is_held.then(|| Arc::new(Held::File(file))),
         path,
     })
 }

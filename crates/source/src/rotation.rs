@@ -145,7 +145,7 @@ impl Settings {
         let told = Told { events, ..Told::default() };
         let each = u32::try_from(claims.count()).unwrap_or(u32::MAX);
         let look_interval_max = LOOK_INTERVAL_MAX.max(LOOK_INTERVAL_EACH.saturating_mul(each));
-        let path = found.path.clone();
+        let path = found.path.to_path_buf();
         Self { backend, path, claims, encoding, told, look_interval_max }
     }
 }
@@ -165,7 +165,7 @@ impl FollowedTexts {
         let settings = Settings::new(backend, found, follow, encoding);
         let Settings { path, look_interval_max, told, .. } = &settings;
         let seen_ns = since_epoch_ns(SystemTime::now());
-        let opened = match &found.held {
+        let opened = match found.held.as_deref() {
             Some(Held::File(held)) => held.try_clone().map(|file| File::from_std(backend, file)),
             _ => File::open(backend, path).await,
         };
@@ -386,9 +386,10 @@ impl FollowedTexts {
             return Ok(false);
         }
         // What was learned of one that had no byte stays true when the path names another one, and is not more then.
-        let is_known = self.vacant.is_some_and(|it| named.created_ns == Some(it.created_ns));
+        let is_known = self.vacant.is_some_and(|it| named.created_ns() == Some(it.created_ns));
         if named.byte_count == 0 || is_known {
-            self.vacant = named.created_ns.map(|created_ns| Vacant { created_ns, seen_ns: now_ns });
+            self.vacant =
+                named.created_ns().map(|created_ns| Vacant { created_ns, seen_ns: now_ns });
         }
         self.is_vacant_seen = self.vacant.is_some() && (named.byte_count == 0 || is_known);
         if named.byte_count == 0 {

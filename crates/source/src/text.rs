@@ -29,7 +29,7 @@ use crate::compressed::CompressedReads;
 use crate::pipe::OpenedPipe;
 use crate::rotation::{FollowedTexts, Next};
 use crate::transcode::TextDecoding;
-use crate::{Claims, Content, ContentPlace, Held, InputFile, SourceError};
+use crate::{Claims, Content, ContentPlace, InputFile, SourceError};
 
 /// Bytes lent at a time, about; more only where a record is longer.
 pub const PIECE_BYTES: usize = READ_BYTES;
@@ -200,8 +200,8 @@ impl TextReader {
         let is_followed = spec.follow.is_some();
         let start = if is_followed { range.start } else { range.start.saturating_sub(1) };
         let (backend, found) = (spec.backend, Some(*identity));
-        let input = if let Some(Held::Pipe(pipe)) = &spec.file.held {
-            Input::Piped(pipe.take()?, path.clone())
+        let input = if let Some(pipe) = spec.file.pipe() {
+            Input::Piped(pipe.take()?, path.to_path_buf())
         } else if let Some(follow) = spec.follow.clone() {
             Input::Followed(Box::new(
                 FollowedTexts::open(backend, spec.file, follow, encoding, start).await?,

@@ -35,7 +35,8 @@ impl Transcoder {
             Encoding::Unsaid => State::Undecided { is_said: false },
             Encoding::Utf16 => State::Undecided { is_said: true },
             Encoding::Latin1 => State::Latin1,
-            Encoding::Named(name) => {
+            Encoding::Named(place) => {
+                let name = Encoding::NAMES[usize::from(place)];
                 let encoding = encoding_rs::Encoding::for_label(name.as_bytes());
                 State::named(encoding.expect("names are those of the standard"))
             }
@@ -285,7 +286,7 @@ mod tests {
             // The longest that a byte becomes.
             let all: Vec<u8> = (0..=255).cycle().take(1024).collect();
             for size in [1, 7, 1024] {
-                in_pieces(Encoding::Named(name), &all, size);
+                in_pieces(Encoding::named(name), &all, size);
             }
         }
     }
@@ -301,7 +302,7 @@ mod tests {
             check(Encoding::Utf16, &utf16(text, to_bytes), text.as_bytes());
         }
         check(Encoding::Utf16, &utf16("日本", u16::to_le_bytes), "日本".as_bytes());
-        check(Encoding::Named("UTF-16BE"), &utf16("日本", u16::to_be_bytes), "日本".as_bytes());
+        check(Encoding::named("UTF-16BE"), &utf16("日本", u16::to_be_bytes), "日本".as_bytes());
         check(Encoding::Utf16, b"", b"");
         check(Encoding::Utf16, b"a\0", b"a");
     }
@@ -320,16 +321,16 @@ mod tests {
     fn single_bytes_are_what_their_table_says() {
         check(Encoding::Latin1, b"caf\xe9 \xff\n", "café ÿ\n".as_bytes());
         check(Encoding::Latin1, b"a\x80\x9fb", b"a\xfe\xfeb");
-        check(Encoding::Named("windows-1252"), b"\x80\xe9", "€é".as_bytes());
-        check(Encoding::Named("windows-1251"), b"\xcf\xf0", "Пр".as_bytes());
-        check(Encoding::Named("Shift_JIS"), b"\x93\xfa\x96{", "日本".as_bytes());
+        check(Encoding::named("windows-1252"), b"\x80\xe9", "€é".as_bytes());
+        check(Encoding::named("windows-1251"), b"\xcf\xf0", "Пр".as_bytes());
+        check(Encoding::named("Shift_JIS"), b"\x93\xfa\x96{", "日本".as_bytes());
     }
 
     #[test]
     fn what_is_no_text_is_marked_and_nothing_else_is_lost() {
         // Half of a surrogate pair, and half of a unit at the end.
-        check(Encoding::Named("UTF-16LE"), b"a\0\x00\xd8b\0c", b"a\xffb\xff");
-        check(Encoding::Named("Shift_JIS"), b"a\x81\nb", b"a\xff\nb");
-        check(Encoding::Named("EUC-JP"), b"\xff\xa4", b"\xff\xff");
+        check(Encoding::named("UTF-16LE"), b"a\0\x00\xd8b\0c", b"a\xffb\xff");
+        check(Encoding::named("Shift_JIS"), b"a\x81\nb", b"a\xff\nb");
+        check(Encoding::named("EUC-JP"), b"\xff\xa4", b"\xff\xff");
     }
 }

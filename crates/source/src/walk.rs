@@ -23,7 +23,7 @@ const DELTA_LOG: &str = "_delta_log";
 #[derive(Debug, Default)]
 pub(crate) struct Walked {
     /// Files to read; whatever is no directory.
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) files: Vec<Box<Path>>,
     /// Files that may be data and are left out because of their names.
     pub(crate) doubtful: Examples,
     /// Directories that stand among the files and are not entered.
@@ -120,7 +120,9 @@ impl Walk<'_> {
                     }
                     Ok(metadata) if metadata.is_dir() => self.walked.directories.add(path),
                     // A link that leads nowhere is said to be one when it is looked at.
-                    _ if is_last && path.symlink_metadata().is_ok() => self.walked.files.push(path),
+                    _ if is_last && path.symlink_metadata().is_ok() => {
+                        self.walked.files.push(path.as_path().into());
+                    }
                     _ => {}
                 }
                 Ok(())
@@ -188,7 +190,8 @@ impl Walked {
             return;
         }
         match standing(directory, &entry.name, pattern) {
-            Standing::Data => self.files.push(path),
+            // A copy as long as it is: one that was put together has room to spare.
+            Standing::Data => self.files.push(path.as_path().into()),
             Standing::Doubtful => self.doubtful.add(path),
             Standing::Marker => {}
         }

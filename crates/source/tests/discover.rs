@@ -59,7 +59,7 @@ fn files_come_in_order_of_bytes() {
     assert_eq!(names(root, "data/**/[b-e]*.jsonl"), deep);
     assert_eq!(names(root, "data/*.tmp"), ["data/d.tmp"]);
     let found = find(&root.join("data/a.jsonl.gz")).unwrap().pop().unwrap();
-    assert_eq!((found.byte_count, found.compression), (15, Compression::Gzip));
+    assert_eq!((found.byte_count(), found.compression), (15, Compression::Gzip));
 }
 
 #[test]

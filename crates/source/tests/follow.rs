@@ -66,12 +66,11 @@ async fn follow(backend: Backend, path: &Path, record_bytes_max: usize) -> TextR
 fn input(path: &Path) -> InputFile {
     let identity = FileIdentity::of_path(path).unwrap();
     InputFile {
-        path: path.to_owned(),
+        path: path.into(),
         compression: Compression::None,
         encoding: Encoding::Unsaid,
         identity,
-        byte_count: identity.byte_count,
-        held: Some(Held::File(Arc::new(fs::File::open(path).unwrap()))),
+        held: Some(Arc::new(Held::File(fs::File::open(path).unwrap()))),
     }
 }
 

@@ -114,7 +114,7 @@ fn text_of_another_encoding_is_lent_as_utf8() {
         (Encoding::Unsaid, utf16.clone(), format!("\u{feff}{text}")),
         (Encoding::Utf16, utf16[2..].to_vec(), text.clone()),
         (Encoding::Latin1, latin.chars().map(|c| c as u8).collect(), latin.clone()),
-        (Encoding::Named("gb18030"), text.clone().into_bytes(), String::new()),
+        (Encoding::named("gb18030"), text.clone().into_bytes(), String::new()),
         (Encoding::Unsaid, text.clone().into_bytes(), text),
     ];
     for (encoding, bytes, expected) in cases {
@@ -215,7 +215,7 @@ fn large_splits_meet_where_they_should() {
             let (file, text) = (file.clone(), text.clone());
             on_core(backend, move || async move {
                 let (mut all, mut next) = (Vec::new(), 0);
-                for range in splits(file.byte_count, Some(requested)) {
+                for range in splits(file.byte_count(), Some(requested)) {
                     let given = read_lines(backend, file.clone(), Some(range), 1 << 20, false);
                     let given = given.await.unwrap();
                     assert_eq!(given.first, next);
@@ -469,7 +469,7 @@ fn a_file_cut_while_it_is_read_is_refused_and_named() {
         for backend in backends() {
             let file = input(&path);
             let at = path.clone();
-            let length = file.byte_count;
+            let length = file.byte_count();
             let error = on_core(backend, move || async move {
                 let partition = PartitionId(0);
                 let record_bytes_max = 1 << 24;

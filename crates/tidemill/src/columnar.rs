@@ -72,7 +72,7 @@ impl Messages {
         }
         let changed = || {
             let reason = "it has another footer than when it was found".to_owned();
-            let (what, position) = ("Arrow file".to_owned(), self.file.byte_count);
+            let (what, position) = ("Arrow file".to_owned(), self.file.byte_count());
             at(&self.file, FormatError::Corrupt { what, position, reason })
         };
         arrow_footer(&self.file)?.map(Arc::new).ok_or_else(changed)

@@ -122,12 +122,12 @@ impl Partition {
     /// Bytes to read, or rows to make: only ratios within a job matter.
     pub(crate) fn weight(&self) -> u64 {
         match self {
-            Self::Text(file) => file.byte_count,
+            Self::Text(file) => file.byte_count(),
             Self::TextRange(part) => {
-                part.range.end.min(part.file.byte_count).saturating_sub(part.range.start)
+                part.range.end.min(part.file.byte_count()).saturating_sub(part.range.start)
             }
             // What its columns take is known only by who has chosen them.
-            Self::RowGroups(part) => part.file.byte_count,
+            Self::RowGroups(part) => part.file.byte_count(),
             Self::Messages(part) => part.byte_count,
             Self::Generator(source) => {
                 source.rows.unwrap_or(0) / u64::from(source.partitions.max(1))
@@ -157,7 +157,7 @@ impl Partition {
     pub(crate) fn name(&self, is_followed: bool) -> String {
         let file = |file: &InputFile| match is_followed {
             true => file.path.display().to_string(),
-            false => format!("{} of {} bytes", file.path.display(), file.byte_count),
+            false => format!("{} of {} bytes", file.path.display(), file.byte_count()),
         };
         match self {
             Self::Text(text) => file(text),
@@ -268,13 +268,14 @@ impl Discovered {
         // More may come at any time.
         let is_open_ended = self.late.is_some();
         let partition_count = (!self.is_missing && !is_open_ended).then_some(count);
-        let files = self.partitions.iter().map(|partition| Some(partition.file()?.path.as_path()));
-        let fixed = match files.collect::<Option<Vec<_>>>() {
-            Some(paths) if !self.is_split && !is_open_ended => {
-                fixed_columns(source, columns, &paths, context)
-            }
-            _ => Vec::new(),
-        };
+        let may_be_fixed = !self.is_split
+            && !is_open_ended
+            && columns.iter().any(|&column| source.is_of_file([column]));
+        let files = self.partitions.iter().map(|partition| Some(partition.file()?.path.as_ref()));
+        // Of a million files the paths are listed only where one of these columns asks for them.
+        let paths = may_be_fixed.then(|| files.collect::<Option<Vec<_>>>()).flatten();
+        let fixed =
+            paths.map_or_else(Vec::new, |paths| fixed_columns(source, columns, &paths, context));
         Partitioning { partition_count, is_split: self.is_split, fixed }
     }
 
@@ -385,7 +386,7 @@ fn discover_files(
                     && !options.follow
                     && may_be_cut(&file)? =>
             {
-                let mut ranges = splits(file.byte_count, options.splits);
+                let mut ranges = splits(file.byte_count(), options.splits);
                 if ranges.len() > 1 && !has_lines(&file, format)? {
                     return Ok(vec![Partition::Text(file)]);
                 }
@@ -459,8 +460,9 @@ fn may_be_cut(file: &InputFile) -> Result<bool, Error> {
     if file.encoding == Encoding::Utf8 {
         return Ok(true);
     }
-    let fail =
-        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
+    let fail = |operation| {
+        move |source| SourceError::Io { path: file.path.to_path_buf(), operation, source }
+    };
     let mut mark = [0; 2];
     let opened = File::open(&file.path).map_err(fail("open"))?;
     let count = opened.read_at(&mut mark, 0).map_err(fail("read"))?;
@@ -483,7 +485,7 @@ fn has_lines(file: &InputFile, format: &Format) -> Result<bool, Error> {
 /// A followed file behind the last line that it has now.
 fn from_latest(file: &InputFile, format: &Format) -> Result<Partition, Error> {
     const PIECE_BYTES: usize = 64 << 10;
-    if file.byte_count == 0 {
+    if file.byte_count() == 0 {
         return Ok(Partition::Text(file.clone()));
     }
     if !may_be_cut(file)? {
@@ -492,10 +494,11 @@ fn from_latest(file: &InputFile, format: &Format) -> Result<Partition, Error> {
             file.path.display()
         )));
     }
-    let fail =
-        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
+    let fail = |operation| {
+        move |source| SourceError::Io { path: file.path.to_path_buf(), operation, source }
+    };
     let opened = File::open(file.path_now()).map_err(fail("open"))?;
-    let mut end = file.byte_count;
+    let mut end = file.byte_count();
     let mut piece = vec![0; PIECE_BYTES];
     let start = loop {
         let start = end.saturating_sub(PIECE_BYTES as u64);

@@ -29,12 +29,12 @@ impl<'a> Ends<'a> {
     /// So many bytes of the head, or all there are.
     fn head(&mut self, byte_count: usize) -> Result<Vec<u8>, Error> {
         let byte_count = u64::try_from(byte_count).expect("a usize fits u64");
-        self.read(0, byte_count.min(self.input.byte_count))
+        self.read(0, byte_count.min(self.input.byte_count()))
     }
 
     /// So many bytes of the tail, at most those of the file.
     fn tail(&mut self, byte_count: u64) -> Result<Vec<u8>, Error> {
-        self.read(self.input.byte_count - byte_count, byte_count)
+        self.read(self.input.byte_count() - byte_count, byte_count)
     }
 
     /// The head of a message of an Arrow file; `None` of one that is too long to be looked at.
@@ -66,10 +66,10 @@ pub(crate) fn read_footer(input: &InputFile) -> Result<Footer, Error> {
     let mut ends = Ends::open(input)?;
     let head = ends.head(Content::HEAD_BYTES)?;
     refuse_content(input, &head, &Format::Parquet, ContentPlace::File)?;
-    let mut wanted = TAIL_BYTES.min(input.byte_count);
+    let mut wanted = TAIL_BYTES.min(input.byte_count());
     loop {
         let tail = ends.tail(wanted)?;
-        match Footer::parse(&tail, input.byte_count).map_err(|error| at(input, error))? {
+        match Footer::parse(&tail, input.byte_count()).map_err(|error| at(input, error))? {
             ParsedFooter::Whole(footer) => return Ok(*footer),
             ParsedFooter::NeedsTail { byte_count } => wanted = byte_count,
         }
@@ -92,10 +92,10 @@ pub(crate) fn arrow_footer(input: &InputFile) -> Result<Option<ArrowFooter>, Err
     if Content::of(&head) != Some(Content::ArrowFile) {
         return Ok(None);
     }
-    let mut wanted = TAIL_BYTES.min(input.byte_count);
+    let mut wanted = TAIL_BYTES.min(input.byte_count());
     loop {
         let tail = ends.tail(wanted)?;
-        match ArrowFooter::parse(&tail, input.byte_count) {
+        match ArrowFooter::parse(&tail, input.byte_count()) {
             Ok(ParsedArrowFooter::Whole(footer)) => {
                 let reads_by_it = footer.lists_all(&head) || !footer.is_a_stream(&head);
                 return Ok(reads_by_it.then_some(footer));
@@ -147,15 +147,15 @@ pub(crate) fn refuse_content(
     let found = Content::of(&head[..head.len().min(Content::HEAD_BYTES)]);
     let conflict = found.and_then(|found| Some((found, found.conflict(format)?)));
     conflict.map_or(Ok(()), |(found, expected)| {
-        let (path, expected) = (file.path.clone(), expected.to_owned());
+        let (path, expected) = (file.path.to_path_buf(), expected.to_owned());
         Err(SourceError::WrongContent { path, found, expected, place }.into())
     })
 }
 
 pub(crate) fn at(file: &InputFile, error: FormatError) -> Error {
-    Error::format(file.path.clone(), error)
+    Error::format(file.path.to_path_buf(), error)
 }
 
 fn failure(input: &InputFile, operation: &'static str, source: io::Error) -> Error {
-    SourceError::Io { path: input.path.clone(), operation, source }.into()
+    SourceError::Io { path: input.path.to_path_buf(), operation, source }.into()
 }

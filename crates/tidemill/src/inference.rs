@@ -9,7 +9,7 @@ use tidemill_format::{
 };
 use tidemill_plan::{ArrowOptions, CsvOptions, FileSource, Format, JsonLayout, JsonOptions};
 use tidemill_record::{DataType, Field, Schema};
-use tidemill_rt::descriptor_of;
+use tidemill_rt::{descriptor_of, give_back_freed_memory};
 use tidemill_source::{Content, ContentPlace, InputFile, Pipes, discover, meant, pipe_key};
 use tidemill_sql::{FilePath, InferredFiles, JsonMember, unify};
 
@@ -17,6 +17,9 @@ use crate::Error;
 use crate::discovery::{HEAD_BYTES_MAX, read_head};
 use crate::file_columns::path_columns;
 use crate::footers::{arrow_footer, at, read_footer, refuse_content};
+
+/// Of fewer files the list is small.
+const FILES_KEPT_MAX: usize = 10_000;
 
 /// What is found of files, and what of it concerns who names a column: what inference leaves out.
 pub(crate) struct Inferred {
@@ -39,6 +42,11 @@ pub(crate) fn infer(
         let InferredFiles { format, schema, .. } = &mut inferred.files;
         *schema = united(std::mem::take(schema), format, &files, record_bytes_max)?;
     }
+    let are_many = files.len() > FILES_KEPT_MAX;
+    drop(files);
+    if are_many {
+        give_back_freed_memory();
+    }
     Ok(Some(inferred))
 }
 
@@ -55,7 +63,7 @@ fn infer_of_first(
     let Some(format) = format else { return Ok(None) };
     let files = discover(&file_source(&asked, &format), pipes)?.files;
     let path_columns = path_columns(&files, asked.hive_partitioning)?;
-    let first = files.iter().find(|file| file.byte_count > 0).unwrap_or(&files[0]);
+    let first = files.iter().find(|file| file.byte_count() > 0).unwrap_or(&files[0]);
     let by_footer = |schema: Schema, left_out: Option<String>| {
         let left_out = left_out.map(|columns| format!("{} has {columns}", first.path.display()));
         let notices = Vec::new();
@@ -103,7 +111,7 @@ fn typed(
     files: &[InputFile],
     format: &Format,
 ) -> Result<Schema, Error> {
-    for file in files.iter().filter(|file| file.byte_count > 0) {
+    for file in files.iter().filter(|file| file.byte_count() > 0) {
         if untyped.is_empty() {
             break;
         }
@@ -149,7 +157,7 @@ fn united(
     }
     let mut columns: Vec<(String, Option<DataType>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for file in files.iter().filter(|file| file.byte_count > 0) {
+    for file in files.iter().filter(|file| file.byte_count() > 0) {
         let (schema, untyped) = schema_of(file, format, record_bytes_max)?;
         for Field { name, data_type, .. } in schema.fields {
             let place = *places.entry(name.clone()).or_insert_with(|| {
@@ -228,7 +236,7 @@ fn representative<'a>(
         return Ok((first, head));
     }
     // A file of a header alone says nothing of types: another one may.
-    for file in files.iter().filter(|file| file.byte_count > 0) {
+    for file in files.iter().filter(|file| file.byte_count() > 0) {
         let head = Head::of(file, format, record_bytes_max)?;
         if has_record(format, &head.bytes) {
             return Ok((file, head));
@@ -299,7 +307,7 @@ fn guess_format(asked: &FilePath, pipes: &Pipes) -> Result<Option<Format>, Error
     }
     let any = Format::Json(JsonOptions::default());
     let mut files = discover(&file_source(asked, &any), pipes)?.files;
-    let filled = files.iter().position(|file| file.byte_count > 0).unwrap_or(0);
+    let filled = files.iter().position(|file| file.byte_count() > 0).unwrap_or(0);
     if files.is_empty() {
         return Ok(None);
     }

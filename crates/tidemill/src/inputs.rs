@@ -135,7 +135,7 @@ impl ScanInputs<'_> {
         footer: &Footer,
         groups: Range<usize>,
     ) -> Result<Vec<RowGroupPlan>, Error> {
-        let at = |error| Error::format(file.path.clone(), error);
+        let at = |error| Error::format(file.path.to_path_buf(), error);
         let (columns, _) = self.scan.recorded_and_metadata();
         let schema = &self.scan.source.schema;
         let is_union = matches!(

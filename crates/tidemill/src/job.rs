@@ -529,7 +529,7 @@ impl Job {
                         } else {
                             ""
                         };
-                        Some(Place { text: format!("{path}{line}{splits}"), path: Some(file.path.clone()), line: number })
+                        Some(Place { text: format!("{path}{line}{splits}"), path: Some(file.path.to_path_buf()), line: number })
                     })
                     }
                     // A header that lacks a column, damage: of several files, this one.
@@ -562,7 +562,7 @@ fn started_now() -> Context {
 fn file_of(planned: &[PlannedQuery], source: &str, partition: PartitionId) -> Option<PathBuf> {
     let found = planned.iter().find_map(|query| query.sources.get(source))?;
     let index = usize::try_from(partition.0).ok()?;
-    found.file_of(index).map(|file| file.path)
+    found.file_of(index).map(|file| file.path.into())
 }
 
 /// Makes the files of a wave visible, together. Where that fails, what is left of them is said.

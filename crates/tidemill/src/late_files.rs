@@ -181,7 +181,7 @@ impl<'a> Watcher<'a> {
                 key,
                 options: options.clone(),
                 terms: scans.iter().map(|scan| FileTerms::of(scan, context)).collect(),
-                known: places.filter_map(|at| Some(found.file_of(at)?.path)).collect(),
+                known: places.filter_map(|at| Some(found.file_of(at)?.path.into())).collect(),
                 late: Arc::clone(late),
                 early_count,
                 scans: vec![(scan, claims)],
@@ -227,10 +227,10 @@ impl<'a> Watcher<'a> {
                     "{path} has come and is taken for a rotation of {of}: it is read if it was {of} between two looks"
                 );
                 say("rotation", notice);
-                known.insert(file.path.clone());
+                known.insert(file.path.to_path_buf());
                 continue;
             }
-            known.insert(file.path.clone());
+            known.insert(file.path.to_path_buf());
             if file.compression != Compression::None {
                 let notice = format!(
                     "{path} has come and is left out: it is compressed, and cannot be followed"
@@ -252,7 +252,7 @@ impl<'a> Watcher<'a> {
             self.next_number += scan_count;
             let place = *early_count + late.count();
             for ((scan, _), number) in scans.iter().zip(number..) {
-                let weight = file.byte_count.max(1);
+                let weight = file.byte_count().max(1);
                 arrivals.push(Arrival { scan: *scan, place, number, weight });
             }
             let file = LateFile { file, number, joined: Vec::new() };

@@ -22,8 +22,9 @@ pub(crate) fn cut_between_records(
     field_count: Option<usize>,
     ranges: &mut Vec<Range<u64>>,
 ) -> Result<bool, Error> {
-    let fail =
-        |operation| move |source| SourceError::Io { path: file.path.clone(), operation, source };
+    let fail = |operation| {
+        move |source| SourceError::Io { path: file.path.to_path_buf(), operation, source }
+    };
     let opened = File::open(&file.path).map_err(fail("open"))?;
     let mut has_moved_all = true;
     let mut starts = vec![0];
@@ -37,7 +38,7 @@ pub(crate) fn cut_between_records(
         has_moved_all &= start.is_some();
         starts.push(start.unwrap_or(range.start));
     }
-    starts.push(file.byte_count);
+    starts.push(file.byte_count());
     *ranges = starts.windows(2).map(|pair| pair[0]..pair[1]).collect();
     ranges.retain(|range| range.start < range.end);
     Ok(has_moved_all)

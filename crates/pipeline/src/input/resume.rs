@@ -204,7 +204,7 @@ pub async fn resumed_claims<'a>(
             let what = file.path.display().to_string();
             SourceError::Image { what, source }
         });
-        reader.map(|reader| (file.path.as_path(), reader))
+        reader.map(|reader| (&*file.path, reader))
     });
     let readers = readers.collect::<Result<Vec<_>, _>>()?;
     let texts = readers.iter().map(|(path, reader)| (*path, reader));

@@ -144,7 +144,7 @@ impl FollowedTexts {
         let is_own = sibling.path.file_stem() == self.path.file_name();
         let is_own = is_own && sibling.compression != Compression::None;
         let is_text = sibling.is_generation && !is_own && !self.claims.is_taken(key);
-        let created_ns = identity.created_ns.filter(|_| is_text)?;
+        let created_ns = identity.created_ns().filter(|_| is_text)?;
         if sibling.path.is_symlink() {
             return None;
         }
@@ -256,7 +256,7 @@ fn member(path: &std::path::Path, sibling: &Sibling, age: Age) -> Member {
         path: sibling.path.clone(),
         generation: Generation::of(path, name.map_or(b"", OsStr::as_bytes)),
         age,
-        begun_ns: sibling.identity.created_ns.filter(|_| is_plain),
+        begun_ns: sibling.identity.created_ns().filter(|_| is_plain),
         written_ns: written_ns(sibling),
     }
 }
@@ -264,7 +264,7 @@ fn member(path: &std::path::Path, sibling: &Sibling, age: Age) -> Member {
 /// When a file's text was last written to, from the earliest time to the latest; `None` where compressing did not keep it.
 fn written_ns(sibling: &Sibling) -> Option<(i64, i64)> {
     let written_ns = sibling.identity.modified_ns;
-    let created_ns = sibling.identity.created_ns?;
+    let created_ns = sibling.identity.created_ns()?;
     let is_kept = written_ns.saturating_add(CLOCK_LAG_NS) < created_ns;
     // Some file systems and archives keep even seconds only, some whole ones.
     let mut steps_ns = [2_000_000_000, 1_000_000_000].into_iter();

@@ -66,13 +66,13 @@ fn texts_are_found_behind_a_name_that_is_vacant_or_names_an_empty_file() {
             log.append("log", "");
         }
         let found = log.find("log.0");
-        let found = InputFile { path: log.path("log"), ..found };
+        let found = InputFile { path: log.path("log").into(), ..found };
         let claims = block_on(resumed_claims(Backend::Std, [(&found, Some(&image))])).unwrap();
         let mut input = {
             let case = log.case("log.0", claims);
             let mut spec = case.spec(7);
             let InputSpec::Text(text) = &mut spec.input else { panic!("text is followed") };
-            text.file.file.path = log.path("log");
+            text.file.file.path = log.path("log").into();
             let resume = Some(Resume { image, missing: Missing::Refuse });
             block_on(open_input(&mut spec, None, resume)).unwrap().0
         };
