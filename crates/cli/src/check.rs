@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use tidemill::{Error, Session};
+use tidemill::Error;
 
 use crate::arguments::Check;
 use crate::fail;
 use crate::output::tell;
-use crate::script::Script;
+use crate::script::{Script, looking};
 
 pub(crate) fn check(arguments: &Check) -> ExitCode {
     match examine(arguments) {
@@ -21,8 +21,7 @@ pub(crate) fn check(arguments: &Check) -> ExitCode {
 
 fn examine(arguments: &Check) -> Result<String, Error> {
     let script = Script::read(&arguments.source)?;
-    let mut session = Session::new();
-    session.look_only();
+    let mut session = looking();
     script.settle(&mut session);
     session.prepare_named(&script.text, &script.origin)?.check()?;
     Ok(script.origin)

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use tidemill::{Error, Session};
+use tidemill::Error;
 
 use crate::arguments::Explain;
-use crate::script::Script;
+use crate::script::{Script, looking};
 use crate::{fail, output};
 
 pub(crate) fn explain(arguments: &Explain) -> ExitCode {
@@ -17,8 +17,7 @@ pub(crate) fn explain(arguments: &Explain) -> ExitCode {
 
 fn plan(arguments: &Explain) -> Result<String, Error> {
     let script = Script::read(&arguments.source)?;
-    let mut session = Session::new();
-    session.look_only();
+    let mut session = looking();
     script.settle(&mut session);
     session.prepare_named(&script.text, &script.origin)?.explain()
 }

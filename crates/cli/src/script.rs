@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, stdin};
 use std::path::Path;
 
-use tidemill::{Error, Session};
+use tidemill::{CsvOptions, Error, Format, Session, StdoutLayout};
 
 use crate::arguments::Source;
 
@@ -51,6 +51,14 @@ impl Script {
             session.give_up_standard_input();
         }
     }
+}
+
+/// A session for scripts that are looked at and do not run.
+pub(crate) fn looking() -> Session {
+    let mut session = Session::new();
+    session.look_only();
+    session.set_stdout(StdoutLayout::Format(Format::Csv(CsvOptions::default())));
+    session
 }
 
 /// Why bytes are no script: what they are instead, or where the first bad one is.

@@ -1,5 +1,6 @@
 //! Where a pipeline's rows go.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -128,7 +129,10 @@ impl Output {
             Self::File(file) => file.write(batch).await?,
             Self::Folders(folders) => folders.write(batch)?,
             Self::Stdout(stdout) => stdout.write(batch)?,
-            Self::Columns(writer, _) => return Ok(writer.write(batch)?),
+            Self::Columns(writer, _) => {
+                poll_fn(|context| writer.poll_ready(context)).await?;
+                return Ok(writer.write(batch)?);
+            }
         }
         Ok(row_count)
     }

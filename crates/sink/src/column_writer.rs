@@ -1,5 +1,7 @@
 //! Sinks that take columns, so that nothing is encoded.
 
+use std::task::{Context, Poll};
+
 use tidemill_record::{Batch, Image, ImageError};
 
 use crate::{Discard, SinkError};
@@ -7,6 +9,15 @@ use crate::{Discard, SinkError};
 /// Takes the results of one partition as columns: the discard sink, and sinks of the embedding
 /// program.
 pub trait ColumnWriter {
+    /// Whether it takes another batch now. Where it does not, the pipeline waits, and reads nothing, until the waker is
+    /// called, from any thread.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SinkError>> {
+        Poll::Ready(Ok(()))
+    }
+
     /// Takes a batch, in order; how many of its rows count as written.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::file_columns::FileTerms;
 use crate::inputs::ScanInputs;
 use crate::late_files::LateFiles;
 use crate::printed::{PrintedQuery, PrintingWriter};
-use crate::register::{BatchSink, RegisteredWriter};
+use crate::sinks::{OpenSink, RegisteredWriter};
 
 /// Files that are read each by a pipeline of its own where rows go to files; of more, small ones are read together.
 const SERIES_MAX: usize = 512;
@@ -75,7 +75,7 @@ pub(crate) enum Outputs {
     Registered {
         name: String,
         schema: Schema,
-        sink: Arc<BatchSink>,
+        sink: Arc<OpenSink>,
         first_number: u32,
         /// As of files.
         end_number: Arc<AtomicU32>,
@@ -137,7 +137,7 @@ impl Outputs {
             }
             Self::Registered { name, schema, sink, first_number, end_number } => {
                 let number = number(*first_number, end_number);
-                let writer = RegisteredWriter::new(name, schema, sink, number);
+                let writer = RegisteredWriter::new(name, schema, Arc::clone(sink), number);
                 OutputSpec::Columns(Box::new(writer))
             }
         }

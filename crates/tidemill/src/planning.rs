@@ -28,8 +28,9 @@ use crate::discovery::{Discovered, Looking, Partition};
 use crate::line_labels::LineLabels;
 use crate::pipelines::{Alike, Outputs, ScanPartitions};
 use crate::printed::PrintedQuery;
-use crate::register::{BatchSink, RegisteredSource};
+use crate::register::RegisteredSource;
 use crate::script_text::ScriptText;
+use crate::sinks::OpenSink;
 use crate::state::{JobState, fingerprint};
 use crate::{Error, ErrorKind, RowLayout, StdoutLayout};
 
@@ -38,7 +39,7 @@ use crate::{Error, ErrorKind, RowLayout, StdoutLayout};
 pub(crate) struct Surroundings {
     pub(crate) stdout: StdoutLayout,
     pub(crate) sources: HashMap<String, Arc<RegisteredSource>>,
-    pub(crate) sinks: HashMap<String, Arc<BatchSink>>,
+    pub(crate) sinks: HashMap<String, Arc<OpenSink>>,
     pub(crate) pipes: Arc<Pipes>,
     /// The script, for errors that point into it.
     pub(crate) text: ScriptText,

@@ -6,8 +6,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use tidemill_format::to_sql_type;
 use tidemill_plan::{HostError, SourceConnector, SourceDef, Span};
-use tidemill_record::{Batch, DataType, Field, Schema};
-use tidemill_sink::{ColumnWriter, SinkError};
+use tidemill_record::{DataType, Field, Schema};
 
 use crate::Error;
 
@@ -25,15 +24,6 @@ pub struct SourceRegistration {
     /// Columns whose equal values never stand in two partitions; may be empty.
     pub partitioned_by: Vec<String>,
 }
-
-/// Receives a query's results as Arrow batches, on the core that made them.
-///
-/// An `Err` ends the job, and is the source of its error. Batches of one partition arrive in order; partitions
-/// arrive side by side, each with its own receiver.
-pub type BatchSink = dyn Fn(u32) -> BatchReceiver + Send + Sync;
-
-/// Receives the batches of one partition.
-pub type BatchReceiver = Box<dyn FnMut(RecordBatch) -> Result<(), HostError> + Send>;
 
 /// A registered source whose partitions have not been read yet.
 pub(crate) struct RegisteredSource {
@@ -137,38 +127,4 @@ fn cast(batch: &RecordBatch, given: &SchemaRef, wanted: &Schema) -> Result<Recor
         .collect();
     RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(lenient)), columns, &options)
         .map_err(|error| error.to_string())
-}
-
-/// Hands result rows to a registered sink.
-pub(crate) struct RegisteredWriter {
-    name: String,
-    schema: SchemaRef,
-    receiver: BatchReceiver,
-}
-
-impl RegisteredWriter {
-    pub(crate) fn new(name: &str, schema: &Schema, sink: &Arc<BatchSink>, partition: u32) -> Self {
-        Self { name: name.to_owned(), schema: schema.arrow(), receiver: sink(partition) }
-    }
-}
-
-impl ColumnWriter for RegisteredWriter {
-    fn write(&mut self, batch: &Batch) -> Result<u64, SinkError> {
-        let row_count = u64::try_from(batch.row_count()).expect("usize is at most 64 bits");
-        let columns = batch.columns().to_vec();
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.row_count()));
-        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .expect("the plan's schema is that of its batches");
-        let taken = (self.receiver)(rows);
-        taken.map_err(|source| SinkError::Registered { sink: self.name.clone(), source })?;
-        Ok(row_count)
-    }
-
-    fn finish(&mut self) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn checksum(&self) -> Option<u64> {
-        None
-    }
 }

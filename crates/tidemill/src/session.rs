@@ -6,18 +6,22 @@ use std::fmt;
 use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
-use tidemill_plan::{Expr, Scalar, Settings, UserFunction};
+use tidemill_plan::relation::Explain;
+use tidemill_plan::{Expr, Query, Scalar, Script, Settings, SinkConnector, Span, UserFunction};
 use tidemill_record::EventTime;
 use tidemill_source::Pipes;
-use tidemill_sql::{Catalog, JsonMember, SqlErrors};
+use tidemill_sql::{Catalog, Declared, JsonMember, SqlError, SqlErrors};
 
 use crate::declarations::{Declaration, Declarations};
 use crate::functions::{ScalarFunction, registered};
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::printed::Printed;
-use crate::register::{BatchSink, RegisteredSource, SourceRegistration};
-use crate::{Error, Job};
+use crate::register::{RegisteredSource, SourceRegistration};
+use crate::results::channel::channel;
+use crate::script_text::ScriptText;
+use crate::sinks::OpenSink;
+use crate::{BatchSink, Error, Job, Rows};
 
 /// How a bare `SELECT` prints.
 #[derive(Clone, Debug)]
@@ -43,9 +47,10 @@ pub struct RowLayout {
 /// Everything a script may refer to. No state is shared between sessions.
 pub struct Session {
     settings: Settings,
-    stdout: StdoutLayout,
+    /// How bare `SELECT`s print, where they may.
+    stdout: Option<StdoutLayout>,
     sources: HashMap<String, Arc<RegisteredSource>>,
-    sinks: HashMap<String, Arc<BatchSink>>,
+    sinks: HashMap<String, Arc<OpenSink>>,
     functions: HashMap<String, Arc<UserFunction>>,
     pipes: Arc<Pipes>,
 }
@@ -70,12 +75,12 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A session with default settings and nothing registered. Bare `SELECT`s print CSV.
+    /// A session with default settings and nothing registered. It never prints: see [`Self::set_stdout`].
     #[must_use]
     pub fn new() -> Self {
         Self {
             settings: Settings::default(),
-            stdout: StdoutLayout::Format(tidemill_plan::Format::Csv(Default::default())),
+            stdout: None,
             sources: HashMap::new(),
             sinks: HashMap::new(),
             functions: HashMap::new(),
@@ -98,9 +103,10 @@ impl Session {
         self.pipes.give_up_standard_input();
     }
 
-    /// Chooses how bare `SELECT`s print.
+    /// Has bare `SELECT`s print to standard output, and chooses how. Without this they are refused, and their
+    /// results are pulled with [`Self::query`].
     pub fn set_stdout(&mut self, layout: StdoutLayout) {
-        self.stdout = layout;
+        self.stdout = Some(layout);
     }
 
     /// Puts Arrow batches behind a name that scripts can select from. The name is matched as
@@ -122,20 +128,22 @@ impl Session {
         Ok(())
     }
 
-    /// Puts a receiver of Arrow batches behind a name that scripts can insert into. `sink` is
-    /// called once for each partition of the results, for the receiver of that partition.
+    /// Puts receivers of Arrow batches behind a name that scripts can insert into, folded to lower case as unquoted SQL
+    /// names are. `sink` is called once for each partition of the results, on the core that makes them, for the receiver
+    /// of that partition: a closure, or something else that is a [`BatchSink`].
     ///
     /// # Errors
     /// A name that is taken.
-    pub fn register_sink(
+    pub fn register_sink<S: BatchSink>(
         &mut self,
         name: &str,
-        sink: impl Fn(u32) -> crate::register::BatchReceiver + Send + Sync + 'static,
+        sink: impl Fn(u32) -> S + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        if self.sinks.contains_key(name) {
-            return Err(taken("sink", name));
+        let name = name.to_lowercase();
+        if self.sinks.contains_key(&name) {
+            return Err(taken("sink", &name));
         }
-        self.sinks.insert(name.to_owned(), Arc::new(sink));
+        self.sinks.insert(name, Arc::new(move |partition| Box::new(sink(partition))));
         Ok(())
     }
 
@@ -185,6 +193,58 @@ impl Session {
         sql: &str,
         origin: &str,
     ) -> Result<Job, Error> {
+        let bound = self.bind(declarations, sql, origin)?;
+        if self.stdout.is_none()
+            && let Some(query) = bound.script.queries.iter().find(|query| is_bare(query))
+        {
+            let message = "nobody has said where the rows of this SELECT go".to_owned();
+            let hint = "Session::query gives them; or INSERT INTO a sink; or have them printed with Session::set_stdout";
+            return Err(bound.refuse(query.sink.span, message, hint));
+        }
+        Ok(self.job(bound, None))
+    }
+
+    /// Checks a script with one bare `SELECT`, for its results to be pulled. Other statements of it may declare, and
+    /// write to sinks; those run with it.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`], and a script with no such `SELECT`, or several.
+    pub fn query(&self, sql: &str) -> Result<Rows, Error> {
+        let mut bound = self.bind(&Declarations::new(), sql, "sql")?;
+        let mut bare = bound.script.queries.iter_mut().filter(|query| is_bare(query));
+        let Some(query) = bare.next() else {
+            return Err(Error::usage("a script whose results are pulled has a SELECT of its own"));
+        };
+        if let Some(second) = bare.next() {
+            let span = second.sink.span;
+            let message = "this is the second SELECT whose results are to be pulled".to_owned();
+            let hint = "pull those of one; INSERT INTO a sink what the others give, or bring them together with UNION ALL";
+            return Err(bound.refuse(span, message, hint));
+        }
+        let schema = query.relation.schema().arrow();
+        let (sender, receiver) = channel();
+        query.sink.connector = SinkConnector::Registered;
+        // No sink of SQL has such a name.
+        PULLED.clone_into(&mut query.sink.name);
+        let open: Arc<OpenSink> = Arc::new(move |_| Box::new(sender.clone()));
+        Ok(Rows::new(schema, receiver, self.job(bound, Some(open))))
+    }
+
+    fn job(&self, bound: Bound, pulled: Option<Arc<OpenSink>>) -> Job {
+        let csv = || StdoutLayout::Format(tidemill_plan::Format::Csv(Default::default()));
+        let pulled = pulled.map(|open| (PULLED.to_owned(), open));
+        let around = Surroundings {
+            stdout: self.stdout.clone().unwrap_or_else(csv),
+            sources: self.sources.clone(),
+            sinks: self.sinks.clone().into_iter().chain(pulled).collect(),
+            pipes: Arc::clone(&self.pipes),
+            text: bound.text,
+        };
+        Job::new(bound.script, around, bound.declared)
+    }
+
+    /// Binds a script to what this session knows.
+    fn bind(&self, declarations: &Declarations, sql: &str, origin: &str) -> Result<Bound, Error> {
         let refuse = |errors: SqlErrors| Error::sql(errors.render(sql, origin), errors);
         let alone = tidemill_sql::parse(sql).map_err(refuse)?;
         let declared = alone.declared();
@@ -225,14 +285,7 @@ impl Session {
         };
         // A column that is asked for may be one of those that are left out.
         let script = parsed.bind(&catalog).map_err(|errors| text.error(errors, &notes))?;
-        let around = Surroundings {
-            stdout: self.stdout.clone(),
-            sources: self.sources.clone(),
-            sinks: self.sinks.clone(),
-            pipes: Arc::clone(&self.pipes),
-            text,
-        };
-        Ok(Job::new(script, around, declared))
+        Ok(Bound { script, text, declared })
     }
 }
 
@@ -245,6 +298,28 @@ fn keep_named(members: &mut Vec<JsonMember>, script: &str) {
     members.retain(|member| {
         member.path.last().is_some_and(|key| script.contains(&key.to_lowercase()))
     });
+}
+
+/// The sink of a query whose results are pulled.
+const PULLED: &str = "SELECT";
+
+/// A script that has been bound, and its text.
+struct Bound {
+    script: Script,
+    text: ScriptText,
+    declared: Vec<Declared>,
+}
+
+impl Bound {
+    fn refuse(&self, span: Span, message: String, hint: &str) -> Error {
+        let error = SqlError { message, span, hint: Some(hint.to_owned()) };
+        self.text.error(SqlErrors(vec![error]), &[])
+    }
+}
+
+/// Whether it is a `SELECT` that runs and says nothing of where its rows go.
+fn is_bare(query: &Query) -> bool {
+    matches!(query.sink.connector, SinkConnector::Stdout(None)) && query.explain != Explain::Plan
 }
 
 fn taken(what: &str, name: &str) -> Error {

@@ -157,7 +157,8 @@ fn names_and_registrations_are_checked() {
     let error = session.register_source("keyed", keyed).unwrap_err();
     assert!(error.report().contains("partitioned by w, which is not among its columns"));
     // A sink that no query writes to is never asked for a receiver.
-    session.register_sink("idle", |_| unreachable!("nobody writes to it")).unwrap();
+    let idle = |_| -> fn(RecordBatch) -> _ { unreachable!("nobody writes to it") };
+    session.register_sink("idle", idle).unwrap();
     session.prepare("EXPLAIN SELECT v FROM t").unwrap().run().unwrap();
 }
 

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reedline::{Completer, CompletionResult, Span, Suggestion};
-use tidemill::{Declarations, Session, function_names, harmless};
+use tidemill::{Declarations, function_names, harmless};
 
 use super::text::{Kind, Piece, pieces};
 use super::words::{COMMANDS, KEYWORDS};
+use crate::script::looking;
 
 /// Suggestions that are offered at most.
 const SUGGESTIONS_MAX: usize = 200;
@@ -149,8 +150,7 @@ impl Completions {
 
 /// The columns of what `FROM` would read; none where it cannot.
 fn columns_behind(declarations: &Declarations, from: &str) -> Vec<String> {
-    let mut session = Session::new();
-    session.look_only();
+    let mut session = looking();
     session.give_up_standard_input();
     let query = format!("SELECT * FROM {from}");
     let job = session.prepare_after(declarations, &query, "sql");
@@ -228,6 +228,8 @@ impl Completer for Completions {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use tidemill::Session;
 
     use super::*;
 

@@ -4,5 +4,6 @@
 
 mod errors;
 mod functions;
+mod results;
 #[path = "../support/mod.rs"]
 mod support;

@@ -73,6 +73,15 @@ pub(crate) fn rows_of(rows: &Rows) -> Vec<Vec<i64>> {
     rows.lock().unwrap().clone()
 }
 
+/// Waits until something holds.
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// Waits until a running job has read something.
 pub(crate) fn wait_for_records(running: &RunningJob) {
     let started = Instant::now();
