@@ -80,6 +80,19 @@ impl CheckpointError {
         }
     }
 
+    /// What the system said, if it is that there is no room.
+    #[must_use]
+    pub fn full(&self) -> Option<&io::Error> {
+        let is_full = |error: &io::Error| {
+            let full = [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT];
+            full.iter().any(|of| error.raw_os_error() == Some(of.raw_os_error()))
+        };
+        match self {
+            Self::Io { error, .. } if is_full(error) => Some(error),
+            _ => None,
+        }
+    }
+
     pub(crate) fn io(what: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         Self::Io { what, path: path.to_owned(), error: error.into() }
     }

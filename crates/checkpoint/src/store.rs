@@ -135,12 +135,34 @@ impl Store {
     /// [`CheckpointError::Io`]. A write or flush that failed is not to be repeated for the same bytes: which of them are
     /// there, and durable, is only known after a restart.
     pub fn commit(&self, checkpoints: Vec<Checkpoint>) -> Result<Vec<Commit>, CheckpointError> {
+        self.commit_by(checkpoints, |write| write())
+    }
+
+    /// As [`Self::commit`]; each file is written by `until_written`, which may try again where there was no room
+    /// ([`CheckpointError::full`]): what was begun is gone by then.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_by(
+        &self,
+        checkpoints: Vec<Checkpoint>,
+        until_written: impl Fn(
+            &mut dyn FnMut() -> Result<(), CheckpointError>,
+        ) -> Result<(), CheckpointError>,
+    ) -> Result<Vec<Commit>, CheckpointError> {
         let mut commits = Vec::with_capacity(checkpoints.len());
         for checkpoint in checkpoints {
             let (resident, epoch) = (checkpoint.resident.clone(), checkpoint.epoch);
             let bytes = checkpoint.to_bytes();
             let path = self.path.join(name_of(&resident, epoch) + TMP);
-            write(&path, &bytes)?;
+            until_written(&mut || {
+                let written = write(&path, &bytes);
+                if written.as_ref().is_err_and(|error| error.full().is_some()) {
+                    // What cannot be removed is written anew, or goes when the job is run again.
+                    let _ = std::fs::remove_file(&path);
+                }
+                written
+            })?;
             let bytes = u64::try_from(bytes.len()).expect("usize is at most 64 bits");
             commits.push(Commit { resident, epoch, bytes });
         }

@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_lite::FutureExt;
-use tidemill_checkpoint::Store;
 use tidemill_pipeline::{Delivery, Latencies, Piece, Statistics};
 use tidemill_rt::{RtError, Waiting, Wakes, close_dropped, side_by_side, thread_cpu_time};
 
@@ -138,14 +137,14 @@ impl Said {
     /// before, if they are wanted.
     fn write(
         &mut self,
-        store: Option<&Store>,
+        keeping: Option<&Keeping>,
         before: &mut [Done],
         is_wanted: impl Fn(&Done) -> bool,
     ) -> Result<(), ControlError> {
         let publish = |error| ControlError::Publish(Box::new(error));
         Delivery::publish_each(std::mem::take(&mut self.whole))
             .map_err(|error| publish(error.into()))?;
-        let Some(store) = store else { return Ok(()) };
+        let Some(keeping) = keeping else { return Ok(()) };
         let mut requests = std::mem::take(&mut self.to_keep);
         let written = self.done.iter_mut().filter(|done| done.has_written());
         for done in before.iter_mut().filter(|done| is_wanted(done)).chain(written) {
@@ -166,7 +165,7 @@ impl Said {
             behind.push((cut, committed, taken, checkpoint.epoch));
             checkpoints.push(checkpoint);
         }
-        store.commit(checkpoints).map_err(ControlError::checkpoint)?;
+        keeping.commit(checkpoints).map_err(ControlError::checkpoint)?;
         for (cut, committed, taken, epoch) in behind {
             if let Some(cut) = cut {
                 cut.publish().map_err(publish)?;
@@ -352,7 +351,6 @@ impl<'a> Fleet<'a> {
         drop(to_wave);
         let mut all_done: Vec<Done> = Vec::with_capacity(nodes.len());
         let mut looked_at = Instant::now();
-        let store = keeping.map(|keeping| &*keeping.store);
         let (mut written, mut kept_at) = (Ok(()), Instant::now());
         let mut panic = None;
         while running_count > 0 {
@@ -419,7 +417,7 @@ impl<'a> Fleet<'a> {
                 if is_time {
                     kept_at = Instant::now();
                 }
-                written = said.write(store, &mut all_done, |done| is_time && !done.is_giver());
+                written = said.write(keeping, &mut all_done, |done| is_time && !done.is_giver());
                 if written.is_err() {
                     self.abandon.all();
                 }
@@ -436,7 +434,7 @@ impl<'a> Fleet<'a> {
         let whole: HashSet<usize> =
             all_done.iter().filter(|done| done.is_whole()).map(|done| done.task).collect();
         let gather_is_whole = |done: &Done| gathers[done.task].is_none_or(|at| whole.contains(&at));
-        Said::default().write(store, &mut all_done, |done| match done.is_giver() {
+        Said::default().write(keeping, &mut all_done, |done| match done.is_giver() {
             true => gather_is_whole(done),
             false => !is_over,
         })?;

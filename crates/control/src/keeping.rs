@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tidemill_checkpoint::{Checkpoint, CheckpointError, Fingerprint, Store};
 use tidemill_pipeline::Cut;
 use tidemill_record::{EventTime, Image, ImageError};
-use tidemill_rt::Bell;
+use tidemill_rt::{Bell, Hold};
 
 use crate::giving::Given;
 use crate::handover::Handover;
@@ -26,6 +26,22 @@ pub struct Keeping {
     pub interval: Duration,
     /// A stop ends the job for good, as if the input ended there; otherwise it can be gone on with.
     pub stop_drains: bool,
+    /// What waits for room where there is none.
+    pub hold: Hold,
+}
+
+impl Keeping {
+    /// Makes checkpoints durable; where there is no room for them, once there is.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn commit(&self, checkpoints: Vec<Checkpoint>) -> Result<(), CheckpointError> {
+        let path = self.store.path();
+        let commits = self.store.commit_by(checkpoints, |write| {
+            self.hold.until_room(path, CheckpointError::full, write)
+        });
+        commits.map(drop)
+    }
 }
 
 /// How the residents of a fragment are known: the same in every run of a job.

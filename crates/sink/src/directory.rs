@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_plan::OnExisting;
-use tidemill_rt::FileIdentity;
+use tidemill_rt::{FileIdentity, Hold};
 
 use crate::intent::roll_forward;
 use crate::job::Job;
@@ -39,6 +39,8 @@ pub struct OutputDirectory {
     prefix: String,
     is_durable: bool,
     is_live: bool,
+    /// What waits for room where there is none.
+    hold: Option<Hold>,
     /// Number of the first segment of each partition, or of this attempt at one file.
     first_segment: u64,
     /// Files that an earlier job left open, in order of name.
@@ -167,6 +169,7 @@ impl OutputDirectory {
             prefix: prefix.to_owned(),
             is_durable: true,
             is_live: false,
+            hold: None,
             first_segment: highest.map_or(0, |highest| highest + 1),
             left_open,
             job: None,
@@ -191,6 +194,25 @@ impl OutputDirectory {
     pub fn live(mut self) -> Self {
         self.is_live = true;
         self
+    }
+
+    /// The same, where what finds no room waits for some.
+    #[must_use]
+    pub fn holding(mut self, hold: Hold) -> Self {
+        self.hold = Some(hold);
+        self
+    }
+
+    /// Tries something that comes to the same however often it is tried: until there is room, if it is to be waited.
+    pub(crate) fn until_room<T>(
+        &self,
+        path: &Path,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        match &self.hold {
+            Some(hold) => hold.until_room(path, |error| Some(error), attempt),
+            None => attempt(),
+        }
     }
 
     /// Whether files are flushed to the device before they become visible.

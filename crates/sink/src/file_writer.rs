@@ -1,11 +1,12 @@
 //! One partition's series of segments: `part-<partition>-<segment>.<ext>.open` until published.
 
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidemill_plan::Packing;
-use tidemill_rt::{Backend, File};
+use tidemill_rt::{Backend, File, is_full};
 
 use crate::cut::{Ledger, Named};
 use crate::finished::open_name;
@@ -302,8 +303,15 @@ impl FileWriter {
         let segment = self.directory.segment(self.partition, self.next_segment, &self.extension);
         let path = open_name(&segment);
         self.directory.begin_segment(&segment)?;
-        let file = File::create(self.backend, &path).await;
-        let file = file.map_err(|error| SinkError::of(&path, "create", error))?;
+        let mut made = File::create(self.backend, &path).await;
+        // A new name may take a block of the directory.
+        if made.as_ref().is_err_and(is_full) {
+            let try_it = || fs::File::create_new(&path).and_then(|_| fs::remove_file(&path));
+            let tried = self.directory.until_room(&path, try_it);
+            tried.map_err(|error| SinkError::of(&path, "create", error))?;
+            made = File::create(self.backend, &path).await;
+        }
+        let file = made.map_err(|error| SinkError::of(&path, "create", error))?;
         self.next_segment += 1;
         // From here on it is removed when this writer is dropped.
         self.open = Some(Open { file, segment, path, byte_count: 0, writeback_end: 0 });
@@ -326,7 +334,8 @@ impl FileWriter {
             return Ok(());
         }
         let open = self.open.as_mut().expect("a segment is open while bytes are pending");
-        let written = open.file.write_all_at(bytes, open.byte_count);
+        let write = || open.file.write_all_at(bytes, open.byte_count);
+        let written = self.directory.until_room(&open.path, write);
         written.map_err(|error| SinkError::of(&open.path, "write", error))?;
         open.byte_count += u64::try_from(bytes.len()).expect("a usize fits u64");
         if let Some(Kept { sum: Some(sum), is_changed, .. }) = self.kept.as_deref_mut() {
@@ -353,7 +362,7 @@ impl Drop for FileWriter {
         let is_empty = open.file.byte_count().is_ok_and(|byte_count| byte_count == 0);
         if is_empty || !self.directory.is_live() {
             // Nothing can be done about it here, and the next job leaves it alone.
-            let _ = std::fs::remove_file(&open.path);
+            let _ = fs::remove_file(&open.path);
         }
     }
 }

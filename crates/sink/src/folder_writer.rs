@@ -269,7 +269,9 @@ impl FolderWriter {
         self.write_count += 1;
         let now = self.write_count;
         let end = self.folders[folder].segment.as_ref().map_or(0, |segment| segment.byte_count);
-        let written = self.opened(folder)?.write_all_at(bytes, end);
+        let directory = Arc::clone(&self.directory);
+        let file = self.opened(folder)?;
+        let written = directory.until_room(directory.path(), || file.write_all_at(bytes, end));
         written.map_err(|error| self.failed(folder, "write", error))?;
         let segment = self.folders[folder].segment.as_mut().expect("it has been begun");
         segment.last_write = now;
@@ -303,7 +305,8 @@ impl FolderWriter {
             }
             let mut options = fs::OpenOptions::new();
             options.write(true).create_new(!segment.is_made).custom_flags(libc::O_NOFOLLOW);
-            let file = options.open(&path).map_err(|error| SinkError::of(&path, "open", error))?;
+            let opened = directory.until_room(&path, || options.open(&path));
+            let file = opened.map_err(|error| SinkError::of(&path, "open", error))?;
             (segment.file, segment.is_made) = (Some(file), true);
             open.push(folder);
         }

@@ -19,7 +19,7 @@ use tidemill_plan::{
     CoreSet, Query, RuntimeChoice, Script, Settings, SinkConnector, SourceConnector,
 };
 use tidemill_record::{EventTime, PartitionId, Schema};
-use tidemill_rt::{Choice, CpuChoice, Probe, allow_descriptors, probe, select_cpus};
+use tidemill_rt::{Choice, CpuChoice, Hold, Probe, allow_descriptors, probe, select_cpus};
 use tidemill_source::{meant, pipe_key};
 use tidemill_sql::Declared;
 
@@ -70,6 +70,7 @@ struct Run<'a> {
     directories: Directories,
     /// Where its settings name a directory for it.
     state: Option<JobState>,
+    hold: Hold,
 }
 
 impl Job {
@@ -257,7 +258,9 @@ impl Job {
                 "--fresh and --drain are for jobs that keep state: SET 'state.dir' = 'state'";
             return Err(Error::usage(message.to_owned()));
         }
-        let state = JobState::open(settings, self.recovery, &running, context.job_start)?;
+        let (asked, notices) = (stop.clone(), progress.notices.clone());
+        let hold = Hold::new(move || asked.is_set(), move |notice| notices.say(notice));
+        let state = JobState::open(settings, self.recovery, &running, context.job_start, &hold)?;
         if let Some(state) = &state {
             if state.is_over() {
                 summary.kept = Some(Kept::WasOver);
@@ -275,7 +278,7 @@ impl Job {
             }
         }
         let directories = Directories::default();
-        let mut run = Run { cores: &cores, context, stop, progress, directories, state };
+        let mut run = Run { cores: &cores, context, stop, progress, directories, state, hold };
         self.run_waves(&mut run, &mut summary)?;
         // Last, when the files that earlier statements write are there to be looked at.
         self.explain_into(&mut summary, run.context)?;
@@ -364,7 +367,7 @@ impl Job {
         summary: &mut Summary,
         look: Look,
     ) -> Result<Ran, Error> {
-        let Run { cores, context, stop, progress, directories, state } = run;
+        let Run { cores, context, stop, progress, directories, state, hold } = run;
         let settings = &self.script.settings;
         let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
         let mut planned = wave
@@ -398,6 +401,7 @@ impl Job {
             labels: LineLabels::of(sinks).filter(|_| has_no_end),
             directories,
             state: state.as_ref().map(|state| (state, wave_number)),
+            hold: hold.clone(),
             scan_count: 0,
             open_ended: Vec::new(),
         };

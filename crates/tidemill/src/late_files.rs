@@ -17,7 +17,7 @@ use tidemill_rt::allow_descriptors;
 use tidemill_source::{Claims, InputFile, arrived, is_rotation};
 
 use crate::file_columns::FileTerms;
-use crate::planning::{OpenEnded, PlannedQuery};
+use crate::planning::PlannedQuery;
 use crate::state::{JobState, input_key};
 
 /// A file that came later.
@@ -110,6 +110,16 @@ impl LateInput {
             Some(_) => Err(ImageError::new("joined", "has more times than there are counts")),
         }
     }
+}
+
+/// A scan to which more files may come.
+pub(crate) struct OpenEnded {
+    /// Its place among those of the wave.
+    pub(crate) scan: usize,
+    /// Which of the wave's queries it is of.
+    pub(crate) query: usize,
+    pub(crate) source: String,
+    pub(crate) claims: Arc<Claims>,
 }
 
 /// A source of which more files may come, as a query of the wave reads it.

@@ -18,13 +18,14 @@ use tidemill_plan::{
     changelog_key, fragment,
 };
 use tidemill_record::Schema;
-use tidemill_rt::Backend;
+use tidemill_rt::{Backend, Hold};
 use tidemill_sink::{OutputDirectory, StdoutOrder, Target};
 use tidemill_source::{Claims, InputFile, Pipes};
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::Directories;
 use crate::discovery::{Discovered, Looking, Partition};
+use crate::late_files::OpenEnded;
 use crate::line_labels::LineLabels;
 use crate::pipelines::{Alike, Outputs, ScanPartitions};
 use crate::printed::PrintedQuery;
@@ -351,20 +352,12 @@ pub(crate) struct WaveBuilder<'a> {
     pub(crate) directories: &'a mut Directories,
     /// The job's state, and which of its waves this is.
     pub(crate) state: Option<(&'a JobState, usize)>,
+    /// What waits for room where there is none, but of bounded jobs without state.
+    pub(crate) hold: Hold,
     /// The scans so far.
     pub(crate) scan_count: usize,
     /// Those among them to which more files may come.
     pub(crate) open_ended: Vec<OpenEnded>,
-}
-
-/// A scan to which more files may come.
-pub(crate) struct OpenEnded {
-    /// Its place among those of the wave.
-    pub(crate) scan: usize,
-    /// Which of the wave's queries it is of.
-    pub(crate) query: usize,
-    pub(crate) source: String,
-    pub(crate) claims: Arc<Claims>,
 }
 
 /// Where the rows of a fragment go.
@@ -650,6 +643,7 @@ impl QueryBuilder<'_, '_> {
         let writer = format!("sink {}", self.query.physical.sink.name);
         let state = self.wave.state;
         let is_live = self.query.is_unbounded();
+        let hold = (is_live || self.wave.state.is_some()).then(|| self.wave.hold.clone());
         let (directory, first_number, end_number) =
             self.wave.directories.numbered(&sink.path, writer, count, || {
                 let path: &Path = sink.path.as_ref();
@@ -665,7 +659,7 @@ impl QueryBuilder<'_, '_> {
                     (None, false) => OutputDirectory::open(path, sink.on_existing)?,
                 };
                 let directory = if sink.is_durable { directory } else { directory.without_flush() };
-                Ok(if is_live { directory.live() } else { directory })
+                Ok(of_job(directory, is_live, hold))
             })?;
         let sink = sink.clone();
         Ok(Outputs::File { sink, schema, directory, first_number, end_number })
@@ -748,6 +742,7 @@ impl QueryBuilder<'_, '_> {
                 ))
             })?;
         let is_live = self.query.is_unbounded();
+        let hold = (is_live || self.wave.state.is_some()).then(|| self.wave.hold.clone());
         let state = self.wave.state;
         let (directory, first_number, end_number) =
             self.wave.directories.numbered(path, "dead letters".to_owned(), count, || {
@@ -758,7 +753,7 @@ impl QueryBuilder<'_, '_> {
                     }
                     None => OutputDirectory::open_dead_letters(path.as_ref())?,
                 };
-                Ok(if is_live { directory.live() } else { directory })
+                Ok(of_job(directory, is_live, hold))
             })?;
         let rolling_interval = match &self.query.physical.sink.connector {
             SinkConnector::File(sink) => sink.rolling_interval,
@@ -767,6 +762,15 @@ impl QueryBuilder<'_, '_> {
         let dead_letters = Some((directory, first_number));
         let spec = BadRecordSpec { policy, late_records, dead_letters, rolling_interval };
         Ok((spec, end_number))
+    }
+}
+
+/// A directory as a query writes to it.
+fn of_job(directory: OutputDirectory, is_live: bool, hold: Option<Hold>) -> OutputDirectory {
+    let directory = if is_live { directory.live() } else { directory };
+    match hold {
+        Some(hold) => directory.holding(hold),
+        None => directory,
     }
 }
 

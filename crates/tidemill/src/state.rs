@@ -16,6 +16,7 @@ use tidemill_control::{Keeping, ResidentName};
 use tidemill_pipeline::Statistics;
 use tidemill_plan::{OnExisting, Query, Settings};
 use tidemill_record::{EventTime, Image, ImageError};
+use tidemill_rt::Hold;
 use tidemill_sink::{OutputDirectory, Target, named_in};
 
 use crate::Error;
@@ -79,7 +80,9 @@ impl JobState {
         recovery: Recovery,
         queries: &[&Query],
         now: EventTime,
+        hold: &Hold,
     ) -> Result<Option<Self>, Error> {
+        let hold = hold.clone();
         let Some(path) = &settings.state_dir else { return Ok(None) };
         let store = Store::open(Path::new(path)).map_err(Error::from)?;
         let mut replaced = Vec::new();
@@ -131,7 +134,8 @@ impl JobState {
             }
         };
         let interval = settings.checkpoint_interval;
-        let keeping = Keeping { store: Arc::new(store), interval, stop_drains: recovery.drains };
+        let (store, stop_drains) = (Arc::new(store), recovery.drains);
+        let keeping = Keeping { store, interval, stop_drains, hold };
         let mut state = Self { keeping, record, epoch, is_resumed };
         if !is_resumed {
             state.save()?;
@@ -382,7 +386,7 @@ impl JobState {
         let fingerprint = Fingerprint::of(JOB);
         let (resident, epoch, image) = (JOB.to_owned(), self.epoch, self.record.export());
         let checkpoint = Checkpoint { resident, epoch, fingerprint, image };
-        self.keeping.store.commit(vec![checkpoint]).map(drop)
+        self.keeping.commit(vec![checkpoint])
     }
 }
 
