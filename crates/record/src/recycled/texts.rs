@@ -32,11 +32,36 @@ impl Validity {
     #[inline]
     pub fn set_null(&mut self, row: usize) {
         assert!(row < self.row_count, "one of the rows");
+        bits_of(&mut self.bits, self.row_count)[row / 8] &= !(1 << (row % 8));
+    }
+
+    /// Of the rows from `first` on, one for each value, those are NULL whose value is.
+    ///
+    /// # Panics
+    /// If there are not so many rows.
+    ///
+    /// # Cost
+    /// O(values), whatever share of them is NULL.
+    pub fn set_nulls<T>(&mut self, first: usize, values: &[T], is_null: impl Fn(&T) -> bool) {
+        assert!(first + values.len() <= self.row_count, "rows of the column");
+        let head = (first.next_multiple_of(8) - first).min(values.len());
+        let (before, values) = values.split_at(head);
+        let (bytes, behind) = values.as_chunks::<8>();
+        let first_byte = (first + head) / 8;
+        let one_by_one =
+            before.iter().zip(first..).chain(behind.iter().zip((first_byte + bytes.len()) * 8..));
+        one_by_one.filter(|(value, _)| is_null(value)).for_each(|(_, row)| self.set_null(row));
+        let nulls_of = |values: &[T; 8]| {
+            let bit = |byte, (at, value)| byte | u8::from(is_null(value)) << at;
+            values.iter().enumerate().fold(0_u8, bit)
+        };
         let row_count = self.row_count;
-        let bits = self.bits.get_or_insert_with(|| {
-            MutableBuffer::new(row_count.div_ceil(8)).with_bitset(row_count.div_ceil(8), true)
-        });
-        bits[row / 8] &= !(1 << (row % 8));
+        for (byte, values) in (first_byte..).zip(bytes) {
+            let nulls = nulls_of(values);
+            if nulls != 0 {
+                bits_of(&mut self.bits, row_count)[byte] &= !nulls;
+            }
+        }
     }
 
     /// A row is NULL if another, before it, is.
@@ -57,6 +82,14 @@ impl Validity {
         let bits: Buffer = self.bits?.into();
         Some(NullBuffer::new(BooleanBuffer::new(bits, 0, self.row_count)))
     }
+}
+
+/// A bit for each of so many rows, all set unless they have been changed.
+#[inline]
+fn bits_of(bits: &mut Option<MutableBuffer>, row_count: usize) -> &mut MutableBuffer {
+    bits.get_or_insert_with(|| {
+        MutableBuffer::new(row_count.div_ceil(8)).with_bitset(row_count.div_ceil(8), true)
+    })
 }
 
 /// The text of a row while it is written. What stands before it is no matter of the writer.
@@ -348,6 +381,21 @@ mod tests {
         let checked =
             StringViewArray::try_new(views, texts.data_buffers().clone(), texts.nulls().cloned());
         assert!(checked.is_ok(), "{checked:?}");
+    }
+
+    #[test]
+    fn nulls_of_many_values_are_those_of_each() {
+        let is_null = |value: &u32| value % 3 == 1;
+        let values: Vec<u32> = (0..40).map(|n| n * n % 7).collect();
+        for first in 0..20 {
+            for count in 0..values.len() {
+                let (mut validity, mut model) = (Validity::new(70), Validity::new(70));
+                validity.set_nulls(first, &values[..count], is_null);
+                let nulls = (first..).zip(&values[..count]).filter(|(_, value)| is_null(value));
+                nulls.for_each(|(row, _)| model.set_null(row));
+                assert_eq!(validity.finish(), model.finish(), "{count} from {first}");
+            }
+        }
     }
 
     #[test]

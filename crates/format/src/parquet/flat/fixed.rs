@@ -110,12 +110,10 @@ pub(super) fn append<F: Fixed>(
             let of_run = bytes.split_to(end.ok_or_else(cut)?);
             match places {
                 None => to.extend(of_run.chunks_exact(size).map(|bytes| fixed.load(bytes))),
+                Some(places) if value_count == 0 => append_nulls(places.len(), to),
                 Some(places) => to.extend(places.iter().map(|&place| {
-                    if place == NULL {
-                        return F::Native::default();
-                    }
-                    let start = place.as_usize() * size;
-                    fixed.load(&of_run[start..start + size])
+                    let start = first_for_null(place) * size;
+                    or_zero(place, fixed.load(&of_run[start..start + size]))
                 })),
             }
             Ok(())
@@ -124,16 +122,31 @@ pub(super) fn append<F: Fixed>(
             read_codes(hybrid, value_count, dictionary.len(), codes)?;
             match places {
                 None => to.extend(codes.iter().map(|code| dictionary[code.as_usize()])),
+                Some(places) if value_count == 0 => append_nulls(places.len(), to),
                 Some(places) => to.extend(places.iter().map(|&place| {
-                    if place == NULL {
-                        return F::Native::default();
-                    }
-                    dictionary[codes[place.as_usize()].as_usize()]
+                    or_zero(place, dictionary[codes[first_for_null(place)].as_usize()])
                 })),
             }
             Ok(())
         }
     }
+}
+
+/// Appends so many rows that are NULL.
+pub(super) fn append_nulls<T: ArrowNativeType>(count: usize, to: &mut Room<T>) {
+    to.extend(std::iter::repeat_n(T::default(), count));
+}
+
+/// The place of a value; of NULL, which may stand anywhere between values, that of the first, so that nothing depends on it.
+#[inline(always)]
+pub(super) fn first_for_null(place: u32) -> usize {
+    if place == NULL { 0 } else { place.as_usize() }
+}
+
+/// The value at this place; zero for NULL.
+#[inline(always)]
+pub(super) fn or_zero<T: ArrowNativeType>(place: u32, value: T) -> T {
+    if place == NULL { T::default() } else { value }
 }
 
 /// Replaces `codes` by those of so many values, each the place of one of the dictionary's.

@@ -97,12 +97,8 @@ impl FlatColumn {
                 self.pages.skip(count);
             } else {
                 let run = self.pages.run(count, of_run, first, &mut self.kept.of_rows)?;
-                if let Some(places) = run.places
-                    && places.contains(&NULL)
-                {
-                    let nulls =
-                        places.iter().zip(kept_before..).filter(|(place, _)| **place == NULL);
-                    nulls.for_each(|(_, row)| validity.set_null(row));
+                if let Some(places) = run.places {
+                    validity.set_nulls(kept_before, places, |place| *place == NULL);
                 }
                 self.values.append(run, &mut self.kept.codes)?;
             }

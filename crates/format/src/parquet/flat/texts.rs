@@ -10,7 +10,7 @@ use arrow_data::MAX_INLINE_VIEW_LEN;
 use bytes::Bytes;
 use tidemill_record::recycled::{Room, Sources};
 
-use super::fixed::read_codes;
+use super::fixed::{append_nulls, first_for_null, or_zero, read_codes};
 use super::pages::{NULL, Run, Values, broken, cut, text_at};
 use crate::text::view::view_of;
 
@@ -90,12 +90,9 @@ impl Texts {
                 let dictionary = &self.dictionary;
                 match places {
                     None => self.views.extend(codes.iter().map(|code| dictionary[code.as_usize()])),
+                    Some(places) if value_count == 0 => append_nulls(places.len(), &mut self.views),
                     Some(places) => self.views.extend(places.iter().map(|&place| {
-                        if place == NULL {
-                            0
-                        } else {
-                            dictionary[codes[place.as_usize()].as_usize()]
-                        }
+                        or_zero(place, dictionary[codes[first_for_null(place)].as_usize()])
                     })),
                 }
                 Ok(())
