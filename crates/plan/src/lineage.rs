@@ -1,26 +1,35 @@
 //! Where a column comes from: the step that a locality proof is made of.
 
-use crate::{Emit, ExprKind, OverOrder, Relation};
+use crate::{Emit, ExprKind, OverOrder, Relation, SourceDef};
 
 /// The column that an output column is an unchanged copy of, by number of the source; `None` where the
 /// query computes it, or where the input is a union.
 #[must_use]
 pub fn source_column(relation: &Relation, column: usize) -> Option<usize> {
+    origin(relation, column).map(|(_, column)| column)
+}
+
+/// As [`source_column`], with the source.
+#[must_use]
+pub fn origin(relation: &Relation, column: usize) -> Option<(&SourceDef, usize)> {
     match relation {
-        Relation::Scan(scan) => scan.columns.get(column).map(|&at| scan.source.original(at)),
+        Relation::Scan(scan) => {
+            let at = *scan.columns.get(column)?;
+            Some((&*scan.source, scan.source.original(at)))
+        }
         Relation::Filter { input, .. }
         | Relation::Sort { input, .. }
-        | Relation::Limit { input, .. } => source_column(input, column),
+        | Relation::Limit { input, .. } => origin(input, column),
         // Input columns come first.
         Relation::Over { input, .. } | Relation::TopN { input, .. } => {
-            (column < input.schema().fields.len()).then(|| source_column(input, column))?
+            (column < input.schema().fields.len()).then(|| origin(input, column))?
         }
         Relation::Project { input, columns } => match columns.get(column)?.expr.kind {
-            ExprKind::Column { index, .. } => source_column(input, index),
+            ExprKind::Column { index, .. } => origin(input, index),
             _ => None,
         },
         Relation::Aggregate { input, spec, .. } => {
-            spec.keys.get(column).and_then(|&key| source_column(input, key))
+            spec.keys.get(column).and_then(|&key| origin(input, key))
         }
         Relation::Transpose { .. } | Relation::Union { .. } => None,
     }

@@ -29,6 +29,8 @@ pub struct SourceDef {
     /// Those that it does not mean and that have a name all the same. A column that is neither here nor
     /// there has none: another one stands in its place.
     pub hidden: Vec<usize>,
+    /// Of text columns that are JSON arrays, as far as was seen, their numbers and the types of their elements.
+    pub json_arrays: Vec<(usize, DataType)>,
     /// Columns that `PARTITIONED BY` names: equal values never stand in two partitions.
     pub partitioned_by: Vec<usize>,
     /// `partition.audit`: what becomes of a job whose input breaks that.
@@ -124,6 +126,7 @@ impl SourceDef {
             derived: Vec::new(),
             shown,
             hidden: Vec::new(),
+            json_arrays: Vec::new(),
             partitioned_by: Vec::new(),
             partition_audit: PartitionAudit::default(),
             watermark: None,

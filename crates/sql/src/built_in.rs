@@ -1,7 +1,7 @@
 //! Built-in functions: which of their signatures a call means, the types of arguments and results, and what
 //! their constants must be.
 
-use tidemill_plan::{BinaryOp, Expr, Function, Kind, Returns, Scalar, Signature, Span};
+use tidemill_plan::{BinaryOp, Expr, ExprKind, Function, Kind, Returns, Scalar, Signature, Span};
 use tidemill_record::DataType;
 
 use crate::advice;
@@ -29,6 +29,9 @@ impl ExprBinder<'_, '_, '_> {
         }
         if let (Function::DateAdd | Function::DateSub, 2) = (function, arguments.len()) {
             return self.moved(function, upper, arguments);
+        }
+        if let Some(length) = self.json_length(function, &arguments, span)? {
+            return Ok(length);
         }
         let signature = self.signature_of(function, upper, &arguments, span)?;
         let is_lazy = is_lazy(function);
@@ -59,6 +62,27 @@ impl ExprBinder<'_, '_, '_> {
             Returns::Bound => rounded_type(&arguments),
         };
         self.call(function, arguments, result, span)
+    }
+
+    fn is_json_array(&self, of: &Expr) -> bool {
+        matches!(of.kind, ExprKind::Column { index, .. } if self.scope.json_arrays.contains_key(&index))
+    }
+
+    /// How many elements, of a text column that is JSON arrays.
+    fn json_length(
+        &mut self,
+        function: Function,
+        arguments: &[Bound],
+        span: Span,
+    ) -> Bind<Option<Expr>> {
+        let Some(Bound { expr: of, .. }) = arguments.first() else { return Ok(None) };
+        match function {
+            Function::Length | Function::ArrayLength if self.is_json_array(of) => {
+                let arguments = vec![of.clone()];
+                self.call(Function::JsonArrayLength, arguments, DataType::BigInt, span).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// `DATE_ADD(time, span)` and `DATE_SUB(time, span)`: as `+` and `-`, but that text is a time.
@@ -178,7 +202,14 @@ impl ExprBinder<'_, '_, '_> {
             Kind::Array if is_ordered(&bound.expr.data_type) => {
                 let message =
                     format!("{upper} takes an array, but this is {}", bound.expr.data_type);
-                self.session.fail(bound.expr.span, message)
+                match self.is_json_array(&bound.expr) {
+                    true => self.session.fail_with(
+                        bound.expr.span,
+                        message,
+                        "it is text with JSON arrays: a[1] is an element, LEN(a) how many there are, CONTAINS(a, '\"x\"') whether a text is one",
+                    ),
+                    false => self.session.fail(bound.expr.span, message),
+                }
             }
             Kind::Array => Ok(bound.expr),
             Kind::WriteFormat | Kind::ReadFormat => {

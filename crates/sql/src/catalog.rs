@@ -25,13 +25,15 @@ pub struct InferredFiles {
     pub notices: Vec<String>,
 }
 
-/// A value within the JSON objects of a column.
+/// A value within the JSON objects of a column, or a column of JSON arrays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonMember {
-    /// The column, then the keys below it: two names at least.
+    /// The column, then the keys below it, if it is within objects.
     pub path: Vec<String>,
     /// What its values are read as.
     pub data_type: DataType,
+    /// Of what is arrays alone, what their elements are read as.
+    pub element: Option<DataType>,
 }
 
 /// Names and values that a script is bound against.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::{self, Spanned};
 use tidemill_plan::relation::Scan;
-use tidemill_plan::{Expr, NamedExpr, Relation, SourceConnector, SourceDef, Span};
+use tidemill_plan::{Expr, NamedExpr, Relation, SourceConnector, SourceDef, Span, lineage};
 
 use crate::parse::fold_name;
 use crate::query::{Input, QueryBinder, first_word};
@@ -191,6 +191,12 @@ impl QueryBinder<'_, '_> {
         };
         let mut scope = Scope::new(name, &relation.schema());
         scope.hide_last(hidden_count);
+        let has_arrays = relation.scans().iter().any(|scan| !scan.source.json_arrays.is_empty());
+        for column in (0..scope.len()).filter(|_| has_arrays) {
+            let Some((source, number)) = lineage::origin(&relation, column) else { continue };
+            let array = source.json_arrays.iter().find(|(array, _)| *array == number);
+            scope.json_arrays.extend(array.map(|(_, element)| (column, element.clone())));
+        }
         Ok(Input { relation, scope })
     }
 

@@ -112,7 +112,23 @@ impl ExprBinder<'_, '_, '_> {
         chain: &[ast::AccessExpr],
         span: Span,
     ) -> Bind<Expr> {
-        let mut at = self.bind(root)?;
+        // `a.b[1]` is an element of the member.
+        let mut chain = chain;
+        let mut parts: Vec<ast::Ident> = match root {
+            ast::Expr::Identifier(ident) => vec![ident.clone()],
+            ast::Expr::CompoundIdentifier(parts) => parts.clone(),
+            _ => Vec::new(),
+        };
+        while let (false, [ast::AccessExpr::Dot(ast::Expr::Identifier(part)), rest @ ..]) =
+            (parts.is_empty(), chain)
+        {
+            parts.push(part.clone());
+            chain = rest;
+        }
+        let mut at = match parts.len() {
+            0 | 1 => self.bind(root)?,
+            _ => self.bind(&ast::Expr::CompoundIdentifier(parts))?,
+        };
         for access in chain {
             let of = Bound { expr: at, flex: Flex::Fixed };
             let place = |bound: Option<Bound>, otherwise: i64| {
@@ -121,6 +137,10 @@ impl ExprBinder<'_, '_, '_> {
             };
             at = match access {
                 ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
+                    if let Some(element) = self.json_element(&of.expr, index, span)? {
+                        at = element;
+                        continue;
+                    }
                     let index = self.bind_flexible(index)?;
                     if of.expr.data_type == DataType::Varchar {
                         let arguments = vec![of, index, place(None, 1)];
@@ -153,6 +173,24 @@ impl ExprBinder<'_, '_, '_> {
             };
         }
         Ok(at)
+    }
+
+    /// `a[n]` of a text column that is JSON arrays: the element, of the type that was seen of it, as of an array.
+    fn json_element(&mut self, of: &Expr, index: &ast::Expr, span: Span) -> Bind<Option<Expr>> {
+        let ExprKind::Column { index: column, .. } = of.kind else { return Ok(None) };
+        let Some(element) = self.scope.json_arrays.get(&column).cloned() else { return Ok(None) };
+        let bound = self.bind(index)?;
+        let number = integer_value(&bound);
+        let Some(number) = number.filter(|&number| number != 0) else {
+            let message = "an element of a JSON array goes by a constant number, from 1 or negative from the end";
+            let hint = "JSON_EXTRACT_STRING(text, n) takes any number, from 0";
+            return self.session.fail_with(bound.span, message, hint);
+        };
+        let place = if number > 0 { number - 1 } else { number };
+        let path = Scalar::Varchar(format!("$[{place}]"));
+        let arguments = vec![of.clone(), constant(path, bound.span)];
+        let text = self.call(Function::JsonExtractString, arguments, DataType::Varchar, span)?;
+        self.cast(text, &element, false).map(Some)
     }
 
     pub(crate) fn bind_all(&mut self, exprs: &[&ast::Expr]) -> Bind<Vec<Bound>> {

@@ -98,6 +98,8 @@ pub(crate) struct Scope {
     hidden_count: usize,
     /// What may explain that a column is not among them.
     pub(crate) note: Option<&'static str>,
+    /// Of text columns that are JSON arrays, as far as was seen, the types of their elements.
+    pub(crate) json_arrays: HashMap<usize, DataType>,
     /// The window whose bounds are the last two columns.
     pub(crate) window: Option<ScopeWindow>,
 }
@@ -123,6 +125,7 @@ impl Scope {
             by_folded: HashMap::new(),
             hidden_count: 0,
             note: None,
+            json_arrays: HashMap::new(),
             window: None,
         };
         for field in &schema.fields {

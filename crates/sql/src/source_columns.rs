@@ -60,7 +60,8 @@ pub(crate) fn add_file_columns(source: &mut SourceDef, path_columns: &[Field]) {
     }
 }
 
-/// Adds the members of columns that are JSON objects, as columns by their names with points, which `*` leaves out. One
+/// Adds the members of columns that are JSON objects, as columns by their names with points, which `*` leaves out, and notes which columns are
+/// JSON arrays. One
 /// that is not of its type makes the record bad, as in any column whose type was inferred.
 pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
     let mut names: HashSet<String> = source
@@ -69,10 +70,14 @@ pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
         .chain(&source.hidden)
         .map(|&column| source.field(column).name.clone())
         .collect();
-    for JsonMember { path, data_type } in members {
+    for JsonMember { path, data_type, element } in members {
         let Some((column, keys)) = path.split_first() else { continue };
         let place = source.schema.fields.iter().position(|field| field.name == *column);
         let Some(place) = place.filter(|&place| source.shown.contains(&place)) else { continue };
+        if keys.is_empty() {
+            source.json_arrays.extend(element.clone().map(|element| (place, element)));
+            continue;
+        }
         let is_plain = |key: &String| !key.is_empty() && !key.contains(['"', '\\']);
         let name = path.join(".");
         if !keys.iter().all(is_plain) || !names.insert(name.clone()) {
@@ -92,7 +97,9 @@ pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
                 span: Span::default(),
             },
         };
-        source.hidden.push(source.column_count());
+        let number = source.column_count();
+        source.hidden.push(number);
+        source.json_arrays.extend(element.clone().map(|element| (number, element)));
         let field = Field::nullable(name, data_type.clone());
         source.derived.push(DerivedColumn { field, from: Derivation::Computed(expr) });
     }

@@ -257,7 +257,7 @@ fn by_head(
     let Recognized { format, notices } =
         Recognized::of(format, asked.unsaid, bytes, *is_whole).map_err(fail)?;
     let (schema, members) = infer_columns(&format, bytes, *is_whole).map_err(fail)?;
-    let member = |Member { path, data_type }| JsonMember { path, data_type };
+    let member = |Member { path, data_type, element }| JsonMember { path, data_type, element };
     let members = members.into_iter().map(member).collect();
     let left_out = left_out(&format, bytes, *is_whole).map_err(fail)?;
     let left_out = left_out.map(|columns| of_file(&format!("has {columns}")));

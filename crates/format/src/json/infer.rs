@@ -22,14 +22,30 @@ pub(crate) struct Column<'a> {
     times: &'a Times,
     has_truth: bool,
     has_nested: bool,
-    /// Of that, what is no object, or too deep.
-    has_other_nested: bool,
+    /// What that was, as far as it is looked into.
+    nested: Nested,
     /// Of objects, their keys.
     members: Option<Box<Columns<'a>>>,
+    /// Of arrays, what they hold.
+    elements: Option<Box<Column<'a>>>,
     /// `None` while there was no number.
     numbers: Option<NumberKinds>,
     /// `None` while there was no string.
     strings: Option<TextKinds<'a>>,
+}
+
+/// What stood under a key beside scalars.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Nested {
+    has_objects: bool,
+    has_arrays: bool,
+    /// Some was too deep to be looked into.
+    is_deep: bool,
+}
+
+impl Nested {
+    const OBJECTS: Self = Self { has_objects: true, has_arrays: false, is_deep: false };
+    const ARRAYS: Self = Self { has_objects: false, has_arrays: true, is_deep: false };
 }
 
 /// Columns in order of first appearance, and the place of each name.
@@ -39,13 +55,15 @@ pub(crate) struct Columns<'a> {
     places: HashMap<String, usize>,
 }
 
-/// A value within the objects of a column.
+/// A value within the objects of a column, or a column of arrays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// The column, then the keys below it: two names at least.
+    /// The column, then the keys below it, if it is within objects.
     pub path: Vec<String>,
     /// The narrowest type that holds what was seen of it.
     pub data_type: DataType,
+    /// Of what is arrays alone, the same of their elements.
+    pub element: Option<DataType>,
 }
 
 /// Objects within objects are looked into so deep.
@@ -116,11 +134,36 @@ fn see_record(
         let text = &bytes[value.start()..value.start() + value.len()];
         let column = columns.named(name);
         column.see(value.tag(), text);
-        if value.tag() == Tag::Nested && text.starts_with(b"{") && depth < MEMBER_DEPTH_MAX {
-            let within = Scanner { bytes: text, end: text.len() };
-            see_record(within, 0, column.members(), depth + 1)?;
-        } else if value.tag() == Tag::Nested {
-            column.has_other_nested = true;
+        if value.tag() != Tag::Nested {
+            continue;
+        }
+        let within = Scanner { bytes: text, end: text.len() };
+        match text {
+            _ if depth == MEMBER_DEPTH_MAX => column.nested.is_deep = true,
+            [b'{', ..] => {
+                column.nested.has_objects = true;
+                see_record(within, 0, column.members(), depth + 1)?;
+            }
+            _ => {
+                column.nested.has_arrays = true;
+                see_elements(within, column.elements())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the elements of an array into account.
+fn see_elements(scanner: Scanner<'_>, elements: &mut Column<'_>) -> Result<(), Fault> {
+    let mut side = Vec::new();
+    let mut at = scanner.skip_blank(1);
+    while scanner.bytes.get(at).is_some_and(|&byte| byte != b']') {
+        let (value, next) = scanner.value(at, &mut side)?;
+        let bytes = if value.tag() == Tag::Unescaped { &side } else { scanner.bytes };
+        elements.see(value.tag(), &bytes[value.start()..value.start() + value.len()]);
+        at = scanner.skip_blank(next);
+        if scanner.bytes.get(at) == Some(&b',') {
+            at = scanner.skip_blank(at + 1);
         }
     }
     Ok(())
@@ -145,14 +188,18 @@ impl<'a> Columns<'a> {
         Schema::new(self.list.into_iter().map(field).collect())
     }
 
-    /// The members of columns in which objects stand alone, and of objects within those.
+    /// The members of columns in which objects stand alone, and of objects within those; and what is arrays alone.
     fn list_members(&self, above: &mut Vec<String>, members: &mut Vec<Member>) {
         for column in &self.list {
             above.push(column.name.clone());
-            if above.len() > 1 && members.len() < MEMBERS_MAX {
-                members.push(Member { path: above.clone(), data_type: column.data_type() });
+            let element = column.elements.as_ref().filter(|_| column.is_of(Nested::ARRAYS));
+            let element = element.map(|elements| elements.data_type());
+            if (above.len() > 1 || element.is_some()) && members.len() < MEMBERS_MAX {
+                let (path, data_type) = (above.clone(), column.data_type());
+                members.push(Member { path, data_type, element });
             }
-            if let Some(within) = column.members.as_ref().filter(|_| column.is_of_objects()) {
+            if let Some(within) = column.members.as_ref().filter(|_| column.is_of(Nested::OBJECTS))
+            {
                 within.list_members(above, members);
             }
             above.pop();
@@ -176,8 +223,9 @@ impl<'a> Column<'a> {
             times,
             has_truth: false,
             has_nested: false,
-            has_other_nested: false,
+            nested: Nested::default(),
             members: None,
+            elements: None,
             numbers: None,
             strings: None,
         }
@@ -187,9 +235,14 @@ impl<'a> Column<'a> {
         self.members.get_or_insert_with(|| Box::new(Columns::new(self.times)))
     }
 
-    fn is_of_objects(&self) -> bool {
+    fn elements(&mut self) -> &mut Column<'a> {
+        self.elements.get_or_insert_with(|| Box::new(Column::new(String::new(), self.times)))
+    }
+
+    /// Whether nothing but this was seen.
+    fn is_of(&self, nested: Nested) -> bool {
         let has_others = self.has_truth || self.numbers.is_some() || self.strings.is_some();
-        !has_others && !self.has_other_nested
+        !has_others && self.nested == nested
     }
 
     pub(crate) fn see(&mut self, tag: Tag, text: &[u8]) {

@@ -1,6 +1,6 @@
 //! Schemas from samples.
 
-use tidemill_format::{FormatError, infer_columns, infer_schema};
+use tidemill_format::{FormatError, Member, infer_columns, infer_schema};
 use tidemill_plan::{CsvFields, CsvOptions, CsvReading, Format, JsonOptions};
 
 fn check(format: &Format, head: &str, is_whole: bool, expected: &str) {
@@ -120,30 +120,35 @@ fn json_takes_the_union_of_keys() {
 #[test]
 fn what_stands_in_objects_of_json() {
     let json = Format::Json(JsonOptions::default());
-    let head = br#"{"id":1,"http":{"status":200,"ms":1,"route":null,"tags":["x"],"to":{"at":"2024-05-01T10:00:00Z","ok":true}},"mixed":{"a":1}}
-{"id":2,"http":{"status":404,"ms":2.5,"route":"\u00e9","a.b":1,"to":{"at":null,"deep":{}}},"mixed":"text","list":[{"a":1}]}
-{"id":3,"http":null,"list":null,"some":{"a":1}}
+    let head = br#"{"id":1,"http":{"status":200,"ms":1,"route":null,"tags":["x",null],"to":{"at":"2024-05-01T10:00:00Z","ok":true}},"mixed":{"a":1}}
+{"id":2,"http":{"status":404,"ms":2.5,"route":"\u00e9","a.b":1,"to":{"at":null,"deep":{}}},"mixed":"text","list":[{"a":1}],"n":[]}
+{"id":3,"http":null,"list":null,"some":{"a":1},"n":[ 1 , 2.5 ]}
 {"id":4,"some":[1]}
 "#;
     let (schema, members) = infer_columns(&json, head, true).unwrap();
     assert_eq!(schema, infer_schema(&json, head, true).unwrap());
     let shown: Vec<String> = members
         .iter()
-        .map(|member| format!("{} {}", member.path.join("/"), member.data_type))
+        .map(|Member { path, data_type, element }| {
+            let element = element.as_ref().map(|element| format!(" of {element}"));
+            format!("{} {data_type}{}", path.join("/"), element.unwrap_or_default())
+        })
         .collect();
-    // Of columns that are objects alone; not of texts, arrays, nor of both.
+    // Of columns that are objects or arrays alone; not of texts, nor of both.
     assert_eq!(
         shown,
         [
             "http/status BIGINT",
             "http/ms DOUBLE",
             "http/route VARCHAR",
-            "http/tags VARCHAR",
+            "http/tags VARCHAR of VARCHAR",
             "http/to VARCHAR",
             "http/to/at TIMESTAMP",
             "http/to/ok BOOLEAN",
             "http/to/deep VARCHAR",
             "http/a.b BIGINT",
+            "list VARCHAR of VARCHAR",
+            "n VARCHAR of DOUBLE",
         ]
     );
 }

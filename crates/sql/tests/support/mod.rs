@@ -44,7 +44,8 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         vec![Field::nullable("at", DataType::Timestamp), Field::nullable("v", DataType::Double)];
     let cases = ["userId", "id", "ID", "orderNo", "OrderNo"];
     let cases = cases.map(|name| Field::nullable(name, DataType::BigInt)).to_vec();
-    let nested = [("id", DataType::BigInt), ("http", DataType::Varchar)];
+    let nested =
+        [("id", DataType::BigInt), ("http", DataType::Varchar), ("tags", DataType::Varchar)];
     let nested = nested.map(|(name, data_type)| Field::nullable(name, data_type)).to_vec();
     let twice = UserFunction {
         name: "twice".to_owned(),
@@ -154,9 +155,15 @@ pub(crate) fn fold(expr: &Expr) -> Result<Scalar, String> {
 fn nested_members() -> Vec<JsonMember> {
     let member = |path: &str, data_type| {
         let path = path.split('.').map(str::to_owned).collect();
-        JsonMember { path, data_type }
+        JsonMember { path, data_type, element: None }
+    };
+    let array = |path: &str, element| JsonMember {
+        element: Some(element),
+        ..member(path, DataType::Varchar)
     };
     vec![
+        array("tags", DataType::Varchar),
+        array("http.ms", DataType::Double),
         member("http.status", DataType::BigInt),
         member("http.route", DataType::Varchar),
         member("http.request", DataType::Varchar),
