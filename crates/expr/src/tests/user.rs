@@ -10,6 +10,8 @@ use tidemill_plan::{CallFault, Called, UserFunction, UserSignature, Volatility};
 
 use DataType::BigInt;
 
+use crate::Filter;
+
 use super::*;
 
 type Given = Result<Called, CallFault>;
