@@ -23,7 +23,7 @@ use crate::closing::ClosingInput;
 use crate::gathered::GatheredInput;
 use crate::held::{Held, count};
 use crate::scan_filter::ScanFilter;
-use crate::{FileInput, InputSpec, MessageInput, PipelineError, PipelineSpec};
+use crate::{FileInput, InputSpec, MemoryInput, MessageInput, PipelineError, PipelineSpec};
 
 /// The source of one pipeline's batches.
 pub(crate) enum Input {
@@ -74,6 +74,7 @@ impl Input {
             InputSpec::Text(text) => Some(text.file.columns.len()),
             InputSpec::RowGroups(groups) => Some(groups.file.columns.len()),
             InputSpec::Messages(messages) => Some(messages.file.columns.len()),
+            InputSpec::Memory(memory) => Some(memory.columns.len()),
             _ => None,
         }
     }
@@ -119,6 +120,21 @@ impl Input {
                 let added = added_to(&text.file)?;
                 let input = ByteInput::new(reader, decoder, added, spec.is_measured);
                 input.begin(filter, going_on)
+            }
+            InputSpec::Memory(memory) => {
+                let MemoryInput { reader, format, schema, is_inferred, columns } = memory;
+                let decoder = Decoder::new(&DecoderSpec {
+                    format: &format,
+                    schema: &schema,
+                    columns: &columns,
+                    batch_rows: spec.batch_rows,
+                    csv_header: None,
+                    is_inferred,
+                    is_union: false,
+                })?;
+                let added = Added::new(&[], columns.len(), &format)?;
+                let reader = FileReader::Memory(reader);
+                ByteInput::new(reader, decoder, added, spec.is_measured).begin(filter, going_on)
             }
             InputSpec::RowGroups(groups) => {
                 let decoder_spec = groups.file.decoder_spec(spec.batch_rows);
@@ -448,7 +464,7 @@ impl ByteInput {
     fn text(&self) -> Option<&TextReader> {
         match &self.reader {
             FileReader::Text(reader) => Some(reader),
-            FileReader::RowGroups(_) => None,
+            FileReader::RowGroups(_) | FileReader::Memory(_) => None,
         }
     }
 
@@ -485,7 +501,7 @@ impl ByteInput {
             }
             let bytes = match &self.reader {
                 FileReader::RowGroups(reader) => reader.next_bytes(),
-                FileReader::Text(_) => 0,
+                FileReader::Text(_) | FileReader::Memory(_) => 0,
             };
             let bytes_max = self.group_bytes_max;
             if bytes > bytes_max {

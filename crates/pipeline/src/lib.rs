@@ -42,8 +42,8 @@ pub use output::OutputCut;
 pub use pipeline::{Closed, Cut, Pipeline, Progress};
 pub use processor::KeyAudit;
 pub use spec::{
-    BadRecordSpec, FileInput, InputSpec, MessageInput, OutputSpec, PipelineSpec, RowGroupInput,
-    TextInput,
+    BadRecordSpec, FileInput, InputSpec, MemoryInput, MessageInput, OutputSpec, PipelineSpec,
+    RowGroupInput, TextInput,
 };
 pub use statistics::{LateCounts, Seen, Statistics};
 pub use tidemill_aggregate::{DoAll, Piece, Sealed, SeenKeys};

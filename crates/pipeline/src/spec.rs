@@ -13,7 +13,7 @@ use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, 
 use tidemill_record::{Image, PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, SinkError, StdoutWriter};
-use tidemill_source::{Claims, ColumnReader, InputFile, RowGroupPlan};
+use tidemill_source::{Claims, ColumnReader, InputFile, MemoryReader, RowGroupPlan};
 
 use crate::AddedColumn;
 use crate::held::count;
@@ -56,6 +56,8 @@ pub enum InputSpec {
     RowGroups(RowGroupInput),
     /// Messages of an Arrow file that is read by its footer.
     Messages(MessageInput),
+    /// Text in memory.
+    Memory(MemoryInput),
     /// Columns, without bytes to decode.
     Columns(Box<dyn ColumnReader + Send>),
     /// Records the generator makes.
@@ -93,6 +95,20 @@ impl InputSpec {
             _ => None,
         }
     }
+}
+
+/// Text that the embedding program has in memory, and how its records decode.
+pub struct MemoryInput {
+    /// Lends it.
+    pub reader: MemoryReader,
+    /// How its records are laid out.
+    pub format: Format,
+    /// The source's columns.
+    pub schema: Schema,
+    /// Nobody declared them.
+    pub is_inferred: bool,
+    /// Which of them the query needs, ascending.
+    pub columns: Vec<usize>,
 }
 
 /// A file, or a byte range of it, with what is needed to decode it.

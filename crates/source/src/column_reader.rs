@@ -43,7 +43,7 @@ pub trait ColumnReader {
     }
 }
 
-fn not_resumable(what: &str) -> SourceError {
+pub(crate) fn not_resumable(what: &str) -> SourceError {
     SourceError::NotResumable {
         what: what.to_owned(),
         reason: "it does not say where it is; write what it gives to files, and read those"

@@ -1,11 +1,11 @@
-//! One file's reader, whichever way its bytes are lent.
+//! One text's or file's reader, whichever way its bytes are lent.
 
 use std::path::Path;
 
 use tidemill_record::{Frames, Polled};
 use tidemill_rt::Wake;
 
-use crate::{RowGroupReader, SourceError, TextReader};
+use crate::{MemoryReader, RowGroupReader, SourceError, TextReader};
 
 /// A reader of one file, or of one byte range of it.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub enum FileReader {
     Text(TextReader),
     /// By row group: Parquet.
     RowGroups(RowGroupReader),
+    /// From front to back, of what is in memory.
+    Memory(MemoryReader),
 }
 
 impl FileReader {
@@ -26,6 +28,7 @@ impl FileReader {
         match self {
             Self::Text(reader) => reader.next_frames().await,
             Self::RowGroups(reader) => reader.next_frames().await,
+            Self::Memory(reader) => reader.next_frames(),
         }
     }
 
@@ -34,7 +37,7 @@ impl FileReader {
     pub fn wake(&self) -> Wake<'_> {
         match self {
             Self::Text(reader) => reader.wake(),
-            Self::RowGroups(_) => Wake::NOW,
+            Self::RowGroups(_) | Self::Memory(_) => Wake::NOW,
         }
     }
 
@@ -44,6 +47,7 @@ impl FileReader {
         match self {
             Self::Text(reader) => reader.consume(byte_count),
             Self::RowGroups(_) => {}
+            Self::Memory(reader) => reader.consume(byte_count),
         }
     }
 
@@ -53,6 +57,7 @@ impl FileReader {
         match self {
             Self::Text(reader) => reader.path(),
             Self::RowGroups(reader) => reader.path(),
+            Self::Memory(reader) => reader.path(),
         }
     }
 
@@ -61,7 +66,7 @@ impl FileReader {
     pub fn first_offset(&self) -> u64 {
         match self {
             Self::Text(reader) => reader.first_offset(),
-            Self::RowGroups(_) => 0,
+            Self::RowGroups(_) | Self::Memory(_) => 0,
         }
     }
 
@@ -71,6 +76,7 @@ impl FileReader {
         match self {
             Self::Text(reader) => reader.position(),
             Self::RowGroups(reader) => reader.position(),
+            Self::Memory(reader) => reader.position(),
         }
     }
 }

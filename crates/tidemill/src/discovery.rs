@@ -104,7 +104,7 @@ pub(crate) enum Partition {
     /// Numbers.
     Sequence(SequenceSource),
     /// One of the embedding program's.
-    Registered(Arc<RegisteredSource>, usize),
+    Registered(Arc<RegisteredSource>),
 }
 
 /// A byte range of a text file.
@@ -176,7 +176,7 @@ impl Partition {
             Self::Nothing => "nothing".to_owned(),
             Self::Generator(source) => format!("{source:?}"),
             Self::Sequence(sequence) => format!("{sequence:?}"),
-            Self::Registered(_, place) => format!("registered partition {place}"),
+            Self::Registered(_) => "registered partition".to_owned(),
         }
     }
 
@@ -326,10 +326,9 @@ impl Discovered {
                 let registered = registered.ok_or_else(|| {
                     Error::usage(format!("source {} is not registered", source.name))
                 })?;
-                let count = usize::try_from(registered.partition_count)
-                    .expect("a vector of this length exists");
-                let partition = |index| Partition::Registered(Arc::clone(registered), index);
-                Ok(whole((0..count).map(partition).collect()))
+                let partition = || Partition::Registered(Arc::clone(registered));
+                let partitions = std::iter::repeat_with(partition);
+                Ok(whole(partitions.take(registered.partition_count).collect()))
             }
         }
     }

@@ -35,7 +35,6 @@ impl ScanInputs<'_> {
         id: PartitionId,
         partition: &Partition,
     ) -> Result<(InputSpec, u64), Error> {
-        let source = &self.scan.source;
         let (recorded, _) = self.scan.recorded_and_metadata();
         let columns = recorded.to_vec();
         if partition.file().is_some_and(|file| self.terms.exclude(&file.path)) {
@@ -76,15 +75,8 @@ impl ScanInputs<'_> {
                 let reader = SequenceReader::new(*sequence, columns.len());
                 (InputSpec::Columns(Box::new(reader)), partition.weight())
             }
-            Partition::Registered(registered, index) => {
-                let reader = RegisteredReader::new(
-                    source.name.clone(),
-                    id,
-                    source.schema.clone(),
-                    columns,
-                    registered.take(*index)?,
-                );
-                (InputSpec::Columns(Box::new(reader)), partition.weight())
+            Partition::Registered(registered) => {
+                (registered.input(id, columns, self.record_bytes_max)?, partition.weight())
             }
         })
     }

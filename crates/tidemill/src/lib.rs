@@ -21,6 +21,7 @@
 
 mod analyze;
 mod budget;
+mod bytes;
 mod columnar;
 mod declarations;
 mod directories;
@@ -54,6 +55,7 @@ mod state;
 mod summary;
 mod wave;
 
+pub use bytes::{BytePartition, ByteSource};
 pub use declarations::{Declaration, Declarations};
 pub use error::{Error, ErrorKind};
 pub use functions::{Call, Function, ScalarFunction, Signature};
@@ -67,6 +69,8 @@ pub use sinks::BatchSink;
 pub use state::Recovery;
 pub use summary::{CoreSummary, Kept, Stopped, Summary};
 
+pub use arrow_array;
+pub use arrow_schema;
 pub use tidemill_control::StopFlag;
 pub use tidemill_format::Lost;
 pub use tidemill_plan::options::parse_bytes;

@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use tidemill_format::to_sql_type;
+use tidemill_pipeline::InputSpec;
 use tidemill_plan::{HostError, SourceConnector, SourceDef, Span};
-use tidemill_record::{DataType, Field, Schema};
+use tidemill_record::{DataType, Field, PartitionId, Schema};
+use tidemill_source::RegisteredReader;
 
-use crate::Error;
+use crate::bytes::{RegisteredText, Settled};
+use crate::{ByteSource, Error};
 
 /// Arrow batches of one partition, in order. An `Err` ends the job, and is the source of its error.
 pub type BatchPartition = Box<dyn Iterator<Item = Result<RecordBatch, HostError>> + Send>;
@@ -25,13 +28,21 @@ pub struct SourceRegistration {
     pub partitioned_by: Vec<String>,
 }
 
-/// A registered source whose partitions have not been read yet.
+/// A registered source.
 pub(crate) struct RegisteredSource {
     pub(crate) def: SourceDef,
-    schema: SchemaRef,
-    /// Each taken by the first pipeline that reads it.
-    partitions: Mutex<Vec<Option<BatchPartition>>>,
-    pub(crate) partition_count: u32,
+    given: Given,
+    pub(crate) partition_count: usize,
+}
+
+/// What partitions give, each to the first pipeline that reads it.
+enum Given {
+    /// Batches of these columns.
+    Batches {
+        schema: SchemaRef,
+        partitions: Mutex<Vec<Option<BatchPartition>>>,
+    },
+    Text(RegisteredText),
 }
 
 impl RegisteredSource {
@@ -52,52 +63,107 @@ impl RegisteredSource {
                 is_nullable: field.is_nullable(),
             });
         }
-        let schema = Schema::new(fields);
-        let partitioned_by = registration
-            .partitioned_by
-            .iter()
-            .map(|column| {
-                schema.index_of(column).ok_or_else(|| {
-                    Error::usage(format!(
-                        "source {name} is registered as partitioned by {column}, which is not \
-                         among its columns"
-                    ))
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let partition_count = u32::try_from(registration.partitions.len())
-            .map_err(|_| Error::usage(format!("source {name} has more than 2^32 partitions")))?;
-        if partition_count == 0 {
-            return Err(Error::usage(format!("source {name} is registered without a partition")));
-        }
-        let connector = SourceConnector::Registered;
-        let def = SourceDef::new(name.to_owned(), schema, connector, Span::default());
-        Ok(Self {
-            def: SourceDef { partitioned_by, ..def },
-            schema: registration.schema,
-            partitions: Mutex::new(registration.partitions.into_iter().map(Some).collect()),
-            partition_count,
-        })
+        let SourceRegistration { schema: given, partitions, partitioned_by } = registration;
+        let def = definition(name, Schema::new(fields), &partitioned_by, partitions.len())?;
+        let partition_count = partitions.len();
+        let partitions = Mutex::new(partitions.into_iter().map(Some).collect());
+        let given = Given::Batches { schema: given, partitions };
+        Ok(Self { def, given, partition_count })
     }
 
-    /// Takes a partition's batches, with every column cast to the type that SQL knows it by.
+    /// A source of text.
+    pub(crate) fn of_bytes(name: &str, source: ByteSource) -> Result<Self, Error> {
+        let Settled { text, schema, partitioned_by } = source.settled(name)?;
+        let partition_count = text.partition_count;
+        let def = definition(name, schema, &partitioned_by, partition_count)?;
+        Ok(Self { def, given: Given::Text(text), partition_count })
+    }
+
+    /// Whether some of it has been read, so that it cannot be read again.
+    pub(crate) fn is_taken(&self) -> bool {
+        match &self.given {
+            Given::Batches { partitions, .. } => {
+                let partitions = partitions.lock().unwrap_or_else(PoisonError::into_inner);
+                partitions.iter().any(Option::is_none)
+            }
+            Given::Text(text) => text.is_taken(),
+        }
+    }
+
+    /// What reads a partition: the columns of these numbers.
     ///
     /// # Errors
     /// A partition can be read once; a second query (or a second mention in one query) is refused.
-    pub(crate) fn take(&self, index: usize) -> Result<BatchPartition, Error> {
-        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let batches = partitions.get_mut(index).and_then(Option::take).ok_or_else(|| {
-            Error::usage(format!(
-                "source {} has been read already: its batches can be read once; register them \
-                 again under another name",
-                self.def.name
-            ))
-        })?;
-        let (given, wanted) = (Arc::clone(&self.schema), self.def.schema.clone());
+    pub(crate) fn input(
+        &self,
+        id: PartitionId,
+        columns: Vec<usize>,
+        record_bytes_max: usize,
+    ) -> Result<InputSpec, Error> {
+        let (name, schema) = (&self.def.name, &self.def.schema);
+        match &self.given {
+            Given::Batches { schema: given, partitions } => {
+                let batches = self.take(given, partitions, id)?;
+                let (name, schema) = (name.clone(), schema.clone());
+                let reader = RegisteredReader::new(name, id, schema, columns, batches);
+                Ok(InputSpec::Columns(Box::new(reader)))
+            }
+            Given::Text(text) => {
+                let input = text.take(name, schema, columns, id, record_bytes_max);
+                input.map(InputSpec::Memory).ok_or_else(|| read_already(name))
+            }
+        }
+    }
+
+    /// Takes a partition's batches, with every column cast to the type that SQL knows it by.
+    fn take(
+        &self,
+        given: &SchemaRef,
+        partitions: &Mutex<Vec<Option<BatchPartition>>>,
+        id: PartitionId,
+    ) -> Result<BatchPartition, Error> {
+        let index = usize::try_from(id.0).expect("a vector of this length exists");
+        let mut partitions = partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = partitions.get_mut(index).and_then(Option::take);
+        let batches = taken.ok_or_else(|| read_already(&self.def.name))?;
+        let (given, wanted) = (Arc::clone(given), self.def.schema.clone());
         Ok(Box::new(
             batches.map(move |batch| batch.and_then(|batch| Ok(cast(&batch, &given, &wanted)?))),
         ))
     }
+}
+
+/// That a source has been read.
+pub(crate) fn read_already(name: &str) -> Error {
+    Error::usage(format!(
+        "source {name} has been read already: what it gives can be read once; register it again, or replace it"
+    ))
+}
+
+/// A source of some partitions as scripts know it.
+fn definition(
+    name: &str,
+    schema: Schema,
+    partitioned_by: &[String],
+    partition_count: usize,
+) -> Result<SourceDef, Error> {
+    let partitioned_by = partitioned_by.iter().map(|column| {
+        schema.index_of(column).ok_or_else(|| {
+            Error::usage(format!(
+                "source {name} is registered as partitioned by {column}, which is not among its columns"
+            ))
+        })
+    });
+    let partitioned_by = partitioned_by.collect::<Result<Vec<_>, _>>()?;
+    if u32::try_from(partition_count).is_err() {
+        return Err(Error::usage(format!("source {name} has more than 2^32 partitions")));
+    }
+    if partition_count == 0 {
+        return Err(Error::usage(format!("source {name} is registered without a partition")));
+    }
+    let connector = SourceConnector::Registered;
+    let def = SourceDef::new(name.to_owned(), schema, connector, Span::default());
+    Ok(SourceDef { partitioned_by, ..def })
 }
 
 /// Casts a batch of the registered schema to the types of batches inside the engine.

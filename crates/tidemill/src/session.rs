@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{Expr, Query, Scalar, Script, Settings, SinkConnector, Span, UserFunction};
+use tidemill_plan::{
+    Expr, Query, Scalar, Script, Settings, SinkConnector, SourceConnector, Span, UserFunction,
+};
 use tidemill_record::EventTime;
 use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, Declared, JsonMember, SqlError, SqlErrors};
@@ -17,11 +19,11 @@ use crate::functions::{ScalarFunction, registered};
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::printed::Printed;
-use crate::register::{RegisteredSource, SourceRegistration};
+use crate::register::{RegisteredSource, SourceRegistration, read_already};
 use crate::results::channel::channel;
 use crate::script_text::ScriptText;
 use crate::sinks::OpenSink;
-use crate::{BatchSink, Error, Job, Rows};
+use crate::{BatchSink, ByteSource, Error, Job, Rows};
 
 /// How a bare `SELECT` prints.
 #[derive(Clone, Debug)]
@@ -109,8 +111,8 @@ impl Session {
         self.stdout = Some(layout);
     }
 
-    /// Puts Arrow batches behind a name that scripts can select from. The name is matched as
-    /// unquoted SQL names are: give it in lower case.
+    /// Puts Arrow batches behind a name that scripts can select from, folded to lower case as unquoted SQL names are.
+    /// What it gives is read once, by one query.
     ///
     /// # Errors
     /// A column type that SQL has no word for, an unknown partition column, no partition, or a
@@ -120,12 +122,56 @@ impl Session {
         name: &str,
         registration: SourceRegistration,
     ) -> Result<(), Error> {
-        if self.sources.contains_key(name) {
-            return Err(taken("source", name));
-        }
-        let source = RegisteredSource::new(name, registration)?;
-        self.sources.insert(name.to_owned(), Arc::new(source));
+        let name = self.vacant_source(name)?;
+        let source = RegisteredSource::new(&name, registration)?;
+        self.sources.insert(name, Arc::new(source));
         Ok(())
+    }
+
+    /// Puts text that is in memory behind a name, as [`Self::register_source`] does batches.
+    ///
+    /// # Errors
+    /// Another format than CSV or JSON lines, columns that cannot be inferred, an unknown partition column, no partition, or
+    /// a name that is taken.
+    pub fn register_bytes(&mut self, name: &str, source: ByteSource) -> Result<(), Error> {
+        let name = self.vacant_source(name)?;
+        let source = RegisteredSource::of_bytes(&name, source)?;
+        self.sources.insert(name, Arc::new(source));
+        Ok(())
+    }
+
+    fn vacant_source(&self, name: &str) -> Result<String, Error> {
+        let name = name.to_lowercase();
+        if self.sources.contains_key(&name) {
+            return Err(taken("source", &name));
+        }
+        Ok(name)
+    }
+
+    /// Forgets the source of this name; whether there was one. Jobs that have been prepared keep it. To replace a source,
+    /// deregister it and register another.
+    ///
+    /// ```
+    /// # use tidemill::{ByteSource, Format, JsonOptions, Session};
+    /// # let source = |text: &'static str| ByteSource::new(Format::Json(JsonOptions::default())).partition([text.into()]);
+    /// let mut session = Session::new();
+    /// session.register_bytes("events", source("{\"a\":1}\n"))?;
+    /// assert!(session.deregister_source("events"));
+    /// session.register_bytes("events", source("{\"a\":2}\n"))?;
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn deregister_source(&mut self, name: &str) -> bool {
+        self.sources.remove(&name.to_lowercase()).is_some()
+    }
+
+    /// Forgets the sink of this name; whether there was one. Jobs that have been prepared keep it.
+    pub fn deregister_sink(&mut self, name: &str) -> bool {
+        self.sinks.remove(&name.to_lowercase()).is_some()
+    }
+
+    /// Forgets the function of this name; whether there was one. Jobs that have been prepared keep it.
+    pub fn deregister_function(&mut self, name: &str) -> bool {
+        self.functions.remove(&name.to_lowercase()).is_some()
     }
 
     /// Puts receivers of Arrow batches behind a name that scripts can insert into, folded to lower case as unquoted SQL
@@ -285,7 +331,29 @@ impl Session {
         };
         // A column that is asked for may be one of those that are left out.
         let script = parsed.bind(&catalog).map_err(|errors| text.error(errors, &notes))?;
+        self.check_sources(&script)?;
         Ok(Bound { script, text, declared })
+    }
+
+    /// Whether no registered source is to be read twice: what it gives is there once.
+    fn check_sources(&self, script: &Script) -> Result<(), Error> {
+        let mut seen = HashSet::new();
+        let running = script.queries.iter().filter(|query| query.explain != Explain::Plan);
+        for scan in running.flat_map(|query| query.relation.scans()) {
+            let name = &scan.source.name;
+            let is_registered = matches!(scan.source.connector, SourceConnector::Registered);
+            let Some(source) = self.sources.get(name).filter(|_| is_registered) else { continue };
+            if source.is_taken() {
+                return Err(read_already(name));
+            }
+            if !seen.insert(name.clone()) {
+                return Err(Error::usage(format!(
+                    "source {name} is to be read twice, and what it gives can be read once; write it to files first, or \
+                     register it under a second name"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

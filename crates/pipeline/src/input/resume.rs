@@ -28,6 +28,7 @@ impl GoingOn {
             InputSpec::Text(text) => path(&text.file),
             InputSpec::RowGroups(groups) => path(&groups.file),
             InputSpec::Messages(messages) => path(&messages.file),
+            InputSpec::Memory(memory) => memory.reader.path().display().to_string(),
             InputSpec::Columns(_) | InputSpec::Generator { .. } => "a source of rows".to_owned(),
             InputSpec::Closing(..) => "windows of other pipelines".to_owned(),
             InputSpec::Sealed(..) => return Err(merged().into()),
@@ -117,6 +118,7 @@ impl ByteInput {
         };
         let reader = match &self.reader {
             FileReader::Text(reader) => reader.export(place.unwrap_or(0))?,
+            FileReader::Memory(reader) => reader.export()?,
             FileReader::RowGroups(reader) => {
                 // What is at hand is read again, and counted.
                 if self.decoder.is_within_part() {

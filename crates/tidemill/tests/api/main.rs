@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod bytes;
 mod errors;
 mod functions;
 mod results;
