@@ -103,8 +103,8 @@ fn what_holds_of_one_file_is_not_taken_to_hold_of_those_that_come() {
     let host = Host::new();
     host.write("in/a.log", "k,t\na,1\n");
     let query = "SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES";
-    let said = host.sql(&(source("in", "") + query)).fails(2);
-    assert!(said.contains("declares no PARTITIONED BY"), "{said}");
+    let plan = host.sql(&(source("in", "") + "EXPLAIN " + query)).succeeds();
+    assert!(plan.contains("input s: 1 partition(s)\n"), "it stays with this one: {plan}");
     let plan = format!("EXPLAIN {}", "SELECT k FROM s");
     let plan = host.sql(&(source("in", "") + &plan)).succeeds();
     assert!(plan.contains("input s: 1 partition(s), and each file that comes"), "{plan}");
@@ -241,4 +241,22 @@ fn records_kept(host: &Host) -> u64 {
         rest.split(',').next()?.parse::<u64>().ok()
     };
     said.lines().filter_map(of).sum()
+}
+
+/// What needs all rows of a key in one partition has them as long as there is one file, and says that it stays with it.
+#[test]
+fn a_query_that_needs_one_partition_stays_with_the_one_file_that_there_is() {
+    let host = Host::new();
+    host.write("in/a.csv", "k,t\na,1\nb,2\n");
+    let query = "SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES";
+    let live = Live::start(&host, &(source("in/*.csv", "") + query));
+    live.expect_lines(&["k,n", "a,1", "b,1"]);
+    live.expect_said("in/a.csv is read alone, and no file that comes later is taken in");
+    append(&host, "in/b.csv", "k,t\na,3\n");
+    assert_eq!(live.line_within(Duration::from_millis(1200)), None);
+    append(&host, "in/a.csv", "a,4\n");
+    live.expect_lines(&["a,2"]);
+    live.stop();
+    let refused = host.sql(&(source("in/*.csv", "") + "EXPLAIN " + query)).fails(2);
+    assert!(refused.contains("declares no PARTITIONED BY"), "{refused}");
 }

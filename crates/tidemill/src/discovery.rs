@@ -252,6 +252,24 @@ impl Discovered {
         }
     }
 
+    /// Whether it is one file, and more may come.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.late.is_some() && self.partitions.len() == 1
+    }
+
+    /// Stays with the files that are there, and says so.
+    pub(crate) fn take_no_more(&mut self) {
+        self.late = None;
+        let files = self.partitions.iter().filter_map(Partition::file);
+        self.notices.extend(files.map(|file| {
+            format!(
+                "{} is read alone, and no file that comes later is taken in: the query needs the rows of a key in \
+                 one partition, and its source declares no PARTITIONED BY",
+                file.path.display()
+            )
+        }));
+    }
+
     /// Whether all of it can be read once more.
     pub(crate) fn can_be_read_again(&self) -> bool {
         self.partitions.iter().all(Partition::can_be_read_again)

@@ -380,12 +380,18 @@ impl Job {
             state.expect_inputs(wave_number, &mut planned)?;
         }
         let known = directories.known();
+        let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);
+        let mut said = HashSet::new();
         for notice in planned.iter().flat_map(PlannedQuery::notices) {
-            if !summary.warnings.contains(notice) {
+            if has_no_end {
+                // Its summary may be days away.
+                if said.insert(notice) {
+                    progress.notices.say(notice.clone());
+                }
+            } else if !summary.warnings.contains(notice) {
                 summary.warnings.push(notice.clone());
             }
         }
-        let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);
         if has_no_end {
             // All run at once, each with a file to read, one to write, and one for dead letters.
             let pipelines: usize = planned.iter().map(PlannedQuery::pipeline_count).sum();

@@ -151,14 +151,24 @@ impl PlannedQuery {
                 sources.insert(source.name.clone(), found);
             }
         }
-        let partitioning = |source: &SourceDef| {
-            let of_it = scans.iter().filter(|scan| scan.source.name == source.name);
-            let mut columns: Vec<usize> = of_it.flat_map(|scan| &scan.columns).copied().collect();
-            columns.sort_unstable();
-            columns.dedup();
-            sources[&source.name].partitioning(source, &columns, &context)
+        let cut = |sources: &HashMap<String, Discovered>| {
+            let partitioning = |source: &SourceDef| {
+                let of_it = scans.iter().filter(|scan| scan.source.name == source.name);
+                let mut columns: Vec<usize> =
+                    of_it.flat_map(|scan| &scan.columns).copied().collect();
+                columns.sort_unstable();
+                columns.dedup();
+                sources[&source.name].partitioning(source, &columns, &context)
+            };
+            fragment(query, &partitioning)
         };
-        let physical = fragment(query, &partitioning).map_err(|refusal| {
+        let physical = cut(&sources).or_else(|refusal| {
+            // Of a pattern that names one file now the query may well make sense, as long as it is the only one.
+            let alone = sources.values_mut().filter(|source| source.is_alone());
+            alone.for_each(Discovered::take_no_more);
+            cut(&sources).map_err(|_| refusal)
+        });
+        let physical = physical.map_err(|refusal| {
             let Refusal { message, hint, span } = refusal;
             let error = SqlError { message, span, hint: Some(hint) };
             around.text.error(SqlErrors(vec![error]), &[])
