@@ -44,6 +44,7 @@ mod locate;
 mod pipelines;
 mod planning;
 mod printed;
+mod refusals;
 mod register;
 mod results;
 mod running;

@@ -29,6 +29,7 @@ use crate::late_files::OpenEnded;
 use crate::line_labels::LineLabels;
 use crate::pipelines::{Alike, Outputs, ScanPartitions};
 use crate::printed::PrintedQuery;
+use crate::refusals::{check_format, refuse_footers, refuse_state};
 use crate::register::RegisteredSource;
 use crate::script_text::ScriptText;
 use crate::sinks::OpenSink;
@@ -303,28 +304,6 @@ fn explain_state(fragment: &Fragment, text: &mut String) {
     }
 }
 
-/// Whether a format can hold the result: all but CSV keep columns by name, and not each has every type.
-fn check_format(
-    physical: &PhysicalQuery,
-    format: &Format,
-    around: &Surroundings,
-) -> Result<(), Error> {
-    let fields = &physical.schema.fields;
-    let twice = fields.iter().enumerate().find_map(|(index, field)| {
-        fields[..index].iter().any(|other| other.name == field.name).then_some(&field.name)
-    });
-    let (message, hint) = match (twice, Encoder::new(format, &physical.schema)) {
-        (Some(name), _) if !matches!(format, Format::Csv(_)) => (
-            format!("two columns of the result are named \"{name}\""),
-            Some("give one of them an alias with AS".to_owned()),
-        ),
-        (_, Err(error)) => (error.to_string(), None),
-        _ => return Ok(()),
-    };
-    let errors = SqlErrors(vec![SqlError { message, span: physical.sink.span, hint }]);
-    Err(around.text.error(errors, &[]))
-}
-
 /// How input is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -401,41 +380,6 @@ impl<'a> WaveBuilder<'a> {
         };
         roots.iter().map(|root| building.node(root, End::Sink)).collect()
     }
-}
-
-/// What cannot be gone on with from a checkpoint.
-fn refuse_state(query: &PlannedQuery) -> Result<(), Error> {
-    let sink = &query.physical.sink;
-    let source = query.sources.iter().find(|(_, found)| !found.can_be_read_again());
-    let what = match (&sink.connector, source) {
-        (_, Some((source, _))) => {
-            format!("{source} is read once, so that nobody can go on where it was")
-        }
-        (SinkConnector::Registered, _) => {
-            format!("sink {} is the embedding program's, which does not say how far it has come", sink.name)
-        }
-        (SinkConnector::Stdout(None), _) => {
-            "results that are shown as a table are held until they are shown: print them with --format csv or json".to_owned()
-        }
-        _ => return Ok(()),
-    };
-    Err(Error::usage(format!("a job with a 'state.dir' cannot do this: {what}")))
-}
-
-/// A Parquet file ends in a footer that speaks of all its rows, so that one pipeline has to write it.
-fn refuse_footers(query: &PlannedQuery, around: &Surroundings) -> Result<(), Error> {
-    let PhysicalQuery { sink, .. } = &query.physical;
-    let count = writers(query);
-    if count < 2 || !matches!(sink.connector, SinkConnector::Stdout(Some(Format::Parquet))) {
-        return Ok(());
-    }
-    let message = format!(
-        "{count} partitions would write {count} Parquet files behind one another to standard output"
-    );
-    let hint = "write one file, with 'connector' = 'file' and 'path' = 'o.parquet', or print a stream in the \
-                format arrows";
-    let error = SqlError { message, span: sink.span, hint: Some(hint.to_owned()) };
-    Err(around.text.error(SqlErrors(vec![error]), &[]))
 }
 
 /// Partition after partition, or all as they come where there is no end.
@@ -794,7 +738,7 @@ fn sources_below(fragment: &Fragment) -> Vec<&SourceDef> {
 
 /// Pipelines of a fragment that write to the sink.
 /// Pipelines that write to the sink of a query.
-fn writers(query: &PlannedQuery) -> usize {
+pub(crate) fn writers(query: &PlannedQuery) -> usize {
     query.physical.fragments.iter().map(|root| pipeline_count(root, query)).sum()
 }
 

@@ -1,0 +1,65 @@
+//! Queries that are sound and that a job cannot run as it is asked to: their format, their sink or their state forbids it.
+
+use tidemill_format::Encoder;
+use tidemill_plan::{Format, PhysicalQuery, SinkConnector};
+use tidemill_sql::{SqlError, SqlErrors};
+
+use crate::Error;
+use crate::planning::{PlannedQuery, Surroundings, writers};
+
+/// Whether a format can hold the result: all but CSV keep columns by name, and not each has every type.
+pub(crate) fn check_format(
+    physical: &PhysicalQuery,
+    format: &Format,
+    around: &Surroundings,
+) -> Result<(), Error> {
+    let fields = &physical.schema.fields;
+    let twice = fields.iter().enumerate().find_map(|(index, field)| {
+        fields[..index].iter().any(|other| other.name == field.name).then_some(&field.name)
+    });
+    let (message, hint) = match (twice, Encoder::new(format, &physical.schema)) {
+        (Some(name), _) if !matches!(format, Format::Csv(_)) => (
+            format!("two columns of the result are named \"{name}\""),
+            Some("give one of them an alias with AS".to_owned()),
+        ),
+        (_, Err(error)) => (error.to_string(), None),
+        _ => return Ok(()),
+    };
+    let errors = SqlErrors(vec![SqlError { message, span: physical.sink.span, hint }]);
+    Err(around.text.error(errors, &[]))
+}
+
+/// What cannot be gone on with from a checkpoint.
+pub(crate) fn refuse_state(query: &PlannedQuery) -> Result<(), Error> {
+    let sink = &query.physical.sink;
+    let source = query.sources.iter().find(|(_, found)| !found.can_be_read_again());
+    let what = match (&sink.connector, source) {
+        (_, Some((source, _))) => {
+            format!("{source} is read once, so that nobody can go on where it was")
+        }
+        (SinkConnector::Registered, _) => {
+            format!("sink {} is the embedding program's, which does not say how far it has come", sink.name)
+        }
+        (SinkConnector::Stdout(None), _) => {
+            "results that are shown as a table are held until they are shown: print them with --format csv or json".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::usage(format!("a job with a 'state.dir' cannot do this: {what}")))
+}
+
+/// A Parquet file ends in a footer that speaks of all its rows, so that one pipeline has to write it.
+pub(crate) fn refuse_footers(query: &PlannedQuery, around: &Surroundings) -> Result<(), Error> {
+    let PhysicalQuery { sink, .. } = &query.physical;
+    let count = writers(query);
+    if count < 2 || !matches!(sink.connector, SinkConnector::Stdout(Some(Format::Parquet))) {
+        return Ok(());
+    }
+    let message = format!(
+        "{count} partitions would write {count} Parquet files behind one another to standard output"
+    );
+    let hint = "write one file, with 'connector' = 'file' and 'path' = 'o.parquet', or print a stream in the \
+                format arrows";
+    let error = SqlError { message, span: sink.span, hint: Some(hint.to_owned()) };
+    Err(around.text.error(SqlErrors(vec![error]), &[]))
+}
