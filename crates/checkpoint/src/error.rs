@@ -10,6 +10,11 @@ use tidemill_record::ImageError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointError {
+    /// A directory that is to be copied to holds checkpoints.
+    Taken {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The file system refused.
     Io {
         /// What was to be done: "write", "rename", ….
@@ -71,6 +76,7 @@ impl CheckpointError {
         match self {
             Self::Io { path, .. }
             | Self::NoParent { path }
+            | Self::Taken { path }
             | Self::NotDirectory { path }
             | Self::Damaged { path, .. }
             | Self::Version { path, .. }
@@ -108,6 +114,11 @@ impl fmt::Display for CheckpointError {
             Self::Io { what, path, error } => {
                 write!(f, "cannot {what} {}: {error}", path.display())
             }
+            Self::Taken { path } => write!(
+                f,
+                "{} holds checkpoints; name a directory that is empty or not there",
+                path.display()
+            ),
             Self::NoParent { path } => write!(
                 f,
                 "cannot make the directory {}: the one that it is to stand in is not there; make that, or mount it",
@@ -121,8 +132,8 @@ impl fmt::Display for CheckpointError {
             Self::Damaged { path, reason } => {
                 write!(
                     f,
-                    "the checkpoint {} is damaged: {reason}; put back a copy of the directory, or start over \
-                     with --fresh",
+                    "the checkpoint {} is damaged: {reason}; put back a copy of the directory, go on from the \
+                     one before with --allow-fallback, or start over with --fresh",
                     path.display()
                 )
             }

@@ -286,6 +286,22 @@ mod tests {
         assert_eq!(bytes, read(&bytes).unwrap().to_bytes());
     }
 
+    /// What a version of the format has been written as is read for ever: a file here is never made anew.
+    #[test]
+    fn checkpoints_of_each_version_are_read_as_what_they_were() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/version-1.ck");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() && !path.exists() {
+            std::fs::write(&path, checkpoint().to_bytes()).unwrap();
+        }
+        let kept = std::fs::read(&path).unwrap();
+        assert_eq!(read(&kept).unwrap(), checkpoint());
+        // As the head of this file has it.
+        assert_eq!(kept[..8], *b"TIDECKPT");
+        assert_eq!(kept[8..24], [1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(kept[24..40], *b"0123456789abcdef");
+        assert_eq!(kept[kept.len() - 8..], 9_u64.to_le_bytes());
+    }
+
     #[test]
     fn every_flipped_bit_and_every_truncation_is_an_error() {
         let bytes = checkpoint().to_bytes();

@@ -120,6 +120,48 @@ impl Store {
         before.map(|epoch| self.read_durably(resident, epoch)).transpose()
     }
 
+    /// Sets the newest checkpoint of each resident but these aside where it is damaged and the one before is whole, so that this is
+    /// the newest: for who has decided to do without it. A sentence for each.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`]. Damage that this is no remedy for stays where it is.
+    pub fn set_damaged_aside(&self, kept: &[&str]) -> Result<Vec<String>, CheckpointError> {
+        let mut said = Vec::new();
+        for resident in self.residents()?.iter().filter(|name| !kept.contains(&name.as_str())) {
+            let Err(CheckpointError::Damaged { path, reason }) = self.newest(resident) else {
+                continue;
+            };
+            let Ok(Some(before)) = self.before_newest(resident) else { continue };
+            let aside = path.with_extension("ck.damaged");
+            std::fs::rename(&path, &aside)
+                .map_err(|error| CheckpointError::io("rename", &path, error))?;
+            said.push(format!(
+                "{} is damaged: {reason}; {resident} goes on from checkpoint {}, the one before; the damaged one is kept as {}",
+                path.display(),
+                before.epoch,
+                aside.display()
+            ));
+        }
+        self.flush()?;
+        Ok(said)
+    }
+
+    /// Copies the newest checkpoint of each resident to another directory, which must be empty or not there; how many.
+    ///
+    /// # Errors
+    /// As [`Self::newest`], [`Self::open`] and [`Self::commit`]; [`CheckpointError::Taken`] where checkpoints are there.
+    pub fn copy_to(&self, path: &Path) -> Result<usize, CheckpointError> {
+        let copy = Self::open(path)?;
+        if !copy.residents()?.is_empty() {
+            return Err(CheckpointError::Taken { path: path.to_owned() });
+        }
+        let residents = self.residents()?;
+        for resident in &residents {
+            copy.commit(self.newest(resident)?.into_iter().collect())?;
+        }
+        Ok(residents.len())
+    }
+
     fn read_durably(&self, resident: &str, epoch: u64) -> Result<Checkpoint, CheckpointError> {
         let path = self.path.join(name_of(resident, epoch));
         let file = File::open(&path).map_err(|error| CheckpointError::io("open", &path, error))?;
@@ -345,6 +387,44 @@ mod tests {
         let error = Store::open(&file).unwrap_err();
         assert!(error.to_string().contains("file is no directory; name one"), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), b"a");
+    }
+
+    #[test]
+    fn what_is_damaged_is_set_aside_only_where_the_one_before_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let store = Store::open(path).unwrap();
+        for epoch in 1..=3 {
+            store.commit(vec![checkpoint("a", epoch), checkpoint("job", epoch)]).unwrap();
+        }
+        store.commit(vec![checkpoint("b", 1)]).unwrap();
+        for name in ["a.0000000003.ck", "b.0000000001.ck", "job.0000000003.ck"] {
+            std::fs::write(path.join(name), b"half").unwrap();
+        }
+        let said = store.set_damaged_aside(&["job"]).unwrap();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].contains("a goes on from checkpoint 2"), "{said:?}");
+        assert!(path.join("a.0000000003.ck.damaged").exists());
+        assert_eq!(store.newest("a").unwrap().unwrap().epoch, 2);
+        store.newest("b").unwrap_err();
+        store.newest("job").unwrap_err();
+        assert!(store.set_damaged_aside(&["job"]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_copy_has_the_newest_of_each() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("a")).unwrap();
+        for epoch in 1..=3 {
+            store.commit(vec![checkpoint("x", epoch), checkpoint("y", epoch)]).unwrap();
+        }
+        let to = directory.path().join("b");
+        assert_eq!(store.copy_to(&to).unwrap(), 2);
+        let error = store.copy_to(&to).unwrap_err();
+        assert!(matches!(error, CheckpointError::Taken { .. }), "{error}");
+        let copy = Store::open(&to).unwrap();
+        assert_eq!(copy.newest("x").unwrap().unwrap(), checkpoint("x", 3));
+        assert_eq!(epochs(&to, "y").unwrap(), [3]);
     }
 
     #[test]

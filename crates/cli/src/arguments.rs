@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Gen(Gen),
     /// Show what a job has kept in its state directory; touches nothing, and may be asked while the job runs.
     Inspect(Inspect),
+    /// Copy what a stopped job has kept to another directory, to go on from elsewhere.
+    Checkpoint(CopyOfState),
     /// Look at what this host offers a job, with a verdict and a remedy for each.
     Doctor(Doctor),
     /// Print a shell's completion script.
@@ -140,6 +142,16 @@ pub(crate) struct Run {
 }
 
 #[derive(Args)]
+pub(crate) struct CopyOfState {
+    /// The directory that the script names with SET 'state.dir'.
+    #[arg(value_name = "STATE")]
+    pub(crate) state: PathBuf,
+    /// Where to; empty or not there. The job's output has to be copied as well, with its hidden files and those that are open.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Args)]
 pub(crate) struct Inspect {
     /// The directory that the script names with SET 'state.dir'.
     #[arg(value_name = "STATE")]
@@ -159,11 +171,15 @@ pub(crate) struct RecoveryArguments {
     /// End the job for good: go on from where it was as if the input ended there.
     #[arg(long, conflicts_with = "fresh")]
     drain: bool,
+    /// Go on from the checkpoint before where the newest of a partition is damaged; that is set aside.
+    #[arg(long, conflicts_with = "fresh")]
+    allow_fallback: bool,
 }
 
 impl RecoveryArguments {
     pub(crate) fn recovery(&self) -> tidemill::Recovery {
-        tidemill::Recovery { is_fresh: self.fresh, drains: self.drain }
+        let Self { fresh: is_fresh, drain: drains, allow_fallback: falls_back } = *self;
+        tidemill::Recovery { is_fresh, drains, falls_back }
     }
 }
 

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Gen(generate) => generate::generate(&generate),
         Command::Inspect(inspect) => inspect::inspect(&inspect),
+        Command::Checkpoint(copy) => inspect::copy(&copy),
         Command::Doctor(doctor) => doctor::doctor(&doctor),
         Command::Completions { shell } => {
             let mut script = Vec::new();

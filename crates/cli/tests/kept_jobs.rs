@@ -109,6 +109,75 @@ fn a_stop_of_a_live_job_into_parquet_is_a_checkpoint() {
     assert_eq!(counted(), "400,79800,399");
 }
 
+/// A job that has failed near its end, and what it writes once its input is right.
+fn failed_job() -> (Host, String, Vec<(String, String)>) {
+    let host = Host::new();
+    let rows: String = (0..60_000).map(|row| format!("k{},{row}\n", row % 7)).collect();
+    let right = format!("k,v\n{rows}");
+    let job = format!("{SOURCE}{SINK}INSERT INTO o SELECT k, v FROM t WHERE v % 3 = 0");
+    host.write("in/a.csv", &right);
+    host.sql(&job).succeeds();
+    let expected = contents(&host, "out");
+    fs::remove_dir_all(host.path("out")).unwrap();
+    host.write("in/a.csv", right.replace(",59990\n", ",5999x\n"));
+    let kept = format!("SET 'batch.rows' = '500'; {STATE}{job}");
+    assert!(host.sql(&kept).fails(1).contains("bad record"));
+    host.write("in/a.csv", right);
+    (host, kept, expected)
+}
+
+/// Files of a resident in the state directory, the oldest first.
+fn checkpoints(host: &Host, resident: &str) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(host.path("state")).unwrap().map(|entry| entry.unwrap().path());
+    let is_of = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(&format!("{resident}.")) && name.ends_with(".ck")
+    };
+    let mut all: Vec<_> = entries.filter(is_of).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_damaged_checkpoint_is_done_without_only_where_that_was_said() {
+    let (host, kept, expected) = failed_job();
+    let of_scan = checkpoints(&host, "w0-q0-f0-0");
+    assert_eq!(of_scan.len(), 2, "the last two are kept");
+    let mut bytes = fs::read(&of_scan[1]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&of_scan[1], bytes).unwrap();
+    let said = host.sql(&kept).fails(1);
+    assert!(said.contains("is damaged") && said.contains("--allow-fallback"), "{said}");
+    let ran = host.tidemill(&["run", "--allow-fallback", "-e", &kept]);
+    ran.succeeds();
+    let said = ran.stderr();
+    assert!(said.contains("w0-q0-f0-0 goes on from checkpoint"), "{said}");
+    assert_eq!(contents(&host, "out"), expected);
+}
+
+#[test]
+fn a_copy_of_a_checkpoint_is_gone_on_with_elsewhere() {
+    let (host, kept, expected) = failed_job();
+    let said = host.tidemill(&["checkpoint", "state", "--to", "copy"]).succeeds();
+    assert!(said.contains("checkpoints of state are in copy"), "{said}");
+    host.tidemill(&["checkpoint", "state", "--to", "copy"]).fails(1);
+    host.tidemill(&["checkpoint", "out", "--to", "other"]).fails(1);
+    let elsewhere = Host::new();
+    for (from, to) in [("in", "in"), ("out", "out"), ("copy", "state")] {
+        fs::create_dir(elsewhere.path(to)).unwrap();
+        for entry in fs::read_dir(host.path(from)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            fs::copy(entry.path(), elsewhere.path(&format!("{to}/{name}"))).unwrap();
+        }
+    }
+    let ran = elsewhere.tidemill(&["run", "-e", &kept]);
+    ran.succeeds();
+    assert!(ran.stderr().contains("going on from the checkpoints"), "{}", ran.stderr());
+    assert_eq!(contents(&elsewhere, "out"), expected);
+}
+
 /// The names of the job's records, the newest last.
 fn names_of_records(host: &Host) -> Vec<String> {
     let entries = fs::read_dir(host.path("state")).unwrap();

@@ -66,7 +66,9 @@ struct Giver {
     watermark: EventTime,
     is_idle: bool,
     has_ended: bool,
-    /// A checkpoint of the gather holds all that it gave up to this.
+    /// The last checkpoint of the gather holds all that it gave up to this, and the one before up to the other: a later run may
+    /// have to go on from that.
+    held: EventTime,
     acknowledged: EventTime,
 }
 
@@ -180,12 +182,13 @@ impl<S> Handover<S> {
         let mut state = self.lock();
         for &(id, time) in through {
             if let Ok(from) = state.givers.binary_search_by_key(&id, |giver| giver.id) {
-                state.givers[from].acknowledged = time;
+                let giver = &mut state.givers[from];
+                giver.acknowledged = std::mem::replace(&mut giver.held, time);
             }
         }
     }
 
-    /// Up to which event time what a giver gave is held by a checkpoint of the gather.
+    /// Up to which event time what a giver gave is held by the last two checkpoints of the gather.
     pub(crate) fn acknowledged(&self, from: usize) -> EventTime {
         self.lock().givers[from].acknowledged
     }
@@ -333,8 +336,9 @@ impl<S> Handover<S> {
 
 impl Giver {
     fn new(id: u64, reached: EventTime) -> Self {
-        let (until, watermark, acknowledged) = (reached, reached, EventTime::MIN);
-        Self { id, until, watermark, is_idle: false, has_ended: false, acknowledged }
+        let (until, watermark) = (reached, reached);
+        let (held, acknowledged) = (EventTime::MIN, EventTime::MIN);
+        Self { id, until, watermark, is_idle: false, has_ended: false, held, acknowledged }
     }
 }
 
@@ -441,6 +445,8 @@ mod tests {
         assert_eq!(handover.set_idle(2, false), None, "its first record has come");
         assert_eq!(follow(&handover), EventTime(60));
         handover.acknowledge(&[(7, EventTime(55)), (9, EventTime(1))]);
+        assert_eq!(handover.acknowledged(2), EventTime::MIN, "the checkpoint before lacks it");
+        handover.acknowledge(&[(7, EventTime(58))]);
         assert_eq!(handover.acknowledged(2), EventTime(55));
         let resumed: Arc<Handover<char>> = Handover::new([0]);
         resumed.set_taker(&bell, EventTime(90));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tidemill_rt::Hold;
 use tidemill_sink::OutputDirectory;
 
 use crate::Error;
@@ -120,6 +121,19 @@ impl Directories {
             .collect();
         notices.sort_unstable();
         notices
+    }
+}
+
+/// A directory as a query writes to it.
+pub(crate) fn of_job(
+    directory: OutputDirectory,
+    is_live: bool,
+    hold: Option<Hold>,
+) -> OutputDirectory {
+    let directory = if is_live { directory.live() } else { directory };
+    match hold {
+        Some(hold) => directory.holding(hold),
+        None => directory,
     }
 }
 

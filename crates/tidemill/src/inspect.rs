@@ -5,9 +5,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use tidemill_checkpoint::{Checkpoint, CheckpointError, store};
+use tidemill_checkpoint::{Checkpoint, CheckpointError, Store, store};
 use tidemill_record::image::Entry;
 use tidemill_record::{Image, ImageError};
+
+use crate::Error;
 
 /// A resident and its last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,21 @@ pub fn inspect(path: &Path) -> Result<Vec<Resident>, CheckpointError> {
         });
     }
     Ok(residents)
+}
+
+/// Copies what a job has kept to another directory, from which it can be gone on with elsewhere, beside a copy of its output; the
+/// number of checkpoints. The job must not run meanwhile: what its partitions and gathers have kept belongs together.
+///
+/// # Errors
+/// A directory that is not there, that a job works with, or that is damaged; one to copy to that holds checkpoints.
+pub fn copy(state: &Path, to: &Path) -> Result<usize, Error> {
+    if store::residents(state).map_err(Error::from)?.is_empty() {
+        let path = state.display();
+        return Err(Error::usage(format!(
+            "{path} holds no checkpoint; name the job's 'state.dir'"
+        )));
+    }
+    Store::open(state).and_then(|store| store.copy_to(to)).map_err(Error::from)
 }
 
 fn progress(Checkpoint { image, .. }: Checkpoint) -> Result<Progress, ImageError> {

@@ -269,9 +269,7 @@ impl Job {
             summary.counts_earlier_runs = state.is_resumed();
             summary.statistics.add(state.counted());
             context.job_start = state.started();
-            if let Some(notice) = state.notice() {
-                progress.notices.say(notice);
-            }
+            state.notices().into_iter().for_each(|notice| progress.notices.say(notice));
             let _ = progress.resumes_from.set(state.resumes_from()?.unwrap_or_default());
             if self.recovery.drains {
                 stop.stop();

@@ -23,7 +23,7 @@ use tidemill_sink::{OutputDirectory, StdoutOrder, Target};
 use tidemill_source::{Claims, InputFile, Pipes};
 use tidemill_sql::{SqlError, SqlErrors};
 
-use crate::directories::Directories;
+use crate::directories::{Directories, of_job};
 use crate::discovery::{Discovered, Looking, Partition};
 use crate::late_files::OpenEnded;
 use crate::line_labels::LineLabels;
@@ -716,15 +716,6 @@ impl QueryBuilder<'_, '_> {
         let dead_letters = Some((directory, first_number));
         let spec = BadRecordSpec { policy, late_records, dead_letters, rolling_interval };
         Ok((spec, end_number))
-    }
-}
-
-/// A directory as a query writes to it.
-fn of_job(directory: OutputDirectory, is_live: bool, hold: Option<Hold>) -> OutputDirectory {
-    let directory = if is_live { directory.live() } else { directory };
-    match hold {
-        Some(hold) => directory.holding(hold),
-        None => directory,
     }
 }
 

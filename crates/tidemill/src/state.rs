@@ -32,6 +32,8 @@ pub struct Recovery {
     pub is_fresh: bool,
     /// Go on from where it was, as if the input ended there: windows close, and the job is over.
     pub drains: bool,
+    /// Where the newest checkpoint of a partition or gather is damaged, go on from the one before.
+    pub falls_back: bool,
 }
 
 /// The record's name among the residents.
@@ -43,6 +45,8 @@ pub(crate) struct JobState {
     record: Record,
     epoch: u64,
     is_resumed: bool,
+    /// Of which checkpoints the ones before are gone on from, a sentence each.
+    fallen_back: Vec<String>,
 }
 
 /// What belongs to the job as a whole.
@@ -85,6 +89,11 @@ impl JobState {
         let hold = hold.clone();
         let Some(path) = &settings.state_dir else { return Ok(None) };
         let store = Store::open(Path::new(path)).map_err(Error::from)?;
+        // The record says which checkpoints are whose, so that none before it will do.
+        let fallen_back = match recovery.falls_back {
+            true => store.set_damaged_aside(&[JOB]).map_err(Error::from)?,
+            false => Vec::new(),
+        };
         let mut replaced = Vec::new();
         let mut given_up = 0;
         let mut found = None;
@@ -136,7 +145,7 @@ impl JobState {
         let interval = settings.checkpoint_interval;
         let (store, stop_drains) = (Arc::new(store), recovery.drains);
         let keeping = Keeping { store, interval, stop_drains, hold };
-        let mut state = Self { keeping, record, epoch, is_resumed };
+        let mut state = Self { keeping, record, epoch, is_resumed, fallen_back };
         if !is_resumed {
             state.save()?;
         }
@@ -154,12 +163,16 @@ impl JobState {
     }
 
     /// What a person should know of the directory.
-    pub(crate) fn notice(&self) -> Option<String> {
+    pub(crate) fn notices(&self) -> Vec<String> {
         let store = &self.keeping.store;
-        store.is_volatile().then(|| {
+        let mut notices = self.fallen_back.clone();
+        if store.is_volatile() {
             let path = store.path().display();
-            format!("{path} is on a file system in memory: it outlives the job, and not the host")
-        })
+            notices.push(format!(
+                "{path} is on a file system in memory: it outlives the job, and not the host"
+            ));
+        }
+        notices
     }
 
     /// From where it goes on, for people; `None` where it begins.
