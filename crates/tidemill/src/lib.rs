@@ -28,6 +28,7 @@ mod directories;
 mod discovery;
 pub mod doctor;
 mod error;
+mod explained;
 mod figures;
 mod file_columns;
 mod footers;
