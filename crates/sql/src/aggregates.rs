@@ -9,7 +9,7 @@ use tidemill_record::DataType;
 
 use crate::bind_expr::{Bound, ExprBinder};
 use crate::calls::{inner_clauses, refuse_nulls};
-use crate::equality::same;
+use crate::equality::{Places, hash_of, same};
 use crate::fold::{conjunction, literal};
 use crate::over::OverKey;
 use crate::position::union;
@@ -22,6 +22,8 @@ pub(crate) struct AggregateCalls {
     /// How many columns the input has.
     pub(crate) base: usize,
     pub(crate) calls: Vec<PendingCall>,
+    /// Where the calls of some arguments are.
+    places: Places,
 }
 
 /// A call over the grouping's input, whose argument is not a column yet.
@@ -49,9 +51,16 @@ pub(crate) struct AroundCall<'e> {
 }
 
 impl AggregateCalls {
+    /// None yet, over an input of so many columns.
+    pub(crate) fn new(base: usize) -> Self {
+        Self { base, calls: Vec::new(), places: Places::default() }
+    }
+
     /// The column that stands for a call; equal calls share one.
     fn column(&mut self, call: PendingCall) -> Expr {
-        let same = self.calls.iter().position(|other| {
+        let hash = hash_of(&call.arguments);
+        let same = self.places.find(hash, |at| {
+            let other = &self.calls[at];
             other.function == call.function
                 && other.is_distinct == call.is_distinct
                 && same_all(&other.arguments, &call.arguments)
@@ -61,6 +70,7 @@ impl AggregateCalls {
         let (span, data_type, label) = (call.span, call.data_type.clone(), call.label.clone());
         let index = same.unwrap_or_else(|| {
             self.calls.push(call);
+            self.places.add(hash, self.calls.len() - 1);
             self.calls.len() - 1
         });
         let kind = ExprKind::Column { index: self.base + index, name: label };

@@ -20,7 +20,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// None yet.
     pub(crate) fn new(scope: &Scope) -> Self {
-        let aggregates = AggregateCalls { base: scope.len(), calls: Vec::new() };
+        let aggregates = AggregateCalls::new(scope.len());
         Self { aggregates, overs: OverCalls::new(scope) }
     }
 }

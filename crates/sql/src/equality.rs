@@ -1,5 +1,9 @@
 //! Whether two expressions compute the same, wherever they stand; and how large they are.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::discriminant;
+
 use tidemill_plan::{Expr, ExprKind};
 
 /// Nodes of an expression.
@@ -59,4 +63,105 @@ pub(crate) fn same(a: &Expr, b: &Expr) -> bool {
     is_alike
         && a.data_type == b.data_type
         && a.children().into_iter().zip(b.children()).all(|(a, b)| same(a, b))
+}
+
+/// A hash that expressions have in common which compute the same.
+pub(crate) fn hash_of<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    exprs.into_iter().for_each(|expr| hash_into(expr, &mut hasher));
+    hasher.finish()
+}
+
+fn hash_into(expr: &Expr, hasher: &mut DefaultHasher) {
+    discriminant(&expr.kind).hash(hasher);
+    match &expr.kind {
+        ExprKind::Column { index, .. } => index.hash(hasher),
+        // Zeros of both signs are equal.
+        ExprKind::Literal(value) => format!("{value:?}").replace('-', "").hash(hasher),
+        ExprKind::Binary { op, .. } => discriminant(op).hash(hasher),
+        ExprKind::Call { function, .. } => discriminant(function).hash(hasher),
+        _ => {}
+    }
+    let children = expr.children();
+    children.len().hash(hasher);
+    children.into_iter().for_each(|child| hash_into(child, hasher));
+}
+
+/// Where in a list those of a hash stand: of twenty thousand calls each is compared with few others.
+#[derive(Default)]
+pub(crate) struct Places(HashMap<u64, Vec<usize>>);
+
+impl Places {
+    /// The first of this hash that is the one.
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        self.0.get(&hash)?.iter().copied().find(|&place| is_it(place))
+    }
+
+    pub(crate) fn add(&mut self, hash: u64, place: usize) {
+        self.0.entry(hash).or_default().push(place);
+    }
+}
+
+/// Expressions in a list, each once: where one stands that computes the same.
+pub(crate) struct Once<T> {
+    pub(crate) listed: Vec<T>,
+    expr_of: fn(&T) -> &Expr,
+    places: Places,
+}
+
+impl<T> Once<T> {
+    pub(crate) fn new(listed: Vec<T>, expr_of: fn(&T) -> &Expr) -> Self {
+        let mut places = Places::default();
+        listed
+            .iter()
+            .enumerate()
+            .for_each(|(place, one)| places.add(hash_of([expr_of(one)]), place));
+        Self { listed, expr_of, places }
+    }
+
+    /// The place of an expression, which is put behind all others if it is not there.
+    pub(crate) fn place(&mut self, expr: Expr, listed: impl FnOnce(Expr) -> T) -> usize {
+        let hash = hash_of([&expr]);
+        let found = self.places.find(hash, |at| same((self.expr_of)(&self.listed[at]), &expr));
+        found.unwrap_or_else(|| {
+            self.listed.push(listed(expr));
+            self.places.add(hash, self.listed.len() - 1);
+            self.listed.len() - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use tidemill_plan::{BinaryOp, Scalar, Span};
+    use tidemill_record::DataType;
+
+    use super::*;
+
+    fn plus(column: usize, value: Scalar) -> Expr {
+        let span = Span { start: 0, end: 0 };
+        let of = |kind| Box::new(Expr { kind, data_type: DataType::Double, span });
+        let left = of(ExprKind::Column { index: column, name: "n".to_owned() });
+        let right = of(ExprKind::Literal(value));
+        *of(ExprKind::Binary { op: BinaryOp::Add, left, right })
+    }
+
+    #[test]
+    fn what_is_the_same_has_one_hash_and_one_place_and_others_have_others() {
+        let double = |value: f64| plus(0, Scalar::Double(value));
+        assert!(same(&double(0.0), &double(-0.0)));
+        assert_eq!(hash_of([&double(0.0)]), hash_of([&double(-0.0)]));
+        let mut once = Once::new(vec![double(0.0)], |expr| expr);
+        let all = (0..1000).map(|at| plus(at % 10, Scalar::BigInt(i64::try_from(at).unwrap())));
+        let all: Vec<Expr> = all.collect();
+        let places: Vec<usize> = all.iter().map(|expr| once.place(expr.clone(), |it| it)).collect();
+        assert_eq!(places, (1..=1000).collect::<Vec<_>>());
+        let again: Vec<usize> = all.iter().map(|expr| once.place(expr.clone(), |it| it)).collect();
+        assert_eq!(again, places);
+        assert_eq!(once.place(double(-0.0), |it| it), 0);
+        // Nobody is compared with many.
+        assert!(once.places.0.values().all(|places| places.len() <= 2), "{:?}", once.places.0);
+    }
 }

@@ -7,7 +7,7 @@ use tidemill_plan::{
 };
 
 use crate::aggregates::{AggregateCalls, PendingCall};
-use crate::equality::same;
+use crate::equality::{Once, same};
 use crate::over::OverKey;
 use crate::report::Bind;
 use crate::scope::Session;
@@ -110,16 +110,12 @@ impl Grouping {
         if self.window.is_some() {
             self.keys.truncate(self.keys.len() - 2);
         }
-        let mut columns: Vec<NamedExpr> = Vec::new();
+        let mut columns = Once::new(Vec::new(), |column: &NamedExpr| &column.expr);
         let mut place = |expr: Expr, name: Option<String>| -> usize {
-            match columns.iter().position(|column| same(&column.expr, &expr)) {
-                Some(index) => index,
-                None => {
-                    let name = name.unwrap_or_else(|| clipped(&expr));
-                    columns.push(NamedExpr { name, expr });
-                    columns.len() - 1
-                }
-            }
+            columns.place(expr, |expr| {
+                let name = name.unwrap_or_else(|| clipped(&expr));
+                NamedExpr { name, expr }
+            })
         };
         let keys: Vec<usize> = self
             .keys
@@ -162,6 +158,7 @@ impl Grouping {
                 label,
             });
         }
+        let columns = columns.listed;
         let input_types = columns.iter().map(|column| column.expr.data_type.clone()).collect();
         let spec = AggregateSpec { input_types, keys, window, calls, emit: Emit::Final, span };
         let input = Relation::Project { input: Box::new(input), columns };

@@ -13,7 +13,7 @@ use tidemill_record::DataType;
 use crate::aggregates::AroundCall;
 use crate::bind_expr::{ExprBinder, integer_value};
 use crate::coercion::is_ordered;
-use crate::equality::same;
+use crate::equality::{Once, same};
 use crate::fold::{constant, literal};
 use crate::order::{as_column, identity};
 use crate::query::QueryBinder;
@@ -443,16 +443,10 @@ impl QueryBinder<'_, '_> {
         above: impl Iterator<Item = &'e mut Expr>,
     ) -> Bind<Relation> {
         let ttl_us = idle_key_ttl_us(&input);
-        let mut columns = identity(&input.schema());
-        debug_assert_eq!(columns.len(), scope.len(), "the scope is that of the input");
+        let mut columns = Once::new(identity(&input.schema()), |column| &column.expr);
+        debug_assert_eq!(columns.listed.len(), scope.len(), "the scope is that of the input");
         let mut place = |expr: Expr| -> usize {
-            match columns.iter().position(|column| same(&column.expr, &expr)) {
-                Some(index) => index,
-                None => {
-                    columns.push(NamedExpr { name: expr.to_string(), expr });
-                    columns.len() - 1
-                }
-            }
+            columns.place(expr, |expr| NamedExpr { name: expr.to_string(), expr })
         };
         // Of each stage: partition, order, calls; of each call: its stage and place there.
         let mut stages: Vec<(OverSpec, Vec<SortKey>)> = Vec::new();
@@ -519,6 +513,7 @@ impl QueryBinder<'_, '_> {
             OverOrder::Sorted => 2,
         });
         let mut starts = vec![0; stages.len()];
+        let columns = columns.listed;
         let mut first_call = columns.len();
         for &stage in &sequence {
             starts[stage] = first_call;
