@@ -107,7 +107,7 @@ impl Unpacker {
                 };
                 context.decompress_to_buffer(packed, to)?
             }
-            Packing::Lz4 => lz4_block(packed, to, 0)?,
+            Packing::Lz4 => lz4_block(packed, to, 0, true)?,
             Packing::Lz4Frame => match lz4_frame(packed, to) {
                 Some(unpacked) => unpacked?,
                 None => read_all(lz4_flex::frame::FrameDecoder::new(packed), to)?,
@@ -118,14 +118,23 @@ impl Unpacker {
     }
 }
 
-/// Unpacks a block behind what has been unpacked before it, and says how many bytes it became.
-fn lz4_block(packed: &[u8], to: &mut [u8], at: usize) -> Result<usize, ParquetError> {
+/// Unpacks a block to `to[at..]`, and says how many bytes it became. It may point at what stands before, unless it is independent of that.
+fn lz4_block(
+    packed: &[u8],
+    to: &mut [u8],
+    at: usize,
+    is_independent: bool,
+) -> Result<usize, ParquetError> {
     /// How far back a block points.
     const WINDOW_BYTES: usize = 64 << 10;
     let (before, to) = to.split_at_mut(at);
-    let window = &before[before.len().saturating_sub(WINDOW_BYTES)..];
-    lz4_flex::block::decompress_into_with_dict(packed, to, window)
-        .map_err(|source| ParquetError::External(Box::new(source)))
+    let outcome = if is_independent || before.is_empty() {
+        lz4_flex::block::decompress_into(packed, to)
+    } else {
+        let window = &before[before.len().saturating_sub(WINDOW_BYTES)..];
+        lz4_flex::block::decompress_into_with_dict(packed, to, window)
+    };
+    outcome.map_err(|source| ParquetError::External(Box::new(source)))
 }
 
 /// How many bytes a frame of LZ4 becomes, which are in `to`; `None` of one of a rarer kind.
@@ -172,7 +181,7 @@ fn lz4_frame(packed: &[u8], to: &mut [u8]) -> Option<Result<usize, ParquetError>
             let (block, behind) = rest.split_at_checked(byte_count).ok_or_else(damaged)?;
             rest = behind;
             if length & IS_PLAIN == 0 {
-                at += lz4_block(block, to, at)?;
+                at += lz4_block(block, to, at, flags & ARE_INDEPENDENT != 0)?;
             } else {
                 to.get_mut(at..at + byte_count).ok_or_else(other_length)?.copy_from_slice(block);
                 at += byte_count;
