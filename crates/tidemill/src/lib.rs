@@ -84,3 +84,8 @@ pub use tidemill_plan::{
 pub use tidemill_record::{DataType, EventTime, Field, Schema, harmless};
 pub use tidemill_rt::{LargePages, keep_freed_memory};
 pub use tidemill_sql::{Declared, SqlError, function_names};
+
+/// The page's programs are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/EMBEDDING.md")]
+struct Embedding;

@@ -42,7 +42,7 @@ enum Given {
         schema: SchemaRef,
         partitions: Mutex<Vec<Option<BatchPartition>>>,
     },
-    Text(RegisteredText),
+    Text(Box<RegisteredText>),
 }
 
 impl RegisteredSource {
@@ -76,7 +76,7 @@ impl RegisteredSource {
         let Settled { text, schema, partitioned_by } = source.settled(name)?;
         let partition_count = text.partition_count;
         let def = definition(name, schema, &partitioned_by, partition_count)?;
-        Ok(Self { def, given: Given::Text(text), partition_count })
+        Ok(Self { def, given: Given::Text(Box::new(text)), partition_count })
     }
 
     /// Whether some of it has been read, so that it cannot be read again.

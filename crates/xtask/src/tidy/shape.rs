@@ -17,6 +17,7 @@ const PAGES: &[&str] = &[
     "ARCHITECTURE.md",
     "STYLE.md",
     "SQL.md",
+    "EMBEDDING.md",
     "RECIPES.md",
     "MIGRATING.md",
     "CHECKPOINT.md",
