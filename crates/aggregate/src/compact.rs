@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::concat::concat;
@@ -82,14 +83,25 @@ pub(crate) fn rows_in(batch: &Batch, rows: Range<usize>) -> Batch {
 
 /// One batch of rows of several, each given as batch and row; views may point into theirs.
 pub(crate) fn woven(batches: &[Batch], places: &[(usize, usize)]) -> Batch {
-    let weave = |arrays: &[&dyn Array]| {
-        pick(arrays, Rows::Among(places)).unwrap_or_else(|| {
-            interleave(arrays, places).expect("places are within batches of the same types")
-        })
-    };
-    let columns = (0..batches[0].columns().len()).map(|at| weave(&column_of(batches, at)));
-    let columns: Columns = columns.collect();
-    Batch::new(columns, weave(&offsets_of(batches)).as_primitive().clone())
+    let offsets = woven_array(&offsets_of(batches), places);
+    Batch::new(woven_columns(batches, places), offsets.as_primitive().clone())
+}
+
+/// The same, all at one offset.
+pub(crate) fn woven_at(batches: &[Batch], places: &[(usize, usize)], offset: u64) -> Batch {
+    let offsets = repeated::<UInt64Type>(offset, places.len());
+    Batch::new(woven_columns(batches, places), offsets.as_primitive().clone())
+}
+
+fn woven_columns(batches: &[Batch], places: &[(usize, usize)]) -> Columns {
+    let column_count = batches[0].columns().len();
+    (0..column_count).map(|at| woven_array(&column_of(batches, at), places)).collect()
+}
+
+fn woven_array(arrays: &[&dyn Array], places: &[(usize, usize)]) -> ArrayRef {
+    pick(arrays, Rows::Among(places)).unwrap_or_else(|| {
+        interleave(arrays, places).expect("places are within batches of the same types")
+    })
 }
 
 /// One array of each of some batches.

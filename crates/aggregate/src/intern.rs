@@ -6,6 +6,8 @@
 //! everything else compares column by column. Before that, rows with a key of one text are looked for among those
 //! met lately.
 
+use std::hash::BuildHasher;
+
 use arrow_array::ArrayRef;
 use tidemill_record::DataType;
 
@@ -124,6 +126,23 @@ impl Interner {
         self.numbers.iter_mut().for_each(|numbers| numbers.clear());
         self.recent.clear();
         self.group_count = usize::from(self.columns.is_empty());
+    }
+
+    /// Whether groups are found by hash.
+    pub(crate) fn is_hashed(&self) -> bool {
+        self.ranges.is_none() && !self.columns.is_empty()
+    }
+
+    /// Replaces `hashes` by those of the rows' keys.
+    pub(crate) fn hash_rows(
+        &self,
+        arrays: &[&ArrayRef],
+        seed: &impl BuildHasher,
+        row_count: usize,
+        hashes: &mut Vec<u64>,
+    ) {
+        let inputs = self.columns.iter().zip(arrays).map(|(column, array)| column.input(array));
+        hash_all(&inputs.collect(), seed, row_count, hashes);
     }
 
     /// Groups that there is room for.
@@ -346,7 +365,7 @@ impl Interner {
     }
 
     /// Hash of each group's key, in order.
-    pub(crate) fn each_hash(&self, seed: &Seed, each: &mut dyn FnMut(u64)) {
+    pub(crate) fn each_hash(&self, seed: &impl BuildHasher, each: &mut dyn FnMut(u64)) {
         let mut hashes = Vec::with_capacity(HASHED_GROUPS);
         for start in (0..self.group_count).step_by(HASHED_GROUPS) {
             let groups = start..self.group_count.min(start + HASHED_GROUPS);
@@ -393,12 +412,6 @@ impl Interner {
             + self.recent.scratch_bytes()
     }
 
-    /// Frees what groups are found by: none is looked for any more.
-    pub(crate) fn free_index(&mut self) {
-        (self.slots, self.ranges, self.numbers) = (Slots::default(), None, None);
-        self.recent = Recent::default();
-    }
-
     /// Frees it.
     pub(crate) fn free_scratch(&mut self) {
         (self.hashes, self.places) = Default::default();
@@ -437,7 +450,7 @@ impl KeyStore for Vec<KeyColumn> {
 /// Replaces `hashes` by those of the rows' keys.
 pub(crate) fn hash_all(
     inputs: &KeyInputs<'_>,
-    seed: &Seed,
+    seed: &impl BuildHasher,
     row_count: usize,
     hashes: &mut Vec<u64>,
 ) {

@@ -4,7 +4,7 @@
 //! dense group indices), `state` (columns of states behind those indices), `states` (the
 //! aggregate functions), [`table`] (both together), [`changes`] and [`groups`] (how results
 //! leave), then [`sort`], [`limit`], [`top_n`], [`sealed`] (what a gather is given), `parts` (how
-//! tables of many groups are merged) and [`gathering`] (how it waits for it).
+//! tables of many groups are merged), `scattered` (rows that wait for that) and [`gathering`] (how it waits for it).
 //!
 //! What depends on event time: [`event_time`] (the watermark; `far_ahead` guards it), [`windows`], [`over`], and
 //! [`late`] (records that came after it). `predict` says beforehand what all these hold, `seen_keys` afterwards which
@@ -33,6 +33,7 @@ mod parts;
 mod predict;
 mod recent;
 mod row_store;
+mod scattered;
 pub mod sealed;
 mod seen_keys;
 pub mod sort;
@@ -54,6 +55,7 @@ pub use limit::{Limit, LimitTable};
 pub use over::OverTable;
 pub use parts::{Cut, DoAll, Piece};
 pub use predict::{predicted_seal, predicted_state};
+pub use scattered::Scatter;
 pub use sealed::{MergedRows, Sealed, TableBatches};
 pub use seen_keys::SeenKeys;
 pub use sort::SortTable;

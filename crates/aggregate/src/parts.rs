@@ -1,17 +1,22 @@
 //! Tables of many groups, merged in parts beside each other.
 //!
 //! A part has the groups whose keys have certain bits in their hashes, of all tables, so that it knows nothing of other
-//! parts, and is small enough for a core's own cache. Results leave it in the order in which its groups appeared. A byte
-//! a group, its part, in the order of all, says how the results of the parts follow each other: the number of parts, and
-//! the hash, do not show.
+//! parts, and is small enough for a core's own cache. Rows that tables have only scattered by part are looked up there,
+//! once. Results leave a part in the order in which its groups appeared. A byte a group, its part, in the order of all,
+//! says how the results of the parts follow each other: the number of parts, and the hash, do not show.
 //!
 //! Where tables keep values of groups to count them, these are most of what they hold: then only they are cut
 //! (`states::united`).
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use tidemill_record::Batch;
 
-use crate::compact::{batch_bytes, woven};
-use crate::keys::hash::Seed;
+use crate::compact::{batch_bytes, repeated, woven_at};
+use crate::keys::hash;
+use crate::scattered::{self, PARTS, ScatteredRows};
 use crate::table::{GroupRun, Leaving};
 use crate::{AggTable, AggregateError};
 
@@ -39,7 +44,7 @@ pub struct Cut {
     pub groups_min: usize,
     /// Nor are fewer values that are counted.
     pub values_min: usize,
-    /// Groups or values of a part, about; at least one.
+    /// Groups or values of a part, about; at least one. Scattered rows are in parts already.
     pub part_groups: usize,
 }
 
@@ -57,16 +62,21 @@ impl Cut {
         room_bytes: u64,
     ) -> Option<Way> {
         let bytes: u64 = tables.clone().map(AggTable::state_bytes).sum();
-        let not_empty = tables.clone().filter(|table| table.group_count() > 0).count();
-        if not_empty < 2
-            || bytes.saturating_mul(BESIDE) > room_bytes
-            || tables.clone().any(AggTable::is_refused)
-        {
+        if bytes.saturating_mul(BESIDE) > room_bytes || tables.clone().any(AggTable::is_refused) {
             return None;
+        }
+        if tables.clone().any(|table| table.scattered().is_some()) {
+            return Some(Way::Groups(PARTS));
         }
         let value_counts: Option<Vec<usize>> =
             tables.clone().map(AggTable::counted_values).collect();
         let value_count = value_counts?.into_iter().sum();
+        if tables.clone().any(AggTable::has_scattered_values) {
+            return Some(Way::Values(PARTS));
+        }
+        if tables.clone().filter(|table| table.group_count() > 0).count() < 2 {
+            return None;
+        }
         let group_count: usize = tables.clone().map(AggTable::group_count).sum();
         if value_count > 0 {
             let are_many = value_count >= self.values_min;
@@ -90,7 +100,7 @@ impl Cut {
 /// What is cut into so many parts.
 #[derive(Clone, Copy)]
 pub(crate) enum Way {
-    /// All groups with what they hold.
+    /// All groups with what they hold, and rows that wait.
     Groups(usize),
     /// Sets of values that are counted.
     Values(usize),
@@ -108,11 +118,12 @@ pub(crate) fn merge(
     batch_rows: usize,
     do_all: &DoAll,
 ) -> Result<PartBatches, AggregateError> {
-    let seed = Seed::default();
     let mut spreads: Vec<Spread> = tables.iter().map(|_| Spread::default()).collect();
-    do_all(pieces(spreads.iter_mut().zip(&tables).map(|(spread, table)| {
-        || {
-            let each_hash = |each: &mut dyn FnMut(u64)| table.interner.each_hash(&seed, each);
+    do_all(pieces(spreads.iter_mut().zip(&mut tables).map(|(spread, table)| {
+        move || {
+            table.arrange();
+            let each_hash =
+                |each: &mut dyn FnMut(u64)| table.interner.each_hash(&hash::FIXED, each);
             *spread = Spread::of(table.group_count(), part_count, each_hash);
         }
     })));
@@ -133,15 +144,17 @@ pub(crate) fn merge(
             group_count: parts.iter().map(|part| part.results.row_count()).sum(),
         });
     }
+    let mut orders: Vec<Vec<u8>> = vec![Vec::new(); tables.len()];
+    do_all(pieces(orders.iter_mut().enumerate().map(|(at, order)| {
+        let (parts, spread, rows) = (&parts, &spreads[at], tables[at].scattered());
+        move || *order = order_of(at, parts, spread, rows)
+    })));
     let result_rows = parts.iter().map(|part| part.result_rows).min().unwrap_or(1);
-    let (order, new_groups) = order_of(&spreads, &parts);
-    tables.iter_mut().for_each(AggTable::keep_keys);
     Ok(PartBatches {
-        tables,
-        new_groups,
-        order,
-        next: 0,
+        last_offset: tables.iter().map(|table| table.last_offset).max().unwrap_or(0),
+        orders,
         table: 0,
+        next: 0,
         batch_rows: batch_rows.min(result_rows).max(1),
         overflows: parts.iter().map(|part| part.overflow.clone()).collect(),
         taken: vec![0; parts.len()],
@@ -176,11 +189,7 @@ impl Spread {
         each_hash: impl FnOnce(&mut dyn FnMut(u64)),
     ) -> Self {
         let mut part_of = Vec::with_capacity(count);
-        let last_part = u64::try_from(part_count - 1).expect("a usize fits u64");
-        each_hash(&mut |hash| {
-            // What finds the place in a table are the bits at the other end.
-            part_of.push(u8::try_from(hash & last_part).expect("at most 2^8 parts"));
-        });
+        each_hash(&mut |hash| part_of.push(scattered::part_of(hash, part_count)));
         let mut starts = vec![0; part_count + 1];
         for &part in &part_of {
             starts[usize::from(part) + 1] += 1;
@@ -206,13 +215,13 @@ impl Spread {
 
 /// The groups of a part, merged and ended.
 struct Part {
-    /// Without keys.
+    /// Keys, then results.
     results: Batch,
     /// Of the row behind them, whose result does not fit its type.
     overflow: Option<AggregateError>,
     /// How many rows may leave at a time.
     result_rows: usize,
-    /// Of each table, which of its groups of this part no table before had.
+    /// Of each table, which of its groups of this part, and then of its rows, made a group that was not there before.
     are_new: Vec<Vec<bool>>,
 }
 
@@ -223,60 +232,88 @@ impl Part {
         spreads: &[Spread],
         budget_bytes: u64,
     ) -> Result<Self, AggregateError> {
-        let mut merged = AggTable::new(std::sync::Arc::clone(&tables[0].spec), budget_bytes);
+        let spec = &tables[0].spec;
+        let mut merged = AggTable::new(Arc::clone(spec), budget_bytes);
+        let is_exact = merged.is_exact();
         let mut are_new = Vec::with_capacity(tables.len());
         for (table, spread) in tables.iter().zip(spreads) {
+            let groups = spread.part(number);
+            if is_exact || table.scattered().is_none() || merged.group_count() == 0 {
+                are_new.push(take_part(&mut merged, table, groups, number)?);
+                continue;
+            }
+            // What one partition adds up is added to the others' as a whole.
+            let mut own = AggTable::new(Arc::clone(spec), budget_bytes);
+            let mut flags = take_part(&mut own, table, groups, number)?;
             let known = merged.group_count();
-            let groups = spread.part(number).to_vec();
-            let here = merged.merge_run(&GroupRun { groups, ..table.as_empty_run() }, None)?;
-            are_new.push(here.into_iter().map(|group| group as usize >= known).collect());
+            let mut here = merged.merge_copy(&own)?.into_iter();
+            for flag in flags.iter_mut().filter(|flag| **flag) {
+                *flag = here.next().expect("a group each") as usize >= known;
+            }
+            are_new.push(flags);
         }
         let result_rows = merged.result_rows();
         let groups: Vec<u32> = (0..).take(merged.group_count()).collect();
         merged.check_result(groups.len())?;
-        let Leaving { rows: results, overflow } = merged.results_of(&groups);
+        let Leaving { rows: results, overflow } = merged.rows_of(&groups);
         Ok(Self { results, overflow, result_rows, are_new })
     }
 }
 
-/// The part of each group of all tables, in order of first appearance; and of each table the groups that no table before
-/// had.
-fn order_of(spreads: &[Spread], parts: &[Part]) -> (Vec<u8>, Vec<Vec<u32>>) {
-    let (mut order, mut new_groups) = (Vec::new(), Vec::with_capacity(spreads.len()));
-    for (table, spread) in spreads.iter().enumerate() {
-        let mut flags: Vec<_> = parts.iter().map(|part| part.are_new[table].iter()).collect();
-        let mut new = Vec::new();
-        for (group, &part) in (0..).zip(&spread.part_of) {
-            if *flags[usize::from(part)].next().expect("a flag for each group of the part") {
-                order.push(part);
-                new.push(group);
-            }
-        }
-        new_groups.push(new);
+/// Adds these groups of a table, and its scattered rows of a part; which of them made a group.
+fn take_part(
+    merged: &mut AggTable,
+    table: &AggTable,
+    groups: &[u32],
+    number: usize,
+) -> Result<Vec<bool>, AggregateError> {
+    let rows = table.scattered();
+    let row_count = rows.map_or(0, |rows| rows.part_rows(number));
+    let mut are_new = Vec::with_capacity(groups.len() + row_count);
+    let mut known = merged.group_count();
+    let here =
+        merged.merge_run(&GroupRun { groups: groups.to_vec(), ..table.as_empty_run() }, None)?;
+    // Groups are numbered as they appear, so one is new exactly where its number is next.
+    let mut note = |group: u32| {
+        let is_new = group as usize == known;
+        known += usize::from(is_new);
+        is_new
+    };
+    are_new.extend(here.into_iter().map(&mut note));
+    let offsets = repeated::<UInt64Type>(table.last_offset, row_count);
+    for columns in rows.into_iter().flat_map(|rows| rows.part(number)) {
+        let offsets = offsets.as_primitive().slice(0, columns[0].len());
+        merged.update(&Batch::new(columns, offsets))?;
+        are_new.extend(merged.group_indices.iter().copied().map(&mut note));
     }
-    (order, new_groups)
+    Ok(are_new)
+}
+
+/// The part of each group that no table before had, in order of first appearance in a table.
+fn order_of(at: usize, parts: &[Part], spread: &Spread, rows: Option<&ScatteredRows>) -> Vec<u8> {
+    let mut flags: Vec<_> = parts.iter().map(|part| part.are_new[at].iter()).collect();
+    let all = spread.part_of.iter().chain(rows.map_or(&[][..], ScatteredRows::parts));
+    let new = all
+        .copied()
+        .filter(|&part| *flags[usize::from(part)].next().expect("a flag for each of the part"));
+    new.collect()
 }
 
 /// The rows of merged tables, as batches, in order of first appearance.
-///
-/// Keys are read where they have been from the start, which is in this order; results, from the parts.
 pub(crate) struct PartBatches {
-    /// Keys alone.
-    tables: Vec<AggTable>,
-    /// The groups of each table that leave as groups of its own.
-    new_groups: Vec<Vec<u32>>,
-    /// The part of each of them.
-    order: Vec<u8>,
-    /// The row that leaves next, among those of the table that it is of, and that table.
-    next: usize,
+    last_offset: u64,
+    /// For each table the parts of the groups that no table before had.
+    orders: Vec<Vec<u8>>,
+    /// The table whose groups leave, and which of them is next.
     table: usize,
+    next: usize,
     /// At least one.
     batch_rows: usize,
-    /// Results.
+    /// Keys and results.
     parts: Vec<Batch>,
     /// Why a part has no more rows than it has, if it should.
     overflows: Vec<Option<AggregateError>>,
-    /// How many rows of each part have left.
+    /// Of each part, how many rows have left.
     taken: Vec<usize>,
     /// What comes behind the rows that have left.
     failure: Option<AggregateError>,
@@ -285,14 +322,13 @@ pub(crate) struct PartBatches {
 impl PartBatches {
     /// How many groups there are.
     pub(crate) fn group_count(&self) -> usize {
-        self.order.len()
+        self.orders.iter().map(Vec::len).sum()
     }
 
     /// Bytes held.
     pub(crate) fn state_bytes(&self) -> u64 {
-        let keys: u64 = self.tables.iter().map(AggTable::state_bytes).sum();
         let results: u64 = self.parts.iter().map(batch_bytes).sum();
-        keys + results + (self.order.len() * (size_of::<u8>() + size_of::<u32>())) as u64
+        results + self.group_count() as u64
     }
 }
 
@@ -300,37 +336,32 @@ impl Iterator for PartBatches {
     type Item = Result<Batch, AggregateError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            match self.new_groups.get(self.table) {
-                None => return self.failure.take().map(Err),
-                Some(groups) if groups.len() == self.next => {
-                    (self.next, self.table) = (0, self.table + 1);
+        let mut places = Vec::with_capacity(self.batch_rows);
+        while places.len() < self.batch_rows
+            && self.failure.is_none()
+            && let Some(order) = self.orders.get(self.table)
+        {
+            let order = &order[self.next..];
+            if order.is_empty() {
+                (self.table, self.next) = (self.table + 1, 0);
+                continue;
+            }
+            for &part in order.iter().take(self.batch_rows - places.len()) {
+                let part = usize::from(part);
+                let row = self.taken[part];
+                if row == self.parts[part].row_count() {
+                    self.failure = self.overflows[part].take();
+                    self.orders.clear();
+                    break;
                 }
-                Some(_) => break,
+                self.taken[part] += 1;
+                self.next += 1;
+                places.push((part, row));
             }
         }
-        let groups = &self.new_groups[self.table][self.next..];
-        let groups = &groups[..groups.len().min(self.batch_rows)];
-        let start: usize = self.taken.iter().sum();
-        let mut places = Vec::with_capacity(groups.len());
-        for &part in &self.order[start..start + groups.len()] {
-            let part = usize::from(part);
-            let row = self.taken[part];
-            if row == self.parts[part].row_count() {
-                self.failure = self.overflows[part].take();
-                break;
-            }
-            self.taken[part] += 1;
-            places.push((part, row));
+        if places.is_empty() {
+            return self.failure.take().map(Err);
         }
-        let rows = (!places.is_empty()).then(|| {
-            let results = woven(&self.parts, &places);
-            self.tables[self.table].with_keys(&groups[..places.len()], &results)
-        });
-        self.next += places.len();
-        if self.failure.is_some() {
-            self.new_groups.clear();
-        }
-        rows.map(Ok).or_else(|| self.failure.take().map(Err))
+        Some(Ok(woven_at(&self.parts, &places, self.last_offset)))
     }
 }

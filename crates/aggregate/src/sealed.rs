@@ -5,7 +5,8 @@ use tidemill_record::{Batch, EventTime};
 
 use crate::parts::{self, Cut, DoAll, Way};
 use crate::{
-    AggTable, AggregateError, LimitTable, SealedSessions, SealedWindows, SortTable, TopNTable,
+    AggTable, AggregateError, LimitTable, Scatter, SealedSessions, SealedWindows, SortTable,
+    TopNTable,
 };
 
 mod image;
@@ -56,6 +57,14 @@ impl Sealed {
             Merge::Limited { spec, input_types } => {
                 Self::Limited(LimitTable::new(*spec, input_types.clone(), budget_bytes))
             }
+        }
+    }
+
+    /// Lets rows of groups wait to be looked up by part, where most have one of their own: before it has taken a batch,
+    /// and where no image of it is wanted. Results are the same.
+    pub fn scatter(&mut self, scatter: Scatter) {
+        if let Self::Groups(table) = self {
+            table.scatter(scatter);
         }
     }
 
@@ -137,7 +146,7 @@ impl Sealed {
             Self::Groups(table) => table,
             _ => panic!("only groups are merged in parts"),
         });
-        let tables: Vec<AggTable> = tables.collect();
+        let mut tables: Vec<AggTable> = tables.collect();
         match cut.way(tables.iter(), u64::MAX).expect("it pays to merge them so") {
             Way::Groups(part_count) => {
                 let rows = parts::merge(part_count, tables, room_bytes, batch_rows, do_all)?;
@@ -148,6 +157,7 @@ impl Sealed {
                 })
             }
             Way::Values(part_count) => {
+                tables.iter_mut().for_each(AggTable::arrange);
                 let mut tables = tables.into_iter();
                 let mut merged = tables.next().expect("there are several");
                 merged.set_budget(merged.state_bytes().saturating_add(room_bytes));
@@ -168,6 +178,10 @@ impl Sealed {
     pub fn arrange(&mut self) -> Result<(), AggregateError> {
         match self {
             Self::Sorted(table) => table.arrange(),
+            Self::Groups(table) => {
+                table.arrange();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

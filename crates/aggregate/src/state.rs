@@ -20,6 +20,7 @@ use crate::AggregateError;
 use crate::argument::{Column, Rows};
 use crate::compact::room_for_texts;
 use crate::parts::DoAll;
+use crate::scattered::Scatter;
 
 mod cells;
 mod columns;
@@ -73,7 +74,7 @@ pub(crate) fn until_overflow(
 pub(crate) enum KeptValues {
     /// No set of them.
     None,
-    /// So many, each once a group, to be counted.
+    /// So many, each once a group, to be counted; with rows that wait, as if all were new.
     Counted(usize),
     /// A set whose values are looked at.
     Looked,
@@ -129,6 +130,31 @@ pub(crate) trait State: Send + Sync {
     /// What it keeps of the values that groups have had.
     fn kept_values(&self) -> KeptValues {
         KeptValues::None
+    }
+
+    /// Whether adding the rows of several tables one after the other gives, to the bit, what merging their states does.
+    fn is_exact(&self) -> bool {
+        false
+    }
+
+    /// Lets rows wait, scattered by the hash of their values, where these are kept to be counted and most are new to
+    /// their group.
+    fn scatter(&mut self, _: Scatter) {}
+
+    /// Whether there are rows that wait.
+    fn has_scattered(&self) -> bool {
+        false
+    }
+
+    /// No row comes any more: those that wait are made ready for [`Self::unite`].
+    fn arrange(&mut self) {}
+
+    /// Adds the rows that wait.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    fn settle(&mut self) -> Result<(), AggregateError> {
+        Ok(())
     }
 
     /// Adds all groups of later tables at once, in their order, cut into so many parts, a power of two. Only
@@ -189,6 +215,8 @@ pub(crate) trait Accumulator: Send + Sync + Sized + 'static {
     const TRACKS_SEEN: bool = true;
     /// Whether a state is kept otherwise once it is asked for after every row.
     const PREPARES_RUNNING: bool = false;
+    /// Whether adding rows one after the other gives, to the bit, what merging states of some of them each does.
+    const IS_EXACT: bool = false;
     /// What is kept per group; the default is that of a group without rows.
     type State: AsColumns + Clone + Default;
     /// The argument of a batch, ready to be read by row.

@@ -18,11 +18,15 @@ use crate::groups::GroupBatches;
 use crate::intern::Interner;
 use crate::keys::{KeyColumn, KeyInputs, Picked};
 use crate::parts::DoAll;
+use crate::scattered::ScatteredRows;
 use crate::seen_keys::SeenKeys;
 use crate::state::{KeptValues, Later, Overflow, State, until_overflow};
 use crate::states::state_of;
 
 mod image;
+mod waiting;
+
+use waiting::Waiting;
 
 /// Groups that are handed on at a time in a merge.
 const MERGE_GROUPS: usize = 8192;
@@ -55,6 +59,8 @@ pub struct AggTable {
     pub(crate) last_offset: u64,
     /// Why no batch can be taken: a type of the query is not supported.
     refusal: Option<AggregateError>,
+    /// Whether rows may wait to be looked up, and those that do.
+    waiting: Option<Box<Waiting>>,
 }
 
 impl AggTable {
@@ -75,6 +81,7 @@ impl AggTable {
             pending: Pending::default(),
             last_offset: 0,
             refusal,
+            waiting: None,
         }
     }
 
@@ -94,7 +101,8 @@ impl AggTable {
     #[must_use]
     pub fn state_bytes(&self) -> u64 {
         let states: usize = self.states.iter().map(|state| state.heap_bytes()).sum();
-        (self.interner.heap_bytes() + states + self.pending.heap_bytes()) as u64
+        let waiting = self.scattered().map_or(0, ScatteredRows::heap_bytes);
+        (self.interner.heap_bytes() + states + self.pending.heap_bytes() + waiting) as u64
     }
 
     /// Bytes that a table takes beside [`Self::state_bytes`], however few its groups are, with the scratch memory of
@@ -136,8 +144,19 @@ impl AggTable {
     /// # Cost
     /// O(rows), plus O(groups) when a new group makes a column or the index grow.
     pub fn update(&mut self, batch: &Batch) -> Result<(), AggregateError> {
+        if self.waiting.is_none() {
+            return self.look_up(batch);
+        }
+        self.update_waiting(batch)
+    }
+
+    fn look_up(&mut self, batch: &Batch) -> Result<(), AggregateError> {
         self.intern(batch)?;
         self.update_states(batch)?;
+        if self.check_budget().is_err() {
+            // Values that wait may take less where they are looked up.
+            self.states.iter_mut().try_for_each(|state| state.settle())?;
+        }
         self.check_budget()
     }
 
@@ -181,7 +200,9 @@ impl AggTable {
     ///
     /// # Panics
     /// If `later` is of another query.
-    pub fn merge(&mut self, later: Self) -> Result<(), AggregateError> {
+    pub fn merge(&mut self, mut later: Self) -> Result<(), AggregateError> {
+        self.settle()?;
+        later.settle()?;
         // Both are there until it is done.
         let budget_bytes = self.budget_bytes;
         self.budget_bytes = budget_bytes.saturating_sub(later.state_bytes());
@@ -344,7 +365,8 @@ impl AggTable {
     ///
     /// # Cost
     /// O(rows) a batch.
-    pub fn into_batches(self, batch_rows: usize) -> Result<GroupBatches, AggregateError> {
+    pub fn into_batches(mut self, batch_rows: usize) -> Result<GroupBatches, AggregateError> {
+        self.settle()?;
         match self.refusal {
             Some(refusal) => Err(refusal),
             None => Ok(GroupBatches::new(self, batch_rows)),
@@ -371,7 +393,10 @@ impl AggTable {
     /// Keys and results of these groups, in this order, up to the first that does not fit.
     pub(crate) fn rows_of(&self, groups: &[u32]) -> Leaving {
         let Leaving { rows, overflow } = self.results_of(groups);
-        Leaving { rows: self.with_keys(&groups[..rows.row_count()], &rows), overflow }
+        let keys = self.interner.columns().iter();
+        let keys = keys.map(|column| column.gather(&groups[..rows.row_count()]));
+        let columns: Columns = keys.chain(rows.columns().iter().cloned()).collect();
+        Leaving { rows: Batch::new(columns, rows.offsets().clone()), overflow }
     }
 
     /// Results of these groups without their keys, up to the first that does not fit.
@@ -382,20 +407,6 @@ impl AggTable {
         let offsets = repeated::<UInt64Type>(self.last_offset, row_count);
         let overflow = overflow.map(|(call, overflow)| self.sum_overflow(call, overflow));
         Leaving { rows: Batch::new(calls, offsets.as_primitive().clone()), overflow }
-    }
-
-    /// The keys of these groups, and results beside them.
-    pub(crate) fn with_keys(&self, groups: &[u32], results: &Batch) -> Batch {
-        let keys = self.interner.columns().iter().map(|column| column.gather(groups));
-        let columns: Columns = keys.chain(results.columns().iter().cloned()).collect();
-        Batch::new(columns, results.offsets().clone())
-    }
-
-    /// Frees all but the keys of the groups. Only [`Self::with_keys`] may follow.
-    pub(crate) fn keep_keys(&mut self) {
-        self.states = Vec::new();
-        self.free_scratch();
-        self.interner.free_index();
     }
 
     /// How many groups may leave at a time, so that what is copied of text and lists is little: those of

@@ -162,6 +162,10 @@ impl<A: Accumulator> State for Cells<A> {
         Ok(())
     }
 
+    fn is_exact(&self) -> bool {
+        A::IS_EXACT
+    }
+
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
         let index = from as usize;
         if !A::TRACKS_SEEN || self.seen[index] {

@@ -49,6 +49,7 @@ impl<T: ArrowPrimitiveType> Accumulator for AvgIntegers<T>
 where
     T::Native: Into<i64>,
 {
+    const IS_EXACT: bool = true;
     const TRACKS_SEEN: bool = false;
     type State = IntegerMean;
     type Column<'a> = &'a [T::Native];
@@ -163,6 +164,7 @@ impl AsColumns for DecimalMean {
 }
 
 impl Accumulator for AvgDecimals {
+    const IS_EXACT: bool = true;
     const TRACKS_SEEN: bool = false;
     type State = DecimalMean;
     type Column<'a> = &'a [i128];

@@ -48,6 +48,7 @@ where
         + BitOr<Output = T::Native>
         + BitXor<Output = T::Native>,
 {
+    const IS_EXACT: bool = true;
     type State = T::Native;
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<T>;

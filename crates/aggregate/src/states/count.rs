@@ -18,6 +18,7 @@ pub(crate) struct Counted {
 columns_of_fields!(Counted { count });
 
 impl Accumulator for Count {
+    const IS_EXACT: bool = true;
     const TRACKS_SEEN: bool = false;
     type State = Counted;
     type Column<'a> = ();

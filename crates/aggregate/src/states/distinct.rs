@@ -1,11 +1,16 @@
 //! `DISTINCT`: lets through the first of each value of a group, for any other aggregate.
 
 use std::any::Any;
+use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use arrow_select::filter::filter;
 use tidemill_plan::AggregateFunction;
-use tidemill_record::DataType;
 use tidemill_record::image::{Image, ImageError};
+use tidemill_record::{Columns, DataType};
 
 use super::seen_values::{MERGE_ROWS, SeenValues, borrowed};
 use super::united::{Set, groups_of_new};
@@ -13,6 +18,7 @@ use super::value_pairs::Values;
 use crate::AggregateError;
 use crate::argument::{Groups, Rows};
 use crate::parts::DoAll;
+use crate::scattered::{Looks, Scatter, ScatteredRows};
 use crate::state::{KeptValues, Later, Results, State, downcast};
 
 /// Wraps the state of a call; `None` for arguments of type `ARRAY`.
@@ -23,7 +29,16 @@ pub(crate) fn state(
 ) -> Option<Box<dyn State>> {
     let values = SeenValues::new(arguments)?;
     let (skips_nulls, is_count) = (!function.takes_nulls(), *function == AggregateFunction::Count);
-    Some(Box::new(Distinct { inner, skips_nulls, is_count, values, indices: Vec::new() }))
+    let (indices, waiting) = (Vec::new(), None);
+    Some(Box::new(Distinct {
+        inner,
+        skips_nulls,
+        is_count,
+        values,
+        group_count: 0,
+        indices,
+        waiting,
+    }))
 }
 
 struct Distinct {
@@ -32,8 +47,20 @@ struct Distinct {
     /// The inner state counts rows, and does not look at values.
     is_count: bool,
     values: SeenValues,
+    group_count: usize,
     /// Reused from batch to batch.
     indices: Vec<u32>,
+    /// Whether rows may wait, and those that do.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Rows whose values have not been looked up, because most are new to their group.
+struct Waiting {
+    looks: Looks,
+    /// Once there are any: the group of each, and its values.
+    rows: Option<ScatteredRows>,
+    /// Reused from batch to batch.
+    hashes: Vec<u64>,
 }
 
 impl Distinct {
@@ -59,6 +86,36 @@ impl Distinct {
 }
 
 impl Distinct {
+    /// The rows that wait.
+    fn scattered(&self) -> Option<&ScatteredRows> {
+        self.waiting.as_ref()?.rows.as_ref()
+    }
+
+    /// Lets rows wait, too.
+    fn let_wait(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
+        let counted = rows.counted(self.skips_nulls);
+        let Some(Waiting { looks, rows: Some(waiting), hashes }) = self.waiting.as_deref_mut()
+        else {
+            unreachable!("some wait already")
+        };
+        let groups: ArrayRef = Arc::new(UInt32Array::from(rows.groups.to_vec()));
+        let all = std::iter::once(&groups).chain(rows.arguments.iter().copied());
+        let columns: Columns = match counted {
+            None => all.cloned().collect(),
+            Some(counted) => {
+                let chosen = BooleanArray::new(counted, None);
+                all.map(|column| filter(column, &chosen).expect("one choice a row")).collect()
+            }
+        };
+        let row_count = columns[0].len();
+        self.values.pairs().hash_values(&borrowed(&columns[1..]), row_count, hashes);
+        waiting.push(&columns, hashes);
+        match looks.are_to_settle(waiting) {
+            true => self.settle(),
+            false => Ok(()),
+        }
+    }
+
     /// Gives the inner state the values of the pairs that are new; there were `known` of them before these, each in the
     /// group beside it, and none is NULL if those do not count.
     fn let_through(
@@ -86,12 +143,14 @@ impl Distinct {
 
 impl State for Distinct {
     fn grow(&mut self, group_count: usize) {
+        self.group_count = self.group_count.max(group_count);
         self.inner.grow(group_count);
     }
 
     fn clear(&mut self) {
         self.inner.clear();
         self.values.clear();
+        (self.group_count, self.waiting) = (0, None);
     }
 
     fn list_by_group(&mut self) {
@@ -99,8 +158,56 @@ impl State for Distinct {
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<(), AggregateError> {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.looks.count(rows.groups.len());
+            if waiting.rows.is_some() {
+                return self.let_wait(rows);
+            }
+        }
         let selected = Some(self.fresh(rows)?);
-        self.inner.update(&Rows { groups: rows.groups, arguments: rows.arguments, selected })
+        self.inner.update(&Rows { groups: rows.groups, arguments: rows.arguments, selected })?;
+        let pair_count = self.values.pair_count();
+        if let Some(waiting) = &mut self.waiting
+            && waiting.looks.are_many(pair_count)
+            && pair_count >= self.group_count.saturating_mul(waiting.looks.scatter.group_values)
+            && self.values.pairs().is_hashed()
+        {
+            waiting.rows = Some(ScatteredRows::new(waiting.looks.scatter));
+        }
+        Ok(())
+    }
+
+    fn scatter(&mut self, scatter: Scatter) {
+        if self.is_count {
+            let looks = Looks::new(scatter);
+            self.waiting = Some(Box::new(Waiting { looks, rows: None, hashes: Vec::new() }));
+        }
+    }
+
+    fn has_scattered(&self) -> bool {
+        self.scattered().is_some()
+    }
+
+    fn arrange(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.hashes = Vec::new();
+            waiting.rows.iter_mut().for_each(ScatteredRows::finish);
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), AggregateError> {
+        let Some(waiting) = &mut self.waiting else { return Ok(()) };
+        let Some(rows) = waiting.rows.take() else { return Ok(()) };
+        waiting.looks.settled();
+        let mut indices = std::mem::take(&mut self.indices);
+        for columns in rows.in_order() {
+            let known = self.values.pair_count();
+            let groups = columns[0].as_primitive::<UInt32Type>().values();
+            self.values.intern(groups, &borrowed(&columns[1..]), None, &mut indices)?;
+            self.let_through(known, groups, &indices)?;
+        }
+        self.indices = indices;
+        Ok(())
     }
 
     fn update_running(&mut self, rows: &Rows<'_>) -> Result<Results, AggregateError> {
@@ -132,7 +239,10 @@ impl State for Distinct {
 
     fn kept_values(&self) -> KeptValues {
         match self.is_count {
-            true => KeptValues::Counted(self.values.pair_count()),
+            true => {
+                let waiting = self.scattered().map_or(0, ScatteredRows::row_count);
+                KeptValues::Counted(self.values.pair_count() + waiting)
+            }
             false => KeptValues::Looked,
         }
     }
@@ -144,14 +254,15 @@ impl State for Distinct {
         do_all: &DoAll,
     ) -> Result<(), AggregateError> {
         assert!(self.is_count, "only counts are united");
-        let mut sets = vec![Set { pairs: self.values.pairs(), here: None }];
+        let mut sets = vec![Set { pairs: self.values.pairs(), rows: self.scattered(), here: None }];
         sets.extend(later.iter().map(|later| {
-            let Self { values, .. } = downcast(later.state);
-            Set { pairs: values.pairs(), here: Some(later.here) }
+            let state: &Self = downcast(later.state);
+            Set { pairs: state.values.pairs(), rows: state.scattered(), here: Some(later.here) }
         }));
         let new = groups_of_new(&sets, part_count, do_all)?;
         // The set lacks what the others have, and nobody asks for it any more.
         self.values.clear();
+        self.waiting = None;
         new.iter().try_for_each(|groups| {
             self.inner.update(&Rows { groups: Groups::new(groups), arguments: &[], selected: None })
         })
@@ -179,7 +290,8 @@ impl State for Distinct {
 
     fn heap_bytes(&self) -> usize {
         let (pairs, lists) = self.values.heap_bytes();
-        self.inner.heap_bytes() + pairs + lists
+        let waiting = self.scattered().map_or(0, ScatteredRows::heap_bytes);
+        self.inner.heap_bytes() + pairs + lists + waiting
     }
 
     fn outside_bytes(&self) -> usize {
@@ -191,6 +303,7 @@ impl State for Distinct {
     }
 
     fn export(&self, groups: &[u32]) -> Image {
+        debug_assert!(!self.has_scattered(), "where there are images, no row waits");
         let mut seen = Image::new();
         self.values.export(groups, &mut seen);
         let mut image = Image::new();

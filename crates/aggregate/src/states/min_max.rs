@@ -43,6 +43,7 @@ impl<T: ArrowPrimitiveType, const IS_MAX: bool> Accumulator for Extreme<T, IS_MA
 where
     T::Native: Ranked,
 {
+    const IS_EXACT: bool = true;
     type State = T::Native;
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<T>;
@@ -84,6 +85,7 @@ where
 struct ExtremeBoolean<const IS_MAX: bool>;
 
 impl<const IS_MAX: bool> Accumulator for ExtremeBoolean<IS_MAX> {
+    const IS_EXACT: bool = true;
     type State = bool;
     type Column<'a> = &'a BooleanArray;
     type Output = BooleanBuilder;
@@ -147,6 +149,7 @@ impl<const IS_MAX: bool> ExtremeBytes<IS_MAX> {
 }
 
 impl<const IS_MAX: bool> Accumulator for ExtremeBytes<IS_MAX> {
+    const IS_EXACT: bool = true;
     type State = Vec<u8>;
     type Column<'a> = BinaryViewArray;
     type Output = BytesOutput;

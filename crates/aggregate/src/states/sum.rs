@@ -47,6 +47,7 @@ impl<T: ArrowPrimitiveType> Accumulator for SumIntegers<T>
 where
     T::Native: Into<i64>,
 {
+    const IS_EXACT: bool = true;
     type State = i128;
     type Column<'a> = &'a [T::Native];
     type Output = Numbers<Int64Type>;
@@ -119,6 +120,7 @@ where
 struct SumDecimals;
 
 impl Accumulator for SumDecimals {
+    const IS_EXACT: bool = true;
     type State = ExactSum;
     type Column<'a> = &'a [i128];
     type Output = Numbers<Decimal128Type>;

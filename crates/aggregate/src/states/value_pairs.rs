@@ -14,7 +14,7 @@ use tidemill_record::image::{Image, ImageError};
 use crate::AggregateError;
 use crate::intern::{Interner, hash_all};
 use crate::keys::fixed::{FixedInput, Word};
-use crate::keys::hash::{self, Seed};
+use crate::keys::hash;
 use crate::keys::{KeyColumn, KeyInput, KeyInputs, take_column};
 
 /// Pairs that are hashed at a time.
@@ -300,28 +300,43 @@ impl Pairs {
         }
     }
 
-    /// Hash of each pair, in order: equal pairs have equal hashes, however they are kept. `here` says which group counts
-    /// for each of theirs, if that is another.
-    pub(super) fn each_hash(&self, here: Option<&[u32]>, seed: &Seed, each: &mut dyn FnMut(u64)) {
-        let group_of = |group: u32| u64::from(here.map_or(group, |here| here[group as usize]));
-        if let Kept::OfOne(values) = &self.kept {
-            if values.group_count() > 0 {
-                let group = group_of(0);
-                values.each_hash(seed, &mut |hash| each(hash::combine(seed, hash, group)));
-            }
-            return;
+    /// Whether pairs are found by hash.
+    pub(super) fn is_hashed(&self) -> bool {
+        match &self.kept {
+            Kept::OfOne(pairs) => pairs.is_hashed(),
+            Kept::Packed(..) | Kept::Numbered(..) | Kept::Columns(_) => true,
         }
-        let types = self.types.iter();
-        let columns: SmallVec<[KeyColumn; 2]> = types.filter_map(KeyColumn::new).collect();
+    }
+
+    fn columns(&self) -> SmallVec<[KeyColumn; 2]> {
+        self.types.iter().filter_map(KeyColumn::new).collect()
+    }
+
+    /// Replaces `hashes` by those of values, as [`Self::each_hash`] gives them.
+    pub(super) fn hash_values(
+        &self,
+        values: &[&ArrayRef],
+        row_count: usize,
+        hashes: &mut Vec<u64>,
+    ) {
+        let columns = self.columns();
+        let inputs = columns.iter().zip(values).map(|(column, values)| column.input(values));
+        hash_all(&inputs.collect(), &hash::FIXED, row_count, hashes);
+    }
+
+    /// Hash of each pair's value, in order: equal values have equal hashes, however they are kept.
+    pub(super) fn each_hash(&self, each: &mut dyn FnMut(u64)) {
+        if let Kept::OfOne(values) = &self.kept {
+            return values.each_hash(&hash::FIXED, each);
+        }
+        let columns = self.columns();
         let all: Vec<u32> = (0..).take(self.len()).collect();
         let mut hashes = Vec::new();
         for pairs in all.chunks(HASHED_PAIRS) {
             let values = self.gather(pairs);
             let inputs = columns.iter().zip(&values).map(|(column, values)| column.input(values));
-            hash_all(&inputs.collect(), seed, pairs.len(), &mut hashes);
-            for (&hash, group) in hashes.iter().zip(self.groups_of(pairs)) {
-                each(hash::combine(seed, hash, group_of(group)));
-            }
+            hash_all(&inputs.collect(), &hash::FIXED, pairs.len(), &mut hashes);
+            hashes.iter().for_each(|&hash| each(hash));
         }
     }
 

@@ -11,6 +11,7 @@ impl AggTable {
     /// O(groups), and what they hold.
     #[must_use]
     pub fn export(&self) -> Image {
+        debug_assert!(self.scattered().is_none(), "where there are images, no row waits");
         let groups: Vec<u32> = (0..).take(self.group_count()).collect();
         let mut image = Image::new();
         image.put_image("keys", self.interner.export(&groups));

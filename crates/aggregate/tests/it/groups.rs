@@ -1,6 +1,6 @@
 //! Groupings that speak once, at the end: keys of every type, every aggregate, cuts and merges.
 
-use tidemill_aggregate::{AggTable, AggregateError, Cut, Piece, Sealed};
+use tidemill_aggregate::{AggTable, AggregateError, Cut, Piece, Scatter, Sealed};
 use tidemill_plan::{
     AggregateCall, AggregateFunction as F, AggregateSpec, Emit, Scalar, SortKey, Span,
 };
@@ -202,6 +202,40 @@ pub(crate) fn check(spec: &AggregateSpec, seed: u64, row_count: usize) {
             let in_parts = rows_in_parts(tables, cut, 1 + random.below(9)).unwrap();
             assert_eq!(lines_of(&joined(&in_parts)), lines_of(&merged), "{at}");
         }
+    }
+
+    // Whether rows have waited to be looked up, and for how long.
+    for first_look in [1, 5, 20] {
+        let run_rows = 1 + random.below(40);
+        let waiting_max = if random.below(3) > 0 { usize::MAX } else { random.below(60) };
+        let sampled_zeros = [0, 63][random.below(2)];
+        let scatter = Scatter { first_look, run_rows, group_values: 0, sampled_zeros, waiting_max };
+        let pairs: Vec<&[Batch]> = batches.chunks(1 + random.below(3)).collect();
+        let tables = |scatter: Option<Scatter>| {
+            let tables = pairs.iter().map(|batches| {
+                let mut table = Sealed::Groups(AggTable::new(spec.clone(), u64::MAX));
+                scatter.into_iter().for_each(|scatter| table.scatter(scatter));
+                batches.iter().for_each(|batch| table.update(batch).unwrap());
+                table
+            });
+            tables.collect::<Vec<_>>()
+        };
+        let as_whole = |tables: Vec<Sealed>| {
+            let mut tables = tables.into_iter();
+            let empty = || Sealed::Groups(AggTable::new(spec.clone(), u64::MAX));
+            let mut merged = tables.next().unwrap_or_else(empty);
+            tables.for_each(|table| merged.merge(table).unwrap());
+            let rows: Result<Vec<Batch>, _> = merged.into_batches(7).unwrap().collect();
+            lines_of(&joined(&rows.unwrap()))
+        };
+        let expected = as_whole(tables(None));
+        let cut = Cut { groups_min: 0, values_min: 0, part_groups: 5 };
+        let waiting = tables(Some(scatter));
+        if Sealed::are_many(waiting.iter(), cut, u64::MAX) {
+            let in_parts = rows_in_parts(waiting, cut, 1 + random.below(9)).unwrap();
+            assert_eq!(lines_of(&joined(&in_parts)), expected, "{at}, {scatter:?}");
+        }
+        assert_eq!(as_whole(tables(Some(scatter))), expected, "{at}, {scatter:?}");
     }
 }
 

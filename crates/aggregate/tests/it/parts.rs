@@ -7,7 +7,7 @@ use std::thread;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, StringViewArray, UInt64Array};
-use tidemill_aggregate::{AggTable, AggregateError, Cut, Piece, Sealed};
+use tidemill_aggregate::{AggTable, AggregateError, Cut, Piece, Scatter, Sealed};
 use tidemill_plan::{AggregateFunction as F, AggregateSpec};
 use tidemill_record::{Batch, DataType};
 
@@ -25,6 +25,19 @@ fn counts_and_sums(key: DataType) -> AggregateSpec {
 
 fn table_of(spec: &AggregateSpec, batches: &[Batch]) -> AggTable {
     let mut table = AggTable::new(spec.clone(), u64::MAX);
+    batches.iter().for_each(|batch| table.update(batch).unwrap());
+    table
+}
+
+/// The same, whose rows wait in parts behind the first thousand or so.
+fn scattering(spec: &AggregateSpec, batches: &[Batch]) -> Sealed {
+    let mut table = Sealed::Groups(AggTable::new(spec.clone(), u64::MAX));
+    table.scatter(Scatter {
+        first_look: 1000,
+        run_rows: 3000,
+        group_values: 100,
+        ..Scatter::default()
+    });
     batches.iter().for_each(|batch| table.update(batch).unwrap());
     table
 }
@@ -81,17 +94,27 @@ fn rows_are_those_of_a_map_in_order_of_first_appearance() {
                     expected[place].2 += value;
                 }
             }
-            let tables = partitions.iter().map(|rows| Sealed::Groups(table_of(&spec, rows)));
-            let tables: Vec<Sealed> = tables.collect();
-            assert!(Sealed::are_many(tables.iter(), CUT, u64::MAX));
-            let mut actual = Vec::new();
-            for batch in rows_in_parts(tables, CUT, 1000).unwrap() {
-                let number =
-                    |at: usize| batch.column(at).as_primitive::<Int64Type>().values().to_vec();
-                let rows = keys_of(&batch).into_iter().zip(number(1)).zip(number(2));
-                actual.extend(rows.map(|((key, count), sum)| (key, count, sum)));
+            for has_scattered in [false, true] {
+                let tables = partitions.iter().map(|rows| match has_scattered {
+                    false => Sealed::Groups(table_of(&spec, rows)),
+                    true => scattering(&spec, rows),
+                });
+                let tables: Vec<Sealed> = tables.collect();
+                // By default, tables of so few groups are not, but rows that wait are.
+                assert_eq!(
+                    Sealed::are_many(tables.iter(), Cut::default(), u64::MAX),
+                    has_scattered
+                );
+                assert!(Sealed::are_many(tables.iter(), CUT, u64::MAX));
+                let mut actual = Vec::new();
+                for batch in rows_in_parts(tables, CUT, 1000).unwrap() {
+                    let number =
+                        |at: usize| batch.column(at).as_primitive::<Int64Type>().values().to_vec();
+                    let rows = keys_of(&batch).into_iter().zip(number(1)).zip(number(2));
+                    actual.extend(rows.map(|((key, count), sum)| (key, count, sum)));
+                }
+                assert_eq!(actual, expected);
             }
-            assert_eq!(actual, expected);
         }
     }
 }
@@ -197,16 +220,23 @@ fn values_that_are_only_counted_are_united_in_parts() {
 #[test]
 fn distinct_values_of_partitions_are_counted_once() {
     let partitions = partitions(None, 8192);
+    let keys: HashSet<String> = partitions.iter().flatten().flat_map(keys_of).collect();
     let mut spec = counts_and_sums(DataType::BigInt);
     spec.keys.clear();
     spec.calls = vec![distinct(call(F::Count, Some(0), DataType::BigInt))];
-    let tables: Vec<Sealed> =
-        partitions.iter().map(|rows| Sealed::Groups(table_of(&spec, rows))).collect();
-    assert!(Sealed::are_many(tables.iter(), CUT, u64::MAX));
-    let rows = rows_in_parts(tables, CUT, 1).unwrap();
-    let keys: HashSet<String> = partitions.iter().flatten().flat_map(keys_of).collect();
-    let count = rows[0].column(0).as_primitive::<Int64Type>().value(0);
-    assert_eq!(usize::try_from(count).unwrap(), keys.len());
+    for has_scattered in [false, true] {
+        let tables = partitions.iter().map(|rows| match has_scattered {
+            false => Sealed::Groups(table_of(&spec, rows)),
+            true => scattering(&spec, rows),
+        });
+        let tables: Vec<Sealed> = tables.collect();
+        // By default, so few values are not united in parts, but rows that wait are.
+        assert_eq!(Sealed::are_many(tables.iter(), Cut::default(), u64::MAX), has_scattered);
+        assert!(Sealed::are_many(tables.iter(), CUT, u64::MAX));
+        let rows = rows_in_parts(tables, CUT, 1).unwrap();
+        let count = rows[0].column(0).as_primitive::<Int64Type>().value(0);
+        assert_eq!(usize::try_from(count).unwrap(), keys.len());
+    }
 }
 
 #[test]
