@@ -100,6 +100,20 @@ impl Encoder {
         }
     }
 
+    /// Another encoder, whose rows follow in the same segment, behind its head: several cores may encode rows of text that
+    /// stand behind each other. `None` of what is no text.
+    #[must_use]
+    pub fn beside(&self) -> Option<Self> {
+        let kind = match &self.kind {
+            Kind::Csv(encoder) => Kind::Csv(encoder.clone()),
+            Kind::Json(encoder) => Kind::Json(encoder.clone()),
+            Kind::Arrow(_) | Kind::Parquet(_) => return None,
+        };
+        let mut beside = Self { kind };
+        beside.go_on();
+        Some(beside)
+    }
+
     /// Goes on in a segment whose head has been written. What is no text has no such segment.
     pub fn go_on(&mut self) {
         if let Kind::Csv(encoder) = &mut self.kind {

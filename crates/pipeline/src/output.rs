@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tidemill_aggregate::DoAll;
 use tidemill_format::{Encoder, Part};
 use tidemill_plan::{FileSink, LimitSpec, Merge};
 use tidemill_record::{Batch, Image, Schema};
@@ -14,11 +15,13 @@ use crate::segment_clock::SegmentClock;
 use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 
 mod cut;
+mod lot;
 #[cfg(test)]
 mod tests;
 
 pub use cut::OutputCut;
 pub(crate) use cut::wrong;
+use lot::Lot;
 
 /// Rows of a segment after which its length is looked at, again and again.
 pub(crate) const ROLL_ROWS: usize = 256;
@@ -52,6 +55,8 @@ pub(crate) struct FileOutput {
     writer: Option<FileWriter>,
     bytes: Vec<u8>,
     bytes_out: u64,
+    /// Rows that other cores help to encode.
+    lot: Option<Lot>,
     /// Of a job with state, once the output has been finished.
     ended: Option<Ended>,
 }
@@ -119,6 +124,15 @@ impl Output {
             }
             OutputSpec::Columns(writer) => Self::Columns(writer, spec.query.clone()),
         })
+    }
+
+    /// Has other cores help to encode rows of text that go to one file, once there are many.
+    pub(crate) fn share(&mut self, help: Arc<DoAll>) {
+        if let Self::File(file) = self
+            && !file.is_rolling
+        {
+            file.lot = Lot::new(help, &file.encoder);
+        }
     }
 
     /// Encodes and writes a batch; how many of its rows were written.
@@ -247,6 +261,7 @@ impl FileOutput {
             writer: Some(writer),
             bytes: Vec::with_capacity(WRITE_BYTES * 2),
             bytes_out: 0,
+            lot: None,
             ended: None,
         })
     }
@@ -255,11 +270,29 @@ impl FileOutput {
         if self.is_rolling {
             return self.write_rolling(batch).await;
         }
-        self.encoder.encode(batch, &mut self.bytes)?;
         self.count(batch.row_count());
+        if let Some(lot) = &mut self.lot {
+            lot.push(batch);
+            return if lot.is_full() { self.write_lot().await } else { Ok(()) };
+        }
+        self.encoder.encode(batch, &mut self.bytes)?;
         if self.bytes.len() >= WRITE_BYTES {
             self.flush().await?;
         }
+        Ok(())
+    }
+
+    /// Encodes and writes the rows that wait for it.
+    async fn write_lot(&mut self) -> Result<(), PipelineError> {
+        let Some(lot) = &mut self.lot else { return Ok(()) };
+        let writer = self.writer.as_mut().expect("the writer stays until the output is finished");
+        lot.encode(&mut self.encoder, &mut self.bytes)?;
+        for bytes in std::iter::once(&self.bytes).chain(lot.bytes()) {
+            writer.write(bytes).await?;
+        }
+        lot.clear();
+        self.bytes_out = writer.byte_count();
+        self.bytes.clear();
         Ok(())
     }
 
@@ -298,6 +331,7 @@ impl FileOutput {
 
     /// Closes the current segment; the next row begins another.
     async fn roll(&mut self) -> Result<(), PipelineError> {
+        self.write_lot().await?;
         self.encoder.finish(&mut self.bytes)?;
         self.flush().await?;
         let writer = self.writer.as_mut().expect("it stays until the output is finished");
@@ -321,6 +355,7 @@ impl FileOutput {
     }
 
     async fn finish(&mut self) -> Result<Delivery, PipelineError> {
+        self.write_lot().await?;
         let restored = self.ended.take();
         // An output without rows is one file without rows; behind others there is none.
         if restored.is_none() && (self.segment_rows > 0 || !self.has_rolled) {

@@ -2,6 +2,7 @@
 
 mod resume;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::UInt64Array;
@@ -144,17 +145,25 @@ impl Pipeline {
             are_records,
             spec.is_measured,
         )?;
+        if !spec.is_kept {
+            processor.scatter();
+        }
         if let Some(is_first) = spec.input.piece_of_file() {
             processor.be_piece_of_file(is_first);
         }
         let mut resume = spec.resume.take();
         let input = part_of(&mut resume, "input")?;
         let input = input.map(|image| Resume { image, missing: Missing::default() });
+        let help = match &spec.input {
+            InputSpec::Sealed(.., Some(help)) if !spec.is_kept => Some(Arc::clone(help)),
+            _ => None,
+        };
         let (input, filter_step_count) = open_input(&mut spec, waiting, input).await?;
         let bad_records = part_of(&mut resume, "bad_records")?;
         let bad_records = BadRecordPolicy::new(&spec, bad_records)?;
         let output = part_of(&mut resume, "output")?;
-        let output = Output::open(&mut spec, output).await?;
+        let mut output = Output::open(&mut spec, output).await?;
+        help.into_iter().for_each(|help| output.share(help));
         let mut pipeline = Self {
             input,
             processor,

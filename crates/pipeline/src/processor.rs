@@ -3,8 +3,8 @@
 mod resume;
 
 use tidemill_aggregate::{
-    AggregateError, EventTimes, FarAhead, Late, Sealed, SeenKeys, SplitTimes, TableBatches,
-    WindowTable,
+    AggregateError, EventTimes, FarAhead, Late, Scatter, Sealed, SeenKeys, SplitTimes,
+    TableBatches, WindowTable,
 };
 use tidemill_expr::Context;
 use tidemill_plan::fragment::Merge;
@@ -130,6 +130,13 @@ impl Processor {
             group_count: 0,
             state_bytes: 0,
         })
+    }
+
+    /// Lets rows that are sealed wait to be looked up by the gather, on several cores: where no image is made before.
+    pub(crate) fn scatter(&mut self) {
+        if let Some(Seal::Table(table)) = &mut self.seal {
+            table.scatter(Scatter::default());
+        }
     }
 
     /// The records of another partition follow, as if they were of the same.

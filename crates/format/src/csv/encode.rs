@@ -18,6 +18,7 @@ use crate::text::quoting::quote_field;
 use crate::text::time_form::forms;
 
 /// Encodes segments of CSV.
+#[derive(Clone)]
 pub(crate) struct CsvEncoder {
     // Fixed at construction.
     options: CsvOptions,
@@ -31,6 +32,7 @@ pub(crate) struct CsvEncoder {
 }
 
 /// One column of the batches.
+#[derive(Clone)]
 struct Column {
     block: Block,
     /// What stands behind each of its fields.

@@ -73,6 +73,7 @@ pub(crate) enum Cell<'a> {
 }
 
 /// Cells of one column.
+#[derive(Clone)]
 pub(crate) struct Block {
     pub(super) cells: Box<[[u8; CELL_BYTES]; BLOCK_ROWS]>,
     /// Bytes of each cell, or one of the constants above.

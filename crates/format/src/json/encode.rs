@@ -17,6 +17,7 @@ use crate::text::cell::write_json_string;
 use crate::text::time_form::forms;
 
 /// Encodes JSON lines.
+#[derive(Clone)]
 pub(crate) struct JsonEncoder {
     // Fixed at construction.
     schema: Schema,
@@ -29,6 +30,7 @@ pub(crate) struct JsonEncoder {
 }
 
 /// What stands before a value.
+#[derive(Clone)]
 enum Key {
     /// As a cell, and its length.
     Short([u8; CELL_BYTES], usize),
