@@ -1,5 +1,7 @@
 //! Queries that are sound and that a job cannot run as it is asked to: their format, their sink or their state forbids it.
 
+use std::collections::HashSet;
+
 use tidemill_format::Encoder;
 use tidemill_plan::{Format, PhysicalQuery, SinkConnector};
 use tidemill_sql::{SqlError, SqlErrors};
@@ -14,9 +16,8 @@ pub(crate) fn check_format(
     around: &Surroundings,
 ) -> Result<(), Error> {
     let fields = &physical.schema.fields;
-    let twice = fields.iter().enumerate().find_map(|(index, field)| {
-        fields[..index].iter().any(|other| other.name == field.name).then_some(&field.name)
-    });
+    let mut names = HashSet::with_capacity(fields.len());
+    let twice = fields.iter().map(|field| &field.name).find(|&name| !names.insert(name));
     let (message, hint) = match (twice, Encoder::new(format, &physical.schema)) {
         (Some(name), _) if !matches!(format, Format::Csv(_)) => (
             format!("two columns of the result are named \"{name}\""),
