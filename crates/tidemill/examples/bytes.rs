@@ -42,8 +42,7 @@ fn main() -> Result<(), HostError> {
 fn measure(text: &str, path: &str) -> io::Result<()> {
     let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
     for _ in 0..5 {
-        // Of one partition, as the bytes are.
-        let file = format!("READ_JSON('{path}', splits = 1)");
+        let file = format!("'{path}'");
         let (of_file, groups) = run(Session::new(), &file).map_err(io::Error::other)?;
         let mut session = Session::new();
         let source = ByteSource::new(Format::Json(JsonOptions::default()));
