@@ -154,7 +154,8 @@ impl CoreLoop {
     ) -> Option<Result<Left, ControlError>> {
         let enough = opening.enough.clone();
         let (places, abandon) = (opening.places.clone(), self.abandon.clone());
-        let rank_of = |place: usize| first_rank + (place - places.start);
+        // The place may be of a block before this one.
+        let rank_of = |place: usize| first_rank - places.start + place;
         let fail = |rank: usize| match &enough {
             None => abandon.behind(rank),
             // Only those of its fragment end, until it is known that it counts.
