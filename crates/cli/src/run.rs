@@ -4,8 +4,8 @@ use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use tidemill::{
-    CsvOptions, Error, Format, JsonOptions, Kept, Printed, Recovery, RowLayout, RunningJob,
-    Session, StdoutLayout, Summary,
+    CsvOptions, Error, Format, JsonOptions, Kept, Printed, Query, Recovery, RowLayout, Session,
+    StdoutLayout, Summary,
 };
 
 use crate::arguments::{How, ResultFormat};
@@ -86,7 +86,7 @@ fn run_script(
     // Before this a signal ends the process: there is nothing yet that could be lost.
     signals::catch()
         .map_err(|error| Error::usage(format!("cannot listen for signals: {error}")))?;
-    let running: RunningJob = job.start();
+    let running: Query = job.start();
     signals::stop_by(running.stop_flag());
     let bar = Bar::new(!how.quiet);
     let mut shown = ExitCode::SUCCESS;
@@ -117,7 +117,7 @@ fn run_script(
     if shown == ExitCode::SUCCESS {
         shown = results.print();
     }
-    match running.wait() {
+    match running.join() {
         Ok(_) if is_unread => Ok(Err(ExitCode::SUCCESS)),
         Ok(summary) => Ok(Ok(Ran { summary, prints, shown })),
         Err(error) if only_prints && error.is_output_closed() => Ok(Err(ExitCode::SUCCESS)),
@@ -126,7 +126,7 @@ fn run_script(
 }
 
 /// Quiet or not, what goes wrong meanwhile is not left for a summary that may be days away.
-fn warn(bar: &Bar, running: &RunningJob) {
+fn warn(bar: &Bar, running: &Query) {
     for notice in running.take_notices() {
         bar.suspend(|| tell!("warning: {notice}"));
     }

@@ -3,10 +3,13 @@
 mod failure;
 mod opening;
 
+use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use futures_lite::FutureExt;
@@ -24,12 +27,15 @@ use crate::enough::Enough;
 use crate::giving::{GiveSpec, Given, Giving};
 use crate::handover::Handover;
 use crate::keeping::{Kept, Request, Resident};
+use crate::meter::RunningMeter;
 use crate::wave::Planned;
-use crate::{ControlError, CoreMeter, Notices, StopFlag};
+use crate::{ControlError, CoreMeter, Notices, PartitionMeters, StopFlag};
 
 /// A core's side of the control plane.
 pub(crate) struct CoreLoop {
     pub(crate) meter: Arc<CoreMeter>,
+    /// Where each pipeline has a meter, too: where they take turns.
+    pub(crate) partitions: Option<PartitionMeters>,
     pub(crate) notices: Notices,
     pub(crate) stop: StopFlag,
     /// Where the core waits while none of its pipelines has anything to do.
@@ -72,6 +78,7 @@ struct Running {
     kept: Option<Kept>,
     /// What it may hold; covers what it held after its last turn.
     lease: Lease,
+    meter: Option<RunningMeter>,
     pipeline: Pipeline,
 }
 
@@ -139,6 +146,8 @@ enum Turned {
     On,
     Idle,
     Done(Box<Outcome>),
+    /// All is to end at once, and the turn was not waited for.
+    Aborted,
     /// A stop has come; all that it takes to go on later is on its way to be made durable.
     Left(Box<Outcome>),
 }
@@ -279,6 +288,7 @@ impl CoreLoop {
             let now = Instant::now();
             for mut one in running.drain(..) {
                 if self.is_abandoned(one.rank, one.place, one.enough.as_ref()) {
+                    self.seen = self.seen + one.pipeline.seen();
                     done(one.rank, None);
                     continue;
                 }
@@ -298,9 +308,12 @@ impl CoreLoop {
                     Ok(turned) => self.keep(&mut one, turned).await,
                     failed => failed,
                 };
-                if one.kept.is_none() {
+                if one.kept.is_none() && !matches!(turned, Ok(Turned::Aborted)) {
                     // Of a pipeline that has failed, too: what was whole before is so still.
                     one.pipeline.take_finished().for_each(&self.deliver);
+                }
+                if let Some(meter) = &one.meter {
+                    meter.publish(&one.pipeline);
                 }
                 match turned {
                     Ok(Turned::On) => {
@@ -310,6 +323,10 @@ impl CoreLoop {
                     Ok(Turned::Idle) => {
                         one.is_asleep = true;
                         going.push(one);
+                    }
+                    Ok(Turned::Aborted) => {
+                        self.seen = self.seen + one.pipeline.seen();
+                        done(one.rank, None);
                     }
                     Ok(Turned::Done(outcome)) => {
                         let Running { rank, mut lease, kept, gives, .. } = *one;
@@ -329,20 +346,22 @@ impl CoreLoop {
                         if let ControlError::Memory { .. } = error {
                             one.lease.keep();
                         }
+                        self.seen = self.seen + one.pipeline.seen();
                         fail(one.rank);
                         done(one.rank, Some(Err(error)));
                     }
                 }
+                yield_if_needed().await;
             }
             std::mem::swap(&mut running, &mut going);
             let seen = running.iter().fold(self.seen, |sum, one| sum + one.pipeline.seen());
             let watermarks = running.iter().map(|one| one.pipeline.watermark());
             let known = watermarks.filter(|&at| at > EventTime::MIN && at < EventTime::MAX);
-            self.meter.publish(seen, known.min());
+            let held_bytes = running.iter().map(|one| one.pipeline.held_bytes()).sum();
+            self.meter.publish(seen, known.min(), held_bytes);
             if is_idle && !running.is_empty() {
                 self.wait(&running).await;
             }
-            yield_if_needed().await;
         }
     }
 
@@ -518,10 +537,11 @@ impl CoreLoop {
             }
             Ok(Turned::Done(Box::new(outcome)))
         });
-        let turned = turned.catch_unwind().await;
+        let turned = unless_aborted(&self.stop, turned.catch_unwind()).await;
+        let turned = turned.unwrap_or(Ok(Ok(Turned::Aborted)));
         if let Ok(Ok(Turned::Done(outcome))) = &turned {
             self.seen = self.seen + outcome.statistics.seen();
-            self.meter.publish(self.seen, None);
+            self.meter.publish(self.seen, None, 0);
         }
         one.position = one.pipeline.position();
         match turned {
@@ -539,6 +559,17 @@ impl CoreLoop {
             Err(panic) => Err(panicked(&one.planned, one.position, panic.as_ref())),
         }
     }
+}
+
+/// A future's outcome; `None` if it is still pending when all is to end at once: a sink that is not ready may be so for
+/// ever.
+async fn unless_aborted<T>(stop: &StopFlag, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut has_begun) = (pin!(future), false);
+    poll_fn(|context| match std::mem::replace(&mut has_begun, true) && stop.is_abort() {
+        true => Poll::Ready(None),
+        false => future.as_mut().poll(context).map(Some),
+    })
+    .await
 }
 
 /// Why a turn is the last.

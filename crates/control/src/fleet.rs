@@ -22,7 +22,7 @@ use crate::giving::Given;
 use crate::handover::Handover;
 use crate::host::Places;
 use crate::keeping::Request;
-use crate::{ControlError, CoreMeter, Cores, Keeping, Notices, StopFlag};
+use crate::{ControlError, CoreMeter, Cores, Keeping, Notices, PartitionMeters, StopFlag};
 
 /// Of which node it is, and which of its blocks.
 pub(crate) type TaskId = (usize, usize);
@@ -48,6 +48,7 @@ struct Work {
     /// CPUs that help with a merge.
     others: Vec<usize>,
     meter: Arc<CoreMeter>,
+    partitions: PartitionMeters,
     notices: Notices,
     stop: StopFlag,
     abandon: Abandon,
@@ -202,6 +203,7 @@ impl Work {
             joins,
             others,
             meter,
+            partitions,
             notices,
             stop,
             abandon,
@@ -217,6 +219,7 @@ impl Work {
                 // The meter goes on from what the job has read before.
                 seen: meter.seen(),
                 meter: Arc::clone(&meter),
+                partitions: Some(partitions).filter(|_| takes_turns),
                 notices,
                 stop,
                 waiting,
@@ -340,6 +343,7 @@ impl<'a> Fleet<'a> {
                 joins,
                 others: self.places.others(core),
                 meter: Arc::clone(&self.cores.meters[core]),
+                partitions: self.cores.partitions.clone(),
                 notices: self.cores.notices.clone(),
                 stop: self.stop.clone(),
                 abandon: self.abandon.clone(),

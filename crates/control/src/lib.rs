@@ -27,7 +27,7 @@ pub use audit::SharedKeys;
 pub use error::ControlError;
 pub use host::Host;
 pub use keeping::{Keeping, ResidentName};
-pub use meter::{CoreMeter, StopFlag};
+pub use meter::{CoreMeter, PartitionMeter, PartitionMeters, StopFlag};
 pub use notices::Notices;
 pub use run::{Cores, NodeOutcome, WaveOutcome, run};
 pub use wave::{DeclaredKeys, MakePipeline, Node, Planned, Root, Wave};

@@ -1,12 +1,14 @@
 //! What the control plane and the cores tell each other between turns.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidemill_pipeline::Seen;
-use tidemill_record::EventTime;
+use tidemill_pipeline::{Pipeline, Seen};
+use tidemill_record::{EventTime, PartitionId};
 use tidemill_rt::{Bell, Latch};
+
+use crate::wave::Planned;
 
 /// Asks every pipeline to stop reading, or to end at once, and wakes cores that wait. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +67,75 @@ pub struct CoreMeter {
     /// The watermark with its sign turned, so that the 0 of a new meter is none, [`EventTime::MIN`].
     above_min: AtomicI64,
     cpu_ns: AtomicU64,
+    state_bytes: AtomicU64,
+}
+
+/// How far one pipeline has come that takes turns with others. Written by its core alone.
+#[derive(Debug)]
+pub struct PartitionMeter {
+    /// The name of the query's sink.
+    pub query: String,
+    /// The name of the source; empty for a gather.
+    pub source: String,
+    /// Which of the source's.
+    pub partition: PartitionId,
+    /// What it has counted, on cache lines of its own.
+    pub numbers: CoreMeter,
+    has_ended: AtomicBool,
+}
+
+impl PartitionMeter {
+    /// Whether it reads no more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+}
+
+/// Those of a job, each from when its pipeline was opened. Cheap to clone; all clones are one. Takes a lock, as one is
+/// added and for who asks for them; never between.
+#[derive(Clone, Debug, Default)]
+pub struct PartitionMeters(Arc<Mutex<Vec<Arc<PartitionMeter>>>>);
+
+impl PartitionMeters {
+    /// All there are, in the order in which they were opened.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<PartitionMeter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn add(&self, planned: &Planned, partition: PartitionId) -> RunningMeter {
+        let meter = Arc::new(PartitionMeter {
+            query: planned.query.clone(),
+            source: planned.source.clone(),
+            partition,
+            numbers: CoreMeter::default(),
+            has_ended: AtomicBool::new(false),
+        });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&meter));
+        RunningMeter(meter)
+    }
+}
+
+/// A pipeline's hold of its meter.
+#[derive(Debug)]
+pub(crate) struct RunningMeter(Arc<PartitionMeter>);
+
+impl RunningMeter {
+    /// After a turn.
+    pub(crate) fn publish(&self, pipeline: &Pipeline) {
+        let watermark = pipeline.watermark();
+        let is_known = watermark > EventTime::MIN && watermark < EventTime::MAX;
+        let watermark = is_known.then_some(watermark);
+        self.0.numbers.publish(pipeline.seen(), watermark, pipeline.held_bytes());
+    }
+}
+
+impl Drop for RunningMeter {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
+        self.0.numbers.state_bytes.store(0, Ordering::Relaxed);
+    }
 }
 
 impl CoreMeter {
@@ -87,6 +158,12 @@ impl CoreMeter {
         (watermark != EventTime::MIN).then_some(watermark)
     }
 
+    /// Bytes that its pipelines hold between turns.
+    #[must_use]
+    pub fn state_bytes(&self) -> u64 {
+        self.state_bytes.load(Ordering::Relaxed)
+    }
+
     /// CPU time that it has taken of its core, in what is over.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
@@ -99,7 +176,8 @@ impl CoreMeter {
         self.cpu_ns.store(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn publish(&self, seen: Seen, watermark: Option<EventTime>) {
+    pub(crate) fn publish(&self, seen: Seen, watermark: Option<EventTime>, state_bytes: u64) {
+        self.state_bytes.store(state_bytes, Ordering::Relaxed);
         let Seen { bytes_in, records_in, rows_out, bad_records, late_records } = seen;
         self.bytes_in.store(bytes_in, Ordering::Relaxed);
         self.records_in.store(records_in, Ordering::Relaxed);

@@ -18,7 +18,8 @@ use crate::handover::Handover;
 use crate::keeping::Resident;
 use crate::wave::{FlatNode, Planned, flatten};
 use crate::{
-    Arrivals, ControlError, CoreMeter, DeclaredKeys, Host, Keeping, Notices, StopFlag, Wave,
+    Arrivals, ControlError, CoreMeter, DeclaredKeys, Host, Keeping, Notices, PartitionMeters,
+    StopFlag, Wave,
 };
 
 /// The cores a job runs on, perhaps beside others.
@@ -28,6 +29,8 @@ pub struct Cores {
     pub host: Arc<Host>,
     /// One meter for each of the host's CPUs.
     pub meters: Vec<Arc<CoreMeter>>,
+    /// Of pipelines that take turns, one each.
+    pub partitions: PartitionMeters,
     /// Where what a person should hear of meanwhile is said.
     pub notices: Notices,
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, UInt64Array};
 use tidemill_control::{
-    ControlError, CoreMeter, Cores, Host, Node, Notices, Planned, Root, StopFlag, Wave,
-    WaveOutcome, run,
+    ControlError, CoreMeter, Cores, Host, Node, Notices, PartitionMeters, Planned, Root, StopFlag,
+    Wave, WaveOutcome, run,
 };
 use tidemill_expr::Context;
 use tidemill_pipeline::{BadRecordSpec, InputSpec, OutputSpec, PipelineSpec};
@@ -235,7 +235,8 @@ fn run_wave(
     let cpus: Vec<usize> = allowed_cpus().into_iter().take(2).collect();
     let meters = cpus.iter().map(|_| Arc::new(CoreMeter::default())).collect();
     let host = Arc::new(Host::new(Backend::Std, cpus, "tidemill").unwrap());
-    let cores = Cores { host, meters, notices: Notices::new() };
+    let partitions = PartitionMeters::default();
+    let cores = Cores { host, meters, partitions, notices: Notices::new() };
     let result = run(
         Wave { roots, has_no_end, budget_bytes: 1 << 20, keeping: None, arrivals: None },
         &cores,

@@ -28,6 +28,18 @@ pub enum CoreSet {
     List(Vec<usize>),
 }
 
+impl From<usize> for CoreSet {
+    fn from(count: usize) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<Vec<usize>> for CoreSet {
+    fn from(cpus: Vec<usize>) -> Self {
+        Self::List(cpus)
+    }
+}
+
 /// Settings of a job; `SET 'key' = 'value'` by the names in the field docs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {

@@ -1,5 +1,8 @@
 //! Which CPUs a job may use: the affinity mask, never what sysfs lists.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use crate::RtError;
 
 /// Which CPUs to run on.
@@ -56,6 +59,65 @@ pub fn select_cpus(choice: &CpuChoice) -> Result<Vec<usize>, RtError> {
     select_from(allowed_cpus(), choice)
 }
 
+/// CPUs of which this process knows that somebody has them, until it is dropped.
+#[derive(Debug)]
+pub struct ClaimedCpus {
+    cpus: Vec<usize>,
+    shared: Vec<usize>,
+}
+
+/// Of each CPU that somebody has, how many do. What a process has of the machine is its own alone.
+static CLAIMS: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+
+/// As [`select_cpus`], for somebody who would rather not share them: so many are those that the fewest have, in ascending order.
+///
+/// # Errors
+/// As [`select_cpus`].
+pub fn claim_cpus(choice: &CpuChoice) -> Result<ClaimedCpus, RtError> {
+    let allowed = allowed_cpus();
+    let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let count_of = |claims: &BTreeMap<usize, usize>, cpu| claims.get(&cpu).copied().unwrap_or(0);
+    let mut cpus = match choice {
+        CpuChoice::Count(_) => {
+            let mut least_first = allowed;
+            least_first.sort_by_key(|&cpu| count_of(&claims, cpu));
+            select_from(least_first, choice)?
+        }
+        _ => select_from(allowed, choice)?,
+    };
+    if matches!(choice, CpuChoice::Count(_)) {
+        cpus.sort_unstable();
+    }
+    let shared = cpus.iter().copied().filter(|&cpu| count_of(&claims, cpu) > 0).collect();
+    cpus.iter().for_each(|&cpu| *claims.entry(cpu).or_insert(0) += 1);
+    Ok(ClaimedCpus { cpus, shared })
+}
+
+impl ClaimedCpus {
+    /// Their numbers.
+    #[must_use]
+    pub fn cpus(&self) -> &[usize] {
+        &self.cpus
+    }
+
+    /// Those that somebody else had before.
+    #[must_use]
+    pub fn shared(&self) -> &[usize] {
+        &self.shared
+    }
+}
+
+impl Drop for ClaimedCpus {
+    fn drop(&mut self) {
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        for cpu in &self.cpus {
+            if let Some(count) = claims.get_mut(cpu) {
+                *count -= 1;
+            }
+        }
+    }
+}
+
 fn select_from(mut allowed: Vec<usize>, choice: &CpuChoice) -> Result<Vec<usize>, RtError> {
     match choice {
         CpuChoice::All => Ok(allowed),
@@ -105,6 +167,23 @@ mod tests {
         assert!(refuse(CpuChoice::Count(3)).starts_with("3 cores are asked for"));
         assert!(refuse(CpuChoice::Count(0)).starts_with("0 cores are asked for"));
         assert!(refuse(CpuChoice::List(Vec::new())).starts_with("0 cores are asked for"));
+    }
+
+    #[test]
+    fn who_comes_later_has_other_cpus_or_is_told() {
+        let all = allowed_cpus();
+        let one = claim_cpus(&CpuChoice::Count(1)).unwrap();
+        let rest = claim_cpus(&CpuChoice::Count(all.len() - 1));
+        if let Ok(rest) = &rest {
+            assert!(rest.shared().is_empty() && !rest.cpus().contains(&one.cpus()[0]));
+            let further = claim_cpus(&CpuChoice::Count(1)).unwrap();
+            assert_eq!(further.shared(), further.cpus());
+        }
+        drop(rest);
+        let listed = claim_cpus(&CpuChoice::List(one.cpus().to_vec())).unwrap();
+        assert_eq!(listed.shared(), one.cpus());
+        drop((one, listed));
+        assert!(claim_cpus(&CpuChoice::Count(1)).unwrap().shared().is_empty(), "it was given back");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use glommio::GlommioError;
 use glommio::io::{BufferedFile, ReadResult};
 
 use crate::yielding::QueuedClose;
-use crate::{Backend, FileChange, ring};
+use crate::{Backend, FileChange, ring, turns};
 
 /// A file, opened for one core. Not `Send`.
 #[derive(Debug)]
@@ -417,7 +417,7 @@ impl File {
             }
             // A read still in flight holds the file too; whoever is last closes it.
             Handle::Ring(file, _) => match Rc::try_unwrap(file) {
-                Ok(file) => file.close().await.map_err(io_error),
+                Ok(file) => turns::on_ring(file.close()).await.map_err(io_error),
                 Err(_) => Ok(()),
             },
         }
@@ -431,7 +431,7 @@ async fn read_ring(
 ) -> io::Result<ReadResult> {
     file_offset(offset)?;
     loop {
-        match file.read_at(offset, byte_count).await.map_err(io_error) {
+        match turns::on_ring(file.read_at(offset, byte_count)).await.map_err(io_error) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             outcome => return outcome,
         }

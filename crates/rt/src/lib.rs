@@ -30,7 +30,7 @@ mod yielding;
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
 pub use bell::{Bell, Latch};
 pub use cpu_time::thread_cpu_time;
-pub use cpus::{CpuChoice, allowed_cpus, select_cpus};
+pub use cpus::{ClaimedCpus, CpuChoice, allowed_cpus, claim_cpus, select_cpus};
 pub use descriptors::allow_descriptors;
 pub use directory::{rename_to_free, sync_directory};
 pub use error::{FileChange, IoUringRefusal, RtError};

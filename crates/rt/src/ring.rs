@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 
+use crate::turns;
+
 /// Memory that glommio registers with its rings, in bytes: its minimum. It serves direct I/O only,
 /// which we do not use, and it counts against the memlock limit three times a core.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
@@ -52,7 +54,7 @@ pub fn has_ring() -> bool {
 /// # Errors
 /// Why there is none.
 pub(crate) fn made() -> impl Future<Output = io::Result<()>> {
-    poll_fn(|_| {
+    turns::on_ring(poll_fn(|_| {
         STATE.with_borrow_mut(|state| match state {
             State::Made => Poll::Ready(Ok(())),
             State::Refused(reason) => Poll::Ready(Err(io::Error::other(reason.clone()))),
@@ -65,7 +67,7 @@ pub(crate) fn made() -> impl Future<Output = io::Result<()>> {
                 Poll::Pending
             }
         })
-    })
+    }))
 }
 
 /// Whether a read waits for a ring that the calling thread has yet to make.

@@ -6,13 +6,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use crate::ring;
 use crate::waiting::{Asked, Waiting};
 use crate::yielding::submit_queued;
+use crate::{Bell, ring};
 
 /// What a core runs beside others.
 pub type Body = Pin<Box<dyn Future<Output = ()>>>;
@@ -27,7 +28,9 @@ const SPIN: Duration = Duration::from_millis(2);
 
 /// Why a body is pending.
 enum Pause {
-    /// For a read of the ring: nobody has said otherwise.
+    /// For whoever calls its waker: nobody has said otherwise.
+    Waker,
+    /// For a request of the ring.
     Ring,
     /// Its slice is over.
     GaveWay,
@@ -38,7 +41,7 @@ enum Pause {
 thread_local! {
     /// Since when the body that is polled has had the core, and for how long it may.
     static SLICE_OF: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
-    static PAUSE: RefCell<Pause> = const { RefCell::new(Pause::Ring) };
+    static PAUSE: RefCell<Pause> = const { RefCell::new(Pause::Waker) };
 }
 
 /// Whether the calling thread polls a body of [`take_turns`].
@@ -72,6 +75,37 @@ fn pause(why: Pause) -> impl Future<Output = ()> {
     })
 }
 
+/// Says of a future that while it is pending its body waits for the ring.
+pub(crate) async fn on_ring<T>(request: impl Future<Output = T>) -> T {
+    let mut request = pin!(request);
+    poll_fn(|context| {
+        let polled = request.as_mut().poll(context);
+        if polled.is_pending() {
+            PAUSE.set(Pause::Ring);
+        }
+        polled
+    })
+    .await
+}
+
+/// What bodies are woken by, from any thread: it wakes the core, wherever that waits.
+struct Rouse {
+    bell: Bell,
+    /// Of who polls the core: the ring's executor, once there is one.
+    outer: Mutex<Waker>,
+}
+
+impl Wake for Rouse {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.bell.ring();
+        self.outer.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+    }
+}
+
 /// One of a core's bodies.
 struct Resident {
     body: Body,
@@ -94,6 +128,7 @@ struct Round {
 struct Turns<'a, F> {
     waiting: &'a Waiting,
     arrive: F,
+    rouse: Arc<Rouse>,
     residents: Vec<Resident>,
     arrived: Vec<Body>,
     /// More may come.
@@ -110,16 +145,19 @@ struct Turns<'a, F> {
 /// Runs bodies on the calling core until there are none and no more come.
 ///
 /// `arrive` is asked between turns for those that have come, and says whether more may; whoever makes one come rings the
-/// core's bell afterwards. A body waits for nothing but reads of this crate, [`crate::yield_if_needed`] and
-/// [`Waiting::wait`], and does not panic.
+/// core's bell afterwards. A body waits for reads of this crate, [`crate::yield_if_needed`] and
+/// [`Waiting::wait`], or for any other future, whose waker may be called by any thread; and does not panic.
 ///
 /// # Cost
 /// With a single body at work a look at `arrive` every millisecond. O(bodies) each time a core that slept is woken,
 /// and once a millisecond while some are at work.
 pub async fn take_turns(waiting: &Waiting, arrive: impl FnMut(&mut Vec<Body>) -> bool) {
+    let outer = Mutex::new(Waker::noop().clone());
+    let rouse = Arc::new(Rouse { bell: waiting.bell().clone(), outer });
     let mut turns = Turns {
         waiting,
         arrive,
+        rouse,
         residents: Vec::new(),
         arrived: Vec::new(),
         is_open: true,
@@ -133,6 +171,9 @@ pub async fn take_turns(waiting: &Waiting, arrive: impl FnMut(&mut Vec<Body>) ->
 
 impl<F: FnMut(&mut Vec<Body>) -> bool> Turns<'_, F> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.rouse.outer.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
+        let waker = Waker::from(Arc::clone(&self.rouse));
+        let inner = &mut Context::from_waker(&waker);
         let mut is_calm = true;
         loop {
             if self.is_open {
@@ -144,14 +185,14 @@ impl<F: FnMut(&mut Vec<Body>) -> bool> Turns<'_, F> {
             if self.residents.is_empty() && !self.is_open {
                 return Poll::Ready(());
             }
-            let round = self.round(is_calm, context);
+            let round = self.round(is_calm, inner);
             is_calm = !round.is_busy;
             if round.is_busy {
                 self.spinning = None;
                 if std::mem::take(&mut self.is_expecting) {
                     self.waiting.go_on();
                 }
-                if round.is_on_ring && self.is_ticking(context) {
+                if round.is_on_ring && self.is_ticking(inner) {
                     return Poll::Pending;
                 }
                 continue;
@@ -178,7 +219,7 @@ impl<F: FnMut(&mut Vec<Body>) -> bool> Turns<'_, F> {
             let spinning = *self.spinning.get_or_insert_with(Instant::now);
             let at_most = if spinning.elapsed() < SPIN { Duration::ZERO } else { LOOK_INTERVAL };
             self.waiting.block(&asked, Some(at_most));
-            if self.is_ticking(context) {
+            if self.is_ticking(inner) {
                 return Poll::Pending;
             }
         }
@@ -203,14 +244,15 @@ impl<F: FnMut(&mut Vec<Body>) -> bool> Turns<'_, F> {
             }
             one.asked = None;
             SLICE_OF.set(Some((Instant::now(), slice)));
-            PAUSE.set(Pause::Ring);
+            PAUSE.set(Pause::Waker);
             let polled = one.body.as_mut().poll(context);
             SLICE_OF.set(None);
             if polled.is_ready() {
                 round.is_busy = true;
                 return false;
             }
-            match PAUSE.replace(Pause::Ring) {
+            match PAUSE.replace(Pause::Waker) {
+                Pause::Waker => round.is_asleep = true,
                 Pause::Ring => round.is_on_ring = true,
                 Pause::GaveWay => round.is_busy = true,
                 Pause::Asleep(asked) => (one.asked, round.is_asleep) = (Some(asked), true),

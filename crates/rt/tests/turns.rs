@@ -192,3 +192,42 @@ fn bodies_that_come_later_are_run_whatever_the_core_does() {
         core.join().unwrap();
     }
 }
+
+#[test]
+fn a_waker_of_any_thread_wakes_a_body_that_awaits_it_beside_others() {
+    check(|waiting, _| {
+        let body = |ends: u64| -> Body {
+            Box::pin(async move {
+                let woken = Arc::new(AtomicBool::new(false));
+                let mut is_begun = false;
+                std::future::poll_fn(|context| {
+                    if woken.load(Ordering::SeqCst) {
+                        return std::task::Poll::Ready(());
+                    }
+                    if !std::mem::replace(&mut is_begun, true) {
+                        let (woken, waker) = (Arc::clone(&woken), context.waker().clone());
+                        std::thread::spawn(move || {
+                            std::thread::sleep(Duration::from_millis(ends));
+                            woken.store(true, Ordering::SeqCst);
+                            waker.wake();
+                        });
+                    }
+                    std::task::Poll::Pending
+                })
+                .await;
+            })
+        };
+        let sleeper: Body = {
+            let waiting = Rc::clone(waiting);
+            Box::pin(async move {
+                let at = Instant::now() + Duration::from_millis(5);
+                while Instant::now() < at {
+                    let mut wakes = Wakes::default();
+                    wakes.add(Wake::at(Some(at)));
+                    waiting.wait(&wakes).await;
+                }
+            })
+        };
+        vec![body(0), sleeper, body(10)]
+    });
+}

@@ -6,11 +6,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tidemill_control::{
-    Arrivals, ControlError, CoreMeter, Cores, Host, Root, StopFlag, Wave, WaveOutcome,
+    Arrivals, ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome,
 };
 use tidemill_expr::Context;
 use tidemill_pipeline::{Delivery, PipelineError, Statistics};
@@ -19,7 +18,7 @@ use tidemill_plan::{
     CoreSet, Query, RuntimeChoice, Script, Settings, SinkConnector, SourceConnector,
 };
 use tidemill_record::{EventTime, PartitionId, Schema};
-use tidemill_rt::{Choice, CpuChoice, Hold, Probe, allow_descriptors, probe, select_cpus};
+use tidemill_rt::{Hold, allow_descriptors};
 use tidemill_source::{meant, pipe_key};
 use tidemill_sql::Declared;
 
@@ -32,7 +31,8 @@ use crate::left_out;
 use crate::line_labels::LineLabels;
 use crate::locate::line_of;
 use crate::planning::{Look, PlannedQuery, Surroundings, WaveBuilder};
-use crate::running::{Progress, RunningJob};
+use crate::query::{self, End, Progress};
+use crate::runtime::Runtime;
 use crate::splits::may_do_without_splits;
 use crate::state::{JobState, Recovery};
 use crate::summary::{CoreSummary, Kept, Summary};
@@ -64,6 +64,7 @@ enum Ran {
 /// What the waves of a run share.
 struct Run<'a> {
     cores: &'a Cores,
+    budget_bytes: u64,
     context: Context,
     stop: &'a StopFlag,
     progress: &'a Progress,
@@ -189,53 +190,62 @@ impl Job {
     /// # Errors
     /// [`Error`]; no result of a failed wave is visible.
     pub fn run(self) -> Result<Summary, Error> {
-        self.run_with(&StopFlag::new(), &Progress::default())
+        self.run_on(None, &StopFlag::new(), &Progress::default())
     }
 
-    /// Runs in the background.
+    /// Runs in the background, on cores of its own.
     ///
     /// # Panics
     /// If the host cannot start a thread.
     #[must_use]
-    pub fn start(self) -> RunningJob {
-        let stop = StopFlag::new();
-        let progress = Arc::new(Progress::default());
-        let is_endless = (0..self.script.queries.len()).any(|query| self.is_endless(query));
-        let (ending, ended) = channel();
-        let thread = std::thread::Builder::new()
-            .name("tidemill-job".to_owned())
-            .spawn({
-                let (stop, progress) = (stop.clone(), Arc::clone(&progress));
-                move || {
-                    let _ending: Sender<()> = ending;
-                    self.run_with(&stop, &progress)
-                }
-            })
-            .expect("the host can start a thread");
-        RunningJob { stop, progress, is_endless, ended, thread }
+    pub fn start(self) -> query::Query {
+        query::Query::start(self, None)
     }
 
-    fn run_with(self, stop: &StopFlag, progress: &Progress) -> Result<Summary, Error> {
+    /// Whether some of its input has no end.
+    pub(crate) fn is_endless_somewhere(&self) -> bool {
+        (0..self.script.queries.len()).any(|query| self.is_endless(query))
+    }
+
+    /// Runs to its end, on cores of its own if none are given.
+    pub(crate) fn run_on(
+        self,
+        runtime: Option<Runtime>,
+        stop: &StopFlag,
+        progress: &Progress,
+    ) -> Result<Summary, Error> {
         let started = Instant::now();
         self.check_pipes()?;
         let settings = &self.script.settings;
-        let Probe { backend, reason } = probe(match settings.runtime {
-            RuntimeChoice::Auto => Choice::Auto,
-            RuntimeChoice::Glommio => Choice::Glommio,
-            RuntimeChoice::Std => Choice::Std,
-        })?;
-        let cpus = select_cpus(&match &settings.cores {
-            CoreSet::All => CpuChoice::All,
-            CoreSet::Count(count) => CpuChoice::Count(*count),
-            CoreSet::List(cpus) => CpuChoice::List(cpus.clone()),
-        })?;
-        let meters: Vec<Arc<CoreMeter>> = cpus.iter().map(|_| Arc::default()).collect();
+        let runtime = match runtime {
+            Some(given) => {
+                if settings.cores != CoreSet::All || settings.runtime != RuntimeChoice::Auto {
+                    let notice = "the settings 'cores' and 'runtime' do not count: the job runs on a Runtime that is there";
+                    progress.notices.say(notice.to_owned());
+                }
+                given
+            }
+            None => {
+                let own = Runtime::of(settings)?;
+                if !own.shared_cpus().is_empty() {
+                    let shared = own.shared_cpus().iter().map(ToString::to_string);
+                    let shared = shared.collect::<Vec<_>>().join(", ");
+                    progress.notices.say(format!(
+                        "CPUs {shared} are also those of another job of this process; jobs that share a Runtime take turns"
+                    ));
+                }
+                own
+            }
+        };
+        let host = Arc::clone(runtime.host());
+        let meters: Vec<Arc<CoreMeter>> = host.cpus().iter().map(|_| Arc::default()).collect();
         let _ = progress.meters.set(meters.clone());
-        let host = Arc::new(Host::new(backend, cpus, "tidemill")?);
-        let cores = Cores { host, meters, notices: progress.notices.clone() };
+        let partitions = progress.partitions.clone();
+        let notices = progress.notices.clone();
+        let cores = Cores { host, meters, partitions, notices };
         let mut summary = Summary {
-            backend,
-            backend_reason: reason.map(|error| error.to_string()),
+            backend: cores.host.backend(),
+            backend_reason: runtime.backend_reason().cloned(),
             statistics: Statistics::default(),
             cores: cores
                 .host
@@ -247,9 +257,37 @@ impl Job {
             warnings: Vec::new(),
             explanations: Vec::new(),
             stopped: None,
+            end: End::Input,
             counts_earlier_runs: false,
             kept: None,
         };
+        let budget_bytes = settings.memory_budget_bytes.or(runtime.memory_bytes());
+        let budget_bytes = budget_bytes.unwrap_or_else(default_budget_bytes);
+        let ran = self.run_into(&mut summary, &cores, budget_bytes, stop, progress);
+        if let Err(error) = ran {
+            if !error.is_aborted() || !progress.is_cancelled.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            let seen = progress.seen();
+            summary.end = End::Cancelled;
+            summary.statistics.records_in = seen.records_in;
+            summary.statistics.bytes_in = seen.bytes_in;
+            summary.statistics.rows_out = seen.rows_out;
+            summary.statistics.bad_records = seen.bad_records;
+        }
+        summary.elapsed = started.elapsed();
+        Ok(summary)
+    }
+
+    fn run_into(
+        &self,
+        summary: &mut Summary,
+        cores: &Cores,
+        budget_bytes: u64,
+        stop: &StopFlag,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        let settings = &self.script.settings;
         let mut context = started_now();
         let running: Vec<&Query> =
             self.script.queries.iter().filter(|query| query.explain != Explain::Plan).collect();
@@ -264,7 +302,7 @@ impl Job {
         if let Some(state) = &state {
             if state.is_over() {
                 summary.kept = Some(Kept::WasOver);
-                return Ok(summary);
+                return Ok(());
             }
             summary.counts_earlier_runs = state.is_resumed();
             summary.statistics.add(state.counted());
@@ -276,12 +314,14 @@ impl Job {
             }
         }
         let directories = Directories::default();
-        let mut run = Run { cores: &cores, context, stop, progress, directories, state, hold };
-        self.run_waves(&mut run, &mut summary)?;
+        let mut run =
+            Run { cores, budget_bytes, context, stop, progress, directories, state, hold };
+        self.run_waves(&mut run, summary)?;
+        if summary.stopped.is_some() || summary.kept == Some(Kept::ToGoOn) {
+            summary.end = End::Stopped;
+        }
         // Last, when the files that earlier statements write are there to be looked at.
-        self.explain_into(&mut summary, run.context)?;
-        summary.elapsed = started.elapsed();
-        Ok(summary)
+        self.explain_into(summary, run.context)
     }
 
     /// Runs one wave after the other, those that an earlier run has not published.
@@ -365,9 +405,9 @@ impl Job {
         summary: &mut Summary,
         look: Look,
     ) -> Result<Ran, Error> {
-        let Run { cores, context, stop, progress, directories, state, hold } = run;
+        let Run { cores, budget_bytes, context, stop, progress, directories, state, hold } = run;
+        let budget_bytes = *budget_bytes;
         let settings = &self.script.settings;
-        let budget_bytes = settings.memory_budget_bytes.unwrap_or_else(default_budget_bytes);
         let mut planned = wave
             .iter()
             .map(|&index| {
@@ -471,6 +511,13 @@ impl Job {
             let counted = wave.iter().zip(&per_query).enumerate();
             let cut = counted.filter(|(number, _)| !has_no_end || cut.contains(number));
             self.note_stop(cut.map(|(_, (&index, counted))| (index, counted.rows_out)), summary);
+        }
+        if stop.is_set() && planned.iter().any(PlannedQuery::ends_by_stop) {
+            summary.end = End::Stopped;
+        }
+        if stop.is_abort() {
+            // What it came to after all is wanted no more.
+            return Err(Error::run(ControlError::Aborted, None));
         }
         let workers = NonZeroUsize::new(cores.host.cpus().len()).unwrap_or(NonZeroUsize::MIN);
         publish(deliveries, workers, directories, progress)?;

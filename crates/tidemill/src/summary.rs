@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidemill_pipeline::Statistics;
 use tidemill_rt::Backend;
 
+use crate::End;
 use crate::figures::{bytes, grouped, micros, rate};
 
 /// What a job did, from start to published results.
@@ -25,6 +26,8 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// Plans that `EXPLAIN` statements of the script asked for, in script order.
     pub explanations: Vec<String>,
+    /// How it came to its end.
+    pub end: End,
     /// The job was stopped before its input ended; not set where that has no end.
     pub stopped: Option<Stopped>,
     /// Earlier runs of the job are counted, too; times are those of this one.

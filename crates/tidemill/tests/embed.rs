@@ -180,7 +180,7 @@ fn a_stopped_job_keeps_what_it_gathered() {
     let running = session.prepare("INSERT INTO out SELECT COUNT(*) FROM t").unwrap().start();
     wait_for_records(&running);
     running.stop();
-    let summary = running.wait().unwrap();
+    let summary = running.join().unwrap();
     assert!(summary.stopped.is_none() && summary.statistics.records_in > 0);
     let counted = i64::try_from(summary.statistics.records_in).unwrap();
     assert_eq!(rows_of(&rows), [[counted]]);
@@ -196,7 +196,7 @@ fn two_jobs_run_side_by_side() {
     let summary = second.prepare("INSERT INTO out SELECT SUM(v) FROM t").unwrap().run().unwrap();
     assert_eq!((summary.statistics.records_in, rows_of(&second_rows)), (3, vec![vec![6]]));
     first.stop();
-    let records = first.wait().unwrap().statistics.records_in;
+    let records = first.join().unwrap().statistics.records_in;
     // Every value of the endless source is 1.
     assert_eq!(rows_of(&first_rows), [[i64::try_from(records).unwrap()]]);
 }
@@ -323,7 +323,7 @@ fn explain_analyze_counts_its_own_query_and_progress_all_waves() {
     let running = Session::new().prepare(&sql).unwrap().start();
     while !running.wait_at_most(std::time::Duration::from_millis(5)) {}
     let progress = running.progress();
-    let summary = running.wait().unwrap();
+    let summary = running.join().unwrap();
     let shown = &summary.explanations;
     assert!(shown[0].contains(" 7 rows out"), "{}", shown[0]);
     assert!(shown[1].contains("1000 records in, 1000 rows out"), "{}", shown[1]);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidemill::{Error, Job, Printed, RunningJob, Summary};
+use tidemill::{End, Error, Job, Printed, Query, Summary};
 
 use super::echo::Silence;
 use super::interrupts::Interrupts;
@@ -36,7 +36,7 @@ pub(crate) fn run(job: Job, showing: &Showing) -> Result<Summary, Error> {
         match interrupts.count() {
             0 => {}
             1 => running.stop(),
-            _ => running.abort(),
+            _ => running.cancel(),
         }
         let text = if interrupts.count() == 0 { results.take_text() } else { String::new() };
         if !text.is_empty() {
@@ -56,20 +56,20 @@ pub(crate) fn run(job: Job, showing: &Showing) -> Result<Summary, Error> {
     warn(&running, &bar, &mut screen);
     screen.draw(&read_so_far(&running, started));
     screen.leave();
-    let summary = running.wait()?;
-    if summary.stopped.is_none() {
+    let summary = running.join()?;
+    if summary.stopped.is_none() && summary.end != End::Cancelled {
         output::print(results.take_text().as_bytes());
     }
     Ok(summary)
 }
 
-fn read_so_far(running: &RunningJob, started: Instant) -> String {
+fn read_so_far(running: &Query, started: Instant) -> String {
     let seconds = started.elapsed().as_secs_f64();
     format!("{} records, {seconds:.1} s", running.progress().records_in)
 }
 
 /// What goes wrong meanwhile is said above what is drawn.
-fn warn(running: &RunningJob, bar: &Bar, screen: &mut Screen) {
+fn warn(running: &Query, bar: &Bar, screen: &mut Screen) {
     for notice in running.take_notices() {
         bar.suspend(|| {
             screen.leave();

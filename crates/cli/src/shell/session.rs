@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{MutexGuard, PoisonError};
 
 use tidemill::{
-    CsvOptions, Declarations, Error, Format, Job, JsonOptions, Printed, RowLayout, Session,
+    CsvOptions, Declarations, End, Error, Format, Job, JsonOptions, Printed, RowLayout, Session,
     Settings, StdoutLayout,
 };
 
@@ -97,6 +97,7 @@ impl Shell {
         let is_vertical = self.mode == Mode::Vertical;
         let showing = Showing { printed, is_vertical, is_timed: self.is_timed };
         match query::run(job, &showing) {
+            Ok(summary) if summary.end == End::Cancelled => tell!("stopped at once"),
             Ok(summary) => {
                 say(&summary.explanations.concat());
                 if !prints && summary.explanations.is_empty() {
@@ -114,7 +115,6 @@ impl Shell {
                     self.declarations().note_written(&name, schema);
                 }
             }
-            Err(error) if error.is_aborted() => tell!("stopped at once"),
             Err(error) => tell!("error: {}", error.report()),
         }
     }

@@ -101,6 +101,7 @@ impl CoreLoop {
                 Ok(Opened::Running(Box::new(Running {
                     rank: rank + (place - first),
                     is_gather: planned.is_gather,
+                    meter: self.partitions.as_ref().map(|all| all.add(&planned, partition)),
                     following: place + 1..places.end,
                     planned,
                     position,
@@ -131,7 +132,7 @@ impl CoreLoop {
         match turned {
             Turned::On => kept.note_change(),
             Turned::Idle => {}
-            Turned::Done(_) | Turned::Left(_) => return Ok(turned),
+            Turned::Done(_) | Turned::Left(_) | Turned::Aborted => return Ok(turned),
         }
         let now = Instant::now();
         if !kept.is_due(now) || one.is_draining {

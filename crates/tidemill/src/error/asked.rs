@@ -82,7 +82,7 @@ impl Error {
         self.kind() == ErrorKind::OutputClosed
     }
 
-    /// Whether the job ended only because it was [asked to](crate::RunningJob::abort) end at once.
+    /// Whether the job ended only because it was [asked to](crate::StopFlag::abort) end at once.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
         self.kind() == ErrorKind::Aborted

@@ -12,7 +12,7 @@ use arrow_schema::SchemaRef;
 
 use self::channel::Receiver;
 pub use self::stream::RowStream;
-use crate::{Error, Job, RunningJob, Summary};
+use crate::{Error, Job, Query, Summary};
 
 /// The results of a query, batch by batch: an [`Iterator`]. [`Self::into_stream`] is for those who may not block.
 ///
@@ -49,7 +49,7 @@ pub struct Rows {
 
 enum Run {
     NotYet(Box<Job>),
-    Running(RunningJob),
+    Running(Query),
     Failed,
     Ended(Box<Summary>),
 }
@@ -84,7 +84,7 @@ impl Rows {
         Iterator::collect(self)
     }
 
-    /// Asks the query to stop, as [`RunningJob::stop`]: what it has read is still to be taken. Of one that has not
+    /// Asks the query to stop, as [`Query::stop`]: what it has read is still to be taken. Of one that has not
     /// begun nothing comes.
     pub fn stop(&mut self) {
         match &self.run {
@@ -125,7 +125,7 @@ impl Rows {
         let Run::Running(job) = std::mem::replace(&mut self.run, Run::Failed) else {
             return None;
         };
-        match job.wait() {
+        match job.join() {
             Ok(summary) => {
                 self.run = Run::Ended(Box::new(summary));
                 None
@@ -172,7 +172,7 @@ impl FusedIterator for Rows {}
 impl Drop for Rows {
     fn drop(&mut self) {
         if let Run::Running(job) = &self.run {
-            job.abort();
+            job.cancel();
         }
     }
 }

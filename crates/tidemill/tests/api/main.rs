@@ -6,5 +6,6 @@ mod bytes;
 mod errors;
 mod functions;
 mod results;
+mod runtime;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use tidemill::{BatchPartition, RunningJob, Session, SourceRegistration};
+use tidemill::{BatchPartition, Query, Session, SourceRegistration};
 
 /// Rows of `BIGINT` columns, in order of arrival.
 pub(crate) type Rows = Arc<Mutex<Vec<Vec<i64>>>>;
@@ -83,7 +83,7 @@ pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Waits until a running job has read something.
-pub(crate) fn wait_for_records(running: &RunningJob) {
+pub(crate) fn wait_for_records(running: &Query) {
     let started = Instant::now();
     while running.progress().records_in == 0 {
         assert!(started.elapsed() < Duration::from_secs(60), "the job reads nothing");
