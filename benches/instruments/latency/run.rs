@@ -9,7 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use hdrhistogram::Histogram;
-use tidemill::{CoreSet, RunningJob, RuntimeChoice, Session};
+use tidemill::{CoreSet, Query, RuntimeChoice, Session};
 
 use crate::schedule::Schedule;
 use crate::sender::{Layout, Records, begin, send};
@@ -109,7 +109,7 @@ fn start(
     setup: &Setup<'_>,
     path: &Path,
     schedule: Schedule,
-) -> (RunningJob, std::sync::mpsc::Receiver<Outcome>) {
+) -> (Query, std::sync::mpsc::Receiver<Outcome>) {
     let (ended, outcome) = channel();
     let mut session = Session::new();
     session.settings_mut().cores = CoreSet::List(vec![setup.job_cpu]);
@@ -143,7 +143,7 @@ fn create(path: &Path) -> File {
     OpenOptions::new().create(true).write(true).truncate(true).open(path).unwrap()
 }
 
-fn end(job: RunningJob) {
+fn end(job: Query) {
     job.stop();
-    job.wait().unwrap();
+    job.join().unwrap();
 }
