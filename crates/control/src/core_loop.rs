@@ -109,6 +109,13 @@ pub(crate) struct Opening {
     pub(crate) enough: Option<Arc<Enough>>,
 }
 
+impl Opening {
+    /// Whether it takes turns with others although its input ends.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.planned.may_wait && self.places.len() == 1 && self.enough.is_none()
+    }
+}
+
 /// What a pipeline leaves behind, and the lease that covers what it still holds.
 pub(crate) struct Left {
     pub(crate) outcome: Outcome,
@@ -266,6 +273,16 @@ impl CoreLoop {
     ) {
         let abandon = self.abandon.clone();
         self.run(openings, more, |_| abandon.all(), done).await;
+    }
+
+    /// Runs pipelines that may wait for their input beside each other. Once one fails, those behind it are abandoned.
+    pub(crate) async fn run_beside(
+        &mut self,
+        openings: Vec<(usize, Opening)>,
+        done: &mut impl FnMut(usize, Option<Result<Left, ControlError>>),
+    ) {
+        let abandon = self.abandon.clone();
+        self.run(openings, &Vec::new, |rank| abandon.behind(rank), done).await;
     }
 
     async fn run(

@@ -255,9 +255,17 @@ impl Work {
                     }
                 }
             } else {
+                let (mut beside, mut place_of) = (Vec::new(), HashMap::new());
                 for (place, Task { first_rank, opening, .. }) in tasks {
+                    if opening.may_wait() {
+                        place_of.insert(first_rank, place);
+                        beside.push((first_rank, opening));
+                        continue;
+                    }
                     answer(place, core_loop.run_block(first_rank, opening).await);
                 }
+                let mut done = |rank, result| answer(place_of[&rank], result);
+                core_loop.run_beside(beside, &mut done).await;
             }
             drop(core_loop);
             close_dropped().await;

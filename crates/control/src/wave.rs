@@ -81,6 +81,9 @@ pub struct Planned {
     /// Neither their stages nor that table ask where one partition ends and the next begins: the input of one may
     /// follow that of another.
     pub is_chained: bool,
+    /// Their input has them wait for whoever gives it, perhaps for ever, and none of them waits for another to write: those
+    /// of a core take turns also where input ends.
+    pub may_wait: bool,
     /// Of the rows that they seal, in order of partitions, only the first so many matter, if that is known: what those behind
     /// them read, fail at or warn of is not wanted.
     pub rows_wanted: Option<u64>,
@@ -262,6 +265,7 @@ mod tests {
             is_gather: false,
             is_sealed: true,
             is_chained: false,
+            may_wait: false,
             rows_wanted: None,
             window_us: 0,
             idle_timeout: None,

@@ -155,6 +155,7 @@ impl Running {
             is_gather,
             is_sealed: false,
             is_chained: false,
+            may_wait: false,
             rows_wanted: None,
             window_us: 0,
             idle_timeout: None,

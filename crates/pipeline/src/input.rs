@@ -12,8 +12,8 @@ use tidemill_plan::{LimitSpec, Merge};
 use tidemill_record::{BadRecord, Batch, EventTime, FrameBytes, Offset, Polled};
 use tidemill_rt::{Waiting, Wake};
 use tidemill_source::{
-    ColumnReader, FileReader, Follow, Generator, Resume, RowGroupPlan, RowGroupReader, TextReader,
-    TextSpec,
+    ColumnReader, FileReader, Follow, Generator, RegisteredReader, Resume, RowGroupPlan,
+    RowGroupReader, TextReader, TextSpec,
 };
 
 use self::resume::GoingOn;
@@ -182,6 +182,14 @@ impl Input {
                     reader.import(going_on.into_columns()?)?;
                 }
                 Ok(Self::Columns(reader))
+            }
+            InputSpec::Registered(registered) => {
+                let bell = waiting.map(Waiting::bell);
+                let mut reader = RegisteredReader::new(registered, spec.partition, bell);
+                if let Some(going_on) = going_on {
+                    reader.import(going_on.into_columns()?)?;
+                }
+                Ok(Self::Columns(Box::new(reader)))
             }
             InputSpec::Generator { source, columns } => {
                 let mut generator = Generator::new(&source, spec.partition, &columns)?;

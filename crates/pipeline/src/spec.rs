@@ -13,7 +13,9 @@ use tidemill_plan::{BadRecords, FileSink, Format, GeneratorSource, LateRecords, 
 use tidemill_record::{Image, PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{ColumnWriter, OutputDirectory, SinkError, StdoutWriter};
-use tidemill_source::{Claims, ColumnReader, InputFile, MemoryReader, RowGroupPlan};
+use tidemill_source::{
+    Claims, ColumnReader, InputFile, MemoryReader, RegisteredSpec, RowGroupPlan,
+};
 
 use crate::AddedColumn;
 use crate::held::count;
@@ -60,6 +62,8 @@ pub enum InputSpec {
     Memory(MemoryInput),
     /// Columns, without bytes to decode.
     Columns(Box<dyn ColumnReader + Send>),
+    /// Batches of the embedding program, by a reader that is made on the core.
+    Registered(RegisteredSpec),
     /// Records the generator makes.
     Generator {
         /// What it makes.

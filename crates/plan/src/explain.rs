@@ -242,7 +242,8 @@ fn scan_line(scan: &Scan) -> Result<String, fmt::Error> {
                 write!(f, ", {rate} a second")?;
             }
         }
-        SourceConnector::Registered => write!(f, "registered")?,
+        SourceConnector::Registered { is_bounded: true } => write!(f, "registered")?,
+        SourceConnector::Registered { is_bounded: false } => write!(f, "registered, without end")?,
     }
     let total = source.schema.fields.len();
     let shown = |columns: &[usize]| {

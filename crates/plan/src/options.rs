@@ -152,7 +152,7 @@ impl SourceDef {
             SourceConnector::Generator(generator) => generator.rows.is_some(),
             SourceConnector::File(file) => !file.follow,
             SourceConnector::Sequence(sequence) => sequence.rows.is_some(),
-            SourceConnector::Registered => true,
+            SourceConnector::Registered { is_bounded } => *is_bounded,
         }
     }
 }
@@ -166,8 +166,11 @@ pub enum SourceConnector {
     Generator(GeneratorSource),
     /// One column of numbers: rows that nobody keeps anywhere, such as those of `VALUES`, are computed of them.
     Sequence(SequenceSource),
-    /// Arrow batches that the embedding program registered under the source's name.
-    Registered,
+    /// Arrow batches, or text in memory, that the embedding program registered under the source's name.
+    Registered {
+        /// All partitions come to an end by themselves.
+        is_bounded: bool,
+    },
 }
 
 /// Numbers in one partition: `first`, `first + step` and so on.

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
+use std::task::{Wake, Waker};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -58,6 +59,52 @@ impl Bell {
 impl AsFd for Bell {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.event.as_fd()
+    }
+}
+
+/// A flag that wakers set, and that wakes the core that looks at it. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Call(Arc<CallState>);
+
+#[derive(Debug)]
+struct CallState {
+    is_made: AtomicBool,
+    bell: Bell,
+}
+
+impl Call {
+    /// A flag of the core with this bell.
+    #[must_use]
+    pub fn new(bell: &Bell) -> Self {
+        Self(Arc::new(CallState { is_made: AtomicBool::new(false), bell: bell.clone() }))
+    }
+
+    /// What sets it, from any thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    /// Whether it was set since it was last answered.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.0.is_made.load(Ordering::SeqCst)
+    }
+
+    /// Takes it back; what it was set for is looked at behind this.
+    pub fn answer(&self) {
+        self.0.is_made.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Wake for CallState {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_made.store(true, Ordering::SeqCst);
+        self.bell.ring();
     }
 }
 

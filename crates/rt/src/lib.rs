@@ -28,7 +28,7 @@ mod waiting;
 mod yielding;
 
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
-pub use bell::{Bell, Latch};
+pub use bell::{Bell, Call, Latch};
 pub use cpu_time::thread_cpu_time;
 pub use cpus::{ClaimedCpus, CpuChoice, allowed_cpus, claim_cpus, select_cpus};
 pub use descriptors::allow_descriptors;

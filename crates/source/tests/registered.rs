@@ -9,15 +9,20 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch};
 use tidemill_plan::HostError;
 use tidemill_record::{DataType, Field, PartitionId, Polled, Schema};
-use tidemill_source::{ColumnReader, RegisteredReader};
+use tidemill_source::{ColumnReader, Iterated, RegisteredReader, RegisteredSpec};
 
 fn reader(batches: Vec<Result<RecordBatch, HostError>>) -> RegisteredReader {
     let schema = Schema::new(vec![
         Field::required("a", DataType::BigInt),
         Field::nullable("b", DataType::BigInt),
     ]);
-    let batches = Box::new(batches.into_iter());
-    RegisteredReader::new("prices".to_owned(), PartitionId(4), schema, vec![1], batches)
+    let spec = RegisteredSpec {
+        name: "prices".to_owned(),
+        schema,
+        columns: vec![1],
+        make: Box::new(move || Box::new(Iterated(batches.into_iter()))),
+    };
+    RegisteredReader::new(spec, PartitionId(4), None)
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
@@ -37,7 +42,17 @@ fn rows_keep_their_order_and_numbers() {
     let mut reader = reader(vec![part(0, 5), part(5, 5), part(5, 7)]);
     let mut sizes = Vec::new();
     let mut next = 0_i64;
-    while let Polled::Ready(batch) = reader.next_batch(2).unwrap() {
+    loop {
+        let batch = match reader.next_batch(2).unwrap() {
+            Polled::Ready(batch) => batch,
+            // An empty one: others are to have their turn.
+            Polled::NotReady => {
+                assert!(reader.wake().is_due);
+                sizes.push(0);
+                continue;
+            }
+            Polled::Ended => break,
+        };
         sizes.push(batch.row_count());
         assert_eq!(batch.columns().len(), 1);
         for (&value, &offset) in batch
@@ -51,7 +66,7 @@ fn rows_keep_their_order_and_numbers() {
             next += 1;
         }
     }
-    assert_eq!(sizes, [2, 2, 1, 2]);
+    assert_eq!(sizes, [2, 2, 1, 0, 2]);
 }
 
 #[test]

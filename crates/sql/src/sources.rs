@@ -166,7 +166,7 @@ fn recorded_columns(
             let schema = Schema::new(vec![Field { is_nullable: false, ..number }]);
             Ok((unlimited(schema), Beside::default()))
         }
-        (SourceConnector::Registered, None) => {
+        (SourceConnector::Registered { .. }, None) => {
             Ok((unlimited(Schema::default()), Beside::default()))
         }
     }
@@ -233,7 +233,7 @@ fn set_time_forms(
         SourceConnector::File(file) => Some(&mut file.format),
         SourceConnector::Generator(_)
         | SourceConnector::Sequence(_)
-        | SourceConnector::Registered => None,
+        | SourceConnector::Registered { .. } => None,
     };
     let forms = column_forms(session, &create.columns, &schema.fields, Direction::Read)?;
     keep_forms(session, &create.columns, forms, format)

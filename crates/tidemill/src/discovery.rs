@@ -340,7 +340,7 @@ impl Discovered {
                     .collect(),
             )),
             SourceConnector::Sequence(sequence) => Ok(whole(vec![Partition::Sequence(*sequence)])),
-            SourceConnector::Registered => {
+            SourceConnector::Registered { .. } => {
                 let registered = registered.ok_or_else(|| {
                     Error::usage(format!("source {} is not registered", source.name))
                 })?;

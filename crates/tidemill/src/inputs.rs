@@ -8,7 +8,9 @@ use tidemill_pipeline::{
 };
 use tidemill_plan::{FileSource, Scan, SourceConnector};
 use tidemill_record::PartitionId;
-use tidemill_source::{InputFile, RegisteredReader, RowGroupPlan, SequenceReader};
+use tidemill_source::{
+    InputFile, Iterated, MakeBatchReader, RegisteredSpec, RowGroupPlan, SequenceReader,
+};
 
 use crate::Error;
 use crate::discovery::{Partition, TextRange};
@@ -38,10 +40,10 @@ impl ScanInputs<'_> {
         let (recorded, _) = self.scan.recorded_and_metadata();
         let columns = recorded.to_vec();
         if partition.file().is_some_and(|file| self.terms.exclude(&file.path)) {
-            return Ok((self.nothing(id), 0));
+            return Ok((self.nothing(), 0));
         }
         Ok(match partition {
-            Partition::Nothing => (self.nothing(id), 0),
+            Partition::Nothing => (self.nothing(), 0),
             Partition::Text(file) => {
                 (InputSpec::Text(self.text_input(file, None)?), partition.weight())
             }
@@ -82,11 +84,11 @@ impl ScanInputs<'_> {
     }
 
     /// Of which the query keeps no record.
-    fn nothing(&self, id: PartitionId) -> InputSpec {
+    fn nothing(&self) -> InputSpec {
         let columns = (0..self.scan.columns.len()).collect();
         let (name, schema) = (self.scan.source.name.clone(), self.scan.schema());
-        let none = Box::new(std::iter::empty());
-        InputSpec::Columns(Box::new(RegisteredReader::new(name, id, schema, columns, none)))
+        let make: MakeBatchReader = Box::new(|| Box::new(Iterated(std::iter::empty())));
+        InputSpec::Registered(RegisteredSpec { name, schema, columns, make })
     }
 
     fn text_input(&self, file: &InputFile, part: Option<&TextRange>) -> Result<TextInput, Error> {

@@ -41,6 +41,7 @@ mod job;
 mod late_files;
 mod left_out;
 mod line_labels;
+mod live;
 mod locate;
 mod pipelines;
 mod planning;
@@ -63,6 +64,7 @@ pub use declarations::{Declaration, Declarations};
 pub use error::{Error, ErrorKind};
 pub use functions::{Call, Function, ScalarFunction, Signature};
 pub use job::Job;
+pub use live::{BatchSender, SendError, SendFuture, Source, TrySendError};
 pub use printed::{Printed, PrintedColumn, PrintedQuery, PrintedRow};
 pub use query::{End, JobProgress, PartitionMetrics, Query, QueryMetrics, Wait};
 pub use register::{BatchPartition, SourceRegistration};
@@ -80,11 +82,12 @@ pub use tidemill_format::Lost;
 pub use tidemill_plan::options::parse_bytes;
 pub use tidemill_plan::{
     ArrowForm, ArrowOptions, BadRecords, CoreSet, CsvOptions, Format, GeneratorModel,
-    GeneratorSource, HostError, JsonOptions, RuntimeChoice, Settings, Span, TimestampUnit,
-    Volatility,
+    GeneratorSource, HostError, JsonOptions, LateRecords, RuntimeChoice, Settings, Span,
+    TimestampUnit, Volatility,
 };
 pub use tidemill_record::{DataType, EventTime, Field, Schema, harmless};
 pub use tidemill_rt::{LargePages, keep_freed_memory};
+pub use tidemill_source::BatchReader;
 pub use tidemill_sql::{Declared, SqlError, function_names};
 
 /// The page's programs are tests.

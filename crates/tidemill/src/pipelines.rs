@@ -192,6 +192,9 @@ impl Alike {
         let are_whole_files = of.claims.is_none()
             && of.partitions.iter().all(Partition::is_of_file)
             && self.are_alike_throughout(of.partitions.len());
+        // Those that print wait for each other.
+        let prints = matches!(self.outputs, Outputs::Stdout { .. } | Outputs::Printed(..));
+        let may_wait = !ready.is_empty() && !prints;
         let ready = Mutex::new(ready);
         let late_numbers = of.late.clone().map(|(files, scan)| (of.partitions.len(), files, scan));
         let input = move |alike: &Self, place: usize| {
@@ -213,7 +216,8 @@ impl Alike {
         let has_writers_each = self.resident.is_some() && self.bad_records.dead_letters.is_some();
         let numbers = late_numbers;
         let planned = self.planned(weights, idle_timeout, false, numbers, input);
-        Ok(Planned { is_chained: are_whole_files && !has_writers_each, late, ..planned })
+        let is_chained = are_whole_files && !has_writers_each;
+        Ok(Planned { is_chained, may_wait, late, ..planned })
     }
 
     /// Whether nothing that a pipeline does or holds asks where one partition ends and the next begins.
@@ -254,6 +258,7 @@ impl Alike {
             is_gather,
             is_sealed: matches!(self.outputs, Outputs::Seal(_)),
             is_chained: false,
+            may_wait: false,
             rows_wanted: self.outputs.rows_wanted(),
             window_us: self.outputs.window_us(),
             idle_timeout,

@@ -214,7 +214,8 @@ impl PlannedQuery {
     /// Whether a stop is an end of its input: where that has no other, and where the embedding program gives
     /// it, who knows what it asks for.
     pub(crate) fn ends_by_stop(&self) -> bool {
-        let is_given = |source: &SourceDef| source.connector == SourceConnector::Registered;
+        let is_given =
+            |source: &SourceDef| matches!(source.connector, SourceConnector::Registered { .. });
         self.is_unbounded() || self.sources_read().any(is_given)
     }
 

@@ -1,17 +1,19 @@
 //! What an embedding program can put behind the names in its SQL.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema as ArrowSchema, SchemaRef};
 use tidemill_format::to_sql_type;
 use tidemill_pipeline::InputSpec;
-use tidemill_plan::{HostError, SourceConnector, SourceDef, Span};
+use tidemill_plan::{HostError, LateRecords, SourceConnector, SourceDef, Span, WatermarkRule};
 use tidemill_record::{DataType, Field, PartitionId, Schema};
-use tidemill_source::RegisteredReader;
+use tidemill_source::{BatchReader, MakeBatchReader, RegisteredSpec};
 
 use crate::bytes::{RegisteredText, Settled};
-use crate::{ByteSource, Error};
+use crate::{ByteSource, Error, Source};
 
 /// Arrow batches of one partition, in order. An `Err` ends the job, and is the source of its error.
 pub type BatchPartition = Box<dyn Iterator<Item = Result<RecordBatch, HostError>> + Send>;
@@ -40,15 +42,15 @@ enum Given {
     /// Batches of these columns.
     Batches {
         schema: SchemaRef,
-        partitions: Mutex<Vec<Option<BatchPartition>>>,
+        partitions: Mutex<Vec<Option<MakeBatchReader>>>,
     },
     Text(Box<RegisteredText>),
 }
 
 impl RegisteredSource {
-    pub(crate) fn new(name: &str, registration: SourceRegistration) -> Result<Self, Error> {
+    pub(crate) fn new(name: &str, source: Source) -> Result<Self, Error> {
         let mut fields = Vec::new();
-        for field in registration.schema.fields() {
+        for field in source.schema.fields() {
             let data_type = DataType::from_arrow(field.data_type()).ok_or_else(|| {
                 Error::usage(format!(
                     "column {} of source {name} has the Arrow type {}, which SQL has no type for; \
@@ -63,11 +65,14 @@ impl RegisteredSource {
                 is_nullable: field.is_nullable(),
             });
         }
-        let SourceRegistration { schema: given, partitions, partitioned_by } = registration;
-        let def = definition(name, Schema::new(fields), &partitioned_by, partitions.len())?;
-        let partition_count = partitions.len();
-        let partitions = Mutex::new(partitions.into_iter().map(Some).collect());
-        let given = Given::Batches { schema: given, partitions };
+        let partition_count = source.partitions.len();
+        let connector = SourceConnector::Registered { is_bounded: source.is_bounded };
+        let schema = Schema::new(fields);
+        let mut def = definition(name, schema, connector, &source.partitioned_by, partition_count)?;
+        def.watermark = watermark(name, &def, &source)?;
+        def.dead_letter_path = source.dead_letter_path;
+        let partitions = Mutex::new(source.partitions.into_iter().map(Some).collect());
+        let given = Given::Batches { schema: source.schema, partitions };
         Ok(Self { def, given, partition_count })
     }
 
@@ -75,7 +80,8 @@ impl RegisteredSource {
     pub(crate) fn of_bytes(name: &str, source: ByteSource) -> Result<Self, Error> {
         let Settled { text, schema, partitioned_by } = source.settled(name)?;
         let partition_count = text.partition_count;
-        let def = definition(name, schema, &partitioned_by, partition_count)?;
+        let connector = SourceConnector::Registered { is_bounded: true };
+        let def = definition(name, schema, connector, &partitioned_by, partition_count)?;
         Ok(Self { def, given: Given::Text(Box::new(text)), partition_count })
     }
 
@@ -103,10 +109,9 @@ impl RegisteredSource {
         let (name, schema) = (&self.def.name, &self.def.schema);
         match &self.given {
             Given::Batches { schema: given, partitions } => {
-                let batches = self.take(given, partitions, id)?;
+                let make = self.take(given, partitions, id)?;
                 let (name, schema) = (name.clone(), schema.clone());
-                let reader = RegisteredReader::new(name, id, schema, columns, batches);
-                Ok(InputSpec::Columns(Box::new(reader)))
+                Ok(InputSpec::Registered(RegisteredSpec { name, schema, columns, make }))
             }
             Given::Text(text) => {
                 let input = text.take(name, schema, columns, id, record_bytes_max);
@@ -115,22 +120,78 @@ impl RegisteredSource {
         }
     }
 
-    /// Takes a partition's batches, with every column cast to the type that SQL knows it by.
+    /// Takes what reads a partition, with every column cast to the type that SQL knows it by.
     fn take(
         &self,
         given: &SchemaRef,
-        partitions: &Mutex<Vec<Option<BatchPartition>>>,
+        partitions: &Mutex<Vec<Option<MakeBatchReader>>>,
         id: PartitionId,
-    ) -> Result<BatchPartition, Error> {
+    ) -> Result<MakeBatchReader, Error> {
         let index = usize::try_from(id.0).expect("a vector of this length exists");
         let mut partitions = partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = partitions.get_mut(index).and_then(Option::take);
-        let batches = taken.ok_or_else(|| read_already(&self.def.name))?;
+        let make = taken.ok_or_else(|| read_already(&self.def.name))?;
         let (given, wanted) = (Arc::clone(given), self.def.schema.clone());
-        Ok(Box::new(
-            batches.map(move |batch| batch.and_then(|batch| Ok(cast(&batch, &given, &wanted)?))),
-        ))
+        Ok(Box::new(move || Box::new(Casting { batches: make(), given, wanted })))
     }
+}
+
+/// Batches of the registered types as those that SQL knows.
+struct Casting {
+    batches: Box<dyn BatchReader>,
+    given: SchemaRef,
+    wanted: Schema,
+}
+
+impl BatchReader for Casting {
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<RecordBatch, HostError>>> {
+        let batch = ready!(self.batches.poll_next(context));
+        let cast = |batch: RecordBatch| Ok(cast(&batch, &self.given, &self.wanted)?);
+        Poll::Ready(batch.map(|batch| batch.and_then(cast)))
+    }
+}
+
+/// What a source says of its event time.
+fn watermark(name: &str, def: &SourceDef, source: &Source) -> Result<Option<WatermarkRule>, Error> {
+    let Some((column, delay)) = &source.event_time else {
+        let is_refined = source.idle_timeout.is_some()
+            || !source.allowed_lateness.is_zero()
+            || source.late_records != LateRecords::Drop;
+        return match is_refined {
+            true => Err(Error::usage(format!(
+                "source {name} says what becomes of late records or silent partitions and has no event time: \
+                 call watermark, too"
+            ))),
+            false => Ok(None),
+        };
+    };
+    let at = def.schema.index_of(column).ok_or_else(|| {
+        Error::usage(format!(
+            "the event time of source {name} is {column}, which is not among its columns"
+        ))
+    })?;
+    let found = &def.schema.fields[at].data_type;
+    if *found != DataType::Timestamp {
+        return Err(Error::usage(format!(
+            "the event time of source {name} is {column}, which is {found}: give a timestamp"
+        )));
+    }
+    let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    if source.late_records == LateRecords::DeadLetter && source.dead_letter_path.is_none() {
+        return Err(Error::usage(format!(
+            "late records of source {name} are to be written, and not where: name a directory"
+        )));
+    }
+    Ok(Some(WatermarkRule {
+        max_ahead_us: source.max_ahead.map(micros),
+        allowed_lateness_us: micros(source.allowed_lateness),
+        late_records: source.late_records,
+        idle_timeout: source.idle_timeout,
+        ..WatermarkRule::new(at, micros(*delay))
+    }))
 }
 
 /// That a source has been read.
@@ -144,6 +205,7 @@ pub(crate) fn read_already(name: &str) -> Error {
 fn definition(
     name: &str,
     schema: Schema,
+    connector: SourceConnector,
     partitioned_by: &[String],
     partition_count: usize,
 ) -> Result<SourceDef, Error> {
@@ -161,7 +223,6 @@ fn definition(
     if partition_count == 0 {
         return Err(Error::usage(format!("source {name} is registered without a partition")));
     }
-    let connector = SourceConnector::Registered;
     let def = SourceDef::new(name.to_owned(), schema, connector, Span::default());
     Ok(SourceDef { partitioned_by, ..def })
 }

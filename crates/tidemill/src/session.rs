@@ -19,7 +19,7 @@ use crate::functions::{ScalarFunction, registered};
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::printed::Printed;
-use crate::register::{RegisteredSource, SourceRegistration, read_already};
+use crate::register::{RegisteredSource, read_already};
 use crate::results::channel::channel;
 use crate::script_text::ScriptText;
 use crate::sinks::OpenSink;
@@ -115,15 +115,15 @@ impl Session {
     /// What it gives is read once, by one query.
     ///
     /// # Errors
-    /// A column type that SQL has no word for, an unknown partition column, no partition, or a
-    /// name that is taken.
+    /// A column type that SQL has no word for, an unknown partition column, an event time that is no timestamp, no
+    /// partition, or a name that is taken.
     pub fn register_source(
         &mut self,
         name: &str,
-        registration: SourceRegistration,
+        source: impl Into<crate::Source>,
     ) -> Result<(), Error> {
         let name = self.vacant_source(name)?;
-        let source = RegisteredSource::new(&name, registration)?;
+        let source = RegisteredSource::new(&name, source.into())?;
         self.sources.insert(name, Arc::new(source));
         Ok(())
     }
@@ -341,7 +341,7 @@ impl Session {
         let running = script.queries.iter().filter(|query| query.explain != Explain::Plan);
         for scan in running.flat_map(|query| query.relation.scans()) {
             let name = &scan.source.name;
-            let is_registered = matches!(scan.source.connector, SourceConnector::Registered);
+            let is_registered = matches!(scan.source.connector, SourceConnector::Registered { .. });
             let Some(source) = self.sources.get(name).filter(|_| is_registered) else { continue };
             if source.is_taken() {
                 return Err(read_already(name));

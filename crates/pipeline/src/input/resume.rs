@@ -29,7 +29,9 @@ impl GoingOn {
             InputSpec::RowGroups(groups) => path(&groups.file),
             InputSpec::Messages(messages) => path(&messages.file),
             InputSpec::Memory(memory) => memory.reader.path().display().to_string(),
-            InputSpec::Columns(_) | InputSpec::Generator { .. } => "a source of rows".to_owned(),
+            InputSpec::Columns(_) | InputSpec::Registered(_) | InputSpec::Generator { .. } => {
+                "a source of rows".to_owned()
+            }
             InputSpec::Closing(..) => "windows of other pipelines".to_owned(),
             InputSpec::Sealed(..) => return Err(merged().into()),
         };

@@ -5,6 +5,7 @@
 mod bytes;
 mod errors;
 mod functions;
+mod live;
 mod results;
 mod runtime;
 #[path = "../support/mod.rs"]

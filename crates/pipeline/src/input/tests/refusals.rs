@@ -4,8 +4,8 @@ use std::fs;
 
 use futures_lite::future::block_on;
 use tidemill_plan::{CsvOptions, Format, LimitSpec, Merge};
-use tidemill_record::{DataType, Field, Image, PartitionId, Schema};
-use tidemill_source::{Missing, RegisteredReader, Resume};
+use tidemill_record::{DataType, Field, Image, Schema};
+use tidemill_source::{Iterated, Missing, RegisteredSpec, Resume};
 
 use super::super::open_input;
 use super::{Case, File, Given, Reading, file, file_input, text_input, with_added};
@@ -91,10 +91,14 @@ fn what_has_been_added_to_a_file_of_known_length_is_not_read() {
 
 #[test]
 fn what_cannot_be_entered_is_refused_by_name() {
-    let nothing = Box::new(std::iter::empty());
-    let reader = RegisteredReader::new("prices".into(), PartitionId(0), schema(), vec![0], nothing);
-    let reader = std::cell::RefCell::new(Some(reader));
-    let input = || InputSpec::Columns(Box::new(reader.borrow_mut().take().unwrap()));
+    let input = || {
+        InputSpec::Registered(RegisteredSpec {
+            name: "prices".to_owned(),
+            schema: schema(),
+            columns: vec![0],
+            make: Box::new(|| Box::new(Iterated(std::iter::empty()))),
+        })
+    };
     let registered = Case { input: Box::new(input), schema: schema(), filter: None };
     let error = refusal(registered.open(1, None).unwrap().export());
     assert!(error.starts_with("source prices cannot be read on from within: "), "{error}");
