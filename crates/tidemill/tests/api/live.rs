@@ -171,7 +171,6 @@ fn a_sender_waits_for_room_and_hears_of_the_end() {
     assert_eq!(rows.recv().unwrap().column(0).as_primitive::<Int64Type>().value(0), 3);
     drop(sender.clone());
     sender.send(batch(&[4])).unwrap();
-    drop(sending);
     drop(sender);
     let ended = query.join().unwrap();
     assert_eq!((ended.end, ended.statistics.records_in), (End::Input, 4));
