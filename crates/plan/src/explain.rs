@@ -242,8 +242,13 @@ fn scan_line(scan: &Scan) -> Result<String, fmt::Error> {
                 write!(f, ", {rate} a second")?;
             }
         }
-        SourceConnector::Registered { is_bounded: true } => write!(f, "registered")?,
-        SourceConnector::Registered { is_bounded: false } => write!(f, "registered, without end")?,
+        SourceConnector::Registered { name, is_bounded } => {
+            f.write_str("registered")?;
+            if *name != source.name {
+                write!(f, " as {name}")?;
+            }
+            f.write_str(if *is_bounded { "" } else { ", without end" })?;
+        }
     }
     let total = source.schema.fields.len();
     let shown = |columns: &[usize]| {

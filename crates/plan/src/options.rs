@@ -152,7 +152,16 @@ impl SourceDef {
             SourceConnector::Generator(generator) => generator.rows.is_some(),
             SourceConnector::File(file) => !file.follow,
             SourceConnector::Sequence(sequence) => sequence.rows.is_some(),
-            SourceConnector::Registered { is_bounded } => *is_bounded,
+            SourceConnector::Registered { is_bounded, .. } => *is_bounded,
+        }
+    }
+
+    /// The name under which the embedding program registered what it reads; `None` of other sources.
+    #[must_use]
+    pub fn registered_as(&self) -> Option<&str> {
+        match &self.connector {
+            SourceConnector::Registered { name, .. } => Some(name),
+            _ => None,
         }
     }
 }
@@ -166,8 +175,10 @@ pub enum SourceConnector {
     Generator(GeneratorSource),
     /// One column of numbers: rows that nobody keeps anywhere, such as those of `VALUES`, are computed of them.
     Sequence(SequenceSource),
-    /// Arrow batches, or text in memory, that the embedding program registered under the source's name.
+    /// `'connector' = 'registered'`, or what the embedding program registered, named as it is: Arrow batches, or text in memory.
     Registered {
+        /// Under which name.
+        name: String,
         /// All partitions come to an end by themselves.
         is_bounded: bool,
     },

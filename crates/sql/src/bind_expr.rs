@@ -178,13 +178,7 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
                 None => return self.session.fail(span, "X'…' takes two hexadecimal digits a byte"),
             },
             Value::Number(text, false) => return self.bind_number(text, span),
-            Value::Placeholder(text) => {
-                let message = match text.starts_with('@') {
-                    true => format!("not supported: variables ({text})"),
-                    false => format!("not supported: parameters ({text})"),
-                };
-                return self.session.fail_with(span, message, "write the value itself");
-            }
+            Value::Placeholder(text) => return self.bind_parameter(text, span),
             other => {
                 let what = match other {
                     Value::NationalStringLiteral(_) => "N'…'".to_owned(),

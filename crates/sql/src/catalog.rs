@@ -52,6 +52,8 @@ pub struct Catalog {
     pub declared: Vec<Declared>,
     /// Functions that the embedding program registered, by lower-case name.
     pub functions: HashMap<String, Arc<UserFunction>>,
+    /// What is bound to `?` and `$1`; `None` where nobody binds anything.
+    pub parameters: Option<Vec<Scalar>>,
     /// Evaluates an expression of constants only. `Err` says why it would make a record bad.
     pub fold: fn(&Expr) -> Result<Scalar, String>,
     /// Prepares an expression as a run would. `Err` says why none could.

@@ -20,6 +20,7 @@ mod from_first;
 mod json_tokens;
 mod mistakes;
 mod operators;
+mod parameters;
 mod parse;
 mod position;
 mod read_after_write;

@@ -8,6 +8,7 @@ use tidemill_plan::{Expr, ExprKind, Span};
 use tidemill_record::{DataType, Schema};
 
 use crate::catalog::Catalog;
+use crate::parameters::Parameters;
 use crate::position::Positions;
 use crate::report::{Bind, Report, Reported};
 use crate::suggest::did_you_mean;
@@ -25,6 +26,8 @@ pub(crate) struct Session<'a> {
     pub(crate) report: &'a mut Report,
     /// The words of the statement that is bound.
     pub(crate) words: Rc<Words>,
+    /// Where values are bound to.
+    pub(crate) parameters: Parameters,
     nodes_left: usize,
 }
 
@@ -34,7 +37,8 @@ impl<'a> Session<'a> {
         positions: &'a Positions,
         report: &'a mut Report,
     ) -> Self {
-        Self { catalog, positions, report, words: Rc::default(), nodes_left: NODES_MAX }
+        let (words, parameters) = (Rc::default(), Parameters::default());
+        Self { catalog, positions, report, words, parameters, nodes_left: NODES_MAX }
     }
 
     /// The byte range of a syntax node; empty where it does not know its place.

@@ -12,6 +12,7 @@ use crate::column_times::{column_forms, keep_forms};
 use crate::optimize::optimize;
 use crate::options::{self, Direction};
 use crate::outputs::{check_outputs, check_result};
+use crate::parameters::Parameters;
 use crate::position::Positions;
 use crate::query::{bind_root, bind_view, first_word};
 use crate::read_after_write::check_reads;
@@ -34,7 +35,10 @@ pub(crate) fn bind_script<'a>(
     catalog: &'a Catalog,
     report: &'a mut Report,
 ) -> Script {
-    let session = Session::new(catalog, positions, report);
+    let values = catalog.parameters.as_ref();
+    let parameters = values.map(|values| Parameters::new(text, values, positions, report));
+    let mut session = Session::new(catalog, positions, report);
+    session.parameters = parameters.unwrap_or_default();
     let mut binder = ScriptBinder {
         session,
         tables: Tables::default(),

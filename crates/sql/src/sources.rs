@@ -17,7 +17,7 @@ use crate::report::Bind;
 use crate::scope::{Scope, Session};
 use crate::source_columns::{add_file_columns, add_members, bind_derived, refuse_same_names};
 use crate::suggest::did_you_mean;
-use crate::syntax::{ColumnKind, CreateSource, Name, WatermarkSyntax};
+use crate::syntax::{ColumnKind, ColumnSyntax, CreateSource, Name, WatermarkSyntax};
 use crate::types::{NamedType, named_type};
 
 /// The columns of records as they are declared, and their limits.
@@ -44,8 +44,16 @@ pub(crate) fn bind_source(
     let declared = create.declares_records().then(|| declared_columns(session, create)).transpose();
     let (mut options, (), declared) = (options?, names?, declared?);
     let is_inferred = declared.is_none();
+    let registered = registered(session, create, &mut options.connector)?;
+    let (shown, declared) = match (&registered, declared) {
+        (Some(registered), Some(declared)) => {
+            let (shown, declared) = among_registered(session, create, registered, declared)?;
+            (Some(shown), Some(declared))
+        }
+        (_, declared) => (None, declared),
+    };
     let (Declared { schema, limits, notices }, beside) =
-        recorded_columns(session, create, &mut options, declared, span)?;
+        recorded_columns(session, create, &mut options, declared, registered, span)?;
     refuse_other_formats(session, with_paths, &options.connector)?;
     refuse_unknown_fields(session, create, &options.connector)?;
     set_time_forms(session, create, &schema, &mut options.connector)?;
@@ -57,6 +65,9 @@ pub(crate) fn bind_source(
         dead_letter_path: options.dead_letter_path,
         ..SourceDef::new(create.name.text.clone(), schema, options.connector, create.name.span)
     };
+    if let Some(shown) = shown {
+        source.shown = shown;
+    }
     if is_inferred {
         add_file_columns(&mut source, &beside.path_columns);
         add_members(&mut source, &beside.members);
@@ -82,18 +93,25 @@ pub(crate) fn bind_source(
     {
         partitioned_by.push(generator.model.partition_column());
     }
+    if let (Some(registered), true) = (registered, partitioned_by.is_empty()) {
+        partitioned_by.clone_from(&registered.partitioned_by);
+    }
     source.partitioned_by = partitioned_by;
     if source.partitioned_by.is_empty() {
         refuse_partition_audit(session, create)?;
     }
     source.partition_audit = options.partition_audit.unwrap_or_default();
-    source.watermark = match &create.watermark {
-        Some(syntax) => Some(options.event_time.refine(watermark(session, syntax, &scope)?)),
-        None => {
-            refuse_event_time_options(session, create)?;
-            None
-        }
+    let rule = match &create.watermark {
+        Some(syntax) => Some(watermark(session, syntax, &scope)?),
+        None => registered.and_then(|registered| registered.watermark),
     };
+    if rule.is_none() {
+        refuse_event_time_options(session, create)?;
+    }
+    source.watermark = rule.map(|rule| options.event_time.refine(rule));
+    if let (Some(registered), None) = (registered, &source.dead_letter_path) {
+        source.dead_letter_path.clone_from(&registered.dead_letter_path);
+    }
     Ok(source)
 }
 
@@ -135,6 +153,7 @@ fn recorded_columns(
     create: &CreateSource,
     options: &mut options::Source,
     declared: Option<Declared>,
+    registered: Option<&SourceDef>,
     span: Span,
 ) -> Bind<(Declared, Beside)> {
     let unlimited = |schema| Declared { schema, limits: Vec::new(), notices: Vec::new() };
@@ -167,9 +186,74 @@ fn recorded_columns(
             Ok((unlimited(schema), Beside::default()))
         }
         (SourceConnector::Registered { .. }, None) => {
-            Ok((unlimited(Schema::default()), Beside::default()))
+            let schema = registered.map(|registered| registered.schema.clone());
+            Ok((unlimited(schema.unwrap_or_default()), Beside::default()))
         }
     }
+}
+
+/// What a declaration with `'connector' = 'registered'` reads; `None` of others.
+fn registered<'a>(
+    session: &mut Session<'a>,
+    create: &CreateSource,
+    connector: &mut SourceConnector,
+) -> Bind<Option<&'a SourceDef>> {
+    let SourceConnector::Registered { name, is_bounded } = connector else { return Ok(None) };
+    if name.is_empty() {
+        name.clone_from(&create.name.text);
+    }
+    let catalog = session.catalog;
+    if let Some(found) = catalog.registered_sources.get(name) {
+        *is_bounded = found.is_bounded();
+        return Ok(Some(found));
+    }
+    let option = create.options.iter().find(|entry| entry.key.text == options::REGISTERED_NAME);
+    let span = option.map_or(create.name.span, |entry| entry.value.span);
+    let known = catalog.registered_sources.keys().map(String::as_str);
+    let hint = did_you_mean(name, known).unwrap_or_else(|| {
+        "the program that embeds the engine registers it; 'source' names it where it is called otherwise".to_owned()
+    });
+    session.fail_with(span, format!("no source named \"{name}\" is registered"), hint)
+}
+
+/// Declared columns are some of those that are registered, by name and of the same types. Gives their numbers as they are
+/// declared, and all columns as they are registered, NOT NULL where that is declared.
+fn among_registered(
+    session: &mut Session<'_>,
+    create: &CreateSource,
+    registered: &SourceDef,
+    declared: Declared,
+) -> Bind<(Vec<usize>, Declared)> {
+    let mut schema = registered.schema.clone();
+    let mut limits = vec![None; schema.fields.len()];
+    let mut numbers = Vec::with_capacity(declared.schema.fields.len());
+    let mut result = Ok(());
+    let is_recorded = |column: &&ColumnSyntax| matches!(column.kind, ColumnKind::Recorded { .. });
+    let spans = create.columns.iter().filter(is_recorded).map(|column| column.name.span);
+    for ((field, limit), span) in declared.schema.fields.iter().zip(&declared.limits).zip(spans) {
+        let names = || registered.schema.fields.iter().map(|field| field.name.as_str());
+        let Some(number) = registered.schema.index_of(&field.name) else {
+            let message = format!("what is registered has no column \"{}\"", field.name);
+            let hint = did_you_mean(&field.name, names())
+                .unwrap_or_else(|| format!("it has {}", names().collect::<Vec<_>>().join(", ")));
+            result = session.fail_with(span, message, hint);
+            continue;
+        };
+        let found = &registered.schema.fields[number].data_type;
+        if *found != field.data_type {
+            let (name, wanted) = (&field.name, &field.data_type);
+            let message = format!("{name} is registered as {found}, and not {wanted}");
+            let hint =
+                format!("declare it as {found}, and {name}_ AS CAST({name} AS {wanted}) beside it");
+            result = session.fail_with(span, message, hint);
+            continue;
+        }
+        schema.fields[number].is_nullable &= field.is_nullable;
+        limits[number] = *limit;
+        numbers.push(number);
+    }
+    result?;
+    Ok((numbers, Declared { schema, limits, notices: declared.notices }))
 }
 
 fn declared_columns(session: &mut Session<'_>, create: &CreateSource) -> Bind<Declared> {

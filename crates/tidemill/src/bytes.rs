@@ -1,7 +1,7 @@
 //! Text in memory as a source: chunks of JSON lines or CSV by partition.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tidemill_format::infer_schema;
@@ -37,8 +37,16 @@ pub type BytePartition = Box<dyn Iterator<Item = Result<Bytes, HostError>> + Sen
 pub struct ByteSource {
     format: Format,
     columns: Option<Schema>,
-    partitions: Vec<BytePartition>,
+    partitions: Vec<Chunks>,
     partitioned_by: Vec<String>,
+}
+
+/// The chunks of a partition.
+enum Chunks {
+    /// For the first who reads it.
+    Once(BytePartition),
+    /// For each anew.
+    Each(Arc<dyn Fn() -> BytePartition + Send + Sync>),
 }
 
 impl ByteSource {
@@ -62,7 +70,32 @@ impl ByteSource {
         I: IntoIterator<Item = Result<Bytes, HostError>>,
         I::IntoIter: Send + 'static,
     {
-        self.partitions.push(Box::new(chunks.into_iter()));
+        self.partitions.push(Chunks::Once(Box::new(chunks.into_iter())));
+        self
+    }
+
+    /// The same with one more partition that any number of queries may read, and a query more than once: `make` begins anew for
+    /// each. A source all of whose partitions are such can be named as often as one likes.
+    ///
+    /// ```
+    /// use tidemill::{ByteSource, Format, JsonOptions, Session};
+    ///
+    /// let text = "{\"degrees\":-3}\n{\"degrees\":19}\n";
+    /// let source = ByteSource::new(Format::Json(JsonOptions::default()));
+    /// let mut session = Session::new();
+    /// session.register_bytes("readings", source.repeatable_partition(move || [Ok(text.into())]))?;
+    /// for _ in 0..2 {
+    ///     let rows = session.query("SELECT degrees FROM readings WHERE degrees > 0")?.collect()?;
+    ///     assert_eq!(rows[0].num_rows(), 1);
+    /// }
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    pub fn repeatable_partition<I>(mut self, make: impl Fn() -> I + Send + Sync + 'static) -> Self
+    where
+        I: IntoIterator<Item = Result<Bytes, HostError>>,
+        I::IntoIter: Send + 'static,
+    {
+        self.partitions.push(Chunks::Each(Arc::new(move || Box::new(make().into_iter()))));
         self
     }
 
@@ -105,7 +138,10 @@ impl ByteSource {
         let Some(first) = self.partitions.first_mut() else {
             return Err(Error::usage(format!("source {name} is registered without a partition")));
         };
-        let mut chunks = std::mem::replace(first, Box::new(std::iter::empty()));
+        let mut chunks = match first {
+            Chunks::Once(chunks) => std::mem::replace(chunks, Box::new(std::iter::empty())),
+            Chunks::Each(make) => make(),
+        };
         let (mut taken, mut head) = (Vec::new(), Vec::new());
         let mut is_whole = false;
         while head.len() < HEAD_BYTES {
@@ -122,7 +158,9 @@ impl ByteSource {
                 break;
             }
         }
-        *first = Box::new(taken.into_iter().chain(chunks));
+        if let Chunks::Once(first) = first {
+            *first = Box::new(taken.into_iter().chain(chunks));
+        }
         let schema = infer_schema(&self.format, &head, is_whole);
         schema.map_err(|error| Error::format(format!("source {name}").into(), error))
     }
@@ -142,13 +180,13 @@ pub(crate) struct Settled {
 pub(crate) struct RegisteredText {
     format: Format,
     is_inferred: bool,
-    /// Each taken by the first pipeline that reads it.
-    partitions: Mutex<Vec<Option<BytePartition>>>,
+    /// What is there once is taken by the first pipeline that reads it.
+    partitions: Mutex<Vec<Option<Chunks>>>,
     pub(crate) partition_count: usize,
 }
 
 impl RegisteredText {
-    fn new(format: Format, is_inferred: bool, partitions: Vec<BytePartition>) -> Self {
+    fn new(format: Format, is_inferred: bool, partitions: Vec<Chunks>) -> Self {
         let partition_count = partitions.len();
         let partitions = Mutex::new(partitions.into_iter().map(Some).collect());
         Self { format, is_inferred, partitions, partition_count }
@@ -158,6 +196,12 @@ impl RegisteredText {
     pub(crate) fn is_taken(&self) -> bool {
         let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         partitions.iter().any(Option::is_none)
+    }
+
+    /// Whether each who reads it has chunks of its own.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        partitions.iter().all(|chunks| matches!(chunks, Some(Chunks::Each(_))))
     }
 
     /// What reads a partition; `None` where somebody has.
@@ -171,7 +215,13 @@ impl RegisteredText {
     ) -> Option<MemoryInput> {
         let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let index = usize::try_from(id.0).expect("partitions are few");
-        let chunks = partitions.get_mut(index)?.take()?;
+        let chunks = match partitions.get_mut(index)? {
+            Some(Chunks::Each(make)) => make(),
+            taken => match taken.take()? {
+                Chunks::Once(chunks) => chunks,
+                Chunks::Each(make) => make(),
+            },
+        };
         Some(MemoryInput {
             reader: MemoryReader::new(name.to_owned(), id, record_bytes_max, chunks),
             format: self.format.clone(),

@@ -342,7 +342,7 @@ impl Discovered {
             SourceConnector::Sequence(sequence) => Ok(whole(vec![Partition::Sequence(*sequence)])),
             SourceConnector::Registered { .. } => {
                 let registered = registered.ok_or_else(|| {
-                    Error::usage(format!("source {} is not registered", source.name))
+                    Error::usage(format!("source {} is not registered any more", source.name))
                 })?;
                 let partition = || Partition::Registered(Arc::clone(registered));
                 let partitions = std::iter::repeat_with(partition);

@@ -78,7 +78,8 @@ impl ScanInputs<'_> {
                 (InputSpec::Columns(Box::new(reader)), partition.weight())
             }
             Partition::Registered(registered) => {
-                (registered.input(id, columns, self.record_bytes_max)?, partition.weight())
+                let input = registered.input(&self.scan.source, id, columns, self.record_bytes_max);
+                (input?, partition.weight())
             }
         })
     }

@@ -33,6 +33,7 @@ use crate::locate::line_of;
 use crate::planning::{Look, PlannedQuery, Surroundings, WaveBuilder};
 use crate::query::{self, End, Progress};
 use crate::runtime::Runtime;
+use crate::session::read_once;
 use crate::splits::may_do_without_splits;
 use crate::state::{JobState, Recovery};
 use crate::summary::{CoreSummary, Kept, Summary};
@@ -216,6 +217,8 @@ impl Job {
     ) -> Result<Summary, Error> {
         let started = Instant::now();
         self.check_pipes()?;
+        // Before anything is taken of another.
+        read_once(&self.script, &self.around.sources)?;
         let settings = &self.script.settings;
         let runtime = match runtime {
             Some(given) => {

@@ -133,7 +133,7 @@ impl PlannedQuery {
         for scan in &scans {
             let source = &scan.source;
             if !sources.contains_key(&source.name) {
-                let registered = around.sources.get(&source.name);
+                let registered = source.registered_as().and_then(|name| around.sources.get(name));
                 let is_of_it = |other: &&&Scan| other.source.name == source.name;
                 let looking = Looking {
                     scans: scans.iter().filter(is_of_it).copied().collect(),

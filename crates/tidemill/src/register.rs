@@ -42,7 +42,7 @@ enum Given {
     /// Batches of these columns.
     Batches {
         schema: SchemaRef,
-        partitions: Mutex<Vec<Option<MakeBatchReader>>>,
+        partitions: Mutex<Vec<Option<BatchReaders>>>,
     },
     Text(Box<RegisteredText>),
 }
@@ -66,7 +66,7 @@ impl RegisteredSource {
             });
         }
         let partition_count = source.partitions.len();
-        let connector = SourceConnector::Registered { is_bounded: source.is_bounded };
+        let connector = registered_as(name, source.is_bounded);
         let schema = Schema::new(fields);
         let mut def = definition(name, schema, connector, &source.partitioned_by, partition_count)?;
         def.watermark = watermark(name, &def, &source)?;
@@ -80,7 +80,7 @@ impl RegisteredSource {
     pub(crate) fn of_bytes(name: &str, source: ByteSource) -> Result<Self, Error> {
         let Settled { text, schema, partitioned_by } = source.settled(name)?;
         let partition_count = text.partition_count;
-        let connector = SourceConnector::Registered { is_bounded: true };
+        let connector = registered_as(name, true);
         let def = definition(name, schema, connector, &partitioned_by, partition_count)?;
         Ok(Self { def, given: Given::Text(Box::new(text)), partition_count })
     }
@@ -96,17 +96,29 @@ impl RegisteredSource {
         }
     }
 
-    /// What reads a partition: the columns of these numbers.
+    /// Whether each who reads it has readers of its own.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        match &self.given {
+            Given::Batches { partitions, .. } => {
+                let partitions = partitions.lock().unwrap_or_else(PoisonError::into_inner);
+                partitions.iter().all(|readers| matches!(readers, Some(BatchReaders::Each(_))))
+            }
+            Given::Text(text) => text.is_repeatable(),
+        }
+    }
+
+    /// What reads a partition: the columns of these numbers, of a source that is declared with these.
     ///
     /// # Errors
-    /// A partition can be read once; a second query (or a second mention in one query) is refused.
+    /// What can be read once is refused to a second query (or a second mention in one query).
     pub(crate) fn input(
         &self,
+        declared: &SourceDef,
         id: PartitionId,
         columns: Vec<usize>,
         record_bytes_max: usize,
     ) -> Result<InputSpec, Error> {
-        let (name, schema) = (&self.def.name, &self.def.schema);
+        let (name, schema) = (&declared.name, &declared.schema);
         match &self.given {
             Given::Batches { schema: given, partitions } => {
                 let make = self.take(given, partitions, id)?;
@@ -115,7 +127,7 @@ impl RegisteredSource {
             }
             Given::Text(text) => {
                 let input = text.take(name, schema, columns, id, record_bytes_max);
-                input.map(InputSpec::Memory).ok_or_else(|| read_already(name))
+                input.map(InputSpec::Memory).ok_or_else(|| read_already(&self.def.name))
             }
         }
     }
@@ -124,16 +136,38 @@ impl RegisteredSource {
     fn take(
         &self,
         given: &SchemaRef,
-        partitions: &Mutex<Vec<Option<MakeBatchReader>>>,
+        partitions: &Mutex<Vec<Option<BatchReaders>>>,
         id: PartitionId,
     ) -> Result<MakeBatchReader, Error> {
         let index = usize::try_from(id.0).expect("a vector of this length exists");
         let mut partitions = partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = partitions.get_mut(index).and_then(Option::take);
-        let make = taken.ok_or_else(|| read_already(&self.def.name))?;
+        let make: Option<MakeBatchReader> = match partitions.get_mut(index) {
+            Some(Some(BatchReaders::Each(make))) => {
+                let make = Arc::clone(make);
+                Some(Box::new(move || make()))
+            }
+            Some(taken) => match taken.take() {
+                Some(BatchReaders::Once(make)) => Some(make),
+                _ => None,
+            },
+            None => None,
+        };
+        let make = make.ok_or_else(|| read_already(&self.def.name))?;
         let (given, wanted) = (Arc::clone(given), self.def.schema.clone());
         Ok(Box::new(move || Box::new(Casting { batches: make(), given, wanted })))
     }
+}
+
+/// What makes the readers of a partition.
+pub(crate) enum BatchReaders {
+    /// One, for the first who reads it.
+    Once(MakeBatchReader),
+    /// One for each.
+    Each(Arc<dyn Fn() -> Box<dyn BatchReader> + Send + Sync>),
+}
+
+fn registered_as(name: &str, is_bounded: bool) -> SourceConnector {
+    SourceConnector::Registered { name: name.to_owned(), is_bounded }
 }
 
 /// Batches of the registered types as those that SQL knows.

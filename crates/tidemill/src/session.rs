@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{
-    Expr, Query, Scalar, Script, Settings, SinkConnector, SourceConnector, Span, UserFunction,
-};
+use tidemill_plan::{Expr, Query, Scalar, Script, Settings, SinkConnector, Span, UserFunction};
 use tidemill_record::EventTime;
 use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, Declared, JsonMember, SqlError, SqlErrors};
@@ -112,7 +110,8 @@ impl Session {
     }
 
     /// Puts Arrow batches behind a name that scripts can select from, folded to lower case as unquoted SQL names are.
-    /// What it gives is read once, by one query.
+    /// What it gives is read once, by one query, unless all of its partitions are
+    /// [repeatable](crate::Source::repeatable_partition).
     ///
     /// # Errors
     /// A column type that SQL has no word for, an unknown partition column, an event time that is no timestamp, no
@@ -140,6 +139,39 @@ impl Session {
         Ok(())
     }
 
+    /// Puts another source behind a name, or the first one; whether there was one. Jobs that have been prepared keep theirs.
+    ///
+    /// # Errors
+    /// As [`Self::register_source`]; the one that was there stays then.
+    pub fn replace_source(
+        &mut self,
+        name: &str,
+        source: impl Into<crate::Source>,
+    ) -> Result<bool, Error> {
+        let name = name.to_lowercase();
+        let source = RegisteredSource::new(&name, source.into())?;
+        Ok(self.sources.insert(name, Arc::new(source)).is_some())
+    }
+
+    /// The same with text that is in memory.
+    ///
+    /// ```
+    /// # use tidemill::{ByteSource, Format, JsonOptions, Session};
+    /// # let source = |text: &'static str| ByteSource::new(Format::Json(JsonOptions::default())).partition([text.into()]);
+    /// let mut session = Session::new();
+    /// assert!(!session.replace_bytes("events", source("{\"a\":1}\n"))?);
+    /// assert!(session.replace_bytes("events", source("{\"a\":2}\n"))?);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::register_bytes`]; the one that was there stays then.
+    pub fn replace_bytes(&mut self, name: &str, source: ByteSource) -> Result<bool, Error> {
+        let name = name.to_lowercase();
+        let source = RegisteredSource::of_bytes(&name, source)?;
+        Ok(self.sources.insert(name, Arc::new(source)).is_some())
+    }
+
     fn vacant_source(&self, name: &str) -> Result<String, Error> {
         let name = name.to_lowercase();
         if self.sources.contains_key(&name) {
@@ -148,8 +180,7 @@ impl Session {
         Ok(name)
     }
 
-    /// Forgets the source of this name; whether there was one. Jobs that have been prepared keep it. To replace a source,
-    /// deregister it and register another.
+    /// Forgets the source of this name; whether there was one. Jobs that have been prepared keep it.
     ///
     /// ```
     /// # use tidemill::{ByteSource, Format, JsonOptions, Session};
@@ -239,7 +270,15 @@ impl Session {
         sql: &str,
         origin: &str,
     ) -> Result<Job, Error> {
-        let bound = self.bind(declarations, sql, origin)?;
+        self.prepared(self.bound((declarations, sql, origin), None)?)
+    }
+
+    /// With these values for the places of the script.
+    pub(crate) fn prepare_bound(&self, sql: &str, values: Option<&[Scalar]>) -> Result<Job, Error> {
+        self.prepared(self.bound((&Declarations::new(), sql, "sql"), values)?)
+    }
+
+    fn prepared(&self, bound: Bound) -> Result<Job, Error> {
         if self.stdout.is_none()
             && let Some(query) = bound.script.queries.iter().find(|query| is_bare(query))
         {
@@ -256,7 +295,12 @@ impl Session {
     /// # Errors
     /// As [`Self::prepare`], and a script with no such `SELECT`, or several.
     pub fn query(&self, sql: &str) -> Result<Rows, Error> {
-        let mut bound = self.bind(&Declarations::new(), sql, "sql")?;
+        self.query_bound(sql, None)
+    }
+
+    /// With these values for the places of the script.
+    pub(crate) fn query_bound(&self, sql: &str, values: Option<&[Scalar]>) -> Result<Rows, Error> {
+        let mut bound = self.bound((&Declarations::new(), sql, "sql"), values)?;
         let mut bare = bound.script.queries.iter_mut().filter(|query| is_bare(query));
         let Some(query) = bare.next() else {
             return Err(Error::usage("a script whose results are pulled has a SELECT of its own"));
@@ -289,8 +333,12 @@ impl Session {
         Job::new(bound.script, around, bound.declared)
     }
 
-    /// Binds a script to what this session knows.
-    fn bind(&self, declarations: &Declarations, sql: &str, origin: &str) -> Result<Bound, Error> {
+    /// Binds a script of that origin, behind what earlier ones have declared, to what this session knows.
+    fn bound(
+        &self,
+        (declarations, sql, origin): (&Declarations, &str, &str),
+        values: Option<&[Scalar]>,
+    ) -> Result<Bound, Error> {
         let refuse = |errors: SqlErrors| Error::sql(errors.render(sql, origin), errors);
         let alone = tidemill_sql::parse(sql).map_err(refuse)?;
         let declared = alone.declared();
@@ -326,6 +374,7 @@ impl Session {
                 .collect(),
             declared: declarations.iter().map(Declaration::declared).collect(),
             functions: self.functions.clone(),
+            parameters: values.map(<[Scalar]>::to_vec),
             fold: fold_constant,
             prepare: prepare_expr,
         };
@@ -335,26 +384,41 @@ impl Session {
         Ok(Bound { script, text, declared })
     }
 
-    /// Whether no registered source is to be read twice: what it gives is there once.
+    /// Whether no registered source that is there once is to be read twice.
     fn check_sources(&self, script: &Script) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        let running = script.queries.iter().filter(|query| query.explain != Explain::Plan);
-        for scan in running.flat_map(|query| query.relation.scans()) {
-            let name = &scan.source.name;
-            let is_registered = matches!(scan.source.connector, SourceConnector::Registered { .. });
-            let Some(source) = self.sources.get(name).filter(|_| is_registered) else { continue };
-            if source.is_taken() {
-                return Err(read_already(name));
-            }
-            if !seen.insert(name.clone()) {
+        for name in read_once(script, &self.sources)? {
+            if !seen.insert(name) {
                 return Err(Error::usage(format!(
-                    "source {name} is to be read twice, and what it gives can be read once; write it to files first, or \
-                     register it under a second name"
+                    "source {name} is to be read twice, and what it gives can be read once: register it with \
+                     repeatable_partition or under a second name, or write it to files first"
                 )));
             }
         }
         Ok(())
     }
+}
+
+/// Names of the registered sources that a script reads and that are there once, one for each time.
+///
+/// # Errors
+/// One that has been read.
+pub(crate) fn read_once<'a>(
+    script: &Script,
+    sources: &'a HashMap<String, Arc<RegisteredSource>>,
+) -> Result<Vec<&'a str>, Error> {
+    let running = script.queries.iter().filter(|query| query.explain != Explain::Plan);
+    let named = running
+        .flat_map(|query| query.relation.scans())
+        .filter_map(|scan| sources.get_key_value(scan.source.registered_as()?));
+    let mut names = Vec::new();
+    for (name, source) in named.filter(|(_, source)| !source.is_repeatable()) {
+        if source.is_taken() {
+            return Err(read_already(name));
+        }
+        names.push(name.as_str());
+    }
+    Ok(names)
 }
 
 /// Leaves out what a script does not name, so that its plan does not change with other keys of its input.

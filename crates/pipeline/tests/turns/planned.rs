@@ -71,6 +71,7 @@ impl Planned {
             registered_sinks: HashSet::new(),
             declared: Vec::new(),
             functions: HashMap::new(),
+            parameters: None,
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
             prepare: |_| Ok(()),
         };

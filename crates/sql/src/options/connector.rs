@@ -53,6 +53,11 @@ impl EventTimeOptions {
     }
 }
 
+/// The connector of what the embedding program has registered.
+const REGISTERED: &str = "registered";
+/// Its option: the name of that, where it is not the source's own.
+pub(crate) const REGISTERED_NAME: &str = "source";
+
 /// The option that needs a `PARTITIONED BY` clause.
 pub(crate) const PARTITION_AUDIT: &str = "partition.audit";
 
@@ -103,7 +108,8 @@ pub(super) const BAD_RECORDS: &[(&str, BadRecords)] = &[
 pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -> Bind<Source> {
     let mut options = Options::new(entries, span, report);
     let mut unsaid = Unsaid::default();
-    let connector = match connector(&mut options, &["file", "generator", "datagen"])? {
+    let names = &["file", "generator", "datagen", REGISTERED];
+    let connector = match connector(&mut options, names)? {
         "file" => {
             let file = file_source(&mut options);
             if let Some(FileSource { format: Format::Csv(_), .. }) = &file {
@@ -113,6 +119,10 @@ pub(crate) fn source(entries: &[OptionEntry], span: Span, report: &mut Report) -
             file.map(SourceConnector::File)
         }
         "datagen" => Some(SourceConnector::Sequence(datagen(&mut options))),
+        REGISTERED => {
+            let name = options.text(REGISTERED_NAME).map(|(name, _)| name.to_lowercase());
+            Some(SourceConnector::Registered { name: name.unwrap_or_default(), is_bounded: true })
+        }
         _ => generator(&mut options).map(SourceConnector::Generator),
     };
     let bad_records = options.one_of("bad.records", BAD_RECORDS);
@@ -156,7 +166,9 @@ fn on_stdout(format: Format) -> Format {
 }
 
 fn connector(options: &mut Options<'_>, names: &[&'static str]) -> Bind<&'static str> {
-    let list = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    // Who can register something knows that.
+    let told = names.iter().filter(|name| **name != REGISTERED);
+    let list = told.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
     let (text, span) = options.required("connector", names[0]).ok_or(Reported)?;
     let lower = text.to_ascii_lowercase();
     if let Some(name) = names.iter().find(|name| **name == lower) {

@@ -10,7 +10,7 @@ mod packing;
 mod settings;
 mod times;
 
-pub(crate) use connector::{EVENT_TIME, PARTITION_AUDIT, Source, sink, source};
+pub(crate) use connector::{EVENT_TIME, PARTITION_AUDIT, REGISTERED_NAME, Source, sink, source};
 pub(crate) use format::{Direction, format_by_name_ending};
 pub(crate) use settings::set;
 pub(crate) use times::{WrongForm, time_form};

@@ -87,6 +87,7 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         registered_sinks: HashSet::from(["taps".to_owned()]),
         written: HashMap::new(),
         declared: Vec::new(),
+        parameters: None,
         functions: HashMap::from([("twice".to_owned(), Arc::new(twice))]),
         fold,
         prepare: |_| Ok(()),

@@ -4,6 +4,7 @@ mod channel;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures_core::Stream;
 use tidemill_plan::{HostError, LateRecords, WatermarkRule};
-use tidemill_source::{BatchReader, Iterated, MakeBatchReader};
+use tidemill_source::{BatchReader, Iterated};
 
 pub use self::channel::{BatchSender, SendError, SendFuture, TrySendError};
 use crate::SourceRegistration;
+use crate::register::BatchReaders;
 
 /// A source of Arrow batches, and what is said of it: whether it ends, and what its event time is.
 ///
@@ -43,7 +45,7 @@ use crate::SourceRegistration;
 pub struct Source {
     pub(crate) schema: SchemaRef,
     pub(crate) is_bounded: bool,
-    pub(crate) partitions: Vec<MakeBatchReader>,
+    pub(crate) partitions: Vec<BatchReaders>,
     pub(crate) partitioned_by: Vec<String>,
     pub(crate) event_time: Option<(String, Duration)>,
     pub(crate) max_ahead: Option<Duration>,
@@ -82,8 +84,42 @@ impl Source {
         mut self,
         make: impl FnOnce() -> R + Send + 'static,
     ) -> Self {
-        self.partitions.push(Box::new(move || Box::new(make())));
+        self.partitions.push(BatchReaders::Once(Box::new(move || Box::new(make()))));
         self
+    }
+
+    /// The same with one more partition that any number of queries may read, and a query more than once: `make` makes a reader
+    /// for each, on the core that reads it. A source all of whose partitions are such can be named as often as one likes.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tidemill::arrow_array::{Int64Array, RecordBatch};
+    /// use tidemill::{Session, Source};
+    ///
+    /// let batch = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![1, 2])) as _)])?;
+    /// let source = Source::bounded(batch.schema()).repeatable_iterator(move || [Ok(batch.clone())]);
+    /// let mut session = Session::new();
+    /// session.register_source("numbers", source)?;
+    /// let rows = session.query("SELECT n FROM numbers UNION ALL SELECT -n FROM numbers")?.collect()?;
+    /// assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 4);
+    /// assert_eq!(session.query("SELECT SUM(n) AS n FROM numbers")?.collect()?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub fn repeatable_partition<R: BatchReader + 'static>(
+        mut self,
+        make: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self {
+        self.partitions.push(BatchReaders::Each(Arc::new(move || Box::new(make()))));
+        self
+    }
+
+    /// The same as [`Self::repeatable_partition`], of the batches that `make` begins anew with.
+    pub fn repeatable_iterator<I>(self, make: impl Fn() -> I + Send + Sync + 'static) -> Self
+    where
+        I: IntoIterator<Item = Result<RecordBatch, HostError>>,
+        I::IntoIter: 'static,
+    {
+        self.repeatable_partition(move || Iterated(make().into_iter()))
     }
 
     /// The same with one more partition, of these batches. While the iterator waits nothing else goes on on its core.

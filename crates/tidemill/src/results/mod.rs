@@ -12,7 +12,7 @@ use arrow_schema::SchemaRef;
 
 use self::channel::Receiver;
 pub use self::stream::RowStream;
-use crate::{Error, Job, Query, Summary};
+use crate::{Error, Job, Query, QueryMetrics, Runtime, Summary};
 
 /// The results of a query, batch by batch: an [`Iterator`]. [`Self::into_stream`] is for those who may not block.
 ///
@@ -48,7 +48,7 @@ pub struct Rows {
 }
 
 enum Run {
-    NotYet(Box<Job>),
+    NotYet(Box<Job>, Option<Runtime>),
     Running(Query),
     Failed,
     Ended(Box<Summary>),
@@ -56,7 +56,7 @@ enum Run {
 
 impl Rows {
     pub(crate) fn new(schema: SchemaRef, receiver: Receiver, job: Job) -> Self {
-        Self { schema, receiver, run: Run::NotYet(Box::new(job)) }
+        Self { schema, receiver, run: Run::NotYet(Box::new(job), None) }
     }
 
     /// Columns of every batch. Known before anything runs.
@@ -71,8 +71,36 @@ impl Rows {
     /// As [`Job::explain`].
     pub fn explain(&self) -> Result<Option<String>, Error> {
         match &self.run {
-            Run::NotYet(job) => job.explain().map(Some),
+            Run::NotYet(job, _) => job.explain().map(Some),
             _ => Ok(None),
+        }
+    }
+
+    /// The same on cores that are there, beside what else runs there; else it has cores of its own. Nothing changes once it has
+    /// begun.
+    ///
+    /// ```
+    /// use tidemill::{Runtime, Session};
+    ///
+    /// let runtime = Runtime::builder().cores(1).build()?;
+    /// let rows = Session::new().query("SELECT 1 AS one")?.on(&runtime);
+    /// assert_eq!(rows.collect()?.len(), 1);
+    /// # Ok::<(), tidemill::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on(mut self, runtime: &Runtime) -> Self {
+        if let Run::NotYet(_, on) = &mut self.run {
+            *on = Some(runtime.clone());
+        }
+        self
+    }
+
+    /// What a handle of its job says, once it has begun.
+    #[must_use]
+    pub fn metrics(&self) -> Option<QueryMetrics> {
+        match &self.run {
+            Run::Running(job) => Some(job.metrics()),
+            _ => None,
         }
     }
 
@@ -89,7 +117,7 @@ impl Rows {
     pub fn stop(&mut self) {
         match &self.run {
             Run::Running(job) => job.stop(),
-            Run::NotYet(_) => self.run = Run::Failed,
+            Run::NotYet(..) => self.run = Run::Failed,
             Run::Failed | Run::Ended(_) => {}
         }
     }
@@ -110,10 +138,10 @@ impl Rows {
     }
 
     fn begin(&mut self) {
-        if let Run::NotYet(_) = &self.run
-            && let Run::NotYet(job) = std::mem::replace(&mut self.run, Run::Failed)
+        if let Run::NotYet(..) = &self.run
+            && let Run::NotYet(job, runtime) = std::mem::replace(&mut self.run, Run::Failed)
         {
-            self.run = Run::Running(job.start());
+            self.run = Run::Running(Query::start(*job, runtime));
         }
     }
 
@@ -180,7 +208,7 @@ impl Drop for Rows {
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.run {
-            Run::NotYet(_) => "not yet begun",
+            Run::NotYet(..) => "not yet begun",
             Run::Running(_) => "running",
             Run::Failed => "over",
             Run::Ended(_) => "ended",

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bytes;
+mod declared;
 mod errors;
 mod functions;
 mod live;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use tidemill::{End, ErrorKind, Job, Query, Runtime, Session};
+use tidemill::{BatchSink, End, ErrorKind, HostError, Job, Query, Runtime, Session};
 
 use crate::support::{endless, rows_of, session_of, source_of, wait_for_records};
 
@@ -243,6 +243,36 @@ fn a_runtime_has_threads_of_its_name_as_long_as_it_lives_and_queries_leave_nothi
     assert!(held().0 < before + 100, "{} and {before} descriptors", held().0);
     drop(runtime);
     wait_until("its threads end with it", || threads(&name) == 0);
+}
+
+/// A sink that never has room.
+struct Full(mpsc::Sender<()>);
+
+impl BatchSink for Full {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HostError>> {
+        // The test may be over.
+        let _ = self.0.send(());
+        Poll::Pending
+    }
+
+    fn write(&mut self, _: RecordBatch) -> Result<(), HostError> {
+        Err("it was not ready".into())
+    }
+}
+
+#[test]
+fn a_sink_without_room_holds_up_no_other_query_of_its_core_and_is_cancelled() {
+    let runtime = one_core();
+    let (mut session, _) = session_of(endless(1));
+    let (asked, is_asked) = mpsc::channel();
+    session.register_sink("full", move |_| Full(asked.clone())).unwrap();
+    let held = runtime.submit(session.prepare("INSERT INTO full SELECT v FROM t").unwrap());
+    is_asked.recv().unwrap();
+    let beside = runtime.submit(counting(Some(100_000)));
+    assert_eq!(beside.join().unwrap().statistics.records_in, 100_000);
+    assert!(!held.has_ended());
+    held.cancel();
+    assert_eq!(held.join().unwrap().end, End::Cancelled);
 }
 
 #[test]
