@@ -1,13 +1,10 @@
 //! Who may write to a directory of checkpoints: one process at a time.
 
-use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use tidemill_rt::fs::{self, File, OpenOptions};
 
 use crate::CheckpointError;
 
@@ -34,12 +31,11 @@ impl Lock {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(|error| CheckpointError::io("open", &path, error))?;
-        let begun = Instant::now();
+        let begun = tidemill_rt::now();
         loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => break,
-                Err(Errno::WOULDBLOCK) => {}
-                Err(error) => return Err(CheckpointError::io("lock", &path, error)),
+            let is_had = file.try_lock();
+            if is_had.map_err(|error| CheckpointError::io("lock", &path, error))? {
+                break;
             }
             let pid = written(&mut file);
             let time_max = match pid.map_or(Holder::Unknown, look_at) {
@@ -47,10 +43,10 @@ impl Lock {
                 Holder::Unknown => NOTING_TIME_MAX,
                 Holder::Ending => DEATH_TIME_MAX,
             };
-            if begun.elapsed() >= time_max {
+            if tidemill_rt::elapsed(begun) >= time_max {
                 return Err(CheckpointError::Locked { path: directory.to_owned(), pid });
             }
-            std::thread::sleep(LOOK_INTERVAL);
+            tidemill_rt::sleep(LOOK_INTERVAL);
         }
         // In one piece, as long for any process, so that there is no moment at which nothing is said.
         let noted = file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0);
@@ -81,14 +77,14 @@ fn look_at(pid: u32) -> Holder {
     const EXITING: u64 = 0x4;
     const KILL: u64 = 1 << (9 - 1);
 
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+    let Ok(stat) = fs::read_kernel_text(format!("/proc/{pid}/stat")) else {
         return Holder::Unknown;
     };
     // What stands before the last bracket is its name, which may hold anything: then come its state and, seventh, its flags.
     let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let is_gone = matches!(fields.next(), Some("Z" | "X"));
     let flags: u64 = fields.nth(5).and_then(|flags| flags.parse().ok()).unwrap_or(0);
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = fs::read_kernel_text(format!("/proc/{pid}/status")).unwrap_or_default();
     let pending = status
         .lines()
         .filter_map(|line| line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:")));

@@ -5,12 +5,10 @@
 //! are kept.
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::fstatfs;
+use tidemill_rt::fs::{self, File};
 
 use crate::lock::Lock;
 use crate::{Checkpoint, CheckpointError};
@@ -48,14 +46,14 @@ impl Store {
     /// [`CheckpointError::Locked`] while another process has it; [`CheckpointError::Io`], also where the file system cannot
     /// flush a directory.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        match DirBuilder::new().mode(0o700).create(path) {
+        match fs::create_private_dir(path) {
             Ok(()) => flush_directory(
                 path.parent()
                     .filter(|parent| !parent.as_os_str().is_empty())
                     .unwrap_or(Path::new(".")),
             )?,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                if !path.is_dir() {
+                if !fs::is_dir(path) {
                     return Err(CheckpointError::NotDirectory { path: path.to_owned() });
                 }
             }
@@ -86,10 +84,7 @@ impl Store {
     /// Whether the file system is in memory, so that nothing of it outlives the host.
     #[must_use]
     pub fn is_volatile(&self) -> bool {
-        // Of tmpfs and ramfs, as linux/magic.h has them.
-        const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-        let found = fstatfs(&self.directory).map(|found| found.f_type);
-        found.is_ok_and(|kind| IN_MEMORY.iter().any(|&known| i128::from(kind) == i128::from(known)))
+        self.directory.is_volatile()
     }
 
     /// The residents that have a checkpoint, in order of their names.
@@ -133,7 +128,7 @@ impl Store {
             };
             let Ok(Some(before)) = self.before_newest(resident) else { continue };
             let aside = path.with_extension("ck.damaged");
-            std::fs::rename(&path, &aside)
+            fs::rename(&path, &aside)
                 .map_err(|error| CheckpointError::io("rename", &path, error))?;
             said.push(format!(
                 "{} is damaged: {reason}; {resident} goes on from checkpoint {}, the one before; the damaged one is kept as {}",
@@ -201,7 +196,7 @@ impl Store {
                 let written = write(&path, &bytes);
                 if written.as_ref().is_err_and(|error| error.full().is_some()) {
                     // What cannot be removed is written anew, or goes when the job is run again.
-                    let _ = std::fs::remove_file(&path);
+                    let _ = fs::remove_file(&path);
                 }
                 written
             })?;
@@ -211,8 +206,7 @@ impl Store {
         for Commit { resident, epoch, .. } in &commits {
             let name = name_of(resident, *epoch);
             let (from, to) = (self.path.join(name.clone() + TMP), self.path.join(name));
-            std::fs::rename(&from, &to)
-                .map_err(|error| CheckpointError::io("rename", &from, error))?;
+            fs::rename(&from, &to).map_err(|error| CheckpointError::io("rename", &from, error))?;
         }
         self.flush()?;
         for Commit { resident, epoch, .. } in &commits {
@@ -253,7 +247,7 @@ impl Store {
 
     fn remove(&self, name: &str) -> Result<(), CheckpointError> {
         let path = self.path.join(name);
-        std::fs::remove_file(&path).map_err(|error| CheckpointError::io("remove", &path, error))
+        fs::remove_file(&path).map_err(|error| CheckpointError::io("remove", &path, error))
     }
 }
 
@@ -330,7 +324,7 @@ fn flush_directory(path: &Path) -> Result<(), CheckpointError> {
 fn names(path: &Path) -> Result<Vec<String>, CheckpointError> {
     let failed = |error| CheckpointError::io("list", path, error);
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
+    for entry in fs::read_dir(path).map_err(failed)? {
         // What is no text is not ours.
         names.extend(entry.map_err(failed)?.file_name().into_string());
     }

@@ -10,7 +10,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{
@@ -302,7 +301,7 @@ impl CoreLoop {
             let mut is_idle = true;
             self.waiting.look();
             self.begin(more(), &mut running, &fail, done).await;
-            let now = Instant::now();
+            let now = tidemill_rt::now();
             for mut one in running.drain(..) {
                 if self.is_abandoned(one.rank, one.place, one.enough.as_ref()) {
                     self.seen = self.seen + one.pipeline.seen();
@@ -425,7 +424,7 @@ impl CoreLoop {
 
     /// Waits until one of the pipelines may have something to do.
     async fn wait(&self, running: &[Box<Running>]) {
-        let now = Instant::now();
+        let now = tidemill_rt::now();
         let mut wakes = Wakes::default();
         for one in running {
             let wake = self.wake(one);

@@ -8,11 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{Delivery, Latencies, Piece, Statistics};
-use tidemill_rt::{RtError, Waiting, Wakes, close_dropped, side_by_side, thread_cpu_time};
+use tidemill_rt::world::receive;
+use tidemill_rt::{
+    RtError, Waiting, Wakes, close_dropped, elapsed, now, side_by_side, thread_cpu_time,
+};
 
 use crate::abandon::Abandon;
 use crate::arrivals::Joining;
@@ -362,8 +365,8 @@ impl<'a> Fleet<'a> {
         }
         drop(to_wave);
         let mut all_done: Vec<Done> = Vec::with_capacity(nodes.len());
-        let mut looked_at = Instant::now();
-        let (mut written, mut kept_at) = (Ok(()), Instant::now());
+        let mut looked_at = now();
+        let (mut written, mut kept_at) = (Ok(()), now());
         let mut panic = None;
         while running_count > 0 {
             if all_done.len() == nodes.len() || panic.is_some() {
@@ -374,7 +377,7 @@ impl<'a> Fleet<'a> {
                 });
             }
             let wait = if to_cores.is_empty() { Duration::MAX } else { ARRIVALS_INTERVAL };
-            let first = match from_cores.recv_timeout(wait) {
+            let first = match receive(&from_cores, wait) {
                 Err(RecvTimeoutError::Disconnected) => {
                     self.abandon.all();
                     return Err(panicked("a thread ended before its work".to_owned()));
@@ -382,7 +385,7 @@ impl<'a> Fleet<'a> {
                 first => first.ok(),
             };
             if let Some(joining) = &mut joining
-                && looked_at.elapsed() >= wait
+                && elapsed(looked_at) >= wait
                 && written.is_ok()
                 && !self.stop.is_set()
             {
@@ -405,7 +408,7 @@ impl<'a> Fleet<'a> {
                         self.abandon.all();
                     }
                 }
-                looked_at = Instant::now();
+                looked_at = now();
             }
             // What has come meanwhile is written with it: so however fast segments are closed, this thread, which no
             // core waits for, keeps up.
@@ -425,9 +428,9 @@ impl<'a> Fleet<'a> {
             }
             // After a failure nothing is written any more: what was kept before is what a later run goes on from.
             if written.is_ok() {
-                let is_time = keeping.is_some_and(|keeping| kept_at.elapsed() >= keeping.interval);
+                let is_time = keeping.is_some_and(|keeping| elapsed(kept_at) >= keeping.interval);
                 if is_time {
-                    kept_at = Instant::now();
+                    kept_at = now();
                 }
                 written = said.write(keeping, &mut all_done, |done| is_time && !done.is_giver());
                 if written.is_err() {

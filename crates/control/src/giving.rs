@@ -84,7 +84,7 @@ pub(crate) struct Giving {
 impl Giving {
     pub(crate) fn new(to: GiveSpec, bell: &Bell) -> Self {
         to.handover.set_giver(to.giver, bell);
-        let (told, active) = (EventTime::MIN, Instant::now());
+        let (told, active) = (EventTime::MIN, tidemill_rt::now());
         Self { to, told, active, is_idle: false, followed: u64::MAX, kept: None }
     }
 
@@ -192,7 +192,7 @@ impl Giving {
     pub(crate) fn is_held_up(&mut self) -> bool {
         let is_held_up = self.to.handover.is_full();
         if is_held_up {
-            self.active = Instant::now();
+            self.active = tidemill_rt::now();
         }
         is_held_up
     }
@@ -206,7 +206,7 @@ impl Giving {
         progress: Progress,
     ) -> Result<Option<EventTime>, PipelineError> {
         if progress != Progress::Idle {
-            self.active = Instant::now();
+            self.active = tidemill_rt::now();
             if std::mem::take(&mut self.is_idle) {
                 self.to.handover.set_idle(self.to.giver, false);
             }
@@ -215,7 +215,11 @@ impl Giving {
         }
         let mut all_are_idle = None;
         if !self.is_idle {
-            if self.to.idle_timeout.is_none_or(|timeout| self.active.elapsed() < timeout) {
+            if self
+                .to
+                .idle_timeout
+                .is_none_or(|timeout| tidemill_rt::elapsed(self.active) < timeout)
+            {
                 return Ok(None);
             }
             self.is_idle = true;

@@ -177,7 +177,7 @@ impl Kept {
     /// `epoch` is that of the last checkpoint of an earlier run.
     pub(crate) fn new(resident: Resident, epoch: u64, bell: &Bell) -> Self {
         let committed = Committed { epoch: AtomicU64::new(epoch), bell: bell.clone() };
-        let due = due_after(Instant::now(), resident.keeping.interval);
+        let due = due_after(tidemill_rt::now(), resident.keeping.interval);
         let committed = Arc::new(committed);
         Self {
             resident,

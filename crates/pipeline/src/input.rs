@@ -4,7 +4,7 @@ mod resume;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidemill_aggregate::Gathering;
 use tidemill_format::{Decoder, DecoderSpec, Filtered, LeftOut, MessagePlace};
@@ -515,10 +515,10 @@ impl ByteInput {
             if bytes > bytes_max {
                 return Err(PipelineError::InputTooLarge { bytes, bytes_max });
             }
-            let begun = self.read_time.map(|_| Instant::now());
+            let begun = self.read_time.map(|_| tidemill_rt::now());
             let polled = self.reader.next_frames().await?;
             if let (Some(read_time), Some(begun)) = (&mut self.read_time, begun) {
-                *read_time += begun.elapsed();
+                *read_time += tidemill_rt::elapsed(begun);
             }
             match polled {
                 Polled::Ready(frames) => {
@@ -561,10 +561,10 @@ impl ByteInput {
         if bytes > bytes_max {
             return Err(PipelineError::InputTooLarge { bytes, bytes_max });
         }
-        let begun = self.read_time.map(|_| Instant::now());
+        let begun = self.read_time.map(|_| tidemill_rt::now());
         let frames = reader.next_part(part.byte_count, &part.ranges).await?;
         if let (Some(read_time), Some(begun)) = (&mut self.read_time, begun) {
-            *read_time += begun.elapsed();
+            *read_time += tidemill_rt::elapsed(begun);
         }
         self.part_bytes += bytes;
         Ok(self.decoder.begin(frames)?)

@@ -91,14 +91,14 @@ impl StepMeter {
 
     /// Before a step takes these batches in.
     pub(crate) fn begin(&self, batches: &[Batch]) -> Option<Begun> {
-        self.is_on().then(|| Begun { at: Instant::now(), rows_in: row_count(batches) })
+        self.is_on().then(|| Begun { at: tidemill_rt::now(), rows_in: row_count(batches) })
     }
 
     /// After it has given these.
     pub(crate) fn end(&mut self, place: usize, begun: Option<Begun>, results: &[Batch]) {
         let Some(Begun { at, rows_in }) = begun else { return };
         let measure = &mut self.0[place];
-        measure.time += at.elapsed();
+        measure.time += tidemill_rt::elapsed(at);
         measure.rows_in += rows_in;
         measure.rows_out += row_count(results);
     }

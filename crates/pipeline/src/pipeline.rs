@@ -237,13 +237,13 @@ impl Pipeline {
     /// # Cost
     /// O(rows). Awaits only in the reader and the writer.
     pub async fn turn(&mut self) -> Result<Progress, PipelineError> {
-        let started = Instant::now();
+        let started = tidemill_rt::now();
         let progress = self.take_batch(started).await?;
         self.output.roll_if_due(started).await?;
         self.bad_records.roll_if_due(started).await?;
         self.processor.note_held();
         recycled::release();
-        self.statistics.busy += started.elapsed();
+        self.statistics.busy += tidemill_rt::elapsed(started);
         Ok(progress)
     }
 
@@ -259,7 +259,7 @@ impl Pipeline {
         let polled = self.input.next_batch(self.batch_rows, &mut self.found).await;
         let spared_count = self.take_filtered(polled.as_ref().ok());
         if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
-            measures.input.time += begun.elapsed();
+            measures.input.time += tidemill_rt::elapsed(begun);
             if let Ok(Polled::Ready(batch)) = &polled {
                 measures.input.rows_out += rows(batch.row_count());
             }
@@ -287,7 +287,7 @@ impl Pipeline {
         self.processor.apply(spared_count, &mut self.changes, &mut self.bad);
         self.settle().await?;
 
-        let took_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let took_ns = u64::try_from(tidemill_rt::elapsed(started).as_nanos()).unwrap_or(u64::MAX);
         self.statistics.batch_latency_ns.record(took_ns);
         if self.processor.is_satisfied() {
             return Ok(Progress::Ended);
@@ -323,7 +323,7 @@ impl Pipeline {
 
     /// When something begins, if that is measured.
     fn begin(&self) -> Option<Instant> {
-        self.measures.is_some().then(Instant::now)
+        self.measures.is_some().then(tidemill_rt::now)
     }
 
     /// There is no batch.
@@ -443,7 +443,7 @@ impl Pipeline {
             self.statistics.rows_out += self.output.write(&changes).await?;
         }
         if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
-            measures.sink.time += begun.elapsed();
+            measures.sink.time += tidemill_rt::elapsed(begun);
         }
         Ok(())
     }
@@ -579,11 +579,11 @@ impl Pipeline {
     /// # Errors
     /// As [`Self::turn`].
     pub async fn drain(&mut self) -> Result<Option<Outcome>, PipelineError> {
-        let started = Instant::now();
+        let started = tidemill_rt::now();
         if self.processor.drain(&mut self.changes, &mut self.bad) {
             self.settle().await?;
             recycled::release();
-            self.statistics.busy += started.elapsed();
+            self.statistics.busy += tidemill_rt::elapsed(started);
             return Ok(None);
         }
         let deliveries = self.complete(started).await?;
@@ -598,13 +598,13 @@ impl Pipeline {
         let begun = self.begin();
         let results = self.output.finish().await?;
         if let (Some(measures), Some(begun)) = (&mut self.measures, begun) {
-            measures.sink.time += begun.elapsed();
+            measures.sink.time += tidemill_rt::elapsed(begun);
             let files = results.as_ref().map_or(0, |results| results.finished.segment_count());
             measures.files += rows(files);
         }
         let dead_letters = self.bad_records.finish().await?;
         let passed = std::mem::take(&mut self.passed.dead_letters);
-        self.statistics.busy += started.elapsed();
+        self.statistics.busy += tidemill_rt::elapsed(started);
         Ok(results.into_iter().chain(passed).chain(dead_letters).collect())
     }
 

@@ -24,7 +24,7 @@ impl SegmentClock {
     /// The current segment has a row.
     pub(crate) fn begin(&mut self) {
         if let (Some(interval), None) = (self.interval, self.closes_at) {
-            self.closes_at = Instant::now().checked_add(interval);
+            self.closes_at = tidemill_rt::now().checked_add(interval);
         }
     }
 
@@ -40,7 +40,7 @@ impl SegmentClock {
 
     /// Milliseconds until the current segment is to be closed; `None` as long as it has no row.
     pub(crate) fn export(&self) -> Option<u64> {
-        let left = self.closes_at?.saturating_duration_since(Instant::now());
+        let left = self.closes_at?.saturating_duration_since(tidemill_rt::now());
         Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -49,7 +49,7 @@ impl SegmentClock {
     pub(crate) fn import(&mut self, left_ms: Option<u64>) {
         if let (Some(interval), Some(left_ms)) = (self.interval, left_ms) {
             let left = Duration::from_millis(left_ms).min(interval);
-            self.closes_at = Instant::now().checked_add(left);
+            self.closes_at = tidemill_rt::now().checked_add(left);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use crate::{IoUringRefusal, RtError};
+use crate::{IoUringRefusal, RtError, world};
 
 /// How a core waits for files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +44,9 @@ const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
 /// # Errors
 /// Why io_uring cannot be used, if it was asked for by name. `Auto` and `Std` never fail.
 pub fn probe(choice: Choice) -> Result<Probe, RtError> {
+    if world::is_entered() {
+        return Ok(Probe { backend: Backend::Std, reason: None });
+    }
     match choice {
         Choice::Std => Ok(Probe { backend: Backend::Std, reason: None }),
         Choice::Glommio => {

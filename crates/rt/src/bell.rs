@@ -8,6 +8,8 @@ use std::task::{Wake, Waker};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::world::note_ring;
+
 /// Wakes one core. Cheap to clone; all clones are one.
 ///
 /// Whoever changes what a core looks at rings afterwards; the core says that it is about to wait, looks once
@@ -34,6 +36,7 @@ impl Bell {
 
     /// Wakes the core, if it waits or is about to. While it is at work this costs an atomic exchange.
     pub fn ring(&self) {
+        note_ring();
         // Between what was changed before and this look: see `expect`.
         fence(Ordering::SeqCst);
         if self.0.is_awaited.swap(false, Ordering::SeqCst) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::RtError;
+use crate::{RtError, world};
 
 /// Which CPUs to run on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,10 @@ pub enum CpuChoice {
 /// Looks at the calling thread: call it before any thread is pinned. Never empty.
 #[must_use]
 pub fn allowed_cpus() -> Vec<usize> {
-    cpus_of(0)
+    match world::current() {
+        Some(world) => (0..world.core_count()).collect(),
+        None => cpus_of(0),
+    }
 }
 
 /// The same of the process's first thread: where the calling one has been pinned since, by whomever.
@@ -64,6 +67,7 @@ pub fn select_cpus(choice: &CpuChoice) -> Result<Vec<usize>, RtError> {
 pub struct ClaimedCpus {
     cpus: Vec<usize>,
     shared: Vec<usize>,
+    is_counted: bool,
 }
 
 /// Of each CPU that somebody has, how many do. What a process has of the machine is its own alone.
@@ -74,6 +78,14 @@ static CLAIMS: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
 /// # Errors
 /// As [`select_cpus`].
 pub fn claim_cpus(choice: &CpuChoice) -> Result<ClaimedCpus, RtError> {
+    if world::is_entered() {
+        // What others of the process have is of no matter in there.
+        return Ok(ClaimedCpus {
+            cpus: select_cpus(choice)?,
+            shared: Vec::new(),
+            is_counted: false,
+        });
+    }
     let allowed = allowed_cpus();
     let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
     let count_of = |claims: &BTreeMap<usize, usize>, cpu| claims.get(&cpu).copied().unwrap_or(0);
@@ -90,7 +102,7 @@ pub fn claim_cpus(choice: &CpuChoice) -> Result<ClaimedCpus, RtError> {
     }
     let shared = cpus.iter().copied().filter(|&cpu| count_of(&claims, cpu) > 0).collect();
     cpus.iter().for_each(|&cpu| *claims.entry(cpu).or_insert(0) += 1);
-    Ok(ClaimedCpus { cpus, shared })
+    Ok(ClaimedCpus { cpus, shared, is_counted: true })
 }
 
 impl ClaimedCpus {
@@ -109,6 +121,9 @@ impl ClaimedCpus {
 
 impl Drop for ClaimedCpus {
     fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
         let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
         for cpu in &self.cpus {
             if let Some(count) = claims.get_mut(cpu) {

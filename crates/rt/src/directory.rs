@@ -1,11 +1,11 @@
 //! Calls of the control plane on names: blocking, a few a job, never on the path of a record.
 
 use std::ffi::CString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use crate::{fs, world};
 
 /// Makes the names in a directory durable: `fsync` of the directory.
 ///
@@ -26,6 +26,9 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 /// `AlreadyExists` where something has the name; what the system said otherwise. Both names are then as
 /// before.
 pub fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(world) = world::current() {
+        return world.rename(from, to, false);
+    }
     match rename_no_replace(from, to) {
         Err(error) if is_refusal(&error) => link_to_free(from, to),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(from, to) => {
@@ -62,7 +65,7 @@ fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
 /// Where there are no links either, it is looked whether the name is free: what takes it at the very next
 /// moment would be lost.
 fn link_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
+    match std::fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(from, to) => {
             fs::remove_file(from)
@@ -86,6 +89,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
 
     use super::*;
 

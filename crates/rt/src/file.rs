@@ -5,10 +5,8 @@
 //! stream writers, which drop the results of fsync and ignore short writes.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use glommio::GlommioError;
 use glommio::io::{BufferedFile, ReadResult};
 
+use crate::fs::{self, Metadata};
 use crate::yielding::QueuedClose;
 use crate::{Backend, FileChange, ring, turns};
 
@@ -112,19 +111,15 @@ impl FileIdentity {
 
     /// Identity from what stat has already said.
     #[must_use]
-    pub fn of(metadata: &fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        const NS_PER_SECOND: i64 = 1_000_000_000;
+    pub fn of(metadata: &Metadata) -> Self {
+        let &Metadata { device, inode, byte_count, modified_ns, .. } = metadata;
         Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            byte_count: metadata.size(),
-            modified_ns: metadata
-                .mtime()
-                .saturating_mul(NS_PER_SECOND)
-                .saturating_add(metadata.mtime_nsec()),
-            is_removed: metadata.nlink() == 0,
-            created_ns: metadata.created().map_or(UNSAID_NS, since_epoch_ns),
+            device,
+            inode,
+            byte_count,
+            modified_ns,
+            is_removed: metadata.link_count == 0,
+            created_ns: metadata.created_ns.unwrap_or(UNSAID_NS),
         }
     }
 
@@ -186,8 +181,7 @@ impl File {
     /// What open said.
     #[expect(clippy::unused_async, reason = "opening may wait in a later backend")]
     pub async fn open(backend: Backend, path: &Path) -> io::Result<Self> {
-        let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_CLOEXEC).open(path)?;
-        Ok(Self::from_std(backend, file))
+        Ok(Self::over(backend, fs::File::open(path)?))
     }
 
     /// Creates a file for reading and writing; it must not exist.
@@ -196,24 +190,38 @@ impl File {
     /// What open said: EEXIST if there is such a file.
     #[expect(clippy::unused_async, reason = "opening may wait in a later backend")]
     pub async fn create(backend: Backend, path: &Path) -> io::Result<Self> {
-        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Self::from_std(backend, file))
+        Ok(Self::over(backend, fs::File::create_new(path)?))
     }
 
     /// Takes over a file that has been opened for reading.
     #[must_use]
-    pub fn from_std(backend: Backend, file: fs::File) -> Self {
+    pub fn over(backend: Backend, file: impl Into<fs::File>) -> Self {
+        let file = file.into();
         Self {
+            // In a world there is no ring, nor a device.
+            is_waited_for: backend == Backend::Std || file.descriptor().is_none(),
             handle: RefCell::new(Handle::Plain(file)),
-            is_waited_for: backend == Backend::Std,
             is_nowait_refused: Cell::new(false),
         }
     }
 
-    fn raw_fd(&self) -> RawFd {
+    /// The descriptor; `None` in a world.
+    fn descriptor(&self) -> Option<RawFd> {
         match &*self.handle.borrow() {
-            Handle::Ring(file, _) => file.as_raw_fd(),
-            Handle::Plain(file) => file.as_raw_fd(),
+            Handle::Ring(file, _) => Some(file.as_raw_fd()),
+            Handle::Plain(file) => file.descriptor(),
+        }
+    }
+
+    /// Does with the file what needs no ring, whoever owns it.
+    fn with<T>(&self, act: impl FnOnce(&fs::File) -> T) -> T {
+        match &*self.handle.borrow() {
+            Handle::Plain(file) => act(file),
+            Handle::Ring(file, _) => {
+                // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
+                let borrowed = unsafe { std::fs::File::from_raw_fd(file.as_raw_fd()) };
+                act(&std::mem::ManuallyDrop::new(fs::File::from(borrowed)))
+            }
         }
     }
 
@@ -226,13 +234,15 @@ impl File {
         let mut handle = self.handle.borrow_mut();
         let descriptor = match &*handle {
             Handle::Ring(file, _) => return Ok(Rc::clone(file)),
-            Handle::Plain(file) => file.as_raw_fd(),
+            Handle::Plain(file) => {
+                file.descriptor().ok_or(io::Error::from(io::ErrorKind::Unsupported))?
+            }
         };
         // SAFETY: the descriptor is open, and its ownership moves from `file` to glommio's.
         let file = Rc::new(unsafe { BufferedFile::from_raw_fd(descriptor) });
         let ring = Handle::Ring(Rc::clone(&file), QueuedClose);
         if let Handle::Plain(plain) = std::mem::replace(&mut *handle, ring) {
-            let _ = plain.into_raw_fd();
+            let _ = plain.into_host().map(IntoRawFd::into_raw_fd);
         }
         Ok(file)
     }
@@ -260,15 +270,11 @@ impl File {
     /// # Errors
     /// What read said; interruptions are retried.
     pub fn read_at_blocking(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        file_offset(offset)?;
         loop {
-            let offset = file_offset(offset)?;
-            // SAFETY: the descriptor is open, and `buffer` is writable for its length.
-            let count = unsafe {
-                libc::pread(self.raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset)
-            };
-            match usize::try_from(count) {
-                Ok(count) => return Ok(count),
-                Err(_) => retry_if_interrupted()?,
+            match self.with(|file| file.read_at(buffer, offset)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
             }
         }
     }
@@ -278,16 +284,15 @@ impl File {
         if self.is_waited_for {
             return self.read_at_blocking(buffer, offset).map(Immediate::Read);
         }
-        if self.is_nowait_refused.get() {
+        let Some(descriptor) = self.descriptor().filter(|_| !self.is_nowait_refused.get()) else {
             return Ok(Immediate::WouldWait);
-        }
+        };
         let offset = file_offset(offset)?;
         let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         loop {
             // SAFETY: the descriptor is open, and `part` describes `buffer`, which is writable.
-            let count = unsafe {
-                libc::preadv2(self.raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT)
-            };
+            let count =
+                unsafe { libc::preadv2(descriptor, &raw const part, 1, offset, libc::RWF_NOWAIT) };
             if let Ok(count) = usize::try_from(count) {
                 return Ok(Immediate::Read(count));
             }
@@ -331,10 +336,7 @@ impl File {
     /// What write said (ENOSPC, EIO, EDQUOT); some of the bytes may have been written. A write of no
     /// bytes is `WriteZero`.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        use std::os::unix::fs::FileExt;
-        // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
-        let borrowed = std::mem::ManuallyDrop::new(unsafe { fs::File::from_raw_fd(self.raw_fd()) });
-        borrowed.write_all_at(bytes, offset)
+        self.with(|file| file.write_all_at(bytes, offset))
     }
 
     /// Has the device begin to write what the page cache holds of a range, so that [`Self::fsync`] has
@@ -343,9 +345,10 @@ impl File {
         let (Ok(offset), Ok(byte_count)) = (file_offset(offset), file_offset(byte_count)) else {
             return;
         };
+        let Some(descriptor) = self.descriptor() else { return };
         // SAFETY: the descriptor is open; the call takes no memory. What it says is left to fsync.
         unsafe {
-            libc::sync_file_range(self.raw_fd(), offset, byte_count, libc::SYNC_FILE_RANGE_WRITE)
+            libc::sync_file_range(descriptor, offset, byte_count, libc::SYNC_FILE_RANGE_WRITE)
         };
     }
 
@@ -354,9 +357,7 @@ impl File {
     /// # Errors
     /// What fsync said. It must not be repeated: what it covered may be lost.
     pub async fn fsync(&self) -> io::Result<()> {
-        // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
-        let borrowed = std::mem::ManuallyDrop::new(unsafe { fs::File::from_raw_fd(self.raw_fd()) });
-        borrowed.sync_data()
+        self.with(fs::File::sync_data)
     }
 
     /// A second descriptor of the same open file, which may go to another thread: what is synced through it
@@ -365,15 +366,13 @@ impl File {
     /// # Errors
     /// What fcntl said: EMFILE where the process has no descriptor left.
     pub fn share(&self) -> io::Result<fs::File> {
-        // SAFETY: the descriptor is open for as long as `self` is borrowed.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(self.raw_fd()) };
-        borrowed.try_clone_to_owned().map(fs::File::from)
+        self.with(fs::File::try_clone)
     }
 
-    /// The descriptor, for calls that this crate makes on it.
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+    /// The descriptor, for calls that this crate makes on it; `None` in a world.
+    pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         // SAFETY: the descriptor is open for as long as `self` is borrowed.
-        unsafe { BorrowedFd::borrow_raw(self.raw_fd()) }
+        self.descriptor().map(|descriptor| unsafe { BorrowedFd::borrow_raw(descriptor) })
     }
 
     /// Length, place and modification time, by fstat: true of the open file whatever becomes of its
@@ -382,9 +381,7 @@ impl File {
     /// # Errors
     /// What fstat said.
     pub fn identity(&self) -> io::Result<FileIdentity> {
-        // SAFETY: the descriptor is open, and `ManuallyDrop` keeps this second owner from closing it.
-        let borrowed = std::mem::ManuallyDrop::new(unsafe { fs::File::from_raw_fd(self.raw_fd()) });
-        borrowed.metadata().map(|metadata| FileIdentity::of(&metadata))
+        self.with(fs::File::metadata).map(|metadata| FileIdentity::of(&metadata))
     }
 
     /// Length in bytes, by fstat.
@@ -397,9 +394,10 @@ impl File {
 
     /// Tells the kernel that the file is read from front to back, so that it reads further ahead.
     pub fn expect_sequential(&self) {
+        let Some(descriptor) = self.descriptor() else { return };
         // SAFETY: the descriptor is open; the call takes no memory. Advice may be ignored, and so is
         // its result.
-        unsafe { libc::posix_fadvise(self.raw_fd(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) };
+        unsafe { libc::posix_fadvise(descriptor, 0, 0, libc::POSIX_FADV_SEQUENTIAL) };
     }
 
     /// Closes the file and says whether that went well. Dropping it closes it too.
@@ -409,6 +407,7 @@ impl File {
     pub async fn close(self) -> io::Result<()> {
         match self.handle.into_inner() {
             Handle::Plain(file) => {
+                let Ok(file) = file.into_host() else { return Ok(()) };
                 // SAFETY: the descriptor is open and owned; `into_raw_fd` gives the ownership up.
                 match unsafe { libc::close(file.into_raw_fd()) } {
                     0 => Ok(()),
@@ -440,11 +439,6 @@ async fn read_ring(
 
 fn file_offset(offset: u64) -> io::Result<libc::off_t> {
     libc::off_t::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))
-}
-
-fn retry_if_interrupted() -> io::Result<()> {
-    let error = io::Error::last_os_error();
-    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }
 
 /// glommio wraps errors in text of its own; the error number is what callers act on.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
-use crate::{File, since_epoch_ns};
+use crate::{File, since_epoch_ns, world};
 
 /// How often every file that is watched is looked at all the same.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
@@ -128,9 +128,12 @@ pub struct Watch {
 }
 
 impl FileEvents {
-    /// Watches nothing yet; `None` where the kernel gives no instance.
+    /// Watches nothing yet; `None` where the kernel gives no instance, and in a world.
     #[must_use]
     pub fn new() -> Option<Rc<Self>> {
+        if world::is_entered() {
+            return None;
+        }
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
         Some(Rc::new(Self {
             inotify,
@@ -146,7 +149,7 @@ impl FileEvents {
     /// `None` where changes might not be told of: look at it by yourself.
     #[must_use]
     pub fn watch_file(self: &Rc<Self>, file: &File, touched: &Touched) -> Option<Watch> {
-        let descriptor = file.as_fd();
+        let descriptor = file.as_fd()?;
         if !is_local(descriptor) {
             return None;
         }

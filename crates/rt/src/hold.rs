@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::world::{elapsed, now, sleep};
 
 /// The first pause before a write is tried again, and the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -102,12 +103,12 @@ impl Hold {
 
     /// Whether it is to be tried again, after a pause.
     fn wait(&self, pause: Duration) -> bool {
-        let began = Instant::now();
+        let began = now();
         loop {
             if (self.0.is_over)() {
                 return false;
             }
-            let left = pause.saturating_sub(began.elapsed());
+            let left = pause.saturating_sub(elapsed(began));
             if left.is_zero() {
                 return true;
             }

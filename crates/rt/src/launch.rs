@@ -8,19 +8,31 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use futures_lite::FutureExt;
 use glommio::LocalExecutor;
 
-use crate::{Backend, RtError, cpus, ring, yielding};
+use crate::{Backend, RtError, cpus, ring, world, yielding};
 
 /// A running core; join it for what its body returns.
 #[derive(Debug)]
 pub struct Core<T> {
     name: String,
     cpu: usize,
-    thread: JoinHandle<Result<T, String>>,
+    runs: Runs<T>,
+}
+
+/// What its body runs on.
+#[derive(Debug)]
+enum Runs<T> {
+    Thread(JoinHandle<Result<T, String>>),
+    /// The calling thread, as one of the cores of its world.
+    World {
+        core: u64,
+        outcome: Arc<Mutex<Option<Result<T, String>>>>,
+    },
 }
 
 impl<T> Core<T> {
@@ -39,13 +51,19 @@ impl<T> Core<T> {
     /// Whether the body has returned (or panicked), so that [`Self::join`] does not wait.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.thread.is_finished()
+        match &self.runs {
+            Runs::Thread(thread) => thread.is_finished(),
+            Runs::World { core, .. } => world::has_ended(*core),
+        }
     }
 
     /// Whether it is the calling thread.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.thread.thread().id() == std::thread::current().id()
+        match &self.runs {
+            Runs::Thread(thread) => thread.thread().id() == std::thread::current().id(),
+            Runs::World { .. } => false,
+        }
     }
 
     /// Waits until the body has returned.
@@ -53,7 +71,16 @@ impl<T> Core<T> {
     /// # Errors
     /// [`RtError::Panicked`] with the message, if it panicked.
     pub fn join(self) -> Result<T, RtError> {
-        let outcome = self.thread.join().unwrap_or_else(|payload| Err(message_of(&*payload)));
+        let outcome = match self.runs {
+            Runs::Thread(thread) => {
+                thread.join().unwrap_or_else(|payload| Err(message_of(&*payload)))
+            }
+            Runs::World { core, outcome } => {
+                world::join(core);
+                let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+                outcome.unwrap_or_else(|| Err("its world has gone".to_owned()))
+            }
+        };
         outcome.map_err(|message| RtError::Panicked { name: self.name, message })
     }
 }
@@ -124,6 +151,9 @@ where
     if !allowed.contains(&cpu) && !cpus::process_cpus().contains(&cpu) {
         return Err(RtError::CpuNotAllowed { cpu, allowed });
     }
+    if world::is_entered() {
+        return Ok(begin_in_world(cpu, name, body));
+    }
     let failed = |reason: String| RtError::Launch { name: name.to_owned(), cpu, reason };
     let (report, started) = mpsc::channel::<Result<(), String>>();
     let thread_name = name.to_owned();
@@ -160,7 +190,30 @@ where
             outcome.map_err(|payload| message_of(&*payload))
         })
         .map_err(|error| failed(format!("no thread: {error}")))?;
-    Ok(Launching { core: Core { name: name.to_owned(), cpu, thread }, started })
+    let core = Core { name: name.to_owned(), cpu, runs: Runs::Thread(thread) };
+    Ok(Launching { core, started })
+}
+
+/// The same as one of the cores of the calling thread's world.
+fn begin_in_world<T, F, Fut>(cpu: usize, name: &str, body: F) -> Launching<T>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+    T: Send + 'static,
+{
+    let (report, started) = mpsc::channel::<Result<(), String>>();
+    let _ = report.send(Ok(()));
+    let outcome = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&outcome);
+    let core = world::add_core(async move {
+        let ran = AssertUnwindSafe(async move { body().await }).catch_unwind().await;
+        let ran = ran.map_err(|payload| message_of(&*payload));
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran);
+    });
+    Launching {
+        core: Core { name: name.to_owned(), cpu, runs: Runs::World { core, outcome } },
+        started,
+    }
 }
 
 /// Pins the calling thread, and makes its executor where the backend has one from the start.

@@ -1,5 +1,8 @@
 //! Pinned cores, files and timers: the only crate that knows glommio and core_affinity.
 //!
+//! Crates above reach files and clocks by [`fs`], [`now`], [`system_time`] and [`sleep()`] alone, so that a thread can be in a
+//! simulated [`world`] of files, time and cores instead.
+//!
 //! Start with [`probe`] (which backend this host allows), then [`launch`] (a body on a pinned core),
 //! then [`take_turns`] (many bodies on one core), [`File`] and [`SequentialReads`], and [`Waiting`] (what a core does that
 //! has nothing to do). Absent on purpose: formats, partitions, and any notion of a
@@ -15,6 +18,7 @@ mod error;
 mod exact;
 mod file;
 mod file_events;
+pub mod fs;
 mod hold;
 mod large;
 mod launch;
@@ -25,6 +29,7 @@ mod sequential;
 mod side_by_side;
 mod turns;
 mod waiting;
+pub mod world;
 mod yielding;
 
 pub use backend::{Backend, Choice, Probe, kernel_version, memlock_limit_bytes, probe};
@@ -46,4 +51,5 @@ pub use sequential::{READ_BYTES, READS_IN_FLIGHT_MAX, SequentialReads};
 pub use side_by_side::side_by_side;
 pub use turns::{Body, take_turns};
 pub use waiting::{Waiting, Wake, Wakes};
+pub use world::{elapsed, now, sleep, system_time};
 pub use yielding::{close_dropped, yield_if_needed};

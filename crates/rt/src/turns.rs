@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::waiting::{Asked, Waiting};
 use crate::yielding::submit_queued;
-use crate::{Bell, ring};
+use crate::{Bell, ring, world};
 
 /// What a core runs beside others.
 pub type Body = Pin<Box<dyn Future<Output = ()>>>;
@@ -51,7 +51,11 @@ pub(crate) fn are_taken() -> bool {
 
 /// Whether the body that calls it has had its time.
 pub(crate) fn is_over() -> bool {
-    SLICE_OF.get().is_some_and(|(since, slice)| since.elapsed() >= slice)
+    let is_over = |(since, slice): (Instant, Duration)| match world::current() {
+        Some(world) => world.gives_way(),
+        None => since.elapsed() >= slice,
+    };
+    SLICE_OF.get().is_some_and(is_over)
 }
 
 /// Lets the others have their turn.
@@ -188,6 +192,10 @@ impl<F: FnMut(&mut Vec<Body>) -> bool> Turns<'_, F> {
             let round = self.round(is_calm, inner);
             is_calm = !round.is_busy;
             if round.is_busy {
+                if world::is_entered() {
+                    // Who goes on next is the world's to say.
+                    return Poll::Pending;
+                }
                 self.spinning = None;
                 if std::mem::take(&mut self.is_expecting) {
                     self.waiting.go_on();
@@ -212,6 +220,11 @@ impl<F: FnMut(&mut Vec<Body>) -> bool> Turns<'_, F> {
             self.is_expecting = false;
             let asked: Vec<&Asked> =
                 self.residents.iter().filter_map(|one| one.asked.as_ref()).collect();
+            if world::is_entered() {
+                self.waiting.go_on();
+                world::note_asleep(Waiting::wakes_at(&asked));
+                return Poll::Pending;
+            }
             if !round.is_on_ring {
                 self.waiting.block(&asked, None);
                 continue;

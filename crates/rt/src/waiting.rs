@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::{Bell, FileEvents, turns};
+use crate::{Bell, FileEvents, turns, world};
 
 /// What makes it worth asking again who had nothing to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -136,6 +136,12 @@ impl Waiting {
         }
         self.bell.expect();
         self.block(&[&asked], None);
+    }
+
+    /// When who asked should be asked again.
+    pub(crate) fn wakes_at(asked: &[&Asked]) -> Option<Instant> {
+        let now = asked.iter().any(|one| one.is_due).then(world::now);
+        asked.iter().filter_map(|one| one.at).chain(now).min()
     }
 
     /// Says that the core is going to wait, unless it finds something to do now.

@@ -5,14 +5,13 @@
 //! by the names in the checkpoint, never by a listing, and cuts off what was written behind those lengths.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidemill_record::{Image, ImageError};
+use tidemill_rt::fs;
 
 use crate::finished::{Given, open_name};
 use crate::intent::sync;

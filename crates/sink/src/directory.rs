@@ -3,13 +3,12 @@
 //! Control plane only: opened once before any pipeline. A job never takes a name that was there before it,
 //! not even of a file that an earlier one left open: its segments go on behind the highest number.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidemill_plan::OnExisting;
-use tidemill_rt::{FileIdentity, Hold};
+use tidemill_rt::{FileIdentity, Hold, fs};
 
 use crate::intent::roll_forward;
 use crate::job::Job;
@@ -482,7 +481,7 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, SinkError> {
             Ok(()) => made_in.push(parent(directory).to_owned()),
             // Somebody else made it meanwhile, or it is another way to write one that is there now.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !directory.is_dir() {
+                if !fs::is_dir(directory) {
                     return Err(not_a_directory());
                 }
             }

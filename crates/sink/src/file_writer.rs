@@ -1,12 +1,11 @@
 //! One partition's series of segments: `part-<partition>-<segment>.<ext>.open` until published.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidemill_plan::Packing;
-use tidemill_rt::{Backend, File, is_full};
+use tidemill_rt::{Backend, File, fs, is_full};
 
 use crate::cut::{Ledger, Named};
 use crate::finished::open_name;

@@ -1,9 +1,10 @@
 //! Segments that are whole and wait to be published.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use tidemill_rt::fs;
 
 use crate::SinkError;
 use crate::cut::CutFiles;

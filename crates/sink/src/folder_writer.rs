@@ -5,12 +5,11 @@
 //! open changes no byte of a file.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::Packing;
+use tidemill_rt::fs;
 
 use crate::cut::{Ledger, Named};
 use crate::finished::open_name;

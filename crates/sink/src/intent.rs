@@ -12,13 +12,11 @@
 //! not see it, because its name is hidden.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use tidemill_rt::{rename_to_free, sync_directory};
+use tidemill_rt::{fs, rename_to_free, sync_directory};
 
 use crate::SinkError;
 use crate::names::{is_result, parse_part_numbers};

@@ -4,13 +4,12 @@
 //! what no checkpoint names goes when all who write there have said what theirs does ([`OutputDirectory::remove_unknown`]).
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidemill_plan::OnExisting;
-use tidemill_rt::{FileIdentity, sync_directory};
+use tidemill_rt::{FileIdentity, fs, sync_directory};
 
 use crate::directory::{State, take_lock};
 use crate::finished::open_name;
@@ -159,7 +158,7 @@ impl OutputDirectory {
     pub fn open_resumed(target: Target<'_>, job: &str) -> Result<Self, SinkError> {
         let (place, prefix) = (target.place(), target.prefix());
         let lost = || SinkError::StateWithoutOutput { path: place.path().to_owned() };
-        if !place.directory().is_dir() {
+        if !fs::is_dir(place.directory()) {
             return Err(lost());
         }
         let lock = take_lock(&place)?;

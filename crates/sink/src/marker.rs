@@ -5,12 +5,10 @@
 //! others up.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use tidemill_rt::FileIdentity;
+use tidemill_rt::{FileIdentity, fs};
 
 use crate::SinkError;
 use crate::intent::fnv;
@@ -179,6 +177,8 @@ fn write_over(path: &Path, text: &str, is_durable: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
 
     use super::*;
 

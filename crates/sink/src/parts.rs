@@ -5,13 +5,14 @@
 //! time; so the disk holds at most the file and as many of its largest parts. Those of a job with state stay until the file is
 //! published, so that a process that ends meanwhile does all of it again; the disk holds everything twice then.
 
-use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
+
+use tidemill_rt::fs;
 
 use crate::finished::open_name;
 use crate::{Finished, OutputDirectory, SinkError};
@@ -93,7 +94,7 @@ struct Copied {
 
 /// Copies parts to their places, and removes each that is there; the first failure counts.
 fn copy_all(path: &Path, copies: Vec<Copied>, workers: NonZeroUsize) -> Result<(), SinkError> {
-    let workers = workers.get().min(copies.len());
+    let workers = tidemill_rt::world::threads(workers).get().min(copies.len());
     if workers < 2 {
         return copies.into_iter().try_for_each(|copied| copied.into_file(path));
     }
@@ -133,7 +134,7 @@ fn append(file: &mut fs::File, byte_count: u64, from: &Path, kept: &Range<u64>) 
     file.seek(SeekFrom::Start(byte_count))?;
     let wanted = kept.end - kept.start;
     // Between two files this is done by the kernel.
-    let copied = match io::copy(&mut part.take(wanted), file) {
+    let copied = match file.copy_from(&part, wanted) {
         Ok(copied) if copied == wanted => return Ok(()),
         Ok(_) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
         Err(error) => Err(error),

@@ -4,11 +4,10 @@
 //! the lock, which for a directory is that of the directory itself. One file may so be written beside others.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use tidemill_rt::fs;
 
 use crate::SinkError;
 use crate::finished::open_name;
@@ -102,7 +101,7 @@ impl Place {
                 let opened = fs::File::open(path);
                 let file = opened.map_err(|error| SinkError::of(path, "open", error))?;
                 let is_ours =
-                    try_lock(&file).map_err(|error| SinkError::of(path, "lock", error))?;
+                    file.try_lock().map_err(|error| SinkError::of(path, "lock", error))?;
                 Ok(is_ours.then_some(Lock { _file: file, removed: None }))
             }
             Self::File(_) => lock_file(&self.hidden(LOCK)),
@@ -135,7 +134,7 @@ fn lock_file(path: &Path) -> Result<Option<Lock>, SinkError> {
         let mut options = fs::OpenOptions::new();
         options.create(true).truncate(false).write(true).custom_flags(libc::O_NOFOLLOW);
         let file = options.open(path).map_err(failed("create"))?;
-        if !try_lock(&file).map_err(failed("lock"))? {
+        if !file.try_lock().map_err(failed("lock"))? {
             return Ok(None);
         }
         // Whoever had it before may have removed the name since it was opened; then others lock another file.
@@ -150,15 +149,6 @@ fn lock_file(path: &Path) -> Result<Option<Lock>, SinkError> {
             _ => {}
         }
     }
-}
-
-fn try_lock(file: &fs::File) -> io::Result<bool> {
-    // SAFETY: the descriptor is open; the call takes no memory.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-        return Ok(true);
-    }
-    let error = io::Error::last_os_error();
-    if error.kind() == io::ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
 }
 
 /// A path with a point and more behind its last name.
@@ -177,6 +167,8 @@ pub(crate) fn parent(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
 
     use super::*;
 

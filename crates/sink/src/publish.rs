@@ -5,13 +5,12 @@
 //! [`Intent`] is durable, which is before the first rename. Earlier results go last, when the new ones are visible
 //! for good; one file takes the place of an earlier one in a single step, when all renames have been done.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use tidemill_rt::{FileIdentity, rename_to_free};
+use tidemill_rt::{FileIdentity, fs, rename_to_free};
 
 use crate::directory::State;
 use crate::finished::open_name;
@@ -426,12 +425,10 @@ fn names_below(root: &Path, paths: &[PathBuf]) -> Vec<String> {
 /// A name that no other wave has.
 fn wave_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = tidemill_rt::system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (id, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     format!("{}-{id}-{count}", since.as_nanos())
 }
 
-#[cfg(test)]
-mod resumed;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,10 @@
 //! The running hash of a segment's bytes: what a checkpoint tells a segment by.
 
 use std::fmt;
-use std::fs;
 use std::hash::Hasher as _;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
+use tidemill_rt::fs;
 use twox_hash::XxHash3_64;
 
 /// Bytes that are read at once.
@@ -58,6 +57,8 @@ impl fmt::Debug for Sum {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -70,7 +71,7 @@ mod tests {
         assert_eq!(sum.value(), XxHash3_64::oneshot(&bytes));
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("file"), &bytes).unwrap();
-        let file = fs::File::open(root.path().join("file")).unwrap();
+        let file = tidemill_rt::fs::File::open(root.path().join("file")).unwrap();
         for wanted in [0, 1, READ_BYTES, bytes.len()] {
             let (sum, count) = Sum::of_file(&file, wanted as u64).unwrap();
             assert_eq!(

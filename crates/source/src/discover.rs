@@ -1,14 +1,13 @@
 //! Which files a `path` option means. Runs once, on the control plane; blocks.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::{Compression, Encoding, FileSource};
-use tidemill_rt::{FileIdentity, FileKey, allow_descriptors, descriptor_of};
+use tidemill_rt::{FileIdentity, FileKey, allow_descriptors, descriptor_of, fs};
 
 use crate::SourceError;
 use crate::glob::is_glob;
@@ -116,7 +115,8 @@ pub fn discover(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError
 #[must_use]
 pub fn is_open_ended(source: &FileSource) -> bool {
     let path = meant(&source.path);
-    source.follow && (path.is_dir() || (is_glob(&source.path) && path.symlink_metadata().is_err()))
+    source.follow
+        && (fs::is_dir(path) || (is_glob(&source.path) && fs::symlink_metadata(path).is_err()))
 }
 
 /// Files that the path of a followed source has come to mean, beside those of these names, in order of their paths; they are
@@ -202,7 +202,7 @@ fn walk(path: &str) -> Result<Walked, SourceError> {
 fn find(source: &FileSource) -> Result<Found, SourceError> {
     let path = meant(&source.path);
     let walked = walk(&source.path)?;
-    let is_pattern = !path.is_dir();
+    let is_pattern = !fs::is_dir(path);
     let mut notices = notices(&walked, &source.path, is_pattern);
     let Walked { files: mut paths, doubtful, .. } = walked;
     // The last growth has left half of it empty.
@@ -282,7 +282,7 @@ fn each_once(files: Vec<InputFile>, notices: &mut Vec<String>) -> Vec<InputFile>
     let mut kept: HashMap<(u64, u64), usize> = HashMap::with_capacity(files.len());
     let mut once: Vec<InputFile> = Vec::with_capacity(files.len());
     let mut again = Examples::default();
-    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     for file in files {
         let inode = inode(&file);
         match kept.get(&inode) {
@@ -346,7 +346,7 @@ pub(crate) fn name_failure(path: &Path, error: io::Error) -> SourceError {
 fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let mut parts: Vec<&Path> = path.ancestors().collect();
     parts.reverse();
-    let link = parts.into_iter().find(|part| !part.as_os_str().is_empty() && !part.exists())?;
+    let link = parts.into_iter().find(|part| !part.as_os_str().is_empty() && !fs::exists(part))?;
     Some((link.to_owned(), fs::read_link(link).ok()?))
 }
 
@@ -357,7 +357,7 @@ fn nearest_name(path: &Path) -> Option<PathBuf> {
     let parent = loop {
         let parent = missing.parent()?;
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        if parent.is_dir() {
+        if fs::is_dir(parent) {
             break parent;
         }
         missing = missing.parent()?;

@@ -8,10 +8,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use tidemill_rt::{File, FileEvents, FileIdentity, FileKey, RtError, Touched, Watch};
+use tidemill_rt::{File, FileEvents, FileIdentity, FileKey, RtError, Touched, Watch, world};
 
 use crate::SourceError;
 
@@ -96,7 +95,7 @@ impl FollowedFile {
             next_look: NextLook::Now,
             look_interval: LOOK_INTERVAL_MIN,
             look_interval_max,
-            moved: Instant::now(),
+            moved: tidemill_rt::now(),
             head: Vec::new(),
             recent: Vec::new(),
             is_rewritten: false,
@@ -189,7 +188,7 @@ impl FollowedFile {
 
     /// Whether bytes are known of, or a look would be more than repeating the last one.
     pub(crate) fn is_due(&self) -> bool {
-        self.next_look().map_or(true, |at| at.is_some_and(|at| at <= Instant::now()))
+        self.next_look().map_or(true, |at| at.is_some_and(|at| at <= tidemill_rt::now()))
     }
 
     /// When bytes of it last came.
@@ -259,7 +258,7 @@ impl FollowedFile {
         }
         self.remember(&buffer[..count]);
         self.position += u64::try_from(count).expect("a usize fits u64");
-        self.moved = Instant::now();
+        self.moved = tidemill_rt::now();
         Ok(count)
     }
 
@@ -331,14 +330,14 @@ pub(crate) struct Told {
 fn next_moment(interval: Duration) -> Instant {
     const ALONE_MAX: Duration = Duration::from_millis(1);
     if interval <= ALONE_MAX {
-        return Instant::now() + interval;
+        return tidemill_rt::now() + interval;
     }
-    static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let since = EPOCH.elapsed().as_nanos() / interval.as_nanos().max(1);
+    let epoch = world::epoch();
+    let since = tidemill_rt::elapsed(epoch).as_nanos() / interval.as_nanos().max(1);
     let steps = u32::try_from(since.saturating_add(2)).unwrap_or(u32::MAX);
-    match interval.checked_mul(steps).and_then(|after| EPOCH.checked_add(after)) {
+    match interval.checked_mul(steps).and_then(|after| epoch.checked_add(after)) {
         Some(moment) if steps < u32::MAX => moment,
-        _ => Instant::now() + interval,
+        _ => tidemill_rt::now() + interval,
     }
 }
 

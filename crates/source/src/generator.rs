@@ -211,8 +211,8 @@ impl Generator {
     /// there is a rate.
     fn due_rows(&mut self) -> u64 {
         let Some(pace) = &self.pace else { return u64::MAX };
-        let started = *self.started.get_or_insert_with(Instant::now);
-        pace.due_rows(started.elapsed().saturating_add(self.elapsed_before))
+        let started = *self.started.get_or_insert_with(tidemill_rt::now);
+        pace.due_rows(tidemill_rt::elapsed(started).saturating_add(self.elapsed_before))
     }
 
     fn column(&self, column: Column, rows: std::ops::Range<u64>) -> ArrayRef {

@@ -172,7 +172,7 @@ mod tests {
         fs::write(&path, &text).unwrap();
         let open = || {
             let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-            (File::from_std(Backend::Std, file.try_clone().unwrap()), file)
+            (File::over(Backend::Std, file.try_clone().unwrap()), file)
         };
         let (file, std) = open();
         let known = Identity::of(&file, 20_000, 15_000).unwrap().unwrap();

@@ -8,6 +8,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use tidemill_rt::fs;
+
 use crate::glob::Pattern;
 
 /// Names that are markers as a whole.
@@ -70,7 +72,7 @@ pub(crate) fn standing(directory: &Path, name: &OsStr, pattern: Option<&Pattern>
     }
     if ends(CHECKSUM) {
         let of = OsStr::from_bytes(&bytes[..bytes.len() - CHECKSUM.len()]);
-        let is_beside = directory.join(of).symlink_metadata().is_ok();
+        let is_beside = fs::symlink_metadata(directory.join(of)).is_ok();
         return if is_beside { Standing::Marker } else { Standing::Doubtful };
     }
     let is_backup = BACKUPS.iter().any(|ending| ends(ending))

@@ -5,16 +5,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tidemill_rt::{FileIdentity, FileKey, Pipe, Wake, descriptor_of};
+use tidemill_rt::{
+    FileIdentity, FileKey, Pipe, Wake, descriptor_of,
+    fs::{self, FileKind},
+};
 
 use crate::SourceError;
 use crate::discover::name_failure;
@@ -86,7 +87,7 @@ impl fmt::Display for PipeRefusal {
 #[must_use]
 pub fn meant(path: &str) -> &Path {
     let path = Path::new(path);
-    if path == Path::new("-") && !path.exists() { Path::new("/dev/stdin") } else { path }
+    if path == Path::new("-") && !fs::exists(path) { Path::new("/dev/stdin") } else { path }
 }
 
 /// Whether a path names a pipe: a FIFO or a socket, what else is behind a descriptor of this process (a terminal), or a
@@ -95,12 +96,12 @@ pub fn meant(path: &str) -> &Path {
 #[must_use]
 pub fn pipe_key(path: &Path) -> Option<FileKey> {
     let metadata = fs::metadata(path).ok()?;
-    let kind = metadata.file_type();
-    let is_device = kind.is_char_device() && descriptor_of(path).is_some();
-    let is_pipe = kind.is_fifo()
-        || kind.is_socket()
-        || is_device
-        || (kind.is_file() && metadata.len() == 0 && is_made_up(path));
+    let is_pipe = match metadata.kind {
+        FileKind::Pipe => true,
+        FileKind::CharDevice => descriptor_of(path).is_some(),
+        FileKind::File => metadata.len() == 0 && is_made_up(path),
+        FileKind::Directory | FileKind::Link | FileKind::Other => false,
+    };
     is_pipe.then(|| FileIdentity::of(&metadata).key())
 }
 

@@ -17,14 +17,13 @@ mod siblings;
 pub use siblings::is_rotation;
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tidemill_plan::Encoding;
-use tidemill_rt::{Backend, File, FileIdentity, FileKey, Touch, Wake, Watch, since_epoch_ns};
+use tidemill_rt::{Backend, File, FileIdentity, FileKey, Touch, Wake, Watch, fs, since_epoch_ns};
 
 use crate::claims::Claims;
 use crate::follow::{FollowedFile, Look, Told, fail};
@@ -164,9 +163,9 @@ impl FollowedTexts {
     ) -> Result<Self, SourceError> {
         let settings = Settings::new(backend, found, follow, encoding);
         let Settings { path, look_interval_max, told, .. } = &settings;
-        let seen_ns = since_epoch_ns(SystemTime::now());
+        let seen_ns = since_epoch_ns(tidemill_rt::system_time());
         let opened = match found.held.as_deref() {
-            Some(Held::File(held)) => held.try_clone().map(|file| File::from_std(backend, file)),
+            Some(Held::File(held)) => held.try_clone().map(|file| File::over(backend, file)),
             _ => File::open(backend, path).await,
         };
         let file = opened.map_err(|source| fail(path, "open", source))?;
@@ -245,7 +244,7 @@ impl FollowedTexts {
 
     /// Takes note of what was told, and of patience that has ended.
     fn hear(&mut self) {
-        let is_over = self.patience_ends.is_some_and(|at| at <= Instant::now());
+        let is_over = self.patience_ends.is_some_and(|at| at <= tidemill_rt::now());
         let touch = self.told.touched.take();
         if let Some(Touch { quiet_until_ns, name_count }) = touch {
             self.name_count = self.name_count.saturating_add(name_count);
@@ -361,13 +360,13 @@ impl FollowedTexts {
 
     /// Whether the end of a file that was rotated away may still be on its way.
     fn may_go_on(&self, text: &Text) -> bool {
-        text.file.moved().elapsed() < LAST_LINE_PATIENCE
+        tidemill_rt::elapsed(text.file.moved()) < LAST_LINE_PATIENCE
     }
 
     /// Whether the path names another file that holds bytes and that nobody reads, or has done so since the last look.
     fn is_renamed(&mut self) -> Result<bool, SourceError> {
         // Before the look: what is created later is not older than that.
-        let now_ns = since_epoch_ns(SystemTime::now());
+        let now_ns = since_epoch_ns(tidemill_rt::system_time());
         let Some(mut named) = self.named()? else {
             (self.is_seen, self.is_vacant_seen) = (false, false);
             return self.has_to_search(None);
@@ -461,7 +460,7 @@ impl FollowedTexts {
 
     /// Takes the file that the path names, behind those that it named since the last look.
     async fn find_next(&mut self) -> Result<(), SourceError> {
-        let now_ns = since_epoch_ns(SystemTime::now());
+        let now_ns = since_epoch_ns(tidemill_rt::system_time());
         let named = match File::open(self.backend, &self.path).await {
             Ok(file) => {
                 Some(FollowedFile::over(&self.path, file, self.look_interval_max, &self.told)?)

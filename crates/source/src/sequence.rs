@@ -54,8 +54,8 @@ impl SequenceReader {
     /// How many rows are due by now, those given included.
     fn due_rows(&mut self) -> u64 {
         let Some(pace) = &self.pace else { return u64::MAX };
-        let started = *self.started.get_or_insert_with(Instant::now);
-        pace.due_rows(started.elapsed().saturating_add(self.elapsed_before))
+        let started = *self.started.get_or_insert_with(tidemill_rt::now);
+        pace.due_rows(tidemill_rt::elapsed(started).saturating_add(self.elapsed_before))
     }
 }
 

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use tidemill_rt::fs;
 
 use crate::SourceError;
 use crate::glob::{Part, Pattern};
@@ -73,7 +73,7 @@ fn split(text: &str) -> Result<(PathBuf, Vec<Part>), SourceError> {
     let mut start = PathBuf::from(if text.starts_with('/') { "/" } else { "" });
     let mut parts = Vec::new();
     for part in text.split('/').filter(|part| !part.is_empty()) {
-        if parts.is_empty() && start.join(part).symlink_metadata().is_ok() {
+        if parts.is_empty() && fs::symlink_metadata(start.join(part)).is_ok() {
             start.push(part);
             continue;
         }
@@ -120,7 +120,7 @@ impl Walk<'_> {
                     }
                     Ok(metadata) if metadata.is_dir() => self.walked.directories.add(path),
                     // A link that leads nowhere is said to be one when it is looked at.
-                    _ if is_last && path.symlink_metadata().is_ok() => {
+                    _ if is_last && fs::symlink_metadata(&path).is_ok() => {
                         self.walked.files.push(path.as_path().into());
                     }
                     _ => {}

@@ -70,7 +70,7 @@ fn input(path: &Path) -> InputFile {
         compression: Compression::None,
         encoding: Encoding::Unsaid,
         identity,
-        held: Some(Arc::new(Held::File(fs::File::open(path).unwrap()))),
+        held: Some(Arc::new(Held::File(fs::File::open(path).unwrap().into()))),
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
@@ -15,7 +13,7 @@ use tidemill_plan::{
     Partitioning, Scan, SequenceSource, SourceConnector, SourceDef,
 };
 use tidemill_record::{FrameBytes, PartitionId, Polled};
-use tidemill_rt::Backend;
+use tidemill_rt::{Backend, fs::File};
 use tidemill_source::{
     Found, InputFile, PIECE_BYTES, Pipes, SourceError, TextReader, TextSpec, decoded, discover,
     is_open_ended, splits,

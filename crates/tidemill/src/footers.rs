@@ -1,11 +1,11 @@
 //! What files say of themselves at their end, read before anything else of them.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use tidemill_format::parquet::{Footer, ParsedFooter};
 use tidemill_format::{ArrowFooter, FormatError, MessagePlace, ParsedArrowFooter};
 use tidemill_plan::{Compression, Format};
+use tidemill_rt::fs::File;
 use tidemill_source::{Content, ContentPlace, InputFile, PipeRefusal, SourceError};
 
 use crate::Error;

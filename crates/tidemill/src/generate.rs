@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -75,7 +75,7 @@ struct PartitionResult {
 /// # Errors
 /// No end, fractions out of range, a directory that already holds such files, and what the disk says.
 pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
-    let started = Instant::now();
+    let started = tidemill_rt::now();
     check(spec)?;
     let prefix = match spec.source.model {
         GeneratorModel::Trades => "trades-",
@@ -130,7 +130,7 @@ pub fn generate(spec: &GenerateSpec) -> Result<Generated, Error> {
     let published = directory.publish(finished)?;
     generated.bytes = published.byte_count;
     generated.files = published.files;
-    generated.elapsed = started.elapsed();
+    generated.elapsed = tidemill_rt::elapsed(started);
     Ok(generated)
 }
 

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tidemill_checkpoint::{Checkpoint, CheckpointError, Store, store};
 use tidemill_record::image::Entry;
 use tidemill_record::{Image, ImageError};
+
+use tidemill_rt::fs::{self, Metadata};
 
 use crate::Error;
 
@@ -47,14 +49,14 @@ pub fn inspect(path: &Path) -> Result<Vec<Resident>, CheckpointError> {
     let mut residents = Vec::new();
     for name in store::residents(path)? {
         let Some(&epoch) = store::epochs(path, &name)?.last() else { continue };
-        let metadata = std::fs::metadata(store::path_of(path, &name, epoch));
+        let metadata = fs::metadata(store::path_of(path, &name, epoch));
         let found = store::look_at(path, &name, epoch).map_err(|error| error.to_string());
         if metadata.is_err() && found.is_err() {
             // A newer one has taken its place meanwhile, and the last two are kept: the next look finds it.
             continue;
         }
-        let written = metadata.as_ref().ok().and_then(|metadata| metadata.modified().ok());
-        let age = written.and_then(|at| SystemTime::now().duration_since(at).ok());
+        let written = metadata.as_ref().ok().map(Metadata::modified);
+        let age = written.and_then(|at| tidemill_rt::system_time().duration_since(at).ok());
         residents.push(Resident {
             epoch,
             bytes: metadata.map_or(0, |metadata| metadata.len()),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use tidemill_control::{
     Arrivals, ControlError, CoreMeter, Cores, Root, StopFlag, Wave, WaveOutcome,
@@ -194,6 +194,14 @@ impl Job {
         self.run_on(None, &StopFlag::new(), &Progress::default())
     }
 
+    /// As [`Self::run`], until its input ends or it is asked to stop.
+    ///
+    /// # Errors
+    /// [`Error`]; no result of a failed wave is visible.
+    pub fn run_until(self, stop: &StopFlag) -> Result<Summary, Error> {
+        self.run_on(None, stop, &Progress::default())
+    }
+
     /// Runs in the background, on cores of its own.
     ///
     /// # Panics
@@ -215,7 +223,7 @@ impl Job {
         stop: &StopFlag,
         progress: &Progress,
     ) -> Result<Summary, Error> {
-        let started = Instant::now();
+        let started = tidemill_rt::now();
         self.check_pipes()?;
         // Before anything is taken of another.
         read_once(&self.script, &self.around.sources)?;
@@ -256,7 +264,7 @@ impl Job {
                 .iter()
                 .map(|&cpu| CoreSummary { cpu, statistics: Statistics::default() })
                 .collect(),
-            elapsed: started.elapsed(),
+            elapsed: tidemill_rt::elapsed(started),
             warnings: Vec::new(),
             explanations: Vec::new(),
             stopped: None,
@@ -278,7 +286,7 @@ impl Job {
             summary.statistics.rows_out = seen.rows_out;
             summary.statistics.bad_records = seen.bad_records;
         }
-        summary.elapsed = started.elapsed();
+        summary.elapsed = tidemill_rt::elapsed(started);
         Ok(summary)
     }
 
@@ -468,7 +476,7 @@ impl Job {
         }
         directories.take_notices().into_iter().for_each(|notice| progress.notices.say(notice));
 
-        let before = Instant::now();
+        let before = tidemill_rt::now();
         let keeping = state.as_ref().map(JobState::keeping);
         let queries: Vec<&Query> = wave.iter().map(|&index| &self.script.queries[index]).collect();
         let state_is_kept = state.is_some();
@@ -524,7 +532,7 @@ impl Job {
         }
         let workers = NonZeroUsize::new(cores.host.cpus().len()).unwrap_or(NonZeroUsize::MIN);
         publish(deliveries, workers, directories, progress)?;
-        let took = before.elapsed();
+        let took = tidemill_rt::elapsed(before);
         let totals = Totals { took, cpus: cores.host.cpus(), cpu_times: &cpu_times };
         for (number, (query, counted)) in planned.iter().zip(&per_query).enumerate() {
             for warning in left_out::warnings(query, counted, settings.record_bytes_max) {
@@ -611,7 +619,7 @@ impl Job {
 }
 
 fn started_now() -> Context {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = tidemill_rt::system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
     Context { job_start: EventTime(micros) }
 }

@@ -201,7 +201,7 @@ impl<'a> Watcher<'a> {
         let next_number = state.as_ref().map_or(0, |state| state.next_late());
         let pipelines: usize = planned.iter().map(PlannedQuery::pipeline_count).sum();
         let descriptor_count = 3 * u64::try_from(pipelines).unwrap_or(u64::MAX / 6);
-        let (found, next_look) = (Vec::new(), Instant::now());
+        let (found, next_look) = (Vec::new(), tidemill_rt::now());
         Self { watched, state, notices, descriptor_count, next_number, found, next_look }
     }
 
@@ -275,7 +275,7 @@ impl<'a> Watcher<'a> {
 
 impl Arrivals for Watcher<'_> {
     fn look(&mut self) -> Result<Vec<Arrival>, ControlError> {
-        let began = Instant::now();
+        let began = tidemill_rt::now();
         let mut arrivals = Vec::new();
         if began < self.next_look {
             return Ok(arrivals);
@@ -283,8 +283,8 @@ impl Arrivals for Watcher<'_> {
         for at in 0..self.watched.len() {
             self.look_at(at, &mut arrivals)?;
         }
-        let pause = began.elapsed().saturating_mul(PAUSE_FACTOR).max(INTERVAL_MIN);
-        self.next_look = Instant::now() + pause;
+        let pause = tidemill_rt::elapsed(began).saturating_mul(PAUSE_FACTOR).max(INTERVAL_MIN);
+        self.next_look = tidemill_rt::now() + pause;
         Ok(arrivals)
     }
 

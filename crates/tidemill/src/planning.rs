@@ -18,7 +18,7 @@ use tidemill_plan::{
     changelog_key, fragment,
 };
 use tidemill_record::Schema;
-use tidemill_rt::{Backend, Hold};
+use tidemill_rt::{Backend, Hold, fs};
 use tidemill_sink::{OutputDirectory, StdoutOrder, Target};
 use tidemill_source::{Claims, InputFile, Pipes};
 use tidemill_sql::{SqlError, SqlErrors};
@@ -557,7 +557,7 @@ impl QueryBuilder<'_, '_> {
         let (directory, first_number, end_number) =
             self.wave.directories.numbered(&sink.path, writer, count, || {
                 let path: &Path = sink.path.as_ref();
-                let is_file = sink.is_file && !path.is_dir();
+                let is_file = sink.is_file && !fs::is_dir(path);
                 let directory = match (state, is_file) {
                     (Some((state, wave)), true) => {
                         state.open_output(wave, Target::File(path), sink.on_existing)?

@@ -1,13 +1,12 @@
 //! Files that are read as several partitions: where they are cut, and when to do without.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use tidemill_control::ControlError;
 use tidemill_format::record_start_within;
 use tidemill_plan::{CsvOptions, Locality};
+use tidemill_rt::fs::File;
 use tidemill_source::{InputFile, SourceError};
 
 use crate::Error;

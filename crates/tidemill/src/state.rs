@@ -16,7 +16,7 @@ use tidemill_control::{Keeping, ResidentName};
 use tidemill_pipeline::Statistics;
 use tidemill_plan::{OnExisting, Query, Settings};
 use tidemill_record::{EventTime, Image, ImageError};
-use tidemill_rt::Hold;
+use tidemill_rt::{Hold, fs};
 use tidemill_sink::{OutputDirectory, Target, named_in};
 
 use crate::Error;
@@ -223,7 +223,7 @@ impl JobState {
     ) -> Result<OutputDirectory, Error> {
         let (Target::Directory(path) | Target::File(path) | Target::DeadLetters(path)) = target;
         let is_state =
-            std::fs::canonicalize(path).ok().zip(self.keeping.store.path().canonicalize().ok());
+            fs::canonicalize(path).ok().zip(fs::canonicalize(self.keeping.store.path()).ok());
         if is_state.is_some_and(|(output, state)| output == state) {
             let path = path.display();
             return Err(Error::usage(format!(

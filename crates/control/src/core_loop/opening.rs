@@ -3,7 +3,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{Held, InputSpec, Outcome, Pipeline, PipelineError, Sealed};
@@ -134,7 +133,7 @@ impl CoreLoop {
             Turned::Idle => {}
             Turned::Done(_) | Turned::Left(_) | Turned::Aborted => return Ok(turned),
         }
-        let now = Instant::now();
+        let now = tidemill_rt::now();
         if !kept.is_due(now) || one.is_draining {
             return Ok(turned);
         }

@@ -162,7 +162,7 @@ impl FileWriter {
             let (file, sum) = named.reopen(&segment)?;
             directory.note_opened(&segment);
             kept.sum = Some(sum);
-            let file = File::from_std(backend, file);
+            let file = File::over(backend, file);
             let (path, byte_count) = (open_name(&segment), named.byte_count);
             writer.open = Some(Open { file, segment, path, byte_count, writeback_end: byte_count });
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tidemill_plan::Packing;
 use tidemill_record::{Image, ImageError};
 
+use tidemill_rt::fs::File;
+
 use super::{Folder, FolderWriter, Segment};
 use crate::cut::{CutFiles, Named, Waiting, WriterCut, not_ours, take_count};
 use crate::finished::open_name;
@@ -34,7 +36,7 @@ impl FolderWriter {
             if std::mem::take(&mut segment.is_changed) && is_durable {
                 let path = open_name(&segment.path);
                 // One that is closed at the moment is opened again to be flushed.
-                let shared = segment.file.as_ref().map(std::fs::File::try_clone).transpose();
+                let shared = segment.file.as_ref().map(File::try_clone).transpose();
                 let shared = shared.map_err(|error| SinkError::of(&path, "share", error))?;
                 files.add(path, shared);
             }

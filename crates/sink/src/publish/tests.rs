@@ -6,7 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod resumed;
+
 use std::collections::BTreeMap;
+use std::fs;
 
 use tidemill_plan::OnExisting;
 

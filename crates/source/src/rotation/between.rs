@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use tidemill_plan::Compression;
-use tidemill_rt::{Backend, File, FileKey};
+use tidemill_rt::{Backend, File, FileKey, fs};
 
 use super::order::{Age, Generation, Member, arrange};
 use super::siblings::{Sibling, head_of, siblings, unpacked};
@@ -61,7 +61,7 @@ impl FollowedTexts {
                     return self.taken(found).map(Some);
                 }
             }
-            std::thread::sleep(TRY_INTERVAL);
+            tidemill_rt::sleep(TRY_INTERVAL);
         }
         Ok(None)
     }
@@ -145,7 +145,7 @@ impl FollowedTexts {
         let is_own = is_own && sibling.compression != Compression::None;
         let is_text = sibling.is_generation && !is_own && !self.claims.is_taken(key);
         let created_ns = identity.created_ns().filter(|_| is_text)?;
-        if sibling.path.is_symlink() {
+        if fs::is_link(&sibling.path) {
             return None;
         }
         let first_ns = self.seen_ns.saturating_sub(CLOCK_LAG_NS);

@@ -236,7 +236,7 @@ impl FollowedTexts {
             if tries == TRIES_MAX || is_same(&beside, &siblings(&settings.path)?) {
                 break (found?, beside);
             }
-            std::thread::sleep(TRY_INTERVAL);
+            tidemill_rt::sleep(TRY_INTERVAL);
         };
         let FoundTexts { older, current, upcoming, missed } = found;
         let named = beside.first().filter(|it| it.path == settings.path);

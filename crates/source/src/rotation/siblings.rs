@@ -4,14 +4,13 @@
 //! file without a name, which is read as the log would be.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidemill_plan::Compression;
-use tidemill_rt::{Backend, File, FileIdentity};
+use tidemill_rt::{Backend, File, FileIdentity, fs};
 
 use super::order::is_generation;
 use crate::SourceError;

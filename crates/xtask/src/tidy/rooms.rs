@@ -36,6 +36,8 @@ enum Foreign {
 enum Absent {
     /// Files, sockets, processes and the environment.
     Outside,
+    /// Files and clocks but those of `rt`, which a simulated world has too.
+    HostTimeAndFiles,
     /// Threads.
     Threads,
     /// The wall clock and the monotonic one.
@@ -50,6 +52,7 @@ const COMPUTES: &[Absent] =
     &[Absent::Outside, Absent::Threads, Absent::Clocks, Absent::Awaiting, Absent::Sharing];
 /// Deep SQL is parsed on a stack of its own, and a stack comes with a thread.
 const BINDS: &[Absent] = &[Absent::Outside, Absent::Clocks, Absent::Awaiting];
+const IN_A_WORLD: &[Absent] = &[Absent::HostTimeAndFiles];
 const STAGE_WITH_EDGES: &[&str] = &["record", "plan", "rt"];
 const STAGE_OF_MEMORY: &[&str] = &["record", "plan"];
 const CLI_LIBRARIES: &[&str] =
@@ -61,7 +64,7 @@ const ROOMS: &[Room] = &[
     Room { folder: "plan", own: &["record"], foreign: Foreign::Computing, absent: COMPUTES },
     Room { folder: "sql", own: &["record", "plan"], foreign: Foreign::Any, absent: BINDS },
     Room { folder: "rt", own: &["record"], foreign: Foreign::Any, absent: &[] },
-    Room { folder: "source", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: &[] },
+    Room { folder: "source", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: IN_A_WORLD },
     Room { folder: "format", own: STAGE_OF_MEMORY, foreign: Foreign::Computing, absent: COMPUTES },
     Room { folder: "expr", own: STAGE_OF_MEMORY, foreign: Foreign::Computing, absent: COMPUTES },
     Room {
@@ -70,8 +73,8 @@ const ROOMS: &[Room] = &[
         foreign: Foreign::Computing,
         absent: COMPUTES,
     },
-    Room { folder: "sink", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: &[] },
-    Room { folder: "checkpoint", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: &[] },
+    Room { folder: "sink", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: IN_A_WORLD },
+    Room { folder: "checkpoint", own: STAGE_WITH_EDGES, foreign: Foreign::Any, absent: IN_A_WORLD },
     Room {
         folder: "pipeline",
         own: &[
@@ -86,13 +89,13 @@ const ROOMS: &[Room] = &[
             "checkpoint",
         ],
         foreign: Foreign::Any,
-        absent: &[Absent::Sharing],
+        absent: &[Absent::Sharing, Absent::HostTimeAndFiles],
     },
     Room {
         folder: "control",
         own: &["record", "plan", "rt", "checkpoint", "pipeline"],
         foreign: Foreign::Any,
-        absent: &[],
+        absent: IN_A_WORLD,
     },
     Room {
         folder: "tidemill",
@@ -128,9 +131,10 @@ const ROOMS: &[Room] = &[
             "checkpoint",
             "pipeline",
             "control",
+            "tidemill",
         ],
         foreign: Foreign::Any,
-        absent: &[],
+        absent: &[Absent::HostTimeAndFiles, Absent::Threads],
     },
     Room { folder: "xtask", own: &[], foreign: Foreign::Only(&[]), absent: &[] },
 ];
@@ -174,6 +178,14 @@ impl Absent {
     fn words(self) -> &'static [&'static str] {
         match self {
             Self::Outside => &["std::fs", "std::net", "std::process", "std::env"],
+            Self::HostTimeAndFiles => &[
+                "std::fs",
+                "std::net",
+                "Instant::now",
+                "SystemTime::now",
+                "thread::sleep",
+                ".elapsed()",
+            ],
             Self::Threads => &["std::thread", "thread::spawn", "thread::scope"],
             Self::Clocks => &["SystemTime", "Instant::now", "Utc::now", "Local::now"],
             Self::Awaiting => &[concat!("async", " fn"), concat!("async", " move"), ".await"],

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Arc;
 
 use futures_lite::future::block_on;
@@ -10,7 +11,7 @@ use tidemill_plan::OnExisting;
 use tidemill_record::Image;
 use tidemill_rt::Backend;
 
-use super::*;
+use super::super::*;
 use crate::{FileWriter, Target};
 
 struct Case<'a> {
