@@ -1,7 +1,10 @@
 //! Everything that can stop a grouping, a sort or a limit.
 
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
+use tidemill_plan::HostError;
 use tidemill_record::{DataType, Moment};
 
 /// Why a table cannot go on. Each ends the pipeline: the table's contents are unspecified
@@ -48,7 +51,48 @@ pub enum AggregateError {
         /// The type it was given.
         data_type: DataType,
     },
+    /// An aggregate function of the embedding program failed.
+    Function(FunctionFault),
 }
+
+/// What an aggregate function of the embedding program failed with.
+#[derive(Clone, Debug)]
+pub struct FunctionFault {
+    function: String,
+    /// The text of a panic.
+    panic: Option<String>,
+    source: Option<Arc<HostError>>,
+}
+
+impl FunctionFault {
+    pub(crate) fn failed(function: &str, source: HostError) -> Self {
+        Self { function: function.to_owned(), panic: None, source: Some(Arc::new(source)) }
+    }
+
+    pub(crate) fn panicked(function: &str, panic: &(dyn Any + Send)) -> Self {
+        Self { function: function.to_owned(), panic: Some(Self::said(panic)), source: None }
+    }
+
+    /// The text of a panic.
+    pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("without a message").to_owned()
+    }
+}
+
+/// Two errors of a program are the same where they are one.
+impl PartialEq for FunctionFault {
+    fn eq(&self, other: &Self) -> bool {
+        let is_one = match (&self.source, &other.source) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        is_one && self.function == other.function && self.panic == other.panic
+    }
+}
+
+impl Eq for FunctionFault {}
 
 impl AggregateError {
     /// Whether there was no room for what was to be held.
@@ -92,8 +136,19 @@ impl fmt::Display for AggregateError {
             Self::Unsupported { what, data_type } => {
                 write!(f, "{what} is not supported for type {data_type}")
             }
+            Self::Function(FunctionFault { function, panic, .. }) => match panic {
+                Some(text) => write!(f, "the aggregate function {function} panicked: {text}"),
+                None => write!(f, "the aggregate function {function} failed"),
+            },
         }
     }
 }
 
-impl std::error::Error for AggregateError {}
+impl std::error::Error for AggregateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Function(FunctionFault { source: Some(source), .. }) => Some(&***source),
+            _ => None,
+        }
+    }
+}

@@ -9,8 +9,8 @@ use crate::lineage::event_time_columns;
 use crate::locality::{Local, local_reason};
 use crate::relation::Scan;
 use crate::{
-    AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query, Relation, SinkDef,
-    SortSpec, SourceDef, Span, TopNSpec,
+    AggregateCall, AggregateSpec, Emit, Expr, LimitSpec, NamedExpr, OverOrder, OverSpec, Query,
+    Relation, SinkDef, SortSpec, SourceDef, Span, TopNSpec,
 };
 
 /// The class of a query; see `docs/ARCHITECTURE.md`, "Locality".
@@ -107,6 +107,23 @@ impl Fragment {
     pub fn stages_before_conditions(&self) -> usize {
         let is_event_time = |stage: &Stage| matches!(stage, Stage::EventTime(_));
         self.stages.iter().rposition(is_event_time).map_or(0, |last| last + 1)
+    }
+
+    /// Calls of aggregate functions, its own and those of what it gathers.
+    pub fn for_each_aggregate<'a>(&'a self, see: &mut impl FnMut(&'a AggregateCall)) {
+        for stage in &self.stages {
+            if let Stage::Aggregate { spec, .. } = stage {
+                spec.calls.iter().for_each(&mut *see);
+            }
+        }
+        if let FragmentInput::Gather { children, merge } = &self.input {
+            if let Merge::Groups(spec) | Merge::Windows(spec) = merge {
+                spec.calls.iter().for_each(&mut *see);
+            }
+            for child in children {
+                child.for_each_aggregate(see);
+            }
+        }
     }
 
     fn follows_event_time(&self) -> bool {

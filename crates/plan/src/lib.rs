@@ -29,6 +29,7 @@ pub mod settings;
 pub mod source_columns;
 pub mod span;
 pub mod times;
+mod user_aggregate;
 mod user_function;
 pub mod window;
 
@@ -65,6 +66,9 @@ pub use settings::{CoreSet, RuntimeChoice, Settings};
 pub use source_columns::{Derivation, DerivedColumn, Metadata};
 pub use span::Span;
 pub use times::{TimeForm, Times};
+pub use user_aggregate::{
+    CountedRows, MakeUserStates, UserAggregate, UserAggregateCall, UserRows, UserStates,
+};
 pub use user_function::{
     CallFault, Called, HostError, UserFunction, UserFunctionBody, UserSignature, Volatility,
 };

@@ -122,9 +122,31 @@ impl ExprBinder<'_, '_, '_> {
         list: Option<&ast::FunctionArgumentList>,
         around: AroundCall<'_>,
     ) -> Bind<Expr> {
-        let Some(list) = list else {
-            return self.session.fail(span, format!("{upper} needs an argument"));
-        };
+        let list = self.argument_list(list, upper, span)?;
+        self.in_aggregate(upper, span, |binder| {
+            binder.bind_call_parts(aggregate, upper, span, list, around)
+        })
+    }
+
+    pub(crate) fn argument_list<'e>(
+        &mut self,
+        list: Option<&'e ast::FunctionArgumentList>,
+        upper: &str,
+        span: Span,
+    ) -> Bind<&'e ast::FunctionArgumentList> {
+        match list {
+            Some(list) => Ok(list),
+            None => self.session.fail(span, format!("{upper} needs an argument")),
+        }
+    }
+
+    /// The column that stands for a call, whose parts `bind` binds.
+    pub(crate) fn in_aggregate(
+        &mut self,
+        upper: &str,
+        span: Span,
+        bind: impl FnOnce(&mut Self) -> Bind<PendingCall>,
+    ) -> Bind<Expr> {
         let Some(calls) = self.aggregates.take() else {
             let clause = self.clause;
             let hint = match clause {
@@ -142,7 +164,7 @@ impl ExprBinder<'_, '_, '_> {
         // Nothing inside an aggregate may be another, or an alias of one.
         let aliases = self.aliases.take();
         let clause = std::mem::replace(&mut self.clause, "the argument of an aggregate");
-        let call = self.bind_call_parts(aggregate, upper, span, list, around);
+        let call = bind(self);
         self.clause = clause;
         self.aliases = aliases;
         let column = call.map(|mut call| {
@@ -197,15 +219,7 @@ impl ExprBinder<'_, '_, '_> {
             let at = self.session.place(&["DISTINCT"], span);
             return self.session.fail(at, format!("not supported: DISTINCT in {upper}(…)"));
         }
-        let filter = match around.filter {
-            None => None,
-            Some(filter) => {
-                let outer = std::mem::replace(&mut self.clause, "FILTER");
-                let bound = self.bind_condition(filter);
-                self.clause = outer;
-                Some(bound?)
-            }
-        };
+        let filter = self.bind_filter(around.filter)?;
         let order = self.bind_order_keys(order_by)?;
         let mut call = self.bind_arguments(aggregate, upper, span, list, order)?;
         let asks_to_ignore = matches!(nulls, Some(NullTreatment::IgnoreNulls));
@@ -220,9 +234,16 @@ impl ExprBinder<'_, '_, '_> {
             }
         }
         call.filter = filter;
-        call.label = label(&call);
-        call.span = call.arguments.iter().fold(span, |all, argument| union(all, argument.span));
-        Ok(call)
+        Ok(call.labelled(span))
+    }
+
+    /// The condition of `FILTER (WHERE …)`.
+    pub(crate) fn bind_filter(&mut self, filter: Option<&ast::Expr>) -> Bind<Option<Expr>> {
+        let Some(filter) = filter else { return Ok(None) };
+        let outer = std::mem::replace(&mut self.clause, "FILTER");
+        let bound = self.bind_condition(filter);
+        self.clause = outer;
+        bound.map(Some)
     }
 
     /// The function of a call and its arguments; its filter and label are left to whoever asks.
@@ -297,6 +318,13 @@ impl PendingCall {
             label: String::new(),
             span: Span::default(),
         }
+    }
+
+    /// Says how it reads, and where it stands: at least there.
+    pub(crate) fn labelled(mut self, span: Span) -> Self {
+        self.label = label(&self);
+        self.span = self.arguments.iter().fold(span, |all, argument| union(all, argument.span));
+        self
     }
 }
 

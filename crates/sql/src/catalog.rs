@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, UserFunction};
+use tidemill_plan::{Expr, Format, Scalar, Settings, SourceDef, UserAggregate, UserFunction};
 use tidemill_record::{DataType, Field, Schema};
 
 use crate::{Declared, FilePath};
@@ -52,6 +52,8 @@ pub struct Catalog {
     pub declared: Vec<Declared>,
     /// Functions that the embedding program registered, by lower-case name.
     pub functions: HashMap<String, Arc<UserFunction>>,
+    /// Aggregate functions that the embedding program registered, by lower-case name.
+    pub aggregates: HashMap<String, Arc<UserAggregate>>,
     /// What is bound to `?` and `$1`; `None` where nobody binds anything.
     pub parameters: Option<Vec<Scalar>>,
     /// Evaluates an expression of constants only. `Err` says why it would make a record bad.

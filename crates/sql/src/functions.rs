@@ -1,6 +1,8 @@
 //! Calls: built-in functions by name, the forms that have a syntax of their own, and the
 //! functions of the embedding program.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{
     self, CeilFloorKind, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
 };
@@ -306,6 +308,11 @@ impl ExprBinder<'_, '_, '_> {
         }
         if let Some(nulls) = null_treatment {
             return refuse_nulls(self.session, *nulls, &upper, span);
+        }
+        if let Some(user) = self.session.catalog.aggregates.get(&name) {
+            let (user, filter) = (Arc::clone(user), filter.as_deref());
+            let around = AroundCall { within_group, filter, nulls: None };
+            return self.bind_user_aggregate(user, &upper, span, list, around);
         }
         if !within_group.is_empty() || filter.is_some() {
             let phrase = if filter.is_some() { &["FILTER"][..] } else { &["WITHIN", "GROUP"] };

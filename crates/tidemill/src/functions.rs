@@ -1,4 +1,4 @@
-//! Scalar functions of the embedding program.
+//! Functions of the embedding program.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ use crate::Error;
 /// Arguments always come in these types. A result may be of any Arrow type whose values the SQL type holds whole:
 /// `Utf8` or a dictionary of texts for `VARCHAR`, `Int32` for `BIGINT`, seconds for `TIMESTAMP`. It is cast.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature(UserSignature);
+pub struct Signature(pub(crate) UserSignature);
 
 impl Signature {
     /// Of arguments of these types, in order, and a result of that one.
@@ -231,13 +231,13 @@ where
     }
 }
 
-/// A function as plans know it.
-pub(crate) fn registered(
-    name: String,
-    function: impl ScalarFunction,
-) -> Result<UserFunction, Error> {
+/// Signatures as plans know them.
+pub(crate) fn signatures_of(
+    name: &str,
+    signatures: Vec<Signature>,
+) -> Result<Vec<UserSignature>, Error> {
     let signatures: Vec<UserSignature> =
-        function.signatures().into_iter().map(|signature| signature.0).collect();
+        signatures.into_iter().map(|signature| signature.0).collect();
     let is_twice = |(at, one): (usize, &UserSignature)| {
         signatures[..at].iter().any(|before| before.argument_types == one.argument_types)
     };
@@ -249,6 +249,15 @@ pub(crate) fn registered(
         };
         return Err(Error::usage(format!("function {name} has {what}")));
     }
+    Ok(signatures)
+}
+
+/// A function as plans know it.
+pub(crate) fn registered(
+    name: String,
+    function: impl ScalarFunction,
+) -> Result<UserFunction, Error> {
+    let signatures = signatures_of(&name, function.signatures())?;
     let (volatility, is_null_strict) = (function.volatility(), function.is_null_strict());
     let body = move |signature: &UserSignature, arguments: &[ArrayRef], row_count: usize| {
         let mut call = Call { signature, arguments, row_count, failed: Vec::new() };

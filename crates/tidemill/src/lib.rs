@@ -19,6 +19,7 @@
 //! [`Job`]. There is no global state: several sessions and jobs live side by side in a process.
 //! Absent on purpose: anything the command line alone needs, such as drawing progress bars.
 
+mod aggregates;
 mod analyze;
 mod budget;
 mod bytes;
@@ -50,6 +51,7 @@ mod printed;
 mod query;
 mod refusals;
 mod register;
+mod registrations;
 mod results;
 mod runtime;
 mod script_text;
@@ -60,6 +62,7 @@ mod state;
 mod summary;
 mod wave;
 
+pub use aggregates::{AggregateFunction, GroupRows};
 pub use bytes::{BytePartition, ByteSource};
 pub use declarations::{Declaration, Declarations};
 pub use error::{Error, ErrorKind};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use tidemill_format::Encoder;
-use tidemill_plan::{Format, PhysicalQuery, SinkConnector};
+use tidemill_plan::{AggregateFunction, Format, PhysicalQuery, SinkConnector};
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::Error;
@@ -34,6 +34,22 @@ pub(crate) fn check_format(
 pub(crate) fn refuse_state(query: &PlannedQuery) -> Result<(), Error> {
     let sink = &query.physical.sink;
     let source = query.sources.iter().find(|(_, found)| !found.can_be_read_again());
+    let mut unkept = None;
+    for fragment in &query.physical.fragments {
+        fragment.for_each_aggregate(&mut |call| {
+            if let AggregateFunction::User(user) = &call.function
+                && user.function.version.is_none()
+            {
+                unkept = Some(&user.function.name);
+            }
+        });
+    }
+    if let Some(name) = unkept {
+        return Err(Error::usage(format!(
+            "a job with a 'state.dir' cannot do this: the aggregate function {name} does not say how its states are kept: \
+             give it a version, and export and import"
+        )));
+    }
     let what = match (&sink.connector, source) {
         (_, Some((source, _))) => {
             format!("{source} is read once, so that nobody can go on where it was")

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use tidemill_expr::{Context, evaluate_constant};
 use tidemill_plan::relation::Explain;
-use tidemill_plan::{Expr, Query, Scalar, Script, Settings, SinkConnector, Span, UserFunction};
+use tidemill_plan::{
+    Expr, Query, Scalar, Script, Settings, SinkConnector, Span, UserAggregate, UserFunction,
+};
 use tidemill_record::EventTime;
 use tidemill_source::Pipes;
 use tidemill_sql::{Catalog, Declared, JsonMember, SqlError, SqlErrors};
 
 use crate::declarations::{Declaration, Declarations};
-use crate::functions::{ScalarFunction, registered};
 use crate::inference::{Inferred, infer};
 use crate::planning::Surroundings;
 use crate::printed::Printed;
@@ -21,7 +22,7 @@ use crate::register::{RegisteredSource, read_already};
 use crate::results::channel::channel;
 use crate::script_text::ScriptText;
 use crate::sinks::OpenSink;
-use crate::{BatchSink, ByteSource, Error, Job, Rows};
+use crate::{Error, Job, Rows};
 
 /// How a bare `SELECT` prints.
 #[derive(Clone, Debug)]
@@ -49,9 +50,10 @@ pub struct Session {
     settings: Settings,
     /// How bare `SELECT`s print, where they may.
     stdout: Option<StdoutLayout>,
-    sources: HashMap<String, Arc<RegisteredSource>>,
-    sinks: HashMap<String, Arc<OpenSink>>,
-    functions: HashMap<String, Arc<UserFunction>>,
+    pub(crate) sources: HashMap<String, Arc<RegisteredSource>>,
+    pub(crate) sinks: HashMap<String, Arc<OpenSink>>,
+    pub(crate) functions: HashMap<String, Arc<UserFunction>>,
+    pub(crate) aggregates: HashMap<String, Arc<UserAggregate>>,
     pipes: Arc<Pipes>,
 }
 
@@ -64,6 +66,7 @@ impl fmt::Debug for Session {
             .field("sources", &names(&self.sources))
             .field("sinks", &names(&self.sinks))
             .field("functions", &names(&self.functions))
+            .field("aggregates", &names(&self.aggregates))
             .finish_non_exhaustive()
     }
 }
@@ -84,6 +87,7 @@ impl Session {
             sources: HashMap::new(),
             sinks: HashMap::new(),
             functions: HashMap::new(),
+            aggregates: HashMap::new(),
             pipes: Arc::default(),
         }
     }
@@ -107,140 +111,6 @@ impl Session {
     /// results are pulled with [`Self::query`].
     pub fn set_stdout(&mut self, layout: StdoutLayout) {
         self.stdout = Some(layout);
-    }
-
-    /// Puts Arrow batches behind a name that scripts can select from, folded to lower case as unquoted SQL names are.
-    /// What it gives is read once, by one query, unless all of its partitions are
-    /// [repeatable](crate::Source::repeatable_partition).
-    ///
-    /// # Errors
-    /// A column type that SQL has no word for, an unknown partition column, an event time that is no timestamp, no
-    /// partition, or a name that is taken.
-    pub fn register_source(
-        &mut self,
-        name: &str,
-        source: impl Into<crate::Source>,
-    ) -> Result<(), Error> {
-        let name = self.vacant_source(name)?;
-        let source = RegisteredSource::new(&name, source.into())?;
-        self.sources.insert(name, Arc::new(source));
-        Ok(())
-    }
-
-    /// Puts text that is in memory behind a name, as [`Self::register_source`] does batches.
-    ///
-    /// # Errors
-    /// Another format than CSV or JSON lines, columns that cannot be inferred, an unknown partition column, no partition, or
-    /// a name that is taken.
-    pub fn register_bytes(&mut self, name: &str, source: ByteSource) -> Result<(), Error> {
-        let name = self.vacant_source(name)?;
-        let source = RegisteredSource::of_bytes(&name, source)?;
-        self.sources.insert(name, Arc::new(source));
-        Ok(())
-    }
-
-    /// Puts another source behind a name, or the first one; whether there was one. Jobs that have been prepared keep theirs.
-    ///
-    /// # Errors
-    /// As [`Self::register_source`]; the one that was there stays then.
-    pub fn replace_source(
-        &mut self,
-        name: &str,
-        source: impl Into<crate::Source>,
-    ) -> Result<bool, Error> {
-        let name = name.to_lowercase();
-        let source = RegisteredSource::new(&name, source.into())?;
-        Ok(self.sources.insert(name, Arc::new(source)).is_some())
-    }
-
-    /// The same with text that is in memory.
-    ///
-    /// ```
-    /// # use tidemill::{ByteSource, Format, JsonOptions, Session};
-    /// # let source = |text: &'static str| ByteSource::new(Format::Json(JsonOptions::default())).partition([text.into()]);
-    /// let mut session = Session::new();
-    /// assert!(!session.replace_bytes("events", source("{\"a\":1}\n"))?);
-    /// assert!(session.replace_bytes("events", source("{\"a\":2}\n"))?);
-    /// # Ok::<(), tidemill::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Self::register_bytes`]; the one that was there stays then.
-    pub fn replace_bytes(&mut self, name: &str, source: ByteSource) -> Result<bool, Error> {
-        let name = name.to_lowercase();
-        let source = RegisteredSource::of_bytes(&name, source)?;
-        Ok(self.sources.insert(name, Arc::new(source)).is_some())
-    }
-
-    fn vacant_source(&self, name: &str) -> Result<String, Error> {
-        let name = name.to_lowercase();
-        if self.sources.contains_key(&name) {
-            return Err(taken("source", &name));
-        }
-        Ok(name)
-    }
-
-    /// Forgets the source of this name; whether there was one. Jobs that have been prepared keep it.
-    ///
-    /// ```
-    /// # use tidemill::{ByteSource, Format, JsonOptions, Session};
-    /// # let source = |text: &'static str| ByteSource::new(Format::Json(JsonOptions::default())).partition([text.into()]);
-    /// let mut session = Session::new();
-    /// session.register_bytes("events", source("{\"a\":1}\n"))?;
-    /// assert!(session.deregister_source("events"));
-    /// session.register_bytes("events", source("{\"a\":2}\n"))?;
-    /// # Ok::<(), tidemill::Error>(())
-    /// ```
-    pub fn deregister_source(&mut self, name: &str) -> bool {
-        self.sources.remove(&name.to_lowercase()).is_some()
-    }
-
-    /// Forgets the sink of this name; whether there was one. Jobs that have been prepared keep it.
-    pub fn deregister_sink(&mut self, name: &str) -> bool {
-        self.sinks.remove(&name.to_lowercase()).is_some()
-    }
-
-    /// Forgets the function of this name; whether there was one. Jobs that have been prepared keep it.
-    pub fn deregister_function(&mut self, name: &str) -> bool {
-        self.functions.remove(&name.to_lowercase()).is_some()
-    }
-
-    /// Puts receivers of Arrow batches behind a name that scripts can insert into, folded to lower case as unquoted SQL
-    /// names are. `sink` is called once for each partition of the results, on the core that makes them, for the receiver
-    /// of that partition: a closure, or something else that is a [`BatchSink`].
-    ///
-    /// # Errors
-    /// A name that is taken.
-    pub fn register_sink<S: BatchSink>(
-        &mut self,
-        name: &str,
-        sink: impl Fn(u32) -> S + Send + Sync + 'static,
-    ) -> Result<(), Error> {
-        let name = name.to_lowercase();
-        if self.sinks.contains_key(&name) {
-            return Err(taken("sink", &name));
-        }
-        self.sinks.insert(name, Arc::new(move |partition| Box::new(sink(partition))));
-        Ok(())
-    }
-
-    /// Adds a scalar function, under a name that is folded to lower case as unquoted SQL names are: a
-    /// [`Function`](crate::Function), or something else that is a [`ScalarFunction`].
-    ///
-    /// # Errors
-    /// A name that is taken, no signature, or two for the same arguments.
-    pub fn register_function(
-        &mut self,
-        name: &str,
-        function: impl ScalarFunction,
-    ) -> Result<(), Error> {
-        let name = name.to_lowercase();
-        if self.functions.contains_key(&name) {
-            return Err(taken("function", &name));
-        }
-        let function = registered(name.clone(), function)?;
-        self.functions.insert(name, Arc::new(function));
-        Ok(())
     }
 
     /// Checks a script against this session. Looks at the head of files whose schema must be
@@ -374,6 +244,7 @@ impl Session {
                 .collect(),
             declared: declarations.iter().map(Declaration::declared).collect(),
             functions: self.functions.clone(),
+            aggregates: self.aggregates.clone(),
             parameters: values.map(<[Scalar]>::to_vec),
             fold: fold_constant,
             prepare: prepare_expr,
@@ -452,10 +323,6 @@ impl Bound {
 /// Whether it is a `SELECT` that runs and says nothing of where its rows go.
 fn is_bare(query: &Query) -> bool {
     matches!(query.sink.connector, SinkConnector::Stdout(None)) && query.explain != Explain::Plan
-}
-
-fn taken(what: &str, name: &str) -> Error {
-    Error::usage(format!("a {what} named {name} is already registered in this session"))
 }
 
 /// Compiles an expression as a run would, and drops what comes of it.

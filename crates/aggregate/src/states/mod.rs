@@ -28,6 +28,7 @@ pub(crate) mod string_agg;
 pub(crate) mod sum;
 pub(crate) mod texts;
 mod united;
+mod user;
 mod value_pairs;
 pub(crate) mod variance;
 

@@ -7,7 +7,7 @@ use super::ordered::OrderKey;
 use super::texts::{Texts, Which};
 use super::{
     array_agg, avg, best, bits, count, distinct, first_last, hyper_log_log, min_max, mode, ordered,
-    pairs, percentile, product, shape, sketch, spans, string_agg, sum, variance,
+    pairs, percentile, product, shape, sketch, spans, string_agg, sum, user, variance,
 };
 use crate::state::{Accumulator, Build, Cells, State};
 
@@ -59,6 +59,7 @@ fn plain_state(
         return Some(Texts::boxed(which, argument));
     }
     match (function, arguments) {
+        (F::User(call), _) => Some(user::state(call)),
         (F::FirstValue, [argument]) => first_last::state::<false, _>(&AsCells, argument, result),
         (F::LastValue, [argument]) => first_last::state::<true, _>(&AsCells, argument, result),
         (F::ArgMin | F::ArgMax, [argument, key]) => {

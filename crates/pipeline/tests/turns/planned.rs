@@ -72,6 +72,7 @@ impl Planned {
             declared: Vec::new(),
             functions: HashMap::new(),
             parameters: None,
+            aggregates: HashMap::new(),
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
             prepare: |_| Ok(()),
         };

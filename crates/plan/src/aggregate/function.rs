@@ -1,5 +1,7 @@
 //! What an aggregate computes, with its constant parameters.
 
+use crate::UserAggregateCall;
+
 /// An aggregate function, with its constant parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AggregateFunction {
@@ -85,6 +87,8 @@ pub enum AggregateFunction {
     BitOr,
     /// `BIT_XOR(x)`
     BitXor,
+    /// One of the embedding program.
+    User(UserAggregateCall),
 }
 
 /// What is said of pairs `(y, x)`.
@@ -117,8 +121,9 @@ pub enum PairStatistic {
 impl AggregateFunction {
     /// The name as the dialect spells it.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
+            Self::User(call) => &call.function.name,
             Self::Count => "COUNT",
             Self::Sum => "SUM",
             Self::Avg => "AVG",
@@ -174,7 +179,11 @@ impl AggregateFunction {
     /// Whether NULL is a value like others, so that it is not skipped.
     #[must_use]
     pub fn takes_nulls(&self) -> bool {
-        matches!(self, Self::FirstValue | Self::LastValue | Self::ArrayAgg)
+        match self {
+            Self::FirstValue | Self::LastValue | Self::ArrayAgg => true,
+            Self::User(call) => !call.function.is_null_strict,
+            _ => false,
+        }
     }
 
     /// Whether the result depends on the order in which records came, beyond the rounding of sums.
@@ -189,6 +198,8 @@ impl AggregateFunction {
                 | Self::Mode
                 | Self::ArrayAgg
                 | Self::StringAgg { .. }
+                // Nobody says that it does not.
+                | Self::User(_)
         )
     }
 

@@ -88,6 +88,7 @@ fn catalog(asked: Vec<FilePath>) -> Catalog {
         written: HashMap::new(),
         declared: Vec::new(),
         parameters: None,
+        aggregates: HashMap::new(),
         functions: HashMap::from([("twice".to_owned(), Arc::new(twice))]),
         fold,
         prepare: |_| Ok(()),

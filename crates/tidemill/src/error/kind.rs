@@ -82,6 +82,7 @@ fn of_pipeline(error: &PipelineError) -> ErrorKind {
         PipelineError::Function(_) => ErrorKind::Function,
         PipelineError::Aggregate(AggregateError::SumOverflow { .. }) => ErrorKind::Overflow,
         PipelineError::Aggregate(AggregateError::Unsupported { .. }) => ErrorKind::Sql,
+        PipelineError::Aggregate(AggregateError::Function(_)) => ErrorKind::Function,
         PipelineError::Aggregate(_) | PipelineError::InputTooLarge { .. } => ErrorKind::Memory,
         PipelineError::Sink(error) => of_sink(error),
         PipelineError::Resume(_) => ErrorKind::State,

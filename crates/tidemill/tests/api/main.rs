@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod aggregates;
 mod bytes;
 mod declared;
 mod errors;
