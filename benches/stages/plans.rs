@@ -34,6 +34,8 @@ pub(crate) fn stages_of(sql: &str, keys: u64) -> (Vec<Batch>, Vec<Stage>) {
         written: HashMap::new(),
         declared: Vec::new(),
         functions: HashMap::new(),
+        aggregates: HashMap::new(),
+        parameters: None,
         fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
         prepare: |_| Ok(()),
     };
