@@ -172,6 +172,8 @@ impl Query {
             written: HashMap::new(),
             declared: Vec::new(),
             functions: HashMap::new(),
+            aggregates: HashMap::new(),
+            parameters: None,
             fold: |expr| evaluate_constant(expr, &Context { job_start: EventTime(0) }),
             prepare: |_| Ok(()),
         };
