@@ -103,6 +103,22 @@ fn schema_of(format: &Format, head: &[u8], is_whole: bool) -> Result<Schema, For
     }
 }
 
+/// Whether the head of a file that goes on has as much in it as [`infer_schema`] needs: the schema of Arrow, the first
+/// record of text. Of Parquet, whose head says nothing, it has.
+///
+/// # Cost
+/// O(bytes up to the end of the first record), or where there is none, O(bytes).
+#[must_use]
+pub fn holds_first_record(format: &Format, head: &[u8]) -> bool {
+    match format {
+        Format::Csv(options) => csv::infer::holds_first_record(options, head),
+        Format::Json(options) => json::recognize::holds_json(options, head),
+        Format::Lines(options) => lines::infer::holds_first_record(options, head),
+        Format::Arrow(_) => !matches!(arrow_columns(head, false), Err(FormatError::Sample { .. })),
+        Format::Parquet => true,
+    }
+}
+
 /// The columns of an Arrow input without a value, which say no type, from its head; none of other formats.
 ///
 /// # Errors

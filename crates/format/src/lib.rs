@@ -35,9 +35,11 @@ pub use decoder::{Decoder, DecoderSpec, ReadFrom, WantedPart};
 pub use encoder::Encoder;
 pub use error::FormatError;
 pub use folders::Folders;
-pub use infer::{Recognized, infer_columns, infer_schema, infer_untyped, left_out};
+pub use infer::{
+    Recognized, holds_first_record, infer_columns, infer_schema, infer_untyped, left_out,
+};
 pub use json::infer::Member;
-pub use json::recognize::{holds_json, json_layout};
+pub use json::recognize::json_layout;
 pub use lines::recognize::{access_log, key_value_pairs};
 pub use lost::{LeftOut, Lost};
 pub use part::{Joint, Part};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_lite::future::block_on;
 use tidemill_expr::Context;
-use tidemill_format::{CsvHead, FormatError, holds_json, json_layout};
+use tidemill_format::{CsvHead, holds_first_record, json_layout};
 use tidemill_plan::{
     Compression, CsvOptions, Encoding, FileSource, Format, GeneratorSource, JsonLayout, Metadata,
     Partitioning, Scan, SequenceSource, SourceConnector, SourceDef,
@@ -563,14 +563,7 @@ pub(crate) fn read_head(
             return false;
         }
         looked_at = head.len();
-        match format {
-            None | Some(Format::Parquet) => true,
-            Some(Format::Json(json)) => holds_json(json, head),
-            Some(format) => {
-                let schema = tidemill_format::infer_schema(format, head, false);
-                !matches!(schema, Err(FormatError::Sample { .. }))
-            }
-        }
+        format.is_none_or(|format| holds_first_record(format, head))
     };
     if let Some(pipe) = file.pipe() {
         let mut byte_count = PIECE_BYTES;

@@ -39,6 +39,12 @@ pub(crate) fn infer(
     Ok(Schema::new(fields.map(|(name, types)| Field::nullable(name, types.data_type())).collect()))
 }
 
+/// Whether the head of an input has the record in it that its columns are named, or counted, by; of one that
+/// goes on.
+pub(crate) fn holds_first_record(options: &CsvOptions, head: &[u8]) -> bool {
+    !matches!(Sample::of(options, head, false), Err(FormatError::Sample { .. }))
+}
+
 /// The head of a file.
 struct Sample<'a> {
     /// Behind a byte order mark.

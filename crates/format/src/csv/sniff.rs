@@ -56,7 +56,7 @@ struct Cut {
 }
 
 fn delimiter(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> (u8, Option<String>) {
-    let assumed = cut(options, options.delimiter, bytes, is_whole);
+    let assumed_count = cut(options, options.delimiter, bytes, is_whole, 1).field_count;
     let others = DELIMITERS.into_iter().filter(|&other| {
         let reading = &options.reading;
         let is_mark = reading.comment.as_ref().is_some_and(|mark| mark.as_bytes()[0] == other);
@@ -65,10 +65,15 @@ fn delimiter(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> (u8, Option<
             && reading.escape != Some(other)
             && !is_mark
     });
-    let found: Vec<Cut> = others
-        .map(|other| cut(options, other, bytes, is_whole))
-        .filter(|cut| cut.field_count > assumed.field_count)
-        .collect();
+    // Most often the first record has told.
+    let others =
+        others.filter(|&other| cut(options, other, bytes, is_whole, 1).field_count > assumed_count);
+    let found: Vec<Cut> =
+        others.map(|other| cut(options, other, bytes, is_whole, RECORDS_MAX)).collect();
+    if found.is_empty() {
+        return (options.delimiter, None);
+    }
+    let assumed = cut(options, options.delimiter, bytes, is_whole, RECORDS_MAX);
     let best = found.iter().filter(|cut| cut.is_even).max_by_key(|cut| cut.field_count);
     let (used, other) = match (best, found.first()) {
         (Some(best), _) if !assumed.is_even => return (best.delimiter, None),
@@ -90,7 +95,14 @@ fn delimiter(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> (u8, Option<
     (used.delimiter, Some(notice))
 }
 
-fn cut(options: &CsvOptions, delimiter: u8, bytes: &[u8], is_whole: bool) -> Cut {
+/// By the first so many records.
+fn cut(
+    options: &CsvOptions,
+    delimiter: u8,
+    bytes: &[u8],
+    is_whole: bool,
+    records_max: usize,
+) -> Cut {
     let options = CsvOptions { delimiter, ..options.clone() };
     let mut counts = Vec::new();
     let start = first_record(&options, bytes, is_whole);
@@ -98,7 +110,7 @@ fn cut(options: &CsvOptions, delimiter: u8, bytes: &[u8], is_whole: bool) -> Cut
         if !is_empty(fields) {
             counts.push(fields.len());
         }
-        counts.len() < RECORDS_MAX
+        counts.len() < records_max
     });
     let field_count = counts.first().copied().unwrap_or(0);
     let alike = counts.iter().filter(|&&count| count == field_count).count();
@@ -122,11 +134,20 @@ fn is_first_a_record(options: &CsvOptions, bytes: &[u8], is_whole: bool) -> bool
     let ending = record::split(bytes, start, is_whole, options, &mut first);
     let Ending::Whole { next, fault: None, .. } = ending else { return false };
     let mut types = vec![TextKinds::none_seen(&options.times); first.len()];
+    let may_be_typed = first.iter().any(|field| {
+        let mut alone = TextKinds::none_seen(&options.times);
+        see(&mut alone, bytes, *field, options);
+        alone.data_type() != DataType::Varchar
+    });
+    if !may_be_typed {
+        // Names, whatever follows: what is text alone is text beside others.
+        return false;
+    }
     let (mut record_count, mut has_years) = (0, is_years(bytes, &first));
     for_each_record(options, bytes, next, is_whole, |fields| {
         if fields.len() == types.len() && !is_empty(fields) {
             record_count += 1;
-            has_years &= !is_years(bytes, fields);
+            has_years = has_years && !is_years(bytes, fields);
             types
                 .iter_mut()
                 .zip(fields)

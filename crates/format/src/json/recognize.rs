@@ -25,8 +25,7 @@ pub fn json_layout(head: &[u8], is_whole: bool) -> Option<JsonLayout> {
 ///
 /// # Cost
 /// O(bytes up to the end of the first value), or where they are no lines, O(bytes).
-#[must_use]
-pub fn holds_json(options: &JsonOptions, head: &[u8]) -> bool {
+pub(crate) fn holds_json(options: &JsonOptions, head: &[u8]) -> bool {
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let layout = match options.layout {
         JsonLayout::Auto => layout_of(text, false),

@@ -17,6 +17,10 @@ const DECIMAL_DIGITS_MAX: i64 = 38;
 /// Digits that doubles are written with, and no more. Whether so many are those of a double is another question.
 pub(super) const DOUBLE_DIGITS_MAX: usize = 17;
 
+/// Any number of so many digits is told by a double from all others (IEEE 754, 5.12.2), up to some 300 digits from the
+/// point.
+const DIGITS_KEPT: usize = 15;
+
 /// The types that all texts seen so far can be read as.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextKinds<'a> {
@@ -45,7 +49,7 @@ impl<'a> TextKinds<'a> {
 
     /// Takes a value that is not NULL into account.
     pub(crate) fn see(&mut self, text: &[u8]) {
-        self.is_boolean &= text.len() > 3 && literal::truth(text).is_ok();
+        self.is_boolean = self.is_boolean && text.len() > 3 && literal::truth(text).is_ok();
         self.numbers = self.numbers.and_then(|numbers| numbers.with(text));
         self.see_time(text);
     }
@@ -134,9 +138,13 @@ impl NumberKinds {
     pub(crate) fn with(self, text: &[u8]) -> Option<Self> {
         let number = Digits::of(number::trimmed(text)).filter(|number| !number.is_identifier())?;
         let (whole, scale) = number.extent();
+        let is_short = number.is_short();
         Some(Self {
-            is_bigint: self.is_bigint && number.is_plain && number::integer(text).is_ok(),
-            is_double: self.is_double && number.is_kept_by_double(number::trimmed(text)),
+            is_bigint: self.is_bigint
+                && number.is_plain
+                && (is_short || number::integer(text).is_ok()),
+            is_double: self.is_double
+                && (is_short || number.is_kept_by_double(number::trimmed(text))),
             whole: self.whole.max(whole),
             scale: self.scale.max(scale),
         })
@@ -199,6 +207,11 @@ impl<'a> Digits<'a> {
         self.has_plus && self.is_plain
     }
 
+    /// Whether it has so few digits, and no exponent, that a BIGINT holds its whole part, and a double the number.
+    fn is_short(&self) -> bool {
+        !self.has_exponent && self.whole.len() + self.fraction.len() <= DIGITS_KEPT
+    }
+
     /// Digits before and behind the point, once the exponent has moved it.
     fn extent(&self) -> (i64, i64) {
         if self.exponent == 0 {
@@ -228,8 +241,6 @@ impl<'a> Digits<'a> {
     fn is_kept_by_double(&self, text: &[u8]) -> bool {
         /// All integers up to here are doubles.
         const COUNTED_MAX: u64 = 1 << 53;
-        /// Any number of so many digits is told from all others (IEEE 754, 5.12.2), in this range.
-        const DIGITS_KEPT: usize = 15;
         const DIGITS_MAX: usize = 17;
         if self.is_plain {
             return number::integer(text).is_ok_and(|value| value.unsigned_abs() <= COUNTED_MAX);
