@@ -410,18 +410,22 @@ impl QueryBuilder<'_, '_> {
         let filters = scan.conditions().into_iter().map(Stage::Filter);
         let stages: Vec<Stage> =
             event_time.iter().cloned().chain(filters).chain(stages.iter().cloned()).collect();
+        // Which of the source's scans in this query it is.
+        let name = &scan.source.name;
+        let is_same = |it: &&OpenEnded| it.query == self.number && it.source == *name;
+        let ordinal = self.wave.open_ended.iter().filter(is_same).count();
+        let ordinal = u32::try_from(ordinal).expect("few scans");
         // Each scan reads each file, so that what its partitions have taken is its own.
-        let claims = discovered.is_followed.then(|| self.claims(discovered)).transpose()?;
+        let claims =
+            discovered.is_followed.then(|| self.claims(discovered, ordinal)).transpose()?;
         let scan_at = self.wave.scan_count;
         self.wave.scan_count += 1;
         let late = match (&discovered.late, &claims) {
             (Some(files), Some(claims)) => {
-                let (query, source) = (self.number, scan.source.name.clone());
-                let is_same = |it: &&OpenEnded| it.query == query && it.source == source;
-                let before = self.wave.open_ended.iter().filter(is_same).count();
+                let (query, source) = (self.number, name.clone());
                 let claims = Arc::clone(claims);
                 self.wave.open_ended.push(OpenEnded { scan: scan_at, query, source, claims });
-                Some((Arc::clone(files), u32::try_from(before).expect("few scans")))
+                Some((Arc::clone(files), ordinal))
             }
             _ => None,
         };
@@ -449,13 +453,12 @@ impl QueryBuilder<'_, '_> {
         Ok(Node { pipelines, children: Vec::new(), are_splits, declared })
     }
 
-    /// The files that the partitions of a scan begin or go on in.
-    fn claims(&self, discovered: &Discovered) -> Result<Arc<Claims>, Error> {
+    /// The files that the partitions of a scan, the `ordinal`th of its source, begin or go on in.
+    fn claims(&self, discovered: &Discovered, ordinal: u32) -> Result<Arc<Claims>, Error> {
         let early_count = discovered.partitions.len();
         let late = discovered.late.as_ref();
         let late_files: Vec<(usize, InputFile)> = late.map_or_else(Vec::new, |late| {
-            let scan = 0; // their files are the same
-            let numbers = late.of_scan(scan).into_iter().enumerate();
+            let numbers = late.of_scan(ordinal).into_iter().enumerate();
             let file = |(at, of): (usize, tidemill_control::Late)| {
                 let number = usize::try_from(of.number).expect("usize is at least 32 bits");
                 Some((early_count + number, late.file(at)?))
