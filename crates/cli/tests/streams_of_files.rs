@@ -260,3 +260,74 @@ fn a_query_that_needs_one_partition_stays_with_the_one_file_that_there_is() {
     let refused = host.sql(&(source("in/*.csv", "") + "EXPLAIN " + query)).fails(2);
     assert!(refused.contains("declares no PARTITIONED BY"), "{refused}");
 }
+
+/// Each scan of a source goes on in its own texts of a file that came: one that was rotated meanwhile is lost to none.
+#[test]
+fn a_file_that_came_and_was_rotated_goes_on_in_every_scan_of_its_source() {
+    let host = Host::new();
+    host.write("in/a.log", "k,t\n");
+    let query =
+        "INSERT INTO o SELECT k, t FROM s WHERE k = 'a' UNION ALL SELECT k, t FROM s WHERE k = 'b'";
+    let sql = format!("{STATE}{}{SINK}{query}", source("in/*.log", ""));
+    let rows = || {
+        let mut rows: Vec<String> = parts(&host, "out").into_values().flatten().collect();
+        rows.sort();
+        rows
+    };
+    let child = start(&host, &sql);
+    wait_for(|| fs::exists(host.path("state")).unwrap(), |&is_there| is_there);
+    append(&host, "in/b.log", "k,t\na,1\nb,1\n");
+    wait_for(rows, |rows| rows.len() == 2);
+    kill(child);
+    fs::rename(host.path("in/b.log"), host.path("in/b.log.1")).unwrap();
+    append(&host, "in/b.log", "k,t\na,2\nb,2\n");
+    let child = start(&host, &sql);
+    wait_for(rows, |rows| rows.len() == 4);
+    append(&host, "in/b.log", "a,3\nb,3\n");
+    wait_for(rows, |rows| rows.len() >= 6);
+    kill(child);
+    host.tidemill(&["run", "--drain", "-e", &sql]).succeeds();
+    let of =
+        |key: &str| (1..=3).map(|second| format!("{key},1970-01-01 00:00:0{second}")).collect();
+    let (a, b): (Vec<String>, Vec<String>) = (of("a"), of("b"));
+    assert_eq!(rows(), [a, b].concat());
+}
+
+/// A path that does not say what a column takes from it is named and left out, and the job goes on: in this run, and in those
+/// that go on from it.
+#[test]
+fn a_file_that_comes_without_what_its_path_is_to_say_is_left_out() {
+    for state in ["", STATE] {
+        let host = Host::new();
+        host.write("in/d=1/x.csv", "k\na\n");
+        let sql = format!(
+            "{state}CREATE SOURCE s (k VARCHAR, d BIGINT METADATA FROM 'd') WITH ('connector' = 'file', \
+             'path' = 'in/*/*.csv', 'format' = 'csv', 'follow' = 'true'); {SINK}INSERT INTO o SELECT k, d FROM s"
+        );
+        let rows = || {
+            let mut rows: Vec<String> = parts(&host, "out").into_values().flatten().collect();
+            rows.sort();
+            rows
+        };
+        let live = Live::start(&host, &sql);
+        wait_for(rows, |rows| rows == &["a,1"]);
+        host.write("in/z/y.csv", "k\nb\n");
+        live.expect_said(
+            "in/z/y.csv has come and is left out: in/z/y.csv: no directory is named d=",
+        );
+        host.write("in/d=x/y.csv", "k\nb\n");
+        live.expect_said(
+            "in/d=x/y.csv has come and is left out: in/d=x/y.csv: d=x is no value of the column d",
+        );
+        host.write("in/d=2/y.csv", "k\nc\n");
+        wait_for(rows, |rows| rows == &["a,1", "c,2"]);
+        live.stop();
+        if !state.is_empty() {
+            let live = Live::start(&host, &sql);
+            live.expect_said("in/z/y.csv has come and is left out");
+            append(&host, "in/d=2/y.csv", "d\n");
+            wait_for(rows, |rows| rows == &["a,1", "c,2", "d,2"]);
+            live.stop();
+        }
+    }
+}

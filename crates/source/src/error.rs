@@ -143,6 +143,13 @@ pub enum SourceError {
         /// Why not.
         reason: String,
     },
+    /// The path of a file does not say what a column takes from it.
+    Unsaid {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks, with its path.
+        reason: String,
+    },
     /// What was read cannot be read from a place within.
     NotResumable {
         /// What it is, with its name.
@@ -200,7 +207,8 @@ impl SourceError {
             | Self::OutOfFile { path, .. }
             | Self::Changed { path, .. }
             | Self::Missing { path, .. }
-            | Self::Unordered { path, .. } => Some(path),
+            | Self::Unordered { path, .. }
+            | Self::Unsaid { path, .. } => Some(path),
             Self::DanglingLink { link, .. } => Some(link),
             Self::BadGlob { pattern, .. } => Some(Path::new(pattern)),
             Self::Rt(error) => error.path(),
@@ -288,6 +296,7 @@ impl fmt::Display for SourceError {
                  number like those beside it",
                 path.display()
             ),
+            Self::Unsaid { reason, .. } => f.write_str(reason),
             Self::NotResumable { what, reason } => {
                 write!(f, "{what} cannot be read on from within: {reason}")
             }

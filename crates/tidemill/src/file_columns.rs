@@ -160,6 +160,14 @@ impl<'a> FileTerms<'a> {
         self.terms.iter().any(excludes)
     }
 
+    /// What the path of a file lacks of what the scan takes from it, if its records are read.
+    pub(crate) fn lacks(&self, path: &Path) -> Option<Error> {
+        let (_, metadata) = self.scan.recorded_and_metadata();
+        let source = &self.scan.source;
+        let mut found = metadata.iter().filter_map(|&at| value_in(source, at, path).err());
+        if self.exclude(path) { None } else { found.next() }
+    }
+
     /// The first terms of the filter that read records alone, over the scan's columns of records. Those that
     /// are TRUE for all records of the file are passed over.
     pub(crate) fn record_terms(&self, path: &Path) -> Option<Expr> {

@@ -251,6 +251,10 @@ impl<'a> Watcher<'a> {
             if terms.iter().all(|terms| terms.exclude(&file.path)) {
                 continue;
             }
+            if let Some(error) = terms.iter().find_map(|terms| terms.lacks(&file.path)) {
+                say("unsaid", format!("{path} has come and is left out: {error}"));
+                continue;
+            }
             for (_, claims) in &*scans {
                 claims.take(file.identity.key());
             }

@@ -3,6 +3,7 @@
 //! What has to be known of a partition before anything runs (that its file can be read as the query wants it, and
 //! what it weighs) is looked at while the wave is planned, and dropped again: of a million files it would not fit.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tidemill_plan::{CsvOptions, FileSink, Format, Merge, Scan, Stage};
 use tidemill_record::{PartitionId, Schema};
 use tidemill_rt::Backend;
 use tidemill_sink::{Discard, OutputDirectory, StdoutOrder, StdoutWriter};
-use tidemill_source::Claims;
+use tidemill_source::{Claims, SourceError};
 
 use crate::Error;
 use crate::discovery::Partition;
@@ -206,7 +207,8 @@ impl Alike {
             let late = of.late_partition(place);
             let partition = late.as_ref().unwrap_or_else(|| &of.partitions[place]);
             let made = of.inputs(alike.context).of(number(place), partition);
-            let mut input = made.map_err(made_late)?.0;
+            let file = || partition.file().map(|file| file.path.to_path_buf()).unwrap_or_default();
+            let mut input = made.map_err(|error| made_late(error, file))?.0;
             if let InputSpec::Text(text) = &mut input {
                 text.follow.clone_from(&of.claims);
             }
@@ -312,8 +314,9 @@ impl ScanPartitions {
 }
 
 /// What is wrong with a file that was right while the wave was planned.
-fn made_late(error: Error) -> PipelineError {
+fn made_late(error: Error, path: impl Fn() -> PathBuf) -> PipelineError {
     match error.into_cause() {
+        Cause::Usage(reason) => PipelineError::Source(SourceError::Unsaid { path: path(), reason }),
         Cause::Source(error) => PipelineError::Source(error),
         Cause::Format { error, .. } => PipelineError::Format(error),
         other => unreachable!("planning has found nothing else: {other:?}"),
