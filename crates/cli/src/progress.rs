@@ -95,19 +95,15 @@ mod tests {
     #[test]
     fn a_live_job_says_what_it_has_seen() {
         let hour = 3600 * MICROS_PER_SECOND;
-        let progress = JobProgress {
-            records_in: 1_234_567,
-            rows_out: 89,
-            watermark: Some(EventTime(hour + 250_000)),
-            late_records: 3,
-            is_endless: true,
-            ..JobProgress::default()
-        };
+        let mut progress = JobProgress::default();
+        (progress.records_in, progress.rows_out, progress.late_records) = (1_234_567, 89, 3);
+        (progress.watermark, progress.is_endless) = (Some(EventTime(hour + 250_000)), true);
         assert_eq!(
             seen(&progress, hour + 4 * MICROS_PER_SECOND),
             "1,234,567 records, 89 rows out, watermark 1970-01-01 01:00:00 (3 s behind), 3 late"
         );
-        let quiet = JobProgress { is_endless: true, ..JobProgress::default() };
+        let mut quiet = JobProgress::default();
+        quiet.is_endless = true;
         assert_eq!(seen(&quiet, 0), "0 records, 0 rows out");
         for (lag_us, said) in [
             (-1_000_000, "ahead of the clock"),

@@ -156,10 +156,13 @@ impl ColumnReader for RegisteredReader {
             }
         };
         let row_count = batch.num_rows().min(rows_max.max(1));
-        let given = batch.slice(0, row_count);
-        if row_count < batch.num_rows() {
-            self.rest = Some(batch.slice(row_count, batch.num_rows() - row_count));
-        }
+        let rest_count = batch.num_rows() - row_count;
+        let given = if rest_count == 0 {
+            batch
+        } else {
+            self.rest = Some(batch.slice(row_count, rest_count));
+            batch.slice(0, row_count)
+        };
         let start = self.position;
         self.position += u64::try_from(row_count).expect("a usize fits u64");
         let columns: Columns =

@@ -22,6 +22,7 @@ pub enum Verdict {
 
 /// One thing looked at.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Finding {
     /// What was looked at.
     pub subject: &'static str,

@@ -71,7 +71,7 @@ pub use job::Job;
 pub use live::{BatchSender, SendError, SendFuture, Source, TrySendError};
 pub use parameters::{Binding, Value};
 pub use printed::{Printed, PrintedColumn, PrintedQuery, PrintedRow};
-pub use query::{End, JobProgress, PartitionMetrics, Query, QueryMetrics, Wait};
+pub use query::{Counts, End, JobProgress, PartitionMetrics, Query, QueryMetrics, Wait};
 pub use register::{BatchPartition, SourceRegistration};
 pub use results::{RowStream, Rows};
 pub use runtime::{Runtime, RuntimeBuilder};

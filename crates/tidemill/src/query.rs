@@ -59,6 +59,7 @@ pub enum End {
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JobProgress {
     /// Bytes (or generated rows) to read; 0 until the input has been looked at.
     pub input_total: u64,
@@ -78,10 +79,10 @@ pub struct JobProgress {
     pub is_endless: bool,
 }
 
-/// What a job has counted so far, and what it holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What something has counted so far, and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct QueryMetrics {
+pub struct Counts {
     /// Records read, bad ones included.
     pub records_in: u64,
     /// Bytes read.
@@ -92,10 +93,25 @@ pub struct QueryMetrics {
     pub bad_records: u64,
     /// Records that came too late, for some or all of their windows.
     pub late_records: u64,
-    /// The least watermark of the partitions that are read and have one.
+    /// How far event time has come: of several partitions, the least of those that are read and have one.
     pub watermark: Option<EventTime>,
     /// Bytes of tables, and whatever else the memory budget counts, between turns.
     pub state_bytes: u64,
+}
+
+impl Counts {
+    fn new(seen: Seen, watermark: Option<EventTime>, state_bytes: u64) -> Self {
+        let Seen { bytes_in, records_in, rows_out, bad_records, late_records } = seen;
+        Self { records_in, bytes_in, rows_out, bad_records, late_records, watermark, state_bytes }
+    }
+}
+
+/// What a job has counted so far, and what it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueryMetrics {
+    /// Of all of it.
+    pub counts: Counts,
     /// The same of each partition, and of gathers, where input has no end; of jobs that end none.
     pub partitions: Vec<PartitionMetrics>,
 }
@@ -110,20 +126,8 @@ pub struct PartitionMetrics {
     pub source: String,
     /// Its number among those of the source.
     pub partition: u32,
-    /// Records read, bad ones included.
-    pub records_in: u64,
-    /// Bytes read.
-    pub bytes_in: u64,
-    /// Rows written.
-    pub rows_out: u64,
-    /// Records, or result rows, that were bad.
-    pub bad_records: u64,
-    /// Records that came too late, for some or all of their windows.
-    pub late_records: u64,
-    /// How far event time has come.
-    pub watermark: Option<EventTime>,
-    /// Bytes of tables, and whatever else the memory budget counts, between turns.
-    pub state_bytes: u64,
+    /// Of this partition.
+    pub counts: Counts,
     /// It has come to its end, or failed.
     pub has_ended: bool,
 }
@@ -283,32 +287,19 @@ impl Query {
     #[must_use]
     pub fn metrics(&self) -> QueryMetrics {
         let progress = &self.0.shared.progress;
-        let Seen { bytes_in, records_in, rows_out, bad_records, late_records } = progress.seen();
         let partitions = progress.partitions.all().into_iter().map(|meter| {
-            let Seen { bytes_in, records_in, rows_out, bad_records, late_records } =
-                meter.numbers.seen();
+            let numbers = &meter.numbers;
             PartitionMetrics {
                 query: meter.query.clone(),
                 source: meter.source.clone(),
                 partition: meter.partition.0,
-                records_in,
-                bytes_in,
-                rows_out,
-                bad_records,
-                late_records,
-                watermark: meter.numbers.watermark(),
-                state_bytes: meter.numbers.state_bytes(),
+                counts: Counts::new(numbers.seen(), numbers.watermark(), numbers.state_bytes()),
                 has_ended: meter.has_ended(),
             }
         });
+        let state_bytes = progress.cores().iter().map(|meter| meter.state_bytes()).sum();
         QueryMetrics {
-            records_in,
-            bytes_in,
-            rows_out,
-            bad_records,
-            late_records,
-            watermark: progress.watermark(),
-            state_bytes: progress.cores().iter().map(|meter| meter.state_bytes()).sum(),
+            counts: Counts::new(progress.seen(), progress.watermark(), state_bytes),
             partitions: partitions.collect(),
         }
     }

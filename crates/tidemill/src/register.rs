@@ -154,7 +154,7 @@ impl RegisteredSource {
         };
         let make = make.ok_or_else(|| read_already(&self.def.name))?;
         let (given, wanted) = (Arc::clone(given), self.def.schema.clone());
-        Ok(Box::new(move || Box::new(Casting { batches: make(), given, wanted })))
+        Ok(Box::new(move || Box::new(Casting { batches: make(), cast: Cast::new(given, wanted) })))
     }
 }
 
@@ -173,8 +173,17 @@ fn registered_as(name: &str, is_bounded: bool) -> SourceConnector {
 /// Batches of the registered types as those that SQL knows.
 struct Casting {
     batches: Box<dyn BatchReader>,
+    cast: Cast,
+}
+
+/// From the types that are registered to those of batches inside the engine.
+struct Cast {
     given: SchemaRef,
     wanted: Schema,
+    /// The wanted columns. NOT NULL is held by the reader, which names the column; here every column may hold NULL.
+    lenient: SchemaRef,
+    /// Batches are of the wanted types already.
+    is_idle: bool,
 }
 
 impl BatchReader for Casting {
@@ -183,7 +192,7 @@ impl BatchReader for Casting {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<RecordBatch, HostError>>> {
         let batch = ready!(self.batches.poll_next(context));
-        let cast = |batch: RecordBatch| Ok(cast(&batch, &self.given, &self.wanted)?);
+        let cast = |batch: RecordBatch| Ok(self.cast.of(batch)?);
         Poll::Ready(batch.map(|batch| batch.and_then(cast)))
     }
 }
@@ -261,31 +270,39 @@ fn definition(
     Ok(SourceDef { partitioned_by, ..def })
 }
 
-/// Casts a batch of the registered schema to the types of batches inside the engine.
-fn cast(batch: &RecordBatch, given: &SchemaRef, wanted: &Schema) -> Result<RecordBatch, String> {
-    if batch.num_columns() != given.fields().len() {
-        let (found, declared) = (batch.num_columns(), given.fields().len());
-        return Err(format!("a batch has {found} columns, and {declared} are registered"));
+impl Cast {
+    fn new(given: SchemaRef, wanted: Schema) -> Self {
+        let types = wanted.arrow();
+        let lenient = types.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let lenient = Arc::new(ArrowSchema::new(lenient.collect::<Vec<_>>()));
+        let mut pairs = given.fields().iter().zip(types.fields());
+        let is_idle = pairs.all(|(given, wanted)| given.data_type() == wanted.data_type());
+        Self { given, wanted, lenient, is_idle }
     }
-    let mut columns = Vec::with_capacity(batch.num_columns());
-    for (place, column) in batch.columns().iter().enumerate() {
-        let (registered, sql) = (given.field(place), &wanted.fields[place]);
-        if column.data_type() != registered.data_type() {
-            let (found, name) = (column.data_type(), registered.name());
-            let declared = registered.data_type();
-            return Err(format!("column {name} is {found}, and {declared} is registered"));
+
+    fn of(&self, batch: RecordBatch) -> Result<RecordBatch, String> {
+        let given = &self.given;
+        if batch.num_columns() != given.fields().len() {
+            let (found, declared) = (batch.num_columns(), given.fields().len());
+            return Err(format!("a batch has {found} columns, and {declared} are registered"));
         }
-        let cast = to_sql_type(column, &sql.data_type);
-        columns.push(cast.map_err(|error| format!("column {}: {error}", sql.name))?);
+        for (column, registered) in batch.columns().iter().zip(given.fields()) {
+            if column.data_type() != registered.data_type() {
+                let (found, name) = (column.data_type(), registered.name());
+                let declared = registered.data_type();
+                return Err(format!("column {name} is {found}, and {declared} is registered"));
+            }
+        }
+        if self.is_idle {
+            return Ok(batch);
+        }
+        let columns = batch.columns().iter().zip(&self.wanted.fields).map(|(column, sql)| {
+            let cast = to_sql_type(column, &sql.data_type);
+            cast.map_err(|error| format!("column {}: {error}", sql.name))
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.lenient), columns, &options)
+            .map_err(|error| error.to_string())
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    // NOT NULL is held by the reader, which names the column; here every column may hold NULL.
-    let lenient: Vec<_> = wanted
-        .arrow()
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone().with_nullable(true))
-        .collect();
-    RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(lenient)), columns, &options)
-        .map_err(|error| error.to_string())
 }

@@ -11,6 +11,7 @@ use crate::figures::{bytes, grouped, micros, rate};
 
 /// What a job did, from start to published results.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Summary {
     /// Who did the I/O.
     pub backend: Backend,
@@ -58,6 +59,7 @@ impl fmt::Display for Kept {
 
 /// What became of the results of a job that was stopped before its input ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stopped {
     /// Sinks of files whose results are not visible.
     pub unpublished: Vec<String>,
@@ -108,6 +110,7 @@ impl Summary {
 
 /// What one core counted.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CoreSummary {
     /// The CPU's number.
     pub cpu: usize,

@@ -57,7 +57,7 @@ fn endless_queries_on_one_core_both_go_on_and_a_short_one_ends_beside_them() {
             (&*metrics.partitions[0].query, metrics.partitions[0].partition),
             ("nowhere", 0)
         );
-        assert!(metrics.partitions[0].records_in > 0 && !metrics.partitions[0].has_ended);
+        assert!(metrics.partitions[0].counts.records_in > 0 && !metrics.partitions[0].has_ended);
     }
     queries[0].stop();
     let stopped = queries[0].join().unwrap();
@@ -281,6 +281,6 @@ fn metrics_say_what_a_query_holds() {
     let query: Query = one_core()
         .submit(session.prepare("INSERT INTO out SELECT v, COUNT(*) FROM t GROUP BY v").unwrap());
     wait_for_records(&query);
-    wait_until("there is a table", || query.metrics().state_bytes > 0);
-    assert!(query.metrics().records_in > 0);
+    wait_until("there is a table", || query.metrics().counts.state_bytes > 0);
+    assert!(query.metrics().counts.records_in > 0);
 }
