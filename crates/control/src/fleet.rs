@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::FutureExt;
-use tidemill_pipeline::{Delivery, Latencies, Piece, Statistics};
+use tidemill_pipeline::{Delivery, Latencies, Outcome, Piece, Statistics};
 use tidemill_rt::world::receive;
 use tidemill_rt::{
     RtError, Waiting, Wakes, close_dropped, elapsed, now, side_by_side, thread_cpu_time,
@@ -89,10 +89,12 @@ impl Done {
         kept_as.is_some_and(|kept_as| kept_as.is_giver)
     }
 
-    /// Whether it has left more than a table for a gather. A table is only kept with others that have come by the next
-    /// checkpoint: of a short job that ends before, none has to be.
+    /// Whether it has left more than a table for a gather: a table is only kept with others that have come by the next
+    /// checkpoint, and of a short job that ends before, none has to be. What is beside it, dead letters, is published, so that
+    /// who goes on has to know of it.
     fn has_written(&self) -> bool {
-        self.left().is_some_and(|left| left.outcome.sealed.is_none()) && !self.is_giver()
+        let has_more = |outcome: &Outcome| outcome.sealed.is_none() || !outcome.deliveries.is_empty();
+        self.left().is_some_and(|left| has_more(&left.outcome)) && !self.is_giver()
     }
 
     /// Whether it has come to its end.
