@@ -19,10 +19,14 @@ struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
     fn mount(host: &Host) -> Option<Self> {
+        Self::mount_with(host, "size=4m")
+    }
+
+    fn mount_with(host: &Host, room: &str) -> Option<Self> {
         let path = host.path("small");
         fs::create_dir(&path).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=4m", "tidemill-test"]).arg(&path);
+        mount.args(["-t", "tmpfs", "-o", room, "tidemill-test"]).arg(&path);
         let mounted = mount.stderr(Stdio::null()).status();
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self(path));
@@ -79,7 +83,7 @@ fn wait_until_said(host: &Host, child: &mut Child, text: &str) {
 
 fn resize(path: &Path, size: &str) {
     let mut mount = Command::new("mount");
-    mount.args(["-o", &format!("remount,size={size}")]).arg(path);
+    mount.args(["-o", &format!("remount,size={size},nr_inodes=10000")]).arg(path);
     assert!(mount.status().unwrap().success());
 }
 
@@ -126,4 +130,59 @@ fn a_bounded_job_without_state_says_that_the_disk_is_full() {
     let Some(_disk) = SmallDisk::mount(&host) else { return };
     let said = host.sql(&job("small", "")).fails(1);
     assert!(said.contains("full") || said.contains("No space left"), "{said}");
+}
+
+/// Files take room, too: those of folders by value, of segments, and those that say how far publishing has come.
+#[test]
+fn a_job_waits_for_room_for_names() {
+    let job = |folder: &str, sets: &str, more: &str| {
+        format!(
+            "{sets}CREATE SOURCE t WITH ('connector' = 'generator', 'schema' = 'trades', 'rows' = '3000'); \
+             CREATE SINK o WITH ('connector' = 'file', 'path' = '{folder}/out', 'format' = 'csv', \
+             'on.existing' = 'replace'{more}); INSERT INTO o SELECT * FROM t"
+        )
+    };
+    let more = [", 'rolling' = '16KiB'", ", 'partition.by' = 'symbol'"];
+    let state = "SET 'state.dir' = 'state'; SET 'checkpoint.interval' = '20ms'; ";
+    let mut held_count = 0;
+    for more in more {
+        for inode_count in [5, 6, 7, 8, 9, 11, 13] {
+            let host = Host::new();
+            let room = format!("size=64m,nr_inodes={inode_count}");
+            let Some(disk) = SmallDisk::mount_with(&host, &room) else { return };
+            fs::create_dir(host.path("small/out")).unwrap();
+            fs::write(host.path("small/out/part-00000-000000.csv"), "earlier").unwrap();
+            let mut child = start(&host, &job("small", state, more));
+            let began = Instant::now();
+            let said = || fs::read_to_string(host.path("said.txt")).unwrap();
+            // Where there is room for all of them it just ends.
+            while child.try_wait().unwrap().is_none() && !said().contains("no space is left") {
+                assert!(began.elapsed() < Duration::from_secs(60), "{}", said());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            resize(&disk.0, "64m");
+            assert!(child.wait().unwrap().success(), "{inode_count} {more}: {}", said());
+            held_count += said().matches("the job goes on").count();
+            let results = host.path("small/out");
+            host.sql(&job("large", "", more)).succeeds();
+            assert_eq!(all_rows(&results), all_rows(&host.path("large/out")), "{inode_count}");
+        }
+    }
+    assert!(held_count > 4, "{held_count}");
+}
+
+/// Those of folders below, too, sorted.
+fn all_rows(folder: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            all.extend(all_rows(&entry.path()));
+        } else if !name.starts_with('.') {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            all.extend(text.lines().skip(1).map(str::to_owned));
+        }
+    }
+    all.sort_unstable();
+    all
 }

@@ -93,7 +93,8 @@ impl Done {
     /// checkpoint, and of a short job that ends before, none has to be. What is beside it, dead letters, is published, so that
     /// who goes on has to know of it.
     fn has_written(&self) -> bool {
-        let has_more = |outcome: &Outcome| outcome.sealed.is_none() || !outcome.deliveries.is_empty();
+        let has_more =
+            |outcome: &Outcome| outcome.sealed.is_none() || !outcome.deliveries.is_empty();
         self.left().is_some_and(|left| has_more(&left.outcome)) && !self.is_giver()
     }
 

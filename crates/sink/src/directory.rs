@@ -202,6 +202,10 @@ impl OutputDirectory {
         self
     }
 
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
+    }
+
     /// Tries something that comes to the same however often it is tried: until there is room, if it is to be waited.
     pub(crate) fn until_room<T>(
         &self,
@@ -318,7 +322,7 @@ impl OutputDirectory {
         let mut path = self.path().to_owned();
         for name in folder {
             path.push(name);
-            match fs::create_dir(&path) {
+            match self.until_room(&path, || fs::create_dir(&path)) {
                 Ok(()) => {
                     let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
                     made.push(path.clone());

@@ -208,6 +208,14 @@ impl SinkError {
         }
     }
 
+    /// What the system said where there is no room.
+    pub(crate) fn no_room(&self) -> Option<&io::Error> {
+        match self {
+            Self::Full { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// Names a failed call on a path.
     pub(crate) fn of(path: impl Into<PathBuf>, operation: &'static str, source: io::Error) -> Self {
         let path = path.into();

@@ -226,20 +226,20 @@ impl OutputDirectory {
         }
     }
 
-    /// Forgets the job, which has ended for good: what is there is a result like any other.
+    /// Forgets a job that has ended for good: what it has written to an output is a result like any other. What carries
+    /// no mark, or that of another job, stays as it is; nobody has to have it open.
     ///
     /// # Errors
-    /// What removing or flushing said.
-    pub fn end_job(&self) -> Result<(), SinkError> {
-        if self.job().is_some() {
-            let marker = self.place().marker(self.prefix());
-            remove(&with_suffix(&marker, UNFINISHED.trim_start_matches('.')))?;
-            remove(&marker)?;
-            if self.is_durable() {
-                sync(self.place().directory())?;
-            }
+    /// [`SinkError::Marker`]; what removing or flushing said.
+    pub fn end_job(target: Target<'_>, job: &str) -> Result<(), SinkError> {
+        let (place, prefix) = (target.place(), target.prefix());
+        if Marker::read(&place, prefix)?.is_none_or(|known| known.job != job) {
+            return Ok(());
         }
-        Ok(())
+        let marker = place.marker(prefix);
+        remove(&with_suffix(&marker, UNFINISHED.trim_start_matches('.')))?;
+        remove(&marker)?;
+        sync(place.directory())
     }
 
     /// Notes a segment that is begun. Where an earlier process has begun it, too, and no checkpoint knows of that, the
@@ -291,7 +291,7 @@ impl OutputDirectory {
             is_new |= count > *known;
             *known = count.max(*known);
         }
-        if is_new { marker.write(self.place(), self.prefix(), self.is_durable()) } else { Ok(()) }
+        if is_new { self.write_marker(&marker) } else { Ok(()) }
     }
 
     /// Writes down that earlier results have been replaced.
@@ -302,7 +302,18 @@ impl OutputDirectory {
             return Ok(());
         }
         (marker.earlier, marker.earlier_file) = (Vec::new(), None);
-        marker.write(self.place(), self.prefix(), self.is_durable())
+        self.write_marker(&marker)
+    }
+
+    fn write_marker(&self, marker: &Marker) -> Result<(), SinkError> {
+        let write = || marker.write(self.place(), self.prefix(), self.is_durable());
+        match self.hold() {
+            Some(hold) => {
+                let path = self.place().marker(self.prefix());
+                hold.until_room(&path, SinkError::no_room, write)
+            }
+            None => write(),
+        }
     }
 
     /// The name of a segment as checkpoints have it: below the directory, or the numbers of a file's part.

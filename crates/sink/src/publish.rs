@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use tidemill_rt::{FileIdentity, fs, rename_to_free};
+use tidemill_rt::{FileIdentity, Hold, fs, rename_to_free};
 
 use crate::directory::State;
 use crate::finished::open_name;
@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     intents: Vec<Place>,
     /// Whether segments that have their names keep them when a later one fails.
     keeps_given: bool,
+    /// Where what finds no room waits for some.
+    hold: Option<Hold>,
 }
 
 /// Makes the segments of a wave visible under their final names, and durably so, all or none of them: what this
@@ -142,7 +144,8 @@ fn publish_wave(
         all.push((directory, finished, is_touched));
     }
     published.files.sort_unstable();
-    let plan = Plan::new(&wave_name(), parts, together);
+    let hold = all.iter().find_map(|(directory, ..)| directory.hold().cloned());
+    let plan = Plan { hold, ..Plan::new(&wave_name(), parts, together) };
     let outcome = plan.perform();
     if !matches!(outcome, Err(Failure { is_undone: true, .. })) {
         for (directory, finished, is_touched) in &mut all {
@@ -318,11 +321,11 @@ impl Plan {
                 return Err(Failure { error, is_undone: true });
             }
         }
-        if let Err(error) = self.prepare.iter().try_for_each(Step::perform) {
+        if let Err(error) = self.prepare.iter().try_for_each(|step| self.perform_step(step)) {
             return Err(Failure { error, is_undone: self.withdraw() });
         }
         for (done, step) in self.renames.iter().enumerate() {
-            if let Err(error) = step.perform() {
+            if let Err(error) = self.perform_step(step) {
                 if self.keeps_given && done > 0 {
                     // Readers may have seen them. What failed is worth more than what this may say.
                     let _ = self.settle.iter().try_for_each(Step::perform);
@@ -334,7 +337,20 @@ impl Plan {
             }
         }
         let mut rest = self.replacements.iter().chain(&self.settle);
-        rest.try_for_each(Step::perform).map_err(|error| self.unsettled(error))
+        rest.try_for_each(|step| self.perform_step(step)).map_err(|error| self.unsettled(error))
+    }
+
+    /// One that makes or moves a name waits for room. A flush that has failed is not repeated.
+    fn perform_step(&self, step: &Step) -> Result<(), SinkError> {
+        match (&self.hold, step) {
+            (
+                Some(hold),
+                Step::Write { path, .. }
+                | Step::Rename { to: path, .. }
+                | Step::Replace { to: path, .. },
+            ) => hold.until_room(path, SinkError::no_room, || step.perform()),
+            _ => step.perform(),
+        }
     }
 
     /// What failed behind the renames. Where a replacement is the only step, nothing has happened without it.

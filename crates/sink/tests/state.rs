@@ -76,7 +76,9 @@ fn what_a_killed_job_wrote_stays_and_is_gone_on_with() {
     let finished = block_on(writer.end()).unwrap();
     publish_each(&directory, vec![finished]).unwrap();
     assert_eq!(fs::read(path.join("part-00000-000001.csv")).unwrap(), b"two\nthree\n");
-    directory.end_job().unwrap();
+    OutputDirectory::end_job(Target::Directory(&path), "b2").unwrap();
+    assert!(resumed(&path, "a1").is_err_and(|error| matches!(error, SinkError::Locked { .. })));
+    OutputDirectory::end_job(Target::Directory(&path), "a1").unwrap();
     assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
 }
 

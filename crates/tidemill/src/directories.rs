@@ -82,14 +82,6 @@ impl Directories {
         Ok(())
     }
 
-    /// Says that the job has ended for good, so that what it has written is a result like any other.
-    ///
-    /// # Errors
-    /// What removing its mark said.
-    pub(crate) fn end_job(&self) -> Result<(), Error> {
-        Ok(self.targets.values().try_for_each(|target| target.directory.end_job())?)
-    }
-
     /// The directories so far.
     pub(crate) fn known(&self) -> Vec<PathBuf> {
         self.targets.keys().cloned().collect()

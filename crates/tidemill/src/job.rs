@@ -19,6 +19,7 @@ use tidemill_plan::{
 };
 use tidemill_record::{EventTime, PartitionId, Schema};
 use tidemill_rt::{Hold, allow_descriptors};
+use tidemill_sink::Target;
 use tidemill_source::{meant, pipe_key};
 use tidemill_sql::Declared;
 
@@ -312,6 +313,8 @@ impl Job {
         let state = JobState::open(settings, self.recovery, &running, context.job_start, &hold)?;
         if let Some(state) = &state {
             if state.is_over() {
+                // Who ended before all marks were gone.
+                self.leave_outputs(state)?;
                 summary.kept = Some(Kept::WasOver);
                 return Ok(());
             }
@@ -369,8 +372,24 @@ impl Job {
                 state.note_done(number, number + 1 == waves.len(), &summary.statistics)?;
             }
         }
-        if run.state.is_some() {
-            run.directories.end_job()?;
+        run.state.as_ref().map_or(Ok(()), |state| self.leave_outputs(state))
+    }
+
+    /// Takes the mark of a job that is over off all it has written to, also in waves of earlier runs.
+    fn leave_outputs(&self, state: &JobState) -> Result<(), Error> {
+        let settings = &self.script.settings;
+        for query in &self.script.queries {
+            if let SinkConnector::File(sink) = &query.sink.connector {
+                // Which it was stands in the mark.
+                let path = sink.path.as_ref();
+                state.leave_output(Target::Directory(path))?;
+                state.leave_output(Target::File(path))?;
+            }
+            let scans = query.relation.scans();
+            let own = scans.iter().filter_map(|scan| scan.source.dead_letter_path.as_ref());
+            for path in own.chain(&settings.dead_letter_path) {
+                state.leave_output(Target::DeadLetters(path.as_ref()))?;
+            }
         }
         Ok(())
     }

@@ -238,6 +238,14 @@ impl JobState {
         Ok(OutputDirectory::open_fresh(target, on_existing, &id, &replaced)?)
     }
 
+    /// Says of an output that the job has ended for good, so that what it has written there is a result like any other.
+    ///
+    /// # Errors
+    /// What removing its mark said.
+    pub(crate) fn leave_output(&self, target: Target<'_>) -> Result<(), Error> {
+        Ok(OutputDirectory::end_job(target, &id_text(self.record.id))?)
+    }
+
     /// Whether some pipeline of a wave has made a checkpoint.
     fn has_checkpoints(&self, wave: usize) -> Result<bool, Error> {
         let residents = self.keeping.store.residents().map_err(Error::from)?;

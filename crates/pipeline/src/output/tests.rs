@@ -69,6 +69,13 @@ impl Case {
         }
     }
 
+    fn target<'a>(&self, path: &'a Path) -> Target<'a> {
+        match self.layout {
+            Layout::OneFile => Target::File(path),
+            _ => Target::Directory(path),
+        }
+    }
+
     fn path(&self, root: &Path) -> PathBuf {
         match self.layout {
             Layout::OneFile => root.join(format!("o.{}", self.sink().extension())),

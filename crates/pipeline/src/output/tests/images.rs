@@ -5,10 +5,7 @@ use tidemill_record::image::{Entry, Texts};
 
 fn open_in(case: &Case, root: &Path, is_fresh: bool) -> Arc<OutputDirectory> {
     let path = case.path(root);
-    let target = match case.layout {
-        Layout::OneFile => Target::File(&path),
-        _ => Target::Directory(&path),
-    };
+    let target = case.target(&path);
     let opened = match is_fresh {
         true => OutputDirectory::open_fresh(target, OnExisting::Fail, "a1", &[]),
         false => OutputDirectory::open_resumed(target, "a1"),

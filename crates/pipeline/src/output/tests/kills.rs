@@ -28,10 +28,7 @@ impl Killed<'_> {
 
     fn directory(&self) -> Arc<OutputDirectory> {
         let path = self.case.path(self.root);
-        let target = match self.case.layout {
-            Layout::OneFile => Target::File(&path),
-            _ => Target::Directory(&path),
-        };
+        let target = self.case.target(&path);
         let opened = match &self.committed {
             None => {
                 let on_existing = match &self.earlier {
@@ -99,7 +96,8 @@ impl Killed<'_> {
         if self.is_killed(2) {
             return self.kill(output);
         }
-        directory.end_job().unwrap();
+        let path = self.case.path(self.root);
+        OutputDirectory::end_job(self.case.target(&path), "1a").unwrap();
         true
     }
 

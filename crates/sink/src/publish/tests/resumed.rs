@@ -21,13 +21,17 @@ struct Case<'a> {
     together: Together,
 }
 
+fn target(path: &Path) -> Target<'_> {
+    match path.extension().is_some() {
+        true => Target::File(path),
+        false => Target::Directory(path),
+    }
+}
+
 impl Case<'_> {
     fn open(&self, root: &Path, name: &str, is_fresh: bool) -> Arc<OutputDirectory> {
         let path = root.join(name);
-        let target = match name.ends_with(".csv") {
-            true => Target::File(&path),
-            false => Target::Directory(&path),
-        };
+        let target = target(&path);
         let opened = match is_fresh {
             true => OutputDirectory::open_fresh(target, OnExisting::Replace, "a1", &[]),
             false => OutputDirectory::open_resumed(target, "a1"),
@@ -95,7 +99,9 @@ impl Case<'_> {
         assert!(
             directories.iter().all(|directory| directory.remove_unknown(&[]).unwrap().is_empty())
         );
-        directories.iter().for_each(|directory| directory.end_job().unwrap());
+        for name in self.outputs {
+            OutputDirectory::end_job(target(&root.join(name)), "a1").unwrap();
+        }
     }
 
     fn check(&self) {
