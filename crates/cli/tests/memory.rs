@@ -84,6 +84,34 @@ fn source(name: &str, path: &str, partitioned: &str) -> String {
     )
 }
 
+/// Rows that leave a gather wait to be encoded by several cores; what waits is bounded by its bytes, also where one long text
+/// is that of every row.
+#[test]
+fn long_texts_behind_a_gather_wait_in_lots_of_a_few_bytes() {
+    let host = Host::new();
+    for file in 0..2 {
+        let rows: String = (0..1000)
+            .fold("k,t\n".to_owned(), |rows, row| rows + &format!("{file}{row:04},{:x<20}\n", ""));
+        host.write(&format!("p{file}.csv"), &rows);
+    }
+    let run = |select: &str| {
+        let sql = format!("INSERT INTO 'out.csv' SELECT k, {select} GROUP BY k");
+        let measured = measure(&host, 64 * MIB, &sql);
+        assert_eq!(measured.code, 0, "{sql}: {}", measured.stderr);
+        let length = std::fs::metadata(host.path("out.csv")).unwrap().len();
+        std::fs::remove_file(host.path("out.csv")).unwrap();
+        (measured.resident_bytes, length)
+    };
+    let (base, _) = run("MIN(t) AS t FROM 'p*.csv'");
+    // 200 MB of text each.
+    for text in ["REPEAT(MIN(t), 5000)", "REPEAT('x', 100000)"] {
+        let (resident, length) = run(&format!("{text} AS t FROM 'p*.csv'"));
+        assert_eq!(length, 4 + 2000 * 100_007, "{text}");
+        let mib = (resident.saturating_sub(base)) / MIB;
+        assert!(mib <= 64, "{text}: {mib} MiB more than without");
+    }
+}
+
 /// Ten times the budget, and a resident set within a tenth of the budget and of what the command takes with little
 /// in its tables: for every step that holds something, local and gathered.
 #[test]

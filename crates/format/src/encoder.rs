@@ -68,6 +68,12 @@ impl Encoder {
         }
     }
 
+    /// Whether each row becomes text by itself, so that it does not matter how many are given at once.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Csv(_) | Kind::Json(_))
+    }
+
     /// Appends what of the segment is now ready to `out`. The columns are those of the schema.
     ///
     /// Text appears at once; Arrow 8192 rows at a time; Parquet a row group at a time, of about a

@@ -14,7 +14,7 @@ use tidemill_record::{Batch, Image, Schema};
 use tidemill_sink::{FolderWriter, OutputDirectory};
 
 use crate::held::count;
-use crate::output::ROLL_ROWS;
+use crate::output::{ROLL_ROWS, pieces};
 use crate::segment_clock::SegmentClock;
 use crate::{Delivery, PipelineError};
 
@@ -185,7 +185,12 @@ impl FolderOutput {
                 if !writer.has_begun(folder) {
                     self.bytes.extend_from_slice(head);
                 }
-                encoder.encode(batch, &mut self.bytes)?;
+                for piece in pieces(batch) {
+                    encoder.encode(&piece, &mut self.bytes)?;
+                    writer.write(folder, &self.bytes)?;
+                    self.bytes.clear();
+                }
+                return Ok(());
             }
             Encoders::Own { of_folders, .. } => {
                 let own = of_folders[folder].as_mut().expect("it has been opened");

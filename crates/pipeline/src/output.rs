@@ -16,12 +16,14 @@ use crate::{Delivery, Held, OutputSpec, PipelineError, PipelineSpec};
 
 mod cut;
 mod lot;
+mod pieces;
 #[cfg(test)]
 mod tests;
 
 pub use cut::OutputCut;
 pub(crate) use cut::wrong;
 use lot::Lot;
+pub(crate) use pieces::pieces;
 
 /// Rows of a segment after which its length is looked at, again and again.
 pub(crate) const ROLL_ROWS: usize = 256;
@@ -208,7 +210,8 @@ impl Output {
         match self {
             Self::File(file) => {
                 let packed = file.writer.as_ref().map_or(0, FileWriter::held_bytes);
-                count(file.encoder.held_bytes() + packed)
+                let waiting = file.lot.as_ref().map_or(0, Lot::held_bytes);
+                count(file.encoder.held_bytes().saturating_add(packed + waiting))
             }
             Self::Folders(folders) => folders.held_bytes(),
             Self::Stdout(stdout) => count(stdout.encoder.held_bytes()),
@@ -216,10 +219,18 @@ impl Output {
         }
     }
 
+    /// Says how many bytes more may be held.
+    pub(crate) fn set_room(&mut self, room_bytes: u64) {
+        if let Self::File(FileOutput { lot: Some(lot), .. }) = self {
+            lot.set_room(room_bytes);
+        }
+    }
+
     /// What is held, for a message.
     pub(crate) fn held(&self) -> Held {
         let what = match self {
             Self::Folders(_) => "rows that wait for the files of their folders",
+            Self::File(FileOutput { lot: Some(_), .. }) => "rows that are encoded",
             _ => "a row group that is written",
         };
         Held { what, bytes: self.held_bytes(), groups: 0 }
@@ -271,15 +282,26 @@ impl FileOutput {
             return self.write_rolling(batch).await;
         }
         self.count(batch.row_count());
-        if let Some(lot) = &mut self.lot {
-            lot.push(batch);
-            return if lot.is_full() { self.write_lot().await } else { Ok(()) };
+        if !self.encoder.is_text() {
+            self.encoder.encode(batch, &mut self.bytes)?;
+            return self.flush_if_many().await;
         }
-        self.encoder.encode(batch, &mut self.bytes)?;
-        if self.bytes.len() >= WRITE_BYTES {
-            self.flush().await?;
+        for piece in pieces(batch) {
+            let Some(lot) = &mut self.lot else {
+                self.encoder.encode(&piece, &mut self.bytes)?;
+                self.flush_if_many().await?;
+                continue;
+            };
+            lot.push(&piece);
+            if lot.is_full() {
+                self.write_lot().await?;
+            }
         }
         Ok(())
+    }
+
+    async fn flush_if_many(&mut self) -> Result<(), PipelineError> {
+        if self.bytes.len() >= WRITE_BYTES { self.flush().await } else { Ok(()) }
     }
 
     /// Encodes and writes the rows that wait for it.
@@ -311,8 +333,7 @@ impl FileOutput {
         while start < batch.row_count() {
             let until_asked = ROLL_ROWS - self.segment_rows % ROLL_ROWS;
             let row_count = until_asked.min(batch.row_count() - start);
-            self.encoder.encode(&batch.slice(start, row_count), &mut self.bytes)?;
-            self.flush().await?;
+            self.encode_slice(&batch.slice(start, row_count)).await?;
             start += row_count;
             self.count(row_count);
             let writer = self.writer.as_mut().expect("it stays until the output is finished");
@@ -321,6 +342,16 @@ impl FileOutput {
             {
                 self.roll().await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Encodes and writes rows between two looks at the length of the segment.
+    async fn encode_slice(&mut self, rows: &Batch) -> Result<(), PipelineError> {
+        let is_text = self.encoder.is_text();
+        for piece in if is_text { pieces(rows) } else { vec![rows.clone()] } {
+            self.encoder.encode(&piece, &mut self.bytes)?;
+            self.flush().await?;
         }
         Ok(())
     }
@@ -388,8 +419,15 @@ impl Drop for FileOutput {
 
 impl StdoutOutput {
     fn write(&mut self, batch: &Batch) -> Result<(), PipelineError> {
-        self.encoder.encode(batch, &mut self.bytes)?;
-        self.flush()
+        if !self.encoder.is_text() {
+            self.encoder.encode(batch, &mut self.bytes)?;
+            return self.flush();
+        }
+        for piece in pieces(batch) {
+            self.encoder.encode(&piece, &mut self.bytes)?;
+            self.flush()?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), PipelineError> {

@@ -477,6 +477,7 @@ impl Pipeline {
         let room_bytes = bytes.saturating_sub(self.held_bytes());
         self.input.set_room(room_bytes);
         self.processor.set_room(room_bytes);
+        self.output.set_room(room_bytes);
     }
 
     /// Lets event time pass without a batch: a gather follows its partitions, and a partition whose input

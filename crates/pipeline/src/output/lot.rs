@@ -6,13 +6,18 @@ use tidemill_aggregate::{DoAll, Piece};
 use tidemill_format::{Encoder, FormatError};
 use tidemill_record::Batch;
 
-/// Rows of the first lot; from then on lots have about so many bytes.
+use super::pieces::text_bytes;
+
+/// Rows of the first lot at most; from then on lots become about so many bytes.
 const FIRST_ROWS: usize = 1 << 14;
 const LOT_BYTES: usize = 8 << 20;
+/// Bytes of a lot for which there is always room.
+const LOT_BYTES_MIN: usize = 256 << 10;
 /// And so many rows, at most.
 const ROWS_MAX: usize = 1 << 17;
-/// Fewer are encoded before another core would have begun.
+/// Fewer, of less text, are encoded before another core would have begun.
 const SHARED_ROWS_MIN: usize = 1 << 13;
+const SHARED_BYTES_MIN: usize = 2 << 20;
 /// Runs of rows that are encoded beside each other, more than cores so that none has to wait long for another.
 const RUNS: usize = 16;
 
@@ -22,6 +27,9 @@ pub(super) struct Lot {
     batches: Vec<Batch>,
     row_count: usize,
     row_count_max: usize,
+    /// Bytes of the rows' texts, as often as rows have them, and how many there may be.
+    byte_count: usize,
+    byte_count_max: usize,
     /// One for each run of rows, and what it has made of it.
     runs: Vec<Run>,
 }
@@ -36,17 +44,38 @@ impl Lot {
     pub(super) fn new(help: Arc<DoAll>, encoder: &Encoder) -> Option<Self> {
         encoder.beside()?;
         let (batches, runs) = (Vec::new(), Vec::new());
-        Some(Self { help, batches, row_count: 0, row_count_max: FIRST_ROWS, runs })
+        Some(Self {
+            help,
+            batches,
+            row_count: 0,
+            row_count_max: FIRST_ROWS,
+            byte_count: 0,
+            byte_count_max: LOT_BYTES,
+            runs,
+        })
     }
 
+    /// Takes rows, of which there are as many as `pieces` gives at a time.
     pub(super) fn push(&mut self, batch: &Batch) {
         self.row_count += batch.row_count();
+        self.byte_count = self.byte_count.saturating_add(text_bytes(batch));
         self.batches.push(batch.clone());
+    }
+
+    /// Says how many bytes more may be held: rows wait, and what they become waits beside them.
+    pub(super) fn set_room(&mut self, room_bytes: u64) {
+        let part = usize::try_from(room_bytes / 4).unwrap_or(usize::MAX);
+        self.byte_count_max = part.clamp(LOT_BYTES_MIN, LOT_BYTES);
+    }
+
+    /// Bytes that are held: texts that wait, each as if it were the row's own, and room for what they become.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.byte_count.saturating_add(self.runs.iter().map(|run| run.bytes.capacity()).sum())
     }
 
     /// Whether they are to be encoded now.
     pub(super) fn is_full(&self) -> bool {
-        self.row_count >= self.row_count_max
+        self.row_count >= self.row_count_max || self.byte_count >= self.byte_count_max
     }
 
     /// Encodes the rows: first what is in `out`, which the encoder may have made, then each of [`Self::bytes`].
@@ -56,7 +85,7 @@ impl Lot {
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
         let Some(first) = self.batches.first() else { return Ok(()) };
-        if self.row_count < SHARED_ROWS_MIN {
+        if self.row_count < SHARED_ROWS_MIN && self.byte_count < SHARED_BYTES_MIN {
             return self.batches.iter().try_for_each(|batch| encoder.encode(batch, out));
         }
         // The head of the segment, if it has none yet.
@@ -88,11 +117,14 @@ impl Lot {
     pub(super) fn clear(&mut self) {
         let byte_count: usize = self.bytes().map(Vec::len).sum();
         if let Some(rows) = self.row_count.saturating_mul(LOT_BYTES).checked_div(byte_count) {
-            self.row_count_max = rows.clamp(SHARED_ROWS_MIN, ROWS_MAX);
+            self.row_count_max = rows.clamp(1, ROWS_MAX);
         }
-        self.runs.iter_mut().for_each(|run| run.bytes.clear());
+        for run in &mut self.runs {
+            run.bytes.clear();
+            run.bytes.shrink_to(2 * self.byte_count_max / RUNS);
+        }
         self.batches.clear();
-        self.row_count = 0;
+        (self.row_count, self.byte_count) = (0, 0);
     }
 }
 
@@ -115,6 +147,35 @@ mod tests {
             Batch::new(columns, UInt64Array::from(vec![0; rows.len()]))
         };
         rows.chunks(batch_rows).map(batch).collect()
+    }
+
+    #[test]
+    fn long_texts_make_lots_of_few_rows() -> Result<(), FormatError> {
+        let field = Field { name: "t".to_owned(), data_type: DataType::Varchar, is_nullable: true };
+        let format = Format::Csv(CsvOptions::default());
+        let mut encoder = Encoder::new(&format, &Schema::new(vec![field]))?;
+        let mut lot = Lot::new(
+            Arc::new(|pieces: Vec<Piece<'_>>| pieces.into_iter().for_each(|piece| piece())),
+            &encoder,
+        )
+        .expect("it is text");
+        let text = "x".repeat(1 << 20);
+        let column: ArrayRef = Arc::new(StringViewArray::from_iter_values([&text]));
+        let batch = Batch::new(vec![column], UInt64Array::from(vec![0]));
+        for (room_bytes, rows) in [(u64::MAX, 8), (8 << 20, 2), (0, 1)] {
+            lot.set_room(room_bytes);
+            let mut row_count = 0;
+            while !lot.is_full() {
+                lot.push(&batch);
+                row_count += 1;
+            }
+            assert_eq!(row_count, rows, "{room_bytes} bytes of room");
+            assert!(lot.held_bytes() >= rows << 20);
+            lot.encode(&mut encoder, &mut Vec::new())?;
+            lot.clear();
+            assert!(lot.held_bytes() <= 2 * LOT_BYTES);
+        }
+        Ok(())
     }
 
     #[test]
