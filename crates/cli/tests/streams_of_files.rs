@@ -331,3 +331,138 @@ fn a_file_that_comes_without_what_its_path_is_to_say_is_left_out() {
         }
     }
 }
+
+/// All rows of an output, sorted.
+fn sorted(host: &Host) -> Vec<String> {
+    let mut rows: Vec<String> = parts(host, "out").into_values().flatten().collect();
+    rows.sort();
+    rows
+}
+
+/// A source of one column, which begins where it is told to.
+fn plain(path: &str, options: &str) -> String {
+    format!(
+        "CREATE SOURCE s (k VARCHAR) WITH ('connector' = 'file', 'path' = '{path}', 'format' = 'csv', \
+         'follow' = 'true'{options}); {SINK}INSERT INTO o SELECT k FROM s"
+    )
+}
+
+/// What goes on stays with its file, whatever has come meanwhile.
+#[test]
+fn what_reads_one_file_alone_goes_on_when_others_are_there() {
+    let host = Host::new();
+    host.write("in/a.csv", "k,t\na,1\n");
+    let query = "INSERT INTO o SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES";
+    let sql = format!("{STATE}{}{SINK}{query}", source("in", ""));
+    let child = start(&host, &sql);
+    wait_for(|| sorted(&host), |rows| rows == &["a,1"]);
+    kill(child);
+    host.write("in/b.csv", "k,t\nb,1\n");
+    append(&host, "in/a.csv", "a,2\n");
+    let live = Live::start(&host, &sql);
+    live.expect_said("in/a.csv is read alone");
+    wait_for(|| sorted(&host), |rows| rows == &["a,1", "a,2"]);
+    live.stop();
+    host.tidemill(&["run", "--drain", "-e", &sql]).succeeds();
+    assert_eq!(sorted(&host), ["a,1", "a,2"]);
+}
+
+/// A log that was renamed, and whose name nothing has taken yet, is gone on with beside its name.
+#[test]
+fn a_log_whose_name_is_free_is_gone_on_with_and_ended() {
+    for path in ["in/a.csv", "in/*.csv", "in"] {
+        let host = Host::new();
+        host.write("in/a.csv", "k\na\n");
+        let sql = format!("{STATE}{}", plain(path, ""));
+        let child = start(&host, &sql);
+        wait_for(|| sorted(&host), |rows| rows == &["a"]);
+        kill(child);
+        append(&host, "in/a.csv", "b\n");
+        fs::rename(host.path("in/a.csv"), host.path("in/a.csv.1")).unwrap();
+        let child = start(&host, &sql);
+        wait_for(|| sorted(&host), |rows| rows == &["a", "b"]);
+        append(&host, "in/a.csv", "k\nc\n");
+        wait_for(|| sorted(&host), |rows| rows == &["a", "b", "c"]);
+        append(&host, "in/a.csv", "d\n");
+        kill(child);
+        fs::rename(host.path("in/a.csv"), host.path("in/a.csv.2")).unwrap();
+        let child = start(&host, &sql);
+        wait_for(|| sorted(&host), |rows| rows == &["a", "b", "c", "d"]);
+        kill(child);
+        host.tidemill(&["run", "--drain", "-e", &sql]).succeeds();
+        assert_eq!(sorted(&host), ["a", "b", "c", "d"], "{path}");
+    }
+}
+
+/// Where it begins is decided once: when the job begins.
+#[test]
+fn what_begins_behind_the_latest_record_goes_on_from_there() {
+    for (path, interval) in [("in/a.csv", "5ms"), ("in", "5ms"), ("in/a.csv", "1h"), ("in", "1h")] {
+        let host = Host::new();
+        host.write("in/a.csv", "j,k\n1,a\n2,b\n");
+        let state =
+            format!("SET 'state.dir' = 'state'; SET 'checkpoint.interval' = '{interval}'; ");
+        let job = plain(path, ", 'scan.startup.mode' = 'latest-offset'");
+        let child = start(&host, &(state + &job));
+        let sql = STATE.to_owned() + &job;
+        wait_for(|| host.path("out").exists(), |&begun| begun);
+        append(&host, "in/a.csv", "3,c\n");
+        if interval == "5ms" {
+            wait_for(|| sorted(&host), |rows| rows == &["c"]);
+        }
+        kill(child);
+        append(&host, "in/a.csv", "4,d\n");
+        let child = start(&host, &sql);
+        append(&host, "in/a.csv", "5,e\n");
+        wait_for(|| sorted(&host), |rows| rows == &["c", "d", "e"]);
+        kill(child);
+        host.tidemill(&["run", "--drain", "-e", &sql]).succeeds();
+        assert_eq!(sorted(&host), ["c", "d", "e"], "{path} {interval}");
+    }
+}
+
+/// Which text a partition begins in is known before its first checkpoint: one that was rotated before that is not lost.
+#[test]
+fn what_was_rotated_before_the_first_checkpoint_is_read_or_missed_by_name() {
+    for (path, options) in
+        [("in/a.csv", ""), ("in", ""), ("in/a.csv", ", 'scan.startup.mode' = 'latest-offset'")]
+    {
+        let host = Host::new();
+        host.write("in/a.csv", "k\na\n");
+        let state = "SET 'state.dir' = 'state'; SET 'checkpoint.interval' = '1h'; ";
+        let child = start(&host, &format!("{state}{}", plain(path, options)));
+        let sql = format!("{STATE}{}", plain(path, options));
+        wait_for(|| host.path("out").exists(), |&begun| begun);
+        append(&host, "in/a.csv", "b\n");
+        if path == "in" {
+            append(&host, "in/b.csv", "k\nx\n");
+            let names =
+                || fs::read_dir(host.path("out")).unwrap().map(|it| it.unwrap().file_name());
+            let is_second =
+                |name: &std::ffi::OsString| name.to_str().unwrap().contains("part-00001");
+            wait_for(|| names().any(|name| is_second(&name)), |&is_there| is_there);
+        }
+        kill(child);
+        let rotate = |name: &str, row: &str| {
+            fs::rename(host.path(name), host.path(&format!("{name}.1"))).unwrap();
+            append(&host, name, &format!("k\n{row}\n"));
+        };
+        rotate("in/a.csv", "c");
+        let mut wanted = vec!["b", "c"];
+        if path == "in" {
+            rotate("in/b.csv", "y");
+            wanted.extend(["x", "y"]);
+        }
+        if options.is_empty() {
+            wanted.insert(0, "a");
+        }
+        // Gone, it is named; put back, it is read.
+        fs::rename(host.path("in/a.csv.1"), host.path("away")).unwrap();
+        let refused = host.tidemill(&["run", "--drain", "-e", &sql]).fails(1);
+        assert!(refused.contains("in/a.csv up to byte"), "{refused}");
+        fs::rename(host.path("away"), host.path("in/a.csv.1")).unwrap();
+        let child = start(&host, &sql);
+        wait_for(|| sorted(&host), |rows| rows == &wanted);
+        kill(child);
+    }
+}

@@ -12,7 +12,7 @@ use tidemill_record::Image;
 use tidemill_rt::{Backend, FileKey};
 
 use crate::rotation::FollowedTexts;
-use crate::{InputFile, SourceError};
+use crate::{Held, InputFile, SourceError};
 
 /// The files of one scan.
 #[derive(Debug, Default)]
@@ -41,8 +41,16 @@ impl Claims {
         texts: impl IntoIterator<Item = (&'a Path, &'a Image)>,
         begun: impl IntoIterator<Item = &'a InputFile>,
     ) -> Result<Arc<Self>, SourceError> {
-        let mut taken: HashSet<FileKey> =
-            begun.into_iter().map(|file| file.identity.key()).collect();
+        let mut taken = HashSet::new();
+        for file in begun {
+            match file.held.as_deref() {
+                Some(Held::Known(beginning)) => {
+                    let texts = beginning.texts();
+                    taken.extend(FollowedTexts::files_of(backend, &file.path, texts).await?);
+                }
+                _ => drop(taken.insert(file.identity.key())),
+            }
+        }
         for (path, image) in texts {
             // What is not followed claims nothing.
             if let Ok(texts) = image.clone().take_image("texts") {

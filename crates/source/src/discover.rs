@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidemill_plan::{Compression, Encoding, FileSource};
-use tidemill_rt::{FileIdentity, FileKey, allow_descriptors, descriptor_of, fs};
+use tidemill_rt::{FileIdentity, FileKey, allow_descriptors, descriptor_of, fs, since_epoch_ns};
 
 use crate::SourceError;
 use crate::glob::is_glob;
 use crate::left_out::Examples;
 use crate::pipe::{PipeInput, Pipes, meant};
+use crate::rotation::Beginning;
 use crate::walk::{Walked, expand, list};
 
 /// One file to read. Of many there is one each, so it is small.
@@ -36,7 +37,14 @@ const _: () = assert!(size_of::<InputFile>() == 80, "a million of them are 80 MB
 #[derive(Debug)]
 pub enum Held {
     /// A file that is followed: by the time that it is read its name may stand for another.
-    File(fs::File),
+    File {
+        /// It is open.
+        file: fs::File,
+        /// Its name stood for it at this time, in nanoseconds since the Unix epoch.
+        seen_ns: i64,
+    },
+    /// What an earlier run of the job knew of a file that is followed: it is looked for under its path and beside that.
+    Known(Beginning),
     /// A pipe, which is there once.
     Pipe(Arc<PipeInput>),
 }
@@ -63,11 +71,12 @@ impl InputFile {
         beside.find(|path| is_it(path)).unwrap_or_else(|| self.path.to_path_buf())
     }
 
-    /// What an earlier run of the job knew under a path that names nothing now: where it is will be looked for beside it.
+    /// What an earlier run of the job began to follow under a path, whatever that names now.
     #[must_use]
-    pub fn gone(path: PathBuf, encoding: Encoding) -> Self {
+    pub fn known(path: PathBuf, encoding: Encoding, beginning: Beginning) -> Self {
         let (identity, compression) = (FileIdentity::NONE, Compression::None);
-        Self { path: path.into(), compression, encoding, identity, held: None }
+        let held = Some(Arc::new(Held::Known(beginning)));
+        Self { path: path.into(), compression, encoding, identity, held }
     }
 
     /// The pipe, if it is one.
@@ -310,6 +319,7 @@ fn look_at(path: Box<Path>, is_held: bool) -> Result<InputFile, SourceError> {
     if !metadata.is_file() {
         return Err(SourceError::NotAFile { path: path.into() });
     }
+    let seen_ns = since_epoch_ns(tidemill_rt::system_time());
     // Opening now turns a missing permission into an error before any core starts.
     let file = fs::File::open(&path).map_err(|error| name_failure(&path, error))?;
     let metadata = file.metadata().map_err(|error| name_failure(&path, error))?;
@@ -317,7 +327,7 @@ fn look_at(path: Box<Path>, is_held: bool) -> Result<InputFile, SourceError> {
         compression: Compression::of(&name_of(&path)),
         encoding: Encoding::Unsaid,
         identity: FileIdentity::of(&metadata),
-        held: is_held.then(|| Arc::new(Held::File(file))),
+        held: is_held.then(|| Arc::new(Held::File { file, seen_ns })),
         path,
     })
 }

@@ -46,7 +46,7 @@ pub use path_keys::path_keys;
 pub use pipe::{PipeInput, PipeRefusal, Pipes, meant, pipe_key};
 pub use registered::{BatchReader, Iterated, MakeBatchReader, RegisteredReader, RegisteredSpec};
 pub use resume::{Missing, Resume};
-pub use rotation::is_rotation;
+pub use rotation::{Beginning, is_rotation};
 pub use row_groups::{RowGroupPlan, RowGroupReader};
 pub use sequence::SequenceReader;
 pub use split::{SPLIT_BYTES_MIN, SPLIT_COUNT_MAX, splits};

@@ -9,11 +9,13 @@
 //! nobody knows what the path named: since the last look at which it named the text that is read, and before what it
 //! names now.
 
+mod beginning;
 mod between;
 mod order;
 mod resume;
 mod siblings;
 
+pub use beginning::Beginning;
 pub use siblings::is_rotation;
 
 use std::collections::VecDeque;
@@ -28,7 +30,7 @@ use tidemill_rt::{Backend, File, FileIdentity, FileKey, Touch, Wake, Watch, fs, 
 use crate::claims::Claims;
 use crate::follow::{FollowedFile, Look, Told, fail};
 use crate::transcode::TextDecoding;
-use crate::{Follow, Held, InputFile, SourceError};
+use crate::{Follow, Held, InputFile, Missing, SourceError};
 
 /// From one look to the next at a file that has been quiet for long and that the kernel does not tell of.
 const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(20);
@@ -153,7 +155,7 @@ impl FollowedTexts {
     /// Follows a file that was found, from this byte on, which stands behind a line end if it is not the first.
     ///
     /// # Errors
-    /// [`SourceError::Rt`] from open or fstat.
+    /// [`SourceError::Rt`] from open or fstat; as [`Self::resume`] of one that an earlier run has known.
     pub(crate) async fn open(
         backend: Backend,
         found: &InputFile,
@@ -161,12 +163,18 @@ impl FollowedTexts {
         encoding: Encoding,
         start: u64,
     ) -> Result<Self, SourceError> {
+        if let Some(Held::Known(beginning)) = found.held.as_deref() {
+            let (texts, missing) = (beginning.texts(), Missing::default());
+            return Self::resume(backend, found, follow, encoding, texts, missing).await;
+        }
         let settings = Settings::new(backend, found, follow, encoding);
         let Settings { path, look_interval_max, told, .. } = &settings;
-        let seen_ns = since_epoch_ns(tidemill_rt::system_time());
-        let opened = match found.held.as_deref() {
-            Some(Held::File(held)) => held.try_clone().map(|file| File::over(backend, file)),
-            _ => File::open(backend, path).await,
+        let now_ns = since_epoch_ns(tidemill_rt::system_time());
+        let (opened, seen_ns) = match found.held.as_deref() {
+            Some(Held::File { file, seen_ns }) => {
+                (file.try_clone().map(|file| File::over(backend, file)), *seen_ns)
+            }
+            _ => (File::open(backend, path).await, now_ns),
         };
         let file = opened.map_err(|source| fail(path, "open", source))?;
         let mut file = FollowedFile::over(path, file, *look_interval_max, told)?;
@@ -176,6 +184,8 @@ impl FollowedTexts {
         let mut texts = Self::of(settings, current, seen_ns);
         // Whoever decodes it does not see its head.
         texts.current.is_begun = start > 0;
+        // Nobody has told of names since it was found.
+        texts.name_count = 2;
         texts.watch_names();
         Ok(texts)
     }

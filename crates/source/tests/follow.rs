@@ -12,6 +12,7 @@ use tidemill_plan::{Compression, Encoding};
 use tidemill_record::{FrameBytes, Frames, Offset, PartitionId, Polled};
 use tidemill_rt::{
     Backend, Bell, Choice, FileIdentity, Waiting, Wakes, allowed_cpus, launch, probe,
+    since_epoch_ns, system_time,
 };
 use tidemill_source::{Claims, Follow, Held, InputFile, SourceError, TextReader, TextSpec};
 
@@ -65,12 +66,14 @@ async fn follow(backend: Backend, path: &Path, record_bytes_max: usize) -> TextR
 
 fn input(path: &Path) -> InputFile {
     let identity = FileIdentity::of_path(path).unwrap();
+    let seen_ns = since_epoch_ns(system_time());
+    let file = fs::File::open(path).unwrap().into();
     InputFile {
         path: path.into(),
         compression: Compression::None,
         encoding: Encoding::Unsaid,
         identity,
-        held: Some(Arc::new(Held::File(fs::File::open(path).unwrap().into()))),
+        held: Some(Arc::new(Held::File { file, seen_ns })),
     }
 }
 

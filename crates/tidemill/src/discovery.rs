@@ -1,7 +1,6 @@
 //! What a source's partitions are, before anything is read: files, splits, row groups.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,7 +22,8 @@ use crate::Error;
 use crate::columnar::{Cutting, Messages, RowGroups};
 use crate::file_columns::{FileTerms, fixed_columns};
 use crate::footers::at;
-use crate::late_files::{LateFile, LateFiles, LateInput};
+use crate::known_inputs::{KnownInput, KnownInputs, known_of};
+use crate::late_files::LateFiles;
 use crate::register::RegisteredSource;
 use crate::splits::{cut_between_records, keep_together};
 
@@ -41,6 +41,8 @@ pub(crate) struct Discovered {
     pub(crate) is_followed: bool,
     /// More files may come to be meant; those that have come since the job began.
     pub(crate) late: Option<Arc<LateFiles>>,
+    /// The partitions are those that the job's record has.
+    pub(crate) is_known: bool,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
     pub(crate) is_missing: bool,
     /// Files that the query's filter leaves out by their paths: they are not opened.
@@ -57,6 +59,8 @@ pub(crate) struct Looking<'a> {
     pub(crate) may_split: bool,
     /// What `NOW()` is.
     pub(crate) context: Context,
+    /// What the job's record has of followed sources.
+    pub(crate) known: &'a KnownInputs,
 }
 
 impl Looking<'_> {
@@ -150,13 +154,11 @@ impl Partition {
         }
     }
 
-    /// What it is called in every run of a job: with its size where all of it is there, so that another file under the
-    /// name is told apart; one that is followed grows.
-    pub(crate) fn name(&self, is_followed: bool) -> String {
-        let file = |file: &InputFile| match is_followed {
-            true => file.path.display().to_string(),
-            false => format!("{} of {} bytes", file.path.display(), file.byte_count()),
-        };
+    /// What it is called in every run of a job, if it is not followed: with its size, so that another file under the name is told
+    /// apart.
+    pub(crate) fn name(&self) -> String {
+        let file =
+            |file: &InputFile| format!("{} of {} bytes", file.path.display(), file.byte_count());
         match self {
             Self::Text(text) => file(text),
             Self::TextRange(part) => {
@@ -176,11 +178,6 @@ impl Partition {
             Self::Sequence(sequence) => format!("{sequence:?}"),
             Self::Registered(_) => "registered partition".to_owned(),
         }
-    }
-
-    /// The path by which one of a source that is followed is known.
-    pub(crate) fn followed_name(&self) -> Option<String> {
-        Some(self.file()?.path.display().to_string())
     }
 
     /// Whether it can be read from some place on once more.
@@ -217,42 +214,10 @@ impl Discovered {
         }
     }
 
-    /// What the job's record calls a partition.
-    pub(crate) fn name_of(&self, partition: &Partition) -> String {
-        match self.late.as_ref().and_then(|_| partition.followed_name()) {
-            Some(name) => name,
-            None => partition.name(self.is_followed),
-        }
-    }
-
-    /// Has the partitions of an earlier run, of a source of which more may come: what is new since then comes later. Where a
-    /// path names nothing now, its file is looked for when its turn comes.
-    pub(crate) fn take_up(&mut self, before: &[String], late: &[LateInput]) {
-        let found = std::mem::take(&mut self.partitions);
-        let found = Arc::try_unwrap(found).unwrap_or_else(|_| unreachable!("nobody else has it"));
-        let mut encoding = Encoding::Unsaid;
-        let mut by_name: HashMap<String, Partition> = HashMap::new();
-        for partition in found {
-            if let (Some(name), Some(file)) = (partition.followed_name(), partition.file()) {
-                encoding = file.encoding;
-                by_name.insert(name, partition);
-            }
-        }
-        let gone = |name: &String| InputFile::gone(name.into(), encoding);
-        let mut of =
-            |name: &String| by_name.remove(name).unwrap_or_else(|| Partition::Text(gone(name)));
-        self.partitions = Arc::new(before.iter().map(&mut of).collect());
-        let Some(files) = &self.late else { return };
-        for LateInput { name, number, joined } in late {
-            let partition = of(name);
-            let file = partition.file().cloned().unwrap_or_else(|| gone(name));
-            files.push(LateFile { file, number: *number, joined: joined.clone() });
-        }
-    }
-
     /// Whether it is one file, and more may come.
     pub(crate) fn is_alone(&self) -> bool {
-        self.late.is_some() && self.partitions.len() == 1
+        let is_only = |late: &Arc<LateFiles>| self.partitions.len() == 1 && late.count() == 0;
+        self.late.as_ref().is_some_and(is_only)
     }
 
     /// Stays with the files that are there, and says so.
@@ -301,8 +266,27 @@ impl Discovered {
             partitions: Arc::default(),
             is_split: false,
             is_followed: false,
+            is_known: false,
             is_missing: true,
             late: None,
+            has_guessed_cuts: false,
+            excluded_count: 0,
+            notices: Vec::new(),
+        }
+    }
+
+    /// The partitions of an earlier run, of a followed source: each begins or goes on in its texts, wherever these are by now. What is
+    /// new since then comes later.
+    fn of_record(known: &KnownInput, options: &FileSource) -> Self {
+        let late = known.late_files(options);
+        let may_more_come = is_open_ended(options) || late.count() > 0;
+        Self {
+            partitions: Arc::new(known.partitions(options)),
+            is_split: false,
+            is_followed: true,
+            is_known: true,
+            is_missing: false,
+            late: may_more_come.then(|| Arc::new(late)),
             has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
@@ -320,12 +304,16 @@ impl Discovered {
             partitions: Arc::new(partitions),
             is_split: false,
             is_followed: false,
+            is_known: false,
             is_missing: false,
             late: None,
             has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
         };
+        if let Some((known, options)) = known_of(looking.known, source) {
+            return Ok(Self::of_record(known, options));
+        }
         match &source.connector {
             SourceConnector::File(options) => {
                 let mut found = discover_files(options, pipes, looking)?;
@@ -461,6 +449,7 @@ fn discover_files(
         is_split,
         has_guessed_cuts: has_guessed_cuts.get(),
         is_followed,
+        is_known: false,
         is_missing,
         excluded_count,
         notices,

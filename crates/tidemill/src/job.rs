@@ -27,6 +27,7 @@ use crate::analyze::{Analysis, Totals};
 use crate::budget::default_budget_bytes;
 use crate::directories::Directories;
 use crate::error::Place;
+use crate::known_inputs::KnownInputs;
 use crate::late_files::Watcher;
 use crate::left_out;
 use crate::line_labels::LineLabels;
@@ -141,7 +142,8 @@ impl Job {
         self.waves()?;
         self.check_pipes()?;
         for query in &self.script.queries {
-            match PlannedQuery::plan(query, &self.around, started_now(), Look::MaySplit) {
+            let (now, none) = (started_now(), KnownInputs::new());
+            match PlannedQuery::plan(query, &self.around, now, Look::MaySplit, &none) {
                 Err(error) if !error.is_about_input() => return Err(error),
                 _ => {}
             }
@@ -438,14 +440,17 @@ impl Job {
         let Run { cores, budget_bytes, context, stop, progress, directories, state, hold } = run;
         let budget_bytes = *budget_bytes;
         let settings = &self.script.settings;
-        let mut planned = wave
+        let planned = wave
             .iter()
-            .map(|&index| {
-                PlannedQuery::plan(&self.script.queries[index], &self.around, *context, look)
+            .enumerate()
+            .map(|(number, &index)| {
+                let known = state.as_ref().map(|state| state.known_inputs(wave_number, number));
+                let (query, known) = (&self.script.queries[index], known.unwrap_or_default());
+                PlannedQuery::plan(query, &self.around, *context, look, &known)
             })
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(state) = state {
-            state.expect_inputs(wave_number, &mut planned)?;
+            state.expect_inputs(wave_number, &planned)?;
         }
         let known = directories.known();
         let has_no_end = planned.iter().any(PlannedQuery::is_unbounded);

@@ -14,9 +14,10 @@ use tidemill_expr::Context;
 use tidemill_plan::{Compression, FileSource, Query, Scan, SourceConnector};
 use tidemill_record::{EventTime, Image, ImageError};
 use tidemill_rt::allow_descriptors;
-use tidemill_source::{Claims, InputFile, arrived, is_rotation};
+use tidemill_source::{Beginning, Claims, InputFile, arrived, is_rotation};
 
 use crate::file_columns::FileTerms;
+use crate::known_inputs::take_names;
 use crate::planning::PlannedQuery;
 use crate::state::{JobState, input_key};
 
@@ -76,6 +77,8 @@ pub(crate) struct LateInput {
     /// As of [`LateFile`].
     pub(crate) number: u32,
     pub(crate) joined: Vec<EventTime>,
+    /// The text that it began in.
+    pub(crate) beginning: Beginning,
 }
 
 impl LateInput {
@@ -86,24 +89,30 @@ impl LateInput {
         let counts = all.iter().map(|one| u64::try_from(one.joined.len()));
         image.put("counts", counts.map(|count| count.expect("usize is at most 64 bits")));
         image.put("joined", all.iter().flat_map(|one| &one.joined).map(|time| time.0));
+        image.put_images("beginnings", all.iter().map(|one| one.beginning.export()));
         image
     }
 
     pub(crate) fn import(mut image: Image) -> Result<Vec<Self>, ImageError> {
-        let names = image.take_texts("names")?;
+        let names = take_names(&mut image, "names")?;
         let numbers: Vec<u32> = image.take_exactly("numbers", names.len())?;
         let counts: Vec<u64> = image.take_exactly("counts", names.len())?;
         let mut joined = image.take::<i64>("joined")?.into_iter().map(EventTime);
+        let beginnings = image.take_images("beginnings")?;
+        if beginnings.len() != names.len() {
+            return Err(ImageError::new("beginnings", "are not as many as there are names"));
+        }
         image.end()?;
         let mut all = Vec::with_capacity(names.len());
-        for ((name, number), count) in names.iter().zip(numbers).zip(counts) {
-            let name = String::from_utf8(name.to_vec());
-            let name = name.map_err(|_| ImageError::new("names", "is not UTF-8"))?;
+        let known = names.into_iter().zip(beginnings);
+        for (((name, beginning), number), count) in known.zip(numbers).zip(counts) {
+            let beginning = Beginning::import(beginning);
+            let beginning = beginning.map_err(|error| error.within("beginnings"))?;
             let of_it: Vec<EventTime> = (0..count).map_while(|_| joined.next()).collect();
             if u64::try_from(of_it.len()) != Ok(count) {
                 return Err(ImageError::new("joined", "has fewer times than there are counts"));
             }
-            all.push(Self { name, number, joined: of_it });
+            all.push(Self { name, number, joined: of_it, beginning });
         }
         match joined.next() {
             None => Ok(all),
@@ -149,8 +158,8 @@ pub(crate) struct Watcher<'a> {
     pub(crate) descriptor_count: u64,
     /// The number of the next file that comes.
     pub(crate) next_number: u32,
-    /// What has come, by source, and is still to be written down.
-    pub(crate) found: Vec<(usize, LateFile)>,
+    /// What has come, by source, and is still to be written down; where there is a record, with the text that it begins in.
+    pub(crate) found: Vec<(usize, LateFile, Option<Beginning>)>,
     pub(crate) next_look: Instant,
 }
 
@@ -255,6 +264,15 @@ impl<'a> Watcher<'a> {
                 say("unsaid", format!("{path} has come and is left out: {error}"));
                 continue;
             }
+            let beginning = match self.state.as_ref().map(|_| Beginning::of(&file, 0)).transpose() {
+                Ok(beginning) => beginning,
+                Err(error) => {
+                    // It was cut just now, or is not to be read as yet.
+                    say("look", format!("{path} has come and cannot be looked at: {error}"));
+                    known.remove(&*file.path);
+                    continue;
+                }
+            };
             for (_, claims) in &*scans {
                 claims.take(file.identity.key());
             }
@@ -271,7 +289,7 @@ impl<'a> Watcher<'a> {
             }
             let file = LateFile { file, number, joined: Vec::new() };
             late.push(file.clone());
-            self.found.push((at, file));
+            self.found.push((at, file, beginning));
         }
         Ok(())
     }
@@ -295,13 +313,14 @@ impl Arrivals for Watcher<'_> {
     fn note(&mut self, joined: &[EventTime]) -> Result<(), ControlError> {
         let mut joined = joined.iter().copied();
         let mut found = std::mem::take(&mut self.found);
-        for (at, file) in &mut found {
+        for (at, file, _) in &mut found {
             file.joined = joined.by_ref().take(self.watched[*at].scans.len()).collect();
         }
         let Some(state) = &mut self.state else { return Ok(()) };
-        let inputs = found.into_iter().map(|(at, LateFile { file, number, joined })| {
+        let inputs = found.into_iter().map(|(at, LateFile { file, number, joined }, beginning)| {
             let name = file.path.display().to_string();
-            (self.watched[at].key.clone(), LateInput { name, number, joined })
+            let beginning = beginning.expect("there is a record");
+            (self.watched[at].key.clone(), LateInput { name, number, joined, beginning })
         });
         let noted = state.note_late(inputs.collect(), self.next_number);
         noted.map_err(|error| ControlError::Checkpoint(Box::new(error)))
@@ -313,12 +332,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::known_inputs::beginning;
 
     #[test]
     fn what_the_record_says_comes_back_and_damage_is_named() {
         let one = |name: &str, number, joined: &[i64]| LateInput {
             name: name.to_owned(),
             number,
+            beginning: beginning(name, 0),
             joined: joined.iter().copied().map(EventTime).collect(),
         };
         let all = vec![one("a", 0, &[5, -7]), one("b", 2, &[]), one("c", 9, &[i64::MIN])];

@@ -39,6 +39,7 @@ mod inference;
 mod inputs;
 pub mod inspect;
 mod job;
+mod known_inputs;
 mod late_files;
 mod left_out;
 mod line_labels;

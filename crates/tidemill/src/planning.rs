@@ -25,6 +25,7 @@ use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::directories::{Directories, of_job};
 use crate::discovery::{Discovered, Looking, Partition};
+use crate::known_inputs::KnownInputs;
 use crate::late_files::OpenEnded;
 use crate::line_labels::LineLabels;
 use crate::pipelines::{Alike, Outputs, ScanPartitions};
@@ -64,18 +65,19 @@ impl PlannedQuery {
     /// Looks at a query's input and cuts the query into fragments.
     ///
     /// With [`Look::MaySplit`] a large file is read as several splits where that leaves the results the same:
-    /// where a gather merges them, or where the rows go to files anyway.
+    /// where a gather merges them, or where the rows go to files anyway. `known` is what the job's record has of its followed sources.
     pub(crate) fn plan(
         query: &Query,
         around: &Surroundings,
         context: Context,
         look: Look,
+        known: &KnownInputs,
     ) -> Result<Self, Error> {
         let shown = shown_on_terminal(query, around);
         let query = shown.as_ref().unwrap_or(query);
         match look {
-            Look::MaySplit => Self::plan_as_written(query, around, context),
-            Look::Whole | Look::IfThere => Self::plan_with(query, around, context, look),
+            Look::MaySplit => Self::plan_as_written(query, around, context, known),
+            Look::Whole | Look::IfThere => Self::plan_with(query, around, context, look, known),
         }
     }
 
@@ -83,8 +85,9 @@ impl PlannedQuery {
         query: &Query,
         around: &Surroundings,
         context: Context,
+        known: &KnownInputs,
     ) -> Result<Self, Error> {
-        let split = Self::plan_with(query, around, context, Look::MaySplit);
+        let split = Self::plan_with(query, around, context, Look::MaySplit, known);
         let is_in_order = matches!(query.sink.connector, SinkConnector::Stdout(_));
         match split {
             Ok(planned) if !planned.is_split() => Ok(planned),
@@ -93,15 +96,15 @@ impl PlannedQuery {
                 if planned.physical.follows_event_time()
                     && !planned.physical.gathers_fixed_windows() =>
             {
-                Self::plan_with(query, around, context, Look::Whole)
+                Self::plan_with(query, around, context, Look::Whole, known)
             }
             Ok(planned) if planned.physical.locality == Locality::Gather => Ok(planned),
             Ok(planned) if planned.physical.locality == Locality::Stateless && !is_in_order => {
                 Ok(planned)
             }
-            Ok(_) => Self::plan_with(query, around, context, Look::Whole),
+            Ok(_) => Self::plan_with(query, around, context, Look::Whole, known),
             Err(error) if error.kind() == ErrorKind::Sql => {
-                Self::plan_with(query, around, context, Look::Whole)
+                Self::plan_with(query, around, context, Look::Whole, known)
             }
             Err(other) => Err(other),
         }
@@ -114,9 +117,10 @@ impl PlannedQuery {
         around: &Surroundings,
         context: Context,
     ) -> Result<Self, Error> {
-        match Self::plan_as_written(query, around, context) {
+        let known = KnownInputs::new();
+        match Self::plan_as_written(query, around, context, &known) {
             Err(error) if error.is_about_input() && !query.runs_after.is_empty() => {
-                Self::plan_with(query, around, context, Look::IfThere)
+                Self::plan_with(query, around, context, Look::IfThere, &known)
             }
             planned => planned,
         }
@@ -127,6 +131,7 @@ impl PlannedQuery {
         around: &Surroundings,
         context: Context,
         look: Look,
+        known: &KnownInputs,
     ) -> Result<Self, Error> {
         let mut sources = HashMap::new();
         let scans = query.relation.scans();
@@ -139,6 +144,7 @@ impl PlannedQuery {
                     scans: scans.iter().filter(is_of_it).copied().collect(),
                     may_split: look == Look::MaySplit,
                     context,
+                    known,
                 };
                 let found = Discovered::of(source, registered, &around.pipes, &looking);
                 let found = match found {

@@ -20,8 +20,10 @@ use tidemill_rt::{Hold, fs};
 use tidemill_sink::{OutputDirectory, Target, named_in};
 
 use crate::Error;
+use crate::discovery::Partition;
 use crate::figures::grouped;
 use crate::inspect::inspect;
+use crate::known_inputs::{Begun, KnownInput, KnownInputs, take_names};
 use crate::late_files::LateInput;
 use crate::planning::PlannedQuery;
 
@@ -62,8 +64,10 @@ struct Record {
     waves_done: u64,
     /// Waves that read each file as one partition, because splits were wrong.
     whole: Vec<u64>,
-    /// Of each query and source that has been looked at, its partitions.
+    /// Of each query and source that has been looked at and is not followed, its partitions.
     inputs: BTreeMap<String, Vec<String>>,
+    /// Of each that is followed, where its partitions began.
+    followed: BTreeMap<String, Vec<Begun>>,
     /// Of each, those that came later and are not retired.
     late: BTreeMap<String, Vec<LateInput>>,
     /// The number of the next that comes.
@@ -134,6 +138,7 @@ impl JobState {
                         waves_done,
                         whole,
                         inputs,
+                        followed: BTreeMap::new(),
                         late: BTreeMap::new(),
                         next_late: 0,
                         counted: Statistics::default(),
@@ -313,19 +318,25 @@ impl JobState {
     pub(crate) fn expect_inputs(
         &mut self,
         wave: usize,
-        planned: &mut [PlannedQuery],
+        planned: &[PlannedQuery],
     ) -> Result<(), Error> {
         let mut is_new = false;
-        for (number, query) in planned.iter_mut().enumerate() {
-            for (source, found) in &mut query.sources {
+        for (number, query) in planned.iter().enumerate() {
+            for (source, found) in &query.sources {
                 let key = input_key(wave, number, source);
-                if let (Some(before), true) = (self.record.inputs.get(&key), found.late.is_some()) {
-                    let late = self.record.late.get(&key).map_or(&[][..], Vec::as_slice);
-                    found.take_up(before, late);
+                if found.is_known {
                     continue;
                 }
-                let names: Vec<String> =
-                    found.partitions.iter().map(|one| found.name_of(one)).collect();
+                if found.is_followed {
+                    let begun = found.partitions.iter().map(Begun::of);
+                    let begun: Option<Vec<Begun>> = begun.collect::<Result<_, _>>()?;
+                    if let Some(begun) = begun {
+                        is_new = true;
+                        self.record.followed.insert(key, begun);
+                        continue;
+                    }
+                }
+                let names: Vec<String> = found.partitions.iter().map(Partition::name).collect();
                 match self.record.inputs.get(&key) {
                     None => {
                         is_new = true;
@@ -336,6 +347,17 @@ impl JobState {
             }
         }
         if is_new { self.save() } else { Ok(()) }
+    }
+
+    /// What an earlier run has noted of the followed sources of a query of a wave.
+    pub(crate) fn known_inputs(&self, wave: usize, query: usize) -> KnownInputs {
+        let prefix = input_key(wave, query, "");
+        let of_query = self.record.followed.iter().filter_map(|(key, begun)| {
+            let source = key.strip_prefix(&prefix)?;
+            let late = self.record.late.get(key).cloned().unwrap_or_default();
+            Some((source.to_owned(), KnownInput { begun: begun.clone(), late }))
+        });
+        of_query.collect()
     }
 
     /// The number of the next file that comes.
@@ -376,7 +398,9 @@ impl JobState {
     /// What the file system says.
     pub(crate) fn note_whole(&mut self, wave: usize) -> Result<(), Error> {
         self.record.whole.push(count(wave));
-        self.record.inputs.retain(|key, _| !key.starts_with(&format!("{wave}/")));
+        let is_of_other = |key: &String| !key.starts_with(&format!("{wave}/"));
+        self.record.inputs.retain(|key, _| is_of_other(key));
+        self.record.followed.retain(|key, _| is_of_other(key));
         self.keeping.store.clear(JOB).map_err(Error::from)?;
         self.save()
     }
@@ -429,6 +453,8 @@ impl Record {
             partitions.push(of_input);
         }
         image.put_images("partitions", partitions);
+        image.put_texts("followed inputs", self.followed.keys().map(String::as_bytes));
+        image.put_images("followed", self.followed.values().map(|begun| Begun::export(begun)));
         image.put_texts("late inputs", self.late.keys().map(String::as_bytes));
         image.put_images("late", self.late.values().map(|late| LateInput::export(late)));
         image.put_one("next late", self.next_late);
@@ -453,6 +479,15 @@ impl Record {
         }
         let partitions = partitions.into_iter().map(|mut names| take_names(&mut names, "names"));
         let partitions: Vec<Vec<String>> = partitions.collect::<Result<_, _>>()?;
+        let followed_keys = take_names(&mut image, "followed inputs")?;
+        let followed = image.take_images("followed")?;
+        if followed.len() != followed_keys.len() {
+            return Err(ImageError::new("followed", "are not those of the inputs"));
+        }
+        let followed: Result<Vec<_>, ImageError> =
+            followed.into_iter().map(Begun::import).collect();
+        let followed = followed.map_err(|error| error.within("followed"))?;
+        let followed = followed_keys.into_iter().zip(followed).collect();
         let late_keys = take_names(&mut image, "late inputs")?;
         let late = image.take_images("late")?;
         if late.len() != late_keys.len() {
@@ -478,6 +513,7 @@ impl Record {
             waves_done,
             whole,
             inputs,
+            followed,
             late,
             next_late,
             counted,
@@ -514,12 +550,6 @@ impl Record {
              'state.dir', or start over with --fresh"
         )))
     }
-}
-
-fn take_names(image: &mut Image, name: &str) -> Result<Vec<String>, ImageError> {
-    let texts = image.take_texts(name)?;
-    let texts = texts.iter().map(|text| String::from_utf8(text.to_vec()));
-    texts.collect::<Result<_, _>>().map_err(|_| ImageError::new(name, "is not UTF-8"))
 }
 
 /// What the record calls the input of a query of a wave.
@@ -587,6 +617,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::known_inputs::beginning;
 
     #[test]
     fn the_places_of_a_text_are_no_part_of_a_plan() {
@@ -601,7 +632,15 @@ mod tests {
     fn a_record_comes_back() {
         let inputs = [("0/0/s".to_owned(), vec!["a".to_owned(), "b".to_owned()])];
         let joined = vec![EventTime(4)];
-        let late = LateInput { name: "c".to_owned(), number: 7, joined };
+        let beginning = |start| beginning("k\n1\n2\n", start);
+        let late = LateInput { name: "c".to_owned(), number: 7, joined, beginning: beginning(0) };
+        let begun = |start, csv_header| Begun {
+            name: "b".to_owned(),
+            beginning: beginning(start),
+            start,
+            csv_header,
+        };
+        let followed = vec![begun(0, None), begun(4, Some(vec!["k".to_owned()]))];
         let record = Record {
             id: 7 << 100,
             replaced: vec![5, 1 << 127],
@@ -610,6 +649,7 @@ mod tests {
             waves_done: 2,
             whole: vec![1],
             inputs: inputs.into_iter().collect(),
+            followed: [("0/0/s".to_owned(), followed)].into_iter().collect(),
             late: [("0/0/s".to_owned(), vec![late])].into_iter().collect(),
             next_late: 8,
             counted: Statistics { records_in: 5, ..Statistics::default() },

@@ -37,7 +37,7 @@ struct KnownText {
 }
 
 /// What an image says of the texts of a path.
-struct Known {
+pub(super) struct Known {
     older: Vec<KnownText>,
     current: KnownText,
     upcoming: Vec<KnownText>,
@@ -77,15 +77,21 @@ impl KnownText {
         file: &FollowedFile,
         encoding: Encoding,
     ) -> Result<Option<Image>, SourceError> {
-        let Some(mut image) = Self::export_file(file)? else { return Ok(None) };
-        for place in ["start", "passed", "rest", "head"] {
+        Ok(Self::export_file(file)?.map(|image| Self::at_start(image, encoding, 0)))
+    }
+
+    /// Of a text that is read from this byte of its file on.
+    fn at_start(mut image: Image, encoding: Encoding, start: u64) -> Image {
+        image.put_one("start", start);
+        for place in ["passed", "rest", "head"] {
             image.put_one(place, 0_u64);
         }
         let is_passed = TextDecoding::new(encoding).is_passed();
         image.put_one("is_passed", u8::from(is_passed));
-        image.put_one("is_begun", 0_u8);
+        // Whoever decodes it does not see its head.
+        image.put_one("is_begun", u8::from(start > 0));
         image.put_one("is_cut", 0_u8);
-        Ok(Some(image))
+        image
     }
 
     fn export_file(file: &FollowedFile) -> Result<Option<Image>, SourceError> {
@@ -101,11 +107,14 @@ impl KnownText {
         let identity =
             byte_count.and_then(|byte_count| Identity::of(file.file(), byte_count, read));
         let identity = identity.map_err(|source| fail(file.path(), "read", source))?;
-        let Some(identity) = identity else { return Ok(None) };
+        Ok(identity.map(|identity| Self::named(&identity, file.path())))
+    }
+
+    fn named(identity: &Identity, path: &Path) -> Image {
         let mut image = Image::new();
         image.put_image("file", identity.export());
-        image.put_texts("path", [file.path().as_os_str().as_bytes()]);
-        Ok(Some(image))
+        image.put_texts("path", [path.as_os_str().as_bytes()]);
+        image
     }
 
     fn import(mut image: Image) -> Result<Self, ImageError> {
@@ -141,7 +150,7 @@ impl KnownText {
 }
 
 impl Known {
-    fn import(mut image: Image) -> Result<Self, ImageError> {
+    pub(super) fn import(mut image: Image) -> Result<Self, ImageError> {
         let texts = |images: Vec<Image>, name: &str| -> Result<Vec<KnownText>, ImageError> {
             let texts = images.into_iter().map(KnownText::import);
             texts.collect::<Result<_, _>>().map_err(|error: ImageError| error.within(name))
@@ -171,6 +180,33 @@ impl Known {
         image.end()?;
         Ok(known)
     }
+}
+
+/// What [`FollowedTexts::export`] says of a path that begins to be followed in this file, from this byte on. `None` if it is shorter.
+pub(super) fn begun(
+    file: &File,
+    path: &Path,
+    encoding: Encoding,
+    start: u64,
+    seen_ns: i64,
+) -> Result<Option<Image>, SourceError> {
+    let byte_count = file.byte_count().map_err(|source| fail(path, "look at", source))?;
+    if byte_count < start {
+        return Ok(None);
+    }
+    let identity = Identity::of(file, byte_count, start);
+    let identity = identity.map_err(|source| fail(path, "read", source))?;
+    Ok(identity.map(|identity| {
+        let current = KnownText::at_start(KnownText::named(&identity, path), encoding, start);
+        let mut image = Image::new();
+        image.put_images("older", []);
+        image.put_image("current", current);
+        image.put_images("upcoming", []);
+        image.put_one("seen_ns", seen_ns);
+        image.put::<i64>("vacant", []);
+        image.put_texts("missed", []);
+        image
+    }))
 }
 
 impl FollowedTexts {
