@@ -77,6 +77,25 @@ fn a_job_that_was_given_up_is_known_until_its_output_is_written_to() {
     assert!(ran.stderr().contains("has come to its end before"));
 }
 
+/// A script that is mended after it has failed at once is no other job that would have to be given up.
+#[test]
+fn a_job_that_has_kept_nothing_gives_way_to_another() {
+    let host = Host::new();
+    host.write("in/a.csv", "k,v\na,1\nb,x\n");
+    let state = "SET 'state.dir' = 'state';\n";
+    let job = |query: &str| format!("{state}{SOURCE}{SINK}INSERT INTO o {query}");
+    let run = |query: &str| host.tidemill(&["run", "-e", &job(query)]);
+    assert!(run("SELECT k, v FROM t").fails(1).contains("bad record"));
+    let second = run("SELECT v, k FROM t");
+    assert!(second.fails(1).contains("had kept nothing: this one begins in its place"));
+    host.write("in/a.csv", "k,v\na,1\nb,2\n");
+    run("SELECT k FROM t").succeeds();
+    let [(_, rows)] = &contents(&host, "out")[..] else { panic!("one file is there") };
+    assert_eq!(rows, "k\na\nb\n");
+    // What has kept something is another job.
+    assert!(run("SELECT v FROM t").fails(2).contains("start over with --fresh"));
+}
+
 /// A stop closes the file that is open, so that a later run does not read its rows again.
 #[test]
 fn a_stop_of_a_live_job_into_parquet_is_a_checkpoint() {

@@ -47,8 +47,8 @@ pub(crate) struct JobState {
     record: Record,
     epoch: u64,
     is_resumed: bool,
-    /// Of which checkpoints the ones before are gone on from, a sentence each.
-    fallen_back: Vec<String>,
+    /// What a person should know of how it was opened, a sentence each.
+    opening_notices: Vec<String>,
 }
 
 /// What belongs to the job as a whole.
@@ -94,7 +94,7 @@ impl JobState {
         let Some(path) = &settings.state_dir else { return Ok(None) };
         let store = Store::open(Path::new(path)).map_err(Error::from)?;
         // The record says which checkpoints are whose, so that none before it will do.
-        let fallen_back = match recovery.falls_back {
+        let mut opening_notices = match recovery.falls_back {
             true => store.set_damaged_aside(&[JOB]).map_err(Error::from)?,
             false => Vec::new(),
         };
@@ -111,17 +111,27 @@ impl JobState {
         } else {
             found = store.newest(JOB).map_err(Error::from)?;
         }
-        let is_resumed = found.is_some();
         let plans = queries.iter().map(|query| (query.sink.name.clone(), fingerprint(query)));
         let plans: Vec<_> = plans.collect();
-        let (epoch, record) = match found {
-            Some(Checkpoint { epoch, image, .. }) => {
-                let record = Record::import(image).map_err(|error| {
-                    Error::from(CheckpointError::Meaning { path: path.into(), error })
-                })?;
-                record.expect_same(path, &plans)?;
-                (epoch, record)
+        let mut known = None;
+        if let Some(Checkpoint { epoch, image, .. }) = found {
+            let record = Record::import(image).map_err(|error| {
+                Error::from(CheckpointError::Meaning { path: path.into(), error })
+            })?;
+            match record.expect_same(path, &plans) {
+                Ok(()) => known = Some((epoch, record)),
+                Err(_) if record.waves_done == 0 && !has_residents(&store)? => {
+                    opening_notices.push(format!(
+                        "the job in {path} was another and had kept nothing: this one begins in its place"
+                    ));
+                    (replaced, given_up) = (record.given_up(), epoch);
+                }
+                Err(error) => return Err(error),
             }
+        }
+        let is_resumed = known.is_some();
+        let (epoch, record) = match known {
+            Some(known) => known,
             None => {
                 // Checkpoints without a record are of a job that nobody knows any more. The record that is given up stays until
                 // another is durable: without it nothing would say whose the output is.
@@ -150,7 +160,7 @@ impl JobState {
         let interval = settings.checkpoint_interval;
         let (store, stop_drains) = (Arc::new(store), recovery.drains);
         let keeping = Keeping { store, interval, stop_drains, hold };
-        let mut state = Self { keeping, record, epoch, is_resumed, fallen_back };
+        let mut state = Self { keeping, record, epoch, is_resumed, opening_notices };
         if !is_resumed {
             state.save()?;
         }
@@ -170,7 +180,7 @@ impl JobState {
     /// What a person should know of the directory.
     pub(crate) fn notices(&self) -> Vec<String> {
         let store = &self.keeping.store;
-        let mut notices = self.fallen_back.clone();
+        let mut notices = self.opening_notices.clone();
         if store.is_volatile() {
             let path = store.path().display();
             notices.push(format!(
@@ -550,6 +560,12 @@ impl Record {
              'state.dir', or start over with --fresh"
         )))
     }
+}
+
+/// Whether a pipeline of any job has made a checkpoint.
+fn has_residents(store: &Store) -> Result<bool, Error> {
+    let residents = store.residents().map_err(Error::from)?;
+    Ok(residents.iter().any(|name| name != JOB))
 }
 
 /// What the record calls the input of a query of a wave.
