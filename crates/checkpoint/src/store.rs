@@ -46,15 +46,23 @@ impl Store {
     /// [`CheckpointError::Locked`] while another process has it; [`CheckpointError::Io`], also where the file system cannot
     /// flush a directory.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let above = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
         match fs::create_private_dir(path) {
-            Ok(()) => flush_directory(
-                path.parent()
-                    .filter(|parent| !parent.as_os_str().is_empty())
-                    .unwrap_or(Path::new(".")),
-            )?,
+            Ok(()) => flush_directory(above)?,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 if !fs::is_dir(path) {
                     return Err(CheckpointError::NotDirectory { path: path.to_owned() });
+                }
+                // A process that was killed may have made it, and nobody has flushed that. Above a directory that somebody
+                // else has made, that may be refused.
+                match flush_directory(above) {
+                    Err(CheckpointError::Io { error, .. })
+                        if error.kind() != std::io::ErrorKind::PermissionDenied =>
+                    {
+                        return Err(CheckpointError::io("flush the directory", above, error));
+                    }
+                    _ => {}
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

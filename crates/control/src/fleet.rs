@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_lite::FutureExt;
 use tidemill_pipeline::{Delivery, Latencies, Outcome, Piece, Statistics};
-use tidemill_rt::world::receive;
+use tidemill_rt::world::{Step, omits, receive};
 use tidemill_rt::{
     RtError, Waiting, Wakes, close_dropped, elapsed, now, side_by_side, thread_cpu_time,
 };
@@ -168,6 +168,11 @@ impl Said {
         for Request { checkpoint, mut cut, committed, taken } in requests {
             if let Some(cut) = &mut cut {
                 cut.sync().map_err(publish)?;
+            }
+            if omits(Step::PublishBehindCommit)
+                && let Some(cut) = cut.take()
+            {
+                cut.publish().map_err(publish)?;
             }
             behind.push((cut, committed, taken, checkpoint.epoch));
             checkpoints.push(checkpoint);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tidemill_pipeline::{Closed, Outcome, Pipeline, PipelineError, Progress, Sealed};
 use tidemill_record::{EventTime, Image, ImageError};
+use tidemill_rt::world::{Step, omits};
 use tidemill_rt::{Bell, Wake};
 
 use crate::account::Lease;
@@ -259,7 +260,8 @@ impl Giving {
                 sealed,
                 span,
             });
-            let waits = is_decided_by_clock || self.is_withholding();
+            let is_withheld = is_decided_by_clock && !omits(Step::LogOfRaise);
+            let waits = is_withheld || self.is_withholding();
             if let (true, Some(kept)) = (waits, &mut self.kept) {
                 kept.note(image, span, until);
                 kept.withheld.push((given, until, watermark));

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tidemill_record::{Image, ImageError};
 use tidemill_rt::fs;
+use tidemill_rt::world::{Step, omits};
 
 use crate::finished::{Given, open_name};
 use crate::intent::sync;
@@ -142,7 +143,7 @@ impl Named {
         if count < expected {
             return Err(SinkError::SegmentShort { path, byte_count: count, expected });
         }
-        if sum.value() != self.sum {
+        if sum.value() != self.sum && !omits(Step::HashCheck) {
             return Err(SinkError::SegmentChanged { path, byte_count: expected });
         }
         if byte_count > expected {

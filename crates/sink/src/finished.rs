@@ -8,8 +8,9 @@ use tidemill_rt::fs;
 
 use crate::SinkError;
 use crate::cut::CutFiles;
-use crate::intent::remove;
+use crate::intent::{remove, sync};
 use crate::names::OPEN_SUFFIX;
+use crate::place::parent;
 
 /// Segments of one partition, whole under names that nobody reads yet. Dropping it removes them, but for those
 /// of input without end, which nobody may be able to make again.
@@ -117,7 +118,10 @@ impl Finished {
         for given in &self.given {
             given.is_published.store(true, Ordering::Release);
         }
-        self.copied.drain(..).try_for_each(|part| remove(&part))
+        // Who is told that the job is over must not find them again.
+        let directory = self.copied.first().map(|part| parent(part).to_owned());
+        self.copied.drain(..).try_for_each(|part| remove(&part))?;
+        directory.map_or(Ok(()), |directory| sync(&directory))
     }
 
     /// Gives the files that are to be flushed to somebody else.

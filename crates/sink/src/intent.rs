@@ -357,6 +357,15 @@ pub(crate) fn remove(path: &Path) -> Result<(), SinkError> {
     }
 }
 
+/// Whether something has a name. What the system cannot say is no answer: a result would be taken for one that is gone.
+pub(crate) fn is_there(path: &Path) -> Result<bool, SinkError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_nothing(&error) => Ok(false),
+        Err(error) => Err(SinkError::of(path, "look at", error)),
+    }
+}
+
 fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

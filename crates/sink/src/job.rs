@@ -13,7 +13,7 @@ use tidemill_rt::{FileIdentity, fs, sync_directory};
 
 use crate::directory::{State, take_lock};
 use crate::finished::open_name;
-use crate::intent::{remove, roll_forward, sync};
+use crate::intent::{is_there, remove, roll_forward, sync};
 use crate::marker::{Earlier, Marker};
 use crate::names::{
     DEAD_LETTER_PREFIX, RESULT_PREFIX, is_result, parse, parse_open_part, parse_part_numbers,
@@ -131,6 +131,7 @@ impl OutputDirectory {
             for made_in in &state.made_in {
                 flush(made_in)?;
             }
+            flush_above(directory.absolute().directory())?;
             let names = state.earlier.iter().map(|path| directory.name_of(path));
             Marker {
                 job: job.to_owned(),
@@ -246,7 +247,7 @@ impl OutputDirectory {
     /// earlier file goes.
     pub(crate) fn begin_segment(&self, segment: &Path) -> Result<(), SinkError> {
         let Some(job) = self.job().filter(|job| job.is_resumed) else { return Ok(()) };
-        if !self.is_one_file() && fs::symlink_metadata(segment).is_ok() {
+        if !self.is_one_file() && is_there(segment)? {
             return Err(SinkError::StateBehind { path: segment.to_owned() });
         }
         let path = open_name(segment);
@@ -356,6 +357,20 @@ impl OutputDirectory {
 
 fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
+}
+
+/// Makes the directories durable that lead to one: a process that was killed may have made them, and nobody has flushed that.
+/// Where somebody else's refuse it they are not of its making.
+fn flush_above(directory: &Path) -> Result<(), SinkError> {
+    for above in directory.ancestors().skip(1) {
+        match sync_directory(above) {
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => {
+                return Err(SinkError::of(above, "sync", error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes the names of a directory durable, for the first time: there are file systems that cannot.

@@ -15,6 +15,7 @@ use std::thread;
 use tidemill_rt::fs;
 
 use crate::finished::open_name;
+use crate::intent::is_there;
 use crate::{Finished, OutputDirectory, SinkError};
 
 impl OutputDirectory {
@@ -42,7 +43,7 @@ impl OutputDirectory {
         assert!(kept.start == 0, "the head of the first part is that of the file");
         let path = open_name(whole.segment());
         let stays = self.has_state();
-        if stays && fs::symlink_metadata(&path).is_err() {
+        if stays && !is_there(&path)? {
             // The whole has been published by a process that ended before the parts had gone.
             parts.for_each(|(part, _)| whole.add_copied(open_name(part.segment())));
             return Ok(whole);
@@ -60,7 +61,7 @@ impl OutputDirectory {
             whole.byte_count += kept.end - kept.start;
             if stays {
                 // So that all can be done again, from the start.
-                if fs::symlink_metadata(&from).is_err() {
+                if !is_there(&from)? {
                     return Err(SinkError::SegmentMissing { path: from });
                 }
                 whole.add_copied(from.clone());

@@ -14,7 +14,7 @@ use tidemill_rt::{FileIdentity, Hold, fs, rename_to_free};
 
 use crate::directory::State;
 use crate::finished::open_name;
-use crate::intent::{INTENT_BYTES_MAX, Intent, Section, remove, remove_if_empty, sync};
+use crate::intent::{INTENT_BYTES_MAX, Intent, Section, is_there, remove, remove_if_empty, sync};
 use crate::place::Place;
 use crate::{Finished, OutputDirectory, SinkError};
 
@@ -165,23 +165,22 @@ fn publish_wave(
 
 /// Those that have not been published yet by a process that ended meanwhile. Who is neither open nor published was taken
 /// by whom it was for.
-fn still_open(mut segments: Vec<PathBuf>) -> Result<Vec<PathBuf>, SinkError> {
-    let mut failed = None;
-    segments.retain(|segment| {
-        let open = open_name(segment);
-        if fs::symlink_metadata(&open).is_err() {
-            return false;
+fn still_open(segments: Vec<PathBuf>) -> Result<Vec<PathBuf>, SinkError> {
+    let mut left = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let open = open_name(&segment);
+        if !is_there(&open)? {
+            continue;
         }
-        if fs::symlink_metadata(segment).is_err() {
-            return true;
+        if !is_there(&segment)? {
+            left.push(segment);
+            continue;
         }
         // Where a rename is a link and a removal, both are there in between; else this says that the name is taken.
-        if let Err(error) = rename_to_free(&open, segment) {
-            failed.get_or_insert_with(|| SinkError::of(segment, "publish", error));
-        }
-        false
-    });
-    failed.map_or(Ok(segments), Err)
+        rename_to_free(&open, &segment)
+            .map_err(|error| SinkError::of(&segment, "publish", error))?;
+    }
+    Ok(left)
 }
 
 /// Segments become visible, and what is left of earlier ones goes.
