@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     };
     let (next, done, is_enough) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let sum = Mutex::new(Sum::default());
-    let take = |seed: u64, ran: Result<Report, Wrong>| {
+    let take = |ran: Result<Report, Wrong>| {
         let Ok(mut sum) = sum.lock() else { return };
         match ran {
             Ok(report) => sum.report.add(&report),
@@ -87,7 +87,6 @@ fn main() -> ExitCode {
                 );
             }
         }
-        let _ = seed;
     };
     let work = || {
         while !is_enough.load(Ordering::Relaxed) {
@@ -102,19 +101,19 @@ fn main() -> ExitCode {
                     let calls = match undisturbed_calls(seed, kind) {
                         Ok(calls) => calls,
                         Err(wrong) => {
-                            take(seed, Err(wrong));
+                            take(Err(wrong));
                             continue;
                         }
                     };
                     for (call, fault) in
                         (0..calls).flat_map(|call| Fault::ALL.map(|fault| (call, fault)))
                     {
-                        take(seed, fault_at(seed, kind, call, fault));
+                        take(fault_at(seed, kind, call, fault));
                     }
                 }
             } else {
                 let Asked { kind, omitted, is_traced, .. } = asked;
-                take(seed, run(&Chain { seed, kind, omitted, is_traced }));
+                take(run(&Chain { seed, kind, omitted, is_traced }));
             }
             done.fetch_add(1, Ordering::Relaxed);
         }
