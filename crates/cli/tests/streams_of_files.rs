@@ -466,3 +466,44 @@ fn what_was_rotated_before_the_first_checkpoint_is_read_or_missed_by_name() {
         kill(child);
     }
 }
+
+/// What a script writes where it follows files would go round for ever.
+#[test]
+fn a_sink_among_the_files_that_are_followed_is_refused() {
+    let host = Host::new();
+    host.write("in/a.csv", "k,t\n");
+    host.write("other/a.csv", "k,t\n");
+    let job = |path: &str, sink: &str, options: &str| {
+        format!(
+            "{}CREATE SINK o WITH ('connector' = 'file', 'path' = '{sink}', 'format' = 'csv'{options}); \
+             INSERT INTO o SELECT k, t FROM s",
+            source(path, "")
+        )
+    };
+    let folders = ", 'partition.by' = 'k'";
+    let absolute = host.path("in").display().to_string();
+    for (path, sink, options) in [
+        ("in", "in", ""),
+        ("in", "other/../in/", ""),
+        (&*absolute, "in", ""),
+        ("in/*.csv", "in", ""),
+        ("**/*.csv", "in/deep/er", ""),
+        ("in/*/*.csv", "in", folders),
+        ("in", "in/b.csv", ""),
+        ("in/a.csv", "in/a.csv", ""),
+    ] {
+        let sql = job(path, sink, options);
+        let said = host.tidemill(&["run", "-e", &sql]).fails(2);
+        assert!(said.contains("would be read again, for ever, by s, which follows"), "{said}");
+    }
+    host.write("job.sql", &job("in", "in", ""));
+    let said = host.tidemill(&["check", "job.sql"]).fails(2);
+    assert!(said.contains("would be read again, for ever"), "{said}");
+    for (path, sink, options) in
+        [("in", "out", ""), ("in", "in/below", ""), ("in/*.log", "in", ""), ("in", "in", folders)]
+    {
+        host.write("job.sql", &job(path, sink, options));
+        let checked = host.tidemill(&["check", "job.sql"]).stderr();
+        assert!(!checked.contains("for ever"), "{path} {sink}: {checked}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::glob::is_glob;
 use crate::left_out::Examples;
 use crate::pipe::{PipeInput, Pipes, meant};
 use crate::rotation::Beginning;
-use crate::walk::{Walked, expand, list};
+use crate::walk::{Walked, expand, list, would_match};
 
 /// One file to read. Of many there is one each, so it is small.
 #[derive(Clone, Debug)]
@@ -126,6 +126,30 @@ pub fn is_open_ended(source: &FileSource) -> bool {
     let path = meant(&source.path);
     source.follow
         && (fs::is_dir(path) || (is_glob(&source.path) && fs::symlink_metadata(path).is_err()))
+}
+
+/// Whether the path of a source means a file of this name, or would mean it if it were there.
+#[must_use]
+pub fn means(source: &str, file: &Path) -> bool {
+    let path = meant(source);
+    let file = whole(file);
+    match fs::canonicalize(path) {
+        Ok(known) if fs::is_dir(&known) => file.parent() == Some(&*known),
+        Ok(known) => file == known,
+        Err(_) if is_glob(source) => would_match(source, &file),
+        Err(_) => file == whole(path),
+    }
+}
+
+/// A path from the root on, without links as far as it is there.
+fn whole(path: &Path) -> PathBuf {
+    let there = |at: &Path| match at.as_os_str().is_empty() {
+        true => fs::canonicalize("."),
+        false => fs::canonicalize(at),
+    };
+    let known = path.ancestors().find_map(|at| Some((at, there(at).ok()?)));
+    let rest = known.and_then(|(at, whole)| Some(whole.join(path.strip_prefix(at).ok()?)));
+    rest.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Files that the path of a followed source has come to mean, beside those of these names, in order of their paths; they are

@@ -37,7 +37,7 @@ pub use claims::Claims;
 pub use column_reader::ColumnReader;
 pub use content::{Content, ContentPlace};
 pub use damage::Damage;
-pub use discover::{Found, Held, InputFile, arrived, discover, is_open_ended};
+pub use discover::{Found, Held, InputFile, arrived, discover, is_open_ended, means};
 pub use error::SourceError;
 pub use file_reader::FileReader;
 pub use generator::Generator;

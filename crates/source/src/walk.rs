@@ -67,6 +67,34 @@ pub(crate) fn expand(text: &str) -> Result<Walked, SourceError> {
     Ok(walk.walked)
 }
 
+/// Whether a pattern matches a path, which need not be there; both as the working directory sees them.
+pub(crate) fn would_match(text: &str, path: &Path) -> bool {
+    let Ok((start, parts)) = split(text) else { return false };
+    let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
+    let Ok(start) = fs::canonicalize(start) else { return false };
+    let Some(names) = path.strip_prefix(start).ok() else { return false };
+    let names: Vec<&[u8]> = names.iter().map(OsStrExt::as_bytes).collect();
+    fits(&parts, &names)
+}
+
+fn fits(parts: &[Part], names: &[&[u8]]) -> bool {
+    match (parts, names) {
+        ([], []) => true,
+        ([Part::AnyDepth, rest @ ..], _) => {
+            (0..=names.len()).any(|depth| fits(rest, &names[depth..]))
+        }
+        ([part, parts @ ..], [name, names @ ..]) => {
+            let is_so = match part {
+                Part::Literal(text) => text.as_bytes() == *name,
+                Part::Pattern(pattern) => pattern.matches(name),
+                Part::AnyDepth => false,
+            };
+            is_so && fits(parts, names)
+        }
+        _ => false,
+    }
+}
+
 /// The directory that a pattern begins in, as it is spelled, and the parts behind. As long as the parts
 /// of a path are there as they stand, brackets and all, they mean that.
 fn split(text: &str) -> Result<(PathBuf, Vec<Part>), SourceError> {

@@ -34,6 +34,7 @@ use crate::line_labels::LineLabels;
 use crate::locate::line_of;
 use crate::planning::{Look, PlannedQuery, Surroundings, WaveBuilder};
 use crate::query::{self, End, Progress};
+use crate::refusals::refuse_loops;
 use crate::runtime::Runtime;
 use crate::session::read_once;
 use crate::splits::may_do_without_splits;
@@ -140,7 +141,7 @@ impl Job {
     /// Queries that cannot run on the partitions of their input, or would never begin.
     pub fn check(&self) -> Result<(), Error> {
         self.waves()?;
-        self.check_pipes()?;
+        self.check_paths()?;
         for query in &self.script.queries {
             let (now, none) = (started_now(), KnownInputs::new());
             match PlannedQuery::plan(query, &self.around, now, Look::MaySplit, &none) {
@@ -151,8 +152,10 @@ impl Job {
         Ok(())
     }
 
-    /// Whether every pipe is read once.
-    fn check_pipes(&self) -> Result<(), Error> {
+    /// Whether every pipe is read once, and nothing is read for ever that the job writes itself.
+    fn check_paths(&self) -> Result<(), Error> {
+        let running = self.script.queries.iter().filter(|query| query.explain != Explain::Plan);
+        refuse_loops(&running.collect::<Vec<_>>())?;
         let mut seen = HashSet::new();
         for query in self.script.queries.iter().filter(|query| query.explain != Explain::Plan) {
             for scan in query.relation.scans() {
@@ -227,7 +230,7 @@ impl Job {
         progress: &Progress,
     ) -> Result<Summary, Error> {
         let started = tidemill_rt::now();
-        self.check_pipes()?;
+        self.check_paths()?;
         // Before anything is taken of another.
         read_once(&self.script, &self.around.sources)?;
         let settings = &self.script.settings;
@@ -306,8 +309,7 @@ impl Job {
         let running: Vec<&Query> =
             self.script.queries.iter().filter(|query| query.explain != Explain::Plan).collect();
         if settings.state_dir.is_none() && self.recovery != Recovery::default() {
-            let message =
-                "--fresh and --drain are for jobs that keep state: SET 'state.dir' = 'state'";
+            let message = "--fresh, --drain and --allow-fallback are for jobs that keep state: SET 'state.dir' = 'state'";
             return Err(Error::usage(message.to_owned()));
         }
         let (asked, notices) = (stop.clone(), progress.notices.clone());

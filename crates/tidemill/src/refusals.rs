@@ -1,9 +1,14 @@
 //! Queries that are sound and that a job cannot run as it is asked to: their format, their sink or their state forbids it.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use tidemill_format::Encoder;
-use tidemill_plan::{AggregateFunction, Format, PhysicalQuery, SinkConnector};
+use tidemill_plan::{
+    AggregateFunction, Format, PhysicalQuery, Query, SinkConnector, SourceConnector,
+};
+use tidemill_rt::fs;
+use tidemill_source::means;
 use tidemill_sql::{SqlError, SqlErrors};
 
 use crate::Error;
@@ -28,6 +33,33 @@ pub(crate) fn check_format(
     };
     let errors = SqlErrors(vec![SqlError { message, span: physical.sink.span, hint }]);
     Err(around.text.error(errors, &[]))
+}
+
+/// What would read for ever what it writes itself: a sink of files that a followed source of the same script means.
+pub(crate) fn refuse_loops(queries: &[&Query]) -> Result<(), Error> {
+    let scans = queries.iter().flat_map(|query| query.relation.scans());
+    let followed: Vec<(&str, &str)> = scans
+        .filter_map(|scan| match &scan.source.connector {
+            SourceConnector::File(file) if file.follow => Some((&*scan.source.name, &*file.path)),
+            _ => None,
+        })
+        .collect();
+    for query in queries {
+        let SinkConnector::File(sink) = &query.sink.connector else { continue };
+        let mut written = PathBuf::from(&sink.path);
+        if !sink.is_file || fs::is_dir(&written) {
+            written.extend(sink.partition_by.iter().map(|column| format!("{column}=1")));
+            written.push(format!("part-00000-000000.{}", sink.extension()));
+        }
+        if let Some((source, path)) = followed.iter().find(|(_, path)| means(path, &written)) {
+            return Err(Error::usage(format!(
+                "what {} writes to {} would be read again, for ever, by {source}, which follows {path}: give it a \
+                 directory of its own",
+                query.sink.name, sink.path
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What cannot be gone on with from a checkpoint.
