@@ -86,6 +86,11 @@ pub(crate) struct BytesColumn {
 }
 
 impl BytesColumn {
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.views.len()
+    }
+
     /// The value; empty where NULL.
     pub(crate) fn value(&self, index: usize) -> &[u8] {
         self.arena.bytes(&self.views[index])

@@ -107,6 +107,15 @@ fn what_is_remembered_of_keys_met_lately_counts() {
     (0..1000).for_each(|_| table.update(&rows).unwrap());
     assert_eq!(table.group_count(), 100);
     assert_eq!(table.state_bytes() - first, REMEMBERED);
+    // Of a thousand keys many share an entry, so that there are more once there are rows enough to pay for them.
+    let mut table = AggTable::new(five_aggregates(), u64::MAX);
+    let rows = distinct_rows(0, 1000);
+    table.update(&rows).unwrap();
+    let first = table.state_bytes();
+    (0..100).for_each(|_| table.update(&rows).unwrap());
+    assert_eq!(table.state_bytes() - first, REMEMBERED);
+    (0..300).for_each(|_| table.update(&rows).unwrap());
+    assert_eq!(table.state_bytes() - first, 8 * REMEMBERED);
 }
 
 #[test]
