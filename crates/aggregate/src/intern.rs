@@ -2,7 +2,7 @@
 //!
 //! Whole numbers that lie close together are places in a list ([`ranges`]), and so are they together with few texts
 //! ([`numbers`]). Other keys are hashed, all of a batch first,
-//! and looked up by hash ([`slots`], [`probe`]). A single key of text or of up to eight bytes has loops of its own;
+//! and looked up by hash ([`slots`], [`probe`]). A single key of text or of fixed size has loops of its own;
 //! everything else compares column by column. Before that, rows with a key of one text are looked for among those
 //! met lately.
 
@@ -230,6 +230,9 @@ impl Interner {
                 return probe(index, store, input, hashes, group_indices);
             }
             if let (KeyInput::Fixed(input), Some(store)) = (input, column.as_fixed_mut()) {
+                return probe(index, store, input, hashes, group_indices);
+            }
+            if let (KeyInput::Wide(input), Some(store)) = (input, column.as_wide_mut()) {
                 return probe(index, store, input, hashes, group_indices);
             }
         }

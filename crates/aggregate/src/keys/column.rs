@@ -107,6 +107,11 @@ impl KeyColumn {
         if let Store::Fixed(store) = &mut self.store { Some(store) } else { None }
     }
 
+    /// The store of up to sixteen bytes a value, if that is what this is.
+    pub(crate) fn as_wide_mut(&mut self) -> Option<&mut FixedColumn<i128>> {
+        if let Store::Wide(store) = &mut self.store { Some(store) } else { None }
+    }
+
     /// Prepares a batch's array of this type for hashing and comparing.
     pub(crate) fn input<'a>(&self, array: &'a ArrayRef) -> KeyInput<'a> {
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);

@@ -12,6 +12,7 @@ use tidemill_plan::AggregateFunction;
 use tidemill_record::image::{Image, ImageError};
 use tidemill_record::{Columns, DataType};
 
+use super::met::Met;
 use super::seen_values::{MERGE_ROWS, SeenValues, borrowed};
 use super::united::{Set, groups_of_new};
 use super::value_pairs::Values;
@@ -29,12 +30,15 @@ pub(crate) fn state(
 ) -> Option<Box<dyn State>> {
     let values = SeenValues::new(arguments)?;
     let (skips_nulls, is_count) = (!function.takes_nulls(), *function == AggregateFunction::Count);
+    // What is counted must not be NULL.
+    let met = if skips_nulls { Met::new(arguments) } else { None };
     let (indices, waiting) = (Vec::new(), None);
     Some(Box::new(Distinct {
         inner,
         skips_nulls,
         is_count,
         values,
+        met,
         group_count: 0,
         indices,
         waiting,
@@ -47,6 +51,8 @@ struct Distinct {
     /// The inner state counts rows, and does not look at values.
     is_count: bool,
     values: SeenValues,
+    /// Tells of most rows that they are not new, before they are looked up.
+    met: Option<Met>,
     group_count: usize,
     /// Reused from batch to batch.
     indices: Vec<u32>,
@@ -66,20 +72,29 @@ struct Waiting {
 impl Distinct {
     /// The rows whose value their group has not had before.
     fn fresh(&mut self, rows: &Rows<'_>) -> Result<BooleanBuffer, AggregateError> {
-        let counted = rows.counted(self.skips_nulls);
         let mut known = self.values.pair_count();
+        let mut counted = rows.counted(self.skips_nulls);
+        if let Some(met) = &mut self.met {
+            counted = met.narrowed(rows.groups, rows.arguments[0], counted, known);
+        }
         let indices = &mut self.indices;
         self.values.intern(&rows.groups, rows.arguments, counted.as_ref(), indices)?;
         // New pairs are numbered in order, so a pair is new exactly where its number is next.
-        let mut is_fresh = self.indices.iter().map(|&index| {
+        let mut is_fresh = |index: u32| {
             let is_next = index as usize == known;
             known += usize::from(is_next);
             is_next
-        });
-        let mut fresh = BooleanBufferBuilder::new(rows.groups.len());
-        for row in 0..rows.groups.len() {
-            let is_counted = counted.as_ref().is_none_or(|counted| counted.value(row));
-            fresh.append(is_counted && is_fresh.next().unwrap_or(false));
+        };
+        let row_count = rows.groups.len();
+        let mut fresh = BooleanBufferBuilder::new(row_count);
+        match counted {
+            None => self.indices.iter().for_each(|&index| fresh.append(is_fresh(index))),
+            Some(counted) => {
+                fresh.append_n(row_count, false);
+                for (row, &index) in counted.set_indices().zip(&self.indices) {
+                    fresh.set_bit(row, is_fresh(index));
+                }
+            }
         }
         Ok(fresh.finish())
     }
@@ -89,6 +104,10 @@ impl Distinct {
     /// The rows that wait.
     fn scattered(&self) -> Option<&ScatteredRows> {
         self.waiting.as_ref()?.rows.as_ref()
+    }
+
+    fn met_bytes(&self) -> usize {
+        self.met.as_ref().map_or(0, Met::heap_bytes)
     }
 
     /// Lets rows wait, too.
@@ -150,6 +169,7 @@ impl State for Distinct {
     fn clear(&mut self) {
         self.inner.clear();
         self.values.clear();
+        self.met.iter_mut().for_each(Met::clear);
         (self.group_count, self.waiting) = (0, None);
     }
 
@@ -262,6 +282,7 @@ impl State for Distinct {
         let new = groups_of_new(&sets, part_count, do_all)?;
         // The set lacks what the others have, and nobody asks for it any more.
         self.values.clear();
+        self.met = None;
         self.waiting = None;
         new.iter().try_for_each(|groups| {
             self.inner.update(&Rows { groups: Groups::new(groups), arguments: &[], selected: None })
@@ -269,6 +290,8 @@ impl State for Distinct {
     }
 
     fn join(&mut self, into: u32, from: u32) -> Result<(), AggregateError> {
+        // Groups that join come and go, and the pairs of one that is gone are not its own.
+        self.met = None;
         let pairs = self.values.take_pairs(from);
         let mut indices = std::mem::take(&mut self.indices);
         for pairs in pairs.chunks(MERGE_ROWS) {
@@ -291,11 +314,11 @@ impl State for Distinct {
     fn heap_bytes(&self) -> usize {
         let (pairs, lists) = self.values.heap_bytes();
         let waiting = self.scattered().map_or(0, ScatteredRows::heap_bytes);
-        self.inner.heap_bytes() + pairs + lists + waiting
+        self.inner.heap_bytes() + pairs + lists + waiting + self.met_bytes()
     }
 
     fn outside_bytes(&self) -> usize {
-        self.inner.outside_bytes() + self.values.heap_bytes().0
+        self.inner.outside_bytes() + self.values.heap_bytes().0 + self.met_bytes()
     }
 
     fn group_bytes(&self) -> usize {

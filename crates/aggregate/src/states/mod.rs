@@ -12,6 +12,7 @@ pub(crate) mod exact;
 pub(crate) mod first_last;
 pub(crate) mod hyper_log_log;
 pub(crate) mod kept;
+mod met;
 pub(crate) mod min_max;
 pub(crate) mod mode;
 mod of_call;

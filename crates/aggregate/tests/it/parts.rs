@@ -6,7 +6,7 @@ use std::thread;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, StringViewArray, UInt64Array};
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringViewArray, UInt64Array};
 use tidemill_aggregate::{AggTable, AggregateError, Cut, Piece, Scatter, Sealed};
 use tidemill_plan::{AggregateFunction as F, AggregateSpec};
 use tidemill_record::{Batch, DataType};
@@ -236,6 +236,99 @@ fn distinct_values_of_partitions_are_counted_once() {
         let rows = rows_in_parts(tables, CUT, 1).unwrap();
         let count = rows[0].column(0).as_primitive::<Int64Type>().value(0);
         assert_eq!(usize::try_from(count).unwrap(), keys.len());
+    }
+}
+
+/// Without the sums.
+fn only_counts(spec: &AggregateSpec) -> AggregateSpec {
+    let calls = spec.calls.iter().filter(|call| call.function == F::Count).cloned().collect();
+    AggregateSpec { calls, ..spec.clone() }
+}
+
+/// Numbers that lie close together, and then elsewhere; and texts of many rows, of which two thousand differ.
+#[test]
+fn values_that_come_again_and_again_count_once() {
+    const ROWS: usize = 8192;
+    let mut random = Random(11);
+    let calls = vec![
+        distinct(call(F::Count, Some(1), DataType::BigInt)),
+        distinct(call(F::Sum, Some(1), DataType::BigInt)),
+        distinct(call(F::Count, Some(0), DataType::BigInt)),
+    ];
+    for keys in [vec![], vec![2], vec![0]] {
+        let types = vec![DataType::Varchar, DataType::BigInt, DataType::Integer];
+        let spec = spec(types, keys.clone(), calls.clone());
+        // Of each key its numbers and texts.
+        let mut expected: HashMap<String, (HashSet<i64>, HashSet<String>)> = HashMap::new();
+        let mut order: Vec<String> = Vec::new();
+        let mut partitions: Vec<Vec<Batch>> = vec![Vec::new(); 2];
+        for at in 0..24 {
+            let shift = [0, 0, 5_000, 1 << 40][at / 6];
+            let rows: Vec<(String, Option<i64>, i32)> = (0..ROWS)
+                .map(|_| {
+                    let text =
+                        format!("{}{}", ["s", "a text that is long "][at % 2], random.below(1000));
+                    let number = shift + random.below(900) as i64 - 300;
+                    let number = (random.below(9) > 0).then_some(number);
+                    (text, number, i32::try_from(random.below(7 + at)).unwrap())
+                })
+                .collect();
+            for (text, number, group) in &rows {
+                let key = match keys.first() {
+                    None => String::new(),
+                    Some(0) => text.clone(),
+                    Some(_) => group.to_string(),
+                };
+                let (numbers, texts) = expected.entry(key.clone()).or_insert_with(|| {
+                    order.push(key);
+                    Default::default()
+                });
+                numbers.extend(number);
+                texts.insert(text.clone());
+            }
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.0))),
+                Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
+                Arc::new(rows.iter().map(|row| row.2).collect::<Int32Array>()),
+            ];
+            let offsets = (at as u64 * ROWS as u64..).take(ROWS);
+            let batch = Batch::new(columns, UInt64Array::from_iter_values(offsets));
+            partitions[at / 12].push(batch);
+        }
+        let model: Vec<Vec<i64>> = order
+            .iter()
+            .map(|key| {
+                let (numbers, texts) = &expected[key];
+                vec![numbers.len() as i64, numbers.iter().sum(), texts.len() as i64]
+            })
+            .collect();
+        let rows_of = |batches: &[Batch]| -> Vec<Vec<i64>> {
+            let rows = |batch: &Batch| {
+                let values = |row| {
+                    let columns = batch.columns()[keys.len()..].iter();
+                    columns.map(|c| c.as_primitive::<Int64Type>().value(row)).collect()
+                };
+                (0..batch.row_count()).map(values).collect::<Vec<Vec<i64>>>()
+            };
+            batches.iter().flat_map(rows).collect()
+        };
+        let final_rows = |table: AggTable| -> Vec<Vec<i64>> {
+            let batches = table.into_batches(1000).unwrap();
+            rows_of(&batches.collect::<Result<Vec<_>, _>>().unwrap())
+        };
+        assert_eq!(final_rows(table_of(&spec, &partitions.concat())), model);
+        let mut merged = table_of(&spec, &partitions[0]);
+        merged.merge(table_of(&spec, &partitions[1])).unwrap();
+        assert_eq!(final_rows(merged), model);
+        let tables = partitions.iter().map(|rows| Sealed::Groups(table_of(&spec, rows)));
+        let tables: Vec<Sealed> = tables.collect();
+        // A sum looks at the values, and is not united in parts.
+        assert!(!Sealed::are_many(tables.iter(), CUT, u64::MAX));
+        let (spec, counted) = (only_counts(&spec), |rows: &[i64]| vec![rows[0], rows[2]]);
+        let tables = partitions.iter().map(|rows| Sealed::Groups(table_of(&spec, rows)));
+        let rows = rows_in_parts(tables.collect(), CUT, 64).unwrap();
+        let model: Vec<Vec<i64>> = model.iter().map(|rows| counted(rows)).collect();
+        assert_eq!(rows_of(&rows), model);
     }
 }
 
