@@ -397,3 +397,27 @@ fn dead_letters(host: &Host, directory: &str) -> Vec<String> {
     }
     lines
 }
+
+/// Members and elements of inferred JSON lines are as columns are: what does not fit beyond the first records is bad.
+#[test]
+fn members_beyond_the_sample_are_bad_and_not_rounded() {
+    let host = Host::new();
+    for (first, last, shown) in [
+        ("1", "1.5", "'1.5' to BIGINT"),
+        ("1", "\"007\"", "'007' to BIGINT"),
+        ("1.5", "0.12345678901234567891", "'0.12345678901234567891' to DOUBLE"),
+        ("\"2024-01-01\"", "\"2024-01-01T13:00:00\"", "'2024-01-01T13:00:00' to DATE"),
+    ] {
+        let line = |value: &str| {
+            format!("{{\"p\":\"{:x<99}\",\"a\":{{\"v\":{value}}},\"l\":[{value}]}}\n", "")
+        };
+        host.write("beyond.jsonl", line(first).repeat(3000) + &line(last));
+        for select in ["a.v", "l[1]"] {
+            let stderr =
+                host.sql(&format!("SELECT MAX({select}) AS m FROM 'beyond.jsonl'")).fails(1);
+            assert!(stderr.contains(shown), "{select} of {last}: {stderr}");
+            assert!(stderr.contains("the type was inferred"), "{select} of {last}: {stderr}");
+            assert!(stderr.contains("line 3001"), "{select} of {last}: {stderr}");
+        }
+    }
+}

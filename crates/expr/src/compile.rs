@@ -54,6 +54,16 @@ pub(crate) fn compile(expr: &Expr, context: &Context) -> Result<Node, ExprError>
             let kernel = cast::kernel(operand.data_type(), &expr.data_type, *is_try);
             apply(expr, kernel, vec![operand])?
         }
+        ExprKind::Read { operand, is_inferred } => {
+            let operand = compile(operand, context)?;
+            if *operand.data_type() == expr.data_type {
+                return Ok(operand);
+            }
+            let kernel = (*operand.data_type() == DataType::Varchar)
+                .then(|| cast::field::kernel(&expr.data_type, *is_inferred))
+                .flatten();
+            apply(expr, kernel, vec![operand])?
+        }
         ExprKind::Case { branches, otherwise } => {
             case(expr, branches, otherwise.as_deref(), context)?
         }

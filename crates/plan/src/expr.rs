@@ -60,6 +60,14 @@ pub enum ExprKind {
         /// `TRY_CAST`: NULL instead of a bad record.
         is_try: bool,
     },
+    /// The value of the expression's `data_type` that a text within a record stands for, as a decoder reads a field: where a
+    /// cast would round, cut or pass over something the record is bad.
+    Read {
+        /// The text.
+        operand: Box<Expr>,
+        /// Whether nobody declared the type, so that what the type loses of the writing makes the record bad, too.
+        is_inferred: bool,
+    },
     /// The first branch whose condition is TRUE. A row evaluates only the branch it takes.
     Case {
         /// Condition and result, in order.
@@ -227,6 +235,7 @@ impl Expr {
             ExprKind::Column { .. } | ExprKind::Literal(_) => Vec::new(),
             ExprKind::Unary { operand, .. }
             | ExprKind::Cast { operand, .. }
+            | ExprKind::Read { operand, .. }
             | ExprKind::InList { operand, .. } => vec![operand],
             ExprKind::Binary { left, right, .. } => vec![left, right],
             ExprKind::Like { operand, pattern, .. } => vec![operand, pattern],
@@ -248,6 +257,7 @@ impl Expr {
             ExprKind::Column { .. } | ExprKind::Literal(_) => Vec::new(),
             ExprKind::Unary { operand, .. }
             | ExprKind::Cast { operand, .. }
+            | ExprKind::Read { operand, .. }
             | ExprKind::InList { operand, .. } => vec![operand],
             ExprKind::Binary { left, right, .. } => vec![left, right],
             ExprKind::Like { operand, pattern, .. } => vec![operand, pattern],
@@ -282,7 +292,7 @@ impl Expr {
                 operand.data_type.is_integer()
                     && matches!(self.data_type, DataType::BigInt | DataType::Double)
             }
-            ExprKind::Call { .. } | ExprKind::CallUser { .. } => false,
+            ExprKind::Read { .. } | ExprKind::Call { .. } | ExprKind::CallUser { .. } => false,
         };
         is_sure && self.children().into_iter().all(Self::is_total)
     }
@@ -344,6 +354,7 @@ impl fmt::Display for Expr {
                 let name = if *is_try { "TRY_CAST" } else { "CAST" };
                 write!(f, "{name}({operand} AS {})", self.data_type)
             }
+            ExprKind::Read { operand, .. } => write!(f, "CAST({operand} AS {})", self.data_type),
             ExprKind::Case { branches, otherwise } => {
                 f.write_str("CASE")?;
                 for (condition, result) in branches {

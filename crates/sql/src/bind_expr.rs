@@ -293,6 +293,16 @@ impl<'b, 'a, 'q> ExprBinder<'b, 'a, 'q> {
         self.finish(Expr { kind, data_type: to.clone(), span })
     }
 
+    /// What a text within a record stands for, as a decoder reads a field.
+    pub(crate) fn read(&mut self, text: Expr, to: &DataType, is_inferred: bool) -> Bind<Expr> {
+        if text.data_type == *to {
+            return Ok(text);
+        }
+        let span = text.span;
+        let kind = ExprKind::Read { operand: Box::new(text), is_inferred };
+        self.finish(Expr { kind, data_type: to.clone(), span })
+    }
+
     /// Gives an expression a type without being asked: literals adapt, others only widen.
     pub(crate) fn adapt(&mut self, bound: Bound, to: &DataType, what: &str) -> Bind<Expr> {
         let Bound { expr, flex } = bound;

@@ -32,7 +32,7 @@ pub struct JsonMember {
     pub path: Vec<String>,
     /// What its values are read as.
     pub data_type: DataType,
-    /// Of what is arrays alone, what their elements are read as.
+    /// Of what is arrays alone, what their elements are read as; an array where these are arrays of such elements, as text.
     pub element: Option<DataType>,
 }
 

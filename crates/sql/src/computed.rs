@@ -6,14 +6,16 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast;
 use tidemill_plan::{Derivation, DerivedColumn, Expr, SourceDef, Span};
-use tidemill_record::{Field, Schema};
+use tidemill_record::{DataType, Field, Schema};
 
 use crate::bind_expr::ExprBinder;
+use crate::coercion::is_castable;
 use crate::parse::fold_name;
 use crate::report::Bind;
 use crate::runnable::check_expr;
 use crate::scope::{Scope, Session};
 use crate::syntax::{ColumnKind, ColumnSyntax, CreateSource, Name, TypeSyntax};
+use crate::types::{NamedType, named_type};
 
 /// Most computed columns in a row each of which reads the one before: each is a step of its own.
 const DEPTH_MAX: usize = 64;
@@ -23,6 +25,8 @@ struct Computed<'c> {
     name: &'c Name,
     data_type: Option<&'c TypeSyntax>,
     expr: &'c ast::Expr,
+    /// It is a value within a record, which is read as one that stands there by itself.
+    of_path: bool,
     /// Over the source's columns by number, once it is bound.
     bound: Option<Expr>,
 }
@@ -40,8 +44,9 @@ pub(crate) fn bind_computed(
 ) -> Bind<()> {
     let mut columns = Vec::new();
     for ColumnSyntax { name, kind } in &create.columns {
-        let ColumnKind::Computed { data_type, expr } = kind else { continue };
-        columns.push(Computed { name, data_type: data_type.as_ref(), expr, bound: None });
+        let ColumnKind::Computed { data_type, expr, of_path } = kind else { continue };
+        let (data_type, of_path) = (data_type.as_ref(), *of_path);
+        columns.push(Computed { name, data_type, expr, of_path, bound: None });
     }
     if columns.is_empty() {
         return Ok(());
@@ -215,6 +220,13 @@ fn bind(session: &mut Session<'_>, nameable: &Nameable, column: &Computed<'_>) -
     let mut binder = ExprBinder::new(session, &nameable.scope, "a computed column");
     let mut bound = match column.data_type {
         None => binder.bind(column.expr)?,
+        Some(TypeSyntax { name, span: _ })
+            if column.of_path
+                && let Some(to) = read_as(name) =>
+        {
+            let text = binder.bind(column.expr)?;
+            binder.read(text, &to, false)?
+        }
         Some(TypeSyntax { name, span: _ }) => {
             binder.bind_cast(&ast::CastKind::Cast, column.expr, name, None)?
         }
@@ -225,4 +237,11 @@ fn bind(session: &mut Session<'_>, nameable: &Nameable, column: &Computed<'_>) -
     check_expr(session, &bound)?;
     bound.remap_columns(&|index| nameable.numbers[index]);
     Ok(bound)
+}
+
+/// The type that a text is read as; `None` where it is text, which may be cut to a length, or what no text converts to.
+fn read_as(name: &ast::DataType) -> Option<DataType> {
+    let NamedType { data_type, limit } = named_type(name).ok()?;
+    let is_read = data_type != DataType::Varchar && is_castable(&DataType::Varchar, &data_type);
+    (is_read && limit.is_none()).then_some(data_type)
 }

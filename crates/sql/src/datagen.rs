@@ -178,7 +178,7 @@ impl Maker<'_, '_> {
             .try_with_sql(&text)
             .and_then(|mut parser| parser.parse_expr())
             .expect("expressions of numbers and functions parse");
-        let kind = ColumnKind::Computed { data_type: None, expr: Box::new(expr) };
+        let kind = ColumnKind::Computed { data_type: None, expr: Box::new(expr), of_path: false };
         Ok((ColumnSyntax { name: self.column.name.clone(), kind }, rows))
     }
 

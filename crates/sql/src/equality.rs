@@ -38,6 +38,7 @@ pub(crate) fn same(a: &Expr, b: &Expr) -> bool {
         (K::Binary { op: a, .. }, K::Binary { op: b, .. }) => a == b,
         (K::And(a), K::And(b)) | (K::Or(a), K::Or(b)) => a.len() == b.len(),
         (K::Cast { is_try: a, .. }, K::Cast { is_try: b, .. }) => a == b,
+        (K::Read { is_inferred: a, .. }, K::Read { is_inferred: b, .. }) => a == b,
         (
             K::Case { branches: a, otherwise: an_otherwise },
             K::Case { branches: b, otherwise: b_otherwise },

@@ -21,6 +21,16 @@ use crate::report::Bind;
 use crate::rewrites::REWRITES;
 use crate::suggest::nearest;
 
+/// An array of JSON within a text column.
+struct JsonArray {
+    /// The column.
+    root: Expr,
+    /// From there.
+    path: String,
+    /// What its elements are read as; an array where they are arrays.
+    element: DataType,
+}
+
 impl ExprBinder<'_, '_, '_> {
     /// Forms that call something, and everything that is not supported.
     pub(crate) fn bind_call(&mut self, expr: &ast::Expr) -> Bind<Expr> {
@@ -131,6 +141,7 @@ impl ExprBinder<'_, '_, '_> {
             0 | 1 => self.bind(root)?,
             _ => self.bind(&ast::Expr::CompoundIdentifier(parts))?,
         };
+        let mut within: Option<JsonArray> = None;
         for access in chain {
             let of = Bound { expr: at, flex: Flex::Fixed };
             let place = |bound: Option<Bound>, otherwise: i64| {
@@ -139,8 +150,8 @@ impl ExprBinder<'_, '_, '_> {
             };
             at = match access {
                 ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
-                    if let Some(element) = self.json_element(&of.expr, index, span)? {
-                        at = element;
+                    if let Some(array) = within.take().or_else(|| self.json_array(&of.expr)) {
+                        (at, within) = self.json_element(array, index, span)?;
                         continue;
                     }
                     let index = self.bind_flexible(index)?;
@@ -177,10 +188,21 @@ impl ExprBinder<'_, '_, '_> {
         Ok(at)
     }
 
-    /// `a[n]` of a text column that is JSON arrays: the element, of the type that was seen of it, as of an array.
-    fn json_element(&mut self, of: &Expr, index: &ast::Expr, span: Span) -> Bind<Option<Expr>> {
-        let ExprKind::Column { index: column, .. } = of.kind else { return Ok(None) };
-        let Some(element) = self.scope.json_arrays.get(&column).cloned() else { return Ok(None) };
+    /// A text column that is JSON arrays.
+    fn json_array(&self, of: &Expr) -> Option<JsonArray> {
+        let ExprKind::Column { index, .. } = of.kind else { return None };
+        let element = self.scope.json_arrays.get(&index)?;
+        Some(JsonArray { root: of.clone(), path: "$".to_owned(), element: element.clone() })
+    }
+
+    /// `a[n]` of JSON arrays: the element, of the type that was seen of it, as of an array; and, where it is an array again, that.
+    fn json_element(
+        &mut self,
+        array: JsonArray,
+        index: &ast::Expr,
+        span: Span,
+    ) -> Bind<(Expr, Option<JsonArray>)> {
+        let JsonArray { root, path, element } = array;
         let bound = self.bind(index)?;
         let number = integer_value(&bound);
         let Some(number) = number.filter(|&number| number != 0) else {
@@ -189,10 +211,13 @@ impl ExprBinder<'_, '_, '_> {
             return self.session.fail_with(bound.span, message, hint);
         };
         let place = if number > 0 { number - 1 } else { number };
-        let path = Scalar::Varchar(format!("$[{place}]"));
-        let arguments = vec![of.clone(), constant(path, bound.span)];
+        let path = format!("{path}[{place}]");
+        let arguments = vec![root.clone(), constant(Scalar::Varchar(path.clone()), bound.span)];
         let text = self.call(Function::JsonExtractString, arguments, DataType::Varchar, span)?;
-        self.cast(text, &element, false).map(Some)
+        match element {
+            DataType::Array(inner) => Ok((text, Some(JsonArray { root, path, element: *inner }))),
+            element => Ok((self.read(text, &element, true)?, None)),
+        }
     }
 
     pub(crate) fn bind_all(&mut self, exprs: &[&ast::Expr]) -> Bind<Vec<Bound>> {

@@ -1,6 +1,6 @@
 //! `column TYPE PATH '$.a.b'`: a value within a value of a JSON record.
 //!
-//! Such a column is a computed one, `CAST(JSON_EXTRACT_STRING(a, '$.b') AS TYPE)`, over a column of records that nobody
+//! Such a column is a computed one, `JSON_EXTRACT_STRING(a, '$.b')` read as a field of `TYPE` is, over a column of records that nobody
 //! declared and that `*` does not show: the key that the path begins with, as text. A path of one step is that
 //! key under another name.
 
@@ -132,7 +132,9 @@ fn column_of(
         .and_then(|tokens| Parser::new(&TidemillDialect).with_tokens(tokens).parse_expr().ok());
     match expr {
         Some(expr) => {
-            Ok(ColumnKind::Computed { data_type: Some(data_type.clone()), expr: Box::new(expr) })
+            let (data_type, expr) = (Some(data_type.clone()), Box::new(expr));
+            // Of one step it may be of a column that is no text.
+            Ok(ColumnKind::Computed { data_type, expr, of_path: !rest.is_empty() })
         }
         None => session.fail(path.span, "this path is not understood"),
     }

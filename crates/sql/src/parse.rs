@@ -497,7 +497,7 @@ impl Parsing<'_> {
             "a computed column",
             "a computed column is its name, AS and an expression",
         )?;
-        Ok(ColumnSyntax { name, kind: ColumnKind::Computed { data_type, expr } })
+        Ok(ColumnSyntax { name, kind: ColumnKind::Computed { data_type, expr, of_path: false } })
     }
 
     /// What a metadata column is, after `METADATA`.

@@ -206,6 +206,10 @@ impl Scope {
                 Match::InCase(folded)
             }
             (Some([index]), _) | (None, [index]) => Match::One(*index),
+            // Members have their names behind points; what is shown under such a name is meant by the name as a whole.
+            (Some([index, hidden]), _) if self.is_shown(*index) && !self.is_shown(*hidden) => {
+                Match::One(*index)
+            }
             (Some(_), _) => Match::Alike,
             (None, []) => Match::None,
             (None, [first, others @ ..]) => {
@@ -240,6 +244,10 @@ impl Scope {
                 return Ok(self.column(index, span));
             }
             let (message, hint) = match self.instead_of_member(table, &name.text) {
+                _ if self.has_several(&joined) => (
+                    format!("the column name {joined} is ambiguous: several columns have it"),
+                    "a file has a column of that name beside a struct with such a member; write it with other names".to_owned(),
+                ),
                 Some(hint) => (format!("unknown column {joined}"), hint),
                 None => (
                     format!("{joined}: FROM has no table \"{table}\""),
@@ -288,8 +296,19 @@ impl Scope {
         let exact = self.by_name.get(joined);
         match exact.or_else(|| self.by_folded.get(&joined.to_lowercase())).map(Vec::as_slice) {
             Some([index]) => Some(*index),
+            // A key with points beside a member.
+            Some([key, member]) if self.is_shown(*key) && !self.is_shown(*member) => Some(*member),
             _ => None,
         }
+    }
+
+    /// Whether several columns have a name with points, none of which is meant more than another.
+    fn has_several(&self, joined: &str) -> bool {
+        self.member(joined).is_none() && self.by_folded.contains_key(&joined.to_lowercase())
+    }
+
+    fn is_shown(&self, index: usize) -> bool {
+        index < self.shown_count()
     }
 
     /// Finds a member of a member, of a struct in a table that may be named before.

@@ -62,14 +62,14 @@ pub(crate) fn add_file_columns(source: &mut SourceDef, path_columns: &[Field]) {
 
 /// Adds the members of columns that are JSON objects, as columns by their names with points, which `*` leaves out, and notes which columns are
 /// JSON arrays. One
-/// that is not of its type makes the record bad, as in any column whose type was inferred.
+/// that is not of its type makes the record bad, as in any column whose type was inferred. Where keys have points several may have
+/// one name: the one of most keys has it, since that is what `a.b.c` means.
 pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
-    let mut names: HashSet<String> = source
-        .shown
-        .iter()
-        .chain(&source.hidden)
-        .map(|&column| source.field(column).name.clone())
-        .collect();
+    let mut key_counts: HashMap<String, usize> = HashMap::new();
+    for JsonMember { path, .. } in members {
+        let count = key_counts.entry(path.join(".")).or_default();
+        *count = path.len().max(*count);
+    }
     for JsonMember { path, data_type, element } in members {
         let Some((column, keys)) = path.split_first() else { continue };
         let place = source.schema.fields.iter().position(|field| field.name == *column);
@@ -80,9 +80,11 @@ pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
         }
         let is_plain = |key: &String| !key.is_empty() && !key.contains(['"', '\\']);
         let name = path.join(".");
-        if !keys.iter().all(is_plain) || !names.insert(name.clone()) {
+        if !keys.iter().all(is_plain) || key_counts.get(&name) != Some(&path.len()) {
             continue;
         }
+        // Of as many keys only one.
+        key_counts.remove(&name);
         let steps: Vec<String> = keys.iter().map(|key| format!(".\"{key}\"")).collect();
         let whole = Expr::column(place, column.clone(), DataType::Varchar);
         let path = constant(Scalar::Varchar(format!("${}", steps.concat())), Span::default());
@@ -92,7 +94,7 @@ pub(crate) fn add_members(source: &mut SourceDef, members: &[JsonMember]) {
         let expr = match data_type {
             DataType::Varchar => text,
             _ => Expr {
-                kind: ExprKind::Cast { operand: Box::new(text), is_try: false },
+                kind: ExprKind::Read { operand: Box::new(text), is_inferred: true },
                 data_type: data_type.clone(),
                 span: Span::default(),
             },

@@ -153,7 +153,7 @@ pub(crate) enum ColumnKind {
     /// `name TYPE PATH '$.a.b'`: a value within a value of a record.
     Path { data_type: TypeSyntax, path: Name },
     /// `name [TYPE] AS expression`
-    Computed { data_type: Option<TypeSyntax>, expr: Box<ast::Expr> },
+    Computed { data_type: Option<TypeSyntax>, expr: Box<ast::Expr>, of_path: bool },
     /// `name TYPE METADATA [FROM 'key']`; the key is the name where none is given.
     Metadata { data_type: TypeSyntax, key: Name },
 }

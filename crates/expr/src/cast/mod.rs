@@ -6,6 +6,7 @@
 
 mod binary;
 mod digits;
+pub(crate) mod field;
 mod number;
 mod number_text;
 mod span_text;

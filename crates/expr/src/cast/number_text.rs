@@ -55,7 +55,7 @@ pub(super) fn each<O: ArrowPrimitiveType>(
     })
 }
 
-fn booleans(array: &ArrayRef, is_try: bool) -> Option<ArrayRef> {
+pub(super) fn booleans(array: &ArrayRef, is_try: bool) -> Option<ArrayRef> {
     let mut values = Vec::with_capacity(array.len());
     for text in array.as_string_view() {
         match text.map(parse_boolean) {
@@ -80,7 +80,7 @@ fn parse_boolean(text: &str) -> Option<bool> {
 }
 
 /// A whole number; a fraction rounds half away from zero.
-fn parse_integer(text: &str) -> Option<i64> {
+pub(super) fn parse_integer(text: &str) -> Option<i64> {
     let text = text.trim();
     match text.parse() {
         Ok(value) => Some(value),
@@ -90,15 +90,15 @@ fn parse_integer(text: &str) -> Option<i64> {
 
 /// A float as text writes it: digits with point and exponent, `inf`, `infinity`, `nan`. Past the
 /// range is infinite.
-fn parse_double(text: &str) -> Option<f64> {
+pub(super) fn parse_double(text: &str) -> Option<f64> {
     text.trim().parse().ok()
 }
 
-fn parse_real(text: &str) -> Option<f32> {
+pub(super) fn parse_real(text: &str) -> Option<f32> {
     text.trim().parse().ok()
 }
 
-fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
+pub(super) fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
     within(parse_scaled(text.trim(), scale)?, precision)
 }
 

@@ -22,6 +22,12 @@ pub(super) fn from_text(to: &DataType, is_try: bool) -> Conversion {
     }
 }
 
+/// Days since the epoch of a date without a time of day.
+pub(super) fn parse_date_alone(text: &str) -> Option<i32> {
+    // A time of day has a colon in any case.
+    if text.contains(':') { None } else { i32::try_from(parse(text)?.0).ok() }
+}
+
 /// Microseconds since the epoch.
 pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     let (days, micros, offset) = parse(text)?;

@@ -340,3 +340,85 @@ fn lists_have_a_text() {
         crate::compile::compile(&to(&BigInt, false)(vec![column(0, items)]), &context()).is_err()
     );
 }
+
+/// Text, and what comes of it as a field: declared, and inferred. `!` is a bad record.
+fn check_read(result: &DataType, table: &[(&str, &str, &str)]) {
+    for is_inferred in [false, true] {
+        let rows: Vec<([Scalar; 1], String)> = table
+            .iter()
+            .map(|&(text, declared, inferred)| {
+                let expected = match if is_inferred { inferred } else { declared } {
+                    "!" if is_inferred => format!(
+                        "bad: cannot cast '{text}' to {result}; the type was inferred from the first records: declare \
+                         the columns in CREATE SOURCE, this one by its PATH, as VARCHAR for any text"
+                    ),
+                    "!" => format!("bad: cannot cast '{text}' to {result}"),
+                    value => value.to_owned(),
+                };
+                ([s(text)], expected)
+            })
+            .collect();
+        let rows: Vec<(&[Scalar], &str)> =
+            rows.iter().map(|(text, expected)| (text.as_slice(), expected.as_str())).collect();
+        check(
+            |mut operands: Vec<Expr>| {
+                let operand = Box::new(operands.remove(0));
+                expr(ExprKind::Read { operand, is_inferred }, result.clone())
+            },
+            &rows,
+        );
+    }
+}
+
+#[test]
+fn a_field_is_read_without_loss() {
+    check_read(
+        &BigInt,
+        &[
+            ("12", "12", "12"),
+            (" 7 ", "7", "7"),
+            ("-0", "0", "0"),
+            ("1.0", "1", "1"),
+            ("1e3", "1000", "1000"),
+            ("12.50e1", "125", "125"),
+            ("1.5", "!", "!"),
+            ("15e-1", "!", "!"),
+            ("007", "7", "!"),
+            ("-07", "-7", "!"),
+            ("+7", "7", "!"),
+            ("9223372036854775808", "!", "!"),
+            ("true", "!", "!"),
+            ("{\"z\":1}", "!", "!"),
+        ],
+    );
+    check_read(&TinyInt, &[("127", "127", "127"), ("128", "!", "!"), ("0.5", "!", "!")]);
+    check_read(
+        &Double,
+        &[
+            ("0.1", "0.1", "0.1"),
+            ("007.5", "7.5", "7.5"),
+            ("0.12345678901234567891", "0.12345678901234568", "!"),
+            ("9007199254740993", "9007199254740992.0", "!"),
+            ("9007199254740992", "9007199254740992.0", "9007199254740992.0"),
+            ("18014398509481984", "1.8014398509481984e16", "1.8014398509481984e16"),
+            ("0.10000000000000000000", "0.1", "0.1"),
+            ("0.12345678901234567891e0", "0.12345678901234568", "0.12345678901234568"),
+            ("1e999", "!", "!"),
+            ("inf", "inf", "inf"),
+        ],
+    );
+    check_read(
+        &Decimal { precision: 9, scale: 2 },
+        &[
+            ("1.5", "1.50", "1.50"),
+            ("1.500", "1.50", "1.50"),
+            ("1.005", "!", "!"),
+            ("1e-3", "!", "!"),
+        ],
+    );
+    check_read(
+        &Date,
+        &[("2024-01-01", "2024-01-01", "2024-01-01"), ("2024-01-01T13:00:00", "!", "!")],
+    );
+    check_read(&Boolean, &[("yes", "true", "true"), ("2", "!", "!")]);
+}

@@ -62,7 +62,7 @@ pub struct Member {
     pub path: Vec<String>,
     /// The narrowest type that holds what was seen of it.
     pub data_type: DataType,
-    /// Of what is arrays alone, the same of their elements.
+    /// Of what is arrays alone, the same of their elements; an array where these are arrays alone.
     pub element: Option<DataType>,
 }
 
@@ -146,7 +146,7 @@ fn see_record(
             }
             _ => {
                 column.nested.has_arrays = true;
-                see_elements(within, column.elements())?;
+                see_elements(within, column.elements(), depth + 1)?;
             }
         }
     }
@@ -154,13 +154,28 @@ fn see_record(
 }
 
 /// Takes the elements of an array into account.
-fn see_elements(scanner: Scanner<'_>, elements: &mut Column<'_>) -> Result<(), Fault> {
+fn see_elements(
+    scanner: Scanner<'_>,
+    elements: &mut Column<'_>,
+    depth: usize,
+) -> Result<(), Fault> {
     let mut side = Vec::new();
     let mut at = scanner.skip_blank(1);
     while scanner.bytes.get(at).is_some_and(|&byte| byte != b']') {
         let (value, next) = scanner.value(at, &mut side)?;
         let bytes = if value.tag() == Tag::Unescaped { &side } else { scanner.bytes };
-        elements.see(value.tag(), &bytes[value.start()..value.start() + value.len()]);
+        let text = &bytes[value.start()..value.start() + value.len()];
+        elements.see(value.tag(), text);
+        match text {
+            _ if value.tag() != Tag::Nested => {}
+            _ if depth == MEMBER_DEPTH_MAX => elements.nested.is_deep = true,
+            [b'[', ..] => {
+                elements.nested.has_arrays = true;
+                let within = Scanner { bytes: text, end: text.len() };
+                see_elements(within, elements.elements(), depth + 1)?;
+            }
+            _ => elements.nested.has_objects = true,
+        }
         at = scanner.skip_blank(next);
         if scanner.bytes.get(at) == Some(&b',') {
             at = scanner.skip_blank(at + 1);
@@ -192,8 +207,7 @@ impl<'a> Columns<'a> {
     fn list_members(&self, above: &mut Vec<String>, members: &mut Vec<Member>) {
         for column in &self.list {
             above.push(column.name.clone());
-            let element = column.elements.as_ref().filter(|_| column.is_of(Nested::ARRAYS));
-            let element = element.map(|elements| elements.data_type());
+            let element = column.element_type();
             if (above.len() > 1 || element.is_some()) && members.len() < MEMBERS_MAX {
                 let (path, data_type) = (above.clone(), column.data_type());
                 members.push(Member { path, data_type, element });
@@ -243,6 +257,13 @@ impl<'a> Column<'a> {
     fn is_of(&self, nested: Nested) -> bool {
         let has_others = self.has_truth || self.numbers.is_some() || self.strings.is_some();
         !has_others && self.nested == nested
+    }
+
+    /// Of what is arrays alone, the type of their elements: of arrays again that of an array.
+    fn element_type(&self) -> Option<DataType> {
+        let elements = self.elements.as_ref().filter(|_| self.is_of(Nested::ARRAYS))?;
+        let nested = elements.element_type().map(|element| DataType::Array(Box::new(element)));
+        Some(nested.unwrap_or_else(|| elements.data_type()))
     }
 
     pub(crate) fn see(&mut self, tag: Tag, text: &[u8]) {
