@@ -366,7 +366,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, SinkError> {
     }
 }
 
-fn is_nothing(error: &io::Error) -> bool {
+pub(crate) fn is_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

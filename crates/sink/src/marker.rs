@@ -11,7 +11,7 @@ use std::path::Path;
 use tidemill_rt::{FileIdentity, fs};
 
 use crate::SinkError;
-use crate::intent::fnv;
+use crate::intent::{fnv, is_nothing};
 use crate::names::is_result;
 use crate::place::{Place, UNFINISHED, with_suffix};
 
@@ -127,7 +127,8 @@ impl Marker {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A file that stands where a directory was looked for has no marker in it either.
+            Err(error) if is_nothing(&error) => return Ok(None),
             Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
                 return Err(damaged("it is a link"));
             }
