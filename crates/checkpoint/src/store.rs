@@ -228,6 +228,17 @@ impl Store {
         Ok(commits)
     }
 
+    /// Removes the checkpoints of a resident that no later run has. It needs no flush: whoever finds them again does so once more.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`].
+    pub fn forget(&self, resident: &str) -> Result<(), CheckpointError> {
+        for epoch in epochs(&self.path, resident)? {
+            self.remove(&name_of(resident, epoch))?;
+        }
+        Ok(())
+    }
+
     /// Removes the checkpoints of every resident but this one.
     ///
     /// # Errors

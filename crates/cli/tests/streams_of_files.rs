@@ -26,6 +26,7 @@ fn source(path: &str, options: &str) -> String {
 }
 
 fn append(host: &Host, name: &str, text: &str) {
+    fs::create_dir_all(host.path(name).parent().unwrap()).unwrap();
     let opened = fs::OpenOptions::new().append(true).create(true).open(host.path(name));
     opened.unwrap().write_all(text.as_bytes()).unwrap();
 }
@@ -63,7 +64,8 @@ fn wait_for<T: std::fmt::Debug>(look: impl Fn() -> T, is_so: impl Fn(&T) -> bool
 
 fn start(host: &Host, sql: &str) -> Child {
     let mut command = host.command(&["run", "-e", sql]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    let said = fs::OpenOptions::new().append(true).create(true).open(host.path("said")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap()
 }
 
 fn kill(mut child: Child) {
@@ -235,7 +237,7 @@ fn a_gather_counts_each_record_of_files_that_came_once_over_kills() {
 
 /// Records that the partitions have read by their last checkpoints.
 fn records_kept(host: &Host) -> u64 {
-    let said = host.tidemill(&["inspect", "state", "--json"]).succeeds();
+    let said = host.tidemill(&["inspect", "state", "--json"]).stdout();
     let of = |line: &str| {
         let (_, rest) = line.split_once("\"records_in\":")?;
         rest.split(',').next()?.parse::<u64>().ok()
@@ -259,6 +261,37 @@ fn a_query_that_needs_one_partition_stays_with_the_one_file_that_there_is() {
     live.stop();
     let refused = host.sql(&(source("in/*.csv", "") + "EXPLAIN " + query)).fails(2);
     assert!(refused.contains("declares no PARTITIONED BY"), "{refused}");
+}
+
+/// Files of which a run has some number open.
+fn open_files(child: &Child) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap().count()
+}
+
+/// The end of what runs have said.
+fn said(host: &Host) -> String {
+    let said = fs::read_to_string(host.path("said")).unwrap();
+    let skipped = said.chars().count().saturating_sub(1_000);
+    said.chars().skip(skipped).collect()
+}
+
+/// Names of checkpoints of partitions.
+fn kept_partitions(host: &Host) -> usize {
+    let names = fs::read_dir(host.path("state")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with('w')).count()
+}
+
+/// Writes a file of some rows; what they become.
+fn come(host: &Host, name: &str, first: u64, count: u64) -> Vec<String> {
+    let mut text = "k,t\n".to_owned();
+    let mut rows = Vec::new();
+    for at in first..first + count {
+        text += &format!("r{at},{at}\n");
+        rows.push(format!("r{at},1970-01-01 {:02}:{:02}:{:02}", at / 3600, at / 60 % 60, at % 60));
+    }
+    append(host, name, &text);
+    rows
 }
 
 /// Each scan of a source goes on in its own texts of a file that came: one that was rotated meanwhile is lost to none.
@@ -506,4 +539,150 @@ fn a_sink_among_the_files_that_are_followed_is_refused() {
         let checked = host.tidemill(&["check", "job.sql"]).stderr();
         assert!(!checked.contains("for ever"), "{path} {sink}: {checked}");
     }
+}
+
+fn stop(child: Child) {
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: the child has not been waited for, so that the number is still its own.
+    unsafe { libc::kill(pid, libc::SIGTERM) };
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+/// What is kept, open and looked at is of the files that are there, however many there have been.
+#[test]
+fn files_that_are_gone_leave_nothing_but_their_rows() {
+    let host = Host::new();
+    let mut wanted = come(&host, "in/first.log", 0, 3);
+    let query = "INSERT INTO o SELECT k, t FROM s";
+    let sql = format!("{STATE}{}{SINK}{query}", source("in", ""));
+    let child = start(&host, &sql);
+    wait_for(|| sorted(&host).len(), |&count| count == 3);
+    let before = open_files(&child);
+    fs::remove_file(host.path("in/first.log")).unwrap();
+    // The last line of each third one is never ended.
+    for round in 0..4_u64 {
+        let names: Vec<String> = (0..40).map(|file| format!("in/{file}.log")).collect();
+        for (file, name) in (0_u64..).zip(&names) {
+            wanted.extend(come(&host, name, 10 + round * 400 + file * 10, 3 + file % 3));
+            if file % 3 == 0 {
+                append(&host, name, &format!("unended{round}-{file},0"));
+                wanted.push(format!("unended{round}-{file},1970-01-01 00:00:00"));
+            }
+        }
+        let at_least = wanted.len() - if round % 2 == 0 { 14 } else { 0 };
+        if round % 2 == 0 {
+            wait_for(|| sorted(&host).len(), |&count| count >= at_least);
+        } else {
+            wait_for(|| kept_partitions(&host), |&count| count >= 40);
+        }
+        names.iter().for_each(|name| fs::remove_file(host.path(name)).unwrap());
+        // Names come again, and then are other files.
+        wait_for(|| kept_partitions(&host), |&count| count == 0);
+    }
+    wanted.sort();
+    assert_eq!(wait_for(|| sorted(&host), |rows| rows.len() >= wanted.len()), wanted);
+    let after = wait_for(|| open_files(&child), |&count| count <= before);
+    assert!(after <= before, "{after} files are open, and {before} were with one");
+    let record: u64 = fs::read_dir(host.path("state"))
+        .unwrap()
+        .map(|it| it.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(record < 8 << 10, "the record is as small as at the start: {record} bytes");
+    wanted.extend(come(&host, "in/last.log", 9_000, 2));
+    wait_for(|| sorted(&host).len(), |&count| count == wanted.len());
+    wanted.sort();
+    let left = fs::read_to_string(host.path("out/.tidemill-job")).unwrap();
+    assert!(left.lines().count() < 12, "the output's file forgets who wrote: {left}");
+    stop(child);
+    let said = host.tidemill(&["run", "-e", &sql, "--drain"]);
+    said.succeeds();
+    assert_eq!(sorted(&host), wanted);
+    let count = wanted.len();
+    assert!(said.stderr().contains(&format!("{count} records (")), "{}", said.stderr());
+}
+
+/// Kills meanwhile change nothing: a name that comes again is another file, which is neither lost nor read twice.
+#[test]
+fn files_come_and_go_over_kills() {
+    let host = Host::new();
+    let mut wanted = come(&host, "in/first.log", 0, 3);
+    let query = "INSERT INTO o SELECT k, t FROM s";
+    let sql = format!("{STATE}{}{SINK}{query}", source("in", ", 'missing' = 'continue'"));
+    for round in 0..10_u64 {
+        let child = start(&host, &sql);
+        let names: Vec<String> = (0..20).map(|file| format!("in/{file}.log")).collect();
+        for (file, name) in (0_u64..).zip(&names) {
+            wanted.extend(come(&host, name, 10 + round * 200 + file * 10, 1 + file % 5));
+        }
+        let look = || (sorted(&host).len(), said(&host));
+        wait_for(look, |(count, _)| *count == wanted.len());
+        names.iter().for_each(|name| fs::remove_file(host.path(name)).unwrap());
+        // Before, while and after they are taken to be gone.
+        sleep(Duration::from_millis(300 * round));
+        kill(child);
+        if round == 4 {
+            fs::remove_file(host.path("in/first.log")).unwrap();
+        }
+    }
+    let child = start(&host, &sql);
+    let look = || (kept_partitions(&host), said(&host));
+    wait_for(look, |&(count, _)| count == 0);
+    wanted.extend(come(&host, "in/first.log", 9_000, 2));
+    wait_for(|| sorted(&host).len(), |&count| count == wanted.len());
+    stop(child);
+    host.tidemill(&["run", "-e", &sql, "--drain"]).succeeds();
+    wanted.sort();
+    assert_eq!(sorted(&host), wanted);
+}
+
+/// Windows of files that are gone leave as if the files were silent, and then the files hold nobody up.
+#[test]
+fn files_that_are_gone_leave_a_gather() {
+    let host = Host::new();
+    host.write("in/steady.log", "k,t\n");
+    let query = "INSERT INTO o SELECT window_end, COUNT(*) AS n FROM s WINDOW TUMBLING (t, 10s)";
+    let sql = format!(
+        "{STATE}{}{SINK}{query}",
+        source("in", ", 'idle.timeout' = '50ms', 'missing' = 'continue'")
+    );
+    let mut written = 0;
+    for round in 0..3_u32 {
+        let child = start(&host, &sql);
+        for step in 0..10_u32 {
+            let at = (round * 10 + step) * 10;
+            append(&host, "in/steady.log", &format!("a,{at}\n"));
+            for file in 0..5 {
+                append(&host, &format!("in/{round}-{step}-{file}.log"), &format!("k,t\nb,{at}\n"));
+            }
+            written += 6_u64;
+            if step > 0 {
+                let gone = |file| host.path(&format!("in/{round}-{}-{file}.log", step - 1));
+                let look = || (records_kept(&host), said(&host));
+                wait_for(look, |(kept, _)| *kept >= written);
+                (0..5).for_each(|file| fs::remove_file(gone(file)).unwrap());
+            }
+        }
+        if round == 1 {
+            kill(child);
+            continue;
+        }
+        append(&host, "in/steady.log", &format!("a,{}\n", (round * 10 + 10) * 10 - 1));
+        written += 1;
+        // The last ones are there still.
+        wait_for(
+            || kept_partitions(&host),
+            |&count| count <= 2 * (2 + 5 * (usize::try_from(round).unwrap() + 1)),
+        );
+        stop(child);
+    }
+    let ran = host.tidemill(&["run", "-e", &sql, "--drain"]);
+    ran.succeeds();
+    let counted: u64 = sorted(&host)
+        .iter()
+        .map(|row| row.rsplit_once(',').unwrap().1.parse::<u64>().unwrap())
+        .sum();
+    let said = ran.stderr();
+    let late = said.lines().find_map(|line| line.split_once(" late records"));
+    let late = late.map_or(0, |(count, _)| count.trim().replace(',', "").parse::<u64>().unwrap());
+    assert_eq!(counted + late, written, "{said}");
 }

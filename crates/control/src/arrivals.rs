@@ -4,14 +4,14 @@
 //! written down, and only then does it begin. What the clock decides, when something was found and how far a gather had
 //! come by then, so stands in the job's record before anything follows from it.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
+use tidemill_pipeline::Statistics;
 use tidemill_record::EventTime;
 
 use crate::account::{Account, Lease};
 use crate::core_loop::{Links, Opening};
-use crate::fleet::{Task, TaskId};
+use crate::fleet::Task;
 use crate::giving::GiveSpec;
 use crate::keeping::Resident;
 use crate::wave::FlatNode;
@@ -53,6 +53,19 @@ pub trait Arrivals {
     /// # Errors
     /// What writing it down says.
     fn note(&mut self, joined: &[EventTime]) -> Result<(), ControlError>;
+
+    /// Makes durable that a pipeline is over for good, of whose input nothing is left: what it counted, and that a later run has
+    /// no such pipeline. `scan` and `place` are those of its [`Arrival`], or its place among those from the start; the place may
+    /// be given again.
+    ///
+    /// # Errors
+    /// What writing it down says.
+    fn retire(
+        &mut self,
+        scan: usize,
+        place: usize,
+        counted: &Statistics,
+    ) -> Result<(), ControlError>;
 }
 
 /// Makes tasks of what comes.
@@ -63,12 +76,6 @@ pub(crate) struct Joining<'a> {
     pub(crate) arrivals: &'a mut dyn Arrivals,
     pub(crate) account: &'a Arc<Account>,
     pub(crate) keeping: Option<&'a Keeping>,
-    /// Of each task so far; of those that come it is noted here.
-    pub(crate) ids: &'a RefCell<Vec<TaskId>>,
-    /// How many tasks there are of each node.
-    pub(crate) counts: Vec<usize>,
-    /// The rank of the next.
-    pub(crate) next_rank: usize,
 }
 
 impl Joining<'_> {
@@ -82,8 +89,7 @@ impl Joining<'_> {
         if arrived.is_empty() {
             return Ok(Vec::new());
         }
-        let scans: Vec<usize> =
-            (0..self.nodes.len()).filter(|&node| self.nodes[node].children.is_empty()).collect();
+        let scans = self.scans();
         let joined: Vec<(usize, Links, EventTime)> = arrived
             .iter()
             .map(|arrival| {
@@ -98,22 +104,47 @@ impl Joining<'_> {
         Ok(begun.map(|(arrival, (node, links, _))| self.task(arrival, node, links)).collect())
     }
 
+    /// The nodes that read, in the order in which [`Arrivals`] counts them.
+    fn scans(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&node| self.nodes[node].children.is_empty()).collect()
+    }
+
+    /// Makes durable that a pipeline of a node is over for good.
+    pub(crate) fn retire(
+        &mut self,
+        node: usize,
+        place: usize,
+        counted: &Statistics,
+    ) -> Result<(), ControlError> {
+        let scan = self.scans().iter().position(|&scan| scan == node);
+        self.arrivals.retire(scan.expect("only what reads is retired"), place, counted)
+    }
+
+    /// Says to gathers whether more may come.
+    pub(crate) fn set_open_ended(&self, is_open_ended: bool) {
+        for (node, links) in self.links.iter().enumerate() {
+            let children = &self.nodes[node].children;
+            let may_come = children.iter().any(|&child| self.nodes[child].pipelines.is_open_ended);
+            let takes = links.iter().filter_map(|links| links.takes.as_ref());
+            takes.filter(|_| may_come).for_each(|takes| takes.set_open_ended(is_open_ended));
+        }
+    }
+
     /// Whom a pipeline of a scan gives to, and from when on.
     fn join(&self, node: usize, number: u32) -> (Links, EventTime) {
         let parent = self.nodes.iter().position(|of| of.children.contains(&node));
         let takes = parent.and_then(|parent| self.links[parent].first()?.takes.clone());
         let Some(handover) = takes else { return (Links::default(), EventTime::MIN) };
         let early_count = early_giver_count(self.nodes, parent.expect("it takes"));
-        let (giver, joined) = handover.join(late_giver_id(early_count, number));
+        let giver = late_giver_id(early_count, number);
+        let joined = handover.join(giver);
         let gives = give_spec(&self.nodes[node], handover, giver, Some(joined));
         (Links { gives: Some(gives), takes: None }, joined)
     }
 
-    fn task(&mut self, arrival: Arrival, node: usize, links: Links) -> (Task, u64) {
+    /// Its place among the tasks, and so its rank and block, is for the caller to give.
+    fn task(&self, arrival: Arrival, node: usize, links: Links) -> (Task, u64) {
         let of = &self.nodes[node];
-        let id = (node, self.counts[node]);
-        self.counts[node] += 1;
-        self.ids.borrow_mut().push(id);
         let resident = self.keeping.map(|keeping| {
             let name = of.pipelines.resident.as_ref().expect("what is kept has a name");
             Resident::new(keeping, name, of.pipelines.early_count() + number(arrival.number))
@@ -128,9 +159,7 @@ impl Joining<'_> {
             resident,
             enough: None,
         };
-        let first_rank = self.next_rank;
-        self.next_rank += 1;
-        (Task { id, first_rank, opening }, arrival.weight.max(1))
+        (Task { id: (node, 0), first_rank: 0, opening }, arrival.weight.max(1))
     }
 }
 
@@ -138,7 +167,7 @@ impl Joining<'_> {
 pub(crate) fn give_spec(
     of: &FlatNode,
     handover: Arc<crate::handover::Handover<crate::giving::Given>>,
-    giver: usize,
+    giver: u64,
     joined: Option<EventTime>,
 ) -> GiveSpec {
     let step_us = of.pipelines.window_us;

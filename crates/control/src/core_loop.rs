@@ -82,11 +82,15 @@ struct Running {
 }
 
 /// The gather's end of a hand-over. However the gather ends, those that give to it are told.
-struct Taking(Arc<Handover<Given>>);
+struct Taking {
+    handover: Arc<Handover<Given>>,
+    /// Up to which times the last checkpoint had all that was given.
+    through: Vec<(u64, EventTime)>,
+}
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        self.0.close();
+        self.handover.close();
     }
 }
 
@@ -121,6 +125,18 @@ pub(crate) struct Left {
     pub(crate) lease: Lease,
     /// As what this is to be kept, if it is.
     pub(crate) kept_as: Option<KeptAs>,
+    /// It is over for good, and nothing but what it counted is to be left of it.
+    pub(crate) retired: Option<Box<Retired>>,
+}
+
+/// A pipeline whose input is gone and of which all has left.
+pub(crate) struct Retired {
+    /// Its place among those of its fragment.
+    pub(crate) place: usize,
+    /// As what it has kept checkpoints.
+    pub(crate) resident: Option<Resident>,
+    /// Where it gives, and what it is called there: it is to be said that it has ended, once that is durable.
+    pub(crate) gives: Option<(Arc<Handover<Given>>, u64)>,
 }
 
 /// As what the end of a task is kept.
@@ -154,6 +170,8 @@ enum Turned {
     Done(Box<Outcome>),
     /// All is to end at once, and the turn was not waited for.
     Aborted,
+    /// The input is gone for good, and nothing is held.
+    Retired(Box<Outcome>),
     /// A stop has come; all that it takes to go on later is on its way to be made durable.
     Left(Box<Outcome>),
 }
@@ -331,6 +349,10 @@ impl CoreLoop {
                 if let Some(meter) = &one.meter {
                     meter.publish(&one.pipeline);
                 }
+                let turned = match turned {
+                    Ok(Turned::Idle) if self.is_to_retire(&one) => self.retire(&mut one).await,
+                    turned => turned,
+                };
                 match turned {
                     Ok(Turned::On) => {
                         (is_idle, one.is_asleep) = (false, false);
@@ -352,11 +374,32 @@ impl CoreLoop {
                             epoch: kept.epoch() + 1,
                             is_giver: gives.is_some(),
                         });
-                        done(rank, Some(Ok(Left { outcome: *outcome, lease, kept_as })));
+                        done(
+                            rank,
+                            Some(Ok(Left { outcome: *outcome, lease, kept_as, retired: None })),
+                        );
+                    }
+                    Ok(Turned::Retired(outcome)) => {
+                        let Running { rank, mut lease, kept, gives, place, meter, .. } = *one;
+                        lease.shrink_to(outcome.held_bytes());
+                        meter.into_iter().for_each(RunningMeter::forget);
+                        let resident = kept.map(|kept| kept.resident().clone());
+                        let gives = gives.map(|giving| giving.giver());
+                        let retired = Some(Box::new(Retired { place, resident, gives }));
+                        let left = Left { outcome: *outcome, lease, kept_as: None, retired };
+                        done(rank, Some(Ok(left)));
                     }
                     Ok(Turned::Left(outcome)) => {
                         let Running { rank, lease, .. } = *one;
-                        done(rank, Some(Ok(Left { outcome: *outcome, lease, kept_as: None })));
+                        done(
+                            rank,
+                            Some(Ok(Left {
+                                outcome: *outcome,
+                                lease,
+                                kept_as: None,
+                                retired: None,
+                            })),
+                        );
                     }
                     Err(error) => {
                         if let ControlError::Memory { .. } = error {
@@ -438,6 +481,9 @@ impl CoreLoop {
 
     /// What makes it worth to run a turn of a pipeline whose last one found nothing to do.
     fn wake<'a>(&self, one: &'a Running) -> Wake<'a> {
+        if self.is_to_retire(one) {
+            return Wake::NOW;
+        }
         let due = one.kept.as_ref().and_then(Kept::due);
         self.wake_of_turn(one).or_at(due)
     }
@@ -453,7 +499,7 @@ impl CoreLoop {
         }
         let is_to_stop = is_stopped && !one.is_gather;
         let is_over = one.gives.as_ref().is_some_and(|giving| giving.is_over() && !one.is_draining);
-        let is_given = one.takes.as_ref().is_some_and(|taking| taking.0.is_fresh());
+        let is_given = one.takes.as_ref().is_some_and(|taking| taking.handover.is_fresh());
         if is_to_stop || is_over || is_given {
             return Wake::NOW;
         }
@@ -481,7 +527,7 @@ impl CoreLoop {
             }
             one.is_draining = true;
         }
-        if one.takes.as_ref().is_some_and(|taking| taking.0.is_cut()) {
+        if one.takes.as_ref().is_some_and(|taking| taking.handover.is_cut()) {
             return Ok(Turned::Done(Box::new(one.cut_off())));
         }
         if one.gives.as_ref().is_some_and(Giving::is_over) {
@@ -503,7 +549,7 @@ impl CoreLoop {
             if gives.as_mut().is_some_and(Giving::is_held_up) {
                 return Ok(Turned::Idle);
             }
-            if let Some(taken) = takes.as_ref().and_then(|taking| taking.0.take()) {
+            if let Some(taken) = takes.as_ref().and_then(|taking| taking.handover.take()) {
                 for (giver, given) in taken.sealed {
                     let Given { sealed, lease: of_it, span } = given;
                     lease.join(of_it);
@@ -511,6 +557,9 @@ impl CoreLoop {
                     pipeline.add_sealed(giver, sealed, span.after, span.through)?;
                 }
                 pipeline.all_have_passed(taken.until);
+                if let (true, Some(taking)) = (taken.has_retired, takes.as_ref()) {
+                    pipeline.keep_givers(|giver| taking.handover.has(giver));
+                }
             }
             pipeline.set_budget(lease.limit_bytes());
             if !*is_draining {

@@ -1,7 +1,8 @@
 //! The cores of a wave, and the thread that hears them: it makes durable and visible what is to outlive them.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use tidemill_rt::{
 use crate::abandon::Abandon;
 use crate::arrivals::Joining;
 use crate::assignment::assign;
-use crate::core_loop::{CoreLoop, KeptAs, Left, Opening, message_of};
+use crate::core_loop::{CoreLoop, KeptAs, Left, Opening, Retired, message_of};
 use crate::giving::Given;
 use crate::handover::Handover;
 use crate::host::Places;
@@ -96,6 +97,10 @@ impl Done {
         let has_more =
             |outcome: &Outcome| outcome.sealed.is_none() || !outcome.deliveries.is_empty();
         self.left().is_some_and(|left| has_more(&left.outcome)) && !self.is_giver()
+    }
+
+    fn is_retired(&self) -> bool {
+        self.left().is_some_and(|left| left.retired.is_some())
     }
 
     /// Whether it has come to its end.
@@ -326,12 +331,14 @@ impl<'a> Fleet<'a> {
     pub(crate) fn run(
         &self,
         tasks: Vec<(Task, u64)>,
+        ids: &mut Vec<TaskId>,
         mut joining: Option<&mut Joining<'_>>,
         takes_turns: bool,
         keeping: Option<&Keeping>,
         (per_core, per_node): (&mut [Statistics], &mut [Latencies]),
-    ) -> Result<Vec<Done>, ControlError> {
-        let mut nodes: Vec<usize> = tasks.iter().map(|(task, _)| task.id.0).collect();
+    ) -> Result<Ran, ControlError> {
+        joining.iter().for_each(|joining| joining.set_open_ended(true));
+        let mut retirement = Retirement::default();
         let weights: Vec<u64> = tasks.iter().map(|(_, weight)| *weight).collect();
         let by_handover = gathers(&tasks);
         let mut gathers: Vec<Option<usize>> =
@@ -372,12 +379,17 @@ impl<'a> Fleet<'a> {
             self.places.send(core, Box::new(move |waiting| Box::pin(work.run(waiting))));
         }
         drop(to_wave);
-        let mut all_done: Vec<Done> = Vec::with_capacity(nodes.len());
+        let mut all_done: Vec<Done> = Vec::with_capacity(ids.len());
         let mut looked_at = now();
         let (mut written, mut kept_at) = (Ok(()), now());
         let mut panic = None;
         while running_count > 0 {
-            if all_done.len() == nodes.len() || panic.is_some() {
+            let are_all_done = all_done.len() + retirement.free.len() == ids.len();
+            let is_waited_for = retirement.is_waited_for(&all_done, ids, joining.as_deref());
+            if self.stop.is_set() {
+                joining.iter().for_each(|joining| joining.set_open_ended(false));
+            }
+            if are_all_done && (!is_waited_for || self.stop.is_set()) || panic.is_some() {
                 // Nothing more joins.
                 to_cores.drain(..).for_each(|(core, to_core)| {
                     drop(to_core);
@@ -399,10 +411,11 @@ impl<'a> Fleet<'a> {
             {
                 match joining.look() {
                     Ok(arrived) => {
-                        for (task, _) in arrived {
-                            let place = nodes.len();
-                            nodes.push(task.id.0);
-                            gathers.push(gather_of(&task, &by_handover));
+                        for (mut task, _) in arrived {
+                            let place = retirement.place_for(task.id.0, ids);
+                            (task.id, task.first_rank) = (ids[place], place);
+                            gathers.resize(ids.len(), None);
+                            gathers[place] = gather_of(&task, &by_handover);
                             let least = to_cores.iter().min_by_key(|&&(at, _)| running_counts[at]);
                             let &(core, ref to_core) = least.expect("there is at least one core");
                             running_counts[core] += 1;
@@ -432,7 +445,22 @@ impl<'a> Fleet<'a> {
                 let Some(Ok(left)) = &mut done.result else { continue };
                 let took = std::mem::take(&mut left.outcome.statistics.batch_latency_ns);
                 per_core[done.core].batch_latency_ns.add(&took);
-                per_node[nodes[done.task]].add(&took);
+                per_node[ids[done.task].0].add(&took);
+            }
+            let (gone, done): (Vec<Done>, Vec<Done>) =
+                said.done.drain(..).partition(Done::is_retired);
+            said.done = done;
+            for done in gone {
+                let Some(Ok(left)) = done.result else { continue };
+                per_core[done.core].add(&left.outcome.statistics);
+                let joining = joining.as_deref_mut().expect("only what may join is retired");
+                if written.is_ok() {
+                    written = retirement.retire(joining, ids[done.task].0, left);
+                    retirement.free.push(done.task);
+                    if written.is_err() {
+                        self.abandon.all();
+                    }
+                }
             }
             // After a failure nothing is written any more: what was kept before is what a later run goes on from.
             if written.is_ok() {
@@ -462,7 +490,90 @@ impl<'a> Fleet<'a> {
             false => !is_over,
         })?;
         all_done.sort_by_key(|done| done.task);
-        Ok(all_done)
+        Ok(Ran { all_done, retired: retirement.left })
+    }
+}
+
+/// What became of tasks.
+pub(crate) struct Ran {
+    /// In task order.
+    pub(crate) all_done: Vec<Done>,
+    /// Of each node, what those of it have left together that were retired meanwhile.
+    pub(crate) retired: BTreeMap<usize, Left>,
+}
+
+/// Tasks that are over for good while others run, and of which nothing is to be left but what they counted.
+#[derive(Default)]
+struct Retirement {
+    /// Their places, to be given to others of the same node.
+    free: Vec<usize>,
+    /// What those of each node have left, together.
+    left: BTreeMap<usize, Left>,
+}
+
+impl Retirement {
+    /// What a person should know of so many files that have gone is kept until the end.
+    const NOTICES_MAX: usize = 64;
+
+    /// Makes durable that a task is over, and forgets it.
+    fn retire(
+        &mut self,
+        joining: &mut Joining<'_>,
+        node: usize,
+        mut left: Left,
+    ) -> Result<(), ControlError> {
+        let retired = left.retired.take().expect("that is known of it");
+        let Retired { place, resident, gives } = *retired;
+        joining.retire(node, place, &left.outcome.statistics)?;
+        if let Some(resident) = resident {
+            resident.forget().map_err(ControlError::checkpoint)?;
+        }
+        if let Some((handover, giver)) = gives {
+            handover.end(giver);
+            handover.retire(giver);
+        }
+        left.outcome.forget_outputs();
+        match self.left.entry(node) {
+            Entry::Vacant(first) => drop(first.insert(left)),
+            Entry::Occupied(mut all) => {
+                let all = all.get_mut();
+                all.lease.join(left.lease);
+                let limit_bytes = all.lease.limit_bytes();
+                let added = all.outcome.add(left.outcome, limit_bytes);
+                added.expect("nothing is merged");
+                all.lease.shrink_to(all.outcome.held_bytes());
+                all.outcome.notices.truncate(Self::NOTICES_MAX);
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of a task of a node: that of an earlier one, if some was retired.
+    fn place_for(&mut self, node: usize, ids: &mut Vec<TaskId>) -> usize {
+        if let Some(at) = self.free.iter().position(|&place| ids[place].0 == node) {
+            return self.free.swap_remove(at);
+        }
+        let block = ids.iter().filter(|(of, _)| *of == node).count();
+        ids.push((node, block));
+        ids.len() - 1
+    }
+
+    /// Whether more may come although nothing runs: all that was read by those who wait for more is gone, and none of them has
+    /// ended by itself.
+    fn is_waited_for(
+        &self,
+        all_done: &[Done],
+        ids: &[TaskId],
+        joining: Option<&Joining<'_>>,
+    ) -> bool {
+        let Some(joining) = joining else { return false };
+        let is_open_ended = |node: usize| joining.nodes[node].pipelines.is_open_ended;
+        // A gather ends before those that it gathers from where nothing more is wanted of them.
+        let ended = |node: usize| {
+            is_open_ended(node) || joining.nodes[node].children.iter().any(|&it| is_open_ended(it))
+        };
+        (0..joining.nodes.len()).any(is_open_ended)
+            && !all_done.iter().any(|done| ended(ids[done.task].0))
     }
 }
 

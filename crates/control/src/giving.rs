@@ -58,8 +58,8 @@ impl KeptGives {
 #[derive(Clone)]
 pub(crate) struct GiveSpec {
     pub(crate) handover: Arc<Handover<Given>>,
-    /// Its place among those who give there.
-    pub(crate) giver: usize,
+    /// What it is called there, in every run.
+    pub(crate) giver: u64,
     /// Event time must pass by so much before it is told of without a window, in microseconds.
     pub(crate) step_us: i64,
     /// `idle.timeout`: after so much time without a record it holds nobody up.
@@ -155,6 +155,19 @@ impl Giving {
         let span = GivenSpan { after: self.told, through: self.told };
         self.pass_on(None, None, span, EventTime(known[1]));
         Ok(())
+    }
+
+    /// Whether all that was given is held by the last two checkpoints of the gather, where gives are kept.
+    pub(crate) fn is_settled(&self) -> bool {
+        let Some(kept) = &self.kept else { return true };
+        let Some(last) = kept.gives.back() else { return kept.withheld.is_empty() };
+        kept.withheld.is_empty()
+            && last.span.through <= self.to.handover.acknowledged(self.to.giver)
+    }
+
+    /// Where it gives, and what it is called there.
+    pub(crate) fn giver(&self) -> (Arc<Handover<Given>>, u64) {
+        (Arc::clone(&self.to.handover), self.to.giver)
     }
 
     /// Whether something waits for a checkpoint before it is given.

@@ -11,7 +11,7 @@
 //! A partition that comes while the others run joins at the event time that the gather has come to, and is silent until its
 //! first record: it gives no window that has left, and holds nobody up before it has something to say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -41,25 +41,28 @@ pub(crate) struct Handover<S> {
     idle_count: AtomicUsize,
     /// Of the core that runs the gather, once it has been opened, and how far it had come by then; and of each giver's core.
     taker: OnceLock<(Bell, EventTime)>,
-    giver_bells: Mutex<Vec<Option<Bell>>>,
+    giver_bells: Mutex<BTreeMap<u64, Bell>>,
 }
 
 struct State<S> {
-    givers: Vec<Giver>,
+    /// By what each is called in every run.
+    givers: BTreeMap<u64, Giver>,
     /// What was given since it was last taken, in the order in which it was.
-    sealed: Vec<(usize, S)>,
+    sealed: Vec<(u64, S)>,
     /// `until` of every giver.
-    untils: BTreeSet<(EventTime, usize)>,
+    untils: BTreeSet<(EventTime, u64)>,
     /// `watermark` of every giver that is neither silent nor has ended.
-    active: BTreeSet<(EventTime, usize)>,
+    active: BTreeSet<(EventTime, u64)>,
     /// The greatest `watermark` there has been.
     greatest: EventTime,
+    /// Others may join, so that it is not over once there is none.
+    is_open_ended: bool,
+    /// Some have been retired since it was last taken.
+    has_retired: bool,
 }
 
 #[derive(Clone)]
 struct Giver {
-    /// What it is called in every run, which grows with its place among the givers.
-    id: u64,
     /// No window that it gives later ends at or before this.
     until: EventTime,
     /// How far event time has come there.
@@ -78,21 +81,26 @@ pub(crate) struct Taken<S> {
     pub(crate) sealed: Vec<(u64, S)>,
     /// How far all have come; the end of time once nobody gives any more.
     pub(crate) until: EventTime,
+    /// Some never give again: [`Handover::has`] says which are left.
+    pub(crate) has_retired: bool,
 }
 
 impl<S> Handover<S> {
     /// For pipelines with these ids, ascending.
     pub(crate) fn new(ids: impl IntoIterator<Item = u64>) -> Arc<Self> {
-        let givers: Vec<Giver> = ids.into_iter().map(|id| Giver::new(id, EventTime::MIN)).collect();
-        debug_assert!(givers.is_sorted_by(|before, after| before.id < after.id));
+        let givers = ids.into_iter().map(|id| (id, Giver::new(EventTime::MIN)));
+        let givers: BTreeMap<u64, Giver> = givers.collect();
         let giver_count = givers.len();
-        let all: BTreeSet<_> = (0..giver_count).map(|from| (EventTime::MIN, from)).collect();
+        let all: BTreeSet<_> = givers.keys().map(|&from| (EventTime::MIN, from)).collect();
         let state = Mutex::new(State {
             givers,
             sealed: Vec::new(),
             untils: all.clone(),
             active: all,
             greatest: EventTime::MIN,
+            is_open_ended: false,
+            // A later run goes on from what an earlier one may not have forgotten.
+            has_retired: true,
         });
         Arc::new(Self {
             given_max: AtomicUsize::new(GIVEN_MAX.saturating_mul(giver_count)),
@@ -104,7 +112,7 @@ impl<S> Handover<S> {
             is_over: AtomicBool::new(false),
             idle_count: AtomicUsize::new(0),
             taker: OnceLock::new(),
-            giver_bells: Mutex::new(vec![None; giver_count]),
+            giver_bells: Mutex::default(),
         })
     }
 
@@ -119,41 +127,64 @@ impl<S> Handover<S> {
         self.taker.get().is_some()
     }
 
-    /// Adds a giver, whose id is greater than all so far: its place, and the event time that the gather has come to, which does
-    /// not go on before this giver does. It is silent.
+    /// Says whether others may join, so that it is not over when all have been retired.
+    pub(crate) fn set_open_ended(&self, is_open_ended: bool) {
+        self.lock().is_open_ended = is_open_ended;
+        self.tell();
+    }
+
+    /// Adds a giver, whose id nobody has had: the event time that the gather has come to, which does not go on before this giver
+    /// does. It is silent.
     ///
     /// # Panics
     /// Unless [`Self::may_join`].
-    pub(crate) fn join(&self, id: u64) -> (usize, EventTime) {
+    pub(crate) fn join(&self, id: u64) -> EventTime {
         let (_, opened_at) = self.taker.get().expect("it has been asked whether others may join");
         let mut state = self.lock();
-        let least = state.untils.first().map_or(EventTime::MIN, |&(until, _)| until);
+        let least = state.untils.first().map_or(EventTime::MAX, |&(until, _)| until);
         // Where all have ended, nothing is held up.
         let least = if least == EventTime::MAX { state.greatest } else { least };
         let reached = least.max(*opened_at);
-        let from = state.givers.len();
-        debug_assert!(state.givers.last().is_none_or(|last| last.id < id));
-        state.givers.push(Giver { is_idle: true, ..Giver::new(id, reached) });
-        state.untils.insert((reached, from));
+        debug_assert!(!state.givers.contains_key(&id), "a number is given once");
+        state.givers.insert(id, Giver { is_idle: true, ..Giver::new(reached) });
+        state.untils.insert((reached, id));
         self.count_idle(1);
         self.given_max.fetch_add(GIVEN_MAX, Ordering::Relaxed);
-        self.bells().push(None);
-        (from, reached)
+        reached
+    }
+
+    /// Forgets a giver that has ended, of which a later run knows nothing more, and whose gives the last two checkpoints of the
+    /// gather hold, where there are any.
+    pub(crate) fn retire(&self, from: u64) {
+        let mut state = self.lock();
+        let Some(giver) = state.givers.remove(&from) else { return };
+        debug_assert!(giver.has_ended, "it has given all");
+        state.untils.remove(&(giver.until, from));
+        state.has_retired = true;
+        self.given_max.fetch_sub(GIVEN_MAX, Ordering::Relaxed);
+        drop(state);
+        self.bells().remove(&from);
+        self.tell();
+    }
+
+    /// Whether a giver of this id may still give.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.lock().givers.contains_key(&id)
     }
 
     /// Says which core a giver is on.
-    pub(crate) fn set_giver(&self, from: usize, bell: &Bell) {
-        self.bells()[from] = Some(bell.clone());
+    pub(crate) fn set_giver(&self, from: u64, bell: &Bell) {
+        self.bells().insert(from, bell.clone());
     }
 
-    fn bells(&self) -> MutexGuard<'_, Vec<Option<Bell>>> {
-        // A list is whole between two calls.
+    fn bells(&self) -> MutexGuard<'_, BTreeMap<u64, Bell>> {
+        // A map is whole between two calls.
         self.giver_bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the givers, who may be waiting for the gather or for each other.
     fn ring_givers(&self) {
-        self.bells().iter().flatten().for_each(Bell::ring);
+        self.bells().values().for_each(Bell::ring);
     }
 
     /// Whether something was given since it was last taken. Takes no lock.
@@ -181,16 +212,18 @@ impl<S> Handover<S> {
     pub(crate) fn acknowledge(&self, through: &[(u64, EventTime)]) {
         let mut state = self.lock();
         for &(id, time) in through {
-            if let Ok(from) = state.givers.binary_search_by_key(&id, |giver| giver.id) {
-                let giver = &mut state.givers[from];
+            if let Some(giver) = state.givers.get_mut(&id) {
                 giver.acknowledged = std::mem::replace(&mut giver.held, time);
             }
         }
+        drop(state);
+        // Some may wait for that to be retired.
+        self.ring_givers();
     }
 
     /// Up to which event time what a giver gave is held by the last two checkpoints of the gather.
-    pub(crate) fn acknowledged(&self, from: usize) -> EventTime {
-        self.lock().givers[from].acknowledged
+    pub(crate) fn acknowledged(&self, from: u64) -> EventTime {
+        self.lock().giver(from).acknowledged
     }
 
     /// Says that a giver gives no more and has not given all.
@@ -239,7 +272,7 @@ impl<S> Handover<S> {
     /// Gives what was sealed, and says how far that goes. O(log givers).
     pub(crate) fn give(
         &self,
-        from: usize,
+        from: u64,
         sealed: Option<S>,
         until: EventTime,
         watermark: EventTime,
@@ -255,12 +288,12 @@ impl<S> Handover<S> {
     }
 
     /// Says that this pipeline has given all. O(log givers).
-    pub(crate) fn end(&self, from: usize) {
+    pub(crate) fn end(&self, from: u64) {
         let mut state = self.lock();
-        let watermark = state.givers[from].watermark;
+        let watermark = state.giver(from).watermark;
         state.pass(from, EventTime::MAX, watermark);
-        state.givers[from].has_ended = true;
-        if std::mem::take(&mut state.givers[from].is_idle) {
+        state.giver(from).has_ended = true;
+        if std::mem::take(&mut state.giver(from).is_idle) {
             self.count_idle(-1);
         }
         state.active.remove(&(watermark, from));
@@ -270,10 +303,10 @@ impl<S> Handover<S> {
 
     /// Says whether this pipeline's input is silent. If now all are, and were not before: the greatest
     /// watermark. O(log givers).
-    pub(crate) fn set_idle(&self, from: usize, is_idle: bool) -> Option<EventTime> {
+    pub(crate) fn set_idle(&self, from: u64, is_idle: bool) -> Option<EventTime> {
         let mut state = self.lock();
         let had_active = !state.active.is_empty();
-        let giver = &mut state.givers[from];
+        let giver = state.giver(from);
         assert!(!giver.has_ended, "what has ended says nothing more");
         assert!(giver.is_idle != is_idle, "each says so once");
         giver.is_idle = is_idle;
@@ -292,8 +325,8 @@ impl<S> Handover<S> {
     }
 
     /// Says that this pipeline is silent, if it has not been said.
-    pub(crate) fn fall_silent(&self, from: usize) {
-        let is_idle = self.lock().givers[from].is_idle;
+    pub(crate) fn fall_silent(&self, from: u64) {
+        let is_idle = self.lock().giver(from).is_idle;
         if !is_idle {
             self.set_idle(from, true);
         }
@@ -321,31 +354,36 @@ impl<S> Handover<S> {
         let mut sealed = std::mem::take(&mut state.sealed);
         let was_full = self.is_full();
         self.given_count.store(0, Ordering::Relaxed);
-        let until = state.untils.first().map_or(EventTime::MAX, |&(until, _)| until);
+        // Where all have gone, what they gave is whole up to there.
+        let none = if state.is_open_ended { state.greatest } else { EventTime::MAX };
+        let until = state.untils.first().map_or(none, |&(until, _)| until);
+        let has_retired = std::mem::take(&mut state.has_retired);
         // Stable: what one giver gave stays in order.
         sealed.sort_by_key(|&(from, _)| from);
-        let id = |(from, sealed): (usize, S)| (state.givers[from].id, sealed);
-        let sealed = sealed.into_iter().map(id).collect();
         drop(state);
         if was_full {
             self.ring_givers();
         }
-        Some(Taken { sealed, until })
+        Some(Taken { sealed, until, has_retired })
     }
 }
 
 impl Giver {
-    fn new(id: u64, reached: EventTime) -> Self {
+    fn new(reached: EventTime) -> Self {
         let (until, watermark) = (reached, reached);
         let (held, acknowledged) = (EventTime::MIN, EventTime::MIN);
-        Self { id, until, watermark, is_idle: false, has_ended: false, held, acknowledged }
+        Self { until, watermark, is_idle: false, has_ended: false, held, acknowledged }
     }
 }
 
 impl<S> State<S> {
+    fn giver(&mut self, from: u64) -> &mut Giver {
+        self.givers.get_mut(&from).expect("it gives, so that it has not been retired")
+    }
+
     /// A giver has come so far.
-    fn pass(&mut self, from: usize, until: EventTime, watermark: EventTime) {
-        let giver = &mut self.givers[from];
+    fn pass(&mut self, from: u64, until: EventTime, watermark: EventTime) {
+        let giver = self.givers.get_mut(&from).expect("it has not been retired");
         if until > giver.until {
             assert!(self.untils.remove(&(giver.until, from)), "every giver is there once");
             giver.until = until;
@@ -435,34 +473,63 @@ mod tests {
         handover.give(1, None, EventTime(40), EventTime(45));
         assert!(!handover.may_join(), "nobody knows how far the gather had come");
         handover.set_taker(&bell, EventTime(30));
-        assert_eq!(handover.join(7), (2, EventTime(40)));
+        assert_eq!(handover.join(7), EventTime(40));
         assert_eq!(follow(&handover), EventTime(45), "it follows the one that is behind");
         handover.give(1, None, EventTime(70), EventTime(70));
         assert_eq!(until(&handover), Some(EventTime(40)), "it has not followed yet");
-        handover.give(2, Some('c'), EventTime(50), EventTime(60));
+        handover.give(7, Some('c'), EventTime(50), EventTime(60));
         let taken = handover.take().expect("it was given");
         assert_eq!((taken.until, taken.sealed), (EventTime(50), vec![(7, 'c')]));
-        assert_eq!(handover.set_idle(2, false), None, "its first record has come");
+        assert_eq!(handover.set_idle(7, false), None, "its first record has come");
         assert_eq!(follow(&handover), EventTime(60));
         handover.acknowledge(&[(7, EventTime(55)), (9, EventTime(1))]);
-        assert_eq!(handover.acknowledged(2), EventTime::MIN, "the checkpoint before lacks it");
+        assert_eq!(handover.acknowledged(7), EventTime::MIN, "the checkpoint before lacks it");
         handover.acknowledge(&[(7, EventTime(58))]);
-        assert_eq!(handover.acknowledged(2), EventTime(55));
+        assert_eq!(handover.acknowledged(7), EventTime(55));
         let resumed: Arc<Handover<char>> = Handover::new([0]);
         resumed.set_taker(&bell, EventTime(90));
-        assert_eq!(resumed.join(1), (1, EventTime(90)), "what has left before does not come again");
+        assert_eq!(resumed.join(1), EventTime(90), "what has left before does not come again");
+    }
+
+    #[test]
+    fn one_that_is_retired_leaves_nothing_and_the_last_does_not_end_it() {
+        let bell = Bell::new().expect("an event");
+        let handover: Arc<Handover<char>> = Handover::new([0, 1]);
+        handover.set_taker(&bell, EventTime::MIN);
+        handover.set_open_ended(true);
+        handover.give(0, None, EventTime(50), EventTime(60));
+        handover.give(1, Some('b'), EventTime(40), EventTime(45));
+        handover.end(1);
+        handover.retire(1);
+        let taken = handover.take().expect("it was given");
+        assert_eq!((taken.until, taken.sealed), (EventTime(50), vec![(1, 'b')]));
+        assert!(taken.has_retired && handover.has(0) && !handover.has(1));
+        handover.end(0);
+        handover.retire(0);
+        assert_eq!(until(&handover), Some(EventTime(60)), "as far as all have come, and no end");
+        for id in 2..100 {
+            assert_eq!(handover.join(id), EventTime(60));
+            handover.end(id);
+            handover.retire(id);
+        }
+        let state = handover.lock();
+        assert!(state.givers.is_empty() && state.untils.is_empty() && state.active.is_empty());
+        drop(state);
+        assert_eq!(handover.given_max.load(Ordering::Relaxed), 0);
+        handover.set_open_ended(false);
+        assert_eq!(until(&handover), Some(EventTime::MAX), "nobody comes any more");
     }
 
     #[test]
     fn what_is_not_taken_has_a_bound() {
-        let handover: Arc<Handover<usize>> = Handover::new(0..2);
+        let handover: Arc<Handover<u64>> = Handover::new(0..2);
         let mut given = 0;
         while !handover.is_full() {
             handover.give(given % 2, Some(given), EventTime(0), EventTime(0));
             given += 1;
             assert!(given <= 100, "it is never full");
         }
-        assert_eq!(handover.take().map(|taken| taken.sealed.len()), Some(given));
+        assert_eq!(handover.take().map(|taken| taken.sealed.len() as u64), Some(given));
         assert!(!handover.is_full(), "a gather takes all there is");
         handover.give(0, None, EventTime(1), EventTime(1));
         assert!(!handover.is_full(), "the time alone takes no room");

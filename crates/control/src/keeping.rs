@@ -119,6 +119,14 @@ impl Resident {
         Self { keeping: keeping.clone(), name, fingerprint: *fingerprint }
     }
 
+    /// Removes what it has kept: no later run has such a resident.
+    ///
+    /// # Errors
+    /// As [`Store::forget`].
+    pub(crate) fn forget(&self) -> Result<(), CheckpointError> {
+        self.keeping.store.forget(&self.name)
+    }
+
     /// Whether a stop ends it for good.
     pub(crate) fn stop_drains(&self) -> bool {
         self.keeping.stop_drains
@@ -202,6 +210,11 @@ impl Kept {
     /// Notes that a turn has been run that came to something.
     pub(crate) fn note_change(&mut self) {
         self.has_changed = true;
+    }
+
+    /// Whether the last one is durable and holds all there is, and what was to be seen with it is seen.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_durable() && !self.has_changed && !self.is_urgent && self.awaited.is_none()
     }
 
     /// Notes that the next checkpoint is the last.

@@ -113,13 +113,13 @@ impl PartitionMeters {
             has_ended: AtomicBool::new(false),
         });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&meter));
-        RunningMeter(meter)
+        RunningMeter(meter, self.clone())
     }
 }
 
 /// A pipeline's hold of its meter.
 #[derive(Debug)]
-pub(crate) struct RunningMeter(Arc<PartitionMeter>);
+pub(crate) struct RunningMeter(Arc<PartitionMeter>, PartitionMeters);
 
 impl RunningMeter {
     /// After a turn.
@@ -128,6 +128,14 @@ impl RunningMeter {
         let is_known = watermark > EventTime::MIN && watermark < EventTime::MAX;
         let watermark = is_known.then_some(watermark);
         self.0.numbers.publish(pipeline.seen(), watermark, pipeline.held_bytes());
+    }
+}
+
+impl RunningMeter {
+    /// Of a pipeline that is over for good: nobody is shown it any more.
+    pub(crate) fn forget(self) {
+        let mut all = self.1.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|meter| !Arc::ptr_eq(meter, &self.0));
     }
 }
 

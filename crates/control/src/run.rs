@@ -1,6 +1,5 @@
 //! One wave, from its pipelines to the files that are ready to be published.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use crate::audit::{check_split_times, check_splits, shared_keys};
 use crate::core_loop::{Left, Links, Opening};
 use crate::enough::Enough;
 use crate::error::shared_text;
-use crate::fleet::{Fleet, Task, TaskId};
+use crate::fleet::{Fleet, Ran, Task, TaskId};
 use crate::handover::Handover;
 use crate::keeping::Resident;
 use crate::wave::{FlatNode, Planned, flatten};
@@ -142,17 +141,13 @@ fn run_levels(
     for level in 0..level_count {
         let links = if takes_turns { links(&nodes) } else { Vec::new() };
         let tasks = take_tasks(&mut nodes, &mut outcomes, &links, level, (&account, keeping));
-        let ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
-        let (next_rank, ids) = (ids.len(), RefCell::new(ids));
+        let mut ids: Vec<TaskId> = tasks.iter().map(|(task, _)| task.id).collect();
         let mut joining = arrivals.as_deref_mut().filter(|_| takes_turns).map(|arrivals| Joining {
             nodes: &nodes,
             links: &links,
             arrivals,
             account: &account,
             keeping,
-            ids: &ids,
-            counts: outcomes.iter().map(Vec::len).collect(),
-            next_rank,
         });
         let of_level: Vec<usize> =
             (0..nodes.len()).filter(|&node| nodes[node].level == level).collect();
@@ -160,12 +155,17 @@ fn run_levels(
         // What a limit has got of each node, in order of partitions.
         let mut rows_given = vec![0_u64; nodes.len()];
         let counts = (&mut wave_outcome.per_core[..], &mut latencies[..]);
-        let all_done = fleet.run(tasks, joining.as_mut(), takes_turns, keeping, counts)?;
-        let ids = ids.into_inner();
+        let ran = fleet.run(tasks, &mut ids, joining.as_mut(), takes_turns, keeping, counts)?;
+        let Ran { all_done, retired } = ran;
         for &(node, block) in &ids {
             if outcomes[node].len() <= block {
-                outcomes[node].push(None);
+                outcomes[node].resize_with(block + 1, || None);
             }
+        }
+        if keeping.is_some_and(|keeping| !keeping.stop_drains) && stop.is_set() {
+            // There may be none that runs now: who is run again waits for what comes.
+            let waiting = of_level.iter().filter(|&&node| nodes[node].pipelines.is_open_ended);
+            wave_outcome.cut.extend(waiting.map(|&node| nodes[node].query));
         }
         for done in all_done {
             let (node, block) = ids[done.task];
@@ -192,6 +192,9 @@ fn run_levels(
                 }
                 None => {}
             }
+        }
+        for (node, left) in retired {
+            outcomes[node].push(Some(left));
         }
         if !wave_outcome.cut.is_empty() {
             // What they led to is no failure.
@@ -308,7 +311,7 @@ fn take_tasks(
         let of_links = links.get(node_index);
         // Whose outcomes are looked at one by one leave one each, and so do those that take turns.
         let blocks = if of_links.is_some() || node.are_splits || node.declared.is_some() {
-            (0..node.pipelines.count()).map(|place| place..place + 1).collect()
+            node.pipelines.places().map(|place| place..place + 1).collect()
         } else {
             node.pipelines.blocks()
         };
@@ -320,7 +323,8 @@ fn take_tasks(
             // Even an empty file costs something to open.
             let weight = weights.iter().map(|weight| weight.max(&1)).copied();
             let weight = weight.fold(0, u64::saturating_add);
-            let rank = first_rank + places.start;
+            // Those that take turns are one each, and some of them may be over for good.
+            let rank = if of_links.is_some() { tasks.len() } else { first_rank + places.start };
             let resident = keeping.map(|keeping| {
                 let name = &node.pipelines.resident;
                 let name = name.as_ref().expect("what is kept has a name");
@@ -350,6 +354,10 @@ fn rows_wanted(node: &FlatNode, takes_turns: bool, keeping: Option<&Keeping>) ->
     node.pipelines.rows_wanted.filter(|_| is_cut_short)
 }
 
+fn count(value: usize) -> u64 {
+    u64::try_from(value).expect("usize is at most 64 bits")
+}
+
 /// Of every pipeline of every node, whom it gives windows to and where it takes them, when all run at
 /// once.
 fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
@@ -357,21 +365,21 @@ fn links(nodes: &[FlatNode]) -> Vec<Vec<Links>> {
         nodes.iter().map(|node| vec![Links::default(); node.pipelines.count()]).collect();
     for (at, gather) in nodes.iter().enumerate().filter(|(_, node)| !node.children.is_empty()) {
         let early_count = early_giver_count(nodes, at);
-        let mut early_ids = 0_u64..;
+        let mut first_id = 0;
         let mut givers = Vec::new();
         for &child in &gather.children {
-            for place in 0..nodes[child].pipelines.count() {
+            for place in nodes[child].pipelines.places() {
                 let late = nodes[child].pipelines.late(place);
                 let id = match late {
                     Some(late) => late_giver_id(early_count, late.number),
-                    None => early_ids.next().expect("it has no end"),
+                    None => first_id + count(place),
                 };
                 givers.push((id, child, place, late.map(|late| late.joined)));
             }
+            first_id += count(nodes[child].pipelines.early_count());
         }
-        givers.sort_unstable_by_key(|&(id, ..)| id);
         let handover = Handover::new(givers.iter().map(|&(id, ..)| id));
-        for (giver, (_, child, place, joined)) in givers.into_iter().enumerate() {
+        for (giver, child, place, joined) in givers {
             let gives = give_spec(&nodes[child], Arc::clone(&handover), giver, joined);
             links[child][place].gives = Some(gives);
         }

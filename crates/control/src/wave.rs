@@ -1,5 +1,6 @@
 //! What runs together: the pipelines of queries that do not read each other's results.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,10 @@ pub struct Planned {
     pub weights: Vec<u64>,
     /// The last of them, as many as these, came while others ran.
     pub late: Vec<Late>,
+    /// More may come while they run, and those of them are over whose input is gone for good.
+    pub is_open_ended: bool,
+    /// Places of those that an earlier run has found to be over for good: they are neither made nor run.
+    pub retired: BTreeSet<usize>,
     /// Makes each of them. Where one cannot be made, those that wait for its output must have been told.
     pub make: Box<MakePipeline>,
     /// They merge what others have sealed.
@@ -121,6 +126,11 @@ impl Planned {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.weights.len()
+    }
+
+    /// The places of those that are run.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> {
+        (0..self.count()).filter(|place| !self.retired.contains(place))
     }
 
     /// How many were there when the job began.
@@ -253,6 +263,8 @@ fn flatten_node(node: Node, of_root: (usize, bool), flat: &mut Vec<FlatNode>) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{BLOCK_MAX, BLOCK_WEIGHT_MAX, Planned, SINGLE_MAX, SMALL_WEIGHT_MAX};
 
     fn planned(weights: Vec<u64>) -> Planned {
@@ -261,6 +273,8 @@ mod tests {
             source: String::new(),
             weights,
             late: Vec::new(),
+            is_open_ended: false,
+            retired: BTreeSet::new(),
             make: Box::new(|_| unreachable!("none is made")),
             is_gather: false,
             is_sealed: true,

@@ -150,6 +150,8 @@ impl Running {
             query: "q".to_owned(),
             source: "s".to_owned(),
             late: Vec::new(),
+            is_open_ended: false,
+            retired: std::collections::BTreeSet::new(),
             weights: vec![1; count],
             make: Box::new(make),
             is_gather,

@@ -61,6 +61,11 @@ impl ClosingInput {
         self.given_through.iter().map(|(&giver, &through)| (giver, through)).collect()
     }
 
+    /// Forgets the times of givers that never give again. What they have given stays until it leaves.
+    pub(crate) fn keep_givers(&mut self, is_kept: impl Fn(u64) -> bool) {
+        self.given_through.retain(|&giver, _| is_kept(giver));
+    }
+
     /// What it holds, to be made again by [`Self::import`]; `None` while windows are being given out.
     pub(crate) fn export(&self) -> Option<Image> {
         if self.leaving.is_some() {

@@ -217,6 +217,18 @@ impl FolderOutput {
         (0..self.segment_rows.len()).try_for_each(|folder| self.roll(folder))
     }
 
+    /// As of [`crate::output::Output`].
+    pub(crate) fn give_up(&self) {
+        self.writer.iter().for_each(FolderWriter::give_up);
+    }
+
+    /// As of [`crate::output::Output`].
+    pub(crate) fn is_empty(&self) -> bool {
+        self.directory.is_live()
+            && self.clock.closes_at().is_none()
+            && self.segment_rows.iter().all(|&row_count| row_count == 0)
+    }
+
     pub(crate) fn closes_at(&self) -> Option<Instant> {
         self.clock.closes_at()
     }

@@ -259,6 +259,23 @@ impl Input {
         }
     }
 
+    /// Whether it is a file that was followed and is gone, of which nothing more is expected.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => {
+                !bytes.is_decoding && bytes.text().is_some_and(TextReader::is_over)
+            }
+            Self::Columns(_) | Self::Gathered(_) | Self::Closing(_) => false,
+        }
+    }
+
+    /// Gives up the files of an input that [is over](Self::is_over).
+    pub(crate) fn release(&self) {
+        if let Self::Bytes(bytes) = self {
+            bytes.text().into_iter().for_each(TextReader::release);
+        }
+    }
+
     /// Bytes held between turns, but for what has a bound of its own: text that is lent, at most a longest
     /// record and a piece.
     pub(crate) fn held_bytes(&self) -> u64 {

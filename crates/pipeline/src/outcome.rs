@@ -90,6 +90,13 @@ impl Outcome {
         Ok(())
     }
 
+    /// Forgets where the outputs ended, of a pipeline that nobody goes on with and whose files are published.
+    pub fn forget_outputs(&mut self) {
+        self.outputs = None;
+        debug_assert!(self.deliveries.iter().all(|it| it.finished.segment_count() == 0));
+        self.deliveries.clear();
+    }
+
     /// Whether [`Self::export`] can be asked for.
     #[must_use]
     pub fn can_be_kept(&self) -> bool {

@@ -170,6 +170,32 @@ impl Output {
         }
     }
 
+    /// Whether all that it was given is in files that are published as they are closed, or has gone elsewhere, and none is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Sealed | Self::Stdout(_) => true,
+            Self::File(file) => {
+                let is_live = file.directory.is_live() && !file.directory.is_one_file();
+                is_live && file.segment_rows == 0 && file.bytes.is_empty()
+            }
+            Self::Folders(folders) => folders.is_empty(),
+            // What it sums up is of all.
+            Self::Columns(writer, _) => writer.checksum().is_none(),
+        }
+    }
+
+    /// Has it end for good, in every later run too, and without a file for want of rows.
+    pub(crate) fn give_up(&mut self) {
+        match self {
+            Self::File(file) => {
+                file.has_rolled = true;
+                file.writer.iter().for_each(FileWriter::give_up);
+            }
+            Self::Folders(folders) => folders.give_up(),
+            Self::Sealed | Self::Stdout(_) | Self::Columns(..) => {}
+        }
+    }
+
     /// When the current segment is to be closed, whatever its length.
     pub(crate) fn closes_at(&self) -> Option<Instant> {
         match self {

@@ -1,6 +1,7 @@
 //! One core's data path, top to bottom.
 
 mod resume;
+mod retire;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tidemill_record::{
     BadRecord, Batch, EventTime, Image, ImageError, Offset, Polled, Position, recycled,
 };
 use tidemill_rt::{Waiting, Wake};
-use tidemill_source::{Missing, Resume};
+use tidemill_source::Resume;
 
 pub use resume::Cut;
 
@@ -153,7 +154,12 @@ impl Pipeline {
         }
         let mut resume = spec.resume.take();
         let input = part_of(&mut resume, "input")?;
-        let input = input.map(|image| Resume { image, missing: Missing::default() });
+        let missing = match &spec.input {
+            InputSpec::Text(text) => text.follow.as_ref().map(|claims| claims.missing()),
+            _ => None,
+        };
+        let missing = missing.unwrap_or_default();
+        let input = input.map(|image| Resume { image, missing });
         let help = match &spec.input {
             InputSpec::Sealed(.., Some(help)) if !spec.is_kept => Some(Arc::clone(help)),
             _ => None,
@@ -564,6 +570,14 @@ impl Pipeline {
     #[must_use]
     pub fn given_through(&mut self) -> Vec<(u64, EventTime)> {
         self.input.closing_mut().map_or_else(Vec::new, |closing| closing.given_through())
+    }
+
+    /// Has such a gather forget what pipelines have given through that never give again, by their ids.
+    ///
+    /// # Panics
+    /// As [`Self::add_sealed`].
+    pub fn keep_givers(&mut self, is_kept: impl Fn(u64) -> bool) {
+        self.input.closing_mut().expect("a gather of running pipelines").keep_givers(is_kept);
     }
 
     /// Tells such a gather how far all of its pipelines have come; [`EventTime::MAX`] once all have ended.

@@ -315,6 +315,14 @@ impl Processor {
         self.apply_from(place + 1, batches, bad);
     }
 
+    /// Whether nothing is held or on its way that would still leave the last step.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_at_rest()
+            && self.steps.iter().all(Step::is_empty)
+            && self.seal.as_ref().is_none_or(Seal::is_empty)
+            && !self.has_closed()
+    }
+
     /// Bytes held between turns.
     pub(crate) fn held_bytes(&self) -> u64 {
         let steps: u64 = self.steps.iter().map(Step::state_bytes).sum();

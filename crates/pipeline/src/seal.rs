@@ -29,6 +29,14 @@ impl Seal {
         }
     }
 
+    /// Whether it holds nothing, closed windows that nobody has taken aside.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Table(table) => table.is_empty(),
+            Self::Windows(table) => table.group_count() == 0,
+        }
+    }
+
     pub(crate) fn state_bytes(&self) -> u64 {
         match self {
             Self::Table(table) => table.state_bytes(),

@@ -299,6 +299,25 @@ impl Step {
         Some(Held { what, bytes, groups: count(groups) })
     }
 
+    /// Whether it holds nothing that would still leave it, or be held against what others hold.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::EventTime(_) | Self::Filter(_) | Self::Transpose(_) | Self::Drained => true,
+            Self::Project(_, rest) => rest.is_empty(),
+            // What is left of it counts the rows to come.
+            Self::Limit(_) => false,
+            Self::Aggregate { table, .. } => table.group_count() == 0,
+            Self::Windows(table, rest) => {
+                rest.is_empty()
+                    && table.group_count() == 0
+                    && table.seen_keys().fingerprints.is_empty()
+            }
+            Self::Over(table) => table.state_bytes() == 0,
+            Self::TopN(table) => table.row_count() == 0,
+            Self::Sort(table) => table.row_count() == 0,
+        }
+    }
+
     pub(crate) fn state_bytes(&self) -> u64 {
         match self {
             Self::Aggregate { table, .. } => table.state_bytes(),

@@ -218,6 +218,8 @@ pub struct FileSource {
     /// `scan.startup.mode`, `latest-offset`: of a file that is followed, only what comes behind the records that it
     /// has as the job begins.
     pub from_latest: bool,
+    /// `missing`, `continue`: a job that goes on does so without a file that is not found, and says what was missed.
+    pub goes_on_without: bool,
     /// `hive.partitioning`: whether directories named `key=value` are columns where none are declared;
     /// `None` (`auto`) where all files have the same keys.
     pub hive_partitioning: Option<bool>,
@@ -237,6 +239,7 @@ impl FileSource {
             splits: None,
             follow: false,
             from_latest: false,
+            goes_on_without: false,
             hive_partitioning: None,
             union_by_name: false,
         }

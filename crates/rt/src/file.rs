@@ -392,6 +392,23 @@ impl File {
         self.identity().map(|identity| identity.byte_count)
     }
 
+    /// Whether somebody has the file open for writing; `None` where the kernel does not say that to this user, or of this
+    /// file system.
+    #[must_use]
+    pub fn has_writer(&self) -> Option<bool> {
+        let descriptor = self.descriptor()?;
+        // A lease for reading is given only where nobody writes.
+        // SAFETY: the descriptor is open; the call takes no memory.
+        let lease = |kind: libc::c_int| unsafe { libc::fcntl(descriptor, libc::F_SETLEASE, kind) };
+        if lease(libc::F_RDLCK) == 0 {
+            // It may be broken by now, which ends it as well.
+            lease(libc::F_UNLCK);
+            return Some(false);
+        }
+        let error = io::Error::last_os_error();
+        (error.raw_os_error() == Some(libc::EAGAIN)).then_some(true)
+    }
+
     /// Tells the kernel that the file is read from front to back, so that it reads further ahead.
     pub fn expect_sequential(&self) {
         let Some(descriptor) = self.descriptor() else { return };

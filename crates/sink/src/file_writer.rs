@@ -79,6 +79,11 @@ struct Open {
 }
 
 impl FileWriter {
+    /// Says that nobody goes on with it, in any later run: all of its segments have been published.
+    pub fn give_up(&self) {
+        self.directory.forget_writer(self.partition);
+    }
+
     /// Makes the first segment of a partition.
     ///
     /// `partition` is in `0..100_000` for names to sort; `rolling_bytes` is the length at which

@@ -82,6 +82,11 @@ struct Segment {
 }
 
 impl FolderWriter {
+    /// As [`crate::FileWriter::give_up`].
+    pub fn give_up(&self) {
+        self.directory.forget_writer(self.partition);
+    }
+
     /// Makes one that has no folder; nothing is made on the disk before there is a row.
     #[must_use]
     pub fn new(

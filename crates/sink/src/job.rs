@@ -295,6 +295,14 @@ impl OutputDirectory {
         if is_new { self.write_marker(&marker) } else { Ok(()) }
     }
 
+    /// Forgets how many segments a writer has given, which gives none any more and which no later run has. That is written down
+    /// with the next that another one gives.
+    pub(crate) fn forget_writer(&self, writer: u32) {
+        if let Some(job) = self.job() {
+            job.marker().given.remove(&writer);
+        }
+    }
+
     /// Writes down that earlier results have been replaced.
     pub(crate) fn note_replaced(&self) -> Result<(), SinkError> {
         let Some(job) = self.job() else { return Ok(()) };

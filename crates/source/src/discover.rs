@@ -152,8 +152,8 @@ fn whole(path: &Path) -> PathBuf {
     rest.unwrap_or_else(|| path.to_path_buf())
 }
 
-/// Files that the path of a followed source has come to mean, beside those of these names, in order of their paths; they are
-/// open.
+/// Files that the path of a followed source has come to mean, beside those of names that are known, in order of their paths; they
+/// are open. And all names that it means now.
 ///
 /// # Errors
 /// What listing a directory says. What goes away meanwhile, or may not be read yet, is for the next look.
@@ -162,19 +162,20 @@ fn whole(path: &Path) -> PathBuf {
 /// Lists what the path means; a few calls for each new file.
 pub fn arrived(
     source: &FileSource,
-    known: &BTreeSet<PathBuf>,
-) -> Result<Vec<InputFile>, SourceError> {
+    is_known: impl Fn(&Path) -> bool,
+) -> Result<(Vec<InputFile>, BTreeSet<Box<Path>>), SourceError> {
     let walked = match walk(&source.path) {
         Ok(walked) => walked,
         // Where the directory itself is renamed or made anew, it is there again at some later look.
-        Err(SourceError::NotFound { .. }) => return Ok(Vec::new()),
+        Err(SourceError::NotFound { .. }) => return Ok((Vec::new(), BTreeSet::new())),
         Err(error) => return Err(error),
     };
-    let mut paths: Vec<Box<Path>> =
-        walked.files.into_iter().filter(|path| !known.contains(&**path)).collect();
+    let there: BTreeSet<Box<Path>> = walked.files.into_iter().collect();
+    let mut paths: Vec<Box<Path>> = there.iter().filter(|path| !is_known(path)).cloned().collect();
     paths.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
     let files = paths.into_iter().filter_map(|path| look_at(path, true).ok());
-    Ok(files.map(|file| InputFile { encoding: source.encoding, ..file }).collect())
+    let files = files.map(|file| InputFile { encoding: source.encoding, ..file });
+    Ok((files.collect(), there))
 }
 
 fn files_of(source: &FileSource, pipes: &Pipes) -> Result<Found, SourceError> {

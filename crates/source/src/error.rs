@@ -286,7 +286,7 @@ impl fmt::Display for SourceError {
             Self::Missing { path, text } => write!(
                 f,
                 "{text} is neither {} nor beside it; put it back there under the name that rotation gives it, \
-                 or have reading go on without it",
+                 or set 'missing' = 'continue' for the source to go on without it",
                 path.display()
             ),
             Self::Unordered { path, reason } => write!(

@@ -191,6 +191,12 @@ impl FollowedFile {
         self.next_look().map_or(true, |at| at.is_some_and(|at| at <= tidemill_rt::now()))
     }
 
+    /// Bytes of it that have not been read; `None` where that cannot be said, or it has been written anew.
+    pub(crate) fn byte_count_left(&self) -> Option<u64> {
+        let byte_count = self.file.byte_count().ok().filter(|_| !self.is_rewritten)?;
+        byte_count.checked_sub(self.position)
+    }
+
     /// When bytes of it last came.
     pub(crate) fn moved(&self) -> Instant {
         self.moved

@@ -11,11 +11,14 @@
 
 mod beginning;
 mod between;
+mod gone;
 mod order;
 mod resume;
 mod siblings;
 
 pub use beginning::Beginning;
+use gone::Gone;
+use siblings::empty;
 pub use siblings::is_rotation;
 
 use std::collections::VecDeque;
@@ -111,6 +114,8 @@ pub(crate) struct FollowedTexts {
     searched: Option<Option<FileKey>>,
     /// What was not found when reading went on, a sentence each.
     missed: Vec<String>,
+    /// The path names nothing.
+    gone: Option<Gone>,
 }
 
 /// What there is to do.
@@ -164,7 +169,7 @@ impl FollowedTexts {
         start: u64,
     ) -> Result<Self, SourceError> {
         if let Some(Held::Known(beginning)) = found.held.as_deref() {
-            let (texts, missing) = (beginning.texts(), Missing::default());
+            let (texts, missing) = (beginning.texts(), follow.claims.missing());
             return Self::resume(backend, found, follow, encoding, texts, missing).await;
         }
         let settings = Settings::new(backend, found, follow, encoding);
@@ -176,7 +181,17 @@ impl FollowedTexts {
             }
             _ => (File::open(backend, path).await, now_ns),
         };
-        let file = opened.map_err(|source| fail(path, "open", source))?;
+        let mut missed = Vec::new();
+        let (file, start) = match opened {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && settings.claims.missing() == Missing::Continue =>
+            {
+                missed.push(format!("{} is gone, and nothing of it was read", path.display()));
+                (empty(backend).await?, 0)
+            }
+            opened => (opened.map_err(|source| fail(path, "open", source))?, start),
+        };
         let mut file = FollowedFile::over(path, file, *look_interval_max, told)?;
         file.start_at(start)?;
         let mut current = Text::new(file, encoding);
@@ -186,6 +201,7 @@ impl FollowedTexts {
         texts.current.is_begun = start > 0;
         // Nobody has told of names since it was found.
         texts.name_count = 2;
+        texts.missed = missed;
         texts.watch_names();
         Ok(texts)
     }
@@ -215,6 +231,7 @@ impl FollowedTexts {
             is_vacant_seen: false,
             searched: None,
             missed: Vec::new(),
+            gone: None,
         }
     }
 
@@ -356,6 +373,7 @@ impl FollowedTexts {
         let is_told = !self.names.is_empty() && self.current.file.is_watched();
         Ok(match self.current.file.look(is_told)? {
             Look::Bytes(byte_count) => {
+                self.gone_on();
                 if has_next {
                     // Nothing more may be told, and then there is the next one.
                     self.current.file.expect_change();
@@ -364,6 +382,8 @@ impl FollowedTexts {
             }
             Look::Truncated => Next::Truncated(None),
             Look::Quiet if has_next => Next::Rotated(self.may_go_on(&self.current)),
+            // Its last line is given, whether it is whole or not.
+            Look::Quiet if self.has_gone()? => Next::Rotated(false),
             Look::Quiet => Next::Quiet,
         })
     }
@@ -379,8 +399,10 @@ impl FollowedTexts {
         let now_ns = since_epoch_ns(tidemill_rt::system_time());
         let Some(mut named) = self.named()? else {
             (self.is_seen, self.is_vacant_seen) = (false, false);
+            self.note_gone();
             return self.has_to_search(None);
         };
+        self.gone = None;
         let key = named.key();
         if named.byte_count == 0 && key != self.current.file.key() && self.watch_coming(key) {
             // It may have been written, or have gone, before it was watched.

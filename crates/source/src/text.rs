@@ -357,6 +357,23 @@ impl TextReader {
         }
     }
 
+    /// Whether the path that is followed names nothing any more, all that was to be read of it has been, and nothing more is
+    /// expected. More may come to be under the path all the same, which is another input then.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match &self.input {
+            Input::Followed(texts) => !self.has_lent_last && texts.is_over(self.tail()),
+            Input::Plain(_) | Input::Compressed(_) | Input::Piped(..) => false,
+        }
+    }
+
+    /// Gives up the files of a path that [is over](Self::is_over), so that another partition may take what comes.
+    pub fn release(&self) {
+        if let Input::Followed(texts) = &self.input {
+            texts.release();
+        }
+    }
+
     /// As [`Self::next_frames`], of a pipe: what has come, as soon as it ends a record.
     fn next_piped(&mut self) -> Result<Polled<Frames>, SourceError> {
         let tail = self.tail();

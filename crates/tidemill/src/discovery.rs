@@ -1,6 +1,7 @@
 //! What a source's partitions are, before anything is read: files, splits, row groups.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -43,6 +44,10 @@ pub(crate) struct Discovered {
     pub(crate) late: Option<Arc<LateFiles>>,
     /// The partitions are those that the job's record has.
     pub(crate) is_known: bool,
+    /// Of those, the places of partitions that are over for good, each with the scan of the source that it is of.
+    pub(crate) retired: Vec<(usize, u32)>,
+    /// Scans of the source in the query.
+    pub(crate) scan_count: usize,
     /// Nothing is there to be looked at; a plan that is only shown assumes many partitions.
     pub(crate) is_missing: bool,
     /// Files that the query's filter leaves out by their paths: they are not opened.
@@ -214,6 +219,23 @@ impl Discovered {
         }
     }
 
+    /// The numbers by which its partitions are kept, whichever scan they are of: some of them may be over.
+    pub(crate) fn numbers(&self) -> HashSet<usize> {
+        let early_count = self.partitions.len();
+        let scans = 0..u32::try_from(self.scan_count).expect("few scans");
+        let late = scans.flat_map(|scan| {
+            self.late.iter().flat_map(move |late| late.of_scan(scan)).collect::<Vec<_>>()
+        });
+        let number = |late: tidemill_control::Late| {
+            early_count + usize::try_from(late.number).expect("usize is at least 32 bits")
+        };
+        let is_over = |place: usize| {
+            let scans = self.retired.iter().filter(|(at, _)| *at == place);
+            scans.count() >= self.scan_count
+        };
+        (0..early_count).filter(|&place| !is_over(place)).chain(late.map(number)).collect()
+    }
+
     /// Whether it is one file, and more may come.
     pub(crate) fn is_alone(&self) -> bool {
         let is_only = |late: &Arc<LateFiles>| self.partitions.len() == 1 && late.count() == 0;
@@ -269,6 +291,8 @@ impl Discovered {
             is_known: false,
             is_missing: true,
             late: None,
+            retired: Vec::new(),
+            scan_count: 1,
             has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
@@ -277,11 +301,13 @@ impl Discovered {
 
     /// The partitions of an earlier run, of a followed source: each begins or goes on in its texts, wherever these are by now. What is
     /// new since then comes later.
-    fn of_record(known: &KnownInput, options: &FileSource) -> Self {
+    fn of_record(known: &KnownInput, options: &FileSource, scan_count: usize) -> Self {
         let late = known.late_files(options);
         let may_more_come = is_open_ended(options) || late.count() > 0;
         Self {
-            partitions: Arc::new(known.partitions(options)),
+            retired: known.retired.clone(),
+            scan_count,
+            partitions: Arc::new(known.partitions(options, scan_count)),
             is_split: false,
             is_followed: true,
             is_known: true,
@@ -307,12 +333,14 @@ impl Discovered {
             is_known: false,
             is_missing: false,
             late: None,
+            retired: Vec::new(),
+            scan_count: 1,
             has_guessed_cuts: false,
             excluded_count: 0,
             notices: Vec::new(),
         };
         if let Some((known, options)) = known_of(looking.known, source) {
-            return Ok(Self::of_record(known, options));
+            return Ok(Self::of_record(known, options, looking.scans.len()));
         }
         match &source.connector {
             SourceConnector::File(options) => {
@@ -445,6 +473,8 @@ fn discover_files(
     let late = is_open_ended(options).then(Arc::default);
     Ok(Discovered {
         late,
+        retired: Vec::new(),
+        scan_count: looking.scans.len(),
         partitions,
         is_split,
         has_guessed_cuts: has_guessed_cuts.get(),

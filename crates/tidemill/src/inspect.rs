@@ -35,7 +35,7 @@ pub struct Resident {
 pub struct Progress {
     /// It had read all of its input.
     pub is_done: bool,
-    /// Records that it had read, bad ones included.
+    /// Records that it had read, bad ones included; of the job's record those of files that are gone.
     pub records_in: u64,
     /// Rows that it had written.
     pub rows_out: u64,
@@ -86,9 +86,9 @@ pub fn copy(state: &Path, to: &Path) -> Result<usize, Error> {
 fn progress(Checkpoint { image, .. }: Checkpoint) -> Result<Progress, ImageError> {
     let is_done = image.has("outcome");
     let name = if is_done { "outcome" } else { "pipeline" };
-    let Some(mut counts) =
-        within(&image, name).and_then(|image| within(image, "statistics")).cloned()
-    else {
+    let of_pipeline = within(&image, name).and_then(|image| within(image, "statistics"));
+    // The record has what files have given that are gone.
+    let Some(mut counts) = of_pipeline.or_else(|| within(&image, "gone")).cloned() else {
         return Ok(Progress::default());
     };
     let (records_in, rows_out) = (counts.take_one("records_in")?, counts.take_one("rows_out")?);
@@ -112,7 +112,13 @@ impl fmt::Display for Resident {
         )?;
         match found {
             Err(reason) => f.write_str(reason),
-            Ok(_) if name == "job" => f.write_str("whole"),
+            Ok(Progress { records_in: 0, .. }) if name == "job" => f.write_str("whole"),
+            Ok(Progress { records_in, rows_out, .. }) if name == "job" => {
+                write!(
+                    f,
+                    "whole; of files that are gone {records_in} records in, {rows_out} rows out"
+                )
+            }
             Ok(Progress { is_done, records_in, rows_out }) => {
                 let how = if *is_done { "done" } else { "whole" };
                 write!(f, "{how}, {records_in} records in, {rows_out} rows out")

@@ -323,7 +323,7 @@ impl Job {
                 return Ok(());
             }
             summary.counts_earlier_runs = state.is_resumed();
-            summary.statistics.add(state.counted());
+            summary.statistics.add(&state.counted());
             context.job_start = state.started();
             state.notices().into_iter().for_each(|notice| progress.notices.say(notice));
             let _ = progress.resumes_from.set(state.resumes_from()?.unwrap_or_default());

@@ -26,6 +26,8 @@ pub(crate) struct Begun {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownInput {
     pub(crate) begun: Vec<Begun>,
+    /// Of those, the places of partitions that are over for good, each with the scan of the source that it is of.
+    pub(crate) retired: Vec<(usize, u32)>,
     pub(crate) late: Vec<LateInput>,
 }
 
@@ -102,9 +104,16 @@ impl Begun {
 }
 
 impl KnownInput {
-    /// The partitions that a source had when the job began.
-    pub(crate) fn partitions(&self, options: &FileSource) -> Vec<Partition> {
-        self.begun.iter().map(|begun| begun.partition(options)).collect()
+    /// The partitions that a source had when the job began, in the place of one that is over for all scans nothing.
+    pub(crate) fn partitions(&self, options: &FileSource, scan_count: usize) -> Vec<Partition> {
+        let is_over =
+            |place: usize| self.retired.iter().filter(|(at, _)| *at == place).count() >= scan_count;
+        let begun = self.begun.iter().enumerate();
+        let partition = |(place, begun): (usize, &Begun)| match is_over(place) {
+            true => Partition::Nothing,
+            false => begun.partition(options),
+        };
+        begun.map(partition).collect()
     }
 
     /// The files that have come since.
@@ -112,7 +121,7 @@ impl KnownInput {
         let files = LateFiles::default();
         for LateInput { name, number, joined, beginning } in &self.late {
             let file = known(name, beginning, options);
-            files.push(LateFile { file, number: *number, joined: joined.clone() });
+            files.add(LateFile { file, number: *number, joined: joined.clone() });
         }
         files
     }
@@ -149,6 +158,6 @@ pub(crate) fn beginning(text: &str, start: u64) -> Beginning {
     std::fs::write(&path, text).unwrap();
     let format = tidemill_plan::Format::Csv(tidemill_plan::CsvOptions::default());
     let source = FileSource::new(path.to_str().unwrap().to_owned(), format);
-    let found = tidemill_source::arrived(&source, &std::collections::BTreeSet::new());
-    Beginning::of(&found.unwrap()[0], start).unwrap()
+    let found = tidemill_source::arrived(&source, |_| false);
+    Beginning::of(&found.unwrap().0[0], start).unwrap()
 }

@@ -5,12 +5,13 @@
 //! partitions, whichever files are there by then, and how a new name sorts shifts none of the others.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidemill_control::{Arrival, Arrivals, ControlError, Late, Notices};
 use tidemill_expr::Context;
+use tidemill_pipeline::Statistics;
 use tidemill_plan::{Compression, FileSource, Query, Scan, SourceConnector};
 use tidemill_record::{EventTime, Image, ImageError};
 use tidemill_rt::allow_descriptors;
@@ -31,41 +32,66 @@ pub(crate) struct LateFile {
     pub(crate) joined: Vec<EventTime>,
 }
 
-/// Those of a source, in the order in which they came.
+/// Where a partition joined that is over for good.
+pub(crate) const RETIRED: EventTime = EventTime::MAX;
+
+/// Those of a source, each at a place of its own. The place of one that is over for good is another's later.
 #[derive(Default)]
-pub(crate) struct LateFiles(Mutex<Vec<LateFile>>);
+pub(crate) struct LateFiles(Mutex<Vec<Option<LateFile>>>);
 
 impl LateFiles {
-    fn all(&self) -> MutexGuard<'_, Vec<LateFile>> {
+    fn all(&self) -> MutexGuard<'_, Vec<Option<LateFile>>> {
         // A list is whole between two calls.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many places there are.
     pub(crate) fn count(&self) -> usize {
         self.all().len()
     }
 
-    pub(crate) fn push(&self, file: LateFile) {
-        self.all().push(file);
+    /// Adds one; its place.
+    pub(crate) fn add(&self, file: LateFile) -> usize {
+        let mut all = self.all();
+        let at = all.iter().position(Option::is_none).unwrap_or(all.len());
+        if at == all.len() {
+            all.push(None);
+        }
+        all[at] = Some(file);
+        at
     }
 
     pub(crate) fn file(&self, at: usize) -> Option<InputFile> {
-        self.all().get(at).map(|late| late.file.clone())
+        Some(self.all().get(at)?.as_ref()?.file.clone())
     }
 
     /// Of the pipeline that reads a file in one of the source's scans.
     pub(crate) fn number(&self, at: usize, scan: u32) -> u32 {
-        self.all()[at].number + scan
+        self.all()[at].as_ref().expect("it is read").number + scan
     }
 
-    /// What is known of the pipelines of one of the source's scans.
+    /// What is known of the pipelines of one of the source's scans, before any is over.
     pub(crate) fn of_scan(&self, scan: u32) -> Vec<Late> {
         let place = usize::try_from(scan).expect("usize is at least 32 bits");
         let late = |late: &LateFile| Late {
             number: late.number + scan,
             joined: late.joined.get(place).copied().unwrap_or(EventTime::MIN),
         };
-        self.all().iter().map(late).collect()
+        self.all().iter().flatten().map(late).collect()
+    }
+
+    /// Notes that a file is over for one of the source's scans; its number, and its path if it is over for all.
+    fn retire(&self, at: usize, scan: usize) -> (u32, Option<PathBuf>) {
+        let mut all = self.all();
+        let late = all[at].as_mut().expect("it was read");
+        late.joined[scan] = RETIRED;
+        let number = late.number;
+        let is_over = late.joined.iter().all(|&joined| joined == RETIRED);
+        let path = is_over.then(|| late.file.path.to_path_buf());
+        if is_over {
+            all[at] = None;
+        }
+        (number, path)
     }
 }
 
@@ -140,11 +166,15 @@ pub(crate) struct Watched<'a> {
     pub(crate) options: FileSource,
     /// Of each scan, what its conditions say of a file.
     pub(crate) terms: Vec<FileTerms<'a>>,
-    /// The names that partitions have, and those that are never to be one.
+    /// The names that partitions have.
     pub(crate) known: BTreeSet<PathBuf>,
+    /// Names that are never to be one, as long as they are there.
+    pub(crate) left_out: BTreeSet<PathBuf>,
+    /// Of partitions that were there when the job began, those that are over for good, each with the scan.
+    pub(crate) retired: BTreeSet<(usize, usize)>,
+    /// Their names.
+    pub(crate) early: Vec<Option<PathBuf>>,
     pub(crate) late: Arc<LateFiles>,
-    /// Partitions that were there when the job began.
-    pub(crate) early_count: usize,
     /// Of each scan, its place among those of the wave, and the files that it has taken.
     pub(crate) scans: Vec<(usize, Arc<Claims>)>,
 }
@@ -182,6 +212,7 @@ impl<'a> Watcher<'a> {
         for OpenEnded { scan, query, source, claims } in open_ended {
             let key = input_key(wave, query, &source);
             if let Some(of) = watched.iter_mut().find(|of| of.key == key) {
+                claims.expect_listings();
                 of.scans.push((scan, claims));
                 continue;
             }
@@ -194,15 +225,22 @@ impl<'a> Watcher<'a> {
             else {
                 unreachable!("more files come to a source of files");
             };
-            let early_count = found.partitions.len();
-            let places = 0..early_count + late.count();
+            let early = found.partitions.iter();
+            let early = early.map(|one| Some(one.file()?.path.to_path_buf())).collect();
+            let places = 0..found.partitions.len() + late.count();
+            claims.expect_listings();
+            let place_and_scan = |&(place, scan): &(usize, u32)| {
+                (place, usize::try_from(scan).expect("usize is at least 32 bits"))
+            };
             watched.push(Watched {
+                retired: found.retired.iter().map(place_and_scan).collect(),
+                early,
+                left_out: BTreeSet::new(),
                 key,
                 options: options.clone(),
                 terms: scans.iter().map(|scan| FileTerms::of(scan, context)).collect(),
                 known: places.filter_map(|at| Some(found.file_of(at)?.path.into())).collect(),
                 late: Arc::clone(late),
-                early_count,
                 scans: vec![(scan, claims)],
                 source,
             });
@@ -218,27 +256,33 @@ impl<'a> Watcher<'a> {
         // Each of several queries that read a source finds what comes to it; that is said once.
         let is_said = |of: &Watched<'_>| of.source == self.watched[at].source;
         let is_first = self.watched.iter().position(is_said) == Some(at);
-        let Watched { options, terms, known, late, early_count, scans, source, .. } =
+        let Watched { options, terms, known, left_out, late, early, scans, source, .. } =
             &mut self.watched[at];
         let say = |subject: &str, notice: String| {
             if is_first {
                 self.notices.say_of(&format!("{subject} {source}"), notice);
             }
         };
-        let files = match arrived(options, known) {
-            Ok(files) => files,
+        let is_known = |path: &Path| known.contains(path) || left_out.contains(path);
+        let (files, there) = match arrived(options, is_known) {
+            Ok(found) => found,
             Err(error) => {
                 let notice = format!("{source} cannot be looked through for new files: {error}");
                 say("look", notice);
                 return Ok(());
             }
         };
+        left_out.retain(|path| there.contains(path.as_path()));
+        let is_taken =
+            |file: &InputFile| scans.iter().any(|(_, claims)| claims.is_taken(file.identity.key()));
+        // Another name of one that is read.
+        let (elsewhere, files): (Vec<InputFile>, Vec<InputFile>) =
+            files.into_iter().partition(is_taken);
+        for (_, claims) in &*scans {
+            claims.note_listing(elsewhere.iter().map(|file| file.identity.key()).collect());
+        }
         for file in files {
             let path = file.path.display();
-            if scans.iter().any(|(_, claims)| claims.is_taken(file.identity.key())) {
-                // Another name of one that is read.
-                continue;
-            }
             let rotated = known.iter().find(|of| is_rotation(of, &file.path));
             if let Some(of) = rotated {
                 let of = of.display();
@@ -246,22 +290,24 @@ impl<'a> Watcher<'a> {
                     "{path} has come and is taken for a rotation of {of}: it is read if it was {of} between two looks"
                 );
                 say("rotation", notice);
-                known.insert(file.path.to_path_buf());
+                left_out.insert(file.path.to_path_buf());
                 continue;
             }
-            known.insert(file.path.to_path_buf());
             if file.compression != Compression::None {
                 let notice = format!(
                     "{path} has come and is left out: it is compressed, and cannot be followed"
                 );
                 say("compressed", notice);
+                left_out.insert(file.path.to_path_buf());
                 continue;
             }
             if terms.iter().all(|terms| terms.exclude(&file.path)) {
+                left_out.insert(file.path.to_path_buf());
                 continue;
             }
             if let Some(error) = terms.iter().find_map(|terms| terms.lacks(&file.path)) {
                 say("unsaid", format!("{path} has come and is left out: {error}"));
+                left_out.insert(file.path.to_path_buf());
                 continue;
             }
             let beginning = match self.state.as_ref().map(|_| Beginning::of(&file, 0)).transpose() {
@@ -269,10 +315,10 @@ impl<'a> Watcher<'a> {
                 Err(error) => {
                     // It was cut just now, or is not to be read as yet.
                     say("look", format!("{path} has come and cannot be looked at: {error}"));
-                    known.remove(&*file.path);
                     continue;
                 }
             };
+            known.insert(file.path.to_path_buf());
             for (_, claims) in &*scans {
                 claims.take(file.identity.key());
             }
@@ -282,13 +328,14 @@ impl<'a> Watcher<'a> {
             say("arrived", format!("{source}: {path} has come"));
             let number = self.next_number;
             self.next_number += scan_count;
-            let place = *early_count + late.count();
+            let weight = file.byte_count().max(1);
+            let joined = vec![EventTime::MIN; scans.len()];
+            let file = LateFile { file, number, joined };
+            let place = late.add(file.clone());
+            let place = early.len() + place;
             for ((scan, _), number) in scans.iter().zip(number..) {
-                let weight = file.byte_count().max(1);
                 arrivals.push(Arrival { scan: *scan, place, number, weight });
             }
-            let file = LateFile { file, number, joined: Vec::new() };
-            late.push(file.clone());
             self.found.push((at, file, beginning));
         }
         Ok(())
@@ -325,6 +372,53 @@ impl Arrivals for Watcher<'_> {
         let noted = state.note_late(inputs.collect(), self.next_number);
         noted.map_err(|error| ControlError::Checkpoint(Box::new(error)))
     }
+
+    fn retire(
+        &mut self,
+        scan: usize,
+        place: usize,
+        counted: &Statistics,
+    ) -> Result<(), ControlError> {
+        let is_of = |of: &Watched<'_>| of.scans.iter().position(|&(at, _)| at == scan);
+        let found = self.watched.iter_mut().find_map(|of| Some((is_of(of)?, of)));
+        let (scan, of) = found.expect("more may come to the scan");
+        let (retired, path) = match place.checked_sub(of.early.len()) {
+            None => {
+                of.retired.insert((place, scan));
+                let is_over = (0..of.scans.len()).all(|scan| of.retired.contains(&(place, scan)));
+                let path = is_over.then(|| of.early[place].take()).flatten();
+                (RetiredInput::Early { place, scan }, path)
+            }
+            Some(at) => {
+                let (number, path) = of.late.retire(at, scan);
+                (RetiredInput::Late { number, scan }, path)
+            }
+        };
+        if let Some(path) = path {
+            of.known.remove(&path);
+            self.notices.say_of(
+                &format!("retired {}", of.source),
+                format!(
+                    "{}: {} is gone, and all that was read of it has left",
+                    of.source,
+                    path.display()
+                ),
+            );
+        }
+        self.descriptor_count = self.descriptor_count.saturating_sub(3);
+        let Some(state) = &mut self.state else { return Ok(()) };
+        let noted = state.note_retired(&of.key, retired, counted);
+        noted.map_err(|error| ControlError::Checkpoint(Box::new(error)))
+    }
+}
+
+/// Which pipeline of a source is over for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RetiredInput {
+    /// Of a partition that was there when the job began.
+    Early { place: usize, scan: usize },
+    /// Of a file that came later, by its number.
+    Late { number: u32, scan: usize },
 }
 
 #[cfg(test)]

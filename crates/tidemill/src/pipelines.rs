@@ -3,6 +3,7 @@
 //! What has to be known of a partition before anything runs (that its file can be read as the query wants it, and
 //! what it weighs) is looked at while the wave is planned, and dropped again: of a million files it would not fit.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::discovery::Partition;
 use crate::error::Cause;
 use crate::file_columns::FileTerms;
 use crate::inputs::ScanInputs;
-use crate::late_files::LateFiles;
+use crate::late_files::{LateFiles, RETIRED};
 use crate::printed::{PrintedQuery, PrintingWriter};
 use crate::sinks::{OpenSink, RegisteredWriter};
 
@@ -94,6 +95,8 @@ pub(crate) struct ScanPartitions {
     pub(crate) claims: Option<Arc<Claims>>,
     /// Files that come later, where some may, and which of the source's scans this is.
     pub(crate) late: Option<(Arc<LateFiles>, u32)>,
+    /// Places of partitions that an earlier run has found to be over for good.
+    pub(crate) retired: BTreeSet<usize>,
 }
 
 impl Outputs {
@@ -185,11 +188,18 @@ impl Alike {
             }
         }
         let late = of.late.as_ref().map_or_else(Vec::new, |(files, scan)| files.of_scan(*scan));
-        for place in weights.len()..weights.len() + late.len() {
+        let mut retired = of.retired.clone();
+        for (at, one) in late.iter().enumerate() {
+            let place = weights.len();
+            if one.joined == RETIRED {
+                retired.insert(place);
+            }
+            debug_assert_eq!(place, of.partitions.len() + at);
             let file = of.late_partition(place).expect("it has come");
             weights.push(inputs.of(number(place), &file)?.1.max(1));
         }
         drop(inputs);
+        let is_open_ended = of.late.is_some();
         let are_whole_files = of.claims.is_none()
             && of.partitions.iter().all(Partition::is_of_file)
             && self.are_alike_throughout(of.partitions.len());
@@ -219,7 +229,7 @@ impl Alike {
         let numbers = late_numbers;
         let planned = self.planned(weights, idle_timeout, false, numbers, input);
         let is_chained = are_whole_files && !has_writers_each;
-        Ok(Planned { is_chained, may_wait, late, ..planned })
+        Ok(Planned { is_chained, may_wait, late, is_open_ended, retired, ..planned })
     }
 
     /// Whether nothing that a pipeline does or holds asks where one partition ends and the next begins.
@@ -257,6 +267,8 @@ impl Alike {
             source: self.source.clone(),
             weights,
             late: Vec::new(),
+            is_open_ended: false,
+            retired: BTreeSet::new(),
             is_gather,
             is_sealed: matches!(self.outputs, Outputs::Seal(_)),
             is_chained: false,

@@ -424,8 +424,17 @@ impl QueryBuilder<'_, '_> {
         // Each scan reads each file, so that what its partitions have taken is its own.
         let claims =
             discovered.is_followed.then(|| self.claims(discovered, ordinal)).transpose()?;
+        if let (Some(claims), SourceConnector::File(options)) = (&claims, &scan.source.connector)
+            && options.goes_on_without
+        {
+            claims.go_on_without();
+        }
         let scan_at = self.wave.scan_count;
         self.wave.scan_count += 1;
+        if let (Some(_), Some((state, _))) = (&discovered.late, self.wave.state) {
+            let resident = self.resident().expect("there is a state");
+            state.keep_only(&resident, &discovered.numbers())?;
+        }
         let late = match (&discovered.late, &claims) {
             (Some(files), Some(claims)) => {
                 let (query, source) = (self.number, name.clone());
@@ -439,7 +448,9 @@ impl QueryBuilder<'_, '_> {
         let count = count.expect("partitions are numbered in u32");
         let bad = self.bad_records(&scan.source, count)?;
         let alike = self.alike(&scan.source.name, stages, end, bad, count)?;
+        let retired = discovered.retired.iter().filter(|(_, scan)| *scan == ordinal);
         let of = ScanPartitions {
+            retired: retired.map(|&(place, _)| place).collect(),
             scan: scan.clone(),
             partitions: Arc::clone(&discovered.partitions),
             may_skip: event_time.is_empty(),

@@ -5,7 +5,7 @@
 //! queries do, which partitions their sources had, which waves have been published. By it a later run knows that it is
 //! the same job over the same input, and goes on; whatever differs is refused by name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::discovery::Partition;
 use crate::figures::grouped;
 use crate::inspect::inspect;
 use crate::known_inputs::{Begun, KnownInput, KnownInputs, take_names};
-use crate::late_files::LateInput;
+use crate::late_files::{LateInput, RETIRED, RetiredInput};
 use crate::planning::PlannedQuery;
 
 /// How a job with a state directory begins.
@@ -68,12 +68,16 @@ struct Record {
     inputs: BTreeMap<String, Vec<String>>,
     /// Of each that is followed, where its partitions began.
     followed: BTreeMap<String, Vec<Begun>>,
+    /// Of each, by place and scan of the source, those of them that are over for good.
+    retired: BTreeMap<String, Vec<(usize, u32)>>,
     /// Of each, those that came later and are not retired.
     late: BTreeMap<String, Vec<LateInput>>,
     /// The number of the next that comes.
     next_late: u32,
     /// What the waves that are done have counted.
     counted: Statistics,
+    /// What those of the wave that runs have counted that are over for good.
+    gone: Statistics,
     /// There is nothing left to do.
     is_over: bool,
 }
@@ -120,7 +124,13 @@ impl JobState {
             })?;
             match record.expect_same(path, &plans) {
                 Ok(()) => known = Some((epoch, record)),
-                Err(_) if record.waves_done == 0 && !has_residents(&store)? => {
+                // A file that came may be gone by now, and what it gave is in the results.
+                Err(_)
+                    if record.waves_done == 0
+                        && record.retired.is_empty()
+                        && record.next_late == 0
+                        && !has_residents(&store)? =>
+                {
                     opening_notices.push(format!(
                         "the job in {path} was another and had kept nothing: this one begins in its place"
                     ));
@@ -149,9 +159,11 @@ impl JobState {
                         whole,
                         inputs,
                         followed: BTreeMap::new(),
+                        retired: BTreeMap::new(),
                         late: BTreeMap::new(),
                         next_late: 0,
                         counted: Statistics::default(),
+                        gone: Statistics::default(),
                         is_over: false,
                     },
                 )
@@ -172,9 +184,11 @@ impl JobState {
         self.is_resumed
     }
 
-    /// What the waves that are done have counted.
-    pub(crate) fn counted(&self) -> &Statistics {
-        &self.record.counted
+    /// What has been counted by what does not run any more: the waves that are done, and files that have gone.
+    pub(crate) fn counted(&self) -> Statistics {
+        let mut counted = self.record.counted.clone();
+        counted.add(&self.record.gone);
+        counted
     }
 
     /// What a person should know of the directory.
@@ -201,7 +215,7 @@ impl JobState {
         let path = self.keeping.store.path();
         let residents = inspect(path).map_err(Error::from)?;
         let of_partitions = residents.iter().filter(|one| one.name != JOB);
-        let (mut records, mut age, mut partitions) = (0, None, 0);
+        let (mut records, mut age, mut partitions) = (self.record.gone.records_in, None, 0);
         for one in of_partitions {
             records += one.found.as_ref().map_or(0, |progress| progress.records_in);
             age = Some(age.unwrap_or(Duration::MAX).min(one.age));
@@ -287,6 +301,26 @@ impl JobState {
         Ok(inputs)
     }
 
+    /// Removes what pipelines of a fragment have kept that are over for good: a run that was killed may have left it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn keep_only(
+        &self,
+        resident: &ResidentName,
+        numbers: &HashSet<usize>,
+    ) -> Result<(), Error> {
+        let store = &self.keeping.store;
+        let prefix = format!("{}-", resident.fragment);
+        for name in store.residents().map_err(Error::from)? {
+            let number = name.strip_prefix(&prefix).and_then(|number| number.parse().ok());
+            if number.is_some_and(|number: usize| !numbers.contains(&number)) {
+                store.forget(&name).map_err(Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The names of the segments that checkpoints speak of.
     ///
     /// # Errors
@@ -365,7 +399,8 @@ impl JobState {
         let of_query = self.record.followed.iter().filter_map(|(key, begun)| {
             let source = key.strip_prefix(&prefix)?;
             let late = self.record.late.get(key).cloned().unwrap_or_default();
-            Some((source.to_owned(), KnownInput { begun: begun.clone(), late }))
+            let retired = self.record.retired.get(key).cloned().unwrap_or_default();
+            Some((source.to_owned(), KnownInput { begun: begun.clone(), retired, late }))
         });
         of_query.collect()
     }
@@ -391,6 +426,34 @@ impl JobState {
         self.write()
     }
 
+    /// Notes that a pipeline of a source is over for good, and what it counted.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn note_retired(
+        &mut self,
+        key: &str,
+        retired: RetiredInput,
+        counted: &Statistics,
+    ) -> Result<(), CheckpointError> {
+        match retired {
+            RetiredInput::Early { place, scan } => {
+                let scan = u32::try_from(scan).expect("few scans");
+                self.record.retired.entry(key.to_owned()).or_default().push((place, scan));
+            }
+            RetiredInput::Late { number, scan } => {
+                let late = self.record.late.get_mut(key).expect("it has come");
+                let at = late.iter().position(|one| one.number == number).expect("it has come");
+                late[at].joined[scan] = RETIRED;
+                if late[at].joined.iter().all(|&joined| joined == RETIRED) {
+                    late.remove(at);
+                }
+            }
+        }
+        self.record.gone.add(counted);
+        self.write()
+    }
+
     /// As what the pipelines of a query's fragment are kept.
     pub(crate) fn resident(
         &self,
@@ -411,6 +474,7 @@ impl JobState {
         let is_of_other = |key: &String| !key.starts_with(&format!("{wave}/"));
         self.record.inputs.retain(|key, _| is_of_other(key));
         self.record.followed.retain(|key, _| is_of_other(key));
+        self.record.retired.retain(|key, _| is_of_other(key));
         self.keeping.store.clear(JOB).map_err(Error::from)?;
         self.save()
     }
@@ -427,6 +491,7 @@ impl JobState {
         counted: &Statistics,
     ) -> Result<(), Error> {
         self.record.counted = counted.clone();
+        self.record.gone = Statistics::default();
         self.record.waves_done = count(wave) + 1;
         self.record.is_over = is_last;
         self.save()
@@ -465,10 +530,21 @@ impl Record {
         image.put_images("partitions", partitions);
         image.put_texts("followed inputs", self.followed.keys().map(String::as_bytes));
         image.put_images("followed", self.followed.values().map(|begun| Begun::export(begun)));
+        if !self.retired.is_empty() {
+            image.put_texts("retired inputs", self.retired.keys().map(String::as_bytes));
+            let retired = self.retired.values().map(|all| {
+                let mut image = Image::new();
+                image.put("places", all.iter().map(|&(place, _)| count(place)));
+                image.put("scans", all.iter().map(|&(_, scan)| scan));
+                image
+            });
+            image.put_images("retired", retired);
+        }
         image.put_texts("late inputs", self.late.keys().map(String::as_bytes));
         image.put_images("late", self.late.values().map(|late| LateInput::export(late)));
         image.put_one("next late", self.next_late);
         image.put_image("counted", self.counted.export());
+        image.put_image("gone", self.gone.export());
         image.put_flags("is over", [self.is_over]);
         image
     }
@@ -498,6 +574,18 @@ impl Record {
             followed.into_iter().map(Begun::import).collect();
         let followed = followed.map_err(|error| error.within("followed"))?;
         let followed = followed_keys.into_iter().zip(followed).collect();
+        let retired = match image.has("retired inputs") {
+            false => BTreeMap::new(),
+            true => {
+                let keys = take_names(&mut image, "retired inputs")?;
+                let all = image.take_images("retired")?.into_iter().map(take_retired);
+                let all: Vec<_> = all.collect::<Result<_, _>>()?;
+                if all.len() != keys.len() {
+                    return Err(ImageError::new("retired", "are not those of the inputs"));
+                }
+                keys.into_iter().zip(all).collect()
+            }
+        };
         let late_keys = take_names(&mut image, "late inputs")?;
         let late = image.take_images("late")?;
         if late.len() != late_keys.len() {
@@ -511,6 +599,11 @@ impl Record {
         let mut counted = Statistics::default();
         let of_waves = counted.import(image.take_image("counted")?);
         of_waves.map_err(|error| error.within("counted"))?;
+        let mut gone = Statistics::default();
+        if image.has("gone") {
+            let counted = gone.import(image.take_image("gone")?);
+            counted.map_err(|error| error.within("gone"))?;
+        }
         let is_over = image.take_flag("is over")?;
         image.end()?;
         let queries = sinks.into_iter().zip(plans).collect();
@@ -524,9 +617,11 @@ impl Record {
             whole,
             inputs,
             followed,
+            retired,
             late,
             next_late,
             counted,
+            gone,
             is_over,
         })
     }
@@ -568,6 +663,16 @@ fn has_residents(store: &Store) -> Result<bool, Error> {
     Ok(residents.iter().any(|name| name != JOB))
 }
 
+fn take_retired(mut image: Image) -> Result<Vec<(usize, u32)>, ImageError> {
+    let places: Vec<u64> = image.take("places")?;
+    let scans: Vec<u32> = image.take_exactly("scans", places.len())?;
+    image.end()?;
+    let place = |place| {
+        usize::try_from(place).map_err(|_| ImageError::new("retired", "has a place beyond all"))
+    };
+    places.into_iter().zip(scans).map(|(at, scan)| Ok((place(at)?, scan))).collect()
+}
+
 /// What the record calls the input of a query of a wave.
 pub(crate) fn input_key(wave: usize, query: usize, source: &str) -> String {
     format!("{wave}/{query}/{source}")
@@ -596,6 +701,8 @@ fn expect_partitions(source: &str, before: &[String], now: &[String]) -> Result<
 /// layout are no change.
 pub(crate) fn fingerprint(query: &Query) -> Fingerprint {
     let plan = format!("{:?} {:?}", query.sink, query.relation);
+    // What becomes of files that are gone is decided by who runs it again.
+    let plan = plan.replace("goes_on_without: true, ", "").replace("goes_on_without: false, ", "");
     Fingerprint::of(&without_spans(&plan))
 }
 
@@ -666,9 +773,11 @@ mod tests {
             whole: vec![1],
             inputs: inputs.into_iter().collect(),
             followed: [("0/0/s".to_owned(), followed)].into_iter().collect(),
+            retired: [("0/0/s".to_owned(), vec![(1, 0)])].into_iter().collect(),
             late: [("0/0/s".to_owned(), vec![late])].into_iter().collect(),
             next_late: 8,
             counted: Statistics { records_in: 5, ..Statistics::default() },
+            gone: Statistics { records_in: 3, ..Statistics::default() },
             is_over: true,
         };
         let back = Record::import(record.export()).unwrap();

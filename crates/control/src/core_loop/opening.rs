@@ -50,9 +50,11 @@ impl CoreLoop {
                     return Ok(Opened::Before(Box::new(left)));
                 }
                 Some(FoundState::Running { place, pipeline, giving })
-                    if places.contains(&place) =>
+                    if places.contains(&place) || places.len() == 1 =>
                 {
-                    places.start = place;
+                    if places.len() > 1 {
+                        places.start = place;
+                    }
                     (resume, given_before) = (Some(pipeline), giving);
                 }
                 Some(FoundState::Running { .. }) => {
@@ -95,7 +97,7 @@ impl CoreLoop {
                     let joined = giving.join(&mut pipeline).await;
                     joined.map_err(|error| failed(&planned, position, error))?;
                 }
-                let takes = takes.map(Taking);
+                let takes = takes.map(|handover| Taking { handover, through: Vec::new() });
                 let is_draining = false;
                 Ok(Opened::Running(Box::new(Running {
                     rank: rank + (place - first),
@@ -131,7 +133,9 @@ impl CoreLoop {
         match turned {
             Turned::On => kept.note_change(),
             Turned::Idle => {}
-            Turned::Done(_) | Turned::Left(_) | Turned::Aborted => return Ok(turned),
+            Turned::Done(_) | Turned::Retired(_) | Turned::Left(_) | Turned::Aborted => {
+                return Ok(turned);
+            }
         }
         let now = tidemill_rt::now();
         if !kept.is_due(now) || one.is_draining {
@@ -157,13 +161,51 @@ impl CoreLoop {
         let is_last = kept.is_last();
         let giving = gives.as_mut().map(Giving::export);
         let mut request = kept.next(*place, cut, giving, now);
-        request.taken =
-            takes.as_ref().map(|taking| (Arc::clone(&taking.0), pipeline.given_through()));
+        if let Some(taking) = takes {
+            let through = pipeline.given_through();
+            if through != taking.through {
+                // Givers keep what they gave until two checkpoints hold it: another one follows, also where nothing else comes.
+                kept.note_change();
+                taking.through.clone_from(&through);
+            }
+            request.taken = Some((Arc::clone(&taking.handover), through));
+        }
         (self.commit)(request);
         if is_last {
             return Ok(Turned::Left(Box::new(one.pipeline.leave())));
         }
         Ok(turned)
+    }
+}
+
+impl CoreLoop {
+    /// Whether nothing of a pipeline is left but what it counted, and nothing more comes of its input.
+    pub(super) fn is_to_retire(&self, one: &Running) -> bool {
+        one.planned.is_open_ended
+            && !one.is_draining
+            && one.pipeline.is_spent()
+            && one.kept.as_ref().is_none_or(Kept::is_settled)
+            && one.gives.as_ref().is_none_or(Giving::is_settled)
+            && !self.stop.is_set()
+    }
+
+    /// Ends it. Whom it gives to is told once that is durable.
+    pub(super) async fn retire(&self, one: &mut Running) -> Result<Turned, ControlError> {
+        let Running { pipeline, planned, position, .. } = one;
+        let ended = AssertUnwindSafe(async {
+            pipeline.retire();
+            loop {
+                if let Some(mut outcome) = pipeline.drain().await? {
+                    debug_assert!(outcome.sealed.as_ref().is_none_or(Sealed::is_empty));
+                    outcome.sealed = None;
+                    return Ok(Turned::Retired(Box::new(outcome)));
+                }
+            }
+        });
+        match ended.catch_unwind().await {
+            Ok(ended) => ended.map_err(|error| failed(planned, *position, error)),
+            Err(panic) => Err(panicked(planned, *position, panic.as_ref())),
+        }
     }
 }
 
@@ -183,7 +225,7 @@ async fn restore_outcome(
     };
     let mut lease = Lease::new(lease.account());
     match lease.cover(outcome.held_bytes()) {
-        Ok(()) => Ok(Left { outcome, lease, kept_as: None }),
+        Ok(()) => Ok(Left { outcome, lease, kept_as: None, retired: None }),
         Err(Refused { missing_bytes }) => {
             let (what, bytes) = ("a table that an earlier run has left", outcome.held_bytes());
             let groups = outcome.sealed.as_ref().map_or(0, Sealed::group_count);

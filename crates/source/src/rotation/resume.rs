@@ -12,7 +12,7 @@ use tidemill_record::image::{Image, ImageError};
 use tidemill_rt::{Backend, File, FileKey};
 
 use super::between::{TRIES_MAX, TRY_INTERVAL, is_same};
-use super::siblings::{FoundText, Sibling, find, siblings};
+use super::siblings::{FoundText, Sibling, empty, find, siblings};
 use super::{FollowedTexts, OLDER_MAX, Settings, Text, Vacant};
 use crate::follow::{FollowedFile, Look, fail};
 use crate::identity::{Identity, take_place};
@@ -277,13 +277,18 @@ impl FollowedTexts {
         let FoundTexts { older, current, upcoming, missed } = found;
         let named = beside.first().filter(|it| it.path == settings.path);
         let is_renamed = current.as_ref().is_none_or(|(_, it)| it.path != settings.path);
-        let is_missed = current.is_none();
+        let (is_missed, is_named) = (current.is_none(), named.is_some());
         let current = match (current, named) {
             (Some((text, _)), _) => text,
             (None, Some(named)) => {
                 let file = File::open(backend, &named.path).await;
                 let file = file.map_err(|source| fail(&named.path, "open", source))?;
                 Text::new(followed(&settings, &named.path, file)?, encoding)
+            }
+            (None, None) if missing == Missing::Continue => {
+                // Its path may come to name another.
+                let file = empty(backend).await?;
+                Text::new(followed(&settings, &settings.path, file)?, encoding)
             }
             (None, None) => {
                 let text = name_of(&known.current);
@@ -300,8 +305,8 @@ impl FollowedTexts {
             texts.claims.take(file.key());
         });
         if is_missed {
-            let named = texts.current.file.key();
-            let Some(between) = texts.between(Some(named)).await? else {
+            let named = named.map(|named| named.identity.key());
+            let Some(between) = texts.between(named).await? else {
                 let reason = "names go on changing".to_owned();
                 return Err(SourceError::Unordered { path: texts.path, reason });
             };
@@ -310,7 +315,9 @@ impl FollowedTexts {
         if is_missed && let Some(next) = texts.upcoming.pop_front() {
             // They came before what the path names now.
             let named = std::mem::replace(&mut texts.current, Text::new(next, encoding));
-            texts.upcoming.push_back(named.file);
+            if is_named {
+                texts.upcoming.push_back(named.file);
+            }
         }
         texts.watch_names();
         Ok(texts)
@@ -400,8 +407,12 @@ impl Search<'_> {
         let (file, sibling) = match found {
             FoundText::In(file, sibling) => (file, sibling),
             FoundText::Nowhere | FoundText::Doubtful(_) if self.missing == Missing::Continue => {
-                self.missed
-                    .push(format!("{} is gone; what followed there was not read", name_of(known)));
+                let missed =
+                    format!("{} is gone; what followed there was not read", name_of(known));
+                // Of one that nothing was read of it has been said.
+                if known.identity.byte_count > 0 && !self.missed.contains(&missed) {
+                    self.missed.push(missed);
+                }
                 return Ok(None);
             }
             FoundText::Nowhere => {

@@ -265,15 +265,28 @@ pub(super) async fn head_of(
     Ok(head)
 }
 
+/// In the place of a file that is gone: without a byte, a name, or anybody who writes to it.
+pub(super) async fn empty(backend: Backend) -> Result<File, SourceError> {
+    temporary(backend, true).await
+}
+
 /// A new file that no name leads to, among temporary ones.
 async fn nameless(backend: Backend) -> Result<File, SourceError> {
+    temporary(backend, false).await
+}
+
+async fn temporary(backend: Backend, is_read_only: bool) -> Result<File, SourceError> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let folder = std::env::temp_dir();
     loop {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("tidemill-unpacked-{}-{number}", std::process::id()));
         match File::create(backend, &path).await {
-            Ok(file) => {
+            Ok(mut file) => {
+                if is_read_only {
+                    let opened = File::open(backend, &path).await;
+                    file = opened.map_err(|source| fail(&path, "open", source))?;
+                }
                 fs::remove_file(&path).map_err(|source| fail(&path, "remove", source))?;
                 return Ok(file);
             }

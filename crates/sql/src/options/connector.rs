@@ -221,6 +221,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
     });
     let follow = options.one_of("follow", TRUTHS).unwrap_or(false);
     let from_latest = from_latest(options, follow);
+    let goes_on_without = goes_on_without(options, follow);
     let hive_partitioning = options.one_of(
         "hive.partitioning",
         &[("auto", None), ("true", Some(true)), ("false", Some(false))],
@@ -245,6 +246,7 @@ fn file_source(options: &mut Options<'_>) -> Option<FileSource> {
         splits,
         follow,
         from_latest,
+        goes_on_without,
         hive_partitioning: hive_partitioning.flatten(),
         union_by_name,
         ..FileSource::new(path?.to_owned(), format?)
@@ -265,6 +267,20 @@ fn from_latest(options: &mut Options<'_>, follow: bool) -> bool {
         options.fail(span, message, Some(hint.to_owned()));
     }
     from_latest
+}
+
+/// What becomes of followed files that are not found when the job is run again.
+fn goes_on_without(options: &mut Options<'_>, follow: bool) -> bool {
+    let goes_on = options.one_of("missing", &[("fail", false), ("continue", true)]);
+    if goes_on.is_some()
+        && !follow
+        && let Some((_, span)) = options.text("missing")
+    {
+        let hint = "add 'follow' = 'true': only files that are followed may be gone later";
+        let message = "'missing' of files that are not followed".to_owned();
+        options.fail(span, message, Some(hint.to_owned()));
+    }
+    goes_on.unwrap_or(false)
 }
 
 /// Records that are appended are lines: an array has an end.
