@@ -539,13 +539,13 @@ fn a_sink_among_the_files_that_are_followed_is_refused() {
         let said = host.tidemill(&["run", "-e", &sql]).fails(2);
         assert!(said.contains("would be read again, for ever, by s, which follows"), "{said}");
     }
-    host.write("job.sql", &job("in", "in", ""));
+    host.write("job.sql", job("in", "in", ""));
     let said = host.tidemill(&["check", "job.sql"]).fails(2);
     assert!(said.contains("would be read again, for ever"), "{said}");
     for (path, sink, options) in
         [("in", "out", ""), ("in", "in/below", ""), ("in/*.log", "in", ""), ("in", "in", folders)]
     {
-        host.write("job.sql", &job(path, sink, options));
+        host.write("job.sql", job(path, sink, options));
         let checked = host.tidemill(&["check", "job.sql"]).stderr();
         assert!(!checked.contains("for ever"), "{path} {sink}: {checked}");
     }

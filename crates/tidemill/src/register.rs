@@ -182,7 +182,7 @@ struct Cast {
     wanted: Schema,
     /// The wanted columns. NOT NULL is held by the reader, which names the column; here every column may hold NULL.
     lenient: SchemaRef,
-    /// Batches are of the wanted types already.
+    /// Batches are of the wanted types already, whose values all fit.
     is_idle: bool,
 }
 
@@ -276,7 +276,12 @@ impl Cast {
         let lenient = types.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let lenient = Arc::new(ArrowSchema::new(lenient.collect::<Vec<_>>()));
         let mut pairs = given.fields().iter().zip(types.fields());
-        let is_idle = pairs.all(|(given, wanted)| given.data_type() == wanted.data_type());
+        // Of these, Arrow's types hold values that SQL's do not: they are looked at.
+        let may_hold_more = |wanted: &DataType| {
+            matches!(wanted, DataType::Decimal { .. } | DataType::Date | DataType::Array(_))
+        };
+        let is_same = pairs.all(|(given, wanted)| given.data_type() == wanted.data_type());
+        let is_idle = is_same && !wanted.fields.iter().any(|field| may_hold_more(&field.data_type));
         Self { given, wanted, lenient, is_idle }
     }
 
